@@ -1,0 +1,37 @@
+//! Time as a parameter: whoever needs to know what time it is takes a [`Clock`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use time::{Duration, OffsetDateTime};
+
+/// The current time in UTC: the machine's, moved by an offset that only tests change.
+///
+/// Clones share the offset, so a test that advances its clock advances the whole program.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    offset_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The time now, at the microsecond resolution in which Postgres keeps it.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+        let machine = OffsetDateTime::now_utc();
+        to_microseconds(machine + Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Moves this clock and all its clones forward (or back, if negative).
+    pub fn advance(&self, by: Duration) {
+        let ms = i64::try_from(by.whole_milliseconds()).unwrap_or(i64::MAX);
+        self.offset_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+/// Cuts a time to the microseconds that Postgres can store, so that a value compares the same
+/// before and after it was stored.
+#[must_use]
+pub fn to_microseconds(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
+}

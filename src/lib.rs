@@ -1,0 +1,4 @@
+//! showtime: a self-hosted Twitch event backend.
+
+pub mod clock;
+pub mod store;
