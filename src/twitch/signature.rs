@@ -1,0 +1,185 @@
+//! Proof that a message comes from Twitch: HMAC-SHA256 over message id, timestamp and raw body
+//! (webhook.md §2).
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// What every signature starts with; 64 lower-case hex digits follow.
+const PREFIX: &str = "sha256=";
+
+/// Shortest and longest secret that Twitch accepts, in ASCII characters (webhook.md §6).
+const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 10..=100;
+
+/// Secrets that Twitch's documentation prints. Everybody knows them, so they prove nothing.
+const PUBLISHED: [&str; 2] =
+    ["5f1a6e7cd2e7137ccf9e15b2f43fe63949eb84b1db83c1d5a867dc93429de4e4", "your secret goes here"];
+
+/// A secret shared with Twitch, fit to be used as a subscription's `transport.secret`.
+#[derive(Clone, Debug)]
+pub struct WebhookSecret(SecretString);
+
+/// Why a text can't be a [`WebhookSecret`]. Never shows the text.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SecretError {
+    /// Outside Twitch's limits.
+    #[error("has {0} characters, but Twitch wants 10 to 100")]
+    Length(usize),
+    /// Twitch wants ASCII.
+    #[error("holds a character that is not printable ASCII, but Twitch wants ASCII only")]
+    NotAscii,
+    /// One of the secrets that documentation shows as an example.
+    #[error("is an example from Twitch's documentation, which everybody knows")]
+    Published,
+}
+
+impl WebhookSecret {
+    /// Checks Twitch's limits: 10 to 100 printable ASCII characters, and not a published example.
+    ///
+    /// # Errors
+    /// Says which limit the text breaks.
+    pub fn new(text: &str) -> Result<Self, SecretError> {
+        if PUBLISHED.contains(&text) {
+            return Err(SecretError::Published);
+        }
+        if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Err(SecretError::NotAscii);
+        }
+        if !SECRET_LENGTH.contains(&text.len()) {
+            return Err(SecretError::Length(text.len()));
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// A new secret: 256 random bits as 64 hex digits.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(SecretString::from(hex::encode(rand::random::<[u8; 32]>())))
+    }
+
+    /// The header value with which Twitch would sign this message.
+    #[must_use]
+    pub fn sign(&self, message_id: &str, timestamp: &str, body: &[u8]) -> String {
+        let mac = digest(self.key(), message_id, timestamp, body);
+        format!("{PREFIX}{}", hex::encode(mac.finalize().into_bytes()))
+    }
+
+    fn key(&self) -> Hmac<Sha256> {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        Hmac::new_from_slice(self.0.expose_secret().as_bytes()).expect("a key of any length")
+    }
+}
+
+impl ExposeSecret<str> for WebhookSecret {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// Checks signatures against the current secret and, while it is being rotated, the previous one.
+#[derive(Clone)]
+pub struct Verifier {
+    /// Keyed once, cloned for each message.
+    keys: Vec<Hmac<Sha256>>,
+}
+
+impl Verifier {
+    /// Accepts what is signed with any of these secrets.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a WebhookSecret>) -> Self {
+        Self { keys: secrets.into_iter().map(WebhookSecret::key).collect() }
+    }
+
+    /// Whether `signature`, the header as it arrived, is genuine. Compares in constant time;
+    /// a malformed signature is simply not genuine.
+    #[must_use]
+    pub fn is_genuine(&self, signature: &str, message_id: &str, timestamp: &str, body: &[u8]) -> bool {
+        let Some(digits) = signature.strip_prefix(PREFIX) else { return false };
+        let mut claimed = [0; 32];
+        if digits.bytes().any(|b| b.is_ascii_uppercase()) || hex::decode_to_slice(digits, &mut claimed).is_err() {
+            return false;
+        }
+        self.keys.iter().any(|key| digest(key.clone(), message_id, timestamp, body).verify_slice(&claimed).is_ok())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("keys", &self.keys.len()).finish()
+    }
+}
+
+fn digest(key: Hmac<Sha256>, message_id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
+    key.chain_update(message_id).chain_update(timestamp).chain_update(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "fact-sheet-secret-0001";
+    const ID: &str = "0b1c2d3e-4f50-4617-8899-aabbccddeeff";
+    const TIMESTAMP: &str = "2026-03-14T18:02:11.480213377Z";
+    const A: &str = r#"{"subscription":{"id":"5e0c1a2b-3333-4444-8555-666677778888","status":"enabled","type":"stream.offline","version":"1","cost":1,"condition":{"broadcaster_user_id":"90210441"},"transport":{"method":"webhook","callback":"https://hooks.example.org/twitch"},"created_at":"2026-03-01T09:00:00.123456789Z"},"event":{"id":"42170003821","broadcaster_user_id":"90210441","broadcaster_user_login":"maplearcade","broadcaster_user_name":"MapleArcade"}}"#;
+    const B: &str =
+        r#"{"challenge":"caf3-4d17-not-a-real-one","subscription":{"id":"5e0c1a2b-3333-4444-8555-666677778888"}}"#;
+
+    fn secret(text: &str) -> WebhookSecret {
+        WebhookSecret::new(text).unwrap()
+    }
+
+    #[test]
+    fn the_published_vectors_verify() {
+        let verifier = Verifier::new([&secret(SECRET)]);
+        for (body, hex) in [
+            (A, "c8135a1691c83775658c21acfa9eeedfafd854440554d5ea8b30702fcb98313c"),
+            (B, "6d4b2b0330d32fe315369201fce50221d866538147769a779c2e8fc6be33429e"),
+        ] {
+            let signature = format!("sha256={hex}");
+            assert_eq!(secret(SECRET).sign(ID, TIMESTAMP, body.as_bytes()), signature);
+            assert!(verifier.is_genuine(&signature, ID, TIMESTAMP, body.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn any_changed_part_is_a_forgery() {
+        let verifier = Verifier::new([&secret(SECRET)]);
+        let signature = secret(SECRET).sign(ID, TIMESTAMP, A.as_bytes());
+        assert!(!verifier.is_genuine(&signature, "other", TIMESTAMP, A.as_bytes()));
+        assert!(!verifier.is_genuine(&signature, ID, "2026-03-14T18:02:11Z", A.as_bytes()));
+        assert!(!verifier.is_genuine(&signature, ID, TIMESTAMP, B.as_bytes()));
+        assert!(!Verifier::new([&secret("another secret")]).is_genuine(&signature, ID, TIMESTAMP, A.as_bytes()));
+        for malformed in
+            ["", "sha256=", "sha1=00", &signature[..70], &signature.to_uppercase(), &format!("{signature}0")]
+        {
+            assert!(!verifier.is_genuine(malformed, ID, TIMESTAMP, A.as_bytes()), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn both_secrets_of_a_rotation_are_accepted() {
+        let (old, new) = (secret("the old secret"), secret("the new secret"));
+        let verifier = Verifier::new([&new, &old]);
+        for signer in [&old, &new] {
+            assert!(verifier.is_genuine(&signer.sign(ID, TIMESTAMP, b"{}"), ID, TIMESTAMP, b"{}"));
+        }
+    }
+
+    #[test]
+    fn secrets_outside_twitchs_limits_are_refused() {
+        assert_eq!(WebhookSecret::new("ninechars").unwrap_err(), SecretError::Length(9));
+        assert!(WebhookSecret::new("ten chars!").is_ok());
+        assert!(WebhookSecret::new(&"x".repeat(100)).is_ok());
+        assert_eq!(WebhookSecret::new(&"x".repeat(101)).unwrap_err(), SecretError::Length(101));
+        assert_eq!(WebhookSecret::new("grüße aus köln").unwrap_err(), SecretError::NotAscii);
+        assert_eq!(WebhookSecret::new(PUBLISHED[0]).unwrap_err(), SecretError::Published);
+        assert!(WebhookSecret::new(WebhookSecret::generate().expose_secret()).is_ok());
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let shown = format!("{:?} {:?}", secret(SECRET), Verifier::new([&secret(SECRET)]));
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
