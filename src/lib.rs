@@ -1,5 +1,6 @@
 //! showtime: a self-hosted Twitch event backend.
 
 pub mod clock;
+pub mod config;
 pub mod store;
 pub mod twitch;

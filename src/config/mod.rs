@@ -1,0 +1,116 @@
+//! Every setting: its environment variable, its default, its meaning. Read once, at start, from
+//! the environment and `.env` (the environment wins); an empty value counts as not set.
+
+mod read;
+mod secret_file;
+mod settings;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+pub use self::read::{ConfigError, SettingError};
+pub use self::secret_file::SecretFileError;
+pub use self::settings::{env_example, settings_help};
+use crate::twitch::signature::WebhookSecret;
+
+/// What the program was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address to serve on.
+    pub bind_addr: IpAddr,
+    /// The port to serve on; 0 lets the system choose.
+    pub listen_port: u16,
+    /// Where the events are kept.
+    pub database: Database,
+    /// Whether the server applies migrations at start.
+    pub migrate: bool,
+    /// Where a private Postgres and generated secrets live.
+    pub data_dir: PathBuf,
+    /// What we know of Twitch.
+    pub twitch: Twitch,
+    /// What to log: a level, or `tracing` filter directives.
+    pub log: String,
+    /// How to log it.
+    pub log_format: LogFormat,
+}
+
+/// Which Postgres to use.
+#[derive(Clone)]
+pub enum Database {
+    /// One that we start ourselves, in the data directory.
+    Private,
+    /// One that `DATABASE_URL` or the `PG*` variables name.
+    Given(Box<PgConnectOptions>),
+}
+
+/// `PgConnectOptions` would show its password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Private => f.write_str("Private"),
+            Self::Given(options) => write!(f, "Given({}:{})", options.get_host(), options.get_port()),
+        }
+    }
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The Twitch application and its channel.
+#[derive(Clone, Debug, Default)]
+pub struct Twitch {
+    /// The login of the channel to serve.
+    pub channel_name: Option<String>,
+    /// The application's id and secret; both or neither.
+    pub client: Option<Client>,
+    /// The public address of our `/callback`.
+    pub callback_url: Option<Url>,
+    /// What messages must be signed with.
+    pub webhook_secret: Option<WebhookSecret>,
+    /// What messages may still be signed with while the secret is being rotated.
+    pub previous_webhook_secret: Option<WebhookSecret>,
+}
+
+/// A Twitch application.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Public.
+    pub id: String,
+    /// Not public.
+    pub secret: SecretString,
+}
+
+impl Config {
+    /// Reads the environment and `.env`.
+    ///
+    /// # Errors
+    /// Every setting that is wrong, all at once.
+    pub fn load() -> Result<Self, ConfigError> {
+        let file = read::dotenv()?;
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        Self::from_lookup(&|name| match std::env::var(name) {
+            Ok(value) => Some(value),
+            Err(std::env::VarError::NotPresent) => file.get(name).cloned(),
+            Err(std::env::VarError::NotUnicode(text)) => Some(text.to_string_lossy().into_owned()),
+        })
+    }
+
+    /// Like [`Config::load`], from anything that maps names to values.
+    ///
+    /// # Errors
+    /// Every setting that is wrong, all at once.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        read::config(lookup)
+    }
+}

@@ -1,0 +1,306 @@
+//! From text to [`Config`], collecting every mistake on the way.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr as _;
+
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tracing_subscriber::EnvFilter;
+use url::{Host, Url};
+
+use super::settings::{self, Setting};
+use super::{Client, Config, Database, LogFormat, Twitch};
+use crate::twitch::signature::WebhookSecret;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The `.env` file can't be used.
+    #[error("the file .env can't be read: {0}")]
+    DotEnv(String),
+    /// These settings are wrong.
+    #[error("{}", list(.0))]
+    Settings(Vec<SettingError>),
+}
+
+/// What is wrong with one setting. Its text never holds a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingError(String);
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn list(errors: &[SettingError]) -> String {
+    let lines: Vec<_> = errors.iter().map(|error| format!("  {error}")).collect();
+    format!("wrong settings:\n{}", lines.join("\n"))
+}
+
+/// The pairs of the nearest `.env` file; none if there is no such file.
+pub(super) fn dotenv() -> Result<HashMap<String, String>, ConfigError> {
+    match dotenvy::dotenv_iter() {
+        Ok(pairs) => pairs.collect::<Result<_, _>>().map_err(|error| ConfigError::DotEnv(without_values(&error))),
+        Err(error) if error.not_found() => Ok(HashMap::new()),
+        Err(error) => Err(ConfigError::DotEnv(without_values(&error))),
+    }
+}
+
+/// A line that can't be parsed may hold a secret, so only its variable is named.
+fn without_values(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(line, _) => match line.split_once('=') {
+            Some((name, _)) => format!("the value of {} can't be parsed; put it in single quotes", name.trim()),
+            None => "it has a line that is not NAME=value".to_owned(),
+        },
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    let mut read = Reader { lookup, errors: Vec::new() };
+    let config = Config {
+        bind_addr: read.parsed(&settings::BIND_ADDR, "an IP address, such as 127.0.0.1"),
+        listen_port: read.parsed(&settings::LISTEN_PORT, "a port from 0 to 65535"),
+        database: read.database(),
+        migrate: read.parsed(&settings::MIGRATE, "true or false"),
+        data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),
+        twitch: read.twitch(),
+        log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err("wants error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),
+        }),
+        log_format: read.required(&settings::LOG_FORMAT, |text| match text {
+            "human" => Ok(LogFormat::Human),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("wants human or json".to_owned()),
+        }),
+    };
+    match (config, read.errors) {
+        (config, errors) if errors.is_empty() => Ok(config),
+        (_, errors) => Err(ConfigError::Settings(errors)),
+    }
+}
+
+struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    errors: Vec<SettingError>,
+}
+
+impl Reader<'_> {
+    fn text(&self, setting: &Setting) -> Option<String> {
+        (self.lookup)(setting.name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn fail(&mut self, setting: &Setting, held: &str, why: &str) {
+        let held = if setting.is_secret { String::new() } else { format!(" is {held:?}, but") };
+        self.errors.push(SettingError(format!("{}{held} {why}", setting.name)));
+    }
+
+    fn optional<T>(&mut self, setting: &Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(setting)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.fail(setting, &text, &why);
+                None
+            }
+        }
+    }
+
+    /// A setting with a default, which also stands in for a wrong value (an error by then).
+    fn required<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        #[expect(clippy::expect_used, reason = "defaults are constants, read by every test")]
+        self.optional(setting, &parse).unwrap_or_else(|| parse(setting.default.unwrap_or_default()).expect("a default"))
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, setting: &Setting, wants: &str) -> T {
+        self.required(setting, |text| text.parse().map_err(|_| format!("wants {wants}")))
+    }
+
+    fn database(&mut self) -> Database {
+        if self.text(&settings::DATABASE_URL).is_some() {
+            let options = self.optional(&settings::DATABASE_URL, |text| {
+                // The parser's own message may quote the password.
+                let wants = "wants postgres://user:password@host:port/database (special characters percent-encoded)";
+                let url = Url::parse(text).map_err(|_| wants.to_owned())?;
+                let is_postgres = matches!(url.scheme(), "postgres" | "postgresql");
+                PgConnectOptions::from_str(text).ok().filter(|_| is_postgres).ok_or_else(|| wants.to_owned())
+            });
+            return options.map_or(Database::Private, |options| Database::Given(Box::new(options)));
+        }
+        let parts =
+            [&settings::PGHOST, &settings::PGPORT, &settings::PGDATABASE, &settings::PGUSER, &settings::PGPASSWORD];
+        if parts.iter().all(|part| self.text(part).is_none()) {
+            return Database::Private;
+        }
+        let mut options = PgConnectOptions::new();
+        if let Some(host) = self.text(&settings::PGHOST) {
+            options = if host.starts_with('/') { options.socket(host) } else { options.host(&host) };
+        }
+        if let Some(port) =
+            self.optional(&settings::PGPORT, |text| text.parse().map_err(|_| "wants a port from 0 to 65535".to_owned()))
+        {
+            options = options.port(port);
+        }
+        if let Some(user) = self.text(&settings::PGUSER) {
+            options = options.username(&user);
+        }
+        if let Some(database) = self.text(&settings::PGDATABASE) {
+            options = options.database(&database);
+        }
+        if let Some(password) = self.text(&settings::PGPASSWORD) {
+            options = options.password(&password);
+        }
+        if let Some(mode) = self.optional(&settings::PGSSLMODE, |text| {
+            PgSslMode::from_str(text)
+                .map_err(|_| "wants disable, allow, prefer, require, verify-ca or verify-full".to_owned())
+        }) {
+            options = options.ssl_mode(mode);
+        }
+        Database::Given(Box::new(options))
+    }
+
+    fn twitch(&mut self) -> Twitch {
+        Twitch {
+            channel_name: self.optional(&settings::CHANNEL_NAME, login),
+            client: self.client(),
+            callback_url: self.optional(&settings::CALLBACK_URL, callback_url),
+            webhook_secret: self.optional(&settings::WEBHOOK_SECRET, webhook_secret),
+            previous_webhook_secret: self.optional(&settings::PREVIOUS_WEBHOOK_SECRET, webhook_secret),
+        }
+    }
+
+    fn client(&mut self) -> Option<Client> {
+        let (id, secret) = (self.text(&settings::CLIENT_ID), self.text(&settings::CLIENT_SECRET));
+        match (id, secret) {
+            (Some(id), Some(secret)) => Some(Client { id, secret: SecretString::from(secret) }),
+            (Some(_), None) => {
+                self.fail(&settings::CLIENT_SECRET, "", "is not set, but TWITCH_CLIENT_ID is: set both or neither");
+                None
+            }
+            (None, Some(_)) => {
+                self.fail(&settings::CLIENT_ID, "", "wants the id that belongs to TWITCH_CLIENT_SECRET");
+                None
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// Twitch logins: 1 to 25 letters, digits and underscores, not case-sensitive.
+fn login(text: &str) -> Result<String, String> {
+    let is_login = (1..=25).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_login { Ok(text.to_ascii_lowercase()) } else { Err("wants a login, such as maplearcade".to_owned()) }
+}
+
+fn webhook_secret(text: &str) -> Result<WebhookSecret, String> {
+    WebhookSecret::new(text).map_err(|error| format!("{error}; `openssl rand -hex 32` makes a good one"))
+}
+
+/// What Twitch accepts (webhook.md §6), and plain http to this machine for trying things out.
+fn callback_url(text: &str) -> Result<Url, String> {
+    let wants = "wants an address like https://example.org/callback";
+    let url = Url::parse(text).map_err(|_| wants.to_owned())?;
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    match (url.scheme(), url.port()) {
+        _ if url.fragment().is_some() => Err("has a #fragment, which Twitch refuses".to_owned()),
+        _ if !url.username().is_empty() || url.password().is_some() => Err("has a password in it".to_owned()),
+        ("https" | "http", _) if is_loopback => Ok(url),
+        ("https", None) => Ok(url),
+        ("https", Some(_)) => Err("has a port, but Twitch calls port 443 only".to_owned()),
+        _ => Err(wants.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        config(&|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()))
+    }
+
+    fn errors(pairs: &[(&str, &str)]) -> Vec<String> {
+        match with(pairs) {
+            Err(ConfigError::Settings(errors)) => errors.iter().map(ToString::to_string).collect(),
+            other => panic!("expected errors, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_set_is_a_complete_configuration() {
+        let config = with(&[]).unwrap();
+        assert_eq!((config.bind_addr.to_string().as_str(), config.listen_port), ("127.0.0.1", 5001));
+        assert!(matches!(config.database, Database::Private));
+        assert!(config.migrate);
+        assert!(with(&[("LISTEN_PORT", ""), ("TWITCH_WEBHOOK_SECRET", " ")]).is_ok(), "empty means not set");
+    }
+
+    #[test]
+    fn every_wrong_value_is_reported_at_once() {
+        assert_eq!(
+            errors(&[("BIND_ADDR", "localhost"), ("LISTEN_PORT", "70000"), ("SHOWTIME_LOG_FORMAT", "xml")]),
+            [
+                r#"BIND_ADDR is "localhost", but wants an IP address, such as 127.0.0.1"#,
+                r#"LISTEN_PORT is "70000", but wants a port from 0 to 65535"#,
+                r#"SHOWTIME_LOG_FORMAT is "xml", but wants human or json"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_secret_is_named_but_not_shown() {
+        let wrong = [
+            ("DATABASE_URL", "mysql://me:hunter2@host/db"),
+            ("TWITCH_WEBHOOK_SECRET", "hunter2"),
+            ("TWITCH_CLIENT_SECRET", "hunter2"),
+        ];
+        let errors = errors(&wrong);
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert!(errors.iter().all(|error| !error.contains("hunter2")), "{errors:?}");
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let config = with(&[
+            ("DATABASE_URL", "postgres://me:hunter2hunter2@host/db"),
+            ("TWITCH_WEBHOOK_SECRET", "hunter2hunter2"),
+            ("TWITCH_CLIENT_ID", "id"),
+            ("TWITCH_CLIENT_SECRET", "hunter2hunter2"),
+        ]);
+        let shown = format!("{:?}", config.unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn a_callback_is_what_twitch_can_call() {
+        for good in ["https://example.org/callback", "http://localhost:5001/callback", "http://127.0.0.1:5001/callback"]
+        {
+            assert!(callback_url(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["example.org", "http://example.org/callback", "https://example.org:8443/callback", "https://e.org/#x"]
+        {
+            assert!(callback_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_pg_variables_name_a_database() {
+        let config = with(&[("PGHOST", "db.example.org"), ("PGPORT", "6000"), ("PGDATABASE", "events")]).unwrap();
+        let Database::Given(options) = config.database else { panic!("a given database") };
+        assert_eq!(
+            (options.get_host(), options.get_port(), options.get_database()),
+            ("db.example.org", 6000, Some("events"))
+        );
+        assert_eq!(errors(&[("PGHOST", "h"), ("PGPORT", "x")]), [r#"PGPORT is "x", but wants a port from 0 to 65535"#]);
+    }
+}

@@ -1,0 +1,108 @@
+//! The list of settings, from which `--help`, `.env.example` and the errors are made.
+
+use std::fmt::Write as _;
+
+/// An environment variable that showtime reads.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    pub(super) default: Option<&'static str>,
+    pub(super) meaning: &'static str,
+    pub(super) is_secret: bool,
+}
+
+const fn setting(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, is_secret: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: None, meaning, is_secret: true }
+}
+
+pub(super) const BIND_ADDR: Setting =
+    setting("BIND_ADDR", Some("127.0.0.1"), "IP address to serve on; 0.0.0.0 for all of them");
+pub(super) const LISTEN_PORT: Setting = setting("LISTEN_PORT", Some("5001"), "port to serve on");
+pub(super) const DATABASE_URL: Setting = secret(
+    "DATABASE_URL",
+    "Postgres to use, as postgres://user:password@host:port/database; without it and without PG* the server runs a private one",
+);
+pub(super) const PGHOST: Setting = setting("PGHOST", None, "Postgres host or socket directory");
+pub(super) const PGPORT: Setting = setting("PGPORT", None, "Postgres port (5432)");
+pub(super) const PGDATABASE: Setting = setting("PGDATABASE", None, "Postgres database");
+pub(super) const PGUSER: Setting = setting("PGUSER", None, "Postgres user");
+pub(super) const PGPASSWORD: Setting = secret("PGPASSWORD", "Postgres password");
+pub(super) const PGSSLMODE: Setting =
+    setting("PGSSLMODE", None, "disable, allow, prefer, require, verify-ca or verify-full");
+pub(super) const MIGRATE: Setting =
+    setting("SHOWTIME_MIGRATE", Some("true"), "whether the server applies migrations at start: true or false");
+pub(super) const DATA_DIR: Setting =
+    setting("SHOWTIME_DATA_DIR", Some(".showtime"), "where the private Postgres and generated secrets live");
+pub(super) const CHANNEL_NAME: Setting =
+    setting("TWITCH_CHANNEL_NAME", None, "login of the channel to serve, as in twitch.tv/LOGIN");
+pub(super) const CLIENT_ID: Setting =
+    setting("TWITCH_CLIENT_ID", None, "id of your application, from dev.twitch.tv/console");
+pub(super) const CLIENT_SECRET: Setting = secret("TWITCH_CLIENT_SECRET", "its secret");
+pub(super) const CALLBACK_URL: Setting = setting(
+    "TWITCH_WEBHOOK_CALLBACK_URL",
+    None,
+    "public address of this server's /callback: https, port 443 (http only for loopback)",
+);
+pub(super) const WEBHOOK_SECRET: Setting = secret(
+    "TWITCH_WEBHOOK_SECRET",
+    "what Twitch signs messages with, 10 to 100 ASCII characters; without it the server makes one in its data directory",
+);
+pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
+    "TWITCH_WEBHOOK_SECRET_PREVIOUS",
+    "the secret before that one, accepted beside it while subscriptions move over",
+);
+pub(super) const LOG: Setting =
+    setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
+pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
+
+/// In the order in which they are shown.
+const ALL: [&Setting; 19] = [
+    &BIND_ADDR,
+    &LISTEN_PORT,
+    &DATABASE_URL,
+    &PGHOST,
+    &PGPORT,
+    &PGDATABASE,
+    &PGUSER,
+    &PGPASSWORD,
+    &PGSSLMODE,
+    &MIGRATE,
+    &DATA_DIR,
+    &CHANNEL_NAME,
+    &CLIENT_ID,
+    &CLIENT_SECRET,
+    &CALLBACK_URL,
+    &WEBHOOK_SECRET,
+    &PREVIOUS_WEBHOOK_SECRET,
+    &LOG,
+    &LOG_FORMAT,
+];
+
+/// The settings as they stand at the end of each binary's `--help`.
+#[must_use]
+pub fn settings_help() -> String {
+    let mut text = String::from("Settings (environment variables, or lines of a .env file):\n");
+    for setting in ALL {
+        let _ = write!(text, "  {:<31} {}", setting.name, setting.meaning);
+        let _ = match setting.default {
+            Some(default) => writeln!(text, " [default: {default}]"),
+            None => writeln!(text),
+        };
+    }
+    text
+}
+
+/// The text of `.env.example`.
+#[must_use]
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Copy to .env and uncomment what you need; nothing here is required. Variables of the environment win.\n",
+    );
+    for setting in ALL {
+        let _ = write!(text, "\n# {}\n#{}={}\n", setting.meaning, setting.name, setting.default.unwrap_or_default());
+    }
+    text
+}
