@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod store;
+pub mod stream;
 pub mod twitch;

@@ -115,15 +115,22 @@ pub struct Message {
     pub at: OffsetDateTime,
     /// What kind of message it is.
     pub message_type: MessageType,
+    /// What of its body we understand.
+    pub content: Content,
+    /// The whole body as it came.
+    pub body: ByteString,
+    _proof: Proof,
+}
+
+/// What showtime understands of a body; read again from the log when the state is rebuilt.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
     /// The subscription it came through; unknown kinds of messages may have none.
     pub subscription: Option<Subscription>,
     /// The channel (or, where a type has none, the user) that it concerns.
     pub channel_id: Option<String>,
-    /// What we project into state; `None` for types that we only store and deliver.
+    /// What becomes state; `None` for what is only stored and delivered.
     pub event: Option<Event>,
-    /// The whole body as it came.
-    pub body: ByteString,
-    _proof: Proof,
 }
 
 /// The kinds of messages that are kept.
@@ -248,17 +255,11 @@ impl<'a> Verified<'a> {
                 &subscription.version,
             )?;
         }
-        let event = match (&message_type, &envelope.subscription, envelope.event) {
-            (MessageType::Notification, Some(subscription), Some(event)) => project(self.headers, subscription, event),
-            _ => None,
-        };
         Ok(Incoming::Message(Box::new(Message {
             id: self.headers.message_id.to_owned(),
             at: self.at,
             message_type,
-            channel_id: envelope.subscription.as_ref().and_then(channel_of),
-            event,
-            subscription: envelope.subscription,
+            content: Content::new(envelope, self.headers.message_id),
             body: self.body,
             _proof: Proof(()),
         })))
@@ -285,11 +286,33 @@ pub fn parse_timestamp(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
+impl Content {
+    /// Reads the stored body of a message.
+    ///
+    /// # Errors
+    /// If it isn't a body that was once taken.
+    pub fn read(message_id: &str, body: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::from_str(body)?, message_id))
+    }
+
+    fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
+        let event = match (&envelope.subscription, envelope.event) {
+            (Some(subscription), Some(event)) => project(message_id, subscription, event),
+            _ => None,
+        };
+        Self {
+            channel_id: envelope.subscription.as_ref().and_then(channel_of),
+            subscription: envelope.subscription,
+            event,
+        }
+    }
+}
+
 /// A payload that isn't as we know it is kept all the same: it only leaves the state as it is.
-fn project(headers: Headers<'_>, subscription: &Subscription, event: &RawValue) -> Option<Event> {
+fn project(message_id: &str, subscription: &Subscription, event: &RawValue) -> Option<Event> {
     Event::parse(subscription.kind.as_str(), event.get()).unwrap_or_else(|error| {
         tracing::warn!(
-            message.id = headers.message_id,
+            message.id = message_id,
             subscription.r#type = subscription.kind.as_str(),
             subscription.version = subscription.version.as_str(),
             %error,
