@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod config;
+pub mod ingest;
+pub mod sources;
 pub mod store;
 pub mod stream;
 pub mod twitch;

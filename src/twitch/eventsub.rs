@@ -1,6 +1,7 @@
 //! EventSub messages: from headers and a raw body, through proof that Twitch sent them, to a
 //! [`Message`] that may be kept (webhook.md §1, §3, §4).
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -79,6 +80,12 @@ pub enum EnvelopeError {
         /// The body's value.
         signed: String,
     },
+    /// JSON is UTF-8.
+    #[error("the body is not UTF-8: the byte at offset {valid_up_to} begins no character")]
+    NotUtf8 {
+        /// How many bytes were fine.
+        valid_up_to: usize,
+    },
     /// Nested too deeply.
     #[error("the body is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -89,7 +96,7 @@ pub enum EnvelopeError {
 pub struct Verified<'a> {
     headers: Headers<'a>,
     at: OffsetDateTime,
-    body: ByteString,
+    body: Bytes,
 }
 
 /// Held by every [`Message`]; only this module can make one, so nothing reaches the store without
@@ -208,11 +215,11 @@ impl<'a> Verified<'a> {
     pub fn new(
         headers: Headers<'a>,
         timestamp: OffsetDateTime,
-        body: ByteString,
+        body: Bytes,
         verifier: &Verifier,
         now: OffsetDateTime,
     ) -> Result<Self, Refusal> {
-        if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, body.as_bytes()) {
+        if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, &body) {
             return Err(Refusal::Forged);
         }
         let age = now - timestamp;
@@ -227,10 +234,12 @@ impl<'a> Verified<'a> {
     /// # Errors
     /// [`EnvelopeError`] if it isn't what the message type promises.
     pub fn parse(self) -> Result<Incoming, EnvelopeError> {
-        if depth(self.body.as_bytes()) > MAX_DEPTH {
+        if depth(&self.body) > MAX_DEPTH {
             return Err(EnvelopeError::TooDeep);
         }
-        let envelope: Envelope<'_> = serde_json::from_str(&self.body).map_err(|error| locate(&self.body, &error))?;
+        let body = ByteString::try_from(self.body.clone())
+            .map_err(|error| EnvelopeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| locate(&body, &error))?;
         let message_type = match self.headers.message_type {
             "webhook_callback_verification" => {
                 let challenge = envelope.challenge.ok_or_else(|| self.missing("challenge"))?;
@@ -260,7 +269,7 @@ impl<'a> Verified<'a> {
             at: self.at,
             message_type,
             content: Content::new(envelope, self.headers.message_id),
-            body: self.body,
+            body,
             _proof: Proof(()),
         })))
     }
