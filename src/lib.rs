@@ -1,6 +1,8 @@
 //! showtime: a self-hosted Twitch event backend.
 
+pub mod api;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod store;
 pub mod twitch;
