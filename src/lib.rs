@@ -4,5 +4,8 @@ pub mod api;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod ingest;
+pub mod sources;
 pub mod store;
+pub mod stream;
 pub mod twitch;

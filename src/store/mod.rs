@@ -1,6 +1,12 @@
 //! Every SQL statement of the program, as functions on a connection.
+//!
+//! Functions take a connection, so that the caller decides what belongs to one transaction;
+//! look-ups return an `Option`.
 
+pub mod log;
+pub mod migrations;
 pub mod read;
+pub mod state;
 
-/// The schema, as the migrations that lead to it.
+/// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
