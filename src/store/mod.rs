@@ -1,1 +1,3 @@
 //! Every SQL statement of the program, as functions on a connection.
+
+pub mod local;
