@@ -73,6 +73,8 @@ struct Gifts {
     first_at: Option<OffsetDateTime>,
     /// How many subscriptions in all.
     total: i64,
+    /// How often.
+    count: i64,
 }
 
 /// Raids of a viewer.
@@ -96,7 +98,7 @@ impl From<store::Viewer> for Viewer {
             display_name: row.display_name,
             first_followed_at: row.first_followed_at,
             bits: Bits { first_at: row.first_bits_at, total: row.bits, count: row.cheers },
-            gifts: Gifts { first_at: row.first_gift_at, total: row.gifts },
+            gifts: Gifts { first_at: row.first_gift_at, total: row.gifts, count: row.gift_events },
             raids: Raids { first_at: row.first_raid_at, count: row.raids, viewers: row.raid_viewers },
         }
     }
@@ -133,7 +135,7 @@ impl Viewer {
                 months: Some(6),
             }),
             bits: Bits { first_at: Some(datetime!(2026-02-01 18:45:12 UTC)), total: 1_500, count: 3 },
-            gifts: Gifts { first_at: None, total: 0 },
+            gifts: Gifts { first_at: None, total: 0, count: 0 },
             raids: Raids { first_at: Some(datetime!(2026-06-20 22:00:00 UTC)), count: 1, viewers: 48 },
         }
     }

@@ -16,6 +16,7 @@ pub struct Viewer {
     pub cheers: i64,
     pub first_gift_at: Option<OffsetDateTime>,
     pub gifts: i64,
+    pub gift_events: i64,
     pub first_raid_at: Option<OffsetDateTime>,
     pub raids: i64,
     pub raid_viewers: i64,
@@ -39,7 +40,7 @@ pub async fn page(
     sqlx::query_as!(
         Viewer,
         "select twitch_user.id, login, display_name, first_followed_at, first_bits_at, bits, cheers, first_gift_at,
-            gifts, first_raid_at, raids, raid_viewers, is_subscribed, subscription_tier, subscription_began_at,
+            gifts, gift_events, first_raid_at, raids, raid_viewers, is_subscribed, subscription_tier, subscription_began_at,
             subscription_ended_at, subscription_months
         from viewer
         join twitch_user on twitch_user.id = viewer.user_id
