@@ -1,7 +1,9 @@
 //! showtime: a self-hosted Twitch event backend.
 
+pub mod api;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod ingest;
 pub mod sources;
 pub mod store;

@@ -3,8 +3,10 @@
 //! Functions take a connection, so that the caller decides what belongs to one transaction;
 //! look-ups return an `Option`.
 
+pub mod local;
 pub mod log;
 pub mod migrations;
+pub mod read;
 pub mod state;
 
 /// The migrations, compiled in.
