@@ -145,10 +145,7 @@ async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
 }
 
 /// Connects to the configured database, or starts the private one for as long as it takes.
-async fn with_database<T>(
-    config: &Config,
-    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
-) -> Result<T> {
+async fn with_database<T>(config: &Config, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
     let (options, postgres) = match &config.database {
         Database::Given(options) => ((**options).clone(), None),
         Database::Private => {

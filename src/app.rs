@@ -103,7 +103,8 @@ impl App {
     async fn start_on(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<Self, AppError> {
         local::create_data_dir(&config.data_dir)?;
         let secret = config.webhook_secret()?;
-        let verifier = Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
+        let verifier =
+            Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
         let listener = bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
         let preparing = prepare(database.clone(), config.migrate).await?;
@@ -228,7 +229,9 @@ async fn prepare_once(database: &PgConnectOptions, migrate: bool) -> Result<(), 
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("53")),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("53"))
+        }
         _ => false,
     }
 }
