@@ -1,5 +1,7 @@
 //! Databases for tests: one throwaway cluster per test process, one fresh database per test.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 
@@ -41,6 +43,7 @@ fn shared() -> &'static PgConnectOptions {
             runtime.block_on(async {
                 let dir = tempfile::Builder::new()
                     .prefix("showtime-test-")
+                    .permissions(Permissions::from_mode(0o700))
                     .tempdir()
                     .expect("a temporary directory")
                     .keep(); // the cluster's watchdog removes it
