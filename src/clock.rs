@@ -17,10 +17,7 @@ impl Clock {
     /// The time now, at the microsecond resolution in which Postgres keeps it.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place that asks the machine"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
         let machine = OffsetDateTime::now_utc();
         to_microseconds(machine + Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed)))
     }
@@ -36,6 +33,5 @@ impl Clock {
 /// before and after it was stored.
 #[must_use]
 pub fn to_microseconds(at: OffsetDateTime) -> OffsetDateTime {
-    at.replace_nanosecond(at.microsecond() * 1_000)
-        .unwrap_or(at)
+    at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
 }

@@ -1,7 +1,7 @@
 //! `/channels`.
 
-use actix_web::web::{Data, Json, Path};
 use actix_web::get;
+use actix_web::web::{Data, Json, Path};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -173,7 +173,10 @@ struct ListChannels {
     ),
 )]
 #[get("/channels")]
-pub(super) async fn list_channels(ctx: Data<Context>, query: Query<ListChannels>) -> Result<Json<Page<Channel>>, Error> {
+pub(super) async fn list_channels(
+    ctx: Data<Context>,
+    query: Query<ListChannels>,
+) -> Result<Json<Page<Channel>>, Error> {
     let Query(ListChannels { live, after, limit }) = query;
     let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map(Name::as_str));
     let rows = ctx.read(async |db| read::channels::page(db, live, after, limit.rows()).await).await?;

@@ -129,9 +129,7 @@ impl Error {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
-            Self::Internal(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
-            }
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error"),
         }
     }
 
@@ -218,7 +216,8 @@ impl IntoResponses for NotReady {
 
 /// The description of an answer that an operation can give, with `error` as its example.
 pub(super) fn described(description: &str, error: &Error) -> (String, RefOr<Response>) {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
     let response = ResponseBuilder::new().description(description).content("application/problem+json", content.build());
     (error.status_code().as_str().to_owned(), response.build().into())
 }

@@ -228,7 +228,9 @@ fn webhook_secret(setup: Setup) -> Check {
 fn subscriptions(found: &Found) -> Check {
     let dead: Vec<_> = found.subscriptions.iter().filter(|it| it.status != "enabled").collect();
     let (status, message) = match dead.as_slice() {
-        [] if found.subscriptions_total == 0 => (Verdict::Warn, "no message came through any subscription yet".to_owned()),
+        [] if found.subscriptions_total == 0 => {
+            (Verdict::Warn, "no message came through any subscription yet".to_owned())
+        }
         [] => (Verdict::Pass, format!("{} subscriptions are enabled", found.subscriptions_total)),
         [first, others @ ..] => {
             let rest = if others.is_empty() { String::new() } else { format!(", and {} more ended", others.len()) };
@@ -248,7 +250,8 @@ fn events(last: Option<LastEvent>) -> Check {
     } else {
         (Verdict::Pass, "")
     };
-    let message = format!("the last event occurred at {occurred_at} and took {:.1} s to arrive{advice}", delay.as_seconds_f64());
+    let message =
+        format!("the last event occurred at {occurred_at} and took {:.1} s to arrive{advice}", delay.as_seconds_f64());
     Check { name: "events", status, message }
 }
 

@@ -34,9 +34,7 @@ fn open_place() -> TempDir {
 }
 
 async fn start(data_dir: &Path) -> LocalPostgres {
-    LocalPostgres::start(data_dir, Durability::Durable)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    LocalPostgres::start(data_dir, Durability::Durable).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn refusal(data_dir: &Path) -> LocalError {
@@ -85,10 +83,7 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// This test binary again, to run one of the ignored tests below in a process of its own.
 fn child(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+    command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 
@@ -104,9 +99,7 @@ impl Holder {
     /// Reads what the child says until it holds the cluster.
     fn wait_until_it_holds(&mut self) {
         let stdout = self.0.stdout.take().unwrap();
-        let held = BufReader::new(stdout)
-            .lines()
-            .any(|line| line.unwrap() == "held");
+        let held = BufReader::new(stdout).lines().any(|line| line.unwrap() == "held");
         assert!(held, "the child ended without holding the cluster");
     }
 
@@ -244,19 +237,13 @@ async fn when_the_watchdog_is_killed_too_the_next_start_stops_what_it_left() {
 
 /// The processes of a process group, by what `ps` says.
 fn processes_of_group(group: Pid) -> Vec<Pid> {
-    let output = Command::new("ps")
-        .args(["-A", "-o", "pgid=,pid="])
-        .output()
-        .unwrap();
+    let output = Command::new("ps").args(["-A", "-o", "pgid=,pid="]).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let numbers = lines.lines().map(|line| {
         let mut numbers = line.split_whitespace().map(|n| n.parse::<i32>().unwrap());
         (numbers.next().unwrap(), numbers.next().unwrap())
     });
-    numbers
-        .filter(|(pgid, _)| *pgid == group.as_raw())
-        .map(|(_, pid)| Pid::from_raw(pid))
-        .collect()
+    numbers.filter(|(pgid, _)| *pgid == group.as_raw()).map(|(_, pid)| Pid::from_raw(pid)).collect()
 }
 
 #[tokio::test]
@@ -301,12 +288,7 @@ async fn a_second_server_in_the_same_directory_is_told_of_the_first() {
             data_dir.canonicalize().unwrap().display()
         )
     );
-    assert_eq!(
-        text(&first.connect_options(), "select 'unharmed'")
-            .await
-            .unwrap(),
-        "unharmed"
-    );
+    assert_eq!(text(&first.connect_options(), "select 'unharmed'").await.unwrap(), "unharmed");
     first.stop().await.unwrap();
 }
 
@@ -357,12 +339,7 @@ fn as_nobody(command: &mut Command) -> bool {
     use std::os::unix::process::CommandExt;
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
     let program = Path::new(command.get_program());
-    let listing = Command::new(program)
-        .arg("--list")
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .stdout(Stdio::null())
-        .status();
+    let listing = Command::new(program).arg("--list").uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).status();
     let possible = listing.is_ok_and(|status| status.success());
     if !possible {
         println!("NOT TESTED: user {NOBODY} cannot run {}", program.display());
@@ -395,10 +372,8 @@ async fn an_ordinary_user_runs_it_as_itself_and_leaves_other_users_clusters_alon
     let output = command.env(HOLD, &foreign).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let cluster = foreign.join("postgres");
-    let wanted = format!(
-        "{} belongs to user root; run as that user or as root, or set SHOWTIME_DATA_DIR",
-        cluster.display()
-    );
+    let wanted =
+        format!("{} belongs to user root; run as that user or as root, or set SHOWTIME_DATA_DIR", cluster.display());
     assert!(said.contains(&wanted), "{said}");
 
     let mut holder = Holder(command.env(HOLD, &own).spawn().unwrap());
@@ -446,14 +421,8 @@ async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
     );
     fs::write(cluster.join("PG_VERSION"), "7\n").unwrap();
     let error = refusal(place.path()).await;
-    assert!(
-        matches!(error, LocalError::WrongMajor { wanted: 7, .. }),
-        "{error}"
-    );
-    assert_eq!(
-        fs::read_to_string(cluster.join("PG_VERSION")).unwrap(),
-        "7\n"
-    );
+    assert!(matches!(error, LocalError::WrongMajor { wanted: 7, .. }), "{error}");
+    assert_eq!(fs::read_to_string(cluster.join("PG_VERSION")).unwrap(), "7\n");
     let reset = local::reset(place.path()).await.unwrap();
     assert_eq!(reset, "removed; the next start makes a new one");
     assert!(!cluster.exists());
@@ -477,14 +446,8 @@ async fn a_server_that_cannot_run_is_explained_by_its_own_log() {
     let text = fs::read_to_string(&settings).unwrap();
     fs::write(&settings, text + "\nno_such_setting = 1\n").unwrap();
     let error = refusal(&data_dir).await.to_string();
-    assert!(
-        error.starts_with("postgres ended with exit status: 1; its log is "),
-        "{error}"
-    );
-    assert!(
-        error.contains("unrecognized configuration parameter \"no_such_setting\""),
-        "{error}"
-    );
+    assert!(error.starts_with("postgres ended with exit status: 1; its log is "), "{error}");
+    assert!(error.contains("unrecognized configuration parameter \"no_such_setting\""), "{error}");
 }
 
 #[tokio::test]
@@ -496,9 +459,7 @@ async fn up_stays_for_servers_to_use_until_down() {
     assert_eq!(local::reset(&data_dir).await.unwrap(), "nothing to reset");
     assert_eq!(
         local::env(&data_dir).await.unwrap_err().to_string(),
-        format!(
-            "no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server"
-        )
+        format!("no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server")
     );
     assert!(!data_dir.exists(), "asking makes nothing");
 
@@ -506,10 +467,7 @@ async fn up_stays_for_servers_to_use_until_down() {
     let _down = DownAtTheEnd(data_dir.clone());
     let dir = data_dir.canonicalize().unwrap();
     let dir = dir.display();
-    assert_eq!(
-        said,
-        format!("running in {dir}; stop it with `./local-db.sh down`")
-    );
+    assert_eq!(said, format!("running in {dir}; stop it with `./local-db.sh down`"));
     let said = local::up(&data_dir).await.unwrap();
     assert_eq!(said, format!("already running in {dir}"));
     let pid = postmaster(&data_dir);
@@ -522,48 +480,24 @@ async fn up_stays_for_servers_to_use_until_down() {
         assert!(refused.unwrap_err().to_string().contains(&held));
     }
     let said = local::up(&data_dir).await.unwrap();
-    assert_eq!(
-        said,
-        format!("already running in {dir}, for a server ({held})")
-    );
+    assert_eq!(said, format!("already running in {dir}, for a server ({held})"));
     server.stop().await.unwrap();
     assert!(is_alive(pid), "a server that joined leaves it running");
     assert_eq!(read_note(&options).await, "kept");
 
     let env = local::env(&data_dir).await.unwrap();
-    let url = env
-        .split('\'')
-        .nth(1)
-        .unwrap()
-        .parse::<PgConnectOptions>()
-        .unwrap();
+    let url = env.split('\'').nth(1).unwrap().parse::<PgConnectOptions>().unwrap();
     assert_eq!(read_note(&url).await, "kept");
-    assert_eq!(
-        said_by_shell(&format!(
-            "{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'"
-        )),
-        "kept\n"
-    );
-    assert_eq!(
-        said_by_shell(&format!(
-            "{env}\nunset DATABASE_URL; psql -Atc 'select text from note'"
-        )),
-        "kept\n"
-    );
+    assert_eq!(said_by_shell(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");
+    assert_eq!(said_by_shell(&format!("{env}\nunset DATABASE_URL; psql -Atc 'select text from note'")), "kept\n");
     let mut psql = child("local_db::a_child_that_becomes_psql");
     let output = psql.env(PSQL, &data_dir).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.ends_with("\nkept\n"), "{said}");
 
-    assert_eq!(
-        local::reset(&data_dir).await.unwrap(),
-        "the database is empty"
-    );
+    assert_eq!(local::reset(&data_dir).await.unwrap(), "the database is empty");
     let error = text(&options, "select text from note").await.unwrap_err();
-    assert!(
-        error.to_string().contains("\"note\" does not exist"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("\"note\" does not exist"), "{error}");
     assert_eq!(local::down(&data_dir).await.unwrap(), "stopped");
     assert!(text(&options, "select 'there'").await.is_err());
     assert_eq!(local::down(&data_dir).await.unwrap(), "not running");
@@ -584,11 +518,7 @@ impl Drop for DownAtTheEnd {
 
 fn said_by_shell(script: &str) -> String {
     let output = Command::new("sh").args(["-ec", script]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -612,8 +542,5 @@ async fn each_test_gets_a_database_of_its_own() {
     write_note(&one).await;
     write_note(&other).await;
     let name = "select current_database()::text";
-    assert_ne!(
-        text(&one, name).await.unwrap(),
-        text(&other, name).await.unwrap()
-    );
+    assert_ne!(text(&one, name).await.unwrap(), text(&other, name).await.unwrap());
 }

@@ -21,7 +21,8 @@ pub async fn missing_migrations(db: &mut PgConnection) -> sqlx::Result<Vec<i64>>
         return Ok(wanted.map(|it| it.version).collect());
     }
     let applied = sqlx::query!("select version, checksum from _sqlx_migrations where success").fetch_all(db).await?;
-    let is_applied = |version, checksum: &[u8]| applied.iter().any(|it| it.version == version && it.checksum == checksum);
+    let is_applied =
+        |version, checksum: &[u8]| applied.iter().any(|it| it.version == version && it.checksum == checksum);
     Ok(wanted.filter(|it| !is_applied(it.version, &it.checksum)).map(|it| it.version).collect())
 }
 
