@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Durability;
@@ -81,10 +81,13 @@ pub(super) struct Cluster {
     durability: Durability,
 }
 
-/// A server or initdb that we started, and where its part of the log begins.
+/// A server or initdb that we started.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) child: Child,
+    /// The watchdog waits for this end to close. (Not left in `child`, whose `wait` closes it.)
+    pipe: Option<ChildStdin>,
+    /// Where its part of the log begins.
     log_from: u64,
 }
 
@@ -95,11 +98,13 @@ impl Cluster {
         let path = path.to_owned();
         let data_dir = off_thread(move || DataDir::create(&path)).await?;
         let lock = hold(&data_dir).await?;
-        let major = data_dir.cluster_major()?;
+        let dir = data_dir.clone();
+        let major = off_thread(move || dir.cluster_major()).await?;
         let cluster = data_dir.cluster();
         let binaries = binaries::find(major.map(|major| (major, cluster.as_path()))).await?;
         if durability == Durability::Throwaway {
-            data_dir.give_to_unprivileged_user()?;
+            let dir = data_dir.clone();
+            off_thread(move || dir.give_to_unprivileged_user()).await?;
         }
         let run_as = RunAs::choose(&data_dir, &binaries.postgres()).await?;
         if major.is_none() {
@@ -107,7 +112,14 @@ impl Cluster {
         }
         let (dir, user) = (data_dir.clone(), *run_as.user());
         let socket_dir = off_thread(move || dir.make_socket_dir(&user)).await?;
-        Ok(Self { data_dir, lock, binaries, run_as, socket_dir, durability })
+        Ok(Self {
+            data_dir,
+            lock,
+            binaries,
+            run_as,
+            socket_dir,
+            durability,
+        })
     }
 
     pub(super) fn data_dir(&self) -> &DataDir {
@@ -124,14 +136,15 @@ impl Cluster {
     pub(super) async fn is_up(&self) -> Result<bool, LocalError> {
         let marker = self.data_dir.up_marker();
         let running = postmaster(&self.socket_dir).await;
-        if running.is_some() && marker.exists() {
+        if running.is_some() && is_there(&marker).await {
             return Ok(true);
         }
-        if marker.exists() {
-            remove_file(&marker).await?;
-        }
+        remove_file(&marker).await?;
         if let Some(pid) = running {
-            tracing::warn!(pid = pid.as_raw(), "stopping a Postgres left without its server");
+            tracing::warn!(
+                pid = pid.as_raw(),
+                "stopping a Postgres left without its server"
+            );
             stop(&self.data_dir, &self.socket_dir).await?;
         }
         Ok(false)
@@ -153,7 +166,9 @@ impl Cluster {
             Durability::Throwaway => Some(self.data_dir.path()),
         };
         let mut command = watched(&self.run_as, &self.lock, signal, remove)?;
-        command.arg(self.binaries.postgres()).args(self.server_arguments());
+        command
+            .arg(self.binaries.postgres())
+            .args(self.server_arguments());
         start(&self.data_dir, command).await
     }
 
@@ -174,7 +189,10 @@ impl Cluster {
             "log_destination=stderr".to_owned(),
             "logging_collector=off".to_owned(),
         ];
-        let mut arguments = vec!["-D".to_owned(), self.data_dir.cluster().display().to_string()];
+        let mut arguments = vec![
+            "-D".to_owned(),
+            self.data_dir.cluster().display().to_string(),
+        ];
         for setting in settings {
             arguments.extend(["-c".to_owned(), setting]);
         }
@@ -220,10 +238,10 @@ impl Cluster {
 
     /// Ends a server that [`Cluster::launch_watched`] started, by letting go of its watchdog.
     pub(super) async fn stop_watched(&self, mut started: Started) -> Result<(), LocalError> {
-        drop(started.child.stdin.take());
-        if timeout(STOP_TIMEOUT, started.child.wait()).await.is_err() {
-            stop(&self.data_dir, &self.socket_dir).await?;
-        }
+        drop(started.pipe.take());
+        let _ = timeout(STOP_TIMEOUT, started.child.wait()).await;
+        // Nobody listens there any more, unless the watchdog was slow or was killed.
+        stop(&self.data_dir, &self.socket_dir).await?;
         if self.durability == Durability::Durable {
             self.data_dir.remove_socket_dir();
         }
@@ -232,8 +250,18 @@ impl Cluster {
 }
 
 impl Started {
-    fn ended(&self, program: &'static str, status: std::process::ExitStatus, data_dir: &DataDir) -> LocalError {
-        LocalError::Ended { program, status, log: data_dir.log(), tail: data_dir.log_tail(self.log_from) }
+    fn ended(
+        &self,
+        program: &'static str,
+        status: std::process::ExitStatus,
+        data_dir: &DataDir,
+    ) -> LocalError {
+        LocalError::Ended {
+            program,
+            status,
+            log: data_dir.log(),
+            tail: data_dir.log_tail(self.log_from),
+        }
     }
 }
 
@@ -300,13 +328,20 @@ async fn make(
     let (data_dir, cluster) = (data_dir.path().to_owned(), data_dir.cluster());
     off_thread(move || {
         fs::rename(&new, &cluster).map_err(LocalError::io("create", cluster))?;
-        File::open(&data_dir).and_then(|dir| dir.sync_all()).map_err(LocalError::io("sync", data_dir))
+        File::open(&data_dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(LocalError::io("sync", data_dir))
     })
     .await
 }
 
 /// A command to which the program to watch, and its arguments, are still to be added.
-fn watched(run_as: &RunAs, lock: &File, signal: &str, remove: Option<&Path>) -> Result<Command, LocalError> {
+fn watched(
+    run_as: &RunAs,
+    lock: &File,
+    signal: &str,
+    remove: Option<&Path>,
+) -> Result<Command, LocalError> {
     let lock = lock.try_clone().map_err(LocalError::io("share", "lock"))?;
     let mut command = run_as.command(Path::new("/bin/sh"));
     command
@@ -323,8 +358,16 @@ async fn start(data_dir: &DataDir, mut command: Command) -> Result<Started, Loca
     let dir = data_dir.clone();
     let (log, log_from) = off_thread(move || dir.open_log()).await?;
     let program = command.as_std().get_program().to_owned();
-    let child = command.stderr(log).process_group(0).spawn().map_err(LocalError::io("start", program))?;
-    Ok(Started { child, log_from })
+    let mut child = command
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .map_err(LocalError::io("start", program))?;
+    Ok(Started {
+        pipe: child.stdin.take(),
+        child,
+        log_from,
+    })
 }
 
 /// The process that listens in a socket directory, as the kernel knows it: unlike the number in
@@ -341,19 +384,25 @@ pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path) -> Result<(), Lo
     let Some(pid) = postmaster(socket_dir).await else {
         return Ok(());
     };
-    for (signal, patience) in [(Signal::SIGINT, STOP_TIMEOUT), (Signal::SIGQUIT, ABORT_TIMEOUT)] {
+    for (signal, patience) in [
+        (Signal::SIGINT, STOP_TIMEOUT),
+        (Signal::SIGQUIT, ABORT_TIMEOUT),
+    ] {
         let _ = kill(pid, signal); // it may have ended by now
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             // Its pid file goes last. (A number can linger where nobody reaps orphans.)
             let pid_file = data_dir.cluster().join("postmaster.pid");
-            if !pid_file.exists() || !data_dir::is_alive(pid) {
+            if !is_there(&pid_file).await || !data_dir::is_alive(pid) {
                 return Ok(());
             }
             sleep(POLL).await;
         }
     }
-    Err(LocalError::WontStop { pid: pid.as_raw(), log: data_dir.log() })
+    Err(LocalError::WontStop {
+        pid: pid.as_raw(),
+        log: data_dir.log(),
+    })
 }
 
 /// How to reach the database `showtime` through a socket directory.
@@ -383,7 +432,10 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), LocalError> {
 }
 
 /// Runs statements about databases, from a database that they do not concern.
-pub(super) async fn administer(options: &PgConnectOptions, statements: &[&'static str]) -> Result<(), LocalError> {
+pub(super) async fn administer(
+    options: &PgConnectOptions,
+    statements: &[&'static str],
+) -> Result<(), LocalError> {
     let mut connection = connect(options.clone().database("postgres")).await?;
     for statement in statements {
         let executing = sqlx::raw_sql(*statement).execute(&mut connection);
@@ -402,10 +454,17 @@ pub(super) async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
+/// Whether there is something at `path`, as far as we can see.
+async fn is_there(path: &Path) -> bool {
+    tokio::fs::try_exists(path).await.unwrap_or(true)
+}
+
 /// Removes a directory with all that is in it, if it is there.
 pub(super) async fn remove_dir(path: &Path) -> Result<(), LocalError> {
     match tokio::fs::remove_dir_all(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LocalError::io("remove", path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LocalError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -413,7 +472,9 @@ pub(super) async fn remove_dir(path: &Path) -> Result<(), LocalError> {
 /// Removes a file, if it is there.
 pub(super) async fn remove_file(path: &Path) -> Result<(), LocalError> {
     match tokio::fs::remove_file(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LocalError::io("remove", path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LocalError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }

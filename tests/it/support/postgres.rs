@@ -1,5 +1,7 @@
 //! Databases for tests: one throwaway cluster per test process, one fresh database per test.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 
@@ -14,10 +16,14 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     let shared = shared();
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut connection =
-        PgConnection::connect_with(&shared.clone().database("postgres")).await.expect("the shared cluster answers");
+    let mut connection = PgConnection::connect_with(&shared.clone().database("postgres"))
+        .await
+        .expect("the shared cluster answers");
     let statement = format!("create database {name} template showtime");
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a database can be created");
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .expect("a database can be created");
     shared.clone().database(&name)
 }
 
@@ -35,12 +41,20 @@ fn shared() -> &'static PgConnectOptions {
     SHARED.get_or_init(|| {
         let (sender, receiver) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
-                let dir =
-                    tempfile::Builder::new().prefix("showtime-test-").tempdir().expect("a temporary directory").keep(); // the cluster's watchdog removes it
-                let mut postgres =
-                    LocalPostgres::start(&dir, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"));
+                let dir = tempfile::Builder::new()
+                    .prefix("showtime-test-")
+                    .permissions(Permissions::from_mode(0o700))
+                    .tempdir()
+                    .expect("a temporary directory")
+                    .keep(); // the cluster's watchdog removes it
+                let mut postgres = LocalPostgres::start(&dir, Durability::Throwaway)
+                    .await
+                    .unwrap_or_else(|error| panic!("{error}"));
                 let options = postgres.connect_options();
                 fill_template(&options).await;
                 sender.send(options).expect("somebody waits for it");
