@@ -1,0 +1,349 @@
+//! What can be read of channels, broadcasts, viewers and the log.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::support::api::Api;
+
+/// Three channels: 10 has a running broadcast of two streams and an earlier one of an end that
+/// nobody told, 20 is offline, 30 (whose login was 20's before) never streamed.
+const CHANNELS: &str = "
+insert into twitch_user (id, login, display_name, named_at, named_by) values
+    ('10', 'ten', 'Ten', '2026-07-01Z', 'm'), ('20', 'moved', 'Moved', '2026-06-01Z', 'm'),
+    ('30', 'moved', 'Moved', '2026-07-01Z', 'm'), ('40', '20', 'Twenty', '2026-07-01Z', 'm');
+insert into channel (id, title, language, category_id, category_name, content_classification_labels, updated_at,
+    updated_by, anonymous_bits, anonymous_gifts) values
+    ('10', 'A title', 'en', '509658', 'Just Chatting', '{Gambling}', '2026-07-01 09:00Z', 'm', 100, 2),
+    ('20', '', 'other', '', '', '{}', '2026-07-01 09:00Z', 'm', 0, 0),
+    ('30', null, null, null, null, null, null, null, 0, 0);
+insert into stream (id, channel_id, type, started_at, ended_at, is_end_estimated, broadcast_id) values
+    ('s1', '10', 'live', '2026-07-01 10:00Z', '2026-07-01 11:00Z', true, 's1'),
+    ('s2', '10', 'live', '2026-07-02 10:00Z', '2026-07-02 11:00Z', false, 's2'),
+    ('s3', '10', 'live', '2026-07-02 11:10Z', null, false, 's2'),
+    ('s4', '10', null, null, null, false, null),
+    ('s5', '20', 'live', '2026-07-01 10:00Z', '2026-07-01 12:00:30Z', false, 's5');
+";
+
+/// The ids of a list, page by page.
+async fn pages(api: &Api, path: &str, limit: u8) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut after = String::new();
+    loop {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let page = api.json(&format!("{path}{separator}limit={limit}{after}")).await;
+        pages.push(ids(&page));
+        match &page["next"] {
+            Value::Null => return pages,
+            Value::String(next) => after = format!("&after={next}"),
+            next => after = format!("&after={next}"),
+        }
+    }
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    let id = |item: &Value| item["id"].as_str().map_or_else(|| item["id"].to_string(), str::to_owned);
+    page["data"].as_array().expect("a list").iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn an_empty_server_has_empty_lists() {
+    let api = Api::start().await;
+    for path in ["/channels", "/events", "/events?channel=nobody"] {
+        assert_eq!(api.json(path).await, json!({"data": [], "next": null}));
+    }
+}
+
+#[tokio::test]
+async fn channels_are_listed_page_by_page() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    assert_eq!(pages(&api, "/channels", 2).await, [vec!["10", "20"], vec!["30"]]);
+    assert_eq!(pages(&api, "/channels", 3).await, [["10", "20", "30"]], "the end is known without another page");
+    assert_eq!(pages(&api, "/channels?live=true", 50).await, [["10"]]);
+    assert_eq!(pages(&api, "/channels?live=false", 1).await, [["20"], ["30"]]);
+}
+
+#[tokio::test]
+async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    let channel = json!({
+        "id": "10",
+        "login": "ten",
+        "display_name": "Ten",
+        "title": "A title",
+        "category": { "id": "509658", "name": "Just Chatting" },
+        "language": "en",
+        "content_classification_labels": ["Gambling"],
+        "updated_at": "2026-07-01T09:00:00Z",
+        "is_live": true,
+        "stream": { "id": "s3", "type": "live", "started_at": "2026-07-02T11:10:00Z" },
+        "broadcast": { "id": "s2", "started_at": "2026-07-02T10:00:00Z" },
+        "anonymous_bits": 100,
+        "anonymous_gifts": 2,
+    });
+    assert_eq!(api.json("/channels/10").await, channel);
+    assert_eq!(api.json("/channels/TEN").await, channel);
+    assert_eq!(api.json("/channels?live=true").await["data"][0], channel);
+}
+
+#[tokio::test]
+async fn a_channel_is_offline_when_its_newest_stream_has_ended() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    api.sql("update stream set ended_at = null where id = 's2'").await;
+    api.sql("update stream set ended_at = '2026-07-02 12:00Z' where id = 's3'").await;
+    let channel = api.json("/channels/10").await;
+    assert_eq!(
+        (&channel["is_live"], &channel["stream"], &channel["broadcast"]),
+        (&false.into(), &Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_known_yet_is_null() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    let channel = api.json("/channels/30").await;
+    for field in ["title", "category", "language", "updated_at", "stream", "broadcast"] {
+        assert_eq!(channel[field], Value::Null, "{field}");
+    }
+    assert_eq!(channel["content_classification_labels"], json!([]));
+    assert_eq!(api.json("/channels/20").await["category"], Value::Null, "no category is no category");
+}
+
+#[tokio::test]
+async fn names_mean_ids_first_and_logins_their_newest_owner() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    assert_eq!(api.json("/channels/moved").await["id"], "30");
+    assert_eq!(api.json("/channels/20").await["id"], "20", "not the user whose login is 20");
+    let problem = api.get("/channels/nobody").await.problem(404, "not-found");
+    assert_eq!(problem["detail"], "no channel `nobody` is known");
+    for path in ["/channels/40", "/channels/nobody/broadcasts", "/channels/nobody/viewers"] {
+        api.get(path).await.problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn broadcasts_are_listed_newest_first() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    assert_eq!(pages(&api, "/channels/ten/broadcasts", 1).await, [["s2"], ["s1"]]);
+    assert_eq!(pages(&api, "/channels/ten/broadcasts", 2).await, [["s2", "s1"]]);
+    assert_eq!(pages(&api, "/channels/30/broadcasts", 2).await, [[""; 0]]);
+    let problem = api.get("/channels/ten/broadcasts?after=s9").await.problem(400, "invalid-parameter");
+    assert_eq!(problem["parameters"], json!(["after"]));
+}
+
+#[tokio::test]
+async fn any_stream_of_a_broadcast_leads_to_it() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    let mut broadcast = api.json("/broadcasts/s3").await;
+    let duration = broadcast["duration_seconds"].take().as_i64().expect("seconds");
+    let started_at = OffsetDateTime::parse("2026-07-02T10:00:00Z", &Rfc3339).expect("a time");
+    let elapsed = (api.clock.now() - started_at).whole_seconds();
+    assert!((elapsed - 10..=elapsed).contains(&duration), "a running broadcast lasts until now");
+    let stream = |id: &str, started_at: &str, ended_at: Option<&str>| json!({"id": id, "type": "live", "started_at": started_at, "ended_at": ended_at, "is_end_estimated": false});
+    let streams = [
+        stream("s2", "2026-07-02T10:00:00Z", Some("2026-07-02T11:00:00Z")),
+        stream("s3", "2026-07-02T11:10:00Z", None),
+    ];
+    let expected = json!({
+        "id": "s2",
+        "channel_id": "10",
+        "started_at": "2026-07-02T10:00:00Z",
+        "ended_at": null,
+        "is_end_estimated": false,
+        "duration_seconds": null,
+        "streams": streams,
+    });
+    assert_eq!(broadcast, expected);
+    assert_eq!(api.json("/broadcasts/s2").await["id"], "s2");
+    assert_eq!(api.json("/broadcasts/s5").await["duration_seconds"], 7_230);
+    assert_eq!(api.json("/broadcasts/s1").await["is_end_estimated"], true);
+    for path in ["/broadcasts/s4", "/broadcasts/10"] {
+        api.get(path).await.problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn viewers_are_listed_with_what_they_did() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    api.sql(
+        "insert into viewer (channel_id, user_id, first_followed_at, first_bits_at, bits, cheers, first_gift_at, gifts,
+            gift_events, first_raid_at, raids, raid_viewers, is_subscribed, subscription_tier, subscription_began_at,
+            subscription_ended_at, subscription_months) values
+        ('10', '10', null, null, 0, 0, null, 0, 0, null, 0, 0, false, '1000', '2026-01-01Z', '2026-02-01Z', 3),
+        ('10', '20', null, null, 0, 0, null, 0, 0, null, 0, 0, true, '2000', '2026-01-01Z', '2026-02-01Z', 4),
+        ('10', '30', null, null, 0, 0, null, 0, 0, null, 0, 0, true, '3000', '2026-02-01Z', '2026-01-01Z', null),
+        ('10', '40', '2026-01-02Z', '2026-01-03Z', 300, 2, '2026-01-04Z', 6, 2, '2026-01-05Z', 1, 48, null, null, null,
+            null, null),
+        ('20', '10', null, null, 0, 0, null, 0, 0, null, 0, 0, null, null, null, null, null)",
+    )
+    .await;
+    assert_eq!(pages(&api, "/channels/ten/viewers", 3).await, [vec!["10", "20", "30"], vec!["40"]]);
+    let viewers = api.json("/channels/ten/viewers").await["data"].take();
+    assert_eq!(
+        viewers[0]["subscription"],
+        json!({"is_active": false, "tier": "1000", "since": null, "until": "2026-02-01T00:00:00Z", "months": 3})
+    );
+    assert_eq!(
+        viewers[1]["subscription"],
+        json!({"is_active": true, "tier": "2000", "since": null, "until": null, "months": 4}),
+        "the beginning that is known is that of an earlier subscription"
+    );
+    assert_eq!(
+        viewers[2]["subscription"],
+        json!({"is_active": true, "tier": "3000", "since": "2026-02-01T00:00:00Z", "until": null, "months": null})
+    );
+    let expected = json!({
+        "id": "40",
+        "login": "20",
+        "display_name": "Twenty",
+        "first_followed_at": "2026-01-02T00:00:00Z",
+        "subscription": null,
+        "bits": { "first_at": "2026-01-03T00:00:00Z", "total": 300, "count": 2 },
+        "gifts": { "first_at": "2026-01-04T00:00:00Z", "total": 6, "count": 2 },
+        "raids": { "first_at": "2026-01-05T00:00:00Z", "count": 1, "viewers": 48 },
+    });
+    assert_eq!(viewers[3], expected);
+}
+
+const EVENTS: &str = r#"
+insert into event (message_id, message_type, type, version, channel_id, subscription_id, occurred_at, received_at, payload)
+values
+    ('m1', 'notification', 'stream.online', '1', '10', 'sub1', '2026-07-01 10:00Z', '2026-07-01 10:00:01.5Z',
+        '{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}'),
+    ('m2', 'notification', 'channel.follow', '2', '30', 'sub2', '2026-07-01 11:00Z', '2026-07-01 11:00:01Z', '{}'),
+    ('m3', 'notification', 'channel.follow', '2', '10', 'sub3', '2026-07-01 12:00Z', '2026-07-01 12:00:01Z', '{}'),
+    ('m4', 'something.new', null, null, null, null, '2026-07-01 09:00Z', '2026-07-01 13:00:01Z', '[]');
+"#;
+
+#[tokio::test]
+async fn the_log_is_listed_oldest_first_and_filtered() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    api.sql(EVENTS).await;
+    assert_eq!(pages(&api, "/events", 3).await, [vec!["1", "2", "3"], vec!["4"]]);
+    for (filter, expected) in [
+        ("after=2", vec!["3", "4"]),
+        ("after=9223372036854775807", vec![]),
+        ("channel=10", vec!["1", "3"]),
+        ("channel=Ten", vec!["1", "3"]),
+        ("channel=moved", vec!["2"]),
+        ("channel=99", vec![]),
+        ("type=channel.follow", vec!["2", "3"]),
+        ("type=channel.follow&channel=ten", vec!["3"]),
+        ("since=2026-07-01T11:00:00Z", vec!["2", "3"]),
+        ("until=2026-07-01T11:00:00Z", vec!["1", "4"]),
+        ("since=2026-07-01T12:00:00%2B02:00&until=2026-07-01T13:00:00.000001%2b02:00", vec!["1", "2"]),
+        ("since=0000-01-01T00:00:00%2B23:59&until=9999-12-31T23:59:59Z&after=3", vec!["4"]),
+    ] {
+        assert_eq!(ids(&api.json(&format!("/events?{filter}")).await), expected, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_shown_with_its_body_as_it_came() {
+    let api = Api::start().await;
+    api.sql(EVENTS).await;
+    let answer = api.get("/events/1").await;
+    assert_eq!(
+        answer.text,
+        r#"{"id":1,"message_id":"m1","message_type":"notification","type":"stream.online","version":"1","channel_id":"10","#
+            .to_owned()
+            + r#""subscription_id":"sub1","occurred_at":"2026-07-01T10:00:00Z","received_at":"2026-07-01T10:00:01.5Z","#
+            + r#""payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
+    );
+    assert_eq!(api.json("/events/4").await["type"], Value::Null);
+    api.get("/events/5").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_wrong_is_named() {
+    let api = Api::start().await;
+    api.sql(CHANNELS).await;
+    for (query, name) in [
+        ("/channels?limit=0", "limit"),
+        ("/channels?limit=101", "limit"),
+        ("/channels?limit=-1", "limit"),
+        ("/channels?limit=", "limit"),
+        ("/channels?limit=ten", "limit"),
+        ("/channels?limit=1&limit=2", "limit"),
+        ("/channels?live=maybe", "live"),
+        ("/channels?after=%00", "after"),
+        ("/channels?after=%ff", "after"),
+        ("/channels/10/broadcasts?after=", "after"),
+        ("/channels/10/viewers?after=a%20b", "after"),
+        ("/events?after=9223372036854775808", "after"),
+        ("/events?after=-1", "after"),
+        ("/events?channel=%00", "channel"),
+        ("/events?type=%0a", "type"),
+        ("/events?since=yesterday", "since"),
+        ("/events?until=2026-07-01T10:00:00+02:00", "until"),
+        ("/events?until=9999-12-31T23:59:59-23:59", "until"),
+    ] {
+        let problem = api.get(query).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["parameters"], json!([name]), "{query}: {problem}");
+        assert!(problem["detail"].as_str().expect("text").contains(&format!("`{name}`")), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_parameters_are_named_with_those_that_there_are() {
+    let api = Api::start().await;
+    let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");
+    assert_eq!(problem["parameters"], json!(["\0", "color"]));
+    assert_eq!(problem["allowed_parameters"], json!(["live", "after", "limit"]));
+    for path in ["/channels/1", "/broadcasts/1", "/events/1", "/livez", "/readyz", "/status", "/openapi.json"] {
+        let problem = api.get(&format!("{path}?x=1")).await.problem(400, "unknown-parameter");
+        assert_eq!(problem["allowed_parameters"], json!([]), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_is_a_bad_request() {
+    let api = Api::start().await;
+    for path in [
+        "/channels/%00",
+        "/channels/%ff",
+        "/channels/a%20b/viewers",
+        "/channels/%0a/broadcasts",
+        "/broadcasts/%C3%A9",
+        "/events/abc",
+        "/events/9223372036854775808",
+        "/events/-1",
+    ] {
+        api.get(path).await.problem(400, "invalid-path");
+    }
+    let long = "x".repeat(129);
+    api.get(&format!("/channels/{long}")).await.problem(400, "invalid-path");
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_a_problem_too() {
+    let api = Api::start().await;
+    for path in ["/nothing", "/channels/", "/channels/1/2/3", "//", "/%00", "/docs2"] {
+        api.get(path).await.problem(404, "no-such-path");
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE] {
+        let answer = api.send(method, "/channels/10").await;
+        answer.problem(405, "method-not-allowed");
+        assert_eq!(answer.headers["allow"], "GET, HEAD");
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_the_body() {
+    let api = Api::start().await;
+    for path in ["/channels", "/livez", "/nothing", "/docs/"] {
+        let (get, head) = (api.get(path).await, api.send(Method::HEAD, path).await);
+        assert_eq!((get.status, &get.headers["content-length"]), (head.status, &head.headers["content-length"]));
+        assert_eq!(head.text, "");
+    }
+}

@@ -1,0 +1,121 @@
+//! `/livez`, `/readyz` and `/status`, when all is well and when not.
+
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::support::api::Api;
+
+/// Nothing listens here.
+fn no_database() -> PgConnectOptions {
+    PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody").database("nothing")
+}
+
+#[track_caller]
+fn check<'a>(status: &'a Value, name: &str) -> (&'a str, &'a str) {
+    let checks = status["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|it| it["name"] == name).unwrap_or_else(|| panic!("no check {name}: {status}"));
+    (check["status"].as_str().expect("a status"), check["message"].as_str().expect("a message"))
+}
+
+#[tokio::test]
+async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
+    let api = Api::start().await;
+    assert_eq!(api.json("/livez").await["status"], "pass");
+    assert_eq!(api.json("/readyz").await["status"], "pass");
+    let status = api.json("/status").await;
+    assert_eq!((&status["verdict"], &status["is_ready"]), (&"warn".into(), &true.into()), "{status}");
+    assert_eq!(check(&status, "database").0, "pass");
+    assert_eq!(check(&status, "migrations").0, "pass");
+    let (twitch, advice) = check(&status, "twitch");
+    assert_eq!(twitch, "warn");
+    assert!(advice.contains("TWITCH_CLIENT_ID") && status["message"].as_str().expect("text").contains(advice));
+    assert!(check(&status, "webhook_secret").1.contains("configured"));
+    assert_eq!(check(&status, "subscriptions").0, "warn");
+    assert_eq!(check(&status, "events"), ("pass", "no event was received yet"));
+}
+
+#[tokio::test]
+async fn a_subscription_that_twitch_ended_is_shown_with_its_reason() {
+    let api = Api::start().await;
+    api.sql(
+        r#"insert into subscription (id, type, version, condition, cost, status, status_at, status_by) values
+        ('s1', 'channel.follow', '2', '{"broadcaster_user_id": "1"}', 0, 'enabled', '2026-07-01 10:00Z', 'm1'),
+        ('s2', 'stream.online', '1', '{"broadcaster_user_id": "1"}', 0, 'authorization_revoked', '2026-07-01 11:00Z', 'm2');
+        insert into event (message_id, message_type, occurred_at, received_at, payload)
+        values ('m2', 'revocation', '2026-07-01 11:00Z', '2026-07-01 11:05Z', '{}')"#,
+    )
+    .await;
+    let status = api.json("/status").await;
+    assert_eq!((&status["verdict"], &status["is_ready"]), (&"warn".into(), &true.into()));
+    let (verdict, message) = check(&status, "subscriptions");
+    assert_eq!(verdict, "warn");
+    assert!(message.contains("stream.online") && message.contains("consent"), "{message}");
+    let first = &status["subscriptions"][0];
+    assert_eq!((&first["id"], &first["since"]), (&"s2".into(), &"2026-07-01T11:00:00Z".into()), "dead ones first");
+    assert_eq!(status["subscriptions"][1]["message"], "messages arrive");
+    let (verdict, message) = check(&status, "events");
+    assert_eq!(verdict, "warn");
+    assert!(message.contains("300.0 s") && message.contains("clock"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_a_migration_is_not_ready() {
+    let api = Api::start().await;
+    api.sql("delete from _sqlx_migrations where version = 2").await;
+    let problem = api.get("/readyz").await.problem(503, "not-ready");
+    assert!(problem["detail"].as_str().expect("text").contains("0002"), "{problem}");
+    let answer = api.get("/status").await;
+    assert_eq!(answer.status, 503);
+    let status = answer.json();
+    assert_eq!((&status["verdict"], &status["is_ready"]), (&"fail".into(), &false.into()));
+    assert!(status["message"].as_str().expect("text").contains("./db-migrate.sh up"), "{status}");
+}
+
+#[tokio::test]
+async fn a_migration_that_was_edited_after_it_was_applied_is_not_ready() {
+    let api = Api::start().await;
+    api.sql(r"update _sqlx_migrations set checksum = '\x00' where version = 1").await;
+    api.get("/readyz").await.problem(503, "not-ready");
+}
+
+#[tokio::test]
+async fn a_database_without_any_migration_is_not_ready() {
+    let api = Api::start().await;
+    api.sql("drop table _sqlx_migrations").await;
+    api.get("/readyz").await.problem(503, "not-ready");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_ready() {
+    let api = Api::start().await;
+    api.sql(
+        r"insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (9999, 'later', true, '\x00', 0)",
+    )
+    .await;
+    assert_eq!(api.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_database_the_process_lives_but_is_not_ready() {
+    let api = Api::on(no_database());
+    assert_eq!(api.get("/livez").await.status, 200);
+    for path in ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"] {
+        let answer = api.get(path).await;
+        let problem = answer.problem(503, "unavailable");
+        assert!(answer.headers.contains_key("retry-after"), "{path}");
+        assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains("nobody"), "{problem}");
+    }
+    let answer = api.get("/status").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["verdict"]), (503, &"fail".into()));
+    assert_eq!(check(&answer.json(), "database").0, "fail");
+}
+
+#[tokio::test]
+async fn a_bug_does_not_show_what_it_is() {
+    let api = Api::start().await;
+    api.sql("drop view channel_now").await;
+    let answer = api.get("/channels").await;
+    answer.problem(500, "internal");
+    assert!(!answer.text.contains("channel_now"), "{answer:?}");
+}

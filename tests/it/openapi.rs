@@ -1,0 +1,149 @@
+//! The specification: committed, complete, and true.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::Value;
+use showtime::api;
+
+use crate::support::api::Api;
+
+fn spec() -> Value {
+    serde_json::to_value(api::spec()).expect("a specification is JSON")
+}
+
+/// Each path, method and operation.
+fn operations(spec: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+    let paths = spec["paths"].as_object().expect("paths");
+    paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().expect("an item").iter().map(move |(method, op)| (path, method, op)))
+}
+
+#[test]
+fn the_committed_specification_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/showtime.yaml");
+    let current = api::spec().to_yaml().expect("YAML");
+    #[expect(clippy::disallowed_methods, reason = "not a setting of the program")]
+    if std::env::var("UPDATE_OPENAPI").is_ok() {
+        std::fs::write(&file, &current).expect("the file can be written");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == current, "openapi/showtime.yaml is stale; run: UPDATE_OPENAPI=1 cargo test openapi");
+}
+
+#[test]
+fn every_reference_resolves() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|it| references(it, found));
+            }
+            Value::Array(items) => items.iter().for_each(|it| references(it, found)),
+            _ => {}
+        }
+    }
+    let spec = spec();
+    let mut found = Vec::new();
+    references(&spec, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference into this document");
+        assert!(spec.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let spec = spec();
+    let mut seen = HashSet::new();
+    for (path, method, operation) in operations(&spec) {
+        let id = operation["operationId"].as_str().expect("an operationId");
+        assert!(seen.insert(id), "{method} {path}: there are two {id}");
+    }
+}
+
+#[test]
+fn every_operation_is_described_with_examples_and_its_errors() {
+    let spec = spec();
+    let tags: HashSet<_> = spec["tags"].as_array().expect("tags").iter().map(|tag| &tag["name"]).collect();
+    for (path, method, operation) in operations(&spec) {
+        let text = |field: &str| operation[field].as_str().unwrap_or_default();
+        assert!(!text("summary").is_empty() && !text("description").is_empty(), "{method} {path} is not described");
+        assert!(tags.contains(&operation["tags"][0]), "{method} {path} has an unknown tag");
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.contains_key("400"), "{method} {path} does not say that it refuses parameters");
+        assert!(!path.contains('{') || responses.contains_key("404"), "{method} {path} does not say 404");
+        for (status, response) in responses {
+            let content = response["content"].as_object();
+            for (kind, media) in content.into_iter().flatten() {
+                assert!(media.get("example").is_some(), "{method} {path} has no example for {status} {kind}");
+            }
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{method} {path}: {} is not described", parameter["name"]);
+        }
+    }
+}
+
+#[test]
+fn examples_have_the_fields_of_their_schemas() {
+    fn check(spec: &Value, schema: &Value, example: &Value, place: &str) {
+        let schema = match schema["$ref"].as_str() {
+            Some(reference) => spec.pointer(&reference[1..]).expect("it resolves"),
+            None => schema,
+        };
+        if let (Some(fields), Some(example)) = (schema["properties"].as_object(), example.as_object()) {
+            for (name, value) in example {
+                let field = fields.get(name).unwrap_or_else(|| panic!("{place}: {name} is not in the schema"));
+                check(spec, field, value, &format!("{place}.{name}"));
+            }
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(example.contains_key(name.as_str().expect("a name")), "{place}: {name} is missing");
+            }
+        }
+        for item in example.as_array().into_iter().flatten() {
+            check(spec, &schema["items"], item, place);
+        }
+    }
+    let spec = spec();
+    for (path, method, operation) in operations(&spec) {
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            for media in response["content"].as_object().into_iter().flat_map(|content| content.values()) {
+                check(&spec, &media["schema"], &media["example"], &format!("{method} {path} {status}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_path_is_served_and_refuses_other_methods() {
+    let api = Api::start().await;
+    let spec = spec();
+    for (path, method, _) in operations(&spec) {
+        let path = path.replace("{channel}", "1").replace("{id}", "1");
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+        let answer = api.send(method.clone(), &path).await;
+        assert!(!answer.text.contains("no-such-path"), "{method} {path}: {answer:?}");
+        let refused = api.send(Method::PATCH, &path).await;
+        refused.problem(405, "method-not-allowed");
+        assert!(refused.headers["allow"].to_str().is_ok_and(|allow| allow.contains(method.as_str())));
+    }
+}
+
+#[tokio::test]
+async fn the_specification_and_its_pages_are_served() {
+    let api = Api::start().await;
+    assert_eq!(api.json("/openapi.json").await, spec());
+    for path in ["/", "/docs"] {
+        let answer = api.get(path).await;
+        assert_eq!((answer.status.as_u16(), &answer.headers["location"]), (307, &"/docs/".parse().expect("a value")));
+    }
+    assert!(api.get("/docs/").await.text.contains("swagger-ui"));
+    let initializer = api.get("/docs/swagger-initializer.js").await.text;
+    assert!(initializer.contains("\"/openapi.json\"") && initializer.contains("\"validatorUrl\": \"none\""));
+    api.get("/docs/nothing.js").await.problem(404, "no-such-path");
+    api.send(Method::POST, "/docs/").await.problem(405, "method-not-allowed");
+}
