@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use showtime::mock::cast::Person;
+use showtime::mock::delivery::Wanted;
 use showtime::mock::edit::Edit;
 use showtime::mock::event::Recipe;
 use showtime::mock::notification::{Outgoing, Subscription, new_challenge};
@@ -62,7 +63,7 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
         let (stamp, at) = session.stamp()?;
         let event = recipe.event(at)?;
         let subscription = Subscription::to(recipe.kind, &event, session.callback());
-        if !session.send(Outgoing::notification(stamp, &subscription, &event), Some(&event), None).await? {
+        if !session.send(Outgoing::notification(stamp, &subscription, &event), Some(&event), Wanted::Taken).await? {
             return Ok(false);
         }
     }
@@ -78,7 +79,7 @@ async fn challenge(kind: &str, event: &EventArgs, send: &SendArgs) -> Result<boo
     let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(pending);
     let challenge = new_challenge();
     let message = Outgoing::challenge(stamp, &subscription, &challenge);
-    Ok(session.send(message, None, Some(challenge)).await? && session.finish()?)
+    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
 }
 
 async fn challenge_shard(send: &SendArgs) -> Result<bool> {
@@ -86,7 +87,7 @@ async fn challenge_shard(send: &SendArgs) -> Result<bool> {
     let (stamp, _) = session.stamp()?;
     let challenge = new_challenge();
     let message = Outgoing::shard_challenge(stamp, CONDUIT.0, CONDUIT.1, &challenge);
-    Ok(session.send(message, None, Some(challenge)).await? && session.finish()?)
+    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
 }
 
 async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
@@ -95,7 +96,7 @@ async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) ->
     let (stamp, at) = session.stamp()?;
     let event = recipe.event(at)?;
     let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(status);
-    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, None).await? && session.finish()?)
+    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, Wanted::Taken).await? && session.finish()?)
 }
 
 fn recipe(kind: &str, args: &EventArgs) -> Result<Recipe> {

@@ -16,7 +16,8 @@ Examples:
   simulate channel.follow --fault duplicate
   simulate revoke channel.follow --status user_removed
 
-Exit status: 0 if every answer was the wanted one, 1 if not, 2 if nothing could be sent.
+Exit status: 0 if every answer was the wanted one; 1 if one was not, or none came; 2 if what was
+asked for can't be sent.
 ";
 
 /// Sends a server what Twitch would send it, and says what came back

@@ -90,12 +90,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a message, and again if that is wanted. False if it makes no sense to go on.
-    pub(crate) async fn send(
-        &mut self,
-        mut message: Outgoing,
-        event: Option<&Value>,
-        challenge: Option<String>,
-    ) -> Result<bool> {
+    pub(crate) async fn send(&mut self, mut message: Outgoing, event: Option<&Value>, wanted: Wanted) -> Result<bool> {
         if self.args.has(Fault::Garbage) {
             message.body = GARBAGE.to_vec();
         }
@@ -104,7 +99,7 @@ impl<'a> Session<'a> {
             () if self.args.has(Fault::BadSignature) => Some(message.sign(&WebhookSecret::generate())),
             () => Some(message.sign(&self.secret)),
         };
-        let wanted = self.wanted(challenge);
+        let wanted = self.unless_faulty(wanted);
         if self.tally.sent == 0 {
             let times = if self.count > 1 { format!("{} times ", self.count) } else { String::new() };
             report::print(&format!("{times}to {}: {}", self.callback(), report::sending(&message, event)))?;
@@ -129,15 +124,15 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    fn wanted(&self, challenge: Option<String>) -> Wanted {
-        let args = self.args;
-        match challenge {
-            _ if [Fault::BadSignature, Fault::NoSignature, Fault::Stale].into_iter().any(|fault| args.has(fault)) => {
+    /// What is wanted of a message that is as it should be, or else its refusal.
+    fn unless_faulty(&self, wanted: Wanted) -> Wanted {
+        let has = |fault| self.args.has(fault);
+        match wanted {
+            _ if has(Fault::BadSignature) || has(Fault::NoSignature) || has(Fault::Stale) => {
                 Wanted::Status(StatusCode::FORBIDDEN)
             }
-            _ if args.has(Fault::Garbage) => Wanted::Status(StatusCode::BAD_REQUEST),
-            Some(challenge) => Wanted::Echo(challenge),
-            None => Wanted::Taken,
+            _ if has(Fault::Garbage) => Wanted::Status(StatusCode::BAD_REQUEST),
+            wanted => wanted,
         }
     }
 

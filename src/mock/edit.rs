@@ -57,11 +57,11 @@ impl FromStr for Edit {
             },
             None => (path, NewValue::Text(new.to_owned())),
         };
-        let steps: Vec<_> = path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
-        // A path that begins with an index ("[0].id") begins with an empty step.
-        let steps: Vec<_> =
-            steps.into_iter().enumerate().filter(|(i, s)| *i > 0 || !s.is_empty()).map(|s| s.1).collect();
-        if steps.is_empty() || steps.iter().any(String::is_empty) {
+        // `[0].id` is `0.id`, as `a[0].id` is `a.0.id`.
+        let dotted = path.replace('[', ".").replace(']', "");
+        let dotted = dotted.strip_prefix('.').filter(|_| path.starts_with('[')).unwrap_or(&dotted);
+        let steps: Vec<_> = dotted.split('.').map(str::to_owned).collect();
+        if steps.iter().any(String::is_empty) {
             return Err(EditError::Form(text.to_owned()));
         }
         Ok(Self { path: path.to_owned(), steps, value })
