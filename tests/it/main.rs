@@ -1,6 +1,7 @@
-//! The integration tests: real child processes, real HTTP.
+//! Every integration test, in one binary: linking is what costs time.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
 mod judge;
+mod local_db;
 mod simulate;
 mod support;

@@ -1,3 +1,4 @@
-//! What the tests share.
+//! What several tests need.
 
+pub(crate) mod postgres;
 pub(crate) mod recorder;
