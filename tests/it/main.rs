@@ -1,7 +1,20 @@
 //! Every integration test, in one binary: linking is what costs time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside of test functions, may fail the test as well"
+)]
+
 mod api;
+mod callback;
+mod fold;
 mod health;
+mod judge;
 mod local_db;
+mod migrations;
 mod openapi;
+mod outage;
+mod projection;
+mod simulate;
 mod support;
