@@ -1,5 +1,10 @@
 //! Every integration test, in one binary: linking is what costs time.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside of test functions, may fail the test as well"
+)]
 
 mod judge;
 mod local_db;

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Durability;
@@ -81,10 +81,13 @@ pub(super) struct Cluster {
     durability: Durability,
 }
 
-/// A server or initdb that we started, and where its part of the log begins.
+/// A server or initdb that we started.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) child: Child,
+    /// The watchdog waits for this end to close. (Not left in `child`, whose `wait` closes it.)
+    pipe: Option<ChildStdin>,
+    /// Where its part of the log begins.
     log_from: u64,
 }
 
@@ -95,11 +98,13 @@ impl Cluster {
         let path = path.to_owned();
         let data_dir = off_thread(move || DataDir::create(&path)).await?;
         let lock = hold(&data_dir).await?;
-        let major = data_dir.cluster_major()?;
+        let dir = data_dir.clone();
+        let major = off_thread(move || dir.cluster_major()).await?;
         let cluster = data_dir.cluster();
         let binaries = binaries::find(major.map(|major| (major, cluster.as_path()))).await?;
         if durability == Durability::Throwaway {
-            data_dir.give_to_unprivileged_user()?;
+            let dir = data_dir.clone();
+            off_thread(move || dir.give_to_unprivileged_user()).await?;
         }
         let run_as = RunAs::choose(&data_dir, &binaries.postgres()).await?;
         if major.is_none() {
@@ -124,12 +129,10 @@ impl Cluster {
     pub(super) async fn is_up(&self) -> Result<bool, LocalError> {
         let marker = self.data_dir.up_marker();
         let running = postmaster(&self.socket_dir).await;
-        if running.is_some() && marker.exists() {
+        if running.is_some() && is_there(&marker).await {
             return Ok(true);
         }
-        if marker.exists() {
-            remove_file(&marker).await?;
-        }
+        remove_file(&marker).await?;
         if let Some(pid) = running {
             tracing::warn!(pid = pid.as_raw(), "stopping a Postgres left without its server");
             stop(&self.data_dir, &self.socket_dir).await?;
@@ -220,10 +223,10 @@ impl Cluster {
 
     /// Ends a server that [`Cluster::launch_watched`] started, by letting go of its watchdog.
     pub(super) async fn stop_watched(&self, mut started: Started) -> Result<(), LocalError> {
-        drop(started.child.stdin.take());
-        if timeout(STOP_TIMEOUT, started.child.wait()).await.is_err() {
-            stop(&self.data_dir, &self.socket_dir).await?;
-        }
+        drop(started.pipe.take());
+        let _ = timeout(STOP_TIMEOUT, started.child.wait()).await;
+        // Nobody listens there any more, unless the watchdog was slow or was killed.
+        stop(&self.data_dir, &self.socket_dir).await?;
         if self.durability == Durability::Durable {
             self.data_dir.remove_socket_dir();
         }
@@ -323,8 +326,8 @@ async fn start(data_dir: &DataDir, mut command: Command) -> Result<Started, Loca
     let dir = data_dir.clone();
     let (log, log_from) = off_thread(move || dir.open_log()).await?;
     let program = command.as_std().get_program().to_owned();
-    let child = command.stderr(log).process_group(0).spawn().map_err(LocalError::io("start", program))?;
-    Ok(Started { child, log_from })
+    let mut child = command.stderr(log).process_group(0).spawn().map_err(LocalError::io("start", program))?;
+    Ok(Started { pipe: child.stdin.take(), child, log_from })
 }
 
 /// The process that listens in a socket directory, as the kernel knows it: unlike the number in
@@ -347,7 +350,7 @@ pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path) -> Result<(), Lo
         while Instant::now() < deadline {
             // Its pid file goes last. (A number can linger where nobody reaps orphans.)
             let pid_file = data_dir.cluster().join("postmaster.pid");
-            if !pid_file.exists() || !data_dir::is_alive(pid) {
+            if !is_there(&pid_file).await || !data_dir::is_alive(pid) {
                 return Ok(());
             }
             sleep(POLL).await;
@@ -400,6 +403,11 @@ pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LocalError> + Send + 'static,
 ) -> Result<T, LocalError> {
     tokio::task::spawn_blocking(work).await?
+}
+
+/// Whether there is something at `path`, as far as we can see.
+async fn is_there(path: &Path) -> bool {
+    tokio::fs::try_exists(path).await.unwrap_or(true)
 }
 
 /// Removes a directory with all that is in it, if it is there.

@@ -63,7 +63,7 @@ pub enum LocalError {
     NotACluster {
         /// The cluster's directory.
         cluster: PathBuf,
-        /// What PG_VERSION held, or why it could not be read.
+        /// What `PG_VERSION` held, or why it could not be read.
         reason: String,
     },
 

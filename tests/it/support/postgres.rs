@@ -1,10 +1,12 @@
 //! Databases for tests: one throwaway cluster per test process, one fresh database per test.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 
-use showtime::store::MIGRATOR;
 use showtime::store::local::{Durability, LocalPostgres};
+use showtime::store::migrations;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -24,7 +26,7 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
 /// What every fresh database starts with. Must leave no connection open.
 async fn fill_template(template: &PgConnectOptions) {
     let mut connection = PgConnection::connect_with(template).await.expect("the template answers");
-    MIGRATOR.run(&mut connection).await.expect("migrations apply");
+    migrations::up(&mut connection).await.expect("migrations apply");
     connection.close().await.expect("the connection closes");
 }
 
@@ -37,8 +39,12 @@ fn shared() -> &'static PgConnectOptions {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let dir =
-                    tempfile::Builder::new().prefix("showtime-test-").tempdir().expect("a temporary directory").keep(); // the cluster's watchdog removes it
+                let dir = tempfile::Builder::new()
+                    .prefix("showtime-test-")
+                    .permissions(Permissions::from_mode(0o700))
+                    .tempdir()
+                    .expect("a temporary directory")
+                    .keep(); // the cluster's watchdog removes it
                 let mut postgres =
                     LocalPostgres::start(&dir, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"));
                 let options = postgres.connect_options();
