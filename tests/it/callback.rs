@@ -202,7 +202,9 @@ async fn a_forgery_leaves_no_trace_and_the_genuine_message_is_taken_later() {
     let message = follow("1", at(0));
     let genuine = message.sign(&secret());
     let other = message.sign(&WebhookSecret::new("a secret of others").unwrap());
-    for signature in [None, Some(""), Some("sha256="), Some(&*other), Some(&genuine.to_uppercase()), Some(&genuine[..70])] {
+    for signature in
+        [None, Some(""), Some("sha256="), Some(&*other), Some(&genuine.to_uppercase()), Some(&genuine[..70])]
+    {
         server.post(&message.headers(signature), message.body.clone()).await.problem(403, "bad-signature");
     }
     let mut doubled = message.headers(Some(&genuine));

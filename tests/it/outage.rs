@@ -145,7 +145,8 @@ async fn what_was_accepted_is_answered_before_the_server_stops() {
             tokio::spawn(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)).send())
         })
         .collect();
-    let waiting = "select count(*) from pg_stat_activity where application_name = 'showtime ingest' and wait_event = 'advisory'";
+    let waiting =
+        "select count(*) from pg_stat_activity where application_name = 'showtime ingest' and wait_event = 'advisory'";
     let pool = server.pool.clone();
     until("the writer waits for the lock", async || {
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() > 0
