@@ -28,8 +28,8 @@ async fn a_new_notification_is_in_the_log_when_it_is_acknowledged() {
     assert_eq!(event["channel_id"], CHANNEL);
     assert_eq!(event["occurred_at"], message.stamp.timestamp);
     assert_eq!(event["payload"], serde_json::from_slice::<Value>(&message.body).unwrap());
-    let channel = server.json("/channels/maplearcade").await;
-    assert_eq!(channel.get("error"), None);
+    let channel = server.json(&format!("/channels/{CHANNEL}")).await;
+    assert_eq!((&channel["is_live"], &channel["stream"]["id"]), (&json!(true), &json!("42")), "{channel}");
 }
 
 #[tokio::test]
