@@ -1,6 +1,7 @@
 //! showtime: a self-hosted Twitch event backend.
 
 pub mod api;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod control;

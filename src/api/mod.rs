@@ -2,6 +2,7 @@
 //! resource; each handler's answer is described right above it.
 
 mod broadcasts;
+mod callback;
 mod channels;
 mod docs;
 mod events;
@@ -23,6 +24,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::status::Setup;
+use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,6 +36,8 @@ pub struct Context {
     pub pool: PgPool,
     /// What time it is.
     pub clock: Clock,
+    /// What takes in Twitch's messages.
+    pub webhook: Webhook,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
 }
@@ -63,6 +67,7 @@ impl Context {
     // utoipa does not collect what is reached through `IntoResponses` alone.
     components(schemas(Problem)),
     tags(
+        (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
         (name = "viewers", description = "What viewers did on a channel"),
@@ -74,7 +79,8 @@ struct Doc;
 
 /// Every documented route, mounted once and described once.
 pub fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(channels::list_channels)
+    cfg.service(callback::receive_message)
+        .service(channels::list_channels)
         .service(channels::get_channel)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)

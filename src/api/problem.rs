@@ -14,7 +14,10 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::control::status::waiting_migrations;
+use crate::ingest::IngestError;
+use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::store;
+use crate::twitch::eventsub::Refusal;
 
 /// What a client is asked to wait when the database is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -66,6 +69,9 @@ pub enum Error {
     /// The server may not take traffic yet.
     #[error("{0}")]
     NotReady(String),
+    /// Twitch's (or somebody else's) message isn't taken.
+    #[error(transparent)]
+    Callback(#[from] WebhookError),
     /// A bug.
     #[error("something went wrong here, and was logged")]
     Internal(#[source] sqlx::Error),
@@ -129,6 +135,7 @@ impl Error {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
+            Self::Callback(error) => callback_kind(error),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error"),
         }
     }
@@ -199,6 +206,58 @@ impl IntoResponses for ServerErrors {
         [
             described("A bug; the server's log has the details.", &Error::Internal(sqlx::Error::RowNotFound)),
             described("The database is away; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+        ]
+        .into()
+    }
+}
+
+fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        WebhookError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "urn:showtime:problem:body-too-large", "Body too large")
+        }
+        WebhookError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "urn:showtime:problem:body-too-slow", "Body too slow"),
+        WebhookError::Body(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:body-incomplete", "Body incomplete"),
+        WebhookError::Header { .. } => {
+            (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-header", "Invalid header")
+        }
+        WebhookError::Unsigned(_) | WebhookError::Refused(Refusal::Forged) => {
+            (StatusCode::FORBIDDEN, "urn:showtime:problem:bad-signature", "Bad signature")
+        }
+        WebhookError::Refused(Refusal::Stale(_)) => {
+            (StatusCode::FORBIDDEN, "urn:showtime:problem:stale-message", "Stale message")
+        }
+        WebhookError::Envelope(_) => {
+            (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-message", "Invalid message")
+        }
+        WebhookError::Ingest(IngestError::Rejected) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
+        }
+        WebhookError::Ingest(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
+        }
+    }
+}
+
+/// What `POST /callback` answers to what it doesn't take.
+pub(super) struct Callback;
+
+impl IntoResponses for Callback {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let header = WebhookError::Header { name: "Twitch-Eventsub-Message-Id", problem: HeaderProblem::Missing };
+        [
+            described("A header is missing, doubled or malformed, or the signed body is no message.", &header.into()),
+            described(
+                "Not signed with the webhook secret, or not recent.",
+                &WebhookError::from(Refusal::Forged).into(),
+            ),
+            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("A bug; the server's log has the details.", &WebhookError::from(IngestError::Rejected).into()),
+            described(
+                "Not stored, or not known to be; Twitch sends it again.",
+                &WebhookError::from(IngestError::Unavailable).into(),
+            ),
         ]
         .into()
     }

@@ -23,7 +23,8 @@ pub struct Migration {
 /// # Errors
 /// If a migration fails, or the database has one that this program doesn't know.
 pub async fn up(conn: &mut PgConnection) -> Result<(), MigrateError> {
-    MIGRATOR.run(conn).await
+    // `run`, whose generic `Acquire` no spawned task can prove, does just this.
+    MIGRATOR.run_direct(None, conn, false).await
 }
 
 /// Reverts the newest applied migration, and says which that was.

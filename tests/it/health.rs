@@ -98,7 +98,7 @@ async fn a_database_of_a_newer_program_is_ready() {
 
 #[tokio::test]
 async fn without_a_database_the_process_lives_but_is_not_ready() {
-    let api = Api::on(no_database());
+    let api = Api::on(no_database()).await;
     assert_eq!(api.get("/livez").await.status, 200);
     for path in ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"] {
         let answer = api.get(path).await;

@@ -62,10 +62,7 @@ pub(super) async fn find(cluster: Option<(u32, &Path)>) -> Result<Binaries, Loca
     choose(places(&path).await, cluster).await
 }
 
-async fn choose(
-    places: Vec<PathBuf>,
-    cluster: Option<(u32, &Path)>,
-) -> Result<Binaries, LocalError> {
+async fn choose(places: Vec<PathBuf>, cluster: Option<(u32, &Path)>) -> Result<Binaries, LocalError> {
     let mut found = Vec::new();
     for place in places {
         let Some(binaries) = Binaries::in_dir(&place).await else {
@@ -79,11 +76,9 @@ async fn choose(
     }
     found.dedup();
     match cluster {
-        Some((wanted, cluster)) if !found.is_empty() => Err(LocalError::WrongMajor {
-            cluster: cluster.to_owned(),
-            wanted,
-            found: found.join(", "),
-        }),
+        Some((wanted, cluster)) if !found.is_empty() => {
+            Err(LocalError::WrongMajor { cluster: cluster.to_owned(), wanted, found: found.join(", ") })
+        }
         _ => Err(LocalError::NoBinaries { oldest: OLDEST }),
     }
 }
@@ -107,9 +102,7 @@ pub(super) async fn psql() -> PathBuf {
 
 /// Every directory worth a look, best first.
 async fn places(path: &OsStr) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = std::env::split_paths(path)
-        .filter(|dir| dir.is_absolute())
-        .collect();
+    let mut places: Vec<PathBuf> = std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect();
     if let Some(bindir) = output_of(Path::new("pg_config"), "--bindir").await {
         places.push(PathBuf::from(bindir.trim()));
     }
@@ -138,10 +131,7 @@ async fn versions_in(parent: &Path, prefix: &str, bin: &str) -> Vec<PathBuf> {
 /// What `program` prints when called with one argument; `None` if it is not there or fails.
 async fn output_of(program: &Path, argument: &str) -> Option<String> {
     let mut command = Command::new(program);
-    command
-        .arg(argument)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    command.arg(argument).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PROBE_TIMEOUT, command.output()).await.ok()?.ok()?;
     output.status.success().then_some(())?;
     String::from_utf8(output.stdout).ok()
@@ -149,15 +139,12 @@ async fn output_of(program: &Path, argument: &str) -> Option<String> {
 
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn version_in(text: &str) -> Option<u32> {
-    text.split_once("(PostgreSQL) ")
-        .and_then(|(_, version)| leading_number(version))
+    text.split_once("(PostgreSQL) ").and_then(|(_, version)| leading_number(version))
 }
 
 /// The digits that a text begins with, as a number: 18 of `18beta1`, 15 of `15.18`.
 pub(super) fn leading_number(text: &str) -> Option<u32> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok()
 }
 
@@ -182,10 +169,7 @@ mod tests {
     #[test]
     fn versions_of_all_spellings_are_read() {
         let cases = [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n",
-                Some(15),
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some(15)),
             ("postgres (PostgreSQL) 18beta1", Some(18)),
             ("postgres (PostgreSQL) 9.6.24", Some(9)),
             ("postgres (PostgreSQL) devel", None),
@@ -214,10 +198,7 @@ mod tests {
     #[tokio::test]
     async fn an_existing_cluster_gets_binaries_of_its_own_version() {
         let root = tempfile::tempdir().unwrap();
-        let places = vec![
-            pretend(root.path(), "18", "18.1"),
-            pretend(root.path(), "16", "16.9"),
-        ];
+        let places = vec![pretend(root.path(), "18", "18.1"), pretend(root.path(), "16", "16.9")];
         let cluster = Path::new("/data/postgres");
 
         let newest = choose(places.clone(), None).await.unwrap();

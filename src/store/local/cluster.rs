@@ -112,14 +112,7 @@ impl Cluster {
         }
         let (dir, user) = (data_dir.clone(), *run_as.user());
         let socket_dir = off_thread(move || dir.make_socket_dir(&user)).await?;
-        Ok(Self {
-            data_dir,
-            lock,
-            binaries,
-            run_as,
-            socket_dir,
-            durability,
-        })
+        Ok(Self { data_dir, lock, binaries, run_as, socket_dir, durability })
     }
 
     pub(super) fn data_dir(&self) -> &DataDir {
@@ -141,10 +134,7 @@ impl Cluster {
         }
         remove_file(&marker).await?;
         if let Some(pid) = running {
-            tracing::warn!(
-                pid = pid.as_raw(),
-                "stopping a Postgres left without its server"
-            );
+            tracing::warn!(pid = pid.as_raw(), "stopping a Postgres left without its server");
             stop(&self.data_dir, &self.socket_dir).await?;
         }
         Ok(false)
@@ -166,9 +156,7 @@ impl Cluster {
             Durability::Throwaway => Some(self.data_dir.path()),
         };
         let mut command = watched(&self.run_as, &self.lock, signal, remove)?;
-        command
-            .arg(self.binaries.postgres())
-            .args(self.server_arguments());
+        command.arg(self.binaries.postgres()).args(self.server_arguments());
         start(&self.data_dir, command).await
     }
 
@@ -189,10 +177,7 @@ impl Cluster {
             "log_destination=stderr".to_owned(),
             "logging_collector=off".to_owned(),
         ];
-        let mut arguments = vec![
-            "-D".to_owned(),
-            self.data_dir.cluster().display().to_string(),
-        ];
+        let mut arguments = vec!["-D".to_owned(), self.data_dir.cluster().display().to_string()];
         for setting in settings {
             arguments.extend(["-c".to_owned(), setting]);
         }
@@ -250,18 +235,8 @@ impl Cluster {
 }
 
 impl Started {
-    fn ended(
-        &self,
-        program: &'static str,
-        status: std::process::ExitStatus,
-        data_dir: &DataDir,
-    ) -> LocalError {
-        LocalError::Ended {
-            program,
-            status,
-            log: data_dir.log(),
-            tail: data_dir.log_tail(self.log_from),
-        }
+    fn ended(&self, program: &'static str, status: std::process::ExitStatus, data_dir: &DataDir) -> LocalError {
+        LocalError::Ended { program, status, log: data_dir.log(), tail: data_dir.log_tail(self.log_from) }
     }
 }
 
@@ -328,20 +303,13 @@ async fn make(
     let (data_dir, cluster) = (data_dir.path().to_owned(), data_dir.cluster());
     off_thread(move || {
         fs::rename(&new, &cluster).map_err(LocalError::io("create", cluster))?;
-        File::open(&data_dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(LocalError::io("sync", data_dir))
+        File::open(&data_dir).and_then(|dir| dir.sync_all()).map_err(LocalError::io("sync", data_dir))
     })
     .await
 }
 
 /// A command to which the program to watch, and its arguments, are still to be added.
-fn watched(
-    run_as: &RunAs,
-    lock: &File,
-    signal: &str,
-    remove: Option<&Path>,
-) -> Result<Command, LocalError> {
+fn watched(run_as: &RunAs, lock: &File, signal: &str, remove: Option<&Path>) -> Result<Command, LocalError> {
     let lock = lock.try_clone().map_err(LocalError::io("share", "lock"))?;
     let mut command = run_as.command(Path::new("/bin/sh"));
     command
@@ -358,16 +326,8 @@ async fn start(data_dir: &DataDir, mut command: Command) -> Result<Started, Loca
     let dir = data_dir.clone();
     let (log, log_from) = off_thread(move || dir.open_log()).await?;
     let program = command.as_std().get_program().to_owned();
-    let mut child = command
-        .stderr(log)
-        .process_group(0)
-        .spawn()
-        .map_err(LocalError::io("start", program))?;
-    Ok(Started {
-        pipe: child.stdin.take(),
-        child,
-        log_from,
-    })
+    let mut child = command.stderr(log).process_group(0).spawn().map_err(LocalError::io("start", program))?;
+    Ok(Started { pipe: child.stdin.take(), child, log_from })
 }
 
 /// The process that listens in a socket directory, as the kernel knows it: unlike the number in
@@ -384,10 +344,7 @@ pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path) -> Result<(), Lo
     let Some(pid) = postmaster(socket_dir).await else {
         return Ok(());
     };
-    for (signal, patience) in [
-        (Signal::SIGINT, STOP_TIMEOUT),
-        (Signal::SIGQUIT, ABORT_TIMEOUT),
-    ] {
+    for (signal, patience) in [(Signal::SIGINT, STOP_TIMEOUT), (Signal::SIGQUIT, ABORT_TIMEOUT)] {
         let _ = kill(pid, signal); // it may have ended by now
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
@@ -399,10 +356,7 @@ pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path) -> Result<(), Lo
             sleep(POLL).await;
         }
     }
-    Err(LocalError::WontStop {
-        pid: pid.as_raw(),
-        log: data_dir.log(),
-    })
+    Err(LocalError::WontStop { pid: pid.as_raw(), log: data_dir.log() })
 }
 
 /// How to reach the database `showtime` through a socket directory.
@@ -432,10 +386,7 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), LocalError> {
 }
 
 /// Runs statements about databases, from a database that they do not concern.
-pub(super) async fn administer(
-    options: &PgConnectOptions,
-    statements: &[&'static str],
-) -> Result<(), LocalError> {
+pub(super) async fn administer(options: &PgConnectOptions, statements: &[&'static str]) -> Result<(), LocalError> {
     let mut connection = connect(options.clone().database("postgres")).await?;
     for statement in statements {
         let executing = sqlx::raw_sql(*statement).execute(&mut connection);
@@ -462,9 +413,7 @@ async fn is_there(path: &Path) -> bool {
 /// Removes a directory with all that is in it, if it is there.
 pub(super) async fn remove_dir(path: &Path) -> Result<(), LocalError> {
     match tokio::fs::remove_dir_all(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(LocalError::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LocalError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }
@@ -472,9 +421,7 @@ pub(super) async fn remove_dir(path: &Path) -> Result<(), LocalError> {
 /// Removes a file, if it is there.
 pub(super) async fn remove_file(path: &Path) -> Result<(), LocalError> {
     match tokio::fs::remove_file(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(LocalError::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LocalError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }

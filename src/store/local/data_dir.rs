@@ -2,9 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{
-    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown,
-};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -39,11 +37,7 @@ impl DataDir {
     /// as, who may pass through but not list it). One that exists is left as it is.
     pub(super) fn create(path: &Path) -> Result<Self, LocalError> {
         if !path.exists() {
-            let group = if Uid::effective().is_root() {
-                Some(run_as::unprivileged_user()?.gid)
-            } else {
-                None
-            };
+            let group = if Uid::effective().is_root() { Some(run_as::unprivileged_user()?.gid) } else { None };
             make_private_dir(path, group)?;
         }
         Self::existing(path)
@@ -100,8 +94,7 @@ impl DataDir {
             return Ok(());
         }
         let user = run_as::unprivileged_user()?;
-        lchown(&self.path, Some(user.uid), Some(user.gid))
-            .map_err(LocalError::io("give away", &self.path))
+        lchown(&self.path, Some(user.uid), Some(user.gid)).map_err(LocalError::io("give away", &self.path))
     }
 
     /// The major version of the cluster, if there is one.
@@ -112,17 +105,11 @@ impl DataDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(LocalError::io("look at", cluster)(error)),
         }
-        let not_a_cluster = |reason| LocalError::NotACluster {
-            cluster: cluster.clone(),
-            reason,
-        };
+        let not_a_cluster = |reason| LocalError::NotACluster { cluster: cluster.clone(), reason };
         let text = match fs::read_to_string(cluster.join("PG_VERSION")) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Err(LocalError::ForeignCluster {
-                    owner: owner_of(&cluster)?.to_string(),
-                    cluster,
-                });
+                return Err(LocalError::ForeignCluster { owner: owner_of(&cluster)?.to_string(), cluster });
             }
             Err(error) => return Err(not_a_cluster(error.to_string())),
         };
@@ -147,8 +134,7 @@ impl DataDir {
         if Uid::effective().is_root() {
             // In somebody else's directory root leaves nothing that its owner cannot use later.
             let owner = self.owner()?;
-            fchown(&file, Some(owner.uid), Some(owner.gid))
-                .map_err(LocalError::io("give away", &path))?;
+            fchown(&file, Some(owner.uid), Some(owner.gid)).map_err(LocalError::io("give away", &path))?;
         }
         Ok(file)
     }
@@ -174,13 +160,9 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => {}
         }
         let mut text = String::new();
-        file.read_to_string(&mut text)
-            .map_err(LocalError::io("read", path))?;
+        file.read_to_string(&mut text).map_err(LocalError::io("read", path))?;
         match text.trim().parse() {
-            Ok(pid) if is_alive(Pid::from_raw(pid)) => Err(LocalError::InUse {
-                pid,
-                dir: self.path.clone(),
-            }),
+            Ok(pid) if is_alive(Pid::from_raw(pid)) => Err(LocalError::InUse { pid, dir: self.path.clone() }),
             // Of a dead holder, or empty for the instant in which a new one writes it.
             _ => Ok(None),
         }
@@ -203,9 +185,7 @@ impl DataDir {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut log = File::open(self.log())?;
             let length = log.metadata()?.len();
-            log.seek(SeekFrom::Start(
-                from.max(length.saturating_sub(TAIL_BYTES)).min(length),
-            ))?;
+            log.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL_BYTES)).min(length)))?;
             let mut tail = Vec::new();
             log.take(TAIL_BYTES).read_to_end(&mut tail)?;
             Ok(tail)
@@ -272,10 +252,7 @@ impl DataDir {
 
 /// Makes a directory that only `user` can use. It must not be there yet.
 pub(super) fn make_dir_for(path: &Path, user: &User) -> Result<(), LocalError> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(LocalError::io("create", path))?;
+    DirBuilder::new().mode(0o700).create(path).map_err(LocalError::io("create", path))?;
     if Uid::effective().is_root() {
         lchown(path, Some(user.uid), Some(user.gid)).map_err(LocalError::io("give away", path))?;
     }
@@ -297,8 +274,7 @@ fn make_private_dir(path: &Path, group: Option<u32>) -> Result<(), LocalError> {
     if group.is_some() {
         lchown(path, None, group).map_err(LocalError::io("give away", path))?;
         // Again, because the umask may have taken the group's right away.
-        fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(LocalError::io("open up", path))?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(LocalError::io("open up", path))?;
     }
     Ok(())
 }
@@ -306,18 +282,14 @@ fn make_private_dir(path: &Path, group: Option<u32>) -> Result<(), LocalError> {
 /// Who owns what is at `path`.
 pub(super) fn owner_of(path: &Path) -> Result<User, LocalError> {
     let metadata = fs::symlink_metadata(path).map_err(LocalError::io("look at", path))?;
-    Ok(User {
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-    })
+    Ok(User { uid: metadata.uid(), gid: metadata.gid() })
 }
 
 /// Whether the path of a socket in `dir` fits into an address (about 107 bytes), and needs no
 /// quoting in a URL, a shell or the server's settings.
 fn can_hold_socket(dir: &Path) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    dir.to_str().is_some_and(|path| path.chars().all(plain))
-        && SocketAddr::from_pathname(socket_in(dir)).is_ok()
+    dir.to_str().is_some_and(|path| path.chars().all(plain)) && SocketAddr::from_pathname(socket_in(dir)).is_ok()
 }
 
 /// The socket in its directory, as Postgres names it.
@@ -336,17 +308,9 @@ mod tests {
 
     #[test]
     fn only_short_and_plain_paths_hold_the_socket_themselves() {
-        assert!(can_hold_socket(Path::new(
-            "/home/jane/showtime/.showtime/socket"
-        )));
-        assert!(!can_hold_socket(Path::new(
-            "/Users/Jane Doe/showtime/.showtime/socket"
-        )));
-        assert!(!can_hold_socket(Path::new(
-            "/home/jane/what?host=/evil/socket"
-        )));
-        assert!(!can_hold_socket(
-            &Path::new("/home").join("x".repeat(90)).join("socket")
-        ));
+        assert!(can_hold_socket(Path::new("/home/jane/showtime/.showtime/socket")));
+        assert!(!can_hold_socket(Path::new("/Users/Jane Doe/showtime/.showtime/socket")));
+        assert!(!can_hold_socket(Path::new("/home/jane/what?host=/evil/socket")));
+        assert!(!can_hold_socket(&Path::new("/home").join("x".repeat(90)).join("socket")));
     }
 }

@@ -37,12 +37,8 @@ pub use verbs::{down, env, psql, reset, up};
 
 /// Waits before launching again a server that ended before it was of use: its predecessor's
 /// last processes may still be ending.
-const LAUNCH_PAUSES: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
+const LAUNCH_PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// The longest wait before restarting a server that dies again and again.
 const MAX_RESTART_PAUSE: Duration = Duration::from_secs(30);
@@ -84,10 +80,7 @@ impl LocalPostgres {
     pub async fn start(data_dir: &Path, durability: Durability) -> Result<Self, LocalError> {
         let begun = Instant::now();
         let cluster = Cluster::open(data_dir, durability).await?;
-        let mut postgres = Self {
-            cluster,
-            started: None,
-        };
+        let mut postgres = Self { cluster, started: None };
         let joined = postgres.cluster.is_up().await?;
         if !joined {
             postgres.launch().await?;
@@ -152,8 +145,7 @@ impl LocalPostgres {
             }
             let started = self.cluster.launch_watched().await?;
             let result = self.cluster.until_ready(self.started.insert(started)).await;
-            let (Err(error @ LocalError::Ended { .. }), Some(pause)) = (&result, pauses.next())
-            else {
+            let (Err(error @ LocalError::Ended { .. }), Some(pause)) = (&result, pauses.next()) else {
                 return result;
             };
             tracing::warn!(%error, "trying again");

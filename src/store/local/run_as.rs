@@ -36,10 +36,7 @@ pub(super) fn unprivileged_user() -> Result<User, LocalError> {
     ["postgres", "nobody"]
         .into_iter()
         .find_map(|name| nix::unistd::User::from_name(name).ok().flatten())
-        .map(|user| User {
-            uid: user.uid.as_raw(),
-            gid: user.gid.as_raw(),
-        })
+        .map(|user| User { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
         .ok_or(LocalError::NoUser)
 }
 
@@ -75,30 +72,19 @@ impl RunAs {
         let owner = owner_of(&cluster).ok();
         let me = Uid::effective();
         if !me.is_root() {
-            let user = User {
-                uid: me.as_raw(),
-                gid: nix::unistd::Gid::effective().as_raw(),
-            };
+            let user = User { uid: me.as_raw(), gid: nix::unistd::Gid::effective().as_raw() };
             return match owner {
-                Some(owner) if owner.uid != user.uid => Err(LocalError::ForeignCluster {
-                    cluster,
-                    owner: owner.to_string(),
-                }),
-                _ => Ok(Self {
-                    user,
-                    step_down: StepDown::No,
-                }),
+                Some(owner) if owner.uid != user.uid => {
+                    Err(LocalError::ForeignCluster { cluster, owner: owner.to_string() })
+                }
+                _ => Ok(Self { user, step_down: StepDown::No }),
             };
         }
         let user = match owner {
             Some(owner) => owner,
             None => data_dir.owner()?,
         };
-        let user = if user.uid == 0 {
-            unprivileged_user()?
-        } else {
-            user
-        };
+        let user = if user.uid == 0 { unprivileged_user()? } else { user };
         for step_down in [StepDown::Plainly, StepDown::WithSearchRight] {
             let run_as = Self { user, step_down };
             if run_as.reaches(data_dir.path(), postgres).await {

@@ -21,9 +21,7 @@ pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
         Ok(cluster) => cluster,
         Err(LocalError::InUse { pid, dir }) => {
             let dir = dir.display();
-            return Ok(format!(
-                "already running in {dir}, for a server (pid {pid})"
-            ));
+            return Ok(format!("already running in {dir}, for a server (pid {pid})"));
         }
         Err(error) => return Err(error),
     };
@@ -35,9 +33,7 @@ pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
     cluster.data_dir().mark_up()?;
     let mut started = cluster.launch_detached().await?;
     cluster.until_ready(&mut started).await?;
-    Ok(format!(
-        "running in {dir}; stop it with `./local-db.sh down`"
-    ))
+    Ok(format!("running in {dir}; stop it with `./local-db.sh down`"))
 }
 
 /// Stops the cluster that [`up`] started.
@@ -60,12 +56,7 @@ pub async fn down(data_dir: &Path) -> Result<String, LocalError> {
     }
     cluster::remove_file(&data_dir.up_marker()).await?;
     data_dir.remove_socket_dir();
-    Ok(if was_running {
-        "stopped"
-    } else {
-        "not running"
-    }
-    .to_owned())
+    Ok(if was_running { "stopped" } else { "not running" }.to_owned())
 }
 
 /// Throws all data away: makes the database anew if the cluster runs, else removes the cluster,
@@ -80,10 +71,7 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
     };
     let _lock = cluster::hold(&data_dir).await?;
     if let Some(socket_dir) = running_socket_dir(&data_dir).await {
-        let statements = [
-            "drop database if exists showtime with (force)",
-            "create database showtime",
-        ];
+        let statements = ["drop database if exists showtime with (force)", "create database showtime"];
         cluster::administer(&cluster::connect_options(&socket_dir), &statements).await?;
         return Ok("the database is empty".to_owned());
     }
@@ -131,9 +119,7 @@ pub async fn psql(data_dir: &Path, arguments: &[OsString]) -> LocalError {
 
 /// The socket directory of the server that runs in `data_dir`.
 async fn running(data_dir: &Path) -> Result<PathBuf, LocalError> {
-    let not_running = || LocalError::NotRunning {
-        dir: data_dir.to_owned(),
-    };
+    let not_running = || LocalError::NotRunning { dir: data_dir.to_owned() };
     let data_dir = DataDir::existing(data_dir).map_err(|_| not_running())?;
     running_socket_dir(&data_dir).await.ok_or_else(not_running)
 }

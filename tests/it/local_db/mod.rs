@@ -33,9 +33,7 @@ fn open_place() -> TempDir {
 }
 
 async fn start(data_dir: &Path) -> LocalPostgres {
-    LocalPostgres::start(data_dir, Durability::Durable)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    LocalPostgres::start(data_dir, Durability::Durable).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn text(options: &PgConnectOptions, query: &'static str) -> Result<String, sqlx::Error> {
@@ -77,10 +75,7 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// This test binary again, to run one of the ignored tests below in a process of its own.
 fn child(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+    command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 
@@ -96,9 +91,7 @@ impl Holder {
     /// Reads what the child says until it holds the cluster.
     fn wait_until_it_holds(&mut self) {
         let stdout = self.0.stdout.take().unwrap();
-        let held = BufReader::new(stdout)
-            .lines()
-            .any(|line| line.unwrap() == "held");
+        let held = BufReader::new(stdout).lines().any(|line| line.unwrap() == "held");
         assert!(held, "the child ended without holding the cluster");
     }
 
@@ -227,19 +220,13 @@ async fn when_the_watchdog_is_killed_too_the_next_start_stops_what_it_left() {
 
 /// The processes of a process group, by what `ps` says.
 fn processes_of_group(group: Pid) -> Vec<Pid> {
-    let output = Command::new("ps")
-        .args(["-A", "-o", "pgid=,pid="])
-        .output()
-        .unwrap();
+    let output = Command::new("ps").args(["-A", "-o", "pgid=,pid="]).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let numbers = lines.lines().map(|line| {
         let mut numbers = line.split_whitespace().map(|n| n.parse::<i32>().unwrap());
         (numbers.next().unwrap(), numbers.next().unwrap())
     });
-    numbers
-        .filter(|(pgid, _)| *pgid == group.as_raw())
-        .map(|(_, pid)| Pid::from_raw(pid))
-        .collect()
+    numbers.filter(|(pgid, _)| *pgid == group.as_raw()).map(|(_, pid)| Pid::from_raw(pid)).collect()
 }
 
 #[tokio::test]
@@ -359,8 +346,5 @@ async fn each_test_gets_a_database_of_its_own() {
     write_note(&one).await;
     write_note(&other).await;
     let name = "select current_database()::text";
-    assert_ne!(
-        text(&one, name).await.unwrap(),
-        text(&other, name).await.unwrap()
-    );
+    assert_ne!(text(&one, name).await.unwrap(), text(&other, name).await.unwrap());
 }

@@ -33,12 +33,7 @@ async fn a_second_server_in_the_same_directory_is_told_of_the_first() {
             data_dir.canonicalize().unwrap().display()
         )
     );
-    assert_eq!(
-        text(&first.connect_options(), "select 'unharmed'")
-            .await
-            .unwrap(),
-        "unharmed"
-    );
+    assert_eq!(text(&first.connect_options(), "select 'unharmed'").await.unwrap(), "unharmed");
     first.stop().await.unwrap();
 }
 
@@ -47,12 +42,7 @@ fn as_nobody(command: &mut Command) -> bool {
     use std::os::unix::process::CommandExt;
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
     let program = Path::new(command.get_program());
-    let listing = Command::new(program)
-        .arg("--list")
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .stdout(Stdio::null())
-        .status();
+    let listing = Command::new(program).arg("--list").uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).status();
     let possible = listing.is_ok_and(|status| status.success());
     if !possible {
         println!("NOT TESTED: user {NOBODY} cannot run {}", program.display());
@@ -85,10 +75,8 @@ async fn an_ordinary_user_runs_it_as_itself_and_leaves_other_users_clusters_alon
     let output = command.env(HOLD, &foreign).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let cluster = foreign.join("postgres");
-    let wanted = format!(
-        "{} belongs to user root; run as that user or as root, or set SHOWTIME_DATA_DIR",
-        cluster.display()
-    );
+    let wanted =
+        format!("{} belongs to user root; run as that user or as root, or set SHOWTIME_DATA_DIR", cluster.display());
     assert!(said.contains(&wanted), "{said}");
 
     let mut holder = Holder(command.env(HOLD, &own).spawn().unwrap());
@@ -120,14 +108,8 @@ async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
     );
     fs::write(cluster.join("PG_VERSION"), "7\n").unwrap();
     let error = refusal(place.path()).await;
-    assert!(
-        matches!(error, LocalError::WrongMajor { wanted: 7, .. }),
-        "{error}"
-    );
-    assert_eq!(
-        fs::read_to_string(cluster.join("PG_VERSION")).unwrap(),
-        "7\n"
-    );
+    assert!(matches!(error, LocalError::WrongMajor { wanted: 7, .. }), "{error}");
+    assert_eq!(fs::read_to_string(cluster.join("PG_VERSION")).unwrap(), "7\n");
     let reset = local::reset(place.path()).await.unwrap();
     assert_eq!(reset, "removed; the next start makes a new one");
     assert!(!cluster.exists());
@@ -151,12 +133,6 @@ async fn a_server_that_cannot_run_is_explained_by_its_own_log() {
     let text = fs::read_to_string(&settings).unwrap();
     fs::write(&settings, text + "\nno_such_setting = 1\n").unwrap();
     let error = refusal(&data_dir).await.to_string();
-    assert!(
-        error.starts_with("postgres ended with exit status: 1; its log is "),
-        "{error}"
-    );
-    assert!(
-        error.contains("unrecognized configuration parameter \"no_such_setting\""),
-        "{error}"
-    );
+    assert!(error.starts_with("postgres ended with exit status: 1; its log is "), "{error}");
+    assert!(error.contains("unrecognized configuration parameter \"no_such_setting\""), "{error}");
 }

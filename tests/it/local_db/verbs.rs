@@ -32,9 +32,7 @@ async fn up_stays_for_servers_to_use_until_down() {
     assert_eq!(local::reset(&data_dir).await.unwrap(), "nothing to reset");
     assert_eq!(
         local::env(&data_dir).await.unwrap_err().to_string(),
-        format!(
-            "no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server"
-        )
+        format!("no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server")
     );
     assert!(!data_dir.exists(), "asking makes nothing");
 
@@ -42,10 +40,7 @@ async fn up_stays_for_servers_to_use_until_down() {
     let _down = DownAtTheEnd(data_dir.clone());
     let dir = data_dir.canonicalize().unwrap();
     let dir = dir.display();
-    assert_eq!(
-        said,
-        format!("running in {dir}; stop it with `./local-db.sh down`")
-    );
+    assert_eq!(said, format!("running in {dir}; stop it with `./local-db.sh down`"));
     let said = local::up(&data_dir).await.unwrap();
     assert_eq!(said, format!("already running in {dir}"));
     let pid = postmaster(&data_dir);
@@ -58,23 +53,14 @@ async fn up_stays_for_servers_to_use_until_down() {
         assert!(refused.unwrap_err().to_string().contains(&held));
     }
     let said = local::up(&data_dir).await.unwrap();
-    assert_eq!(
-        said,
-        format!("already running in {dir}, for a server ({held})")
-    );
+    assert_eq!(said, format!("already running in {dir}, for a server ({held})"));
     server.stop().await.unwrap();
     assert!(is_alive(pid), "a server that joined leaves it running");
     assert_eq!(read_note(&options).await, "kept");
 
-    assert_eq!(
-        local::reset(&data_dir).await.unwrap(),
-        "the database is empty"
-    );
+    assert_eq!(local::reset(&data_dir).await.unwrap(), "the database is empty");
     let error = text(&options, "select text from note").await.unwrap_err();
-    assert!(
-        error.to_string().contains("\"note\" does not exist"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("\"note\" does not exist"), "{error}");
     assert_eq!(local::down(&data_dir).await.unwrap(), "stopped");
     assert!(text(&options, "select 'there'").await.is_err());
     assert_eq!(local::down(&data_dir).await.unwrap(), "not running");
@@ -88,25 +74,10 @@ async fn env_and_psql_lead_to_the_database() {
     write_note(&server.connect_options()).await;
 
     let env = local::env(&data_dir).await.unwrap();
-    let url = env
-        .split('\'')
-        .nth(1)
-        .unwrap()
-        .parse::<PgConnectOptions>()
-        .unwrap();
+    let url = env.split('\'').nth(1).unwrap().parse::<PgConnectOptions>().unwrap();
     assert_eq!(read_note(&url).await, "kept");
-    assert_eq!(
-        said_by_shell(&format!(
-            "{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'"
-        )),
-        "kept\n"
-    );
-    assert_eq!(
-        said_by_shell(&format!(
-            "{env}\nunset DATABASE_URL; psql -Atc 'select text from note'"
-        )),
-        "kept\n"
-    );
+    assert_eq!(said_by_shell(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");
+    assert_eq!(said_by_shell(&format!("{env}\nunset DATABASE_URL; psql -Atc 'select text from note'")), "kept\n");
     let mut psql = child("local_db::verbs::a_child_that_becomes_psql");
     let output = psql.env(PSQL, &data_dir).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -129,10 +100,6 @@ impl Drop for DownAtTheEnd {
 
 fn said_by_shell(script: &str) -> String {
     let output = Command::new("sh").args(["-ec", script]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

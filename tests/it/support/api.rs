@@ -1,27 +1,30 @@
-//! The API on a port of its own, with a database of its own.
+//! The program on a port of its own, with a database of its own.
 
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, web};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use showtime::api::{self, Context};
+use showtime::app::App;
 use showtime::clock::Clock;
-use showtime::control::status::Setup;
+use showtime::config::{Config, Database};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::postgres::fresh_database;
 
-/// A served API. Stops with the test.
+/// The running program. Stops with the test.
 pub(crate) struct Api {
     pub(crate) pool: PgPool,
     pub(crate) clock: Clock,
-    base: String,
+    addr: SocketAddr,
     client: Client,
-    server: ServerHandle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// An answer, read to its end.
@@ -52,38 +55,32 @@ impl Answer {
 impl Api {
     /// On a fresh, migrated database.
     pub(crate) async fn start() -> Self {
-        Self::on(fresh_database().await)
+        Self::on(fresh_database().await).await
     }
 
     /// On this database, whatever there is.
-    pub(crate) fn on(database: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_millis(500))
-            .connect_lazy_with(database);
+    pub(crate) async fn on(database: PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
         let clock = Clock::default();
-        let setup = Setup { has_client: false, has_callback_url: false, has_own_secret: true };
-        let ctx = web::Data::new(Context { pool: pool.clone(), clock: clock.clone(), setup });
-        let server = HttpServer::new(move || App::new().configure(api::configure(ctx.clone())))
-            .workers(1)
-            .disable_signals()
-            .bind(("127.0.0.1", 0))
-            .expect("a free port");
-        let base = format!("http://{}", server.addrs()[0]);
-        let server = server.run();
-        let handle = server.handle();
-        tokio::spawn(server);
+        let (started, start) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn({
+            let clock = clock.clone();
+            move || run(database, clock, started, stopped)
+        });
         let client = Client::builder()
             .timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0) // an idle connection would keep the server from stopping
             .build()
             .expect("a client");
-        Self { pool, clock, base, client, server: handle }
+        let addr = start.await.expect("the program starts");
+        Self { pool, clock, addr, client, stop: Some(stop), thread: Some(thread) }
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str) -> Answer {
-        let response =
-            self.client.request(method, format!("{}{path}", self.base)).send().await.expect("the server answers");
+        let request = self.client.request(method, format!("http://{}{path}", self.addr));
+        let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status(), response.headers().clone());
         Answer { status, headers, text: response.text().await.expect("the body arrives") }
     }
@@ -106,8 +103,37 @@ impl Api {
     }
 }
 
+/// In a runtime of its own, so that it can stop in order when the test's runtime is at its end.
+#[tokio::main(flavor = "current_thread")]
+async fn run(
+    database: PgConnectOptions,
+    clock: Clock,
+    started: oneshot::Sender<SocketAddr>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let data_dir = TempDir::new().expect("a temporary directory");
+    let setting = |name: &str| match name {
+        "LISTEN_PORT" => Some("0".to_owned()),
+        "TWITCH_WEBHOOK_SECRET" => Some("correct horse battery staple".to_owned()),
+        "SHOWTIME_DATA_DIR" => Some(data_dir.path().display().to_string()),
+        _ => None,
+    };
+    let mut config = Config::from_lookup(&setting).expect("valid settings");
+    config.database = Database::Given(Box::new(database));
+    let app = App::start(&config, clock).await.expect("the program starts");
+    started.send(app.addr()).expect("the test waits for it");
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    app.run(stopped).await.expect("the program stops in order");
+}
+
 impl Drop for Api {
     fn drop(&mut self) {
-        drop(self.server.stop(false));
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            assert!(ended.is_some_and(|ended| ended.is_ok()), "the program failed");
+        }
     }
 }
