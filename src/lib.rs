@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod mock;
 pub mod store;
 pub mod twitch;

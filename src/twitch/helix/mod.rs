@@ -108,8 +108,7 @@ impl Helix {
     /// [`HelixError`]
     pub async fn subscriptions(&self) -> Result<SubscriptionList, HelixError> {
         let pages = self.pages::<Subscription>("list the subscriptions", "eventsub/subscriptions", &[], None).await?;
-        let (total_cost, max_total_cost) =
-            pages.last().map_or((0, 0), |page| (page.total_cost, page.max_total_cost));
+        let (total_cost, max_total_cost) = pages.last().map_or((0, 0), |page| (page.total_cost, page.max_total_cost));
         let mut seen = HashSet::new();
         let mut subscriptions: Vec<_> = pages.into_iter().flat_map(|page| page.data).collect();
         subscriptions.retain(|subscription| seen.insert(subscription.id.clone()));
@@ -125,8 +124,7 @@ impl Helix {
         let name = "create the subscription";
         let body = serde_json::to_value(SubscriptionRequest::from(wanted))
             .map_err(|error| HelixError::Malformed { call: name, reason: error.to_string() })?;
-        let call =
-            Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
+        let call = Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
         let listing: Listing<Subscription> = read(name, &self.send(&call).await?)?;
         let missing = || HelixError::Malformed { call: name, reason: "it holds no subscription".to_owned() };
         listing.data.into_iter().next().ok_or_else(missing)
