@@ -72,6 +72,7 @@ create table viewer (
     cheers bigint not null,
     first_gift_at timestamptz,
     gifts bigint not null,
+    gift_events bigint not null,
     first_raid_at timestamptz,
     raids bigint not null,
     raid_viewers bigint not null,

@@ -1,1 +1,13 @@
 //! Every SQL statement of the program, as functions on a connection.
+//!
+//! Functions take a connection, so that the caller decides what belongs to one transaction;
+//! look-ups return an `Option`.
+
+pub mod local;
+pub mod log;
+pub mod migrations;
+pub mod read;
+pub mod state;
+
+/// The migrations, compiled in.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");

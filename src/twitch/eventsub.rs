@@ -1,6 +1,7 @@
 //! EventSub messages: from headers and a raw body, through proof that Twitch sent them, to a
 //! [`Message`] that may be kept (webhook.md §1, §3, §4).
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -79,6 +80,12 @@ pub enum EnvelopeError {
         /// The body's value.
         signed: String,
     },
+    /// JSON is UTF-8.
+    #[error("the body is not UTF-8: the byte at offset {valid_up_to} begins no character")]
+    NotUtf8 {
+        /// How many bytes were fine.
+        valid_up_to: usize,
+    },
     /// Nested too deeply.
     #[error("the body is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -89,7 +96,7 @@ pub enum EnvelopeError {
 pub struct Verified<'a> {
     headers: Headers<'a>,
     at: OffsetDateTime,
-    body: ByteString,
+    body: Bytes,
 }
 
 /// Held by every [`Message`]; only this module can make one, so nothing reaches the store without
@@ -115,15 +122,22 @@ pub struct Message {
     pub at: OffsetDateTime,
     /// What kind of message it is.
     pub message_type: MessageType,
+    /// What of its body we understand.
+    pub content: Content,
+    /// The whole body as it came.
+    pub body: ByteString,
+    _proof: Proof,
+}
+
+/// What showtime understands of a body; read again from the log when the state is rebuilt.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
     /// The subscription it came through; unknown kinds of messages may have none.
     pub subscription: Option<Subscription>,
     /// The channel (or, where a type has none, the user) that it concerns.
     pub channel_id: Option<String>,
-    /// What we project into state; `None` for types that we only store and deliver.
+    /// What becomes state; `None` for what is only stored and delivered.
     pub event: Option<Event>,
-    /// The whole body as it came.
-    pub body: ByteString,
-    _proof: Proof,
 }
 
 /// The kinds of messages that are kept.
@@ -201,11 +215,11 @@ impl<'a> Verified<'a> {
     pub fn new(
         headers: Headers<'a>,
         timestamp: OffsetDateTime,
-        body: ByteString,
+        body: Bytes,
         verifier: &Verifier,
         now: OffsetDateTime,
     ) -> Result<Self, Refusal> {
-        if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, body.as_bytes()) {
+        if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, &body) {
             return Err(Refusal::Forged);
         }
         let age = now - timestamp;
@@ -220,10 +234,12 @@ impl<'a> Verified<'a> {
     /// # Errors
     /// [`EnvelopeError`] if it isn't what the message type promises.
     pub fn parse(self) -> Result<Incoming, EnvelopeError> {
-        if depth(self.body.as_bytes()) > MAX_DEPTH {
+        if depth(&self.body) > MAX_DEPTH {
             return Err(EnvelopeError::TooDeep);
         }
-        let envelope: Envelope<'_> = serde_json::from_str(&self.body).map_err(|error| locate(&self.body, &error))?;
+        let body = ByteString::try_from(self.body.clone())
+            .map_err(|error| EnvelopeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| locate(&body, &error))?;
         let message_type = match self.headers.message_type {
             "webhook_callback_verification" => {
                 let challenge = envelope.challenge.ok_or_else(|| self.missing("challenge"))?;
@@ -248,18 +264,12 @@ impl<'a> Verified<'a> {
                 &subscription.version,
             )?;
         }
-        let event = match (&message_type, &envelope.subscription, envelope.event) {
-            (MessageType::Notification, Some(subscription), Some(event)) => project(self.headers, subscription, event),
-            _ => None,
-        };
         Ok(Incoming::Message(Box::new(Message {
             id: self.headers.message_id.to_owned(),
             at: self.at,
             message_type,
-            channel_id: envelope.subscription.as_ref().and_then(channel_of),
-            event,
-            subscription: envelope.subscription,
-            body: self.body,
+            content: Content::new(envelope, self.headers.message_id),
+            body,
             _proof: Proof(()),
         })))
     }
@@ -285,11 +295,33 @@ pub fn parse_timestamp(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
+impl Content {
+    /// Reads the stored body of a message.
+    ///
+    /// # Errors
+    /// If it isn't a body that was once taken.
+    pub fn read(message_id: &str, body: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::from_str(body)?, message_id))
+    }
+
+    fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
+        let event = match (&envelope.subscription, envelope.event) {
+            (Some(subscription), Some(event)) => project(message_id, subscription, event),
+            _ => None,
+        };
+        Self {
+            channel_id: envelope.subscription.as_ref().and_then(channel_of),
+            subscription: envelope.subscription,
+            event,
+        }
+    }
+}
+
 /// A payload that isn't as we know it is kept all the same: it only leaves the state as it is.
-fn project(headers: Headers<'_>, subscription: &Subscription, event: &RawValue) -> Option<Event> {
+fn project(message_id: &str, subscription: &Subscription, event: &RawValue) -> Option<Event> {
     Event::parse(subscription.kind.as_str(), event.get()).unwrap_or_else(|error| {
         tracing::warn!(
-            message.id = headers.message_id,
+            message.id = message_id,
             subscription.r#type = subscription.kind.as_str(),
             subscription.version = subscription.version.as_str(),
             %error,

@@ -1,0 +1,1 @@
+drop view channel_now;

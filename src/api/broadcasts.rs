@@ -1,0 +1,188 @@
+//! `/channels/{channel}/broadcasts` and `/broadcasts`.
+
+use actix_web::get;
+use actix_web::web::{Data, Json, Path};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::channels::ChannelPath;
+use super::page::Page;
+use super::problem::{BadRequest, Error, NotFound, ServerErrors};
+use super::query::{Name, Nothing, Paging, Query};
+use crate::store::read::broadcasts as store;
+
+/// What a viewer would call one show: streams of a channel with at most 15 minutes between them.
+#[derive(Debug, Serialize, ToSchema)]
+struct Broadcast {
+    /// The id of its first stream.
+    id: String,
+    /// Whose it is.
+    channel_id: String,
+    /// When its first stream started.
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    /// When its last stream ended; `null` while one is live.
+    #[serde(with = "time::serde::rfc3339::option")]
+    ended_at: Option<OffsetDateTime>,
+    /// Whether nobody told when the last stream ended, so that the time is a guess.
+    is_end_estimated: bool,
+    /// From start to end, or until now.
+    duration_seconds: i64,
+    /// What it consists of, oldest first.
+    streams: Vec<Stream>,
+}
+
+/// One stream of a broadcast.
+#[derive(Debug, Serialize, ToSchema)]
+struct Stream {
+    /// Twitch's id.
+    id: String,
+    /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// When it started.
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    /// When it ended; `null` while it is live.
+    #[serde(with = "time::serde::rfc3339::option")]
+    ended_at: Option<OffsetDateTime>,
+    /// Whether nobody told when it ended, so that the time is a guess.
+    is_end_estimated: bool,
+}
+
+impl From<&store::Stream> for Stream {
+    fn from(row: &store::Stream) -> Self {
+        Self {
+            id: row.id.clone(),
+            kind: row.kind.clone(),
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            is_end_estimated: row.is_end_estimated,
+        }
+    }
+}
+
+impl Broadcast {
+    /// Puts a broadcast together; `streams` may hold those of others too.
+    fn new(row: store::Broadcast, streams: &[store::Stream], now: OffsetDateTime) -> Self {
+        let streams: Vec<_> = streams.iter().filter(|it| it.broadcast_id == row.id).map(Stream::from).collect();
+        let is_last = |it: &&Stream| row.ended_at.is_some() && it.ended_at == row.ended_at;
+        Self {
+            id: row.id,
+            channel_id: row.channel_id,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            is_end_estimated: streams.iter().find(is_last).is_some_and(|last| last.is_end_estimated),
+            duration_seconds: (row.ended_at.unwrap_or(now) - row.started_at).whole_seconds().max(0),
+            streams,
+        }
+    }
+
+    fn example() -> Self {
+        let stream = |id: &str, started_at, ended_at| Stream {
+            id: id.into(),
+            kind: Some("live".into()),
+            started_at,
+            ended_at: Some(ended_at),
+            is_end_estimated: false,
+        };
+        Self {
+            id: "40952110345".into(),
+            channel_id: "141981764".into(),
+            started_at: datetime!(2026-07-01 18:00:00 UTC),
+            ended_at: Some(datetime!(2026-07-01 21:30:00 UTC)),
+            is_end_estimated: false,
+            duration_seconds: 12_600,
+            streams: vec![
+                stream("40952110345", datetime!(2026-07-01 18:00:00 UTC), datetime!(2026-07-01 19:06:30 UTC)),
+                stream("40952121085", datetime!(2026-07-01 19:10:00 UTC), datetime!(2026-07-01 21:30:00 UTC)),
+            ],
+        }
+    }
+}
+
+/// List a channel's broadcasts
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "broadcasts",
+    responses(
+        (status = OK, description = "A page of broadcasts", body = Page<Broadcast>,
+            example = json!(Page::example(Broadcast::example(), "40952110345"))),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/channels/{channel}/broadcasts")]
+pub(super) async fn list_broadcasts(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    query: Query<Paging>,
+) -> Result<Json<Page<Broadcast>>, Error> {
+    let Query(Paging { after, limit }) = query;
+    let channel = path.resolve(&ctx).await?;
+    let before = match &after {
+        Some(after) => Some(position(&ctx, after).await?),
+        None => None,
+    };
+    let (rows, streams) = ctx
+        .read(async |db| {
+            let rows = store::page(&mut *db, &channel, before.as_ref(), limit.rows()).await?;
+            let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+            Ok((rows, store::streams(db, &ids).await?))
+        })
+        .await?;
+    let now = ctx.clock.now();
+    Ok(Json(Page::new(rows, limit, |row| &row.id, |row| Broadcast::new(row, &streams, now))))
+}
+
+async fn position(ctx: &Context, after: &Name) -> Result<store::Position, Error> {
+    let position = ctx.read(async |db| store::position(db, after.as_str()).await).await?;
+    position.ok_or_else(|| Error::InvalidParameter {
+        name: "after".into(),
+        reason: format!("`{}`, but must be the `next` of a page of this list", after.as_str()),
+    })
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct BroadcastPath {
+    /// The id of the broadcast, or of any of its streams.
+    #[param(value_type = String, pattern = "^[!-~]{1,128}$", example = "40952110345")]
+    id: Name,
+}
+
+/// Get a broadcast
+///
+/// By its id or by the id of any of its streams: when a connection drops and the stream is
+/// resumed within 15 minutes, Twitch gives it a new id, but the show goes on.
+#[utoipa::path(
+    tag = "broadcasts",
+    responses(
+        (status = OK, description = "The broadcast", body = Broadcast, example = json!(Broadcast::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/broadcasts/{id}")]
+pub(super) async fn get_broadcast(
+    ctx: Data<Context>,
+    path: Path<BroadcastPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<Broadcast>, Error> {
+    let id = path.id.as_str();
+    let found = ctx
+        .read(async |db| {
+            let Some(row) = store::of_stream(&mut *db, id).await? else { return Ok(None) };
+            let streams = store::streams(db, std::slice::from_ref(&row.id)).await?;
+            Ok(Some((row, streams)))
+        })
+        .await?;
+    let (row, streams) = found.ok_or_else(|| Error::NotFound { what: "broadcast", name: id.to_owned() })?;
+    Ok(Json(Broadcast::new(row, &streams, ctx.clock.now())))
+}

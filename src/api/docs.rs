@@ -1,0 +1,55 @@
+//! The specification, and pages for people.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header::{ContentEncoding, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, Resource, get, web};
+use utoipa_swagger_ui::{Config, serve};
+
+use super::fallback::only_get;
+use super::problem::{BadRequest, Error};
+use super::query::{Nothing, Query};
+
+static SPEC: LazyLock<String> = LazyLock::new(|| super::spec().to_json().unwrap_or_default());
+
+/// Swagger UI would otherwise ask a validator on the internet about every specification it shows.
+static SWAGGER: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
+
+/// The specification of this API
+///
+/// OpenAPI 3.1; the same as `openapi/showtime.yaml` in the source tree.
+#[utoipa::path(
+    tag = "health",
+    responses(
+        (status = OK, description = "The specification", body = Object, example = json!({"openapi": "3.1.0"})),
+        BadRequest,
+    ),
+)]
+#[get("/openapi.json")]
+pub(super) async fn get_openapi(_query: Query<Nothing>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(SPEC.as_str())
+}
+
+/// What a browser asks for: Swagger UI, and the way to it.
+pub(super) fn pages(cfg: &mut web::ServiceConfig) {
+    let page = |path: &str| Resource::new(path).default_service(web::to(only_get));
+    cfg.service(page("/").route(web::get().to(to_docs)))
+        .service(page("/docs").route(web::get().to(to_docs)))
+        .service(page("/docs/{file:.*}").route(web::get().to(swagger_ui)));
+}
+
+async fn to_docs() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
+
+async fn swagger_ui(req: HttpRequest, file: web::Path<String>) -> Result<HttpResponse, Error> {
+    let Ok(Some(file)) = serve(&file, SWAGGER.clone()) else {
+        return Err(Error::NoSuchPath(req.path().to_owned()));
+    };
+    let mut response = HttpResponse::Ok();
+    if file.gzpipped {
+        response.insert_header(ContentEncoding::Gzip);
+    }
+    Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
+}

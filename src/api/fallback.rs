@@ -1,0 +1,55 @@
+//! Requests that no route takes.
+
+use std::sync::LazyLock;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ResourceDef, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error as ActixError, HttpRequest, HttpResponse};
+use utoipa::openapi::PathItem;
+
+use super::problem::Error;
+
+/// The documented paths, and by which methods they can be had.
+static KNOWN: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {
+    let known = |(path, item): (String, PathItem)| (ResourceDef::new(path), methods(&item));
+    super::spec().paths.paths.into_iter().map(known).collect()
+});
+
+fn methods(item: &PathItem) -> Vec<Method> {
+    let has = [
+        (item.get.is_some(), Method::GET),
+        (item.get.is_some(), Method::HEAD),
+        (item.post.is_some(), Method::POST),
+        (item.put.is_some(), Method::PUT),
+        (item.patch.is_some(), Method::PATCH),
+        (item.delete.is_some(), Method::DELETE),
+    ];
+    has.into_iter().filter_map(|(is_there, method)| is_there.then_some(method)).collect()
+}
+
+/// 405 where another method would have worked, else 404.
+pub(super) async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, Error> {
+    let path = req.path();
+    Err(match KNOWN.iter().find(|(known, _)| known.is_match(path)) {
+        Some((_, allowed)) => Error::MethodNotAllowed { method: req.method().clone(), allowed: allowed.clone() },
+        None => Error::NoSuchPath(path.to_owned()),
+    })
+}
+
+/// Answers for a resource that can only be read.
+pub(super) async fn only_get(req: HttpRequest) -> Result<HttpResponse, Error> {
+    Err(Error::MethodNotAllowed { method: req.method().clone(), allowed: vec![Method::GET, Method::HEAD] })
+}
+
+/// A HEAD is answered like a GET; actix leaves the body out when it writes the response.
+pub(super) async fn head_as_get(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
+    if req.method() == Method::HEAD {
+        req.head_mut().method = Method::GET;
+    }
+    next.call(req).await
+}

@@ -1,0 +1,115 @@
+//! The HTTP API: its routes, its description of itself, and what all handlers share. One file per
+//! resource; each handler's answer is described right above it.
+
+mod broadcasts;
+mod callback;
+mod channels;
+mod docs;
+mod events;
+mod fallback;
+mod health;
+mod page;
+pub mod problem;
+mod query;
+mod viewers;
+
+use std::time::Duration;
+
+use actix_web::web;
+use sqlx::{PgConnection, PgPool};
+use utoipa::OpenApi;
+use utoipa_actix_web::AppExt as _;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use self::problem::{Error, Problem};
+use crate::clock::Clock;
+use crate::control::status::Setup;
+use crate::sources::webhook::Webhook;
+
+/// A client hears that the database is away rather than wait longer for it.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct Context {
+    /// Where everything is read from.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: Clock,
+    /// What takes in Twitch's messages.
+    pub webhook: Webhook,
+    /// What `/status` tells of the configuration.
+    pub setup: Setup,
+}
+
+impl Context {
+    /// Runs a query on a connection of the pool, within [`READ_TIMEOUT`].
+    async fn read<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T, Error> {
+        let answer = async { query(&mut *self.pool.acquire().await?).await };
+        match tokio::time::timeout(READ_TIMEOUT, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Error::Unavailable(None)),
+        }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "showtime",
+        description = "What Twitch told about your channels: which are live, what was on, who followed, subscribed, \
+            cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
+            the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
+            it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
+            parameters are errors.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    // utoipa does not collect what is reached through `IntoResponses` alone.
+    components(schemas(Problem)),
+    tags(
+        (name = "callback", description = "Where Twitch calls"),
+        (name = "channels", description = "What is known of each channel"),
+        (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
+        (name = "viewers", description = "What viewers did on a channel"),
+        (name = "events", description = "The log: every message from Twitch, as it came"),
+        (name = "health", description = "Whether the server works, and what to do if not"),
+    ),
+)]
+struct Doc;
+
+/// Every documented route, mounted once and described once.
+pub fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(callback::receive_message)
+        .service(channels::list_channels)
+        .service(channels::get_channel)
+        .service(broadcasts::list_broadcasts)
+        .service(broadcasts::get_broadcast)
+        .service(viewers::list_viewers)
+        .service(events::list_events)
+        .service(events::get_event)
+        .service(health::livez)
+        .service(health::readyz)
+        .service(health::status)
+        .service(docs::get_openapi);
+}
+
+/// The specification, made from the same [`routes`] that the server mounts.
+#[must_use]
+pub fn spec() -> utoipa::openapi::OpenApi {
+    actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1
+}
+
+/// Mounts everything that is served. Nothing can be mounted behind it: it also answers for the
+/// paths that there are not.
+pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |cfg| {
+        let api = web::scope("")
+            .app_data(ctx)
+            .app_data(web::PathConfig::default().error_handler(|error, _| Error::from(error).into()))
+            .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
+            .configure(docs::pages)
+            .wrap(actix_web::middleware::from_fn(fallback::head_as_get))
+            .default_service(web::to(fallback::nothing_here));
+        cfg.service(api);
+    }
+}

@@ -1,0 +1,303 @@
+//! Errors as problem documents (RFC 9457): what a handler returns, and what a client then sees.
+//! Handlers return [`Error`]; a database error becomes one by `?`. Nothing internal leaves: the
+//! log has it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use actix_web::error::PathError;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::control::status::waiting_migrations;
+use crate::ingest::IngestError;
+use crate::sources::webhook::{HeaderProblem, WebhookError};
+use crate::store;
+use crate::twitch::eventsub::Refusal;
+
+/// What a client is asked to wait when the database is away.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Why a request has no other answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing is served at this path.
+    #[error("nothing is served at `{0}`; /docs shows what is")]
+    NoSuchPath(String),
+    /// Something is, but not by this method.
+    #[error("this path takes {}, not {method}", List(.allowed))]
+    MethodNotAllowed {
+        /// What was tried.
+        method: Method,
+        /// What works.
+        allowed: Vec<Method>,
+    },
+    /// The path is right, but what it names isn't known.
+    #[error("no {what} `{name}` is known")]
+    NotFound {
+        /// A channel, a broadcast, an event.
+        what: &'static str,
+        /// As in the path.
+        name: String,
+    },
+    /// A part of the path can't be what it should be.
+    #[error("the path names {0}")]
+    InvalidPath(String),
+    /// A parameter's value can't be what it should be.
+    #[error("the parameter `{name}` is {reason}")]
+    InvalidParameter {
+        /// Its name.
+        name: String,
+        /// What it is, and what it should be.
+        reason: String,
+    },
+    /// Parameters that mean nothing here.
+    #[error("unknown parameter {}: {}", List(.names), Allowed(.allowed))]
+    UnknownParameters {
+        /// Theirs.
+        names: Vec<String>,
+        /// Those that there are.
+        allowed: Vec<String>,
+    },
+    /// The database is away, or slow.
+    #[error("the database can't be reached or does not answer in time; the request can be repeated")]
+    Unavailable(#[source] Option<sqlx::Error>),
+    /// The server may not take traffic yet.
+    #[error("{0}")]
+    NotReady(String),
+    /// Twitch's (or somebody else's) message isn't taken.
+    #[error(transparent)]
+    Callback(#[from] WebhookError),
+    /// A bug.
+    #[error("something went wrong here, and was logged")]
+    Internal(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if store::read::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
+    }
+}
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        Self::InvalidPath(match error {
+            PathError::Deserialize(error) => error.to_string(),
+            error => error.to_string(),
+        })
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(description = "A problem document (RFC 9457).")]
+pub struct Problem {
+    /// What kind of problem it is. These never change; programs can rely on them.
+    #[serde(rename = "type")]
+    #[schema(format = "uri")]
+    kind: &'static str,
+    /// The kind in words, the same each time.
+    title: &'static str,
+    /// The status of the response.
+    status: u16,
+    /// What happened this time, for a person.
+    detail: String,
+    /// The parameters that are wrong, if any are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    parameters: Vec<String>,
+    /// The parameters that there are, if unknown ones were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    allowed_parameters: Option<Vec<String>>,
+}
+
+impl Error {
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, "urn:showtime:problem:no-such-path", "No such path"),
+            Self::MethodNotAllowed { .. } => {
+                (StatusCode::METHOD_NOT_ALLOWED, "urn:showtime:problem:method-not-allowed", "Method not allowed")
+            }
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "urn:showtime:problem:not-found", "Not found"),
+            Self::InvalidPath(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-path", "Invalid path"),
+            Self::InvalidParameter { .. } => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-parameter", "Invalid parameter")
+            }
+            Self::UnknownParameters { .. } => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:unknown-parameter", "Unknown parameter")
+            }
+            Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
+            }
+            Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
+            Self::Callback(error) => callback_kind(error),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error"),
+        }
+    }
+
+    /// The document that a client sees.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let (status, kind, title) = self.kind();
+        let (parameters, allowed_parameters) = match self {
+            Self::InvalidParameter { name, .. } => (vec![name.clone()], None),
+            Self::UnknownParameters { names, allowed } => (names.clone(), Some(allowed.clone())),
+            _ => (Vec::new(), None),
+        };
+        Problem { kind, title, status: status.as_u16(), detail: self.to_string(), parameters, allowed_parameters }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            Self::Unavailable(Some(error)) => tracing::warn!(%error, "the database is away"),
+            Self::Unavailable(None) => tracing::warn!("the database does not answer in time"),
+            Self::Internal(error) => tracing::error!(%error, "a request failed"),
+            _ => {}
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type("application/problem+json");
+        if let Self::MethodNotAllowed { allowed, .. } = self {
+            response.insert_header((header::ALLOW, List(allowed).to_string()));
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        // Not `.json`, which would look for a JSON content type.
+        response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
+    }
+}
+
+/// What every operation can answer: its parameters were wrong.
+pub(super) struct BadRequest;
+
+/// What an operation can answer that names one thing.
+pub(super) struct NotFound;
+
+/// What every operation can answer that asks the database.
+pub(super) struct ServerErrors;
+
+impl IntoResponses for BadRequest {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::UnknownParameters { names: vec!["color".into()], allowed: vec!["limit".into()] };
+        [described("A parameter is unknown, doubled or malformed; `detail` says which.", &error)].into()
+    }
+}
+
+impl IntoResponses for NotFound {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::NotFound { what: "channel", name: "nobody".into() };
+        [described("Nothing of that name is known.", &error)].into()
+    }
+}
+
+impl IntoResponses for ServerErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [
+            described("A bug; the server's log has the details.", &Error::Internal(sqlx::Error::RowNotFound)),
+            described("The database is away; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+        ]
+        .into()
+    }
+}
+
+fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        WebhookError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "urn:showtime:problem:body-too-large", "Body too large")
+        }
+        WebhookError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "urn:showtime:problem:body-too-slow", "Body too slow"),
+        WebhookError::Body(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:body-incomplete", "Body incomplete"),
+        WebhookError::Header { .. } => {
+            (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-header", "Invalid header")
+        }
+        WebhookError::Unsigned(_) | WebhookError::Refused(Refusal::Forged) => {
+            (StatusCode::FORBIDDEN, "urn:showtime:problem:bad-signature", "Bad signature")
+        }
+        WebhookError::Refused(Refusal::Stale(_)) => {
+            (StatusCode::FORBIDDEN, "urn:showtime:problem:stale-message", "Stale message")
+        }
+        WebhookError::Envelope(_) => {
+            (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-message", "Invalid message")
+        }
+        WebhookError::Ingest(IngestError::Rejected) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
+        }
+        WebhookError::Ingest(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
+        }
+    }
+}
+
+/// What `POST /callback` answers to what it doesn't take.
+pub(super) struct Callback;
+
+impl IntoResponses for Callback {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let header = WebhookError::Header { name: "Twitch-Eventsub-Message-Id", problem: HeaderProblem::Missing };
+        [
+            described("A header is missing, doubled or malformed, or the signed body is no message.", &header.into()),
+            described(
+                "Not signed with the webhook secret, or not recent.",
+                &WebhookError::from(Refusal::Forged).into(),
+            ),
+            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("A bug; the server's log has the details.", &WebhookError::from(IngestError::Rejected).into()),
+            described(
+                "Not stored, or not known to be; Twitch sends it again.",
+                &WebhookError::from(IngestError::Unavailable).into(),
+            ),
+        ]
+        .into()
+    }
+}
+
+/// What `/readyz` answers when it says no.
+pub(super) struct NotReady;
+
+impl IntoResponses for NotReady {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::NotReady(waiting_migrations(&[3]));
+        [described("The database is away, or lacks migrations.", &error)].into()
+    }
+}
+
+/// The description of an answer that an operation can give, with `error` as its example.
+pub(super) fn described(description: &str, error: &Error) -> (String, RefOr<Response>) {
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
+    let response = ResponseBuilder::new().description(description).content("application/problem+json", content.build());
+    (error.status_code().as_str().to_owned(), response.build().into())
+}
+
+/// `a, b`.
+struct List<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.0.iter().enumerate() {
+            write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// What there is, said in a sentence.
+struct Allowed<'a>(&'a [String]);
+
+impl fmt::Display for Allowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("this path takes none") } else { write!(f, "there is {}", List(self.0)) }
+    }
+}

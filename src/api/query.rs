@@ -1,0 +1,175 @@
+//! What requests say: the query string, and the values that occur in queries and paths.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+use url::form_urlencoded;
+use utoipa::IntoParams;
+
+use super::problem::Error;
+use crate::clock::to_microseconds;
+
+/// The query of a request. Unlike actix's, it names what is wrong, and takes no parameter that
+/// isn't documented.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned + IntoParams> FromRequest for Query<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(req.query_string()).map(Self))
+    }
+}
+
+fn parse<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Error> {
+    let allowed: Vec<_> = T::into_params(|| None).into_iter().map(|it| it.name).collect();
+    let mut given: Vec<_> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+    given.sort_unstable();
+    if let Some([name, _]) = given.array_windows().find(|[a, b]| a == b && allowed.contains(a)) {
+        return Err(Error::InvalidParameter { name: name.clone(), reason: "given more than once".into() });
+    }
+    given.retain(|name| !allowed.contains(name));
+    given.dedup();
+    if !given.is_empty() {
+        return Err(Error::UnknownParameters { names: given, allowed });
+    }
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(pairs)
+        .map_err(|error| Error::InvalidParameter { name: error.path().to_string(), reason: error.inner().to_string() })
+}
+
+/// The query of a path that takes no parameters.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Nothing {}
+
+/// Where a page of a list starts, and how long it is.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// Start behind this: the `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,128}$", example = "141981764")]
+    pub(super) after: Option<Name>,
+    /// How many to return at most.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    pub(super) limit: Limit,
+}
+
+/// How many items a page has at most.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Limit(u8);
+
+impl Limit {
+    /// How many rows to ask for: one more than is shown, to see whether there is more.
+    pub(super) fn rows(self) -> i64 {
+        i64::from(self.0) + 1
+    }
+
+    /// Cuts the rows that were asked for to the page, and names the cursor of the next page.
+    pub(super) fn cut<T, C>(self, rows: &mut Vec<T>, cursor: impl FnOnce(&T) -> C) -> Option<C> {
+        let len = usize::from(self.0);
+        let has_more = rows.len() > len;
+        rows.truncate(len);
+        rows.last().filter(|_| has_more).map(cursor)
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse() {
+            Ok(limit @ 1..=100) => Ok(Self(limit)),
+            _ => Err(format!("`{text}`, but must be a number from 1 to 100")),
+        }
+    }
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Flag(pub(super) bool);
+
+impl TryFrom<String> for Flag {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("`{text}`, but must be true or false"))
+    }
+}
+
+/// A login, a type, or an id that Twitch gave: 1 to 128 visible ASCII characters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Name(String);
+
+impl Name {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text))
+        } else {
+            Err(format!("`{}`, but must be 1 to 128 visible ASCII characters", text.escape_default()))
+        }
+    }
+}
+
+/// The id of an event in the log; as a cursor, 0 stands before the first.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct LogId(pub(super) i64);
+
+impl TryFrom<String> for LogId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse() {
+            Ok(id @ 0..) => Ok(Self(id)),
+            _ => Err(format!("`{}`, but must be a number from 0 to {}", text.escape_default(), i64::MAX)),
+        }
+    }
+}
+
+/// A time, in UTC and at the resolution of the database.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Timestamp(pub(super) OffsetDateTime);
+
+impl TryFrom<String> for Timestamp {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        OffsetDateTime::parse(&text, &Rfc3339)
+            .ok()
+            .and_then(|at| at.checked_to_offset(UtcOffset::UTC))
+            .map(|at| Self(to_microseconds(at)))
+            .ok_or_else(|| {
+                format!("`{text}`, but must be an RFC 3339 time such as 2026-07-01T18:00:00Z (in a URL, a + is %2B)")
+            })
+    }
+}

@@ -1,0 +1,258 @@
+//! The whole program: built, run and stopped in one place. `cmd/server` and the tests call this.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App as Routes, HttpServer, web};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::task::JoinHandle;
+
+use crate::api;
+use crate::clock::Clock;
+use crate::config::{Config, Database, SecretFileError};
+use crate::ingest::{Ingest, Writer};
+use crate::sources::webhook::Webhook;
+use crate::store::local::{self, Durability, LocalError, LocalPostgres};
+use crate::store::migrations;
+use crate::twitch::signature::Verifier;
+
+/// How long requests under way may take once the program is told to stop; then what they
+/// submitted is written, which has its own limit.
+const DRAIN_SECONDS: u64 = 10;
+
+/// How long a reader waits for a connection.
+const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections for readers; the writer has its own.
+const POOL_SIZE: u32 = 10;
+
+/// Between two attempts to reach a database that is away at start.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the program can't start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The private Postgres.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The generated secret.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
+    /// The address or port.
+    #[error("{addr} can't be served on: {source}; BIND_ADDR and LISTEN_PORT choose another")]
+    Bind {
+        /// Where.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database answers, but waiting won't help.
+    #[error("the database can't be used: {0}")]
+    Database(sqlx::Error),
+    /// A migration failed.
+    #[error("the database can't be migrated: {0}")]
+    Migrate(sqlx::migrate::MigrateError),
+    /// The HTTP server.
+    #[error("the HTTP server failed: {0}")]
+    Server(#[from] io::Error),
+    /// A task that should have gone on ended.
+    #[error("the {0} ended unexpectedly")]
+    TaskEnded(&'static str),
+}
+
+/// The running program.
+#[derive(Debug)]
+pub struct App {
+    addr: SocketAddr,
+    server: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
+    writing: JoinHandle<()>,
+    preparing: Option<JoinHandle<Result<(), AppError>>>,
+    pool: PgPool,
+    postgres: Option<LocalPostgres>,
+}
+
+impl App {
+    /// Starts everything and returns when it serves. A database that is away is waited for in the
+    /// background; until then requests that need it are answered with 503.
+    ///
+    /// # Errors
+    /// What can't be started, and how to help it.
+    pub async fn start(config: &Config, clock: Clock) -> Result<Self, AppError> {
+        let (database, postgres) = match &config.database {
+            Database::Given(options) => ((**options).clone(), None),
+            Database::Private => {
+                let postgres = LocalPostgres::start(&config.data_dir, Durability::Durable).await?;
+                (postgres.connect_options(), Some(postgres))
+            }
+        };
+        match Self::start_on(database, config, clock).await {
+            Ok(app) => Ok(Self { postgres, ..app }),
+            Err(error) => {
+                if let Some(postgres) = postgres {
+                    postgres.stop().await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_on(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<Self, AppError> {
+        local::create_data_dir(&config.data_dir)?;
+        let secret = config.webhook_secret()?;
+        let verifier =
+            Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
+        let listener = bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
+        let addr = listener.local_addr()?;
+        let preparing = prepare(database.clone(), config.migrate).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL_SIZE)
+            .acquire_timeout(POOL_TIMEOUT)
+            .connect_lazy_with(database.clone());
+        let (ingest, writer) = Ingest::new(database, clock.clone());
+        let webhook = Webhook { verifier, clock: clock.clone(), ingest };
+        let context = api::Context { pool: pool.clone(), clock, webhook, setup: config.into() };
+        let server = serve(listener, context)?;
+        Ok(Self {
+            addr,
+            server: server.handle(),
+            serving: tokio::spawn(server),
+            writing: tokio::spawn(Writer::run(writer)),
+            preparing,
+            pool,
+            postgres: None,
+        })
+    }
+
+    /// Where it serves, with the port that the system chose if the setting was 0.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Runs until `shutdown` is ready, then answers what was accepted and stops everything.
+    ///
+    /// # Errors
+    /// If a part of the program ended by itself. Everything else is stopped all the same.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            served = &mut self.serving => Err(served.map_or(AppError::TaskEnded("HTTP server"), |result| {
+                result.err().map_or(AppError::TaskEnded("HTTP server"), AppError::Server)
+            })),
+            _ = &mut self.writing => Err(AppError::TaskEnded("writer of the log")),
+            error = prepared(&mut self.preparing) => Err(error),
+            error = supervised(&mut self.postgres) => Err(error.into()),
+        };
+        let stopped = self.stop().await;
+        outcome.and(stopped)
+    }
+
+    /// In the order in which work flows, so that nothing accepted is dropped.
+    async fn stop(mut self) -> Result<(), AppError> {
+        tracing::info!("stopping");
+        if let Some(preparing) = self.preparing.take() {
+            preparing.abort();
+        }
+        self.server.stop(true).await;
+        if !self.serving.is_finished() {
+            // Ends when the last worker has dropped its handlers, and with them the last `Ingest`.
+            let _ = (&mut self.serving).await;
+        }
+        if !self.writing.is_finished() {
+            let _ = (&mut self.writing).await;
+        }
+        self.pool.close().await;
+        if let Some(postgres) = self.postgres.take() {
+            postgres.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
+    let listener = std::net::TcpListener::bind(addr).map_err(|source| AppError::Bind { addr, source })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppError> {
+    let context = web::Data::new(context);
+    let server = HttpServer::new(move || Routes::new().configure(api::configure(context.clone())))
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        .listen(listener)?
+        .run();
+    Ok(server)
+}
+
+/// Makes sure that the database is there and migrated. If it is away, goes on trying in a task.
+async fn prepare(
+    database: PgConnectOptions,
+    migrate: bool,
+) -> Result<Option<JoinHandle<Result<(), AppError>>>, AppError> {
+    match prepare_once(&database, migrate).await {
+        Err(AppError::Database(error)) if is_passing(&error) => {
+            tracing::warn!(%error, "the database is away; waiting for it");
+            Ok(Some(tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                    match prepare_once(&database, migrate).await {
+                        Err(AppError::Database(error)) if is_passing(&error) => {}
+                        outcome => return outcome.inspect(|()| tracing::info!("the database is there")),
+                    }
+                }
+            })))
+        }
+        outcome => outcome.map(|()| None),
+    }
+}
+
+async fn prepare_once(database: &PgConnectOptions, migrate: bool) -> Result<(), AppError> {
+    let timed_out = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    let connecting = tokio::time::timeout(POOL_TIMEOUT, database.connect());
+    let mut connection = connecting.await.map_err(timed_out).flatten().map_err(AppError::Database)?;
+    if migrate {
+        migrations::up(&mut connection).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) if is_passing(&error) => AppError::Database(error),
+            error => AppError::Migrate(error),
+        })?;
+    }
+    connection.close().await.map_err(AppError::Database)
+}
+
+/// Whether waiting can help: not when a password, a role or a database is wrong (`PostgreSQL`
+/// error classes 28 and 3D), nor when TLS is.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("53"))
+        }
+        _ => false,
+    }
+}
+
+/// Never ready while the preparation goes on or after it succeeded.
+async fn prepared(preparing: &mut Option<JoinHandle<Result<(), AppError>>>) -> AppError {
+    if let Some(task) = preparing {
+        let outcome = task.await;
+        *preparing = None;
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error,
+            Err(_) => return AppError::TaskEnded("preparation of the database"),
+        }
+    }
+    std::future::pending().await
+}
+
+async fn supervised(postgres: &mut Option<LocalPostgres>) -> LocalError {
+    match postgres {
+        Some(postgres) => postgres.supervise().await,
+        None => std::future::pending().await,
+    }
+}

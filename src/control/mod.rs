@@ -1,0 +1,3 @@
+//! What keeps the server in working order, and says whether it is.
+
+pub mod status;

@@ -1,0 +1,3 @@
+//! Where messages come from. Each source ends in [`Ingest::submit`](crate::ingest::Ingest::submit).
+
+pub mod webhook;

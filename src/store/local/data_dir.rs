@@ -1,0 +1,316 @@
+//! The data directory: what is where in it, who may reach it, and who holds it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
+use std::os::unix::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, Uid};
+
+use super::binaries::leading_number;
+use super::error::LocalError;
+use super::run_as::{self, User};
+
+/// A log longer than this is set aside at the next start.
+const LOG_LIMIT_BYTES: u64 = 4 << 20;
+
+/// The end of a log that an error shows.
+const TAIL_BYTES: u64 = 2_000;
+
+/// The port in the name of the Unix socket; no TCP port is ever opened.
+pub(super) const PORT: u16 = 5432;
+
+/// A data directory that exists, by its real path.
+#[derive(Clone, Debug)]
+pub(super) struct DataDir {
+    path: PathBuf,
+}
+
+impl DataDir {
+    /// The directory at `path`, made if it is not there.
+    ///
+    /// A new one lets in only us (and, if we are root, the group of the user that Postgres runs
+    /// as, who may pass through but not list it). One that exists is left as it is.
+    pub(super) fn create(path: &Path) -> Result<Self, LocalError> {
+        if !path.exists() {
+            let group = if Uid::effective().is_root() { Some(run_as::unprivileged_user()?.gid) } else { None };
+            make_private_dir(path, group)?;
+        }
+        Self::existing(path)
+    }
+
+    /// The directory at `path`, which must be there.
+    pub(super) fn existing(path: &Path) -> Result<Self, LocalError> {
+        let path = fs::canonicalize(path).map_err(LocalError::io("find", path))?;
+        Ok(Self { path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The cluster, once it is whole.
+    pub(super) fn cluster(&self) -> PathBuf {
+        self.path.join("postgres")
+    }
+
+    /// The cluster while initdb makes it: whatever is found here at a start is half made.
+    pub(super) fn half_made_cluster(&self) -> PathBuf {
+        self.path.join("postgres.new")
+    }
+
+    /// Everything that Postgres, initdb and the watchdog say.
+    pub(super) fn log(&self) -> PathBuf {
+        self.path.join("postgres.log")
+    }
+
+    /// Is there while the cluster is meant to outlive whoever started it (`local-db up`).
+    pub(super) fn up_marker(&self) -> PathBuf {
+        self.path.join("up")
+    }
+
+    /// Leaves [`DataDir::up_marker`].
+    pub(super) fn mark_up(&self) -> Result<(), LocalError> {
+        self.open_file("up").map(drop)
+    }
+
+    /// The directory of the Unix socket, or a symbolic link to it.
+    fn socket_entry(&self) -> PathBuf {
+        self.path.join("socket")
+    }
+
+    /// Who owns the directory.
+    pub(super) fn owner(&self) -> Result<User, LocalError> {
+        owner_of(&self.path)
+    }
+
+    /// Gives the directory itself to the user that Postgres will run as, if we are root.
+    pub(super) fn give_to_unprivileged_user(&self) -> Result<(), LocalError> {
+        if !Uid::effective().is_root() {
+            return Ok(());
+        }
+        let user = run_as::unprivileged_user()?;
+        lchown(&self.path, Some(user.uid), Some(user.gid)).map_err(LocalError::io("give away", &self.path))
+    }
+
+    /// The major version of the cluster, if there is one.
+    pub(super) fn cluster_major(&self) -> Result<Option<u32>, LocalError> {
+        let cluster = self.cluster();
+        match fs::symlink_metadata(&cluster) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LocalError::io("look at", cluster)(error)),
+        }
+        let not_a_cluster = |reason| LocalError::NotACluster { cluster: cluster.clone(), reason };
+        let text = match fs::read_to_string(cluster.join("PG_VERSION")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(LocalError::ForeignCluster { owner: owner_of(&cluster)?.to_string(), cluster });
+            }
+            Err(error) => return Err(not_a_cluster(error.to_string())),
+        };
+        match leading_number(&text) {
+            Some(major) => Ok(Some(major)),
+            None => Err(not_a_cluster(format!("it holds {:?}", text.trim()))),
+        }
+    }
+
+    /// Opens one of our own files, made if it is not there, readable by the directory's owner
+    /// alone and never through a symbolic link.
+    fn open_file(&self, name: &str) -> Result<File, LocalError> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(&path)
+            .map_err(LocalError::io("open", &path))?;
+        if Uid::effective().is_root() {
+            // In somebody else's directory root leaves nothing that its owner cannot use later.
+            let owner = self.owner()?;
+            fchown(&file, Some(owner.uid), Some(owner.gid)).map_err(LocalError::io("give away", &path))?;
+        }
+        Ok(file)
+    }
+
+    /// Takes the lock that says who uses this directory. The kernel frees it when its last holder
+    /// ends: us, and after us the watchdog that still stops our Postgres. `None` while that is
+    /// what an earlier holder left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::InUse`] if another process that lives holds it.
+    pub(super) fn try_lock(&self) -> Result<Option<File>, LocalError> {
+        let path = self.path.join("lock");
+        let mut file = self.open_file("lock")?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)
+                    .and_then(|()| writeln!(file, "{}", std::process::id()))
+                    .map_err(LocalError::io("write", path))?;
+                return Ok(Some(file));
+            }
+            Err(TryLockError::Error(error)) => return Err(LocalError::io("lock", path)(error)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(LocalError::io("read", path))?;
+        match text.trim().parse() {
+            Ok(pid) if is_alive(Pid::from_raw(pid)) => Err(LocalError::InUse { pid, dir: self.path.clone() }),
+            // Of a dead holder, or empty for the instant in which a new one writes it.
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens the log to append to it, after setting a long one aside. Also says where the new
+    /// part begins.
+    pub(super) fn open_log(&self) -> Result<(File, u64), LocalError> {
+        let path = self.log();
+        let length = |path: &Path| fs::metadata(path).map(|log| log.len()).unwrap_or(0);
+        if length(&path) > LOG_LIMIT_BYTES {
+            let aside = path.with_extension("log.old");
+            fs::rename(&path, aside).map_err(LocalError::io("rename", &path))?;
+        }
+        Ok((self.open_file("postgres.log")?, length(&path)))
+    }
+
+    /// The end of what was logged since `from`, for an error to show.
+    pub(super) fn log_tail(&self, from: u64) -> String {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut log = File::open(self.log())?;
+            let length = log.metadata()?.len();
+            log.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL_BYTES)).min(length)))?;
+            let mut tail = Vec::new();
+            log.take(TAIL_BYTES).read_to_end(&mut tail)?;
+            Ok(tail)
+        };
+        match read() {
+            Ok(tail) => String::from_utf8_lossy(&tail).trim_end().to_owned(),
+            Err(error) => format!("(it cannot be read: {error})"),
+        }
+    }
+
+    /// The directory of the Unix socket, if one was made and is still what it was: private and
+    /// the cluster owner's own. (A short one lies in a directory that everybody may write to.)
+    pub(super) fn socket_dir(&self) -> Option<PathBuf> {
+        let entry = self.socket_entry();
+        let dir = fs::read_link(&entry).unwrap_or(entry);
+        let metadata = fs::symlink_metadata(&dir).ok()?;
+        let cluster = fs::symlink_metadata(self.cluster()).ok()?;
+        let ours = metadata.is_dir()
+            && metadata.uid() == cluster.uid()
+            && metadata.mode() & 0o077 == 0
+            && can_hold_socket(&dir);
+        ours.then_some(dir)
+    }
+
+    /// The directory of the Unix socket, made for `user` if it is not there.
+    ///
+    /// It lies in the data directory, unless that path is too long for a socket address or has
+    /// characters that mean something in a connection URL or a list of directories; then it is
+    /// a short one elsewhere, with a name that nobody can guess, and a link here tells of it.
+    pub(super) fn make_socket_dir(&self, user: &User) -> Result<PathBuf, LocalError> {
+        if let Some(dir) = self.socket_dir() {
+            return Ok(dir);
+        }
+        self.remove_socket_dir();
+        let entry = self.socket_entry();
+        if can_hold_socket(&entry) {
+            make_dir_for(&entry, user)?;
+            return Ok(entry);
+        }
+        let name = format!("showtime-{}", uuid::Uuid::new_v4().simple());
+        let parents = [std::env::temp_dir(), PathBuf::from("/tmp")];
+        let dir = parents
+            .iter()
+            .map(|parent| parent.join(&name))
+            .find(|dir| can_hold_socket(dir))
+            .unwrap_or_else(|| Path::new("/tmp").join(&name));
+        make_dir_for(&dir, user)?;
+        std::os::unix::fs::symlink(&dir, &entry).map_err(LocalError::io("create", &entry))?;
+        Ok(dir)
+    }
+
+    /// Forgets the directory of the Unix socket once nobody listens there; removes a short one,
+    /// so that nothing is left outside of the data directory.
+    pub(super) fn remove_socket_dir(&self) {
+        let entry = self.socket_entry();
+        if let Ok(short) = fs::read_link(&entry) {
+            if self.socket_dir().as_ref() == Some(&short) {
+                let _ = fs::remove_dir_all(short);
+            }
+            let _ = fs::remove_file(entry);
+        }
+    }
+}
+
+/// Makes a directory that only `user` can use. It must not be there yet.
+pub(super) fn make_dir_for(path: &Path, user: &User) -> Result<(), LocalError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(LocalError::io("create", path))?;
+    if Uid::effective().is_root() {
+        lchown(path, Some(user.uid), Some(user.gid)).map_err(LocalError::io("give away", path))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory of our own, and its parents, which a group may pass through.
+fn make_private_dir(path: &Path, group: Option<u32>) -> Result<(), LocalError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(LocalError::io("create", parent))?;
+    }
+    let mode = if group.is_some() { 0o710 } else { 0o700 };
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => {}
+        // Somebody who started at the same moment was faster; the lock decides who goes on.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(LocalError::io("create", path)(error)),
+    }
+    if group.is_some() {
+        lchown(path, None, group).map_err(LocalError::io("give away", path))?;
+        // Again, because the umask may have taken the group's right away.
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(LocalError::io("open up", path))?;
+    }
+    Ok(())
+}
+
+/// Who owns what is at `path`.
+pub(super) fn owner_of(path: &Path) -> Result<User, LocalError> {
+    let metadata = fs::symlink_metadata(path).map_err(LocalError::io("look at", path))?;
+    Ok(User { uid: metadata.uid(), gid: metadata.gid() })
+}
+
+/// Whether the path of a socket in `dir` fits into an address (about 107 bytes), and needs no
+/// quoting in a URL, a shell or the server's settings.
+fn can_hold_socket(dir: &Path) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    dir.to_str().is_some_and(|path| path.chars().all(plain)) && SocketAddr::from_pathname(socket_in(dir)).is_ok()
+}
+
+/// The socket in its directory, as Postgres names it.
+pub(super) fn socket_in(dir: &Path) -> PathBuf {
+    dir.join(format!(".s.PGSQL.{PORT}"))
+}
+
+/// Whether a process with that number exists.
+pub(super) fn is_alive(pid: Pid) -> bool {
+    pid.as_raw() > 0 && kill(pid, None) != Err(Errno::ESRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_and_plain_paths_hold_the_socket_themselves() {
+        assert!(can_hold_socket(Path::new("/home/jane/showtime/.showtime/socket")));
+        assert!(!can_hold_socket(Path::new("/Users/Jane Doe/showtime/.showtime/socket")));
+        assert!(!can_hold_socket(Path::new("/home/jane/what?host=/evil/socket")));
+        assert!(!can_hold_socket(&Path::new("/home").join("x".repeat(90)).join("socket")));
+    }
+}

@@ -1,0 +1,131 @@
+//! What `local-db.sh` can do. Each returns what to print.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use super::Durability;
+use super::binaries;
+use super::cluster::{self, Cluster, NAME};
+use super::data_dir::{DataDir, PORT};
+use super::error::LocalError;
+
+/// Starts the cluster in `data_dir` and leaves it running, also for servers that start later.
+/// Content if it runs already, by itself or for a server.
+///
+/// # Errors
+///
+/// As [`super::LocalPostgres::start`].
+pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
+    let cluster = match Cluster::open(data_dir, Durability::Durable).await {
+        Ok(cluster) => cluster,
+        Err(LocalError::InUse { pid, dir }) => {
+            let dir = dir.display();
+            return Ok(format!("already running in {dir}, for a server (pid {pid})"));
+        }
+        Err(error) => return Err(error),
+    };
+    let dir = cluster.data_dir().path().display();
+    if cluster.is_up().await? {
+        return Ok(format!("already running in {dir}"));
+    }
+    // Before the start: whoever finds it running must know that it is meant to be.
+    cluster.data_dir().mark_up()?;
+    let mut started = cluster.launch_detached().await?;
+    cluster.until_ready(&mut started).await?;
+    Ok(format!("running in {dir}; stop it with `./local-db.sh down`"))
+}
+
+/// Stops the cluster that [`up`] started.
+///
+/// # Errors
+///
+/// [`LocalError::InUse`] while a server uses it.
+pub async fn down(data_dir: &Path) -> Result<String, LocalError> {
+    let Ok(data_dir) = DataDir::existing(data_dir) else {
+        return Ok("not running".to_owned());
+    };
+    let _lock = cluster::hold(&data_dir).await?;
+    let socket_dir = data_dir.socket_dir();
+    let was_running = match &socket_dir {
+        Some(dir) => cluster::postmaster(dir).await.is_some(),
+        None => false,
+    };
+    if let Some(dir) = &socket_dir {
+        cluster::stop(&data_dir, dir).await?;
+    }
+    cluster::remove_file(&data_dir.up_marker()).await?;
+    data_dir.remove_socket_dir();
+    Ok(if was_running { "stopped" } else { "not running" }.to_owned())
+}
+
+/// Throws all data away: makes the database anew if the cluster runs, else removes the cluster,
+/// which the next start makes anew.
+///
+/// # Errors
+///
+/// [`LocalError::InUse`] while a server uses it.
+pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
+    let Ok(data_dir) = DataDir::existing(data_dir) else {
+        return Ok("nothing to reset".to_owned());
+    };
+    let _lock = cluster::hold(&data_dir).await?;
+    if let Some(socket_dir) = running_socket_dir(&data_dir).await {
+        let statements = ["drop database if exists showtime with (force)", "create database showtime"];
+        cluster::administer(&cluster::connect_options(&socket_dir), &statements).await?;
+        return Ok("the database is empty".to_owned());
+    }
+    data_dir.remove_socket_dir();
+    cluster::remove_dir(&data_dir.half_made_cluster()).await?;
+    cluster::remove_dir(&data_dir.cluster()).await?;
+    Ok("removed; the next start makes a new one".to_owned())
+}
+
+/// Lines for a shell to evaluate, after which sqlx, psql and their like find the database.
+///
+/// # Errors
+///
+/// [`LocalError::NotRunning`].
+pub async fn env(data_dir: &Path) -> Result<String, LocalError> {
+    let socket = running(data_dir).await?;
+    let socket = socket.display();
+    // Neither shell nor URL needs any quoting: see `data_dir::can_hold_socket`.
+    Ok(format!(
+        "export DATABASE_URL='postgres:///{NAME}?host={socket}&port={PORT}&user={NAME}'\n\
+         export PGHOST={socket} PGPORT={PORT} PGUSER={NAME} PGDATABASE={NAME}"
+    ))
+}
+
+/// Becomes `psql` on the database, with further arguments for it. Returns only an error.
+///
+/// # Errors
+///
+/// [`LocalError::NotRunning`], or [`LocalError::Io`] if there is no `psql`.
+pub async fn psql(data_dir: &Path, arguments: &[OsString]) -> LocalError {
+    let socket = match running(data_dir).await {
+        Ok(socket) => socket,
+        Err(error) => return error,
+    };
+    let psql = binaries::psql().await;
+    let error = std::process::Command::new(&psql)
+        .arg("--host")
+        .arg(socket)
+        .args(["--port", &PORT.to_string(), "--username", NAME])
+        .args(["--dbname", NAME])
+        .args(arguments)
+        .exec();
+    LocalError::io("start", psql)(error)
+}
+
+/// The socket directory of the server that runs in `data_dir`.
+async fn running(data_dir: &Path) -> Result<PathBuf, LocalError> {
+    let not_running = || LocalError::NotRunning { dir: data_dir.to_owned() };
+    let data_dir = DataDir::existing(data_dir).map_err(|_| not_running())?;
+    running_socket_dir(&data_dir).await.ok_or_else(not_running)
+}
+
+async fn running_socket_dir(data_dir: &DataDir) -> Option<PathBuf> {
+    let socket_dir = data_dir.socket_dir()?;
+    cluster::postmaster(&socket_dir).await?;
+    Some(socket_dir)
+}

@@ -1,0 +1,97 @@
+//! The append-only log of messages.
+
+use std::collections::HashSet;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::stream::{Fact, Stamp};
+use crate::twitch::eventsub::{Content, Message};
+
+/// Held from an append's first statement to its commit, so that ids are handed out in commit
+/// order, by however many servers. An arbitrary number, the same everywhere.
+const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
+
+/// On this channel each append tells the newest log id.
+pub const NOTIFY_CHANNEL: &str = "showtime_event";
+
+/// Waits until no other transaction appends; released when this one ends.
+///
+/// # Errors
+/// If the database fails, or the lock isn't free within the connection's `lock_timeout`.
+pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", APPEND_LOCK).execute(conn).await?;
+    Ok(())
+}
+
+/// Appends those messages that the log doesn't have, in the given order, and returns their ids.
+/// A message that occurs twice is appended once.
+///
+/// # Errors
+/// If the database fails.
+pub async fn append<'a>(
+    conn: &mut PgConnection,
+    messages: &[&'a Message],
+    received_at: OffsetDateTime,
+) -> sqlx::Result<HashSet<&'a str>> {
+    fn column<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
+        messages.iter().map(|message| value(message)).collect()
+    }
+    let subscription = |message: &'a Message| message.content.subscription.as_ref();
+    let appended = sqlx::query!(
+        r#"
+        with appended as (
+            insert into event
+                (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload)
+            select m.message_id, m.message_type, m.type, m.version, m.subscription_id, m.channel_id, m.occurred_at,
+                $9, m.payload::json
+            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
+                as m (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, payload)
+            on conflict (message_id) do nothing
+            returning id, message_id
+        )
+        select message_id, pg_notify($10, (max(id) over ())::text) from appended
+        "#,
+        &column(messages, |m| m.id.as_str()) as &[&str],
+        &column(messages, |m| m.message_type.as_str()) as &[&str],
+        &column(messages, |m| subscription(m).map(|s| s.kind.as_str())) as &[Option<&str>],
+        &column(messages, |m| subscription(m).map(|s| s.version.as_str())) as &[Option<&str>],
+        &column(messages, |m| subscription(m).map(|s| s.id.as_str())) as &[Option<&str>],
+        &column(messages, |m| m.content.channel_id.as_deref()) as &[Option<&str>],
+        &column(messages, |m| m.at),
+        &column(messages, |m| &*m.body) as &[&str],
+        received_at,
+        NOTIFY_CHANNEL,
+    )
+    .fetch_all(conn)
+    .await?;
+    let new: HashSet<String> = appended.into_iter().map(|row| row.message_id).collect();
+    Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
+}
+
+/// A page of the log, oldest first, as facts for the fold, with the id of the last one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn facts_after(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<(Vec<Fact>, Option<i64>)> {
+    let rows = sqlx::query!(
+        r#"
+        select id, message_id, occurred_at, payload::text as "payload!"
+        from event where id > $1 order by id limit $2
+        "#,
+        after,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let last = rows.last().map(|row| row.id);
+    let facts = rows
+        .into_iter()
+        .map(|row| {
+            let content = Content::read(&row.message_id, &row.payload)
+                .map_err(|error| sqlx::Error::Decode(format!("event {}: {error}", row.id).into()))?;
+            Ok(Fact { stamp: Stamp { at: row.occurred_at, by: row.message_id }, content })
+        })
+        .collect::<sqlx::Result<_>>()?;
+    Ok((facts, last))
+}

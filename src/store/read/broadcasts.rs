@@ -1,0 +1,115 @@
+//! Broadcasts and the streams they consist of.
+
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+/// One show, of one or more streams.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    /// That of its first stream.
+    pub id: String,
+    /// Whose it is.
+    pub channel_id: String,
+    /// When its first stream started.
+    pub started_at: OffsetDateTime,
+    /// When its last stream ended, if all have.
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+/// One stream of a broadcast.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Twitch's id.
+    pub id: String,
+    /// The broadcast that it is a part of.
+    pub broadcast_id: String,
+    /// For example `live`.
+    pub kind: Option<String>,
+    /// When it started.
+    pub started_at: OffsetDateTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Whether nobody told when it ended, so that the time is a guess.
+    pub is_end_estimated: bool,
+}
+
+/// A channel's broadcasts, newest first, starting behind the one that started at `before`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    channel_id: &str,
+    before: Option<&Position>,
+    limit: i64,
+) -> sqlx::Result<Vec<Broadcast>> {
+    sqlx::query_as!(
+        Broadcast,
+        r#"select id as "id!", channel_id as "channel_id!", started_at as "started_at!", ended_at
+        from broadcast
+        where channel_id = $1 and ($2::timestamptz is null or (started_at, id) < ($2, $3))
+        order by started_at desc, id desc
+        limit $4"#,
+        channel_id,
+        before.map(|it| it.started_at),
+        before.map(|it| &it.id),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Where a stream stands among the others of its channel.
+#[derive(Debug)]
+pub struct Position {
+    started_at: OffsetDateTime,
+    id: String,
+}
+
+/// The position of a stream, which a page of broadcasts can start behind.
+///
+/// # Errors
+/// When the database fails.
+pub async fn position(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Position>> {
+    sqlx::query_as!(
+        Position,
+        r#"select started_at as "started_at!", id from stream where id = $1 and started_at is not null"#,
+        stream_id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The broadcast that a stream is a part of.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Broadcast>> {
+    sqlx::query_as!(
+        Broadcast,
+        r#"select id as "id!", channel_id as "channel_id!", started_at as "started_at!", ended_at
+        from broadcast
+        where id = (select broadcast_id from stream where id = $1)"#,
+        stream_id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The streams of these broadcasts, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn streams(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Stream>> {
+    sqlx::query_as!(
+        Stream,
+        r#"select id, broadcast_id as "broadcast_id!", type as kind, started_at as "started_at!", ended_at,
+            is_end_estimated
+        from stream
+        where broadcast_id = any($1)
+        order by started_at, id"#,
+        broadcast_ids
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,92 @@
+//! Channels as they are now.
+
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+/// A channel, and the stream it is live with.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of channel_now, which db/migrations describes")]
+pub struct Channel {
+    pub id: String,
+    pub login: String,
+    pub display_name: String,
+    pub title: Option<String>,
+    pub language: Option<String>,
+    pub category_id: Option<String>,
+    pub category_name: Option<String>,
+    pub content_classification_labels: Option<Vec<String>>,
+    pub updated_at: Option<OffsetDateTime>,
+    pub anonymous_bits: i64,
+    pub anonymous_gifts: i64,
+    pub is_live: bool,
+    pub stream_id: Option<String>,
+    pub stream_type: Option<String>,
+    pub stream_started_at: Option<OffsetDateTime>,
+    pub broadcast_id: Option<String>,
+    pub broadcast_started_at: Option<OffsetDateTime>,
+}
+
+/// Channels in the order of their ids; only those that are live, or are not, if `live` says so.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    live: Option<bool>,
+    after: Option<&str>,
+    limit: i64,
+) -> sqlx::Result<Vec<Channel>> {
+    sqlx::query_as!(
+        Channel,
+        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
+            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
+            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
+            broadcast_id, broadcast_started_at
+        from channel_now
+        where ($1::bool is null or is_live = $1) and ($2::text is null or id > $2)
+        order by id
+        limit $3"#,
+        live,
+        after,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The channel with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Channel>> {
+    sqlx::query_as!(
+        Channel,
+        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
+            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
+            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
+            broadcast_id, broadcast_started_at
+        from channel_now
+        where id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The id of the channel that a person means by `name`: an id, or else a login in any case. A
+/// login that moved to another account means who was last seen with it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select id from channel
+        where id = coalesce(
+            (select id from channel where id = $1),
+            (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1)
+        )",
+        name
+    )
+    .fetch_optional(db)
+    .await
+}

@@ -1,0 +1,76 @@
+//! The stored part of [`State`]: read what some messages touch, fold them in, write it back.
+//!
+//! The fold in [`crate::stream`] stays the only place that knows how values merge; nothing is
+//! merged in SQL. Callers hold the append lock, so nobody else writes in between.
+
+mod channels;
+mod streams;
+mod subscriptions;
+mod users;
+mod viewers;
+
+use sqlx::PgConnection;
+
+use super::log;
+use crate::stream::{Fact, State};
+
+/// Messages folded at a time when the state is rebuilt.
+const REBUILD_BATCH: i64 = 1_000;
+
+/// Folds new messages into the stored state.
+///
+/// # Errors
+/// If the database fails.
+pub async fn fold(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
+    let touched = State::of(facts);
+    let mut state = load(conn, &touched).await?;
+    state.extend(facts);
+    if !touched.streams.is_empty() || !touched.stream_ends.is_empty() {
+        state.derive_broadcasts();
+    }
+    save(conn, &state).await
+}
+
+/// Throws the state away and folds the whole log again, in the caller's transaction. Returns how
+/// many messages there were.
+///
+/// # Errors
+/// If the database fails.
+pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    log::lock(conn).await?;
+    sqlx::query!("truncate twitch_user, channel, stream, stream_end, viewer, subscription").execute(&mut *conn).await?;
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let (facts, last) = log::facts_after(conn, after, REBUILD_BATCH).await?;
+        let Some(last) = last else { return Ok(count) };
+        fold(conn, &facts).await?;
+        after = last;
+        count += facts.len() as u64;
+    }
+}
+
+async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
+    let (streams, stream_ends) = streams::load(conn, touched).await?;
+    Ok(State {
+        users: users::load(conn, touched).await?,
+        channels: channels::load(conn, touched).await?,
+        streams,
+        stream_ends,
+        viewers: viewers::load(conn, touched).await?,
+        subscriptions: subscriptions::load(conn, touched).await?,
+    })
+}
+
+async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+    // Channels refer to users, and streams and viewers to channels.
+    users::save(conn, state).await?;
+    channels::save(conn, state).await?;
+    streams::save(conn, state).await?;
+    viewers::save(conn, state).await?;
+    subscriptions::save(conn, state).await
+}
+
+/// The keys of a map as an array parameter.
+fn keys<V>(map: &std::collections::BTreeMap<String, V>) -> Vec<String> {
+    map.keys().cloned().collect()
+}

@@ -1,0 +1,192 @@
+//! Tables `stream` and `stream_end`: when streams began and ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::keys;
+use crate::stream::{Began, State, Stream};
+
+type Streams = BTreeMap<String, Stream>;
+type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    channel_id: String,
+    r#type: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    started_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    offline_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    ended_at: Option<OffsetDateTime>,
+    is_end_estimated: bool,
+    broadcast_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EndRow {
+    channel_id: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+/// Loads the touched streams, and of their channels what their ends and broadcasts depend on:
+/// everything from the first stream of the broadcast before the earliest touched moment on.
+pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<(Streams, StreamEnds)> {
+    if touched.streams.is_empty() && touched.stream_ends.is_empty() {
+        return Ok((Streams::new(), StreamEnds::new()));
+    }
+    let named = sqlx::query_as!(
+        Row,
+        r#"
+        select id, channel_id, type, started_at, offline_at, ended_at, is_end_estimated, broadcast_id
+        from stream where id = any($1)
+        "#,
+        &keys(&touched.streams)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut streams: Streams = named.into_iter().map(|row| (row.id.clone(), row.into())).collect();
+    let (channels, moments): (Vec<_>, Vec<_>) = earliest_moments(touched, &streams).into_iter().unzip();
+    streams.extend(from_broadcast_before(conn, &channels, &moments).await?);
+    let ends = ends_since(conn, &streams, &channels, &moments).await?;
+    Ok((streams, ends))
+}
+
+/// By channel, the earliest time at which a touched stream begins or a touched end lies.
+fn earliest_moments(touched: &State, stored: &Streams) -> BTreeMap<String, OffsetDateTime> {
+    let begins = touched.streams.iter().flat_map(|(id, stream)| {
+        [Some(stream), stored.get(id)]
+            .into_iter()
+            .flatten()
+            .filter_map(|s| Some((s.channel_id.clone(), s.began.as_ref()?.at)))
+    });
+    let mut earliest = BTreeMap::new();
+    for (channel, at) in begins.chain(touched.stream_ends.iter().cloned()) {
+        earliest.entry(channel).and_modify(|known| *known = at.min(*known)).or_insert(at);
+    }
+    earliest
+}
+
+async fn from_broadcast_before(
+    conn: &mut PgConnection,
+    channels: &[String],
+    moments: &[OffsetDateTime],
+) -> sqlx::Result<Streams> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select s.id, s.channel_id, s.type, s.started_at, s.offline_at, s.ended_at, s.is_end_estimated, s.broadcast_id
+        from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
+        left join lateral (
+            select first.started_at, first.id
+            from stream as previous join stream as first on first.id = previous.broadcast_id
+            where previous.channel_id = touched.channel_id and previous.started_at < touched.at
+            order by previous.started_at desc, previous.id desc
+            limit 1
+        ) as start on true
+        join stream as s on s.channel_id = touched.channel_id and s.started_at is not null
+            and (start.id is null or (s.started_at, s.id) >= (start.started_at, start.id))
+        "#,
+        channels,
+        moments
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
+}
+
+async fn ends_since(
+    conn: &mut PgConnection,
+    streams: &Streams,
+    channels: &[String],
+    moments: &[OffsetDateTime],
+) -> sqlx::Result<StreamEnds> {
+    let mut since: BTreeMap<&str, OffsetDateTime> =
+        channels.iter().map(String::as_str).zip(moments.iter().copied()).collect();
+    for stream in streams.values() {
+        if let (Some(at), Some(began)) = (since.get_mut(stream.channel_id.as_str()), &stream.began) {
+            *at = began.at.min(*at);
+        }
+    }
+    let (channels, moments): (Vec<_>, Vec<_>) = since.into_iter().map(|(id, at)| (id.to_owned(), at)).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select e.channel_id, e.at
+        from unnest($1::text[], $2::timestamptz[]) as since (channel_id, at)
+        join stream_end as e on e.channel_id = since.channel_id and e.at >= since.at
+        "#,
+        &channels,
+        &moments
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.channel_id, row.at)).collect())
+}
+
+pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+    if !state.streams.is_empty() {
+        let rows: Vec<Row> = state.streams.iter().map(|(id, stream)| Row::new(id, stream)).collect();
+        sqlx::query!(
+            r#"
+            insert into stream select * from json_populate_recordset(null::stream, $1)
+            on conflict (id) do update set
+                type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
+                ended_at = excluded.ended_at, is_end_estimated = excluded.is_end_estimated,
+                broadcast_id = excluded.broadcast_id
+            where stream is distinct from excluded
+            "#,
+            Json(rows) as _
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    if !state.stream_ends.is_empty() {
+        let rows: Vec<EndRow> = state
+            .stream_ends
+            .iter()
+            .map(|(channel_id, at)| EndRow { channel_id: channel_id.clone(), at: *at })
+            .collect();
+        sqlx::query!(
+            "insert into stream_end select * from json_populate_recordset(null::stream_end, $1) on conflict do nothing",
+            Json(rows) as _
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+impl Row {
+    fn new(id: &str, stream: &Stream) -> Self {
+        let (started_at, kind) = stream.began.clone().map(|began| (began.at, began.kind)).unzip();
+        Self {
+            id: id.to_owned(),
+            channel_id: stream.channel_id.clone(),
+            r#type: kind,
+            started_at,
+            offline_at: stream.offline_at,
+            ended_at: stream.ended_at,
+            is_end_estimated: stream.is_end_estimated,
+            broadcast_id: stream.broadcast_id.clone(),
+        }
+    }
+}
+
+impl From<Row> for Stream {
+    fn from(row: Row) -> Self {
+        Self {
+            channel_id: row.channel_id,
+            began: row.started_at.zip(row.r#type).map(|(at, kind)| Began { at, kind }),
+            offline_at: row.offline_at,
+            ended_at: row.ended_at,
+            is_end_estimated: row.is_end_estimated,
+            broadcast_id: row.broadcast_id,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What follows from all the streams of a channel together: when each ended, and which of them a
+//! viewer would call one show.
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+
+use super::{State, Stream};
+
+/// Streams with at most this much time between them belong to one broadcast: a dropped connection
+/// does not end the show.
+pub const MAX_PAUSE: Duration = Duration::minutes(15);
+
+impl State {
+    /// Derives the end and the broadcast of every stream. For each channel this state must hold
+    /// all its streams and unnamed ends, or those from the first stream of some broadcast on.
+    pub fn derive_broadcasts(&mut self) {
+        let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
+        for (id, stream) in &mut self.streams {
+            match &stream.began {
+                Some(began) => channels.entry(stream.channel_id.clone()).or_default().push((began.at, id.clone())),
+                // It can't be placed among the others before its beginning is known.
+                None => stream.ended_at = stream.offline_at,
+            }
+        }
+        for (channel_id, mut streams) in channels {
+            streams.sort_unstable();
+            self.derive_channel(&channel_id, &streams);
+        }
+    }
+
+    fn derive_channel(&mut self, channel_id: &str, streams: &[(OffsetDateTime, String)]) {
+        let mut current: Option<Open> = None;
+        for (index, (began_at, id)) in streams.iter().enumerate() {
+            let next_began_at = streams.get(index + 1).map(|next| next.0);
+            let unnamed_end = self.unnamed_end(channel_id, *began_at, next_began_at);
+            let Some(stream) = self.streams.get_mut(id) else { continue };
+            stream.derive_end(*began_at, unnamed_end, next_began_at);
+            let open = match current.take() {
+                Some(open) if open.is_resumed_at(*began_at) => open,
+                _ => Open { broadcast_id: id.clone(), ended_at: None },
+            };
+            stream.broadcast_id = Some(open.broadcast_id.clone());
+            // An end that nobody told does not measure a pause, so nothing resumes after it.
+            let told = stream.ended_at.filter(|_| !stream.is_end_estimated);
+            current = Some(Open { ended_at: told.max(open.ended_at), ..open });
+        }
+    }
+
+    /// The first end that was told without a stream id while this was the channel's newest stream.
+    fn unnamed_end(
+        &self,
+        channel_id: &str,
+        began_at: OffsetDateTime,
+        next_began_at: Option<OffsetDateTime>,
+    ) -> Option<OffsetDateTime> {
+        self.stream_ends
+            .range((channel_id.to_owned(), began_at)..)
+            .next()
+            .filter(|(channel, at)| channel == channel_id && next_began_at.is_none_or(|next| *at < next))
+            .map(|(_, at)| *at)
+    }
+}
+
+impl Stream {
+    fn derive_end(
+        &mut self,
+        began_at: OffsetDateTime,
+        unnamed_end: Option<OffsetDateTime>,
+        next_began_at: Option<OffsetDateTime>,
+    ) {
+        let told = self.offline_at.map(|at| at.max(began_at)).or(unnamed_end);
+        self.ended_at = told.or(next_began_at);
+        self.is_end_estimated = told.is_none() && next_began_at.is_some();
+    }
+}
+
+/// The broadcast that the streams so far belong to.
+struct Open {
+    broadcast_id: String,
+    /// The latest end that was told.
+    ended_at: Option<OffsetDateTime>,
+}
+
+impl Open {
+    fn is_resumed_at(&self, began_at: OffsetDateTime) -> bool {
+        self.ended_at.is_some_and(|ended_at| began_at - ended_at <= MAX_PAUSE)
+    }
+}

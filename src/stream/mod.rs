@@ -1,0 +1,323 @@
+//! The fold from messages to stream state: pure, and indifferent to the order of the messages.
+//!
+//! Twitch promises no order (webhook.md §1), so every value here is a merge that commutes: the
+//! newest stamp wins, the earliest time wins, or amounts are added. A message must be applied
+//! once; that is the log's promise. What depends on several messages at once (when a stream ended,
+//! which streams make one broadcast) is derived afterwards, in [`broadcast`].
+
+mod broadcast;
+mod merge;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+pub use self::broadcast::MAX_PAUSE;
+pub use self::merge::{Latest, Stamp, Tally};
+use self::merge::{earliest, latest};
+use crate::clock::to_microseconds;
+use crate::twitch::event::{self, Event, Ident};
+use crate::twitch::eventsub::{self, Content, Message};
+
+/// A kept message, as far as it can change state.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// When Twitch sent it, and which message it was.
+    pub stamp: Stamp,
+    /// What it says.
+    pub content: Content,
+}
+
+impl From<&Message> for Fact {
+    fn from(message: &Message) -> Self {
+        Self { stamp: Stamp { at: message.at, by: message.id.clone() }, content: message.content.clone() }
+    }
+}
+
+/// All that is known, or the part of it that some messages touch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// What everybody is called, by user id. Channels are users.
+    pub users: BTreeMap<String, Latest<Names>>,
+    /// By channel id.
+    pub channels: BTreeMap<String, Channel>,
+    /// By stream id.
+    pub streams: BTreeMap<String, Stream>,
+    /// Ends of streams that Twitch told without saying which: channel id and time.
+    pub stream_ends: BTreeSet<(String, OffsetDateTime)>,
+    /// By channel id and user id.
+    pub viewers: BTreeMap<(String, String), Viewer>,
+    /// The EventSub subscriptions that messages came through, by id.
+    pub subscriptions: BTreeMap<String, Latest<Subscription>>,
+}
+
+/// What somebody is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Lower-case ASCII.
+    pub login: String,
+    /// As shown.
+    pub display_name: String,
+}
+
+/// A channel, beyond its names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Channel {
+    /// What was last announced.
+    pub info: Option<Latest<ChannelInfo>>,
+    /// Bits from people who did not want to be named.
+    pub anonymous_bits: i64,
+    /// Gift subscriptions from people who did not want to be named.
+    pub anonymous_gifts: i64,
+}
+
+/// What a channel announces of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelInfo {
+    /// The stream's title.
+    pub title: String,
+    /// An ISO 639-1 code, or `other`.
+    pub language: String,
+    /// May be empty.
+    pub category_id: String,
+    /// May be empty.
+    pub category_name: String,
+    /// May be empty.
+    pub content_classification_labels: Vec<String>,
+}
+
+/// A Twitch stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Whose.
+    pub channel_id: String,
+    /// When it began and of what type it is; the end may be told first.
+    pub began: Option<Began>,
+    /// What a `stream.offline` that named it said.
+    pub offline_at: Option<OffsetDateTime>,
+    /// Derived: when it ended, as well as we can tell.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Derived: nobody told the end; a newer stream began at `ended_at`.
+    pub is_end_estimated: bool,
+    /// Derived: the first stream of the broadcast that it belongs to.
+    pub broadcast_id: Option<String>,
+}
+
+/// How a stream began.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Began {
+    /// When.
+    pub at: OffsetDateTime,
+    /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`.
+    pub kind: String,
+}
+
+/// What somebody has done on a channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Viewer {
+    /// The first follow.
+    pub first_followed_at: Option<OffsetDateTime>,
+    /// Bits cheered.
+    pub bits: Tally,
+    /// Subscriptions given away.
+    pub gifts: Tally,
+    /// Viewers brought along in raids.
+    pub raids: Tally,
+    /// The newest word about their subscription.
+    pub subscription: Option<Latest<Subscribed>>,
+    /// When a subscription last began.
+    pub subscription_began_at: Option<OffsetDateTime>,
+    /// When a subscription last ended.
+    pub subscription_ended_at: Option<OffsetDateTime>,
+    /// Months subscribed in all, as last announced.
+    pub subscription_months: Option<i64>,
+}
+
+/// The state of a viewer's subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// Whether they are subscribed.
+    pub is_active: bool,
+    /// `1000`, `2000` or `3000`.
+    pub tier: String,
+}
+
+/// An EventSub subscription, as the newest message that came through it describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// For example `channel.follow`.
+    pub kind: String,
+    /// For example `2`.
+    pub version: String,
+    /// JSON, as it came.
+    pub condition: String,
+    /// JSON, as it came.
+    pub transport: Option<String>,
+    /// Points of the client's budget.
+    pub cost: i32,
+    /// When it was created.
+    pub created_at: Option<OffsetDateTime>,
+    /// Its status; the reason of its end, if it has ended.
+    pub status: String,
+}
+
+impl State {
+    /// The state that these messages alone add up to, nothing derived yet. Its keys are what the
+    /// messages touch.
+    pub fn of<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
+        let mut state = Self::default();
+        state.extend(facts);
+        state
+    }
+
+    /// Applies messages, each of which must be new, in any order.
+    pub fn extend<'a>(&mut self, facts: impl IntoIterator<Item = &'a Fact>) {
+        for fact in facts {
+            self.apply(fact);
+        }
+    }
+
+    fn apply(&mut self, fact: &Fact) {
+        let stamp = &fact.stamp;
+        if let Some(subscription) = &fact.content.subscription {
+            self.see_subscription(stamp, subscription);
+        }
+        match &fact.content.event {
+            None => {}
+            Some(Event::StreamOnline(online)) => self.stream_online(stamp, online),
+            Some(Event::StreamOffline(offline)) => self.stream_offline(stamp, offline),
+            Some(Event::ChannelUpdate(update)) => self.channel_update(stamp, update),
+            Some(Event::Follow(follow)) => {
+                let viewer = self.viewer(stamp, &follow.broadcaster, &follow.viewer);
+                earliest(&mut viewer.first_followed_at, to_microseconds(follow.followed_at));
+            }
+            Some(Event::Subscribe(subscribe)) => {
+                let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.viewer);
+                viewer.subscribed(stamp, true, &subscribe.tier);
+                latest(&mut viewer.subscription_began_at, stamp.at);
+            }
+            Some(Event::SubscriptionEnd(end)) => {
+                let viewer = self.viewer(stamp, &end.broadcaster, &end.viewer);
+                viewer.subscribed(stamp, false, &end.tier);
+                latest(&mut viewer.subscription_ended_at, stamp.at);
+            }
+            Some(Event::SubscriptionMessage(message)) => {
+                let viewer = self.viewer(stamp, &message.broadcaster, &message.viewer);
+                viewer.subscribed(stamp, true, &message.tier);
+                latest(&mut viewer.subscription_months, i64::from(message.cumulative_months));
+            }
+            Some(Event::SubscriptionGift(gift)) => match &gift.viewer {
+                Some(giver) => self.viewer(stamp, &gift.broadcaster, giver).gifts.add(stamp.at, gift.total),
+                None => self.channel(stamp, &gift.broadcaster).anonymous_gifts += i64::from(gift.total),
+            },
+            Some(Event::Cheer(cheer)) => match &cheer.viewer {
+                Some(viewer) => self.viewer(stamp, &cheer.broadcaster, viewer).bits.add(stamp.at, cheer.bits),
+                None => self.channel(stamp, &cheer.broadcaster).anonymous_bits += i64::from(cheer.bits),
+            },
+            Some(Event::Raid(raid)) => self.raid(fact, raid),
+            Some(Event::UserUpdate(update)) => {
+                self.name(stamp, &update.user.id, &update.user.login, &update.user.display_name);
+            }
+        }
+    }
+
+    fn see_subscription(&mut self, stamp: &Stamp, seen: &eventsub::Subscription) {
+        let value = Subscription {
+            kind: seen.kind.as_str().to_owned(),
+            version: seen.version.as_str().to_owned(),
+            condition: seen.condition.get().to_owned(),
+            transport: seen.transport.as_ref().map(|transport| transport.get().to_owned()),
+            cost: seen.cost,
+            created_at: seen.created_at.map(to_microseconds),
+            status: seen.status.as_str().to_owned(),
+        };
+        put(&mut self.subscriptions, seen.id.as_str(), Latest { stamp: stamp.clone(), value });
+    }
+
+    fn stream_online(&mut self, stamp: &Stamp, online: &event::StreamOnline) {
+        self.channel(stamp, &online.broadcaster);
+        let began = Began { at: to_microseconds(online.started_at), kind: online.kind.as_str().to_owned() };
+        earliest(&mut self.stream(&online.id, &online.broadcaster).began, began);
+    }
+
+    fn stream_offline(&mut self, stamp: &Stamp, offline: &event::StreamOffline) {
+        self.channel(stamp, &offline.broadcaster);
+        match &offline.id {
+            Some(id) => earliest(&mut self.stream(id, &offline.broadcaster).offline_at, stamp.at),
+            None => {
+                self.stream_ends.insert((offline.broadcaster.id.as_str().to_owned(), stamp.at));
+            }
+        }
+    }
+
+    fn channel_update(&mut self, stamp: &Stamp, update: &event::ChannelUpdate) {
+        let info = ChannelInfo {
+            title: update.title.clone(),
+            language: update.language.clone(),
+            category_id: update.category_id.clone(),
+            category_name: update.category_name.clone(),
+            content_classification_labels: update.content_classification_labels.clone(),
+        };
+        Latest { stamp: stamp.clone(), value: info }.merge_into(&mut self.channel(stamp, &update.broadcaster).info);
+    }
+
+    /// If both channels are subscribed to, the raid is told twice, once from each side: it counts
+    /// where it arrived.
+    fn raid(&mut self, fact: &Fact, raid: &event::Raid) {
+        let (stamp, from, to) = (&fact.stamp, &raid.from, &raid.to);
+        self.name(stamp, &from.id, &from.login, &from.display_name);
+        self.name(stamp, &to.id, &to.login, &to.display_name);
+        let Some(told_by) = &fact.content.channel_id else { return };
+        if told_by == to.id.as_str() {
+            self.channels.entry(told_by.clone()).or_default();
+            let raider = self.viewers.entry((told_by.clone(), from.id.as_str().to_owned())).or_default();
+            raider.raids.add(stamp.at, raid.viewers);
+        } else if told_by == from.id.as_str() {
+            self.channels.entry(told_by.clone()).or_default();
+        }
+    }
+
+    fn name(&mut self, stamp: &Stamp, id: &Ident, login: &Ident, display_name: &Ident) {
+        let names = Names { login: login.as_str().to_owned(), display_name: display_name.as_str().to_owned() };
+        put(&mut self.users, id.as_str(), Latest { stamp: stamp.clone(), value: names });
+    }
+
+    fn channel(&mut self, stamp: &Stamp, broadcaster: &event::Broadcaster) -> &mut Channel {
+        self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
+        self.channels.entry(broadcaster.id.as_str().to_owned()).or_default()
+    }
+
+    fn stream(&mut self, id: &Ident, broadcaster: &event::Broadcaster) -> &mut Stream {
+        self.streams.entry(id.as_str().to_owned()).or_insert_with(|| Stream {
+            channel_id: broadcaster.id.as_str().to_owned(),
+            began: None,
+            offline_at: None,
+            ended_at: None,
+            is_end_estimated: false,
+            broadcast_id: None,
+        })
+    }
+
+    fn viewer(&mut self, stamp: &Stamp, broadcaster: &event::Broadcaster, viewer: &event::Viewer) -> &mut Viewer {
+        self.channel(stamp, broadcaster);
+        self.name(stamp, &viewer.id, &viewer.login, &viewer.display_name);
+        let key = (broadcaster.id.as_str().to_owned(), viewer.id.as_str().to_owned());
+        self.viewers.entry(key).or_default()
+    }
+}
+
+impl Viewer {
+    fn subscribed(&mut self, stamp: &Stamp, is_active: bool, tier: &Ident) {
+        let value = Subscribed { is_active, tier: tier.as_str().to_owned() };
+        Latest { stamp: stamp.clone(), value }.merge_into(&mut self.subscription);
+    }
+}
+
+fn put<T>(known: &mut BTreeMap<String, Latest<T>>, id: &str, newer: Latest<T>) {
+    match known.get_mut(id) {
+        Some(known) => known.merge(newer),
+        None => {
+            known.insert(id.to_owned(), newer);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Databases for tests: one throwaway cluster per test process, one fresh database per test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, mpsc};
+
+use showtime::store::MIGRATOR;
+use showtime::store::local::{Durability, LocalPostgres};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// A new database of the cluster that all tests of this process share, a copy of what
+/// [`fill_template`] made. Nobody needs to drop it: the cluster goes when the process ends.
+pub(crate) async fn fresh_database() -> PgConnectOptions {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let shared = shared();
+    let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut connection =
+        PgConnection::connect_with(&shared.clone().database("postgres")).await.expect("the shared cluster answers");
+    let statement = format!("create database {name} template showtime");
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a database can be created");
+    shared.clone().database(&name)
+}
+
+/// What every fresh database starts with. Must leave no connection open.
+async fn fill_template(template: &PgConnectOptions) {
+    let mut connection = PgConnection::connect_with(template).await.expect("the template answers");
+    MIGRATOR.run(&mut connection).await.expect("migrations apply");
+    connection.close().await.expect("the connection closes");
+}
+
+/// The shared cluster's template database. A thread with a runtime of its own starts it, since
+/// every test has another runtime, which ends with the test.
+fn shared() -> &'static PgConnectOptions {
+    static SHARED: OnceLock<PgConnectOptions> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let dir =
+                    tempfile::Builder::new().prefix("showtime-test-").tempdir().expect("a temporary directory").keep(); // the cluster's watchdog removes it
+                let mut postgres =
+                    LocalPostgres::start(&dir, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"));
+                let options = postgres.connect_options();
+                fill_template(&options).await;
+                sender.send(options).expect("somebody waits for it");
+                let error = postgres.supervise().await;
+                panic!("the tests' cluster is gone: {error}");
+            });
+        });
+        receiver.recv().expect("the cluster starts")
+    })
+}
