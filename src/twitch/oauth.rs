@@ -6,6 +6,8 @@
 
 mod token;
 
+use std::pin::Pin;
+
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
@@ -198,7 +200,7 @@ impl OAuth {
     /// # Errors
     /// [`OAuthError`]
     pub async fn exchange(&self, code: &SecretString, redirect_url: &RedirectUrl) -> Result<UserToken, OAuthError> {
-        let bridge = |request| self.bridge("authorization code", request);
+        let bridge = self.bridge("authorization code");
         let code = AuthorizationCode::new(code.expose_secret().to_owned());
         let request = self.protocol.exchange_code(code).set_redirect_uri(std::borrow::Cow::Borrowed(redirect_url));
         let answer = request.request_async(&bridge).await.map_err(flatten)?;
@@ -211,7 +213,7 @@ impl OAuth {
     /// # Errors
     /// [`OAuthError`]; if [`needs_consent`](OAuthError::needs_consent), don't try again.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<UserToken, OAuthError> {
-        let bridge = |request| self.bridge("refresh token", request);
+        let bridge = self.bridge("refresh token");
         let held = RefreshToken::new(refresh_token.expose_secret().to_owned());
         let answer = self.protocol.exchange_refresh_token(&held).request_async(&bridge).await.map_err(flatten)?;
         answer.into_user_token(Some(refresh_token), self.http.clock().now())
@@ -222,7 +224,7 @@ impl OAuth {
     /// # Errors
     /// [`OAuthError`]
     pub async fn app_token(&self) -> Result<AppToken, OAuthError> {
-        let bridge = |request| self.bridge("client credentials", request);
+        let bridge = self.bridge("client credentials");
         let answer = self.protocol.exchange_client_credentials().request_async(&bridge).await.map_err(flatten)?;
         Ok(answer.into_app_token(self.http.clock().now()))
     }
@@ -256,16 +258,34 @@ impl OAuth {
         }
     }
 
-    /// Carries a request of the `oauth2` crate over our HTTP client.
-    async fn bridge(&self, grant: &'static str, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
-        let request = reqwest::Request::try_from(request).map_err(|error| OAuthError::Malformed(error.to_string()))?;
-        let answer = accept(grant, self.http.send(request).await?)?;
-        Ok(HttpResponse::new(answer.body))
+    fn bridge(&self, grant: &'static str) -> Bridge<'_> {
+        Bridge { http: &self.http, grant }
     }
 
     async fn send(&self, grant: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, OAuthError> {
         let request = request.build().map_err(|error| OAuthError::Malformed(error.without_url().to_string()))?;
         accept(grant, self.http.send(request).await?)
+    }
+}
+
+/// Carries requests of the `oauth2` crate over our HTTP client, whose version of reqwest it does
+/// not know. (A closure would do, but futures made with one can't be spawned.)
+struct Bridge<'a> {
+    http: &'a Http,
+    grant: &'static str,
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for Bridge<'_> {
+    type Error = OAuthError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, OAuthError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request);
+            let request = request.map_err(|error| OAuthError::Malformed(error.without_url().to_string()))?;
+            let answer = accept(self.grant, self.http.send(request).await?)?;
+            Ok(HttpResponse::new(answer.body))
+        })
     }
 }
 
@@ -295,7 +315,7 @@ fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> OAuthErro
     OAuthError::Malformed(format!("wrong at `{}`, column {}", error.path(), inner.column()))
 }
 
-/// [`bridge`](OAuth::bridge) turns every error of Twitch's into ours, so only two kinds are left.
+/// The [`Bridge`] turns every error of Twitch's into ours, so only two kinds are left.
 fn flatten(error: RequestTokenError<OAuthError, BasicErrorResponse>) -> OAuthError {
     match error {
         RequestTokenError::Request(error) => error,

@@ -245,3 +245,16 @@ fn read<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Helix
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| HelixError::Malformed { call, reason: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A promise to the compiler: calls may run in tasks of their own.
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn calls_can_be_spawned(helix: &Helix, ids: &[&str]) {
+        fn must_be_send(_: impl Send) {}
+        must_be_send(helix.users_by_id(ids));
+        must_be_send(helix.subscriptions());
+    }
+}
