@@ -9,13 +9,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::read::{ConfigError, SettingError};
 pub use self::secret_file::SecretFileError;
 pub use self::settings::{env_example, settings_help};
+use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::signature::WebhookSecret;
 
 /// What the program was told.
@@ -33,6 +34,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What we know of Twitch.
     pub twitch: Twitch,
+    /// What tokens are encrypted with in the database.
+    pub encryption_key: Option<EncryptionKey>,
     /// What to log: a level, or `tracing` filter directives.
     pub log: String,
     /// How to log it.
@@ -68,7 +71,7 @@ pub enum LogFormat {
 }
 
 /// The Twitch application and its channel.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Twitch {
     /// The login of the channel to serve.
     pub channel_name: Option<String>,
@@ -76,10 +79,47 @@ pub struct Twitch {
     pub client: Option<Client>,
     /// The public address of our `/callback`.
     pub callback_url: Option<Url>,
+    /// Twitch's API, without a trailing slash.
+    pub api_url: Url,
+    /// Twitch's login server, without a trailing slash.
+    pub auth_url: Url,
+    /// Subscription types to have beside the default ones, in the newest version that is offered.
+    pub extra_types: Vec<&'static SubscriptionType>,
     /// What messages must be signed with.
     pub webhook_secret: Option<WebhookSecret>,
     /// What messages may still be signed with while the secret is being rotated.
     pub previous_webhook_secret: Option<WebhookSecret>,
+}
+
+/// A key of 256 bits, as 64 hex digits.
+#[derive(Clone, Debug)]
+pub struct EncryptionKey(SecretString);
+
+impl EncryptionKey {
+    /// Checks that these are 64 hex digits.
+    ///
+    /// # Errors
+    /// What is wanted instead.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let is_key = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_key {
+            Ok(Self(SecretString::from(text)))
+        } else {
+            Err("wants 64 hex digits; `openssl rand -hex 32` makes them")
+        }
+    }
+
+    /// A new random key.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(SecretString::from(hex::encode(rand::random::<[u8; 32]>())))
+    }
+}
+
+impl ExposeSecret<str> for EncryptionKey {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
 }
 
 /// A Twitch application.

@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::settings::{self, Setting};
-use super::{Client, Config, Database, LogFormat, Twitch};
+use super::{Client, Config, Database, EncryptionKey, LogFormat, Twitch};
+use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::signature::WebhookSecret;
 
 /// Why there is no configuration.
@@ -68,6 +69,8 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         migrate: read.parsed(&settings::MIGRATE, "true or false"),
         data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),
         twitch: read.twitch(),
+        encryption_key: read
+            .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err("wants error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),
@@ -168,6 +171,9 @@ impl Reader<'_> {
             channel_name: self.optional(&settings::CHANNEL_NAME, login),
             client: self.client(),
             callback_url: self.optional(&settings::CALLBACK_URL, callback_url),
+            api_url: self.required(&settings::API_URL, base_url),
+            auth_url: self.required(&settings::AUTH_URL, base_url),
+            extra_types: self.optional(&settings::EVENTSUB_TYPES, subscription_types).unwrap_or_default(),
             webhook_secret: self.optional(&settings::WEBHOOK_SECRET, webhook_secret),
             previous_webhook_secret: self.optional(&settings::PREVIOUS_WEBHOOK_SECRET, webhook_secret),
         }
@@ -200,20 +206,50 @@ fn webhook_secret(text: &str) -> Result<WebhookSecret, String> {
     WebhookSecret::new(text).map_err(|error| format!("{error}; `openssl rand -hex 32` makes a good one"))
 }
 
-/// What Twitch accepts (webhook.md §6), and plain http to this machine for trying things out.
-fn callback_url(text: &str) -> Result<Url, String> {
-    let wants = "wants an address like https://example.org/callback";
-    let url = Url::parse(text).map_err(|_| wants.to_owned())?;
-    let is_loopback = match url.host() {
+/// Names of the catalogue, of types that a channel can have: not those that an extension or an
+/// organisation must ask for.
+fn subscription_types(text: &str) -> Result<Vec<&'static SubscriptionType>, String> {
+    let find = |name: &str| {
+        let kind = catalogue::find(name, None).ok_or_else(|| format!("names {name:?}, which Twitch does not have"))?;
+        let is_foreign = |field: &str| matches!(field, "organization_id" | "extension_client_id");
+        match kind.condition.iter().find(|condition| condition.required && is_foreign(&condition.field)) {
+            Some(condition) => {
+                Err(format!("names {name:?}, which no channel can have: it wants an {}", condition.field))
+            }
+            None => Ok(kind),
+        }
+    };
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(find).collect()
+}
+
+/// Plain http only to this machine: tokens travel there.
+fn base_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text.trim_end_matches('/')).map_err(|_| "wants an address like https://api.twitch.tv/helix")?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err("wants https (http only for loopback)".to_owned()),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
-    };
+    }
+}
+
+/// What Twitch accepts (webhook.md §6), and plain http to this machine for trying things out.
+fn callback_url(text: &str) -> Result<Url, String> {
+    let wants = "wants an address like https://example.org/callback";
+    let url = Url::parse(text).map_err(|_| wants.to_owned())?;
     match (url.scheme(), url.port()) {
         _ if url.fragment().is_some() => Err("has a #fragment, which Twitch refuses".to_owned()),
         _ if !url.username().is_empty() || url.password().is_some() => Err("has a password in it".to_owned()),
-        ("https" | "http", _) if is_loopback => Ok(url),
+        ("https" | "http", _) if is_loopback(&url) => Ok(url),
         ("https", None) => Ok(url),
         ("https", Some(_)) => Err("has a port, but Twitch calls port 443 only".to_owned()),
         _ => Err(wants.to_owned()),

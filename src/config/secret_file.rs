@@ -1,21 +1,21 @@
-//! The webhook secret that a server without a configured one makes for itself, in its data
-//! directory, so that `simulate` and later starts find it.
+//! The secrets that a server without configured ones makes for itself, in its data directory, so
+//! that other programs and later starts find them.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
-use super::Config;
-use crate::twitch::signature::{SecretError, WebhookSecret};
+use super::{Config, EncryptionKey};
+use crate::twitch::signature::WebhookSecret;
 
-/// Why the generated secret can't be had.
+/// Why a generated secret can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     /// The file system said no.
-    #[error("the webhook secret in {path} can't be read or made: {source}", path = .path.display())]
+    #[error("the secret in {path} can't be read or made: {source}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -23,37 +23,36 @@ pub enum SecretFileError {
         source: io::Error,
     },
     /// Somebody changed it.
-    #[error("the webhook secret in {path} {source}; delete the file to get a new one", path = .path.display())]
+    #[error("the secret in {path} {reason}; restore the file, or delete it to get a new one", path = .path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: SecretError,
+        reason: String,
     },
 }
 
 impl Config {
-    /// Where the generated secret is.
+    /// Where the generated webhook secret is.
     #[must_use]
     pub fn webhook_secret_file(&self) -> PathBuf {
         self.data_dir.join("webhook-secret")
     }
 
-    /// The configured secret, else the one that a server made earlier.
+    /// Where the generated encryption key is.
+    #[must_use]
+    pub fn encryption_key_file(&self) -> PathBuf {
+        self.data_dir.join("encryption-key")
+    }
+
+    /// The configured webhook secret, else the one that a server made earlier.
     ///
     /// # Errors
     /// If there is a file that can't be read or doesn't hold a secret.
     pub fn existing_webhook_secret(&self) -> Result<Option<WebhookSecret>, SecretFileError> {
-        if let Some(secret) = &self.twitch.webhook_secret {
-            return Ok(Some(secret.clone()));
-        }
-        let path = self.webhook_secret_file();
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                WebhookSecret::new(text.trim()).map(Some).map_err(|source| SecretFileError::Invalid { path, source })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SecretFileError::Io { path, source }),
+        match &self.twitch.webhook_secret {
+            Some(secret) => Ok(Some(secret.clone())),
+            None => read(&self.webhook_secret_file(), WebhookSecret::new),
         }
     }
 
@@ -62,30 +61,60 @@ impl Config {
     /// # Errors
     /// If the file can't be read or made.
     pub fn webhook_secret(&self) -> Result<WebhookSecret, SecretFileError> {
-        match self.existing_webhook_secret()? {
-            Some(secret) => Ok(secret),
-            None => self.make_webhook_secret(),
+        match &self.twitch.webhook_secret {
+            Some(secret) => Ok(secret.clone()),
+            None => read_or_make(&self.webhook_secret_file(), WebhookSecret::new, WebhookSecret::generate),
         }
     }
 
-    /// Linked into place when complete, so that two servers starting at once agree on one.
-    fn make_webhook_secret(&self) -> Result<WebhookSecret, SecretFileError> {
-        let path = self.webhook_secret_file();
-        let draft = self.data_dir.join(format!("webhook-secret.{}", std::process::id()));
-        let make = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.data_dir)?;
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-            writeln!(file, "{}", WebhookSecret::generate().expose_secret())?;
-            file.sync_all()?;
-            let linked = fs::hard_link(&draft, &path);
-            fs::remove_file(&draft)?;
-            match linked {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                _ => Ok(()),
-            }
-        };
-        make().map_err(|source| SecretFileError::Io { path: path.clone(), source })?;
-        let not_found = || SecretFileError::Io { path, source: io::ErrorKind::NotFound.into() };
-        self.existing_webhook_secret()?.ok_or_else(not_found)
+    /// The configured encryption key, else the one in the data directory, made if there is none.
+    ///
+    /// # Errors
+    /// If the file can't be read or made.
+    pub fn encryption_key(&self) -> Result<EncryptionKey, SecretFileError> {
+        match &self.encryption_key {
+            Some(key) => Ok(key.clone()),
+            None => read_or_make(&self.encryption_key_file(), EncryptionKey::new, EncryptionKey::generate),
+        }
+    }
+}
+
+fn read<T, E: ToString>(path: &Path, parse: fn(&str) -> Result<T, E>) -> Result<Option<T>, SecretFileError> {
+    match fs::read_to_string(path) {
+        Ok(text) => parse(text.trim())
+            .map(Some)
+            .map_err(|error| SecretFileError::Invalid { path: path.to_owned(), reason: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SecretFileError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn read_or_make<T: ExposeSecret<str>, E: ToString>(
+    path: &Path,
+    parse: fn(&str) -> Result<T, E>,
+    generate: fn() -> T,
+) -> Result<T, SecretFileError> {
+    if let Some(secret) = read(path, parse)? {
+        return Ok(secret);
+    }
+    let io = |source| SecretFileError::Io { path: path.to_owned(), source };
+    make(path, generate().expose_secret()).map_err(io)?;
+    read(path, parse)?.ok_or_else(|| io(io::ErrorKind::NotFound.into()))
+}
+
+/// Linked into place when complete, so that two servers starting at once agree on one.
+fn make(path: &Path, secret: &str) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }

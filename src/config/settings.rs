@@ -54,12 +54,28 @@ pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
     "TWITCH_WEBHOOK_SECRET_PREVIOUS",
     "the secret before that one, accepted beside it while subscriptions move over",
 );
+pub(super) const EVENTSUB_TYPES: Setting = setting(
+    "TWITCH_EVENTSUB_TYPES",
+    None,
+    "subscription types to have beside the usual ones, with commas between them, such as channel.chat.message",
+);
+pub(super) const API_URL: Setting =
+    setting("TWITCH_API_URL", Some("https://api.twitch.tv/helix"), "Twitch's API; mock-twitch prints its own");
+pub(super) const AUTH_URL: Setting = setting(
+    "TWITCH_AUTH_URL",
+    Some("https://id.twitch.tv/oauth2"),
+    "Twitch's login server; mock-twitch prints its own",
+);
+pub(super) const ENCRYPTION_KEY: Setting = secret(
+    "SHOWTIME_ENCRYPTION_KEY",
+    "what tokens are encrypted with in the database, 64 hex digits; without it the server makes one in its data directory",
+);
 pub(super) const LOG: Setting =
     setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
 pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
 
 /// In the order in which they are shown.
-const ALL: [&Setting; 19] = [
+const ALL: [&Setting; 23] = [
     &BIND_ADDR,
     &LISTEN_PORT,
     &DATABASE_URL,
@@ -77,6 +93,10 @@ const ALL: [&Setting; 19] = [
     &CALLBACK_URL,
     &WEBHOOK_SECRET,
     &PREVIOUS_WEBHOOK_SECRET,
+    &EVENTSUB_TYPES,
+    &API_URL,
+    &AUTH_URL,
+    &ENCRYPTION_KEY,
     &LOG,
     &LOG_FORMAT,
 ];

@@ -1,3 +1,4 @@
 //! What keeps the server in working order, and says whether it is.
 
 pub mod status;
+pub mod wanted;
