@@ -1,4 +1,36 @@
-//! showtime: a self-hosted Twitch event backend.
+//! showtime: a self-hosted Twitch event backend. It proves that a message comes from Twitch, keeps
+//! it in Postgres exactly once, and knows what the messages add up to: which stream is live, which
+//! streams make one broadcast, what each viewer did.
+//!
+//! ```text
+//!  Twitch ──POST /callback──► api ──► sources::webhook ──► twitch::eventsub    verify, then parse
+//!                              │                               │ Message
+//!                              │                               ▼
+//!                              │                            ingest            gather a batch
+//!                              │                               │ one transaction
+//!                              │             store::log ◄──────┴──────► store::state
+//!                              │             append what is new         load, stream::State, save
+//!                              │                     │                      │
+//!                              └──► store::read ◄── Postgres ◄──────────────┘
+//!                                   GET /channels, /events, …
+//! ```
+//!
+//! The modules in the order in which a message meets them, each importing only those it needs
+//! from `twitch` and `stream` (which know nothing of the rest) upwards:
+//!
+//! - [`api`]: the HTTP routes, their OpenAPI description, and errors as problem documents.
+//! - [`sources`]: where messages come from; each source ends in [`ingest::Ingest::submit`].
+//! - [`twitch`]: what Twitch speaks: envelope, signature, typed payloads, the catalogue of types.
+//!   [`twitch::eventsub::Verified`] is the only way to a [`twitch::eventsub::Message`].
+//! - [`ingest`]: the one door to the log; answers after the commit.
+//! - [`store`]: every SQL statement, as functions on a connection; [`store::local`] is the private
+//!   Postgres.
+//! - [`stream`]: the fold from messages to state: pure, and indifferent to their order.
+//! - [`control`]: whether the server works, and what to do if not.
+//!
+//! Around them: [`app`] builds and runs the whole program, [`config`] reads every setting,
+//! [`clock`] is time as a parameter, and [`mock`] makes what Twitch would send, for `simulate` and
+//! for the tests.
 
 pub mod api;
 pub mod app;

@@ -8,6 +8,7 @@
 
 mod api;
 mod callback;
+mod env_example;
 mod fold;
 mod health;
 mod helix;
