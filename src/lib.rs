@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod ingest;
+pub mod mock;
 pub mod sources;
 pub mod store;
 pub mod stream;

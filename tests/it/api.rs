@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::support::api::Api;
+use crate::support::server::Server;
 
 /// Three channels: 10 has a running broadcast of two streams and an earlier one of an end that
 /// nobody told, 20 is offline, 30 (whose login was 20's before) never streamed.
@@ -27,7 +27,7 @@ insert into stream (id, channel_id, type, started_at, ended_at, is_end_estimated
 ";
 
 /// The ids of a list, page by page.
-async fn pages(api: &Api, path: &str, limit: u8) -> Vec<Vec<String>> {
+async fn pages(api: &Server, path: &str, limit: u8) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut after = String::new();
     loop {
@@ -49,7 +49,7 @@ fn ids(page: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn an_empty_server_has_empty_lists() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     for path in ["/channels", "/events", "/events?channel=nobody"] {
         assert_eq!(api.json(path).await, json!({"data": [], "next": null}));
     }
@@ -57,7 +57,7 @@ async fn an_empty_server_has_empty_lists() {
 
 #[tokio::test]
 async fn channels_are_listed_page_by_page() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     assert_eq!(pages(&api, "/channels", 2).await, [vec!["10", "20"], vec!["30"]]);
     assert_eq!(pages(&api, "/channels", 3).await, [["10", "20", "30"]], "the end is known without another page");
@@ -67,7 +67,7 @@ async fn channels_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     let channel = json!({
         "id": "10",
@@ -91,7 +91,7 @@ async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
 
 #[tokio::test]
 async fn a_channel_is_offline_when_its_newest_stream_has_ended() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql("update stream set ended_at = null where id = 's2'").await;
     api.sql("update stream set ended_at = '2026-07-02 12:00Z' where id = 's3'").await;
@@ -104,7 +104,7 @@ async fn a_channel_is_offline_when_its_newest_stream_has_ended() {
 
 #[tokio::test]
 async fn what_is_not_known_yet_is_null() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     let channel = api.json("/channels/30").await;
     for field in ["title", "category", "language", "updated_at", "stream", "broadcast"] {
@@ -116,7 +116,7 @@ async fn what_is_not_known_yet_is_null() {
 
 #[tokio::test]
 async fn names_mean_ids_first_and_logins_their_newest_owner() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     assert_eq!(api.json("/channels/moved").await["id"], "30");
     assert_eq!(api.json("/channels/20").await["id"], "20", "not the user whose login is 20");
@@ -129,7 +129,7 @@ async fn names_mean_ids_first_and_logins_their_newest_owner() {
 
 #[tokio::test]
 async fn broadcasts_are_listed_newest_first() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     assert_eq!(pages(&api, "/channels/ten/broadcasts", 1).await, [["s2"], ["s1"]]);
     assert_eq!(pages(&api, "/channels/ten/broadcasts", 2).await, [["s2", "s1"]]);
@@ -138,7 +138,7 @@ async fn broadcasts_are_listed_newest_first() {
 
 #[tokio::test]
 async fn any_stream_of_a_broadcast_leads_to_it() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     let mut broadcast = api.json("/broadcasts/s3").await;
     let duration = broadcast["duration_seconds"].take().as_i64().expect("seconds");
@@ -170,7 +170,7 @@ async fn any_stream_of_a_broadcast_leads_to_it() {
 
 #[tokio::test]
 async fn viewers_are_listed_with_what_they_did() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql(
         "insert into viewer (channel_id, user_id, first_followed_at, first_bits_at, bits, cheers, first_gift_at, gifts,
@@ -224,7 +224,7 @@ values
 
 #[tokio::test]
 async fn the_log_is_listed_oldest_first_and_filtered() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql(EVENTS).await;
     assert_eq!(pages(&api, "/events", 3).await, [vec!["1", "2", "3"], vec!["4"]]);
@@ -248,7 +248,7 @@ async fn the_log_is_listed_oldest_first_and_filtered() {
 
 #[tokio::test]
 async fn an_event_is_shown_with_its_body_as_it_came() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(EVENTS).await;
     let answer = api.get("/events/1").await;
     assert_eq!(
@@ -264,7 +264,7 @@ async fn an_event_is_shown_with_its_body_as_it_came() {
 
 #[tokio::test]
 async fn a_parameter_that_is_wrong_is_named() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(CHANNELS).await;
     for (query, name) in [
         ("/channels?limit=0", "limit"),
@@ -298,7 +298,7 @@ async fn a_parameter_that_is_wrong_is_named() {
 
 #[tokio::test]
 async fn unknown_parameters_are_named_with_those_that_there_are() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");
     assert_eq!(problem["parameters"], json!(["\0", "color"]));
     assert_eq!(problem["allowed_parameters"], json!(["live", "after", "limit"]));
@@ -306,7 +306,7 @@ async fn unknown_parameters_are_named_with_those_that_there_are() {
 
 #[tokio::test]
 async fn a_path_that_cannot_be_is_a_bad_request() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     for path in [
         "/channels/%00",
         "/channels/%ff",
@@ -325,7 +325,7 @@ async fn a_path_that_cannot_be_is_a_bad_request() {
 
 #[tokio::test]
 async fn what_is_not_served_is_a_problem_too() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     for path in ["/nothing", "/channels/", "/channels/1/2/3", "//", "/%00", "/docs2"] {
         api.get(path).await.problem(404, "no-such-path");
     }
@@ -338,7 +338,7 @@ async fn what_is_not_served_is_a_problem_too() {
 
 #[tokio::test]
 async fn head_is_answered_like_get_without_the_body() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     for path in ["/channels", "/livez", "/nothing", "/docs/"] {
         let (get, head) = (api.get(path).await, api.send(Method::HEAD, path).await);
         assert_eq!((get.status, &get.headers["content-length"]), (head.status, &head.headers["content-length"]));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::support::api::Api;
+use crate::support::server::Server;
 
 /// Nothing listens here.
 fn no_database() -> PgConnectOptions {
@@ -19,7 +19,7 @@ fn check<'a>(status: &'a Value, name: &str) -> (&'a str, &'a str) {
 
 #[tokio::test]
 async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     assert_eq!(api.json("/livez").await["status"], "pass");
     assert_eq!(api.json("/readyz").await["status"], "pass");
     let status = api.json("/status").await;
@@ -36,7 +36,7 @@ async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
 
 #[tokio::test]
 async fn a_subscription_that_twitch_ended_is_shown_with_its_reason() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(
         r#"insert into subscription (id, type, version, condition, cost, status, status_at, status_by) values
         ('s1', 'channel.follow', '2', '{"broadcaster_user_id": "1"}', 0, 'enabled', '2026-07-01 10:00Z', 'm1'),
@@ -60,7 +60,7 @@ async fn a_subscription_that_twitch_ended_is_shown_with_its_reason() {
 
 #[tokio::test]
 async fn a_database_that_lacks_a_migration_is_not_ready() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql("delete from _sqlx_migrations where version = 2").await;
     let problem = api.get("/readyz").await.problem(503, "not-ready");
     assert!(problem["detail"].as_str().expect("text").contains("0002"), "{problem}");
@@ -73,21 +73,21 @@ async fn a_database_that_lacks_a_migration_is_not_ready() {
 
 #[tokio::test]
 async fn a_migration_that_was_edited_after_it_was_applied_is_not_ready() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(r"update _sqlx_migrations set checksum = '\x00' where version = 1").await;
     api.get("/readyz").await.problem(503, "not-ready");
 }
 
 #[tokio::test]
 async fn a_database_without_any_migration_is_not_ready() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql("drop table _sqlx_migrations").await;
     api.get("/readyz").await.problem(503, "not-ready");
 }
 
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_ready() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql(
         r"insert into _sqlx_migrations (version, description, success, checksum, execution_time)
         values (9999, 'later', true, '\x00', 0)",
@@ -98,7 +98,7 @@ async fn a_database_of_a_newer_program_is_ready() {
 
 #[tokio::test]
 async fn without_a_database_the_process_lives_but_is_not_ready() {
-    let api = Api::on(no_database()).await;
+    let api = Server::on(no_database()).await;
     assert_eq!(api.get("/livez").await.status, 200);
     let paths = ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"];
     let answers = futures_util::future::join_all(paths.map(|path| api.get(path))).await;
@@ -114,7 +114,7 @@ async fn without_a_database_the_process_lives_but_is_not_ready() {
 
 #[tokio::test]
 async fn a_bug_does_not_show_what_it_is() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     api.sql("drop view channel_now").await;
     let answer = api.get("/channels").await;
     answer.problem(500, "internal");

@@ -7,7 +7,14 @@
 )]
 
 mod api;
+mod callback;
+mod fold;
 mod health;
+mod judge;
 mod local_db;
+mod migrations;
 mod openapi;
+mod outage;
+mod projection;
+mod simulate;
 mod support;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 use showtime::api;
 
-use crate::support::api::Api;
+use crate::support::server::Server;
 
 fn spec() -> Value {
     serde_json::to_value(api::spec()).expect("a specification is JSON")
@@ -147,7 +147,7 @@ fn examples_have_the_fields_of_their_schemas() {
 
 #[tokio::test]
 async fn every_path_is_served_and_refuses_other_methods() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     let spec = spec();
     for (path, method, _) in operations(&spec) {
         let path = path.replace("{channel}", "1").replace("{id}", "1");
@@ -162,7 +162,7 @@ async fn every_path_is_served_and_refuses_other_methods() {
 
 #[tokio::test]
 async fn the_specification_and_its_pages_are_served() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     assert_eq!(api.json("/openapi.json").await, spec());
     for path in ["/", "/docs"] {
         let answer = api.get(path).await;

@@ -51,7 +51,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
     let rows: Vec<Row> = state.channels.iter().map(|(id, channel)| Row::new(id, channel)).collect();
     sqlx::query!(
         r#"
-        insert into channel select * from json_populate_recordset(null::channel, $1)
+        insert into channel select * from jsonb_populate_recordset(null::channel, $1)
         on conflict (id) do update set
             title = excluded.title, language = excluded.language,
             category_id = excluded.category_id, category_name = excluded.category_name,

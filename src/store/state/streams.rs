@@ -134,7 +134,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
         let rows: Vec<Row> = state.streams.iter().map(|(id, stream)| Row::new(id, stream)).collect();
         sqlx::query!(
             r#"
-            insert into stream select * from json_populate_recordset(null::stream, $1)
+            insert into stream select * from jsonb_populate_recordset(null::stream, $1)
             on conflict (id) do update set
                 type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
                 ended_at = excluded.ended_at, is_end_estimated = excluded.is_end_estimated,
@@ -153,7 +153,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
             .map(|(channel_id, at)| EndRow { channel_id: channel_id.clone(), at: *at })
             .collect();
         sqlx::query!(
-            "insert into stream_end select * from json_populate_recordset(null::stream_end, $1) on conflict do nothing",
+            "insert into stream_end select * from jsonb_populate_recordset(null::stream_end, $1) on conflict do nothing",
             Json(rows) as _
         )
         .execute(conn)

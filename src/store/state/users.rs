@@ -41,7 +41,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
     let rows: Vec<Row> = state.users.iter().map(|(id, names)| Row::new(id, names)).collect();
     sqlx::query!(
         r#"
-        insert into twitch_user select * from json_populate_recordset(null::twitch_user, $1)
+        insert into twitch_user select * from jsonb_populate_recordset(null::twitch_user, $1)
         on conflict (id) do update set
             login = excluded.login, display_name = excluded.display_name,
             named_at = excluded.named_at, named_by = excluded.named_by

@@ -71,7 +71,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
         state.viewers.iter().map(|((channel, user), viewer)| Row::new(channel, user, viewer)).collect();
     sqlx::query!(
         r#"
-        insert into viewer select * from json_populate_recordset(null::viewer, $1)
+        insert into viewer select * from jsonb_populate_recordset(null::viewer, $1)
         on conflict (channel_id, user_id) do update set
             first_followed_at = excluded.first_followed_at,
             first_bits_at = excluded.first_bits_at, bits = excluded.bits, cheers = excluded.cheers,

@@ -1,4 +1,7 @@
 //! What several tests need.
 
-pub(crate) mod api;
+pub(crate) mod messages;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
+pub(crate) mod recorder;
+pub(crate) mod server;

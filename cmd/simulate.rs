@@ -1,0 +1,113 @@
+//! Sends a server what Twitch would send it, and says what came back.
+
+#[path = "simulate/args.rs"]
+mod args;
+#[path = "simulate/kind.rs"]
+mod kind;
+#[path = "simulate/report.rs"]
+mod report;
+#[path = "simulate/session.rs"]
+mod session;
+#[path = "simulate/target.rs"]
+mod target;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use showtime::mock::cast::Person;
+use showtime::mock::delivery::Wanted;
+use showtime::mock::edit::Edit;
+use showtime::mock::event::Recipe;
+use showtime::mock::notification::{Outgoing, Subscription, new_challenge};
+
+use crate::args::{Cli, Command, EventArgs, NotifyArgs, SendArgs};
+use crate::session::Session;
+
+/// The conduit whose shard is asked with `challenge --conduit-shard`.
+const CONDUIT: (&str, &str) = ("3d6a2b1c-2222-4333-8444-555566667777", "0");
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether everything was answered as wanted; an error if nothing could be sent.
+async fn run(cli: Cli) -> Result<bool> {
+    match cli.command {
+        None => notify(&cli.notify).await,
+        Some(Command::List { filter }) => {
+            report::print(&kind::table(filter.as_deref())?)?;
+            Ok(true)
+        }
+        Some(Command::Challenge { conduit_shard: true, send, .. }) => challenge_shard(&send).await,
+        Some(Command::Challenge { kind, event, send, .. }) => challenge(&kind, &event, &send).await,
+        Some(Command::Revoke { kind, status, event, send }) => revoke(&kind, &status, &event, &send).await,
+    }
+}
+
+async fn notify(args: &NotifyArgs) -> Result<bool> {
+    let mut recipe = recipe(args.kind.as_deref().unwrap_or_default(), &args.event)?;
+    let mut session = Session::open(&args.send, args.count).await?;
+    if let Some(id) = session.stream_to_end(&recipe).await? {
+        recipe.edits.insert(0, Edit::text("id", &id));
+    }
+    for _ in 0..args.count {
+        let (stamp, at) = session.stamp()?;
+        let event = recipe.event(at)?;
+        let subscription = Subscription::to(recipe.kind, &event, session.callback());
+        if !session.send(Outgoing::notification(stamp, &subscription, &event), Some(&event), Wanted::Taken).await? {
+            return Ok(false);
+        }
+    }
+    session.finish()
+}
+
+async fn challenge(kind: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
+    let recipe = recipe(kind, event)?;
+    let mut session = Session::open(send, 1).await?;
+    let (stamp, at) = session.stamp()?;
+    let event = recipe.event(at)?;
+    let pending = "webhook_callback_verification_pending";
+    let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(pending);
+    let challenge = new_challenge();
+    let message = Outgoing::challenge(stamp, &subscription, &challenge);
+    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
+}
+
+async fn challenge_shard(send: &SendArgs) -> Result<bool> {
+    let mut session = Session::open(send, 1).await?;
+    let (stamp, _) = session.stamp()?;
+    let challenge = new_challenge();
+    let message = Outgoing::shard_challenge(stamp, CONDUIT.0, CONDUIT.1, &challenge);
+    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
+}
+
+async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
+    let recipe = recipe(kind, event)?;
+    let mut session = Session::open(send, 1).await?;
+    let (stamp, at) = session.stamp()?;
+    let event = recipe.event(at)?;
+    let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(status);
+    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, Wanted::Taken).await? && session.finish()?)
+}
+
+fn recipe(kind: &str, args: &EventArgs) -> Result<Recipe> {
+    let person = |name: &Option<String>, login: &Option<String>, id: &Option<String>| {
+        Person::described(name.as_deref(), login.as_deref(), id.as_deref())
+    };
+    Ok(Recipe {
+        kind: kind::find(kind, args.type_version.as_deref())?,
+        variant: args.variant.clone(),
+        broadcaster: person(&args.broadcaster, &args.broadcaster_login, &args.broadcaster_id)?,
+        user: person(&args.user, &args.user_login, &args.user_id)?,
+        edits: args.set.clone(),
+    })
+}

@@ -1,0 +1,170 @@
+//! What can be asked of `simulate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use showtime::config::settings_help;
+use showtime::mock::edit::Edit;
+use url::Url;
+
+const EXAMPLES: &str = "\
+Examples:
+  simulate stream.online
+  simulate channel.follow --user SomebodyNew
+  simulate channel.cheer --set bits=500 --set 'message=Cheer500 gg'
+  simulate channel.cheer --variant anonymous --broadcaster AnotherChannel
+  simulate channel.follow --fault duplicate
+  simulate revoke channel.follow --status user_removed
+
+Exit status: 0 if every answer was the wanted one; 1 if one was not, or none came; 2 if what was
+asked for can't be sent.
+";
+
+/// Sends a server what Twitch would send it, and says what came back
+#[derive(Parser)]
+#[command(
+    name = "simulate",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = format!("{EXAMPLES}\n{}", settings_help())
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) notify: NotifyArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Shows what can be simulated
+    List {
+        /// Only types whose name or summary contains this
+        filter: Option<String>,
+    },
+    /// Asks the server whether it wants a subscription, as Twitch does when one is created
+    Challenge {
+        /// The subscription's type
+        #[arg(value_name = "TYPE", default_value = "stream.online")]
+        kind: String,
+        /// Asks whether it wants to be a shard of a conduit instead
+        #[arg(long)]
+        conduit_shard: bool,
+        #[command(flatten)]
+        event: EventArgs,
+        #[command(flatten)]
+        send: SendArgs,
+    },
+    /// Tells the server that a subscription has ended
+    Revoke {
+        /// The subscription's type
+        #[arg(value_name = "TYPE")]
+        kind: String,
+        /// Why, for example `user_removed`, `moderator_removed`, `chat_user_banned`,
+        /// `notification_failures_exceeded`, `version_removed`
+        #[arg(long, default_value = "authorization_revoked")]
+        status: String,
+        #[command(flatten)]
+        event: EventArgs,
+        #[command(flatten)]
+        send: SendArgs,
+    },
+}
+
+/// Something happens on a channel.
+#[derive(Args)]
+pub(crate) struct NotifyArgs {
+    /// What happens, for example stream.online; `simulate list` shows all
+    #[arg(value_name = "TYPE", required = true)]
+    pub(crate) kind: Option<String>,
+    /// How often, one after the other, each time with a new id
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) count: u32,
+    #[command(flatten)]
+    pub(crate) event: EventArgs,
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+}
+
+/// What event.
+#[derive(Args)]
+#[command(next_help_heading = "Event")]
+pub(crate) struct EventArgs {
+    /// The version of the type; without it the newest
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) type_version: Option<String>,
+    /// Another sample of the type, for example `anonymous`
+    #[arg(long)]
+    pub(crate) variant: Option<String>,
+    /// The channel it happens on, by display name; login and id follow from it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) broadcaster: Option<String>,
+    /// The channel's login, if it isn't the display name in lower case
+    #[arg(long, value_name = "LOGIN")]
+    pub(crate) broadcaster_login: Option<String>,
+    /// The channel's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) broadcaster_id: Option<String>,
+    /// Who acts, or is acted upon, by display name; login and id follow from it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Their login, if it isn't the display name in lower case
+    #[arg(long, value_name = "LOGIN")]
+    pub(crate) user_login: Option<String>,
+    /// Their id
+    #[arg(long, value_name = "ID")]
+    pub(crate) user_id: Option<String>,
+    /// Sets a field of the event: `bits=500`, `message.fragments[0].text=hi`; `path:=json` takes
+    /// JSON as it is and may add a field; repeatable
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<Edit>,
+}
+
+/// How it is sent.
+#[derive(Args)]
+#[command(next_help_heading = "Delivery")]
+pub(crate) struct SendArgs {
+    /// Where to; without it /callback of the server that `BIND_ADDR` and `LISTEN_PORT` describe
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<Url>,
+    /// Allows a target that is not this machine
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// A file that holds the secret to sign with; without it `TWITCH_WEBHOOK_SECRET`, else the
+    /// secret that the server in this directory has made
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// The secret itself; other users of this machine can see it, so better use one of the above
+    #[arg(long)]
+    pub(crate) secret: Option<String>,
+    /// The message's id; without it a new one
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
+    /// When Twitch says that it sent the message (RFC 3339), signed and sent as given; the event
+    /// happens at that time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timestamp: Option<String>,
+    /// The redelivery counter
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
+    /// Something that goes wrong, and that the server should notice; repeatable
+    #[arg(long, value_enum)]
+    pub(crate) fault: Vec<Fault>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fault {
+    /// The same message twice; both are to be taken
+    Duplicate,
+    /// Signed with another secret; to be refused with 403
+    BadSignature,
+    /// Not signed; to be refused with 403
+    NoSignature,
+    /// Sent eleven minutes ago (or at --timestamp); to be refused with 403
+    Stale,
+    /// Well signed, but no JSON; to be refused with 400
+    Garbage,
+}

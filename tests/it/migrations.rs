@@ -1,0 +1,68 @@
+//! Every migration, applied to data and reverted.
+
+use showtime::store::{MIGRATOR, migrations};
+use sqlx::{ConnectOptions as _, PgConnection};
+
+use crate::support::messages::{at, cheer, follow, online};
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+
+async fn tables(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "select relname::text from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+         where nspname = 'public' and relkind in ('r', 'v') and relname <> '_sqlx_migrations' order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn migrations_go_up_with_data_down_to_nothing_and_up_again() {
+    let database = fresh_database().await;
+    let server = Server::on(database.clone()).await;
+    for message in [online("1", at(0)), follow("55", at(1)), cheer("55", 100, at(2))] {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    server.stop().await;
+
+    let mut connection = database.connect().await.unwrap();
+    let all = tables(&mut connection).await;
+    let count = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration()).count();
+    for _ in 0..count {
+        assert!(migrations::down(&mut connection).await.unwrap().is_some());
+    }
+    assert_eq!(tables(&mut connection).await, Vec::<String>::new());
+    assert_eq!(migrations::down(&mut connection).await.unwrap(), None);
+    assert!(migrations::status(&mut connection).await.unwrap().iter().all(|migration| !migration.is_applied));
+
+    migrations::up(&mut connection).await.unwrap();
+    assert_eq!(tables(&mut connection).await, all);
+    assert!(migrations::status(&mut connection).await.unwrap().iter().all(|migration| migration.is_applied));
+}
+
+#[tokio::test]
+async fn servers_that_start_at_once_migrate_once() {
+    let database = fresh_database().await;
+    let mut connection = database.connect().await.unwrap();
+    while migrations::down(&mut connection).await.unwrap().is_some() {}
+    let servers = futures_util::future::join_all((0..3).map(|_| Server::on(database.clone()))).await;
+    for server in servers {
+        assert_eq!(server.json("/readyz").await["status"], "pass");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_told_not_to_migrate_says_what_is_missing() {
+    let database = fresh_database().await;
+    let mut connection = database.connect().await.unwrap();
+    while migrations::down(&mut connection).await.unwrap().is_some() {}
+    let server = Server::with(database, |config| config.migrate = false).await;
+    server.get("/readyz").await.problem(503, "not-ready");
+    let answer = server.deliver(&online("1", at(0))).await;
+    assert_eq!(answer.problem(503, "unavailable")["status"], 503);
+    migrations::up(&mut connection).await.unwrap();
+    assert_eq!(server.json("/readyz").await["status"], "pass");
+    assert_eq!(server.deliver(&online("1", at(0))).await.status, 204);
+}

@@ -1,0 +1,165 @@
+//! What happens to messages when the database, or the server, goes away.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use showtime::mock::notification::Outgoing;
+use sqlx::postgres::PgPoolOptions;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::messages::{at, cheer, follow};
+use crate::support::postgres::fresh_database;
+use crate::support::proxy::Proxy;
+use crate::support::server::Server;
+
+/// Delivers new messages, several at a time, until told to stop, and returns those that were
+/// acknowledged. Anything but 204 and 503 fails the test.
+async fn load(server: &Server, is_over: &AtomicBool) -> Vec<Outgoing> {
+    let worker = |worker: u32| async move {
+        let mut acknowledged = Vec::new();
+        for count in 0..2_000_u32 {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            let message = cheer(&worker.to_string(), 1, at(i64::from(count % 60)));
+            let answer = server.deliver(&message).await;
+            match answer.status.as_u16() {
+                204 => acknowledged.push(message),
+                503 => assert!(answer.headers.contains_key("retry-after"), "{answer:?}"),
+                _ => panic!("{answer:?}"),
+            }
+        }
+        acknowledged
+    };
+    futures_util::future::join_all((0..8).map(worker)).await.concat()
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cut_connection_loses_nothing_doubles_nothing_and_heals_by_itself() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    let server = Server::on(proxy.options(&database)).await;
+    let direct = PgPoolOptions::new().max_connections(1).connect_lazy_with(database);
+    let count = async || sqlx::query_scalar::<_, i64>("select count(*) from event").fetch_one(&direct).await.unwrap();
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let breaking = async {
+        for round in 1..=3 {
+            let before = count().await;
+            until("messages are stored", async || count().await > before + 20).await;
+            proxy.cut();
+            assert_eq!(server.deliver(&follow("1", at(0))).await.status, 503, "round {round}");
+            server.get("/readyz").await.problem(503, "unavailable");
+            proxy.mend();
+        }
+        until("a message is stored again", async || server.deliver(&follow("2", at(0))).await.status == 204).await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let (acknowledged, ()) = tokio::join!(load(&server, &is_over), breaking);
+    assert!(acknowledged.len() > 60, "{}", acknowledged.len());
+
+    let stored: Vec<String> = sqlx::query_scalar("select message_id from event").fetch_all(&direct).await.unwrap();
+    let stored: HashSet<&str> = stored.iter().map(String::as_str).collect();
+    let lost = acknowledged.iter().filter(|message| !stored.contains(message.stamp.message_id.as_str())).count();
+    assert_eq!(lost, 0, "acknowledged, but not in the log");
+    let (messages, bits): (i64, i64) = sqlx::query_as(
+        "select (select count(*) from event where type = 'channel.cheer'), (select sum(bits)::bigint from viewer)",
+    )
+    .fetch_one(&direct)
+    .await
+    .unwrap();
+    assert_eq!(messages, bits, "every message counted once");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_start_is_waited_for() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    proxy.cut();
+    let server = Server::on(proxy.options(&database)).await;
+    assert_eq!(server.json("/livez").await["status"], "pass");
+    server.get("/readyz").await.problem(503, "unavailable");
+    let message = follow("1", at(0));
+    server.deliver(&message).await.problem(503, "unavailable");
+    proxy.mend();
+    until("the server is ready", async || server.get("/readyz").await.status == 200).await;
+    assert_eq!(server.deliver(&message).await.status, 204);
+    server.stop().await;
+}
+
+/// Somebody else holds the append lock: no commit can happen in time.
+#[tokio::test]
+async fn a_commit_that_takes_too_long_is_not_acknowledged() {
+    let server = Server::start().await;
+    let mut holder = server.pool.begin().await.unwrap();
+    showtime::store::log::lock(&mut holder).await.unwrap();
+    let message = follow("1", at(0));
+    let begun = Instant::now();
+    let answer = server.deliver(&message).await;
+    answer.problem(503, "unavailable");
+    assert!(answer.headers.contains_key("retry-after"));
+    assert!(begun.elapsed() < Duration::from_secs(10), "Twitch would have given up");
+    holder.rollback().await.unwrap();
+    until("it is taken", async || server.deliver(&message).await.status == 204).await;
+    assert_eq!(server.count_events().await, 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let server = Server::start().await;
+    let mut holder = server.pool.begin().await.unwrap();
+    showtime::store::log::lock(&mut holder).await.unwrap();
+    let messages: Vec<_> = (0..1_400).map(|user| follow(&user.to_string(), at(0))).collect();
+    let answers = futures_util::future::join_all(messages.iter().map(|message| server.deliver(message))).await;
+    let full = answers.iter().filter(|answer| answer.text.contains("too many messages are waiting")).count();
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert!(full > 0, "none of {} was refused for a full queue", answers.len());
+    holder.rollback().await.unwrap();
+    until("it is taken", async || server.deliver(&messages[0]).await.status == 204).await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_answered_before_the_server_stops() {
+    let database = fresh_database().await;
+    let server = Server::on(database.clone()).await;
+    let mut holder = server.pool.begin().await.unwrap();
+    showtime::store::log::lock(&mut holder).await.unwrap();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let sending: Vec<_> = (0..20)
+        .map(|user| {
+            let message = follow(&user.to_string(), at(0));
+            let signature = message.sign(&crate::support::server::secret());
+            let request = client.post(server.url("/callback")).body(message.body.clone());
+            let headers = message.headers(Some(&signature));
+            tokio::spawn(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)).send())
+        })
+        .collect();
+    let waiting =
+        "select count(*) from pg_stat_activity where application_name = 'showtime ingest' and wait_event = 'advisory'";
+    let pool = server.pool.clone();
+    until("the writer waits for the lock", async || {
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() > 0
+    })
+    .await;
+    let stopping = tokio::spawn(server.stop());
+    holder.commit().await.unwrap();
+    timeout(Duration::from_secs(15), stopping).await.expect("it stops").unwrap();
+    let mut acknowledged = 0;
+    for answer in sending {
+        // Connections that were not accepted yet may be refused; none may hang or be lied to.
+        acknowledged += i64::from(answer.await.unwrap().is_ok_and(|answer| answer.status() == 204));
+    }
+    assert!(acknowledged > 0);
+    assert_eq!(Server::on(database).await.count_events().await, acknowledged);
+}

@@ -1,0 +1,201 @@
+//! The state in the database: the same as the pure fold makes it, whatever the order, the batches,
+//! the duplicates and the number of servers.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+use showtime::clock::Clock;
+use showtime::ingest::{Ingest, Receipt};
+use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::store::state;
+use showtime::stream::Fact;
+use showtime::twitch::eventsub::Message;
+use sqlx::postgres::{PgConnectOptions, PgListener};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+
+use crate::fold::{Told, history};
+use crate::support::messages::{at, cheer, follow, offline, online, subscription, text, verified};
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+
+fn message(told: &Told) -> Box<Message> {
+    let subscription = subscription(told.kind, &told.event);
+    let mut stamp = Stamp::new(text(told.at));
+    stamp.message_id.clone_from(&told.id);
+    verified(&Outgoing::notification(stamp, &subscription, &told.event))
+}
+
+/// Every row of every table of the state, in order.
+async fn dump(connection: &mut PgConnection) -> Vec<String> {
+    let mut rows = Vec::new();
+    for statement in [
+        "select to_json(t)::text from twitch_user t order by id",
+        "select to_json(t)::text from channel t order by id",
+        "select to_json(t)::text from stream t order by id",
+        "select to_json(t)::text from stream_end t order by channel_id, at",
+        "select to_json(t)::text from broadcast t order by id",
+        "select to_json(t)::text from viewer t order by channel_id, user_id",
+        "select to_json(t)::text from subscription t order by id",
+    ] {
+        rows.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&mut *connection).await.unwrap());
+    }
+    rows
+}
+
+async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
+    let mut connection = fresh_database().await.connect().await.unwrap();
+    let facts: Vec<Fact> = messages.iter().map(|message| Fact::from(&**message)).collect();
+    state::fold(&mut connection, &facts).await.unwrap();
+    dump(&mut connection).await
+}
+
+/// Submits to these doors in turn, some at a time, and returns how many were new.
+async fn submit(doors: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
+    let mut appended = 0;
+    for chunk in messages.chunks(at_once) {
+        let submitted = chunk.iter().zip(doors.iter().cycle()).map(|(message, door)| door.submit(message.clone()));
+        for receipt in futures_util::future::join_all(submitted).await {
+            appended += usize::from(receipt.unwrap() == Receipt::Appended);
+        }
+    }
+    appended
+}
+
+fn door(database: &PgConnectOptions) -> Ingest {
+    let (ingest, writer) = Ingest::new(database.clone(), Clock::default());
+    tokio::spawn(writer.run());
+    ingest
+}
+
+#[tokio::test]
+async fn random_histories_end_in_the_state_of_the_pure_fold_and_rebuild_to_it() {
+    let histories =
+        history(20..=60).prop_flat_map(|told| (Just(told.clone()), Just([told.clone(), told].concat()).prop_shuffle()));
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    for round in 0..12 {
+        let (told, delivered) = histories.new_tree(&mut runner).unwrap().current();
+        let expected = folded_at_once(&told.iter().map(message).collect::<Vec<_>>()).await;
+
+        let database = fresh_database().await;
+        // Two servers, so also two writers whose batches take turns.
+        let doors = [door(&database), door(&database)];
+        let messages: Vec<_> = delivered.iter().map(message).collect();
+        assert_eq!(submit(&doors, &messages, 1 + round * 3).await, told.len());
+
+        let mut connection = database.connect().await.unwrap();
+        assert_eq!(dump(&mut connection).await, expected, "{told:#?}");
+        let mut transaction = connection.begin().await.unwrap();
+        assert_eq!(state::rebuild(&mut transaction).await.unwrap(), told.len() as u64);
+        transaction.commit().await.unwrap();
+        assert_eq!(dump(&mut connection).await, expected, "rebuilt");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_mends_a_damaged_state() {
+    let server = Server::start().await;
+    for message in [online("1", at(0)), follow("5", at(1)), cheer("5", 10, at(2)), offline(Some("1"), at(3))] {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    let mut connection = server.pool.acquire().await.unwrap();
+    let healthy = dump(&mut connection).await;
+    sqlx::raw_sql("delete from viewer; update stream set ended_at = null; insert into twitch_user values ('0', 'x', 'x', now(), 'x')")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    state::rebuild(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(dump(&mut connection).await, healthy);
+}
+
+#[tokio::test]
+async fn two_servers_on_one_database_take_each_message_once_and_agree() {
+    let database = fresh_database().await;
+    let servers = [Server::on(database.clone()).await, Server::on(database).await];
+    let mut listener = PgListener::connect_with(&servers[0].pool).await.unwrap();
+    listener.listen(showtime::store::log::NOTIFY_CHANNEL).await.unwrap();
+
+    let messages: Vec<_> = (0..150).map(|n| cheer(&(n % 10).to_string(), 1, at(n))).collect();
+    let next = AtomicU32::new(0);
+    let deliver = |server: usize| {
+        let (servers, messages, next) = (&servers, &messages, &next);
+        async move {
+            // Each message goes to both servers, at about the same time.
+            while let Some(message) = messages.get(next.fetch_add(1, Ordering::Relaxed) as usize / 2) {
+                assert_eq!(servers[server].deliver(message).await.status, 204);
+            }
+        }
+    };
+    futures_util::future::join_all((0..16).map(|worker| deliver(worker % 2))).await;
+
+    assert_eq!(servers[0].count_events().await, 150);
+    let viewers = servers[0].json("/channels/90210441/viewers").await;
+    let bits: i64 =
+        viewers["data"].as_array().unwrap().iter().map(|viewer| viewer["bits"]["total"].as_i64().unwrap()).sum();
+    assert_eq!(bits, 150);
+    assert_eq!(viewers, servers[1].json("/channels/90210441/viewers").await);
+
+    // What was notified last is the newest id, and notifications came in commit order.
+    let newest: i64 = sqlx::query_scalar("select max(id) from event").fetch_one(&servers[0].pool).await.unwrap();
+    let mut notified = Vec::new();
+    while notified.last() != Some(&newest) {
+        let notification =
+            tokio::time::timeout(std::time::Duration::from_secs(10), listener.recv()).await.unwrap().unwrap();
+        notified.push(notification.payload().parse::<i64>().unwrap());
+    }
+    assert!(notified.is_sorted(), "{notified:?}");
+}
+
+/// While messages are written, a reader that follows the cursor must not skip any.
+#[tokio::test]
+async fn a_reader_that_follows_the_cursor_sees_everything_once_and_in_order() {
+    let database = fresh_database().await;
+    let servers = [Server::on(database.clone()).await, Server::on(database).await];
+    let messages: Vec<_> = (0..200).map(|n| follow(&n.to_string(), at(n))).collect();
+    let writing = async {
+        for chunk in messages.chunks(8) {
+            let deliveries = chunk.iter().enumerate().map(|(n, message)| servers[n % 2].deliver(message));
+            assert!(futures_util::future::join_all(deliveries).await.iter().all(|answer| answer.status == 204));
+        }
+    };
+    let reading = async {
+        let (mut after, mut seen) = (0, Vec::new());
+        while seen.len() < messages.len() {
+            let page = servers[0].json(&format!("/events?after={after}&limit=7")).await;
+            for event in page["data"].as_array().unwrap() {
+                after = event["id"].as_i64().unwrap();
+                seen.push(event["message_id"].as_str().unwrap().to_owned());
+            }
+        }
+        seen
+    };
+    let ((), seen) = tokio::time::timeout(std::time::Duration::from_secs(30), async { tokio::join!(writing, reading) })
+        .await
+        .expect("the reader saw everything");
+    let all: Vec<Value> = servers[1].json("/events?limit=100").await["data"].as_array().unwrap().clone();
+    assert!(all.iter().zip(&seen).all(|(event, seen)| event["message_id"] == **seen));
+    let mut unique = seen.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!((seen.len(), unique.len()), (200, 200));
+}
+
+#[tokio::test]
+async fn simultaneous_channels_do_not_mix() {
+    let server = Server::start().await;
+    let message = online("1", at(0));
+    let other = String::from_utf8(message.body.clone())
+        .unwrap()
+        .replace("90210441", "777")
+        .replace(r#""id":"1""#, r#""id":"2""#);
+    let other = Outgoing { stamp: Stamp::new(text(at(0))), body: other.into_bytes(), ..message.clone() };
+    for message in [&message, &other, &offline(Some("1"), at(5))] {
+        assert_eq!(server.deliver(message).await.status, 204);
+    }
+    assert_eq!(server.json("/channels/90210441").await["is_live"], false);
+    assert_eq!(server.json("/channels/777").await["is_live"], true);
+}

@@ -1,0 +1,156 @@
+//! The whole program on a port of its own, with a database of its own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use showtime::app::{App, AppError};
+use showtime::clock::Clock;
+use showtime::config::{Config, Database};
+use showtime::mock::notification::Outgoing;
+use showtime::twitch::signature::WebhookSecret;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::postgres::fresh_database;
+
+/// What these servers' messages are signed with.
+pub(crate) const SECRET: &str = "a secret of the tests";
+
+/// A served program. Stops with the test; a part of it that fails shows at [`Server::stop`].
+pub(crate) struct Server {
+    /// On the same database.
+    pub(crate) pool: PgPool,
+    /// The program's.
+    pub(crate) clock: Clock,
+    pub(crate) addr: SocketAddr,
+    client: Client,
+    running: Option<(oneshot::Sender<()>, JoinHandle<Result<(), AppError>>)>,
+    _data_dir: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The document, which must be a problem with this status and kind.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
+        let problem = self.json();
+        assert_eq!(self.status, status, "{problem}");
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(problem["type"], format!("urn:showtime:problem:{kind}"), "{problem}");
+        assert_eq!(problem["status"], status);
+        problem
+    }
+}
+
+/// The secret as the program has it.
+pub(crate) fn secret() -> WebhookSecret {
+    WebhookSecret::new(SECRET).unwrap()
+}
+
+impl Server {
+    /// On a fresh, migrated database.
+    pub(crate) async fn start() -> Self {
+        Self::on(fresh_database().await).await
+    }
+
+    /// On this database, whatever there is.
+    pub(crate) async fn on(database: PgConnectOptions) -> Self {
+        Self::with(database, |_| {}).await
+    }
+
+    /// On this database, with these settings changed.
+    pub(crate) async fn with(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let mut config = Config::from_lookup(&|_| None).unwrap();
+        config.listen_port = 0;
+        config.database = Database::Given(Box::new(database.clone()));
+        config.data_dir = data_dir.path().to_owned();
+        config.twitch.webhook_secret = Some(secret());
+        change(&mut config);
+        let clock = Clock::default();
+        let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+        let addr = app.addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(app.run(async {
+            let _ = stopped.await;
+        }));
+        let pool =
+            PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5)).connect_lazy_with(database);
+        let client = Client::builder()
+            .timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self { pool, clock, addr, client, running: Some((stop, task)), _data_dir: data_dir }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str) -> Answer {
+        self.answer(self.client.request(method, self.url(path))).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path).await
+    }
+
+    /// The document at a path that must be there.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        answer.json()
+    }
+
+    /// Delivers a message as Twitch would.
+    pub(crate) async fn deliver(&self, message: &Outgoing) -> Answer {
+        self.post(&message.headers(Some(&message.sign(&secret()))), message.body.clone()).await
+    }
+
+    /// Posts these headers and this body to the callback.
+    pub(crate) async fn post(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Answer {
+        let request = self.client.post(self.url("/callback")).body(body);
+        self.answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("the body arrives") }
+    }
+
+    /// Runs statements that put something into the database.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        sqlx::raw_sql(statements).execute(&self.pool).await.expect("the statements run");
+    }
+
+    /// How many messages the log has.
+    pub(crate) async fn count_events(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from event").fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Stops in order. Fails the test if the program had failed.
+    pub(crate) async fn stop(mut self) {
+        let (stop, task) = self.running.take().unwrap();
+        let _ = stop.send(());
+        task.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    }
+}
