@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 
 /// The current time in UTC: the machine's, moved by an offset that only tests change.
 ///
@@ -11,6 +12,8 @@ use time::{Duration, OffsetDateTime};
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
+    /// Wakes those who sleep by this clock when it is moved.
+    moved: Arc<Notify>,
 }
 
 impl Clock {
@@ -26,6 +29,27 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.whole_milliseconds()).unwrap_or(i64::MAX);
         self.offset_ms.fetch_add(ms, Ordering::Relaxed);
+        self.moved.notify_waiters();
+    }
+
+    /// Sleeps until this clock shows `at`, so that advancing it wakes the sleeper.
+    pub async fn sleep_until(&self, at: OffsetDateTime) {
+        loop {
+            let moved = self.moved.notified();
+            let Ok(left) = std::time::Duration::try_from(at - self.now()) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = moved => {}
+            }
+        }
+    }
+
+    /// Sleeps for this long by this clock.
+    pub async fn sleep(&self, span: std::time::Duration) {
+        self.sleep_until(self.now() + span).await;
     }
 }
 

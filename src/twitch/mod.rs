@@ -1,8 +1,21 @@
 //! What Twitch speaks: messages, signatures, payloads and the catalogue of subscription types.
 //! Knows nothing of us.
 
+pub mod app_token;
 pub mod catalogue;
 pub mod event;
 pub mod eventsub;
+pub mod helix;
+pub mod http;
+pub mod oauth;
 pub mod samples;
 pub mod signature;
+
+/// The URL of `path` (with no leading slash) under a base that may or may not end in a slash.
+fn endpoint(base: &url::Url, path: &str) -> url::Url {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path.split('/'));
+    }
+    url
+}

@@ -5,3 +5,4 @@ pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod recorder;
 pub(crate) mod server;
+pub(crate) mod twitch;

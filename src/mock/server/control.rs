@@ -1,0 +1,218 @@
+//! The control API under `/mock`, in JSON, and the page at `/` that uses it.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError, web};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::story::{ChannelEdit, StoryError, Telling};
+use super::{Faults, World};
+
+const PAGE: &str = include_str!("page.html");
+
+/// How many deliveries the state shows.
+const SHOWN_DELIVERIES: usize = 100;
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/", web::get().to(page))
+        .route("/mock/state", web::get().to(state))
+        .route("/mock/channels", web::post().to(add_channel))
+        .route("/mock/channels/{login}", web::patch().to(update_channel))
+        .route("/mock/channels/{login}/{action}", web::post().to(act))
+        .route("/mock/events", web::post().to(emit))
+        .route("/mock/consents/{login}/withdraw", web::post().to(withdraw_consent))
+        .route("/mock/subscriptions/{id}/end", web::post().to(end_subscription))
+        .route("/mock/tokens/{kind}/end", web::post().to(end_tokens))
+        .route("/mock/rate-limit", web::post().to(use_up_rate_limit))
+        .route("/mock/faults", web::get().to(faults))
+        .route("/mock/faults", web::put().to(set_faults));
+}
+
+/// Why the control API did nothing.
+#[derive(Debug, thiserror::Error)]
+enum ControlError {
+    #[error(transparent)]
+    Story(#[from] StoryError),
+    #[error("the body is not as it should be: {0}")]
+    Body(#[from] serde_json::Error),
+    #[error("there is no such action: {0}")]
+    NoAction(String),
+}
+
+impl ResponseError for ControlError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NoAction(_) | Self::Story(StoryError::UnknownChannel(_) | StoryError::UnknownSubscription(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Story(StoryError::Already(..)) => StatusCode::CONFLICT,
+            Self::Story(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status_code()).json(json!({ "error": self.to_string() }))
+    }
+}
+
+type Answer = Result<web::Json<Value>, ControlError>;
+
+/// Nothing is as good as `{}`.
+fn read<T: DeserializeOwned>(body: &web::Bytes) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
+}
+
+async fn page() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(PAGE)
+}
+
+async fn state(world: web::Data<World>) -> web::Json<Value> {
+    let subscriptions = world.subscriptions();
+    let state = world.state();
+    let deliveries: Vec<_> = state.log.iter().rev().take(SHOWN_DELIVERIES).collect();
+    let channels: Vec<_> = state.accounts.values().collect();
+    web::Json(json!({
+        "channels": channels,
+        "consents": state.consents,
+        "subscriptions": subscriptions,
+        "deliveries": deliveries,
+        "faults": state.faults,
+        "rate_limit_remaining": state.points.remaining,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewChannel {
+    name: String,
+}
+
+async fn add_channel(world: web::Data<World>, body: web::Bytes) -> Answer {
+    let NewChannel { name } = read(&body)?;
+    Ok(web::Json(json!(world.add_channel(&name)?)))
+}
+
+async fn update_channel(world: web::Data<World>, login: web::Path<String>, body: web::Bytes) -> Answer {
+    let edit: ChannelEdit = read(&body)?;
+    world.into_inner().update_channel(&login, edit, Telling::Told)?;
+    Ok(web::Json(json!({})))
+}
+
+/// What an action may need; each takes what it does.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Details {
+    user: String,
+    from: String,
+    viewers: u32,
+    bits: u32,
+    tier: String,
+    silent: bool,
+}
+
+impl Default for Details {
+    fn default() -> Self {
+        Self {
+            user: "quietotter".to_owned(),
+            from: "copperkite".to_owned(),
+            viewers: 42,
+            bits: 100,
+            tier: "1000".to_owned(),
+            silent: false,
+        }
+    }
+}
+
+async fn act(world: web::Data<World>, path: web::Path<(String, String)>, body: web::Bytes) -> Answer {
+    let (world, (channel, action)) = (world.into_inner(), path.into_inner());
+    let Details { user, from, viewers, bits, tier, silent } = read(&body)?;
+    let telling = if silent { Telling::Silent } else { Telling::Told };
+    let sent = |messages: usize| json!({ "messages": messages });
+    let answer = match action.as_str() {
+        "live" => json!({ "stream_id": world.go_live(&channel, telling)? }),
+        "offline" => json!({ "stream_id": world.go_offline(&channel, telling)? }),
+        "follow" => sent(world.follow(&channel, &user)?),
+        "raid" => sent(world.raid(&channel, &from, viewers)?),
+        "cheer" => sent(world.cheer(&channel, &user, bits)?),
+        "subscribe" => sent(world.subscribe(&channel, &user, &tier)?),
+        _ => return Err(ControlError::NoAction(action)),
+    };
+    Ok(web::Json(answer))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEvent {
+    r#type: String,
+    version: Option<String>,
+    channel: Option<String>,
+    user: Option<String>,
+    /// As `simulate --set` takes them: `bits=500`, `new_field:={"any": "json"}`.
+    #[serde(default)]
+    set: Vec<String>,
+}
+
+async fn emit(world: web::Data<World>, body: web::Bytes) -> Answer {
+    let NewEvent { r#type, version, channel, user, set } = read(&body)?;
+    let edits: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
+    let edits = edits.map_err(StoryError::from)?;
+    let world: Arc<World> = world.into_inner();
+    let messages = world.emit(&r#type, version.as_deref(), channel.as_deref(), user.as_deref(), &edits)?;
+    Ok(web::Json(json!({ "messages": messages })))
+}
+
+async fn withdraw_consent(world: web::Data<World>, login: web::Path<String>) -> Answer {
+    world.into_inner().withdraw_consent(&login)?;
+    Ok(web::Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct End {
+    status: String,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self { status: "user_removed".to_owned() }
+    }
+}
+
+async fn end_subscription(world: web::Data<World>, id: web::Path<String>, body: web::Bytes) -> Answer {
+    let End { status } = read(&body)?;
+    world.into_inner().end_subscription(&id, &status)?;
+    Ok(web::Json(json!({})))
+}
+
+async fn end_tokens(world: web::Data<World>, kind: web::Path<String>) -> Answer {
+    match kind.as_str() {
+        "app" => world.end_app_tokens(),
+        "user" => world.end_user_tokens(),
+        _ => return Err(ControlError::NoAction(kind.into_inner())),
+    }
+    Ok(web::Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pause {
+    seconds: u32,
+}
+
+async fn use_up_rate_limit(world: web::Data<World>, body: web::Bytes) -> Answer {
+    let Pause { seconds } = read(&body)?;
+    world.use_up_rate_limit(seconds);
+    Ok(web::Json(json!({})))
+}
+
+async fn faults(world: web::Data<World>) -> web::Json<Faults> {
+    web::Json(world.faults())
+}
+
+async fn set_faults(world: web::Data<World>, body: web::Bytes) -> Answer {
+    world.set_faults(read(&body)?)?;
+    Ok(web::Json(json!(world.faults())))
+}

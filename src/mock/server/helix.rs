@@ -1,0 +1,233 @@
+//! Helix: who may call, the rate limit, and the users, streams and channels (helix.md).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+use time::Duration;
+use url::form_urlencoded;
+
+use super::World;
+use super::state::{Account, State, Token};
+
+/// The most ids and logins of one call.
+const MAX_IDS: usize = 100;
+
+/// How long it takes until the bucket is full again.
+const REFILL: Duration = Duration::MINUTE;
+
+/// A refusal in Twitch's words.
+pub(super) type Refused = (StatusCode, String);
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/users", web::get().to(users))
+        .route("/streams", web::get().to(streams))
+        .route("/channels", web::get().to(channels));
+}
+
+/// An error as Twitch words it (helix.md "Common rules").
+pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+    let error = status.canonical_reason().unwrap_or("Error");
+    HttpResponse::build(status).json(json!({ "error": error, "status": status.as_u16(), "message": message }))
+}
+
+pub(super) fn bad_request(message: impl Into<String>) -> Refused {
+    (StatusCode::BAD_REQUEST, message.into())
+}
+
+/// The parameters of a call; the same one may come many times.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        Self(form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect())
+    }
+
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    /// Where a page begins: our cursors are positions, which is nobody's business.
+    pub(super) fn position(&self) -> Result<usize, Refused> {
+        let Some(cursor) = self.one("after") else { return Ok(0) };
+        let digits = cursor.strip_prefix("mock").and_then(|digits| digits.parse().ok());
+        digits.ok_or_else(|| bad_request("The cursor specified in the after field is not valid."))
+    }
+}
+
+/// `pagination` of a page that ends at `end` of `total`.
+pub(super) fn pagination(end: usize, total: usize) -> Value {
+    if end < total { json!({ "cursor": format!("mock{end}") }) } else { json!({}) }
+}
+
+impl World {
+    /// Answers a call, if the caller may make it, and tells the state of the rate limit.
+    pub(super) fn answer(
+        &self,
+        request: &HttpRequest,
+        respond: impl FnOnce(&mut State, &Token) -> Result<HttpResponse, Refused>,
+    ) -> HttpResponse {
+        let mut state = self.state();
+        let result = self.admit(&mut state, request).and_then(|token| respond(&mut state, &token));
+        let mut response = result.unwrap_or_else(|(status, message)| refuse(status, &message));
+        let points = &state.points;
+        for (name, value) in [
+            ("ratelimit-limit", i64::from(self.config.rate_limit)),
+            ("ratelimit-remaining", i64::from(points.remaining)),
+            ("ratelimit-reset", points.full_at.unix_timestamp()),
+        ] {
+            response.headers_mut().insert(HeaderName::from_static(name), value.into());
+        }
+        response
+    }
+
+    fn admit(&self, state: &mut State, request: &HttpRequest) -> Result<Token, Refused> {
+        let mishap = state.draw_mishap();
+        if mishap.is_failing {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "Helix is unwell".to_owned()));
+        }
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let text = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        if mishap.revokes_token {
+            state.access_tokens.remove(text);
+        }
+        let unauthorized = |message: &str| (StatusCode::UNAUTHORIZED, message.to_owned());
+        let now = self.config.clock.now();
+        let token = state.access_tokens.get(text).filter(|token| token.is_alive(now)).cloned();
+        let token = token.ok_or_else(|| unauthorized("Invalid OAuth token"))?;
+        if header("Client-Id") != Some(&self.config.client_id) {
+            return Err(unauthorized("Client ID and OAuth token do not match"));
+        }
+        self.take_point(state, mishap.empties_bucket)?;
+        Ok(token)
+    }
+
+    /// Twitch tells the reset in whole seconds.
+    fn take_point(&self, state: &mut State, empties_bucket: bool) -> Result<(), Refused> {
+        let now = self.config.clock.now();
+        let points = &mut state.points;
+        if points.full_at <= now {
+            points.remaining = self.config.rate_limit;
+            points.full_at = (now + REFILL).replace_nanosecond(0).unwrap_or(now);
+        }
+        if empties_bucket {
+            points.remaining = 0;
+        }
+        match points.remaining.checked_sub(1) {
+            Some(rest) => points.remaining = rest,
+            None => return Err((StatusCode::TOO_MANY_REQUESTS, "Too Many Requests".to_owned())),
+        }
+        Ok(())
+    }
+}
+
+async fn users(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    world.answer(&request, |state, token| {
+        let query = Query::of(&request);
+        let own = token.user_id.as_deref().filter(|_| query.one("id").or(query.one("login")).is_none());
+        let ids: Vec<_> = query.all("id").chain(own).collect();
+        let logins: Vec<_> = query.all("login").collect();
+        if ids.is_empty() && logins.is_empty() {
+            return Err(bad_request("Must provide an ID, Login or OAuth Token"));
+        }
+        limit(ids.len() + logins.len())?;
+        let is_wanted = |a: &&Account| ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str());
+        let data: Vec<_> = state.accounts.values().filter(is_wanted).map(user).collect();
+        Ok(HttpResponse::Ok().json(json!({ "data": data })))
+    })
+}
+
+async fn streams(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    world.answer(&request, |state, _| {
+        let query = Query::of(&request);
+        let ids: Vec<_> = query.all("user_id").collect();
+        let logins: Vec<_> = query.all("user_login").collect();
+        limit(ids.len().max(logins.len()))?;
+        let first = query.one("first").map_or(Ok(20), str::parse);
+        let first = first.ok().filter(|first| (1..=100).contains(first));
+        let first: usize = first.ok_or_else(|| bad_request("The parameter \"first\" was malformed"))?;
+        let is_wanted = |a: &Account| {
+            (ids.is_empty() && logins.is_empty()) || ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str())
+        };
+        let live: Vec<_> = state.accounts.values().filter(|a| is_wanted(a)).filter_map(stream).collect();
+        let from = query.position()?.min(live.len());
+        let to = (from + first).min(live.len());
+        Ok(HttpResponse::Ok().json(json!({ "data": live[from..to], "pagination": pagination(to, live.len()) })))
+    })
+}
+
+async fn channels(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    world.answer(&request, |state, _| {
+        let query = Query::of(&request);
+        let ids: Vec<_> = query.all("broadcaster_id").collect();
+        if ids.is_empty() {
+            return Err(bad_request("Missing required parameter \"broadcaster_id\""));
+        }
+        limit(ids.len())?;
+        let data: Vec<_> = ids.iter().filter_map(|id| state.accounts.get(*id)).map(channel).collect();
+        Ok(HttpResponse::Ok().json(json!({ "data": data })))
+    })
+}
+
+fn limit(count: usize) -> Result<(), Refused> {
+    if count > MAX_IDS {
+        return Err(bad_request(format!("The number of ids and logins must not exceed {MAX_IDS}")));
+    }
+    Ok(())
+}
+
+fn user(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "login": account.login,
+        "display_name": account.display_name,
+        "type": "",
+        "broadcaster_type": "affiliate",
+        "description": "",
+        "profile_image_url": "",
+        "offline_image_url": "",
+        "view_count": 0,
+        "created_at": "2019-04-02T11:30:00Z",
+    })
+}
+
+fn stream(account: &Account) -> Option<Value> {
+    let stream = account.stream.as_ref()?;
+    Some(json!({
+        "id": stream.id,
+        "user_id": account.id,
+        "user_login": account.login,
+        "user_name": account.display_name,
+        "game_id": account.game_id,
+        "game_name": account.game_name,
+        "type": "live",
+        "title": account.title,
+        "tags": [],
+        "viewer_count": stream.viewers,
+        "started_at": super::story::rfc3339(stream.started_at),
+        "language": account.language,
+        "thumbnail_url": "",
+        "tag_ids": [],
+        "is_mature": false,
+    }))
+}
+
+fn channel(account: &Account) -> Value {
+    json!({
+        "broadcaster_id": account.id,
+        "broadcaster_login": account.login,
+        "broadcaster_name": account.display_name,
+        "broadcaster_language": account.language,
+        "game_name": account.game_name,
+        "game_id": account.game_id,
+        "title": account.title,
+        "delay": 0,
+        "tags": [],
+        "content_classification_labels": account.labels,
+        "is_branded_content": false,
+    })
+}

@@ -1,0 +1,279 @@
+//! What the fake Twitch remembers. All of it is bounded.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use rand::SeedableRng;
+use rand::distr::{Alphanumeric, SampleString as _};
+use rand::rngs::StdRng;
+use serde::Serialize;
+use time::{Duration, OffsetDateTime};
+use url::Url;
+
+use super::MockConfig;
+use super::faults::Faults;
+use crate::mock::cast::{Person, PersonError};
+use crate::mock::delivery::Sender;
+use crate::mock::notification::Subscription;
+use crate::twitch::signature::WebhookSecret;
+
+/// The most accounts, tokens of a kind, and codes; beyond, the oldest tokens and codes go.
+pub(super) const MAX_HELD: usize = 10_000;
+
+/// The most attempts that the log of deliveries shows.
+const MAX_LOG: usize = 1_000;
+
+/// How long an authorization code waits to be exchanged.
+const CODE_LIFETIME: Duration = Duration::minutes(10);
+
+/// Somebody on the fake Twitch, with a channel.
+#[derive(Clone, Debug, Serialize)]
+pub struct Account {
+    /// Digits.
+    pub id: String,
+    /// Lower-case ASCII.
+    pub login: String,
+    /// As shown.
+    pub display_name: String,
+    /// Of the current or next stream.
+    pub title: String,
+    /// The category's id.
+    pub game_id: String,
+    /// The category.
+    pub game_name: String,
+    /// An ISO 639-1 code.
+    pub language: String,
+    /// Content classification labels.
+    pub labels: Vec<String>,
+    /// Present while live.
+    pub stream: Option<LiveStream>,
+}
+
+/// A stream that is live.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveStream {
+    /// Digits.
+    pub id: String,
+    /// To the second.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// How many watch.
+    pub viewers: u32,
+}
+
+/// One attempt to deliver a message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivery {
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The same for all attempts.
+    pub message_id: String,
+    /// `notification`, `revocation` or `webhook_callback_verification`.
+    pub message_type: &'static str,
+    /// The subscription's type.
+    pub subscription_type: String,
+    /// The subscription's id.
+    pub subscription_id: String,
+    /// How often it was tried before.
+    pub retry: u32,
+    /// The callback took it.
+    pub is_accepted: bool,
+    /// The answer, or why there was none.
+    pub outcome: String,
+}
+
+/// A subscription, with what only Twitch knows of it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) shown: Subscription,
+    pub(super) secret: WebhookSecret,
+    pub(super) sender: Sender,
+    /// Messages lost in a row.
+    pub(super) losses: u32,
+}
+
+/// Waits to be exchanged for tokens.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) user_id: String,
+    pub(super) scopes: BTreeSet<String>,
+    pub(super) redirect_url: String,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+/// An access or a refresh token.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    /// `None` for the application's own.
+    pub(super) user_id: Option<String>,
+    pub(super) scopes: BTreeSet<String>,
+    /// Refresh tokens don't expire by themselves.
+    pub(super) expires_at: Option<OffsetDateTime>,
+}
+
+/// The rate limit.
+#[derive(Debug)]
+pub(super) struct Points {
+    pub(super) remaining: u32,
+    pub(super) full_at: OffsetDateTime,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// By id.
+    pub(super) accounts: BTreeMap<String, Account>,
+    /// By user id, what they consented to.
+    pub(super) consents: BTreeMap<String, BTreeSet<String>>,
+    /// Whom the browser belongs to: who consented last.
+    pub(super) signed_in: Option<String>,
+    pub(super) codes: HashMap<String, Code>,
+    pub(super) access_tokens: HashMap<String, Token>,
+    pub(super) refresh_tokens: HashMap<String, Token>,
+    /// Oldest first.
+    pub(super) subscriptions: Vec<Held>,
+    pub(super) log: VecDeque<Delivery>,
+    pub(super) points: Points,
+    pub(super) faults: Faults,
+    pub(super) rng: StdRng,
+    /// Made once for each callback.
+    senders: HashMap<Url, Sender>,
+}
+
+impl State {
+    pub(super) fn new(config: &MockConfig) -> Result<Self, PersonError> {
+        let mut state = Self {
+            accounts: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            signed_in: None,
+            codes: HashMap::new(),
+            access_tokens: HashMap::new(),
+            refresh_tokens: HashMap::new(),
+            subscriptions: Vec::new(),
+            log: VecDeque::new(),
+            points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
+            faults: Faults::default(),
+            rng: StdRng::seed_from_u64(config.seed),
+            senders: HashMap::new(),
+        };
+        for name in config.channels.iter().chain(&config.auto_consent) {
+            state.account_or_new(name)?;
+        }
+        Ok(state)
+    }
+
+    pub(super) fn account(&self, login: &str) -> Option<&Account> {
+        self.accounts.values().find(|account| account.login == login)
+    }
+
+    pub(super) fn account_mut(&mut self, login: &str) -> Option<&mut Account> {
+        self.accounts.values_mut().find(|account| account.login == login)
+    }
+
+    /// The account of this display name or login, made if it isn't there.
+    pub(super) fn account_or_new(&mut self, name: &str) -> Result<Person, PersonError> {
+        if let Some(known) = self.account(&name.to_lowercase()) {
+            return Ok(known.person());
+        }
+        let described = Person::described(Some(name), None, None)?;
+        let person = described.ok_or_else(|| PersonError::NoLogin(name.to_owned()))?;
+        if self.accounts.len() < MAX_HELD {
+            self.accounts.insert(person.id.clone(), Account::new(&person));
+        }
+        Ok(person)
+    }
+
+    pub(super) fn subscription_mut(&mut self, id: &str) -> Option<&mut Held> {
+        self.subscriptions.iter_mut().find(|held| held.shown.id == id)
+    }
+
+    pub(super) fn sender(&mut self, callback: &Url) -> Result<Sender, String> {
+        if let Some(sender) = self.senders.get(callback) {
+            return Ok(sender.clone());
+        }
+        if self.senders.len() >= MAX_LOG {
+            self.senders.clear();
+        }
+        let sender = Sender::new(callback.clone(), &[]).map_err(|error| error.to_string())?;
+        self.senders.insert(callback.clone(), sender.clone());
+        Ok(sender)
+    }
+
+    pub(super) fn note(&mut self, delivery: Delivery) {
+        if self.log.len() >= MAX_LOG {
+            self.log.pop_front();
+        }
+        self.log.push_back(delivery);
+    }
+
+    pub(super) fn new_code(
+        &mut self,
+        user_id: &str,
+        scopes: BTreeSet<String>,
+        redirect_url: &str,
+        now: OffsetDateTime,
+    ) -> String {
+        self.codes.retain(|_, code| code.expires_at > now);
+        if self.codes.len() >= MAX_HELD {
+            self.codes.clear();
+        }
+        let (user_id, redirect_url) = (user_id.to_owned(), redirect_url.to_owned());
+        let text = random_text();
+        self.codes.insert(text.clone(), Code { user_id, scopes, redirect_url, expires_at: now + CODE_LIFETIME });
+        text
+    }
+
+    pub(super) fn new_access_token(&mut self, token: Token, now: OffsetDateTime) -> String {
+        self.access_tokens.retain(|_, token| token.is_alive(now));
+        insert(&mut self.access_tokens, token)
+    }
+
+    pub(super) fn new_refresh_token(&mut self, token: Token) -> String {
+        insert(&mut self.refresh_tokens, token)
+    }
+
+    /// Ends every token of these users, or of the application itself.
+    pub(super) fn end_tokens(&mut self, is_doomed: impl Fn(&Token) -> bool) {
+        self.access_tokens.retain(|_, token| !is_doomed(token));
+        self.refresh_tokens.retain(|_, token| !is_doomed(token));
+    }
+}
+
+impl Account {
+    pub(super) fn new(person: &Person) -> Self {
+        Self {
+            id: person.id.clone(),
+            login: person.login.clone(),
+            display_name: person.display_name.clone(),
+            title: "Speedrun practice, then co-op".to_owned(),
+            game_id: "27471".to_owned(),
+            game_name: "Minecraft".to_owned(),
+            language: "en".to_owned(),
+            labels: Vec::new(),
+            stream: None,
+        }
+    }
+
+    pub(super) fn person(&self) -> Person {
+        Person { id: self.id.clone(), login: self.login.clone(), display_name: self.display_name.clone() }
+    }
+}
+
+impl Token {
+    pub(super) fn is_alive(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
+/// As long as Twitch's. Not seeded: two runs must not hand out the same tokens.
+fn random_text() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), 30).to_lowercase()
+}
+
+fn insert(tokens: &mut HashMap<String, Token>, token: Token) -> String {
+    if tokens.len() >= MAX_HELD {
+        tokens.clear();
+    }
+    let text = random_text();
+    tokens.insert(text.clone(), token);
+    text
+}

@@ -1,0 +1,130 @@
+//! Why Helix didn't do what it was asked, in words for a person.
+
+use time::OffsetDateTime;
+
+use crate::twitch::http::Outage;
+use crate::twitch::oauth::OAuthError;
+
+/// Why a call brought nothing. `call` completes the sentence "Twitch refused to …".
+#[derive(Debug, thiserror::Error)]
+pub enum HelixError {
+    /// Not now.
+    #[error("can't {call}: {source}")]
+    Outage {
+        /// What was tried.
+        call: &'static str,
+        /// What is wrong.
+        source: Outage,
+    },
+    /// There is no app token to call with.
+    #[error("can't get an app token: {0}")]
+    Token(#[from] OAuthError),
+    /// Twitch understood and said no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The rate limit ends later than we are ready to wait for.
+    #[error("can't {call}: Twitch's rate limit is used up until {until}")]
+    RateLimited {
+        /// What was tried.
+        call: &'static str,
+        /// When calls are possible again.
+        until: OffsetDateTime,
+    },
+    /// An answer that isn't in Helix's shape.
+    #[error("can't {call}: Twitch's answer can't be read: {reason}")]
+    Malformed {
+        /// What was tried.
+        call: &'static str,
+        /// Where it is wrong.
+        reason: String,
+    },
+}
+
+impl HelixError {
+    /// How Twitch refused, if it did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<RefusalKind> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may work later with nobody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Outage { .. } | Self::RateLimited { .. } => true,
+            Self::Token(error) => error.is_transient(),
+            Self::Refused(_) | Self::Malformed { .. } => false,
+        }
+    }
+}
+
+/// Twitch's no.
+#[derive(Debug, thiserror::Error)]
+#[error("Twitch refused to {call}: {message} ({status}: {})", kind.meaning())]
+pub struct Refusal {
+    /// What was tried.
+    pub call: &'static str,
+    /// What it means to us.
+    pub kind: RefusalKind,
+    /// The HTTP status.
+    pub status: u16,
+    /// Twitch's own message.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(call: &'static str, status: u16, message: String) -> Self {
+        let kind = match status {
+            400 => RefusalKind::BadRequest,
+            401 => RefusalKind::TokenRefused,
+            403 => RefusalKind::NoConsent,
+            404 => RefusalKind::NotFound,
+            409 => RefusalKind::AlreadyExists,
+            410 => RefusalKind::Withdrawn,
+            429 => RefusalKind::LimitReached,
+            _ => RefusalKind::Other,
+        };
+        Self { call, kind, status, message }
+    }
+}
+
+/// What a refusal means (helix.md, the tables of errors).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// 400: a parameter is missing or wrong.
+    BadRequest,
+    /// 401, even with a new token.
+    TokenRefused,
+    /// 403: somebody has not consented to what this needs.
+    NoConsent,
+    /// 404.
+    NotFound,
+    /// 409: the same type, condition and callback.
+    AlreadyExists,
+    /// 410.
+    Withdrawn,
+    /// 429 that isn't about the rate of calls: too many subscriptions of a kind, or too costly.
+    LimitReached,
+    /// Anything else.
+    Other,
+}
+
+impl RefusalKind {
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::BadRequest => "Twitch does not take the request as it is; repeating it can't help",
+            Self::TokenRefused => "the app token was refused, a new one too: client id and secret must belong together",
+            Self::NoConsent => "the user has not granted this application a scope that it needs",
+            Self::NotFound => "it does not exist, or no longer",
+            Self::AlreadyExists => "the same type, condition and callback is subscribed to already",
+            Self::Withdrawn => "Twitch no longer offers this",
+            Self::LimitReached => {
+                "a limit on subscriptions, not on the rate of calls: waiting can't help, deleting some can"
+            }
+            Self::Other => "unexpected",
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Twitch's REST API, as far as an EventSub backend needs it (helix.md).
+//!
+//! Every call uses the app token. It is renewed once if Twitch refuses it; outages are waited out
+//! for a bounded time; the rate limit is obeyed before Twitch has to insist.
+
+mod bucket;
+mod error;
+mod types;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use self::bucket::Bucket;
+pub use self::error::{HelixError, Refusal, RefusalKind};
+pub use self::types::{
+    ChannelInformation, Condition, NewSubscription, Stream, Subscription, SubscriptionList, Transport, User,
+};
+use self::types::{Listing, SubscriptionRequest};
+use super::app_token::AppTokens;
+use super::http::Http;
+
+/// The most ids or logins that one call takes.
+const MAX_IDS: usize = 100;
+
+/// The most pages that are read of one list. At 100 subscriptions a page this is ten times what
+/// `max_total_cost` allows, so only a server that never ends its list gets there.
+const MAX_PAGES: usize = 1_000;
+
+/// How often one call waits for the rate limit.
+const MAX_RATE_LIMIT_WAITS: usize = 3;
+
+/// A client of Helix. Clones share the token and the rate limit.
+#[derive(Clone, Debug)]
+pub struct Helix(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    api_url: Url,
+    http: Http,
+    tokens: Arc<AppTokens>,
+    bucket: Bucket,
+}
+
+/// One call: what it is in a sentence that begins "Twitch refused to", and how to make it.
+struct Call<'a> {
+    name: &'static str,
+    method: Method,
+    path: &'static str,
+    query: Vec<(&'static str, &'a str)>,
+    body: Option<serde_json::Value>,
+}
+
+impl<'a> Call<'a> {
+    fn get(name: &'static str, path: &'static str, query: Vec<(&'static str, &'a str)>) -> Self {
+        Self { name, method: Method::GET, path, query, body: None }
+    }
+}
+
+impl Helix {
+    /// `api_url` is the base, `https://api.twitch.tv/helix` for the real Twitch. Patience and clock
+    /// are those of `tokens`.
+    #[must_use]
+    pub fn new(api_url: Url, tokens: Arc<AppTokens>) -> Self {
+        let http = tokens.oauth().http().clone();
+        Self(Arc::new(Inner { api_url, http, tokens, bucket: Bucket::default() }))
+    }
+
+    /// The users who have these logins; whom Twitch does not know is missing.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn users_by_login(&self, logins: &[impl AsRef<str>]) -> Result<Vec<User>, HelixError> {
+        self.look_up("look up users", "users", "login", logins).await
+    }
+
+    /// The users who have these ids; whom Twitch does not know is missing.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn users_by_id(&self, ids: &[impl AsRef<str>]) -> Result<Vec<User>, HelixError> {
+        self.look_up("look up users", "users", "id", ids).await
+    }
+
+    /// The streams of those of these channels that are live.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn streams(&self, user_ids: &[impl AsRef<str>]) -> Result<Vec<Stream>, HelixError> {
+        self.look_up("look up streams", "streams", "user_id", user_ids).await
+    }
+
+    /// Title, category, language and labels of these channels; unknown ones are missing.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn channels(&self, ids: &[impl AsRef<str>]) -> Result<Vec<ChannelInformation>, HelixError> {
+        self.look_up("look up channels", "channels", "broadcaster_id", ids).await
+    }
+
+    /// Every webhook and conduit subscription of the application, whatever its status, each once.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn subscriptions(&self) -> Result<SubscriptionList, HelixError> {
+        let pages = self.pages::<Subscription>("list the subscriptions", "eventsub/subscriptions", &[], None).await?;
+        let (total_cost, max_total_cost) = pages.last().map_or((0, 0), |page| (page.total_cost, page.max_total_cost));
+        let mut seen = HashSet::new();
+        let mut subscriptions: Vec<_> = pages.into_iter().flat_map(|page| page.data).collect();
+        subscriptions.retain(|subscription| seen.insert(subscription.id.clone()));
+        Ok(SubscriptionList { subscriptions, total_cost, max_total_cost })
+    }
+
+    /// Subscribes. Twitch sends its challenge to the callback at once, maybe before this returns.
+    ///
+    /// # Errors
+    /// [`HelixError`]. After an outage in mid-call the subscription may exist, so that the
+    /// repetition is told [`RefusalKind::AlreadyExists`].
+    pub async fn create_subscription(&self, wanted: &NewSubscription<'_>) -> Result<Subscription, HelixError> {
+        let name = "create the subscription";
+        let body = serde_json::to_value(SubscriptionRequest::from(wanted))
+            .map_err(|error| HelixError::Malformed { call: name, reason: error.to_string() })?;
+        let call = Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
+        let listing: Listing<Subscription> = read(name, &self.send(&call).await?)?;
+        let missing = || HelixError::Malformed { call: name, reason: "it holds no subscription".to_owned() };
+        listing.data.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Ends a subscription.
+    ///
+    /// # Errors
+    /// [`HelixError`]; [`RefusalKind::NotFound`] if there is none of this id (any more).
+    pub async fn delete_subscription(&self, id: &str) -> Result<(), HelixError> {
+        let call = Call {
+            name: "delete the subscription",
+            method: Method::DELETE,
+            path: "eventsub/subscriptions",
+            query: vec![("id", id)],
+            body: None,
+        };
+        self.send(&call).await.map(drop)
+    }
+
+    async fn look_up<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        path: &'static str,
+        parameter: &'static str,
+        values: &[impl AsRef<str>],
+    ) -> Result<Vec<T>, HelixError> {
+        let mut found = Vec::new();
+        for chunk in values.chunks(MAX_IDS) {
+            let mut query: Vec<_> = chunk.iter().map(|value| (parameter, value.as_ref())).collect();
+            if path == "streams" {
+                query.push(("first", "100"));
+            }
+            let pages = self.pages::<T>(name, path, &query, Some(chunk.len())).await?;
+            found.extend(pages.into_iter().flat_map(|page| page.data));
+        }
+        Ok(found)
+    }
+
+    /// Reads on until there is no cursor, or everything that was asked for has come. A page may be
+    /// empty without being the last (helix.md "Pagination").
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        path: &'static str,
+        query: &[(&'static str, &str)],
+        enough: Option<usize>,
+    ) -> Result<Vec<Listing<T>>, HelixError> {
+        let mut pages: Vec<Listing<T>> = Vec::new();
+        let mut count = 0;
+        while pages.len() < MAX_PAGES {
+            let mut query = query.to_vec();
+            let cursor = pages.last().and_then(Listing::cursor);
+            query.extend(cursor.map(|cursor| ("after", cursor)));
+            let page: Listing<T> = read(name, &self.send(&Call::get(name, path, query)).await?)?;
+            count += page.data.len();
+            let is_last = page.cursor().is_none() || enough.is_some_and(|enough| count >= enough);
+            pages.push(page);
+            if is_last {
+                return Ok(pages);
+            }
+        }
+        Err(HelixError::Malformed { call: name, reason: format!("the list has no end after {MAX_PAGES} pages") })
+    }
+
+    /// Makes a call until there is an answer to keep.
+    async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, HelixError> {
+        let Inner { http, tokens, bucket, .. } = &*self.0;
+        let mut token = tokens.get().await?;
+        let (mut is_renewed, mut waits) = (false, 0);
+        loop {
+            self.wait_for_points(call.name).await?;
+            let request = self.request(call, token.access_token.expose_secret())?;
+            let answer =
+                http.send(request).await.map_err(|outage| HelixError::Outage { call: call.name, source: outage })?;
+            let is_bucket_empty = bucket.note(&answer.headers, http.clock().now());
+            match answer.status.as_u16() {
+                200..300 => return Ok(answer.body),
+                401 if !is_renewed => {
+                    token = tokens.replace(&token.access_token).await?;
+                    is_renewed = true;
+                }
+                429 if is_bucket_empty && waits < MAX_RATE_LIMIT_WAITS => waits += 1,
+                status => return Err(HelixError::Refused(Refusal::new(call.name, status, answer.message()))),
+            }
+        }
+    }
+
+    async fn wait_for_points(&self, call: &'static str) -> Result<(), HelixError> {
+        let http = &self.0.http;
+        while let Err(until) = self.0.bucket.take(http.clock().now()) {
+            if until - http.clock().now() > http.patience().rate_limit_wait {
+                return Err(HelixError::RateLimited { call, until });
+            }
+            tracing::info!(call, %until, "waiting for Twitch's rate limit");
+            http.clock().sleep_until(until).await;
+        }
+        Ok(())
+    }
+
+    fn request(&self, call: &Call<'_>, token: &str) -> Result<reqwest::Request, HelixError> {
+        let url = super::endpoint(&self.0.api_url, call.path);
+        let mut request = self.0.http.client().request(call.method.clone(), url).bearer_auth(token);
+        request = request.header("Client-Id", self.0.tokens.oauth().client_id());
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let unsendable = |error: reqwest::Error| error.without_url().to_string();
+        request.build().map_err(|error| HelixError::Malformed { call: call.name, reason: unsendable(error) })
+    }
+}
+
+fn read<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, HelixError> {
+    let deserializer = &mut serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| HelixError::Malformed { call, reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A promise to the compiler: calls may run in tasks of their own.
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn calls_can_be_spawned(helix: &Helix, ids: &[&str]) {
+        fn must_be_send(_: impl Send) {}
+        must_be_send(helix.users_by_id(ids));
+        must_be_send(helix.subscriptions());
+    }
+}

@@ -1,0 +1,327 @@
+//! The Helix client against the fake Twitch: what it finds, how it fails and what it says then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use showtime::clock::Clock;
+use showtime::mock::server::{ChannelEdit, Faults, MockConfig, Telling};
+use showtime::twitch::app_token::AppTokens;
+use showtime::twitch::helix::{Condition, Helix, HelixError, RefusalKind};
+use showtime::twitch::http::Patience;
+use showtime::twitch::oauth::{Credentials, OAuth};
+use url::Url;
+
+use crate::support::recorder::{Answer, Recorder, Request};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, impatience};
+
+fn condition(field: &str, id: &str) -> Condition {
+    Condition::from([(field.to_owned(), id.to_owned())])
+}
+
+/// Asserts what a refused call says to a person.
+fn assert_refused<T: std::fmt::Debug>(result: Result<T, HelixError>, kind: RefusalKind, text: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.refusal(), Some(kind), "{error}");
+    assert_eq!(error.to_string(), text);
+    assert!(!error.is_transient());
+}
+
+/// A server that hands out tokens and answers everything else as told.
+fn server(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> (Recorder, Clock, Helix) {
+    let recorder = Recorder::start(move |request| match request.path.as_str() {
+        "/token" => Answer::new(
+            200,
+            "application/json",
+            r#"{"access_token":"canary-token","expires_in":5011271,"token_type":"bearer"}"#,
+        ),
+        _ => respond(request),
+    });
+    let (url, clock) = (Url::parse(&recorder.url("")).unwrap(), Clock::default());
+    let (_, helix) = clients(url.clone(), &url, impatience(), &clock);
+    (recorder, clock, helix)
+}
+
+fn json(status: u16, body: &str) -> Answer {
+    Answer::new(status, "application/json", body)
+}
+
+#[tokio::test]
+async fn users_streams_and_channels_are_found_and_strangers_are_missing() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    world.add_channel("CopperKite").unwrap();
+    let stream_id = world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let edit = ChannelEdit { title: Some("Überraschung".to_owned()), ..ChannelEdit::default() };
+    world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+
+    let users = twitch.helix.users_by_login(&[CHANNEL, "copperkite", "nobody_at_all"]).await.unwrap();
+    let mut found: Vec<_> = users.iter().map(|user| (user.login.as_str(), user.display_name.as_str())).collect();
+    found.sort_unstable();
+    assert_eq!(found, [("copperkite", "CopperKite"), (CHANNEL, CHANNEL)]);
+    assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID, "1"]).await.unwrap().len(), 1);
+
+    let streams = twitch.helix.streams(&[CHANNEL_ID, "71330092"]).await.unwrap();
+    assert_eq!(streams.iter().map(|stream| &stream.id).collect::<Vec<_>>(), [&stream_id], "offline is missing");
+    assert_eq!((streams[0].user_login.as_str(), streams[0].title.as_str()), (CHANNEL, "Überraschung"));
+
+    let channels = twitch.helix.channels(&[CHANNEL_ID, "1"]).await.unwrap();
+    assert_eq!(channels.len(), 1);
+    assert_eq!(channels[0].title, "Überraschung");
+    assert!(twitch.helix.streams(&[""; 0]).await.unwrap().is_empty(), "nothing asked, nothing called");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn any_number_of_channels_is_asked_for_a_hundred_at_a_time() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    let logins: Vec<_> = (0..250).map(|n| format!("channel_{n}")).collect();
+    let ids: Vec<_> = logins.iter().map(|login| world.add_channel(login).unwrap().id).collect();
+    for login in &logins[..180] {
+        world.go_live(login, Telling::Silent).unwrap();
+    }
+    assert_eq!(twitch.helix.streams(&ids).await.unwrap().len(), 180);
+    assert_eq!(twitch.helix.users_by_login(&logins).await.unwrap().len(), 250);
+    assert_eq!(twitch.helix.channels(&ids).await.unwrap().len(), 250);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn all_pages_of_subscriptions_are_read() {
+    let twitch = Twitch::with(MockConfig { page_size: 50, ..MockConfig::default() }).await;
+    let callback = callback(|_| Answer::status(204));
+    let mut created = Vec::new();
+    for n in 0..120 {
+        let id = twitch.mock.world.add_channel(&format!("channel_{n}")).unwrap().id;
+        let condition = condition("broadcaster_user_id", &id);
+        created.push(twitch.subscribe_to("stream.online", "1", &condition, &callback.url("/")).await.unwrap().id);
+    }
+    let list = twitch.helix.subscriptions().await.unwrap();
+    assert_eq!(list.subscriptions.iter().map(|held| held.id.clone()).collect::<Vec<_>>(), created, "oldest first");
+    assert_eq!((list.total_cost, list.max_total_cost), (120, 10_000));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_page_is_not_the_last_and_what_comes_twice_counts_once() {
+    let (recorder, _, helix) = server(|request| {
+        let subscription = r#"{"id":"1","status":"a status of tomorrow","type":"stream.online","version":"1","cost":1,
+            "condition":{"broadcaster_user_id":"2"},"created_at":"2026-03-01T09:00:00.123456789Z",
+            "transport":{"method":"conduit","conduit_id":"c"},"field_of_tomorrow":[]}"#;
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        assert_eq!(request.headers["authorization"], "Bearer canary-token");
+        let page = match CALLS.fetch_add(1, Ordering::SeqCst) {
+            0 => format!(r#"{{"data":[{subscription}],"pagination":{{"cursor":"a"}}}}"#),
+            1 => r#"{"data":[],"pagination":{"cursor":"b"}}"#.to_owned(),
+            _ => format!(r#"{{"data":[{subscription}],"pagination":{{}},"total_cost":1,"max_total_cost":10}}"#),
+        };
+        json(200, &page)
+    });
+    let list = helix.subscriptions().await.unwrap();
+    assert_eq!(list.subscriptions.len(), 1);
+    assert_eq!((list.total_cost, list.max_total_cost), (1, 10));
+    assert_eq!(recorder.requests().len(), 4, "a token and three pages");
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_subscription_says_what_it_means() {
+    let config = MockConfig { max_total_cost: 3, allow_local_http: false, ..MockConfig::default() };
+    let twitch = Twitch::with(config).await;
+    let at = |host: &str| format!("https://{host}.invalid/callback");
+    let create = async |kind: &str, version: &str, callback: &str| twitch.subscribe(kind, version, callback).await;
+    let bad = |message: &str| {
+        format!(
+            "Twitch refused to create the subscription: {message} (400: Twitch does not take the request as it is; \
+             repeating it can't help)"
+        )
+    };
+    for (kind, version, callback, message) in [
+        ("channel.follow", "1", at("a"), "invalid subscription type and version"),
+        ("channel.fellow", "1", at("a"), "invalid subscription type and version"),
+        ("user.update", "1", at("a"), "invalid condition: user_id is required"),
+        (
+            "stream.online",
+            "1",
+            "https://a.invalid:8443/".to_owned(),
+            "invalid callback: must be https on port 443, without a fragment",
+        ),
+        (
+            "stream.online",
+            "1",
+            "http://127.0.0.1/".to_owned(),
+            "invalid callback: must be https on port 443, without a fragment",
+        ),
+    ] {
+        assert_refused(create(kind, version, &callback).await, RefusalKind::BadRequest, &bad(message));
+    }
+    let stranger = condition("broadcaster_user_id", "12");
+    let result = twitch.subscribe_to("stream.online", "1", &stranger, &at("a")).await;
+    assert_refused(result, RefusalKind::BadRequest, &bad("invalid condition: there is no user 12"));
+
+    let text = "Twitch refused to create the subscription: subscription missing proper authorization (403: the user \
+                has not granted this application a scope that it needs)";
+    assert_refused(create("channel.follow", "2", &at("a")).await, RefusalKind::NoConsent, text);
+
+    create("stream.online", "1", &at("a")).await.unwrap();
+    let text = "Twitch refused to create the subscription: subscription already exists (409: the same type, condition \
+                and callback is subscribed to already)";
+    assert_refused(create("stream.online", "1", &at("a")).await, RefusalKind::AlreadyExists, text);
+
+    for host in ["b", "c"] {
+        create("stream.online", "1", &at(host)).await.unwrap();
+    }
+    let limit = |what: &str| {
+        format!(
+            "Twitch refused to create the subscription: maximum {what} exceeded (429: a limit on subscriptions, not \
+             on the rate of calls: waiting can't help, deleting some can)"
+        )
+    };
+    let result = create("stream.online", "1", &at("d")).await;
+    assert_refused(result, RefusalKind::LimitReached, &limit("subscriptions with type and condition"));
+    assert_refused(create("channel.raid", "1", &at("a")).await, RefusalKind::LimitReached, &limit("total cost"));
+
+    let text = "Twitch refused to delete the subscription: subscription not found (404: it does not exist, or no \
+                longer)";
+    assert_refused(twitch.helix.delete_subscription("gone").await, RefusalKind::NotFound, text);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn other_refusals_are_told_in_twitchs_words() {
+    for (status, body, kind, text) in [
+        (
+            410,
+            r#"{"message":"this API was removed"}"#,
+            RefusalKind::Withdrawn,
+            "this API was removed (410: Twitch no longer offers this)",
+        ),
+        (418, "<html>", RefusalKind::Other, "I'm a teapot (418: unexpected)"),
+        (302, "", RefusalKind::Other, "Found (302: unexpected)"),
+    ] {
+        let (_recorder, _, helix) = server(move |_| json(status, body));
+        let text = format!("Twitch refused to look up users: {text}");
+        assert_refused(helix.users_by_id(&["1"]).await, kind, &text);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_says_where() {
+    let (_recorder, _, helix) = server(|_| json(200, r#"{"data":[{"id":7}]}"#));
+    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "can't look up users: Twitch's answer can't be read: data[0].id: invalid type: integer `7`, expected a string \
+         at line 1 column 16"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_dies_is_replaced_without_anybody_noticing() {
+    let twitch = Twitch::start().await;
+    twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap();
+    twitch.mock.world.end_app_tokens();
+    assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1, "refused, then renewed");
+    twitch.clock.advance(time::Duration::days(61));
+    assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1, "expired, then renewed");
+
+    twitch.mock.world.set_faults(Faults { token_revoked: 1.0, ..Faults::default() }).unwrap();
+    let text = "Twitch refused to look up users: Invalid OAuth token (401: the app token was refused, a new one too: \
+                client id and secret must belong together)";
+    assert_refused(twitch.helix.users_by_id(&[CHANNEL_ID]).await, RefusalKind::TokenRefused, text);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_token_serves_however_many_callers_need_it_at_once() {
+    let (recorder, clock, helix) = server(|_| json(200, r#"{"data":[]}"#));
+    let tokens = |recorder: &Recorder| recorder.requests().iter().filter(|r| r.path == "/token").count();
+    let all = |helix: &Helix| {
+        let helix = helix.clone();
+        futures_util::future::join_all((0..10).map(move |_| {
+            let helix = helix.clone();
+            async move { helix.users_by_id(&["1"]).await.map(drop) }
+        }))
+    };
+    assert!(all(&helix).await.iter().all(Result::is_ok));
+    assert_eq!(tokens(&recorder), 1);
+    clock.advance(time::Duration::seconds(5_011_271 - 200));
+    assert!(all(&helix).await.iter().all(Result::is_ok));
+    assert_eq!(tokens(&recorder), 2, "shortly before it expires, a new one");
+}
+
+#[tokio::test]
+async fn an_application_that_twitch_does_not_know_gets_no_token() {
+    let twitch = Twitch::start().await;
+    let known = credentials(twitch.mock.world.config());
+    let wrong = Credentials { client_secret: "canary-secret".to_owned().into(), ..known };
+    let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), impatience(), Clock::default()).unwrap();
+    let helix = Helix::new(twitch.mock.api_url(), Arc::new(AppTokens::new(oauth, None)));
+    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "can't get an app token: Twitch does not accept this application: invalid client secret. Its client id, \
+         client secret and redirect URL must be those shown at dev.twitch.tv/console"
+    );
+    assert!(!error.is_transient());
+    assert!(!format!("{error:?} {helix:?}").contains("canary"), "{error:?} {helix:?}");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn short_outages_are_waited_out_and_long_ones_told() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    world.set_faults(Faults { fail_next_helix: 3, ..Faults::default() }).unwrap();
+    assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1);
+
+    world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    let error = twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap_err();
+    let host = twitch.mock.base_url().replace("http://", "");
+    assert_eq!(error.to_string(), format!("can't look up users: {host} is in trouble: Helix is unwell (503)"));
+    assert!(error.is_transient());
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
+    let twitch = Twitch::start().await;
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unused.local_addr().unwrap();
+    let api_url = Url::parse(&format!("http://{address}/")).unwrap();
+    let patience = Patience { retries: 1, timeout: Duration::from_millis(100), ..impatience() };
+    let (_, helix) = clients(api_url, &twitch.mock.auth_url(), patience, &twitch.clock);
+
+    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("can't look up users: {address} did not answer within 0.1 s"));
+    assert!(error.is_transient());
+    drop(unused);
+    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    let text = format!("can't look up users: {address} can't be reached: Connection refused");
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert!(error.is_transient());
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_bucket_is_waited_for_and_a_long_wait_is_refused() {
+    let twitch = Twitch::with(MockConfig { rate_limit: 2, ..MockConfig::default() }).await;
+    for _ in 0..2 {
+        twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap();
+    }
+    let helix = twitch.helix.clone();
+    let third = tokio::spawn(async move { helix.users_by_id(&[CHANNEL_ID]).await.map(|users| users.len()) });
+    eventually("the third call goes through", || {
+        twitch.clock.advance(time::Duration::seconds(5));
+        third.is_finished().then_some(())
+    })
+    .await;
+    assert_eq!(third.await.unwrap().unwrap(), 1);
+
+    twitch.clock.advance(time::Duration::minutes(2));
+    twitch.mock.world.use_up_rate_limit(600);
+    let error = twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap_err();
+    assert!(error.to_string().starts_with("can't look up users: Twitch's rate limit is used up until 20"), "{error}");
+    assert!(matches!(error, HelixError::RateLimited { .. }) && error.is_transient());
+    twitch.mock.stop().await.unwrap();
+}

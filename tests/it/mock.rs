@@ -1,0 +1,370 @@
+//! The fake Twitch as a sender: challenges, signatures, redelivery, giving up, faults, control.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use showtime::mock::server::{Delivery, Faults, MockConfig, StoryError, Telling};
+use showtime::twitch::catalogue::{self, Availability};
+use showtime::twitch::event::Event;
+use showtime::twitch::eventsub::{Headers, Incoming, Verified};
+use showtime::twitch::helix::RefusalKind;
+use showtime::twitch::signature::{Verifier, WebhookSecret};
+
+use crate::support::recorder::{Answer, Recorder, Request};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, eventually, received};
+
+fn message_id(request: &Request) -> String {
+    request.twitch("message-id").unwrap().to_owned()
+}
+
+/// What has arrived, once it is so many.
+async fn arrived(callback: &Recorder, message_type: &str, count: usize) -> Vec<Request> {
+    let what = format!("{count} of type {message_type}");
+    eventually(&what, || Some(received(callback, message_type)).filter(|found| found.len() >= count)).await
+}
+
+/// An enabled subscription.
+async fn enabled(twitch: &Twitch, kind: &str, version: &str, callback: &Recorder) -> String {
+    let id = twitch.subscribe(kind, version, &callback.url("/callback")).await.unwrap().id;
+    twitch.until_status(&id, "enabled").await;
+    id
+}
+
+/// The program's own reading of a message, if it is genuine.
+fn verify(request: &Request, now: time::OffsetDateTime) -> Incoming {
+    let headers = Headers {
+        message_id: request.twitch("message-id").unwrap(),
+        message_type: request.twitch("message-type").unwrap(),
+        timestamp: request.twitch("message-timestamp").unwrap(),
+        signature: request.twitch("message-signature").unwrap(),
+        subscription_type: request.twitch("subscription-type"),
+        subscription_version: request.twitch("subscription-version"),
+    };
+    let verifier = Verifier::new([&WebhookSecret::new(SECRET).unwrap()]);
+    let timestamp = showtime::twitch::eventsub::parse_timestamp(headers.timestamp).unwrap();
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    Verified::new(headers, timestamp, body.into(), &verifier, now).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_happens_reaches_the_callback_signed() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    let id = enabled(&twitch, "stream.online", "1", &callback).await;
+    let challenge = &received(&callback, "webhook_callback_verification")[0];
+    assert!(matches!(verify(challenge, twitch.clock.now()), Incoming::Challenge(text) if text.len() == 43));
+    assert_eq!(challenge.json()["subscription"]["status"], "webhook_callback_verification_pending");
+
+    let stream_id = twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    let request = &arrived(&callback, "notification", 1).await[0];
+    let Incoming::Message(message) = verify(request, twitch.clock.now()) else { panic!("a message") };
+    let Some(Event::StreamOnline(online)) = message.content.event else { panic!("stream.online") };
+    assert_eq!((online.broadcaster.id.as_str(), online.id.as_str()), (CHANNEL_ID, stream_id.as_str()));
+    assert_eq!(message.content.subscription.unwrap().id.as_str(), id);
+    let stream = twitch.helix.streams(&[CHANNEL_ID]).await.unwrap().remove(0);
+    assert_eq!((stream.id, stream.started_at), (stream_id, online.started_at), "Helix says the same");
+    assert!(!format!("{:?}", twitch.mock).contains(SECRET));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_that_is_offered_can_happen() {
+    let twitch = Twitch::start().await;
+    twitch.mock.world.add_channel("copperkite").unwrap();
+    let offered = || catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated);
+    for kind in offered() {
+        let sent = twitch.mock.world.emit(&kind.name, Some(&kind.version), None, None, &[]);
+        assert_eq!(sent.unwrap(), 0, "nobody is subscribed to {}", kind.name);
+    }
+    let unknown = twitch.mock.world.emit("channel.fellow", None, None, None, &[]);
+    assert!(matches!(unknown, Err(StoryError::UnknownType(_))));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_who_subscribed_to_it_is_told() {
+    let twitch = Twitch::start().await;
+    twitch.consent(&["moderator:read:followers", "bits:read", "channel:read:subscriptions"]).await;
+    let callback = callback(|_| Answer::status(204));
+    for (kind, version) in [("channel.follow", "2"), ("channel.cheer", "1"), ("channel.raid", "1")] {
+        enabled(&twitch, kind, version, &callback).await;
+    }
+    let world = &twitch.mock.world;
+    world.add_channel("copperkite").unwrap();
+    assert_eq!(world.follow("copperkite", "quietotter").unwrap(), 0, "another channel");
+    assert_eq!(world.subscribe(CHANNEL, "quietotter", "2000").unwrap(), 0, "another type");
+    assert_eq!(world.follow(CHANNEL, "NewFriend").unwrap(), 1);
+    assert_eq!(world.cheer(CHANNEL, "quietotter", 250).unwrap(), 1);
+    assert_eq!(world.raid(CHANNEL, "copperkite", 99).unwrap(), 1);
+    assert_eq!(world.raid("copperkite", CHANNEL, 99).unwrap(), 0, "subscribed to raids towards it");
+    let mut events: Vec<_> =
+        arrived(&callback, "notification", 3).await.iter().map(|r| r.json()["event"].clone()).collect();
+    events.sort_by_key(Value::to_string);
+    let has = |field: &str, value: Value| events.iter().any(|event| event[field] == value);
+    assert!(has("user_name", json!("NewFriend")) && has("bits", json!(250)) && has("viewers", json!(99)), "{events:?}");
+    assert_eq!(events.len(), 3);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_challenge_must_be_answered_exactly() {
+    let twitch = Twitch::start().await;
+    let challenge = |request: &Request| request.json()["challenge"].as_str().unwrap().to_owned();
+    let slow = Recorder::start(move |request| {
+        std::thread::sleep(Duration::from_millis(700));
+        Answer::new(200, "text/plain", &challenge(request))
+    });
+    let wrong = Recorder::start(|_| Answer::new(200, "text/plain", "something else"));
+    let as_json = Recorder::start(move |request| Answer::new(200, "application/json", &challenge(request)));
+    let quoted =
+        Recorder::start(move |request| Answer::new(200, "text/plain", &request.json()["challenge"].to_string()));
+    let forbidden = Recorder::start(|_| Answer::status(403));
+    let elsewhere = Recorder::start(|_| Answer::status(302));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (callback, outcome) in [
+        (slow.url("/"), "no answer within 500ms".to_owned()),
+        (wrong.url("/"), "its body is not just ".to_owned()),
+        (as_json.url("/"), "its content type is not text/plain".to_owned()),
+        (quoted.url("/"), "its body is not just ".to_owned()),
+        (forbidden.url("/"), "its status is 403".to_owned()),
+        (elsewhere.url("/"), "its status is 302".to_owned()),
+        (format!("http://{nobody}/"), format!("nothing listens at http://{nobody}/")),
+    ] {
+        let id = twitch.subscribe("stream.online", "1", &callback).await.unwrap().id;
+        twitch.until_status(&id, "webhook_callback_verification_failed").await;
+        let said = twitch.mock.world.deliveries().pop().unwrap().outcome;
+        assert!(said.starts_with(&outcome), "{said}, not {outcome}");
+    }
+    assert_eq!(twitch.mock.world.deliveries().len(), 7, "challenges are not repeated");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_taken_comes_again_under_the_same_id() {
+    let twitch = Twitch::start().await;
+    let count = AtomicU32::new(0);
+    let callback = callback(move |_| Answer::status(if count.fetch_add(1, Ordering::SeqCst) < 2 { 503 } else { 204 }));
+    enabled(&twitch, "stream.online", "1", &callback).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    let requests = arrived(&callback, "notification", 3).await;
+    assert_eq!(requests.iter().map(message_id).collect::<BTreeSet<_>>().len(), 1);
+    assert_eq!(requests.iter().map(|r| r.twitch("message-retry").unwrap()).collect::<Vec<_>>(), ["0", "1", "2"]);
+    assert!(requests.iter().all(|request| matches!(verify(request, twitch.clock.now()), Incoming::Message(_))));
+    let log = eventually("the log", || Some(twitch.mock.world.deliveries()).filter(|log| log.len() == 4)).await;
+    let outcomes: Vec<_> = log.iter().map(|delivery: &Delivery| delivery.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["200", "its status is 503", "its status is 503", "204"]);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_subscription_whose_messages_get_lost_is_revoked() {
+    let twitch = Twitch::with(MockConfig { tolerated_losses: 1, ..MockConfig::default() }).await;
+    let callback = callback(|request| match request.twitch("message-type") {
+        Some("revocation") => Answer::status(204),
+        _ => Answer::status(500),
+    });
+    let id = enabled(&twitch, "stream.online", "1", &callback).await;
+    let world = &twitch.mock.world;
+    world.go_live(CHANNEL, Telling::Told).unwrap();
+    arrived(&callback, "notification", 5).await;
+    world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    world.go_live(CHANNEL, Telling::Told).unwrap();
+    twitch.until_status(&id, "notification_failures_exceeded").await;
+    let revocation = &arrived(&callback, "revocation", 1).await[0];
+    assert_eq!(revocation.json()["subscription"]["status"], "notification_failures_exceeded");
+    assert!(matches!(verify(revocation, twitch.clock.now()), Incoming::Message(_)));
+    assert_eq!(received(&callback, "notification").len(), 10, "two messages, five attempts each");
+
+    world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    assert_eq!(world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap(), 0, "dead is dead");
+    let again = twitch.subscribe("stream.online", "1", &callback.url("/callback")).await.unwrap();
+    assert_ne!(again.id, id, "it can be made anew beside its remains");
+    let held = twitch.helix.subscriptions().await.unwrap().subscriptions;
+    assert_eq!(held.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), [id.as_str(), again.id.as_str()]);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn deleting_a_subscription_stops_its_deliveries() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(503));
+    let id = enabled(&twitch, "stream.online", "1", &callback).await;
+    twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    twitch.helix.delete_subscription(&id).await.unwrap();
+    assert!(twitch.helix.subscriptions().await.unwrap().subscriptions.is_empty());
+    twitch.mock.world.set_faults(Faults::default()).unwrap();
+    enabled(&twitch, "channel.raid", "1", &callback).await;
+    eventually("the delay is over", || {
+        twitch.clock.advance(time::Duration::hours(1));
+        twitch.mock.world.raid(CHANNEL, "copperkite", 1).unwrap();
+        Some(received(&callback, "notification")).filter(|all| all.len() > 5)
+    })
+    .await;
+    let kinds: BTreeSet<_> =
+        received(&callback, "notification").iter().map(|r| r.twitch("subscription-type").unwrap().to_owned()).collect();
+    assert_eq!(kinds, BTreeSet::from(["channel.raid".to_owned()]));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn withdrawn_consent_ends_what_rests_on_it_and_nothing_else() {
+    let twitch = Twitch::start().await;
+    twitch.consent(&["moderator:read:followers"]).await;
+    let callback = callback(|_| Answer::status(204));
+    let follow = enabled(&twitch, "channel.follow", "2", &callback).await;
+    let online = enabled(&twitch, "stream.online", "1", &callback).await;
+    twitch.mock.world.withdraw_consent(CHANNEL).unwrap();
+    let revocation = &arrived(&callback, "revocation", 1).await[0];
+    assert_eq!(revocation.json()["subscription"]["id"], follow.as_str());
+    assert_eq!(revocation.json()["subscription"]["status"], "authorization_revoked");
+    twitch.until_status(&online, "enabled").await;
+    let refused = twitch.subscribe("channel.follow", "2", &callback.url("/callback")).await.unwrap_err();
+    assert_eq!(refused.refusal(), Some(RefusalKind::NoConsent));
+    for status in ["user_removed", "version_removed", "moderator_removed"] {
+        let id = enabled(&twitch, "channel.update", "2", &callback).await;
+        twitch.mock.world.end_subscription(&id, status).unwrap();
+        twitch.until_status(&id, status).await;
+    }
+    arrived(&callback, "revocation", 4).await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn consent_makes_subscriptions_free() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    let first = twitch.subscribe("stream.online", "1", &callback.url("/")).await.unwrap();
+    assert_eq!(first.cost, 1);
+    assert_eq!(twitch.helix.subscriptions().await.unwrap().total_cost, 1);
+    twitch.consent(&["bits:read"]).await;
+    assert_eq!(twitch.helix.subscriptions().await.unwrap().total_cost, 0);
+    assert_eq!(twitch.subscribe("stream.offline", "1", &callback.url("/")).await.unwrap().cost, 0);
+    assert_eq!(twitch.subscribe("channel.cheer", "1", &callback.url("/")).await.unwrap().cost, 0);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_are_doubled_and_answers_lost_on_demand() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    enabled(&twitch, "stream.online", "1", &callback).await;
+    let world = &twitch.mock.world;
+    world.set_faults(Faults { duplicate: 1.0, ..Faults::default() }).unwrap();
+    world.go_live(CHANNEL, Telling::Told).unwrap();
+    let twins = arrived(&callback, "notification", 2).await;
+    assert_eq!(message_id(&twins[0]), message_id(&twins[1]));
+
+    world.set_faults(Faults { drop_answer: 1.0, ..Faults::default() }).unwrap();
+    world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap();
+    let all = arrived(&callback, "notification", 4).await;
+    assert_eq!(message_id(&all[2]), message_id(&all[3]));
+    assert_eq!(all[3].twitch("message-retry"), Some("1"));
+    let wrong = world.set_faults(Faults { reorder: 1.5, ..Faults::default() }).unwrap_err();
+    assert_eq!(wrong.to_string(), "`reorder` is a chance: wants a number from 0 to 1");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_held_back_arrives_after_the_next() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    enabled(&twitch, "stream.online", "1", &callback).await;
+    enabled(&twitch, "stream.offline", "1", &callback).await;
+    let world = &twitch.mock.world;
+    world.set_faults(Faults { reorder: 1.0, ..Faults::default() }).unwrap();
+    world.go_live(CHANNEL, Telling::Told).unwrap();
+    world.set_faults(Faults::default()).unwrap();
+    world.go_offline(CHANNEL, Telling::Told).unwrap();
+    let requests = arrived(&callback, "notification", 2).await;
+    let kinds: Vec<_> = requests.iter().map(|request| request.twitch("subscription-type").unwrap()).collect();
+    assert_eq!(kinds, ["stream.offline", "stream.online"]);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_seed_brings_the_same_faults() {
+    let run = async |seed| {
+        let twitch = Twitch::with(MockConfig { seed, ..MockConfig::default() }).await;
+        let callback = callback(|_| Answer::status(204));
+        enabled(&twitch, "stream.online", "1", &callback).await;
+        twitch.mock.world.set_faults(Faults { duplicate: 0.5, ..Faults::default() }).unwrap();
+        let mut counts = Vec::new();
+        for n in 1..=16 {
+            let before = received(&callback, "notification").len();
+            twitch.mock.world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap();
+            let ids = |all: &[Request]| all.iter().map(message_id).collect::<BTreeSet<_>>().len();
+            eventually("the message", || (ids(&received(&callback, "notification")) == n).then_some(())).await;
+            let log = || twitch.mock.world.deliveries().len();
+            // Both of a pair are under way at once: a third message would wait behind neither.
+            tokio::time::timeout(Duration::from_millis(50), async {
+                while log() < before + 3 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            })
+            .await
+            .ok();
+            counts.push(received(&callback, "notification").len() - before);
+        }
+        twitch.mock.stop().await.unwrap();
+        counts
+    };
+    let first = run(7).await;
+    assert_eq!(first, run(7).await);
+    assert!(first.contains(&1) && first.contains(&2), "{first:?}");
+}
+
+#[tokio::test]
+async fn the_control_api_and_the_page_do_all_of_this() {
+    let twitch = Twitch::start().await;
+    let url = |path: &str| format!("{}{path}", twitch.mock.base_url());
+    let post = async |path: &str, body: Value| {
+        let response = twitch.browser.post(url(path)).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let page = twitch.browser.get(url("/")).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Go live"));
+
+    let (status, live) = post("/mock/channels/maplearcade/live", json!({ "silent": true })).await;
+    assert_eq!((status, &live["stream_id"]), (200, &json!(twitch.helix.streams(&[CHANNEL_ID]).await.unwrap()[0].id)));
+    let again = post("/mock/channels/maplearcade/live", json!({})).await;
+    assert_eq!(again, (409, json!({ "error": "maplearcade is live already" })));
+    let unknown = post("/mock/channels/nobody/live", json!({})).await;
+    assert_eq!(unknown, (404, json!({ "error": "there is no channel nobody: add it first" })));
+    for action in ["follow", "raid", "cheer", "subscribe", "offline"] {
+        assert_eq!(post(&format!("/mock/channels/maplearcade/{action}"), json!({})).await.0, 200, "{action}");
+    }
+    assert_eq!(post("/mock/channels/maplearcade/dance", json!({})).await.0, 404);
+    assert_eq!(post("/mock/channels/maplearcade/cheer", json!({ "bit": 1 })).await.0, 400, "a misspelt field");
+    assert_eq!(post("/mock/channels", json!({ "name": "NewChannel" })).await.1["login"], "newchannel");
+    assert_eq!(post("/mock/events", json!({ "type": "channel.cheer", "set": ["bits=5"] })).await.0, 200);
+    assert_eq!(post("/mock/events", json!({ "type": "channel.cheer", "set": ["no_such_field=5"] })).await.0, 400);
+    assert_eq!(post("/mock/consents/maplearcade/withdraw", json!({})).await.0, 200);
+    assert_eq!(post("/mock/subscriptions/none/end", json!({})).await.0, 404);
+    assert_eq!(post("/mock/tokens/app/end", json!({})).await.0, 200);
+    assert_eq!(post("/mock/rate-limit", json!({ "seconds": 1 })).await.0, 200);
+
+    let patch = twitch.browser.patch(url("/mock/channels/maplearcade")).json(&json!({ "title": "New" }));
+    assert_eq!(patch.send().await.unwrap().status(), 200);
+    let faults = twitch.browser.put(url("/mock/faults")).json(&json!({ "delay": 2 }));
+    assert_eq!(faults.send().await.unwrap().status(), 400);
+    let state: Value = twitch.browser.get(url("/mock/state")).send().await.unwrap().json().await.unwrap();
+    let channel = state["channels"].as_array().unwrap().iter().find(|channel| channel["login"] == CHANNEL).unwrap();
+    assert_eq!((&channel["title"], &channel["stream"]), (&json!("New"), &Value::Null));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_stops_at_once_with_messages_still_to_be_delivered() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    enabled(&twitch, "stream.online", "1", &callback).await;
+    twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    let base_url = twitch.mock.base_url();
+    tokio::time::timeout(Duration::from_secs(5), twitch.mock.stop()).await.expect("it stops").unwrap();
+    assert!(twitch.browser.get(base_url).send().await.unwrap_err().is_connect(), "nothing listens any more");
+    assert!(received(&callback, "notification").is_empty());
+}

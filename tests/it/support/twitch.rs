@@ -1,0 +1,166 @@
+//! A fake Twitch, and the program's clients of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth2::RedirectUrl;
+use reqwest::Client;
+use reqwest::header::LOCATION;
+use secrecy::SecretString;
+use showtime::clock::Clock;
+use showtime::mock::server::{Mock, MockConfig};
+use showtime::twitch::app_token::AppTokens;
+use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, Subscription};
+use showtime::twitch::http::Patience;
+use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, UserToken};
+use showtime::twitch::signature::WebhookSecret;
+use url::Url;
+
+use super::recorder::{Answer, Recorder, Request};
+
+/// The one channel of a mock that is not configured otherwise.
+pub(crate) const CHANNEL: &str = "maplearcade";
+
+/// Its id.
+pub(crate) const CHANNEL_ID: &str = "90210441";
+
+/// What subscriptions are made with.
+pub(crate) const SECRET: &str = "a secret for tests only";
+
+/// A running mock, and clients of it.
+pub(crate) struct Twitch {
+    pub(crate) mock: Mock,
+    pub(crate) clock: Clock,
+    pub(crate) oauth: OAuth,
+    pub(crate) helix: Helix,
+    pub(crate) browser: Client,
+}
+
+/// Retries at once, so that tests are quick.
+pub(crate) fn impatience() -> Patience {
+    Patience { timeout: Duration::from_millis(500), backoff: Duration::from_millis(1), ..Patience::default() }
+}
+
+pub(crate) fn credentials(config: &MockConfig) -> Credentials {
+    let client_secret = SecretString::from(config.client_secret.as_str());
+    Credentials { client_id: config.client_id.clone(), client_secret }
+}
+
+/// A client of Helix and its login server at these addresses.
+pub(crate) fn clients(api_url: Url, auth_url: &Url, patience: Patience, clock: &Clock) -> (OAuth, Helix) {
+    let credentials = credentials(&MockConfig::default());
+    let oauth = OAuth::new(credentials, auth_url, patience, clock.clone()).unwrap();
+    let helix = Helix::new(api_url, Arc::new(AppTokens::new(oauth.clone(), None)));
+    (oauth, helix)
+}
+
+impl Twitch {
+    pub(crate) async fn start() -> Self {
+        Self::with(MockConfig::default()).await
+    }
+
+    /// Everything that is not given is quick.
+    pub(crate) async fn with(config: MockConfig) -> Self {
+        let clock = Clock::default();
+        let redelivery = vec![Duration::from_millis(5); 4];
+        let delivery_timeout = Duration::from_millis(500);
+        let config = MockConfig { clock: clock.clone(), redelivery, delivery_timeout, ..config };
+        let mock = Mock::start(config).await.unwrap();
+        let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), impatience(), &clock);
+        let browser = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(5))
+            .build()
+            .unwrap();
+        Self { mock, clock, oauth, helix, browser }
+    }
+
+    /// Presses a button on the page that asks for consent, and returns where the browser is sent.
+    pub(crate) async fn press(&self, button: &str, request: &ConsentRequest) -> Url {
+        let query: Vec<_> = request.url.query_pairs().into_owned().collect();
+        let mut form = query;
+        form.extend([("login", CHANNEL), ("decision", button)].map(|(name, value)| (name.into(), value.into())));
+        let mut page = request.url.clone();
+        page.set_query(None);
+        redirect(&self.browser.post(page).form(&form).send().await.unwrap())
+    }
+
+    /// The channel consents to these scopes.
+    pub(crate) async fn consent(&self, scopes: &[&str]) -> UserToken {
+        let request = self.oauth.request_consent(scopes.iter().copied(), &redirect_url(), false);
+        let location = self.press("consent", &request).await;
+        let code = request.answer(location.query().unwrap()).unwrap();
+        self.oauth.exchange(&code, &redirect_url()).await.unwrap()
+    }
+
+    /// Subscribes to what happens on the channel.
+    pub(crate) async fn subscribe(
+        &self,
+        kind: &str,
+        version: &str,
+        callback: &str,
+    ) -> Result<Subscription, HelixError> {
+        let fields: &[_] = match kind {
+            "channel.raid" => &["to_broadcaster_user_id"],
+            "channel.follow" => &["broadcaster_user_id", "moderator_user_id"],
+            _ => &["broadcaster_user_id"],
+        };
+        let condition = fields.iter().map(|field| ((*field).to_owned(), CHANNEL_ID.to_owned())).collect();
+        self.subscribe_to(kind, version, &condition, callback).await
+    }
+
+    pub(crate) async fn subscribe_to(
+        &self,
+        kind: &str,
+        version: &str,
+        condition: &Condition,
+        callback: &str,
+    ) -> Result<Subscription, HelixError> {
+        let (callback, secret) = (Url::parse(callback).unwrap(), WebhookSecret::new(SECRET).unwrap());
+        let wanted = NewSubscription { kind, version, condition, callback: &callback, secret: &secret };
+        self.helix.create_subscription(&wanted).await
+    }
+
+    /// Waits until a subscription has this status.
+    pub(crate) async fn until_status(&self, id: &str, status: &str) {
+        let shown = || self.mock.world.subscriptions().into_iter().find(|shown| shown.id == id);
+        eventually(status, || shown().filter(|shown| shown.status == status)).await;
+    }
+}
+
+pub(crate) fn redirect_url() -> RedirectUrl {
+    RedirectUrl::new(MockConfig::default().redirect_urls.remove(0)).unwrap()
+}
+
+pub(crate) fn redirect(response: &reqwest::Response) -> Url {
+    assert_eq!(response.status(), 302);
+    Url::parse(response.headers()[LOCATION].to_str().unwrap()).unwrap()
+}
+
+/// A callback that answers challenges as it should, and everything else as told.
+pub(crate) fn callback(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Recorder {
+    Recorder::start(move |request| match request.twitch("message-type") {
+        Some("webhook_callback_verification") => {
+            Answer::new(200, "text/plain", request.json()["challenge"].as_str().unwrap())
+        }
+        _ => respond(request),
+    })
+}
+
+/// The messages of a type that a callback has received.
+pub(crate) fn received(callback: &Recorder, message_type: &str) -> Vec<Request> {
+    let of_type = |request: &Request| request.twitch("message-type") == Some(message_type);
+    callback.requests().into_iter().filter(of_type).collect()
+}
+
+/// Waits until there is something, at most ten seconds.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
