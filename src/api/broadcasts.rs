@@ -11,7 +11,7 @@ use super::Context;
 use super::channels::ChannelPath;
 use super::page::Page;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
-use super::query::{Name, Nothing, Paging, Query};
+use super::query::{Limit, Name, Nothing, Query};
 use crate::store::read::broadcasts as store;
 
 /// What a viewer would call one show: streams of a channel with at most 15 minutes between them.
@@ -104,14 +104,59 @@ impl Broadcast {
     }
 }
 
+/// Where a page starts: behind the broadcast that started at this time and has this id. Says both,
+/// because a broadcast's id changes when an earlier stream of it becomes known.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Cursor {
+    started_at: OffsetDateTime,
+    id: Name,
+}
+
+impl Cursor {
+    fn behind(row: &store::Broadcast) -> String {
+        format!("{}-{}", row.started_at.unix_timestamp_nanos() / 1_000, row.id)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (microseconds, id) = text.split_once('-')?;
+        let is_time = (1..=17).contains(&microseconds.len()) && microseconds.bytes().all(|byte| byte.is_ascii_digit());
+        let nanoseconds = microseconds.parse::<i128>().ok().filter(|_| is_time)? * 1_000;
+        let started_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
+        Some(Self { started_at, id: id.to_owned().try_into().ok()? })
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+            .ok_or_else(|| format!("`{}`, but must be the `next` of a page of this list", text.escape_default()))
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListBroadcasts {
+    /// Start behind this: the `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
+    after: Option<Cursor>,
+    /// How many to return at most.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
 /// List a channel's broadcasts
 ///
 /// Newest first.
 #[utoipa::path(
     tag = "broadcasts",
+    params(ChannelPath, ListBroadcasts),
     responses(
         (status = OK, description = "A page of broadcasts", body = Page<Broadcast>,
-            example = json!(Page::example(Broadcast::example(), "40952110345"))),
+            example = json!(Page::example(Broadcast::example(), "1782928800000000-40952110345"))),
         BadRequest,
         NotFound,
         ServerErrors,
@@ -121,38 +166,27 @@ impl Broadcast {
 pub(super) async fn list_broadcasts(
     ctx: Data<Context>,
     path: Path<ChannelPath>,
-    query: Query<Paging>,
+    query: Query<ListBroadcasts>,
 ) -> Result<Json<Page<Broadcast>>, Error> {
-    let Query(Paging { after, limit }) = query;
+    let Query(ListBroadcasts { after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let before = match &after {
-        Some(after) => Some(position(&ctx, after).await?),
-        None => None,
-    };
+    let before = after.as_ref().map(|it| (it.started_at, it.id.as_str()));
     let (rows, streams) = ctx
         .read(async |db| {
-            let rows = store::page(&mut *db, &channel, before.as_ref(), limit.rows()).await?;
+            let rows = store::page(&mut *db, &channel, before, limit.rows()).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
             Ok((rows, store::streams(db, &ids).await?))
         })
         .await?;
     let now = ctx.clock.now();
-    Ok(Json(Page::new(rows, limit, |row| &row.id, |row| Broadcast::new(row, &streams, now))))
-}
-
-async fn position(ctx: &Context, after: &Name) -> Result<store::Position, Error> {
-    let position = ctx.read(async |db| store::position(db, after.as_str()).await).await?;
-    position.ok_or_else(|| Error::InvalidParameter {
-        name: "after".into(),
-        reason: format!("`{}`, but must be the `next` of a page of this list", after.as_str()),
-    })
+    Ok(Json(Page::new(rows, limit, Cursor::behind, |row| Broadcast::new(row, &streams, now))))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct BroadcastPath {
     /// The id of the broadcast, or of any of its streams.
-    #[param(value_type = String, pattern = "^[!-~]{1,128}$", example = "40952110345")]
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "40952110345")]
     id: Name,
 }
 
@@ -162,6 +196,7 @@ struct BroadcastPath {
 /// resumed within 15 minutes, Twitch gives it a new id, but the show goes on.
 #[utoipa::path(
     tag = "broadcasts",
+    params(BroadcastPath),
     responses(
         (status = OK, description = "The broadcast", body = Broadcast, example = json!(Broadcast::example())),
         BadRequest,

@@ -132,7 +132,7 @@ impl Channel {
 #[into_params(parameter_in = Path)]
 pub(super) struct ChannelPath {
     /// The channel's id, or its login in any case. If it could be either, it is an id.
-    #[param(value_type = String, pattern = "^[!-~]{1,128}$", example = "twitchdev")]
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
     channel: Name,
 }
 
@@ -152,7 +152,7 @@ struct ListChannels {
     #[param(value_type = bool, required = false)]
     live: Option<Flag>,
     /// Start behind this: the `next` of the page before.
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,128}$")]
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     after: Option<Name>,
     /// How many to return at most.
     #[serde(default)]
@@ -165,6 +165,7 @@ struct ListChannels {
 /// Every channel that Twitch told anything about, in the order of their ids.
 #[utoipa::path(
     tag = "channels",
+    params(ListChannels),
     responses(
         (status = OK, description = "A page of channels", body = Page<Channel>,
             example = json!(Page::example(Channel::example(), "141981764"))),
@@ -180,7 +181,7 @@ pub(super) async fn list_channels(
     let Query(ListChannels { live, after, limit }) = query;
     let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map(Name::as_str));
     let rows = ctx.read(async |db| read::channels::page(db, live, after, limit.rows()).await).await?;
-    Ok(Json(Page::new(rows, limit, |row| &row.id, Channel::from)))
+    Ok(Json(Page::new(rows, limit, |row| row.id.clone(), Channel::from)))
 }
 
 /// Get a channel
@@ -189,6 +190,7 @@ pub(super) async fn list_channels(
 /// seen with it.
 #[utoipa::path(
     tag = "channels",
+    params(ChannelPath),
     responses(
         (status = OK, description = "The channel", body = Channel, example = json!(Channel::example())),
         BadRequest,

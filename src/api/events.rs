@@ -120,11 +120,11 @@ impl EventPage {
 struct ListEvents {
     /// Only those of this channel, by its id or login; or of this user, for types without a
     /// channel.
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,128}$")]
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     channel: Option<Name>,
     /// Only those of this subscription type, for example `channel.follow`.
     #[serde(rename = "type")]
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,128}$")]
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     kind: Option<Name>,
     /// Only those that occurred then or later.
     #[param(value_type = String, format = DateTime, required = false)]
@@ -147,6 +147,7 @@ struct ListEvents {
 /// Oldest first. All filters must be met. A login that nobody is known by has no events.
 #[utoipa::path(
     tag = "events",
+    params(ListEvents),
     responses(
         (status = OK, description = "A page of the log", body = EventPage, example = json!(EventPage::example())),
         BadRequest,
@@ -180,6 +181,7 @@ struct EventPath {
 /// By its id in the log.
 #[utoipa::path(
     tag = "events",
+    params(EventPath),
     responses(
         (status = OK, description = "The event", body = Event, example = json!(Event::example())),
         BadRequest,

@@ -16,8 +16,8 @@ pub(super) struct Page<T: ToSchema> {
 
 impl<T: ToSchema> Page<T> {
     /// The page that `rows`, of which [`Limit::rows`] were asked for, make.
-    pub(super) fn new<R>(mut rows: Vec<R>, limit: Limit, cursor: fn(&R) -> &str, item: impl FnMut(R) -> T) -> Self {
-        let next = limit.cut(&mut rows, |last| cursor(last).to_owned());
+    pub(super) fn new<R>(mut rows: Vec<R>, limit: Limit, cursor: fn(&R) -> String, item: impl FnMut(R) -> T) -> Self {
+        let next = limit.cut(&mut rows, cursor);
         Self { data: rows.into_iter().map(item).collect(), next }
     }
 

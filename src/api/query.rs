@@ -49,19 +49,6 @@ fn parse<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Error> {
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct Nothing {}
 
-/// Where a page of a list starts, and how long it is.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Paging {
-    /// Start behind this: the `next` of the page before.
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,128}$", example = "141981764")]
-    pub(super) after: Option<Name>,
-    /// How many to return at most.
-    #[serde(default)]
-    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
-    pub(super) limit: Limit,
-}
-
 /// How many items a page has at most.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -112,7 +99,7 @@ impl TryFrom<String> for Flag {
     }
 }
 
-/// A login, a type, or an id that Twitch gave: 1 to 128 visible ASCII characters.
+/// A login, a type, or an id that Twitch gave: 1 to 256 visible ASCII characters.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Name(String);
@@ -131,10 +118,10 @@ impl TryFrom<String> for Name {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text))
         } else {
-            Err(format!("`{}`, but must be 1 to 128 visible ASCII characters", text.escape_default()))
+            Err(format!("`{}`, but must be 1 to 256 visible ASCII characters", text.escape_default()))
         }
     }
 }

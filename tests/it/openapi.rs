@@ -82,9 +82,36 @@ fn every_operation_is_described_with_examples_and_its_errors() {
                 assert!(media.get("example").is_some(), "{method} {path} has no example for {status} {kind}");
             }
         }
+    }
+}
+
+#[test]
+fn every_parameter_is_described_once() {
+    let spec = spec();
+    for (path, method, operation) in operations(&spec) {
+        let mut seen = HashSet::new();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
-            assert!(parameter["description"].is_string(), "{method} {path}: {} is not described", parameter["name"]);
+            let name = parameter["name"].as_str().expect("a name");
+            assert!(parameter["description"].is_string(), "{method} {path}: {name} is not described");
+            assert!(seen.insert((parameter["in"].as_str().expect("a place"), name)), "{method} {path}: two {name}");
         }
+        for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            assert!(seen.contains(&("path", name)), "{method} {path}: {name} is not a parameter");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_described_query_parameter_is_taken_and_no_other() {
+    let api = Api::start().await;
+    let spec = spec();
+    for (path, _, operation) in operations(&spec).filter(|(_, method, _)| *method == "get") {
+        let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        let described: Vec<_> =
+            parameters.iter().filter(|it| it["in"] == "query").map(|it| it["name"].clone()).collect();
+        let path = path.replace("{channel}", "1").replace("{id}", "1");
+        let problem = api.get(&format!("{path}?no_such_parameter")).await.problem(400, "unknown-parameter");
+        assert_eq!(problem["allowed_parameters"], Value::Array(described), "{path}");
     }
 }
 

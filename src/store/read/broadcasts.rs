@@ -33,14 +33,14 @@ pub struct Stream {
     pub is_end_estimated: bool,
 }
 
-/// A channel's broadcasts, newest first, starting behind the one that started at `before`.
+/// A channel's broadcasts, newest first, starting behind the one with this start and id.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel_id: &str,
-    before: Option<&Position>,
+    before: Option<(OffsetDateTime, &str)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Broadcast>> {
     sqlx::query_as!(
@@ -51,32 +51,11 @@ pub async fn page(
         order by started_at desc, id desc
         limit $4"#,
         channel_id,
-        before.map(|it| it.started_at),
-        before.map(|it| &it.id),
+        before.map(|(started_at, _)| started_at),
+        before.map(|(_, id)| id),
         limit
     )
     .fetch_all(db)
-    .await
-}
-
-/// Where a stream stands among the others of its channel.
-#[derive(Debug)]
-pub struct Position {
-    started_at: OffsetDateTime,
-    id: String,
-}
-
-/// The position of a stream, which a page of broadcasts can start behind.
-///
-/// # Errors
-/// When the database fails.
-pub async fn position(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Position>> {
-    sqlx::query_as!(
-        Position,
-        r#"select started_at as "started_at!", id from stream where id = $1 and started_at is not null"#,
-        stream_id
-    )
-    .fetch_optional(db)
     .await
 }
 
