@@ -103,7 +103,7 @@ fn every_parameter_is_described_once() {
 
 #[tokio::test]
 async fn every_described_query_parameter_is_taken_and_no_other() {
-    let api = Api::start().await;
+    let api = Server::start().await;
     let spec = spec();
     for (path, _, operation) in operations(&spec).filter(|(_, method, _)| *method == "get") {
         let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);

@@ -29,7 +29,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) addr: SocketAddr,
     client: Client,
-    running: Option<(oneshot::Sender<()>, JoinHandle<Result<(), AppError>>)>,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), AppError>>,
     _data_dir: tempfile::TempDir,
 }
 
@@ -87,7 +88,7 @@ impl Server {
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let addr = app.addr();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(app.run(async {
+        let running = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
         let pool =
@@ -97,7 +98,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { pool, clock, addr, client, running: Some((stop, task)), _data_dir: data_dir }
+        Self { pool, clock, addr, client, stop, running, _data_dir: data_dir }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -148,9 +149,8 @@ impl Server {
     }
 
     /// Stops in order. Fails the test if the program had failed.
-    pub(crate) async fn stop(mut self) {
-        let (stop, task) = self.running.take().unwrap();
-        let _ = stop.send(());
-        task.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        self.running.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 }
