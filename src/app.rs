@@ -111,7 +111,7 @@ impl App {
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(POOL_TIMEOUT)
-            .connect_lazy_with(database.clone());
+            .connect_lazy_with(for_readers(database.clone()));
         let (ingest, writer) = Ingest::new(database, clock.clone());
         let webhook = Webhook { verifier, clock: clock.clone(), ingest };
         let context = api::Context { pool: pool.clone(), clock, webhook, setup: config.into() };
@@ -177,6 +177,15 @@ fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
     let listener = std::net::TcpListener::bind(addr).map_err(|source| AppError::Bind { addr, source })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// A plan that serves every filter at once would read the whole log for most of them.
+fn for_readers(database: PgConnectOptions) -> PgConnectOptions {
+    database.options([
+        ("application_name", "showtime api"),
+        ("statement_timeout", "5000"),
+        ("plan_cache_mode", "force_custom_plan"),
+    ])
 }
 
 fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppError> {

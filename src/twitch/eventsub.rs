@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -239,6 +240,11 @@ impl<'a> Verified<'a> {
         }
         let body = ByteString::try_from(self.body.clone())
             .map_err(|error| EnvelopeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        // serde would take an array for a struct.
+        if !body.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&body).is_ok() {
+            let reason = "expected an object".to_owned();
+            return Err(EnvelopeError::Shape { path: ".".to_owned(), line: 1, column: 1, reason });
+        }
         let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| locate(&body, &error))?;
         let message_type = match self.headers.message_type {
             "webhook_callback_verification" => {

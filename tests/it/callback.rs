@@ -305,11 +305,12 @@ async fn headers_that_are_missing_doubled_or_malformed_are_named() {
 #[tokio::test]
 async fn genuine_bodies_that_are_no_messages_are_refused_with_the_place() {
     let server = Server::start().await;
-    let cases: [(&[u8], &str); 10] = [
+    let cases: [(&[u8], &str); 11] = [
         (b"", "line 1"),
         (b"hello", "line 1, column 1"),
         (b"\xff\xfe", "offset 0"),
-        (b"[]", "expected struct Envelope"),
+        (b"[]", "expected an object"),
+        (b" [null, null, null, null]", "expected an object"),
         (b"{}", "has a `subscription`"),
         (br#"{"subscription": {"id": "1"}}"#, "missing field `status`"),
         (br#"{"subscription": {"id": 5}}"#, "`subscription.id`"),

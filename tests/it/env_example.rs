@@ -35,8 +35,8 @@ fn the_readme_lists_every_setting_with_its_default_and_no_other() {
         .into_iter()
         .flat_map(str::lines)
         .filter_map(|line| {
-            let mut cells = line.strip_prefix("| `")?.split(" | ");
-            let name = cells.next()?.strip_suffix('`')?;
+            let mut cells = line.strip_prefix("| `")?.split('|');
+            let name = cells.next()?.trim().strip_suffix('`')?;
             Some((name, cells.next()?.trim().trim_matches('`')))
         })
         .collect();
