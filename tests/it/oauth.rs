@@ -175,7 +175,7 @@ async fn answers_are_sorted_by_who_can_help_and_show_no_token() {
         (
             200,
             r#"{"access_token":"canary","token_type":"bearer","scope":7}"#,
-            "an answer of Twitch's login server can't be read: wrong at `scope`, column 54",
+            "an answer of Twitch's login server can't be read: wrong at `scope`, column 57",
         ),
         (302, "", "an answer of Twitch's login server can't be read: Found (302)"),
     ] {
