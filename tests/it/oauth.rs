@@ -15,9 +15,16 @@ const SCOPES: [&str; 2] = ["bits:read", "moderator:read:followers"];
 #[tokio::test]
 async fn consent_becomes_a_token_that_is_refreshed_validated_and_revoked() {
     let twitch = Twitch::start().await;
+    twitch.mock.world.add_channel("quietotter").unwrap();
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
     let page = twitch.browser.get(request.url.clone()).send().await.unwrap().text().await.unwrap();
-    for part in ["<code>bits:read</code>", "<option>maplearcade</option>", r#"id="consent""#, r#"id="deny""#] {
+    for part in [
+        "<code>bits:read</code>",
+        "<option>quietotter</option>",
+        "<option selected>maplearcade</option>",
+        r#"id="consent""#,
+        r#"id="deny""#,
+    ] {
         assert!(page.contains(part), "no {part} in {page}");
     }
 
