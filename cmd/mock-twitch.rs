@@ -10,32 +10,41 @@ use tracing_subscriber::EnvFilter;
 
 const AFTER_HELP: &str = "\
 What it is:
-  The login server, Helix and EventSub (over webhooks) of a Twitch of its own, on 127.0.0.1, with one
-  registered application. Nothing is kept when it ends. It speaks the real protocols, so that any program
-  whose Twitch URLs are settings can be tried on it: consent, tokens and their refreshing, validation and
-  revocation; users, streams and channels; subscriptions with challenge, cost and limits; signed
-  notifications, redelivered with the same id until the callback takes them; revocations.
+  The login server, Helix and EventSub (over webhooks) of a Twitch of its own,
+  on 127.0.0.1, with one registered application. Nothing is kept when it ends.
+  It speaks the real protocols, so that any program whose Twitch URLs are
+  settings can be tried on it: consent, tokens, refresh, validation, revocation;
+  users, streams and channels; subscriptions with challenge, cost and limits;
+  signed notifications, redelivered under the same id until the callback takes
+  them; revocations.
 
-Its page, at the address that it prints, shows everything and has a button for most of it.
+  Its page, at the address that it prints, shows everything and has a button
+  for most of it.
 
-Its control API (JSON; every body can be left out, and every field of it):
-  GET   /mock/state                            channels, consents, subscriptions, deliveries, faults
-  POST  /mock/channels                         {\"name\"}: adds a channel
-  PATCH /mock/channels/LOGIN                   {\"title\", \"game_id\", \"game_name\", \"language\", \"labels\"}
-  POST  /mock/channels/LOGIN/live              {\"silent\": true}: Helix shows it, but nobody is told
-  POST  /mock/channels/LOGIN/offline           {\"silent\"}
-  POST  /mock/channels/LOGIN/follow            {\"user\"}
-  POST  /mock/channels/LOGIN/raid              {\"from\", \"viewers\"}
-  POST  /mock/channels/LOGIN/cheer             {\"user\", \"bits\"}
-  POST  /mock/channels/LOGIN/subscribe         {\"user\", \"tier\"}
-  POST  /mock/events                           {\"type\", \"version\", \"channel\", \"user\", \"set\": [\"path=value\"]}
-  POST  /mock/consents/LOGIN/withdraw          ends tokens, and revokes subscriptions that need the consent
-  POST  /mock/subscriptions/ID/end             {\"status\"}: revokes it, for example \"user_removed\"
-  POST  /mock/tokens/app/end, .../user/end     Helix answers 401 from now on
-  POST  /mock/rate-limit                       {\"seconds\"}: Helix answers 429 that long
-  GET, PUT /mock/faults                        what goes wrong, as chances from 0 to 1: delay (by delay_ms), duplicate,
-                                               reorder, drop_answer, helix_error, token_revoked, rate_limit; and as
-                                               countdowns: fail_next_helix, fail_next_oauth
+Its control API (JSON; a body may leave out what it does not change):
+  GET   /mock/state
+        channels, consents, subscriptions, the last deliveries, faults
+  POST  /mock/channels                     {\"name\"}
+  PATCH /mock/channels/LOGIN               {\"title\", \"game_id\", \"game_name\",
+                                            \"language\", \"labels\"}
+  POST  /mock/channels/LOGIN/live          {\"silent\": true}: Helix shows it,
+  POST  /mock/channels/LOGIN/offline       but nobody is told
+  POST  /mock/channels/LOGIN/follow        {\"user\"}
+  POST  /mock/channels/LOGIN/raid          {\"from\", \"viewers\"}
+  POST  /mock/channels/LOGIN/cheer         {\"user\", \"bits\"}
+  POST  /mock/channels/LOGIN/subscribe     {\"user\", \"tier\"}
+  POST  /mock/events                       {\"type\", \"version\", \"channel\",
+        any type, from its sample           \"user\", \"set\": [\"path=value\"]}
+  POST  /mock/consents/LOGIN/withdraw
+        ends tokens, and revokes subscriptions that rest on the consent
+  POST  /mock/subscriptions/ID/end         {\"status\"}, such as \"user_removed\"
+  POST  /mock/tokens/app/end               Helix answers 401 from now on
+  POST  /mock/tokens/user/end
+  POST  /mock/rate-limit                   {\"seconds\"}: Helix answers 429 so long
+  GET, PUT /mock/faults
+        chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
+        drop_answer, helix_error, token_revoked, rate_limit;
+        countdowns: fail_next_helix, fail_next_oauth
 
 Example:
   curl -X POST localhost:8080/mock/channels/maplearcade/live";
@@ -122,7 +131,7 @@ impl Args {
 
 fn environment(mock: &Mock, callback: &str) -> String {
     let config = mock.world.config();
-    let channel = config.channels.first().map_or("", String::as_str);
+    let channel = config.channels.first().map(|name| name.to_lowercase()).unwrap_or_default();
     format!(
         "A fake Twitch is at {} (Ctrl-C ends it). To use it, paste this where your program will run:\n\n\
          export TWITCH_API_URL={}\n\

@@ -59,3 +59,21 @@ impl Clock {
 pub fn to_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn advancing_a_clock_wakes_those_who_sleep_by_it() {
+        let clock = Clock::default();
+        let sleeper = clock.clone();
+        let asleep = tokio::spawn(async move { sleeper.sleep(std::time::Duration::from_secs(3_600)).await });
+        let began = std::time::Instant::now();
+        while !asleep.is_finished() {
+            assert!(began.elapsed().as_secs() < 10, "still asleep");
+            clock.advance(Duration::minutes(20));
+            tokio::task::yield_now().await;
+        }
+    }
+}

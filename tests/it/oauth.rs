@@ -15,9 +15,16 @@ const SCOPES: [&str; 2] = ["bits:read", "moderator:read:followers"];
 #[tokio::test]
 async fn consent_becomes_a_token_that_is_refreshed_validated_and_revoked() {
     let twitch = Twitch::start().await;
+    twitch.mock.world.add_channel("quietotter").unwrap();
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
     let page = twitch.browser.get(request.url.clone()).send().await.unwrap().text().await.unwrap();
-    for part in ["<code>bits:read</code>", "<option>maplearcade</option>", r#"id="consent""#, r#"id="deny""#] {
+    for part in [
+        "<code>bits:read</code>",
+        "<option>quietotter</option>",
+        "<option selected>maplearcade</option>",
+        r#"id="consent""#,
+        r#"id="deny""#,
+    ] {
         assert!(page.contains(part), "no {part} in {page}");
     }
 
@@ -175,7 +182,7 @@ async fn answers_are_sorted_by_who_can_help_and_show_no_token() {
         (
             200,
             r#"{"access_token":"canary","token_type":"bearer","scope":7}"#,
-            "an answer of Twitch's login server can't be read: wrong at `scope`, column 54",
+            "an answer of Twitch's login server can't be read: wrong at `scope`, column 57",
         ),
         (302, "", "an answer of Twitch's login server can't be read: Found (302)"),
     ] {

@@ -36,7 +36,7 @@ pub struct Faults {
 }
 
 /// What will go wrong with one message.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Fate {
     pub(super) delay: Duration,
     pub(super) is_doubled: bool,
@@ -73,7 +73,7 @@ impl State {
     pub(super) fn draw_fate(&mut self) -> Fate {
         let Faults { delay, delay_ms, duplicate, reorder, drop_answer, .. } = self.faults;
         let [is_late, is_doubled, is_held_back, loses_answer] =
-            [delay, duplicate, reorder, drop_answer].map(|chance| self.rng.random_bool(chance));
+            [delay, duplicate, reorder, drop_answer].map(|chance| self.draw(chance));
         let delay = if is_late { Duration::from_millis(delay_ms) } else { Duration::ZERO };
         Fate { delay, is_doubled, is_held_back, loses_answer }
     }
@@ -81,9 +81,14 @@ impl State {
     pub(super) fn draw_mishap(&mut self) -> Mishap {
         let Faults { helix_error, token_revoked, rate_limit, .. } = self.faults;
         let [is_failing, revokes_token, empties_bucket] =
-            [helix_error, token_revoked, rate_limit].map(|chance| self.rng.random_bool(chance));
+            [helix_error, token_revoked, rate_limit].map(|chance| self.draw(chance));
         let is_next = count_down(&mut self.faults.fail_next_helix);
         Mishap { is_failing: is_failing || is_next, revokes_token, empties_bucket }
+    }
+
+    /// (`random_bool` draws nothing when there is nothing to decide.)
+    fn draw(&mut self, chance: f64) -> bool {
+        self.rng.random::<f64>() < chance
     }
 
     pub(super) fn draw_oauth_failure(&mut self) -> bool {
@@ -95,4 +100,42 @@ fn count_down(counter: &mut u32) -> bool {
     let is_due = *counter > 0;
     *counter = counter.saturating_sub(1);
     is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::server::MockConfig;
+
+    fn fates(seed: u64, faults: &Faults) -> Vec<Fate> {
+        let mut state = State::new(&MockConfig { seed, ..MockConfig::default() }).unwrap();
+        state.faults = faults.clone();
+        std::iter::repeat_with(|| state.draw_fate()).take(64).collect()
+    }
+
+    #[test]
+    fn the_same_seed_brings_the_same_faults() {
+        let faults = Faults { duplicate: 0.5, drop_answer: 0.2, ..Faults::default() };
+        assert_eq!(fates(7, &faults), fates(7, &faults));
+        assert_ne!(fates(7, &faults), fates(8, &faults));
+        let doubled = |faults| fates(7, faults).iter().map(|fate| fate.is_doubled).collect::<Vec<_>>();
+        let more = Faults { delay: 1.0, reorder: 1.0, ..faults.clone() };
+        assert_eq!(doubled(&faults), doubled(&more), "one fault does not shift another");
+        assert!(fates(7, &Faults::default()).iter().all(|fate| *fate == Fate::default()));
+    }
+
+    #[test]
+    fn countdowns_count_down() {
+        let mut state = State::new(&MockConfig::default()).unwrap();
+        state.faults.fail_next_helix = 2;
+        let failing: Vec<_> = std::iter::repeat_with(|| state.draw_mishap().is_failing).take(3).collect();
+        assert_eq!(failing, [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_chance_is_named() {
+        assert_eq!(Faults::default().wrong_chance(), None);
+        assert_eq!(Faults { rate_limit: -0.1, ..Faults::default() }.wrong_chance(), Some("rate_limit"));
+        assert_eq!(Faults { delay: f64::NAN, ..Faults::default() }.wrong_chance(), Some("delay"));
+    }
 }

@@ -91,13 +91,19 @@ async fn authorize(world: web::Data<World>, ask: web::Query<Ask>) -> HttpRespons
     {
         return ask.grant(&mut state, &user_id, &world);
     }
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(consent_page(&state, &ask))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(consent_page(&world, &state, &ask))
 }
 
-fn consent_page(state: &State, ask: &Ask) -> String {
+/// Whoever consented last is chosen already, and before that the first channel.
+fn consent_page(world: &World, state: &State, ask: &Ask) -> String {
     let list = |items: Vec<String>| items.concat();
     let scopes = ask.scopes().into_iter().map(|scope| format!("<li><code>{}</code></li>", escaped(&scope))).collect();
-    let option = |login: &str| format!("<option>{}</option>", escaped(login));
+    let last = state.signed_in.as_ref().and_then(|id| state.accounts.get(id)).map(|account| account.login.clone());
+    let chosen = last.or_else(|| world.config.channels.first().map(|name| name.to_lowercase()));
+    let option = |login: &String| {
+        let selected = if chosen.as_ref() == Some(login) { " selected" } else { "" };
+        format!("<option{selected}>{}</option>", escaped(login))
+    };
     let accounts = state.accounts.values().map(|account| option(&account.login)).collect();
     let fields = [
         ("client_id", ask.client_id.as_str()),

@@ -38,7 +38,7 @@ pub(crate) struct Twitch {
 
 /// Retries at once, so that tests are quick.
 pub(crate) fn impatience() -> Patience {
-    Patience { timeout: Duration::from_millis(500), backoff: Duration::from_millis(1), ..Patience::default() }
+    Patience { backoff: Duration::from_millis(1), ..Patience::default() }
 }
 
 pub(crate) fn credentials(config: &MockConfig) -> Credentials {
@@ -59,12 +59,11 @@ impl Twitch {
         Self::with(MockConfig::default()).await
     }
 
-    /// Everything that is not given is quick.
+    /// Redelivers at once, so that tests are quick.
     pub(crate) async fn with(config: MockConfig) -> Self {
         let clock = Clock::default();
         let redelivery = vec![Duration::from_millis(5); 4];
-        let delivery_timeout = Duration::from_millis(500);
-        let config = MockConfig { clock: clock.clone(), redelivery, delivery_timeout, ..config };
+        let config = MockConfig { clock: clock.clone(), redelivery, ..config };
         let mock = Mock::start(config).await.unwrap();
         let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), impatience(), &clock);
         let browser = Client::builder()
