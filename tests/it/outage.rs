@@ -3,13 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use showtime::clock::Clock;
+use showtime::ingest::{Ingest, IngestError};
 use showtime::mock::notification::Outgoing;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::messages::{at, cheer, follow};
+use crate::support::messages::{at, cheer, follow, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
@@ -115,18 +120,25 @@ async fn a_commit_that_takes_too_long_is_not_acknowledged() {
     assert_eq!(server.count_events().await, 1);
 }
 
+/// Nobody runs this writer, so what is submitted stays in the queue.
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
-    let server = Server::start().await;
-    let mut holder = server.pool.begin().await.unwrap();
-    showtime::store::log::lock(&mut holder).await.unwrap();
-    let messages: Vec<_> = (0..1_400).map(|user| follow(&user.to_string(), at(0))).collect();
-    let answers = futures_util::future::join_all(messages.iter().map(|message| server.deliver(message))).await;
-    let full = answers.iter().filter(|answer| answer.text.contains("too many messages are waiting")).count();
-    assert!(answers.iter().all(|answer| answer.status == 503));
-    assert!(full > 0, "none of {} was refused for a full queue", answers.len());
-    holder.rollback().await.unwrap();
-    until("it is taken", async || server.deliver(&messages[0]).await.status == 204).await;
+    let (ingest, _writer) = Ingest::new(fresh_database().await, Clock::default());
+    let message = verified(&follow("1", at(0)));
+    let mut waiting = FuturesUnordered::new();
+    let refused = loop {
+        assert!(waiting.len() < 10_000, "the queue has no bound");
+        let mut submitted = Box::pin(ingest.submit(message.clone()));
+        match futures_util::poll!(&mut submitted) {
+            Poll::Pending => waiting.push(submitted),
+            Poll::Ready(answer) => break answer,
+        }
+    };
+    assert_eq!(refused, Err(IngestError::QueueFull));
+    assert!(waiting.len() >= 1_000);
+    while let Some(answer) = waiting.next().await {
+        assert_eq!(answer, Err(IngestError::TooSlow));
+    }
 }
 
 #[tokio::test]
