@@ -3,7 +3,7 @@
 //! Twitch promises no order (webhook.md §1), so every value here is a merge that commutes: the
 //! newest stamp wins, the earliest time wins, or amounts are added. A message must be applied
 //! once; that is the log's promise. What depends on several messages at once (when a stream ended,
-//! which streams make one broadcast) is derived afterwards, in [`broadcast`].
+//! which streams make one broadcast) is derived afterwards, in [`State::derive_broadcasts`].
 
 mod broadcast;
 mod merge;
