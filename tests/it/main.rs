@@ -15,6 +15,7 @@ mod local_db;
 mod migrations;
 mod openapi;
 mod outage;
+mod process;
 mod projection;
 mod simulate;
 mod support;
