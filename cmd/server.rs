@@ -1,17 +1,23 @@
 //! The server, and what is done to its database from the command line.
 
 use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
 use showtime::app::App;
 use showtime::clock::Clock;
 use showtime::config::{Config, Database, LogFormat, settings_help};
-use showtime::store::local::{self, Durability, LocalPostgres};
+use showtime::store::local;
 use showtime::store::{migrations, state};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// How long a command waits for the database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Receives Twitch's events, keeps them exactly once, and tells what is on.
 #[derive(Parser)]
@@ -63,11 +69,28 @@ enum LocalDb {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = Config::load()?;
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     log(&config);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(arguments, &config))
+    match (start(arguments, &config), config.log_format) {
+        (Ok(()), _) => return ExitCode::SUCCESS,
+        (Err(error), LogFormat::Human) => eprintln!("error: {error}"),
+        (Err(error), LogFormat::Json) => tracing::error!("{error}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// HTTP has threads of its own; what runs here is the writer, and whatever waits.
+fn start(arguments: Arguments, config: &Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(arguments, config))
 }
 
 async fn run(arguments: Arguments, config: &Config) -> Result<()> {
@@ -79,8 +102,9 @@ async fn run(arguments: Arguments, config: &Config) -> Result<()> {
                 let count = state::rebuild(&mut transaction).await?;
                 transaction.commit().await?;
                 Ok(count)
-            });
-            println!("rebuilt from {} messages", count.await?);
+            })
+            .await?;
+            println!("rebuilt from {count} messages");
             Ok(())
         }
         Command::Migrate(command) => with_database(config, async |connection| migrate(command, connection).await).await,
@@ -95,10 +119,14 @@ async fn serve(config: &Config) -> Result<()> {
         () = either(&mut interrupt, &mut terminate) => return Ok(()),
     };
     let addr = app.addr();
-    println!("showtime serves on http://{addr}");
-    println!("  try it:    cargo run --bin simulate stream.online");
-    println!("  then see:  curl -s http://{addr}/channels");
-    println!("  API:       http://{addr}/docs   health: http://{addr}/status");
+    let banner = format!(
+        "showtime serves on http://{addr}\n  \
+           try it:    cargo run --bin simulate stream.online\n  \
+           then see:  curl -s http://{addr}/channels\n  \
+           API:       http://{addr}/docs   health: http://{addr}/status\n"
+    );
+    // Nobody may be reading, which is no reason not to serve.
+    let _ = std::io::stdout().write_all(banner.as_bytes());
     app.run(async {
         either(&mut interrupt, &mut terminate).await;
         // Whoever asks twice does not want to wait; the watchdog still stops Postgres.
@@ -144,17 +172,17 @@ async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Connects to the configured database, or starts the private one for as long as it takes.
+/// Connects to the configured database, or to the private one: that of the server which runs, else
+/// one started for as long as it takes.
 async fn with_database<T>(config: &Config, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
     let (options, postgres) = match &config.database {
         Database::Given(options) => ((**options).clone(), None),
-        Database::Private => {
-            let postgres = LocalPostgres::start(&config.data_dir, Durability::Durable).await?;
-            (postgres.connect_options(), Some(postgres))
-        }
+        Database::Private => local::start_or_join(&config.data_dir).await?,
     };
     let outcome = async {
-        let mut connection = options.connect().await.context("the database can't be reached")?;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
+        let connected = connecting.await.map_err(|_| anyhow!("the database did not answer in time"))?;
+        let mut connection = connected.map_err(|error| anyhow!("the database can't be used: {error}"))?;
         work(&mut connection).await
     };
     let outcome = outcome.await;
@@ -168,7 +196,8 @@ fn log(config: &Config) {
     let filter = EnvFilter::new(&config.log);
     let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
-        LogFormat::Human => output.init(),
         LogFormat::Json => output.json().init(),
+        LogFormat::Human if std::io::stderr().is_terminal() => output.init(),
+        LogFormat::Human => output.with_ansi(false).init(),
     }
 }

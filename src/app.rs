@@ -23,6 +23,9 @@ use crate::twitch::signature::Verifier;
 /// submitted is written, which has its own limit.
 const DRAIN_SECONDS: u64 = 10;
 
+/// One verifies tens of thousands of messages per second, far more than the database takes.
+const MAX_HTTP_WORKERS: usize = 4;
+
 /// How long a reader waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -190,7 +193,9 @@ fn for_readers(database: PgConnectOptions) -> PgConnectOptions {
 
 fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppError> {
     let context = web::Data::new(context);
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_HTTP_WORKERS));
     let server = HttpServer::new(move || Routes::new().configure(api::configure(context.clone())))
+        .workers(workers)
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS)
         .listen(listener)?

@@ -19,6 +19,7 @@ mod mock;
 mod oauth;
 mod openapi;
 mod outage;
+mod process;
 mod projection;
 mod simulate;
 mod support;

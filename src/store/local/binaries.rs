@@ -59,7 +59,11 @@ impl Binaries {
 /// `cluster` if there is one already, else any that is not too old.
 pub(super) async fn find(cluster: Option<(u32, &Path)>) -> Result<Binaries, LocalError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    choose(places(&path).await, cluster).await
+    // Where it is in PATH, a start need not wait for pg_config.
+    match choose(directories(&path), cluster).await {
+        Err(_) => choose(places(&path).await, cluster).await,
+        found => found,
+    }
 }
 
 async fn choose(places: Vec<PathBuf>, cluster: Option<(u32, &Path)>) -> Result<Binaries, LocalError> {
@@ -100,9 +104,13 @@ pub(super) async fn psql() -> PathBuf {
     PathBuf::from("psql")
 }
 
+fn directories(path: &OsStr) -> Vec<PathBuf> {
+    std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect()
+}
+
 /// Every directory worth a look, best first.
 async fn places(path: &OsStr) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect();
+    let mut places = directories(path);
     if let Some(bindir) = output_of(Path::new("pg_config"), "--bindir").await {
         places.push(PathBuf::from(bindir.trim()));
     }

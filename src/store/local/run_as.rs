@@ -134,7 +134,7 @@ impl RunAs {
     async fn reaches(&self, dir: &Path, postgres: &Path) -> bool {
         let mut command = self.command(&PathBuf::from("/bin/sh"));
         command
-            .args(["-c", r#"cd -- "$1" && "$2" --version"#, "sh"])
+            .args(["-c", r#"cd -- "$1" && [ -x "$2" ]"#, "sh"])
             .args([dir, postgres])
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -4,18 +4,37 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use super::Durability;
+use sqlx::postgres::PgConnectOptions;
+
 use super::binaries;
 use super::cluster::{self, Cluster, NAME};
 use super::data_dir::{DataDir, PORT};
 use super::error::LocalError;
+use super::{Durability, LocalPostgres};
+
+/// For a task that takes a moment: how to reach the cluster that a server runs in `data_dir`, or
+/// else one that is started for the task, and to be stopped after it.
+///
+/// # Errors
+///
+/// As [`LocalPostgres::start`].
+pub async fn start_or_join(data_dir: &Path) -> Result<(PgConnectOptions, Option<LocalPostgres>), LocalError> {
+    match LocalPostgres::start(data_dir, Durability::Durable).await {
+        Ok(postgres) => Ok((postgres.connect_options(), Some(postgres))),
+        Err(error @ LocalError::InUse { .. }) => match running(data_dir).await {
+            Ok(socket_dir) => Ok((cluster::connect_options(&socket_dir), None)),
+            Err(_) => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
 
 /// Starts the cluster in `data_dir` and leaves it running, also for servers that start later.
 /// Content if it runs already, by itself or for a server.
 ///
 /// # Errors
 ///
-/// As [`super::LocalPostgres::start`].
+/// As [`LocalPostgres::start`].
 pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
     let cluster = match Cluster::open(data_dir, Durability::Durable).await {
         Ok(cluster) => cluster,

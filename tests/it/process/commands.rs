@@ -1,0 +1,98 @@
+//! What else the server's command line can do, and its log.
+
+use serde_json::Value;
+use showtime::config::env_example;
+
+use super::{Place, SERVER, SIMULATE};
+
+/// The lines of `migrate status`, without the numbers' names.
+fn marks(status: &str) -> Vec<&str> {
+    status.lines().filter_map(|line| line.split_once("  ")).map(|(mark, _)| mark).collect()
+}
+
+#[tokio::test]
+async fn the_state_is_rebuilt_with_or_without_a_server() {
+    let place = Place::new();
+    let server = place.serve(&[]).await;
+    for kind in ["stream.online", "channel.follow"] {
+        assert_eq!(server.simulate(&[kind]).await.0, Some(0));
+    }
+    let before = server.json("/channels").await;
+    assert_eq!(place.done(&[], &["rebuild"]).await, "rebuilt from 2 messages\n");
+    assert_eq!(server.json("/channels").await, before);
+    server.stop().await;
+    assert_eq!(place.done(&[], &["rebuild"]).await, "rebuilt from 2 messages\n");
+    assert_eq!(place.processes(), Vec::<String>::new());
+    let server = place.serve(&[]).await;
+    assert_eq!(server.json("/channels").await, before);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn migrations_are_shown_reverted_and_applied_with_or_without_a_server() {
+    let place = Place::new();
+    let status = place.done(&[], &["migrate", "status"]).await;
+    assert!(!marks(&status).is_empty() && marks(&status).iter().all(|mark| *mark == "missing"), "{status}");
+    assert_eq!(place.processes(), Vec::<String>::new());
+
+    let server = place.serve(&[]).await;
+    let status = place.done(&[], &["migrate", "status"]).await;
+    assert!(marks(&status).iter().all(|mark| *mark == "applied"), "{status}");
+    let reverted = place.done(&[], &["migrate", "down"]).await;
+    assert!(reverted.starts_with("reverted 0"), "{reverted}");
+    assert_eq!(marks(&reverted).last(), Some(&"missing"));
+    assert_eq!(server.status("/readyz").await, 503);
+    place.done(&[], &["migrate", "up"]).await;
+    assert_eq!(server.status("/readyz").await, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_help_of_both_programs_lists_every_setting() {
+    let place = Place::new();
+    let example = env_example();
+    let names = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| !name.contains(' ')).collect();
+    assert!(names.contains(&"TWITCH_WEBHOOK_SECRET"), "{names:?}");
+    for program in [SERVER, SIMULATE] {
+        let output = place.command(program, &[], &["--help"]).output().await.unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success());
+        for name in &names {
+            assert!(help.contains(name), "{name} is not in {help}");
+        }
+        assert!(help.contains("[default: 5001]"), "{help}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_one_json_object_a_line_and_never_holds_a_secret() {
+    let place = Place::new();
+    let secret = "canary-in-the-webhook-secret";
+    let (client_secret, previous) = ("canary-in-the-client-secret", "canary-in-the-previous-secret");
+    let settings = [
+        ("SHOWTIME_LOG", "trace"),
+        ("SHOWTIME_LOG_FORMAT", "json"),
+        ("TWITCH_CLIENT_ID", "q6batx0epp608isickayubi39itsckt"),
+        ("TWITCH_CLIENT_SECRET", client_secret),
+        ("TWITCH_WEBHOOK_SECRET", secret),
+        ("TWITCH_WEBHOOK_SECRET_PREVIOUS", previous),
+    ];
+    let server = place.serve(&settings).await;
+    for (sender, code) in [(secret, 0), (previous, 0), ("some other secret", 1)] {
+        assert_eq!(server.simulate(&["channel.follow", "--secret", sender]).await.0, Some(code));
+    }
+    server.json("/status").await;
+    let log = server.stop().await;
+    assert!(log.lines().count() > 20, "{log}");
+    for line in log.lines() {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(object["level"].is_string() && object["timestamp"].is_string(), "{line}");
+        assert!(!line.contains("canary"), "{line}");
+    }
+
+    let nowhere = [("SHOWTIME_LOG_FORMAT", "json"), ("DATABASE_URL", "postgres:///x?host=/dev/null")];
+    let wrong = place.refused(&nowhere, &["rebuild"]).await;
+    let object: Value = serde_json::from_str(wrong.trim()).unwrap_or_else(|error| panic!("{error}: {wrong}"));
+    assert_eq!(object["level"], "ERROR", "{wrong}");
+}

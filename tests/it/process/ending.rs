@@ -1,0 +1,105 @@
+//! However the server ends, in the middle of work: nothing that it acknowledged is lost, and no
+//! Postgres stays.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use nix::sys::signal::Signal;
+use tokio::time::sleep;
+
+use super::{PATIENCE, Place, Settings};
+use crate::support::messages::{CHANNEL, at, cheer};
+use crate::support::server::{SECRET, secret};
+
+const SETTINGS: Settings<'_> = &[("TWITCH_WEBHOOK_SECRET", SECRET)];
+
+/// Acknowledged messages after which the server is told to end.
+const ENOUGH: usize = 200;
+
+/// Delivers cheers of one bit, several at a time, until the server is gone. Returns the ids of
+/// those that it acknowledged.
+async fn load(addr: SocketAddr, acknowledged: &AtomicUsize) -> BTreeSet<String> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    let worker = |worker: u32| {
+        let client = client.clone();
+        async move {
+            let mut ids = Vec::new();
+            for _ in 0..20_000 {
+                let message = cheer(&worker.to_string(), 1, at(0));
+                let headers = message.headers(Some(&message.sign(&secret())));
+                let request = client.post(format!("http://{addr}/callback")).body(message.body);
+                let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+                let Ok(answer) = request.send().await else { return ids };
+                assert_eq!(answer.status(), 204);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+                ids.push(message.stamp.message_id);
+            }
+            panic!("the server did not end");
+        }
+    };
+    join_all((1..=8).map(worker)).await.into_iter().flatten().collect()
+}
+
+/// Ends a server under load with this signal. What it had acknowledged, and what is in the log
+/// when it runs again.
+async fn end(place: &Place, signal: Signal) -> (BTreeSet<String>, BTreeSet<String>) {
+    let server = place.serve(SETTINGS).await;
+    let count = AtomicUsize::new(0);
+    let loading = load(server.addr, &count);
+    let ending = async {
+        let begun = Instant::now();
+        while count.load(Ordering::Relaxed) < ENOUGH {
+            assert!(begun.elapsed() < PATIENCE, "too few messages are acknowledged");
+            sleep(Duration::from_millis(5)).await;
+        }
+        server.signal(signal);
+        let (status, log) = server.ended().await;
+        assert_eq!(status.success(), signal != Signal::SIGKILL, "{status} {log}");
+        if signal != Signal::SIGKILL {
+            assert_eq!(place.processes(), Vec::<String>::new());
+        }
+    };
+    let (acknowledged, ()) = tokio::join!(loading, ending);
+
+    let server = place.serve(SETTINGS).await;
+    let events = server.list("/events").await;
+    let viewers = server.list(&format!("/channels/{CHANNEL}/viewers")).await;
+    let bits: u64 = viewers.iter().map(|viewer| viewer["bits"]["total"].as_u64().unwrap()).sum();
+    assert_eq!(bits, events.len() as u64, "every message counted once");
+    server.stop().await;
+    (acknowledged, events.iter().map(|event| event["message_id"].as_str().unwrap().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn told_to_terminate_it_answers_what_it_accepted_and_leaves_nothing_running() {
+    let (acknowledged, stored) = end(&Place::new(), Signal::SIGTERM).await;
+    assert_eq!(acknowledged, stored);
+}
+
+#[tokio::test]
+async fn interrupted_it_ends_in_the_same_order() {
+    let (acknowledged, stored) = end(&Place::new(), Signal::SIGINT).await;
+    assert_eq!(acknowledged, stored);
+}
+
+#[tokio::test]
+async fn killed_it_loses_nothing_that_it_acknowledged() {
+    let (acknowledged, stored) = end(&Place::new(), Signal::SIGKILL).await;
+    let lost: Vec<_> = acknowledged.difference(&stored).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
+    let place = Place::new();
+    let server = place.serve(SETTINGS).await;
+    let idle = tokio::net::TcpStream::connect(server.addr).await.unwrap();
+    assert_eq!(server.status("/livez").await, 200, "on a connection that is kept");
+    let begun = Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "it waited {:?}", begun.elapsed());
+    drop(idle);
+}

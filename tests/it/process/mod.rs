@@ -1,0 +1,175 @@
+//! The real `server` and `simulate`, as a person runs them: child processes in an empty directory,
+//! with nothing in the environment but PATH and HOME.
+
+mod commands;
+mod ending;
+mod refusals;
+mod walk;
+
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// For everything that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const SERVER: &str = env!("CARGO_BIN_EXE_server");
+const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
+
+/// Settings, beside the port, which is always a free one unless they say otherwise.
+type Settings<'a> = &'a [(&'a str, &'a str)];
+
+/// An empty directory to run programs in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, program: &str, settings: Settings<'_>, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.path()).stdin(Stdio::null()).kill_on_drop(true);
+        let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        command.env_clear().envs(kept).env("LISTEN_PORT", "0").envs(settings.iter().copied());
+        command
+    }
+
+    /// Runs `server` to its end.
+    async fn run(&self, settings: Settings<'_>, args: &[&str]) -> Output {
+        timeout(PATIENCE, self.command(SERVER, settings, args).output()).await.expect("it ends").unwrap()
+    }
+
+    /// Runs a `server` command that must succeed, and returns what it prints.
+    async fn done(&self, settings: Settings<'_>, args: &[&str]) -> String {
+        let output = self.run(settings, args).await;
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a `server` that must fail, and returns what it says on standard error.
+    async fn refused(&self, settings: Settings<'_>, args: &[&str]) -> String {
+        let output = self.run(settings, args).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Starts `server`, and returns when it says where it serves.
+    async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
+        let mut command = self.command(SERVER, settings, &[]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).await.unwrap();
+            log
+        });
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("it starts").unwrap();
+        let Some((_, addr)) = line.trim().split_once("http://") else {
+            panic!("{line:?} {}", log.await.unwrap());
+        };
+        let addr = addr.parse().unwrap();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Serving { place: self, child, addr, client, log, _stdout: stdout }
+    }
+
+    /// The command lines of all processes that name this directory: a Postgres, its watchdog.
+    fn processes(&self) -> Vec<String> {
+        let output = std::process::Command::new("ps").args(["-A", "-ww", "-o", "args="]).output().unwrap();
+        let name = self.path().file_name().unwrap().to_str().unwrap();
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        lines.lines().filter(|line| line.contains(name)).map(str::to_owned).collect()
+    }
+}
+
+/// A `server` that serves. Killed with the test; its watchdog then stops Postgres.
+struct Serving<'a> {
+    place: &'a Place,
+    child: Child,
+    addr: SocketAddr,
+    client: reqwest::Client,
+    log: JoinHandle<String>,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Serving<'_> {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        self.client.get(self.url(path)).send().await.unwrap().status().as_u16()
+    }
+
+    /// The document at a path that must be there.
+    async fn json(&self, path: &str) -> Value {
+        let answer = self.client.get(self.url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    /// All of a list.
+    async fn list(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.json(&format!("{path}?limit=100{after}")).await;
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            after = match &page["next"] {
+                Value::Null => return all,
+                Value::String(next) => format!("&after={next}"),
+                next => format!("&after={next}"),
+            };
+        }
+    }
+
+    /// Runs `simulate` in the same directory, aimed at this server. Its exit status and all that it says.
+    async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
+        let target = self.url("/callback");
+        let mut command = self.place.command(SIMULATE, &[], &[args, &["--target", &target]].concat());
+        let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().expect("it runs");
+        kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for its end. Its exit status, and its log.
+    async fn ended(mut self) -> (ExitStatus, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        (status, self.log.await.unwrap())
+    }
+
+    /// Stops it in order.
+    async fn stop(self) -> String {
+        let place = self.place;
+        self.signal(Signal::SIGTERM);
+        let (status, log) = self.ended().await;
+        assert!(status.success(), "{status} {log}");
+        assert_eq!(place.processes(), Vec::<String>::new());
+        log
+    }
+}
