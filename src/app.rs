@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -14,9 +15,14 @@ use crate::api;
 use crate::clock::Clock;
 use crate::config::{Config, Database, SecretFileError};
 use crate::ingest::{Ingest, Writer};
+use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations;
+use crate::twitch::app_token::AppTokens;
+use crate::twitch::helix::Helix;
+use crate::twitch::http::{Outage, Patience};
+use crate::twitch::oauth::{Credentials, OAuth};
 use crate::twitch::signature::Verifier;
 
 /// How long requests under way may take once the program is told to stop; then what they
@@ -61,6 +67,9 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
+    /// The client for Twitch's API.
+    #[error("Twitch can't be called: {0}")]
+    Twitch(#[from] Outage),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -73,6 +82,7 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
+    filling: Option<JoinHandle<()>>,
     preparing: Option<JoinHandle<Result<(), AppError>>>,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
@@ -116,6 +126,10 @@ impl App {
             .acquire_timeout(POOL_TIMEOUT)
             .connect_lazy_with(for_readers(database.clone()));
         let (ingest, writer) = Ingest::new(database, clock.clone());
+        let gaps = helix(config, &clock)?.map(|helix| {
+            let (pool, ingest, clock) = (pool.clone(), ingest.clone(), clock.clone());
+            Gaps { helix, pool, ingest, clock }
+        });
         let webhook = Webhook { verifier, clock: clock.clone(), ingest };
         let context = api::Context { pool: pool.clone(), clock, webhook, setup: config.into() };
         let server = serve(listener, context)?;
@@ -124,6 +138,7 @@ impl App {
             server: server.handle(),
             serving: tokio::spawn(server),
             writing: tokio::spawn(Writer::run(writer)),
+            filling: gaps.map(|gaps| tokio::spawn(gaps.run())),
             preparing,
             pool,
             postgres: None,
@@ -147,6 +162,7 @@ impl App {
                 result.err().map_or(AppError::TaskEnded("HTTP server"), AppError::Server)
             })),
             _ = &mut self.writing => Err(AppError::TaskEnded("writer of the log")),
+            error = ended(&mut self.filling) => Err(error),
             error = prepared(&mut self.preparing) => Err(error),
             error = supervised(&mut self.postgres) => Err(error.into()),
         };
@@ -159,6 +175,9 @@ impl App {
         tracing::info!("stopping");
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
+        }
+        if let Some(filling) = self.filling.take() {
+            filling.abort();
         }
         self.server.stop(true).await;
         if !self.serving.is_finished() {
@@ -262,6 +281,25 @@ async fn prepared(preparing: &mut Option<JoinHandle<Result<(), AppError>>>) -> A
         }
     }
     std::future::pending().await
+}
+
+/// The client for Twitch's API, if there is an application to call it as.
+fn helix(config: &Config, clock: &Clock) -> Result<Option<Helix>, Outage> {
+    let Some(client) = &config.twitch.client else { return Ok(None) };
+    let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
+    let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
+    Ok(Some(Helix::new(config.twitch.api_url.clone(), Arc::new(AppTokens::new(oauth, None)))))
+}
+
+/// Never ready while gaps are being filled, or if they aren't.
+async fn ended(filling: &mut Option<JoinHandle<()>>) -> AppError {
+    match filling {
+        Some(task) => {
+            let _ = task.await;
+            AppError::TaskEnded("filling of gaps")
+        }
+        None => std::future::pending().await,
+    }
 }
 
 async fn supervised(postgres: &mut Option<LocalPostgres>) -> LocalError {

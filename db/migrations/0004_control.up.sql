@@ -40,3 +40,7 @@ create table wanted_subscription (
     next_attempt_at timestamptz,
     primary key (channel_id, type, version)
 );
+
+-- When Twitch's API was first seen not to show the stream any more: the latest time of its end, as
+-- long as no stream.offline told that. This one does follow from the log.
+alter table stream add column gone_at timestamptz;

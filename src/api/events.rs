@@ -22,7 +22,8 @@ struct Event {
     id: i64,
     /// Twitch's id of the message, the same however often it is sent.
     message_id: String,
-    /// `notification`, `revocation`, or a kind of message that Twitch added later.
+    /// `notification`, `revocation`, or a kind of message that Twitch added later; `inferred` for
+    /// what Twitch did not send, but its API showed: a stream that began or ended, a new title.
     message_type: String,
     /// The subscription type, for example `channel.follow`.
     #[serde(rename = "type")]
@@ -31,15 +32,15 @@ struct Event {
     version: Option<String>,
     /// The channel it is about, or the user where a type has no channel.
     channel_id: Option<String>,
-    /// The subscription it came through.
+    /// The subscription it came through; what was inferred came through none.
     subscription_id: Option<String>,
-    /// When Twitch sent it first.
+    /// When Twitch sent it first, or when it was inferred.
     #[serde(with = "time::serde::rfc3339")]
     occurred_at: OffsetDateTime,
     /// When it arrived here.
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// The body exactly as it came.
+    /// The body exactly as it came. What was inferred has `inferred` in place of `subscription`.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
 }

@@ -37,7 +37,6 @@ pub async fn append<'a>(
     fn column<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
         messages.iter().map(|message| value(message)).collect()
     }
-    let subscription = |message: &'a Message| message.content.subscription.as_ref();
     let appended = sqlx::query!(
         r#"
         with appended as (
@@ -54,9 +53,9 @@ pub async fn append<'a>(
         "#,
         &column(messages, |m| m.id.as_str()) as &[&str],
         &column(messages, |m| m.message_type.as_str()) as &[&str],
-        &column(messages, |m| subscription(m).map(|s| s.kind.as_str())) as &[Option<&str>],
-        &column(messages, |m| subscription(m).map(|s| s.version.as_str())) as &[Option<&str>],
-        &column(messages, |m| subscription(m).map(|s| s.id.as_str())) as &[Option<&str>],
+        &column(messages, |m| m.content.kind()) as &[Option<&str>],
+        &column(messages, |m| m.content.version()) as &[Option<&str>],
+        &column(messages, |m| m.content.subscription.as_ref().map(|s| s.id.as_str())) as &[Option<&str>],
         &column(messages, |m| m.content.channel_id.as_deref()) as &[Option<&str>],
         &column(messages, |m| m.at),
         &column(messages, |m| &*m.body) as &[&str],

@@ -20,7 +20,10 @@ impl State {
             match &stream.began {
                 Some(began) => channels.entry(stream.channel_id.clone()).or_default().push((began.at, id.clone())),
                 // It can't be placed among the others before its beginning is known.
-                None => stream.ended_at = stream.offline_at,
+                None => {
+                    stream.ended_at = stream.offline_at.or(stream.gone_at);
+                    stream.is_end_estimated = stream.offline_at.is_none() && stream.gone_at.is_some();
+                }
             }
         }
         for (channel_id, mut streams) in channels {
@@ -35,15 +38,13 @@ impl State {
             let next_began_at = streams.get(index + 1).map(|next| next.0);
             let unnamed_end = self.unnamed_end(channel_id, *began_at, next_began_at);
             let Some(stream) = self.streams.get_mut(id) else { continue };
-            stream.derive_end(*began_at, unnamed_end, next_began_at);
+            let known_end = stream.derive_end(*began_at, unnamed_end, next_began_at);
             let open = match current.take() {
                 Some(open) if open.is_resumed_at(*began_at) => open,
                 _ => Open { broadcast_id: id.clone(), ended_at: None },
             };
             stream.broadcast_id = Some(open.broadcast_id.clone());
-            // An end that nobody told does not measure a pause, so nothing resumes after it.
-            let told = stream.ended_at.filter(|_| !stream.is_end_estimated);
-            current = Some(Open { ended_at: told.max(open.ended_at), ..open });
+            current = Some(Open { ended_at: known_end.max(open.ended_at), ..open });
         }
     }
 
@@ -63,22 +64,28 @@ impl State {
 }
 
 impl Stream {
+    /// Returns the end from which a pause can be measured. That only the next stream shows that
+    /// this one has ended measures none, so nothing resumes after that.
     fn derive_end(
         &mut self,
         began_at: OffsetDateTime,
         unnamed_end: Option<OffsetDateTime>,
         next_began_at: Option<OffsetDateTime>,
-    ) {
+    ) -> Option<OffsetDateTime> {
         let told = self.offline_at.map(|at| at.max(began_at)).or(unnamed_end);
-        self.ended_at = told.or(next_began_at);
-        self.is_end_estimated = told.is_none() && next_began_at.is_some();
+        // What was seen only after the next stream had begun tells less than that beginning.
+        let seen = self.gone_at.map(|at| at.max(began_at)).filter(|at| next_began_at.is_none_or(|next| *at < next));
+        let known = told.or(seen);
+        self.ended_at = known.or(next_began_at);
+        self.is_end_estimated = told.is_none() && self.ended_at.is_some();
+        known
     }
 }
 
 /// The broadcast that the streams so far belong to.
 struct Open {
     broadcast_id: String,
-    /// The latest end that was told.
+    /// The latest end that is known.
     ended_at: Option<OffsetDateTime>,
 }
 

@@ -95,9 +95,11 @@ pub struct Stream {
     pub began: Option<Began>,
     /// What a `stream.offline` that named it said.
     pub offline_at: Option<OffsetDateTime>,
+    /// When Helix was first seen not to show it any more: it had ended then, at the latest.
+    pub gone_at: Option<OffsetDateTime>,
     /// Derived: when it ended, as well as we can tell.
     pub ended_at: Option<OffsetDateTime>,
-    /// Derived: nobody told the end; a newer stream began at `ended_at`.
+    /// Derived: nobody told the end; at `ended_at` a newer stream began, or the stream was gone.
     pub is_end_estimated: bool,
     /// Derived: the first stream of the broadcast that it belongs to.
     pub broadcast_id: Option<String>,
@@ -185,7 +187,9 @@ impl State {
         match &fact.content.event {
             None => {}
             Some(Event::StreamOnline(online)) => self.stream_online(stamp, online),
-            Some(Event::StreamOffline(offline)) => self.stream_offline(stamp, offline),
+            Some(Event::StreamOffline(offline)) => {
+                self.stream_offline(stamp, offline, fact.content.inferred.is_some());
+            }
             Some(Event::ChannelUpdate(update)) => self.channel_update(stamp, update),
             Some(Event::Follow(follow)) => {
                 let viewer = self.viewer(stamp, &follow.broadcaster, &follow.viewer);
@@ -240,9 +244,10 @@ impl State {
         earliest(&mut self.stream(&online.id, &online.broadcaster).began, began);
     }
 
-    fn stream_offline(&mut self, stamp: &Stamp, offline: &event::StreamOffline) {
+    fn stream_offline(&mut self, stamp: &Stamp, offline: &event::StreamOffline, is_inferred: bool) {
         self.channel(stamp, &offline.broadcaster);
         match &offline.id {
+            Some(id) if is_inferred => earliest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
             Some(id) => earliest(&mut self.stream(id, &offline.broadcaster).offline_at, stamp.at),
             None => {
                 self.stream_ends.insert((offline.broadcaster.id.as_str().to_owned(), stamp.at));
@@ -292,6 +297,7 @@ impl State {
             channel_id: broadcaster.id.as_str().to_owned(),
             began: None,
             offline_at: None,
+            gone_at: None,
             ended_at: None,
             is_end_estimated: false,
             broadcast_id: None,

@@ -1,6 +1,8 @@
 //! EventSub messages: from headers and a raw body, through proof that Twitch sent them, to a
 //! [`Message`] that may be kept (webhook.md §1, §3, §4).
 
+mod inferred;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
@@ -9,6 +11,7 @@ use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+pub use self::inferred::{Inference, Inferred};
 use super::event::{Event, Ident};
 use super::signature::Verifier;
 use crate::clock::to_microseconds;
@@ -135,6 +138,8 @@ pub struct Message {
 pub struct Content {
     /// The subscription it came through; unknown kinds of messages may have none.
     pub subscription: Option<Subscription>,
+    /// What it is instead, if it came through no subscription but was inferred.
+    pub inferred: Option<Inferred>,
     /// The channel (or, where a type has none, the user) that it concerns.
     pub channel_id: Option<String>,
     /// What becomes state; `None` for what is only stored and delivered.
@@ -148,17 +153,20 @@ pub enum MessageType {
     Notification,
     /// A subscription ended; its status says why.
     Revocation,
+    /// Twitch did not send it: Helix showed that something had happened.
+    Inferred,
     /// A kind that Twitch added later.
     Other(String),
 }
 
 impl MessageType {
-    /// As in the header.
+    /// As in the header, or `inferred`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Notification => "notification",
             Self::Revocation => "revocation",
+            Self::Inferred => "inferred",
             Self::Other(name) => name,
         }
     }
@@ -191,6 +199,8 @@ pub struct Subscription {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     subscription: Option<Subscription>,
+    #[serde(borrow)]
+    inferred: Option<&'a RawValue>,
     #[serde(borrow)]
     event: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -310,31 +320,46 @@ impl Content {
         Ok(Self::new(serde_json::from_str(body)?, message_id))
     }
 
-    fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
-        let event = match (&envelope.subscription, envelope.event) {
-            (Some(subscription), Some(event)) => project(message_id, subscription, event),
-            _ => None,
-        };
-        Self {
-            channel_id: envelope.subscription.as_ref().and_then(channel_of),
-            subscription: envelope.subscription,
-            event,
-        }
+    /// The type of the event, for example `channel.follow`.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        let inferred = || self.inferred.as_ref().map(|inferred| &inferred.kind);
+        self.subscription.as_ref().map(|subscription| &subscription.kind).or_else(inferred).map(Ident::as_str)
     }
-}
 
-/// A payload that isn't as we know it is kept all the same: it only leaves the state as it is.
-fn project(message_id: &str, subscription: &Subscription, event: &RawValue) -> Option<Event> {
-    Event::parse(subscription.kind.as_str(), event.get()).unwrap_or_else(|error| {
-        tracing::warn!(
-            message.id = message_id,
-            subscription.r#type = subscription.kind.as_str(),
-            subscription.version = subscription.version.as_str(),
-            %error,
-            "an event is stored, but its payload is not as expected and changes no state"
-        );
-        None
-    })
+    /// The version of that type.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        let inferred = || self.inferred.as_ref().map(|inferred| &inferred.version);
+        self.subscription.as_ref().map(|subscription| &subscription.version).or_else(inferred).map(Ident::as_str)
+    }
+
+    fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
+        let subscription = envelope.subscription;
+        let inferred = envelope.inferred.filter(|_| subscription.is_none()).and_then(Inferred::read);
+        let channel_id = match (&subscription, &inferred) {
+            (Some(subscription), _) => channel_of(subscription),
+            (None, inferred) => inferred.as_ref().map(|inferred| inferred.channel_id.as_str().to_owned()),
+        };
+        let mut content = Self { subscription, inferred, channel_id, event: None };
+        content.event = envelope.event.and_then(|event| content.project(message_id, event));
+        content
+    }
+
+    /// A payload that isn't as we know it is kept all the same: it only leaves the state as it is.
+    fn project(&self, message_id: &str, event: &RawValue) -> Option<Event> {
+        let kind = self.kind()?;
+        Event::parse(kind, event.get()).unwrap_or_else(|error| {
+            tracing::warn!(
+                message.id = message_id,
+                subscription.r#type = kind,
+                subscription.version = self.version(),
+                %error,
+                "an event is stored, but its payload is not as expected and changes no state"
+            );
+            None
+        })
+    }
 }
 
 /// The id of the channel that a subscription is about, or of the user if it isn't about a channel.

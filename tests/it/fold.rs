@@ -29,7 +29,7 @@ pub(crate) struct Told {
 impl Told {
     fn fact(&self) -> Fact {
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
-        let content = Content { subscription: None, channel_id: Some(CHANNEL.to_owned()), event };
+        let content = Content { channel_id: Some(CHANNEL.to_owned()), event, ..Content::default() };
         Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content }
     }
 

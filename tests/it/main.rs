@@ -10,6 +10,7 @@ mod api;
 mod callback;
 mod env_example;
 mod fold;
+mod gaps;
 mod health;
 mod helix;
 mod judge;

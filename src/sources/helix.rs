@@ -1,0 +1,233 @@
+//! Filling gaps: what Twitch did not tell us, because we were away or a message got lost, but its
+//! API still shows. At start and every five minutes each known channel is looked up, and what was
+//! missed enters the log like everything else, marked as inferred.
+//!
+//! Helix trails the notifications by a minute or two, so what is younger than [`LAG`] is believed
+//! before it. The ids of inferred messages are made from what they tell, so that however many
+//! servers look, and however often, each happens once.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::clock::Clock;
+use crate::ingest::{Ingest, IngestError, Receipt};
+use crate::store::gaps::{self as store, Announced, Live};
+use crate::stream::ChannelInfo;
+use crate::twitch::eventsub::{Inference, Message};
+use crate::twitch::helix::{ChannelInformation, Helix, HelixError, Stream};
+
+/// Between two rounds.
+const PERIOD: Duration = Duration::from_secs(300);
+
+/// After a round that failed.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// How far Helix may trail the notifications, generously.
+const LAG: Duration = Duration::from_secs(300);
+
+/// Messages that are submitted at once: few of the writer's queue, most of which is Twitch's.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// Looks for what was missed.
+#[derive(Debug)]
+pub struct Gaps {
+    /// What Twitch shows.
+    pub helix: Helix,
+    /// What we know.
+    pub pool: PgPool,
+    /// Where what was missed goes.
+    pub ingest: Ingest,
+    /// When to look.
+    pub clock: Clock,
+}
+
+/// Why a round could not be finished. The next one does what this one did not.
+#[derive(Debug, thiserror::Error)]
+pub enum GapsError {
+    /// Twitch.
+    #[error(transparent)]
+    Helix(#[from] HelixError),
+    /// The database, reading.
+    #[error("the database can't be read: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database, writing.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A message of ours can't be read back.
+    #[error("an inferred message can't be made: {0}")]
+    Message(#[from] serde_json::Error),
+}
+
+impl Gaps {
+    /// Goes on until it is dropped.
+    pub async fn run(self) {
+        let mut is_start = true;
+        loop {
+            let pause = match self.fill(is_start).await {
+                Ok(filled) => {
+                    is_start &= filled.is_none();
+                    PERIOD
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what Twitch did not tell could not be looked up; trying again soon");
+                    RETRY
+                }
+            };
+            self.clock.sleep(pause).await;
+        }
+    }
+
+    /// Looks once, unless another server is looking. Returns how many messages had been missed.
+    /// Channels that never announced a title are looked up for it, the others only at start.
+    ///
+    /// # Errors
+    /// [`GapsError`]; what was found until then is in the log.
+    pub async fn fill(&self, is_start: bool) -> Result<Option<usize>, GapsError> {
+        // Outside of the pool: the lock goes when this is dropped, however the round ends.
+        let conn = &mut self.pool.acquire().await?.detach();
+        if !store::try_lock(conn).await? {
+            return Ok(None);
+        }
+        let channels = store::known_channels(&mut *conn).await?;
+        let streams = self.fill_streams(conn, &channels).await?;
+        Ok(Some(streams + self.fill_info(conn, &channels, is_start).await?))
+    }
+
+    /// The state is read after Helix, so that nothing is inferred which was told meanwhile.
+    async fn fill_streams(&self, conn: &mut PgConnection, channels: &[String]) -> Result<usize, GapsError> {
+        let streams = self.helix.streams(channels).await?;
+        let now = self.clock.now();
+        let ids: Vec<_> = streams.iter().map(|stream| stream.id.as_str()).collect();
+        let known: HashSet<_> = store::known_streams(&mut *conn, &ids).await?.into_iter().collect();
+        // Without a type Twitch does not know itself whether it is live.
+        let missed = streams.iter().filter(|stream| !stream.kind.is_empty() && !known.contains(&stream.id));
+        let mut inferences: Vec<_> = missed.map(|stream| went_live(stream, now)).collect();
+
+        let live = store::live_streams(&mut *conn, channels).await?;
+        let shown: HashSet<_> = streams.iter().map(|stream| stream.user_id.as_str()).collect();
+        let is_gone = |live: &&Live| !shown.contains(live.channel_id.as_str()) && now - live.started_at >= LAG;
+        inferences.extend(live.iter().filter(is_gone).map(|live| went_offline(live, now)));
+        self.submit(&inferences).await
+    }
+
+    async fn fill_info(
+        &self,
+        conn: &mut PgConnection,
+        channels: &[String],
+        is_start: bool,
+    ) -> Result<usize, GapsError> {
+        let known = store::announced(&mut *conn, channels).await?;
+        let known: HashSet<_> = known.into_iter().map(|known| known.channel_id).collect();
+        let wanted: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
+        let shown = self.helix.channels(&wanted).await?;
+        let now = self.clock.now();
+        let announced = store::announced(&mut *conn, &wanted).await?;
+        let announced: HashMap<_, _> = announced.iter().map(|known| (known.channel_id.as_str(), known)).collect();
+        let key = (now.unix_timestamp_nanos() / 1_000).to_string();
+        let inferences: Vec<_> = shown
+            .iter()
+            .filter(|shown| is_news(shown, announced.get(shown.broadcaster_id.as_str()).copied(), now))
+            .map(|shown| updated(shown, &key, now))
+            .collect();
+        self.submit(&inferences).await
+    }
+
+    /// Returns how many were new.
+    async fn submit(&self, inferences: &[Inference<'_>]) -> Result<usize, GapsError> {
+        let messages: Vec<_> = inferences.iter().map(Message::inferred).collect::<Result<_, _>>()?;
+        let submitting = messages.into_iter().map(async |message| {
+            let (id, channel_id) = (message.id.clone(), message.content.channel_id.clone());
+            match self.ingest.submit(message).await {
+                Ok(Receipt::Appended) => {
+                    tracing::info!(message.id = id, channel.id = channel_id, "filled a gap");
+                    Ok(1)
+                }
+                Ok(Receipt::Duplicate) => Ok(0),
+                // One that can't be stored, which the writer has logged, holds up no other.
+                Err(IngestError::Rejected) => Ok(0),
+                Err(error) => Err(GapsError::from(error)),
+            }
+        });
+        let counts = stream::iter(submitting).buffer_unordered(MAX_IN_FLIGHT);
+        counts.try_fold(0, async |sum, count| Ok(sum + count)).await
+    }
+}
+
+/// Whether Helix shows something else than was announced, and long enough ago for Helix to know.
+/// The order of labels says nothing.
+fn is_news(shown: &ChannelInformation, known: Option<&Announced>, now: OffsetDateTime) -> bool {
+    let sorted = |mut info: ChannelInfo| {
+        info.content_classification_labels.sort_unstable();
+        info
+    };
+    let shown = ChannelInfo {
+        title: shown.title.clone(),
+        language: shown.broadcaster_language.clone(),
+        category_id: shown.game_id.clone(),
+        category_name: shown.game_name.clone(),
+        content_classification_labels: shown.content_classification_labels.clone(),
+    };
+    known.is_none_or(|known| now - known.at >= LAG && sorted(known.info.clone()) != sorted(shown))
+}
+
+fn went_live(stream: &Stream, now: OffsetDateTime) -> Inference<'_> {
+    let event = json!({
+        "id": stream.id,
+        "type": stream.kind,
+        "started_at": stream.started_at.format(&Rfc3339).unwrap_or_default(),
+    });
+    Inference {
+        kind: "stream.online",
+        version: "1",
+        key: stream.id.clone(),
+        channel_id: &stream.user_id,
+        source: "Get Streams",
+        observed_at: now,
+        event: on(&stream.user_id, &stream.user_login, &stream.user_name, event),
+    }
+}
+
+fn went_offline(live: &Live, now: OffsetDateTime) -> Inference<'_> {
+    Inference {
+        kind: "stream.offline",
+        version: "1",
+        key: live.stream_id.clone(),
+        channel_id: &live.channel_id,
+        source: "Get Streams",
+        observed_at: now,
+        event: on(&live.channel_id, &live.login, &live.display_name, json!({ "id": live.stream_id })),
+    }
+}
+
+fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) -> Inference<'a> {
+    let event = json!({
+        "title": shown.title,
+        "language": shown.broadcaster_language,
+        "category_id": shown.game_id,
+        "category_name": shown.game_name,
+        "content_classification_labels": shown.content_classification_labels,
+    });
+    Inference {
+        kind: "channel.update",
+        version: "2",
+        key: format!("{}:{key}", shown.broadcaster_id),
+        channel_id: &shown.broadcaster_id,
+        source: "Get Channel Information",
+        observed_at: now,
+        event: on(&shown.broadcaster_id, &shown.broadcaster_login, &shown.broadcaster_name, event),
+    }
+}
+
+/// Adds the channel to an event, as Twitch's events have it.
+fn on(id: &str, login: &str, display_name: &str, mut event: Value) -> Value {
+    event["broadcaster_user_id"] = id.into();
+    event["broadcaster_user_login"] = login.into();
+    event["broadcaster_user_name"] = display_name.into();
+    event
+}

@@ -1,0 +1,107 @@
+//! What is compared with Twitch's API, to find what was missed.
+
+use sqlx::{PgConnection, PgExecutor};
+use time::OffsetDateTime;
+
+use crate::stream::ChannelInfo;
+
+/// Held while one server looks for gaps. An arbitrary number, the same everywhere.
+const GAPS_LOCK: i64 = 0x5348_4f57_4741_5053;
+
+/// Whether this connection is the one to look for gaps. It holds the lock until it is closed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, GAPS_LOCK).fetch_one(conn).await
+}
+
+/// The ids of the channels that are served, and of those that events came from. What can't be an
+/// id of Twitch's is left out, because Helix would refuse the whole call.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select id as "id!" from (select id from served_channel union select id from channel) as known
+        where id ~ '^[0-9]{1,20}$'
+        order by id"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Those of these streams whose beginning is known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("select id from stream where id = any($1) and started_at is not null", ids as _)
+        .fetch_all(db)
+        .await
+}
+
+/// A stream that is live, as far as we know.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns of channel_now, which db/migrations describes")]
+pub struct Live {
+    pub stream_id: String,
+    pub started_at: OffsetDateTime,
+    pub channel_id: String,
+    pub login: String,
+    pub display_name: String,
+}
+
+/// The streams with which these channels are live.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<Live>> {
+    sqlx::query_as!(
+        Live,
+        r#"select stream_id as "stream_id!", stream_started_at as "started_at!", id as "channel_id!",
+            login as "login!", display_name as "display_name!"
+        from channel_now where is_live and id = any($1)"#,
+        channel_ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What a channel announced of itself, and when.
+#[derive(Debug)]
+pub struct Announced {
+    /// The channel.
+    pub channel_id: String,
+    /// What.
+    pub info: ChannelInfo,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// What those of these channels announced that announced anything.
+///
+/// # Errors
+/// When the database fails.
+pub async fn announced(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<Announced>> {
+    let rows = sqlx::query!(
+        r#"select id, title as "title!", language as "language!", category_id as "category_id!",
+            category_name as "category_name!", content_classification_labels as "labels!", updated_at as "updated_at!"
+        from channel where id = any($1) and updated_at is not null"#,
+        channel_ids
+    )
+    .fetch_all(db)
+    .await?;
+    let announced = rows.into_iter().map(|row| Announced {
+        channel_id: row.id,
+        info: ChannelInfo {
+            title: row.title,
+            language: row.language,
+            category_id: row.category_id,
+            category_name: row.category_name,
+            content_classification_labels: row.labels,
+        },
+        at: row.updated_at,
+    });
+    Ok(announced.collect())
+}

@@ -1,0 +1,236 @@
+//! Filling gaps: what the fake Twitch did not tell, the program finds on Helix.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use showtime::config::{Client, Config};
+use showtime::ingest::Ingest;
+use showtime::mock::server::{ChannelEdit, Faults, Mock, Telling};
+use showtime::sources::helix::Gaps;
+use showtime::store::state;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::time::{Instant, sleep};
+
+use crate::support::messages::{at, offline, online};
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, credentials};
+
+/// The program's settings, with this mock as its Twitch.
+fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
+    let (api_url, auth_url, credentials) = (mock.api_url(), mock.auth_url(), credentials(mock.world.config()));
+    move |config| {
+        (config.twitch.api_url, config.twitch.auth_url) = (api_url, auth_url);
+        config.twitch.client = Some(Client { id: credentials.client_id, secret: credentials.client_secret });
+    }
+}
+
+fn pool(database: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
+}
+
+/// What fills gaps, by the mock's clock.
+fn gaps(twitch: &Twitch, database: &PgConnectOptions) -> Gaps {
+    let (ingest, writer) = Ingest::new(database.clone(), twitch.clock.clone());
+    tokio::spawn(writer.run());
+    Gaps { helix: twitch.helix.clone(), pool: pool(database), ingest, clock: twitch.clock.clone() }
+}
+
+async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
+    sqlx::query("insert into served_channel values ($1, $2, $2, now())")
+        .bind(id)
+        .bind(login)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+async fn served(twitch: &Twitch) -> (PgConnectOptions, Gaps) {
+    let database = fresh_database().await;
+    let gaps = gaps(twitch, &database);
+    serve_channel(&gaps.pool, CHANNEL_ID, CHANNEL).await;
+    (database, gaps)
+}
+
+/// Type and message id of everything in the log.
+async fn log(pool: &PgPool) -> Vec<(String, String, String)> {
+    sqlx::query_as("select type, message_type, message_id from event order by id").fetch_all(pool).await.unwrap()
+}
+
+async fn count(pool: &PgPool, kind: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from event where message_type = 'inferred' and type = $1")
+        .bind(kind)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+/// When each stream ended, and whether that is a guess.
+async fn streams(pool: &PgPool) -> Value {
+    sqlx::query_scalar("select coalesce(json_agg(to_json(s) order by id), '[]') from stream s")
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    world.add_channel("copperkite").unwrap();
+    let database = fresh_database().await;
+    let pool = pool(&database);
+    for account in world.accounts() {
+        serve_channel(&pool, &account.id, &account.login).await;
+    }
+    let stream = world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let edit = ChannelEdit { title: Some("A new title".to_owned()), ..ChannelEdit::default() };
+    world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+
+    let server = Server::with(database.clone(), on(&twitch.mock)).await;
+    until("both channels have titles", async || count(&pool, "channel.update").await == 2).await;
+    let channel = server.json(&format!("/channels/{CHANNEL}")).await;
+    assert_eq!((&channel["is_live"], &channel["title"]), (&json!(true), &json!("A new title")));
+    let events = server.json("/events?type=stream.online").await;
+    assert_eq!(events["data"][0]["message_id"], format!("inferred:stream.online:{stream}"));
+    assert_eq!(events["data"][0]["message_type"], "inferred");
+    assert_eq!(events["data"][0]["channel_id"], CHANNEL_ID);
+    assert_eq!(events["data"][0]["payload"]["inferred"]["source"], "Get Streams");
+    assert_eq!(events["data"][0]["payload"]["event"]["id"], *stream);
+    assert_eq!(events["data"].as_array().unwrap().len(), 1, "the other channel is not live");
+
+    // It ends, nobody tells, and the next round comes.
+    world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    server.clock.advance(time::Duration::minutes(6));
+    until("the end is found", async || count(&pool, "stream.offline").await == 1).await;
+    assert_eq!(server.json(&format!("/channels/{CHANNEL}")).await["is_live"], false);
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
+    let twitch = Twitch::start().await;
+    let (_, gaps) = served(&twitch).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(2), "a stream and a title");
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+    twitch.clock.advance(time::Duration::minutes(30));
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+    let edit = ChannelEdit { labels: Some(vec!["Gambling".to_owned()]), ..ChannelEdit::default() };
+    twitch.mock.world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+    assert_eq!(gaps.fill(false).await.unwrap(), Some(0), "known titles are looked up at start only");
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_younger_than_five_minutes_is_not_declared_ended() {
+    let twitch = Twitch::start().await;
+    let database = fresh_database().await;
+    let gaps = gaps(&twitch, &database);
+    let server = Server::on(database).await;
+    let began = server.clock.now().replace_nanosecond(0).unwrap();
+    assert_eq!(server.deliver(&online("7", began)).await.status, 204);
+    gaps.fill(false).await.unwrap();
+    assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
+    twitch.clock.advance(time::Duration::minutes(5));
+    gaps.fill(false).await.unwrap();
+    assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
+    assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], false);
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees() {
+    let twitch = Twitch::start().await;
+    let (database, gaps) = served(&twitch).await;
+    let server = Server::on(database.clone()).await;
+    let stream = twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    gaps.fill(true).await.unwrap();
+    let began = streams(&gaps.pool).await;
+    assert_eq!(server.deliver(&online(&stream, at(300))).await.status, 204);
+    assert_eq!(streams(&gaps.pool).await[0]["id"], began[0]["id"]);
+    assert!(streams(&gaps.pool).await[0]["ended_at"].is_null());
+
+    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    twitch.clock.advance(time::Duration::minutes(6));
+    gaps.fill(false).await.unwrap();
+    let gone = streams(&gaps.pool).await;
+    assert_eq!((&gone[0]["is_end_estimated"], &gone[0]["ended_at"]), (&json!(true), &gone[0]["gone_at"]));
+    assert_eq!(server.deliver(&offline(Some(&stream), at(310))).await.status, 204);
+    let ended = streams(&gaps.pool).await;
+    assert_eq!((&ended[0]["is_end_estimated"], &ended[0]["ended_at"]), (&json!(false), &ended[0]["offline_at"]));
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+
+    let mut connection = database.connect().await.unwrap();
+    state::rebuild(&mut connection).await.unwrap();
+    assert_eq!(streams(&gaps.pool).await, ended);
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_servers_that_look_at_once_find_everything_once() {
+    let twitch = Twitch::start().await;
+    let (database, gaps) = served(&twitch).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let servers =
+        [Server::with(database.clone(), on(&twitch.mock)).await, Server::with(database, on(&twitch.mock)).await];
+    until("all is found", async || log(&gaps.pool).await.len() >= 2).await;
+    for server in &servers {
+        server.clock.advance(time::Duration::minutes(6));
+    }
+    until("nobody is looking", async || gaps.fill(true).await.unwrap().is_some()).await;
+    assert_eq!(log(&gaps.pool).await.len(), 2, "{:?}", log(&gaps.pool).await);
+    for server in servers {
+        server.stop().await;
+    }
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_filled() {
+    let twitch = Twitch::start().await;
+    let (_, gaps) = served(&twitch).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    gaps.fill(true).await.unwrap();
+    twitch.clock.advance(time::Duration::minutes(6));
+    let down = Faults { helix_error: 1.0, ..Faults::default() };
+    twitch.mock.world.set_faults(down).unwrap();
+    let error = gaps.fill(true).await.unwrap_err().to_string();
+    assert!(error.contains("can't look up streams"), "{error}");
+    assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "no answer is no end");
+    twitch.mock.world.set_faults(Faults::default()).unwrap();
+    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_channels_are_looked_up_and_what_is_no_id_is_left_out() {
+    let twitch = Twitch::start().await;
+    let (_, gaps) = served(&twitch).await;
+    for n in 0..999 {
+        let account = twitch.mock.world.add_channel(&format!("channel_{n}")).unwrap();
+        serve_channel(&gaps.pool, &account.id, &account.login).await;
+        twitch.mock.world.go_live(&account.login, Telling::Silent).unwrap();
+    }
+    serve_channel(&gaps.pool, "no id", "nobody").await;
+    let begun = Instant::now();
+    let filling = tokio::time::timeout(Duration::from_secs(120), gaps.fill(true));
+    assert_eq!(filling.await.expect("it ends").unwrap(), Some(999 + 1_000));
+    println!("a thousand channels: {:.1?}", begun.elapsed());
+    assert_eq!(count(&gaps.pool, "stream.online").await, 999);
+    twitch.mock.stop().await.unwrap();
+}
