@@ -1,4 +1,5 @@
 //! What keeps the server in working order, and says whether it is.
 
 pub mod status;
+pub mod subscribe;
 pub mod wanted;
