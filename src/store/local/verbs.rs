@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use sqlx::postgres::PgConnectOptions;
+
 use super::Durability;
 use super::binaries;
 use super::cluster::{self, Cluster, NAME};
@@ -79,6 +81,15 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
     cluster::remove_dir(&data_dir.half_made_cluster()).await?;
     cluster::remove_dir(&data_dir.cluster()).await?;
     Ok("removed; the next start makes a new one".to_owned())
+}
+
+/// How to reach the cluster that a server runs in `data_dir`.
+///
+/// # Errors
+///
+/// [`LocalError::NotRunning`].
+pub async fn join(data_dir: &Path) -> Result<PgConnectOptions, LocalError> {
+    Ok(cluster::connect_options(&running(data_dir).await?))
 }
 
 /// Lines for a shell to evaluate, after which sqlx, psql and their like find the database.
