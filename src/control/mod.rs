@@ -1,4 +1,9 @@
 //! What keeps the server in working order, and says whether it is.
 
+pub mod consent;
+pub mod probe;
 pub mod status;
+pub mod subscribe;
+pub mod tokens;
+pub mod vault;
 pub mod wanted;

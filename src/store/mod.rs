@@ -8,7 +8,9 @@ pub mod local;
 pub mod log;
 pub mod migrations;
 pub mod read;
+pub mod served_channels;
 pub mod state;
+pub mod tokens;
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");

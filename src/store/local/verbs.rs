@@ -100,6 +100,15 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
     Ok("removed; the next start makes a new one".to_owned())
 }
 
+/// How to reach the cluster that a server runs in `data_dir`.
+///
+/// # Errors
+///
+/// [`LocalError::NotRunning`].
+pub async fn join(data_dir: &Path) -> Result<PgConnectOptions, LocalError> {
+    Ok(cluster::connect_options(&running(data_dir).await?))
+}
+
 /// Lines for a shell to evaluate, after which sqlx, psql and their like find the database.
 ///
 /// # Errors

@@ -1,0 +1,81 @@
+//! Asks each channel for the consent that its subscriptions need, and that is not given yet.
+
+use anyhow::{Result, bail};
+use showtime::control::consent::{Listener, PATIENCE};
+use showtime::control::wanted;
+use showtime::store::served_channels::ServedChannel;
+
+use crate::session::Session;
+
+/// Asks whoever has to be asked. Failing with one channel keeps none of the others from it.
+pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<()> {
+    for channel in channels {
+        let granted = session.granted(channel).await?;
+        let scopes = wanted::scopes(&session.types, &granted);
+        if scopes.iter().all(|scope| granted.iter().any(|granted| granted == scope)) {
+            println!("{} has consented to everything that is needed", channel.display_name);
+            continue;
+        }
+        // Twitch forgets nothing that was granted, but a token is good only for what was asked with it.
+        let scopes = scopes.into_iter().chain(granted.iter().map(String::as_str)).collect();
+        let is_one_of_many = channels.len() > 1;
+        if let Err(error) = ask(session, channel, scopes, port, no_browser, is_one_of_many).await {
+            println!("{}: no consent: {error:#}", channel.display_name);
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    session: &Session,
+    channel: &ServedChannel,
+    scopes: std::collections::BTreeSet<&str>,
+    port: u16,
+    no_browser: bool,
+    force_verify: bool,
+) -> Result<()> {
+    let listener = Listener::bind(port)?;
+    let redirect_url = listener.redirect_url();
+    let list: Vec<_> = scopes.iter().copied().collect();
+    let request = session.oauth.request_consent(scopes, &redirect_url, force_verify);
+    let name = &channel.display_name;
+    println!("{name} has to consent to: {}", list.join(", "));
+    println!("sign in as {name} at this address, within {} minutes:\n  {}", PATIENCE.as_secs() / 60, request.url);
+    if !no_browser {
+        let url = request.url.to_string();
+        if tokio::task::spawn_blocking(move || webbrowser::open(&url)).await?.is_err() {
+            println!("(no browser could be opened: please open the address yourself)");
+        }
+    }
+    let code = listener.wait(request, PATIENCE).await?;
+    let token = session.oauth.exchange(&code, &redirect_url).await?;
+    let validated = session.oauth.validate(&token.access_token).await?;
+    match validated.user {
+        Some(user) if user.id == channel.id => {
+            session.tokens.keep_user(&user, &token).await?;
+            println!("{name} has consented");
+            Ok(())
+        }
+        Some(user) => {
+            session.oauth.revoke(&token.access_token).await?;
+            bail!("it was {} who consented; sign in as {name}", user.login)
+        }
+        None => bail!("Twitch gave a token that belongs to nobody"),
+    }
+}
+
+/// Says who still has to consent, and returns whether nobody has.
+pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Result<bool> {
+    let mut is_well = true;
+    for channel in channels {
+        let granted = session.granted(channel).await?;
+        let scopes = wanted::scopes(&session.types, &granted);
+        let missing: Vec<_> =
+            scopes.into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect();
+        if !missing.is_empty() {
+            println!("{} has not consented to: {}", channel.display_name, missing.join(", "));
+            is_well = false;
+        }
+    }
+    Ok(is_well)
+}

@@ -1,0 +1,130 @@
+//! Waits on this machine for the browser to come back from Twitch's consent page.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use oauth2::RedirectUrl;
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use crate::twitch::oauth::{ConsentError, ConsentRequest};
+
+/// The port of the redirect URL that is to be registered: `http://localhost:3033/auth`.
+pub const DEFAULT_PORT: u16 = 3033;
+
+/// How long a person may take.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The outcome and nothing else; the page needs no more.
+const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>showtime: {{title}}</title>\n\
+    <style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }</style>\n\
+    <h1>{{title}}</h1>\n<p>{{text}}</p>\n</html>\n";
+
+/// Why there is no consent.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// Somebody else listens there, or we may not.
+    #[error(
+        "port {port} can't be listened on: {source}. End the program that uses it, or choose another with --port and \
+         register its URL (http://localhost:PORT/auth) at dev.twitch.tv/console"
+    )]
+    Listen {
+        /// Which.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// The browser came back without consent.
+    #[error(transparent)]
+    Consent(ConsentError),
+    /// Nobody came back.
+    #[error("nobody consented within {} minutes", .0.as_secs() / 60)]
+    TimedOut(Duration),
+}
+
+/// Listens where Twitch sends browsers back to, once.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    port: u16,
+}
+
+impl Listener {
+    /// On this port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`WaitError::Listen`]
+    pub fn bind(port: u16) -> Result<Self, WaitError> {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| WaitError::Listen { port, source })?;
+        Ok(Self { listener, port })
+    }
+
+    /// What must be registered at Twitch, letter for letter (oauth.md "Authorization code").
+    ///
+    /// # Panics
+    /// Never: a number makes a URL.
+    #[must_use]
+    pub fn redirect_url(&self) -> RedirectUrl {
+        #[expect(clippy::expect_used, reason = "a number makes a URL")]
+        RedirectUrl::new(format!("http://localhost:{}/auth", self.port)).expect("a URL")
+    }
+
+    /// Waits for the answer to this request, tells the person in the browser what happened, and
+    /// returns the authorization code. Answers to other requests are told so and ignored.
+    ///
+    /// # Errors
+    /// [`WaitError`]
+    pub async fn wait(self, request: ConsentRequest, patience: Duration) -> Result<SecretString, WaitError> {
+        let (sender, mut outcomes) = mpsc::channel(1);
+        let expected = web::Data::from(Arc::new(Expected { request, sender }));
+        let server = serve(self.listener, expected).map_err(|source| WaitError::Listen { port: self.port, source })?;
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        let outcome = tokio::time::timeout(patience, outcomes.recv()).await;
+        // In good order, so that the page that was answered arrives.
+        handle.stop(true).await;
+        let _ = serving.await;
+        match outcome {
+            Ok(Some(outcome)) => outcome.map_err(WaitError::Consent),
+            Ok(None) | Err(_) => Err(WaitError::TimedOut(patience)),
+        }
+    }
+}
+
+struct Expected {
+    request: ConsentRequest,
+    sender: mpsc::Sender<Result<SecretString, ConsentError>>,
+}
+
+fn serve(listener: TcpListener, expected: web::Data<Expected>) -> io::Result<Server> {
+    let app = move || App::new().app_data(expected.clone()).route("/auth", web::get().to(answer));
+    Ok(HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(2).listen(listener)?.run())
+}
+
+async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResponse {
+    let outcome = expected.request.answer(request.query_string());
+    let page = match &outcome {
+        Ok(_) => page(StatusCode::OK, "Thank you", "Consent was given. The terminal goes on; this page can be closed."),
+        Err(error @ ConsentError::Denied(_)) => page(StatusCode::FORBIDDEN, "No consent", &format!("{error}.")),
+        Err(error @ ConsentError::ForeignState) => {
+            let advice = "Use the page that init opened last, or the address that it printed.";
+            return page(StatusCode::BAD_REQUEST, "Not the expected answer", &format!("{error}. {advice}"));
+        }
+        Err(error @ ConsentError::Incomplete) => page(StatusCode::BAD_REQUEST, "No consent", &format!("{error}.")),
+    };
+    // Full only if the person came back twice.
+    let _ = expected.sender.try_send(outcome);
+    page
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> HttpResponse {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let page = PAGE.replace("{{title}}", title).replace("{{text}}", &escaped);
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page)
+}

@@ -1,0 +1,174 @@
+//! Proves the callback from outside in: sends it a signed challenge, as Twitch would, by way of its
+//! public address.
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
+use time::format_description::well_known::Rfc3339;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use crate::clock::Clock;
+use crate::mock::notification::{Outgoing, Stamp, Subscription, new_challenge};
+use crate::twitch::catalogue;
+use crate::twitch::signature::WebhookSecret;
+
+/// As patient as Twitch is thought to be (webhook.md §4).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// As much of an answer as is looked at.
+const MAX_ANSWER: usize = 4_096;
+
+/// What keeps Twitch from using the callback.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ProbeError {
+    /// DNS.
+    #[error("name resolution: {0} has no address; is the DNS record there?")]
+    NameResolution(String),
+    /// Nobody listens.
+    #[error("refused: nothing listens at {0}; are the server and the reverse proxy running?")]
+    Refused(String),
+    /// No encrypted connection.
+    #[error("TLS: {0}; Twitch wants a certificate that browsers trust, with its whole chain")]
+    Tls(String),
+    /// Twitch follows none.
+    #[error("redirect: the callback answers {status} and sends on to {to}; Twitch follows no redirects")]
+    Redirect {
+        /// 300 to 399.
+        status: u16,
+        /// Where to.
+        to: String,
+    },
+    /// Somebody else answers, or under another path.
+    #[error("404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback")]
+    NotFound,
+    /// Ours takes the message when it comes directly.
+    #[error(
+        "body changed on the way: the server takes the message directly, but not through the public address; the \
+         proxy must pass on body and headers byte for byte"
+    )]
+    BodyChanged,
+    /// The answer isn't the challenge.
+    #[error("answer changed: it is 200, but not the challenge; another program answers, or a proxy changes answers")]
+    AnswerChanged,
+    /// Not even directly.
+    #[error(
+        "secret differs: the server refuses our signature (403); TWITCH_WEBHOOK_SECRET, or the data directory \
+         (SHOWTIME_DATA_DIR), must be the same for both programs"
+    )]
+    SecretDiffers,
+    /// A clock is wrong.
+    #[error("clock: the server finds the message too old (403); set the clocks of both machines")]
+    Stale,
+    /// Twitch waits no longer.
+    #[error("too slow: no answer within {} s", PATIENCE.as_secs())]
+    TooSlow,
+    /// 502 to 504.
+    #[error("the proxy answers {0}: it can't reach showtime behind it")]
+    BadGateway(u16),
+    /// None of these.
+    #[error("other: {0}")]
+    Other(String),
+}
+
+/// Sends a challenge to the callback. If it is refused, sends one to `direct` too (the same server,
+/// without anything between), to find out who is to blame.
+///
+/// # Errors
+/// [`ProbeError`]
+pub async fn probe(
+    callback: &Url,
+    direct: Option<&Url>,
+    secret: &WebhookSecret,
+    clock: &Clock,
+) -> Result<(), ProbeError> {
+    let outcome = challenge(callback, secret, clock).await;
+    match (&outcome, direct) {
+        (Err(ProbeError::SecretDiffers), Some(direct)) if direct != callback => {
+            match challenge(direct, secret, clock).await {
+                Ok(()) => Err(ProbeError::BodyChanged),
+                Err(_) => outcome,
+            }
+        }
+        _ => outcome,
+    }
+}
+
+async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Result<(), ProbeError> {
+    resolve(callback).await?;
+    let other = |reason: &str| ProbeError::Other(reason.to_owned());
+    let kind = catalogue::find("stream.online", None).ok_or_else(|| other("the catalogue is empty"))?;
+    let timestamp = clock.now().format(&Rfc3339).map_err(|error| other(&error.to_string()))?;
+    let event = serde_json::json!({ "broadcaster_user_id": "0" });
+    let subscription =
+        Subscription::to(kind, &event, callback.as_str()).with_status("webhook_callback_verification_pending");
+    let text = new_challenge();
+    let message = Outgoing::challenge(Stamp::new(timestamp), &subscription, &text);
+    let client = Client::builder()
+        .timeout(PATIENCE)
+        .redirect(Policy::none())
+        .no_proxy()
+        .user_agent(concat!("showtime-init/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| other(&error.to_string()))?;
+    let headers = message.headers(Some(&message.sign(secret)));
+    let request = client.post(callback.clone()).body(message.body.clone());
+    let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+    let mut response = request.send().await.map_err(|error| unanswered(callback, &error))?;
+    let status = response.status();
+    let location = response.headers().get(reqwest::header::LOCATION);
+    let location = location.and_then(|to| to.to_str().ok()).unwrap_or("nowhere").to_owned();
+    let mut body = Vec::new();
+    while body.len() < MAX_ANSWER
+        && let Some(chunk) = response.chunk().await.map_err(|error| unanswered(callback, &error))?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    judge(status, location, &body, &text)
+}
+
+/// Apart from the call, so that a name without an address is told from a server without a listener.
+async fn resolve(callback: &Url) -> Result<(), ProbeError> {
+    let Some(Host::Domain(name)) = callback.host() else { return Ok(()) };
+    let port = callback.port_or_known_default().unwrap_or(443);
+    let unresolved = || ProbeError::NameResolution(name.to_owned());
+    match timeout(PATIENCE, tokio::net::lookup_host((name, port))).await {
+        Ok(Ok(mut addresses)) => addresses.next().map(drop).ok_or_else(unresolved),
+        Ok(Err(_)) | Err(_) => Err(unresolved()),
+    }
+}
+
+fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> Result<(), ProbeError> {
+    match status.as_u16() {
+        200 if body == challenge.as_bytes() => Ok(()),
+        200 => Err(ProbeError::AnswerChanged),
+        status @ 300..400 => Err(ProbeError::Redirect { status, to: location }),
+        404 => Err(ProbeError::NotFound),
+        403 if body.windows(13).any(|window| window == b"stale-message") => Err(ProbeError::Stale),
+        403 => Err(ProbeError::SecretDiffers),
+        status @ 502..=504 => Err(ProbeError::BadGateway(status)),
+        status => Err(ProbeError::Other(format!("the callback answers {status} instead of 200 with the challenge"))),
+    }
+}
+
+fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
+    let mut causes: Vec<String> = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
+            let host = callback.host_str().unwrap_or_default();
+            return ProbeError::Refused(format!("{host}:{}", callback.port_or_known_default().unwrap_or(443)));
+        }
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    let reason = causes.pop().unwrap_or_else(|| "the request failed".to_owned());
+    match () {
+        () if error.is_timeout() => ProbeError::TooSlow,
+        // Connected and resolved; what is left of connecting over https is the handshake.
+        () if error.is_connect() && callback.scheme() == "https" => ProbeError::Tls(reason),
+        () => ProbeError::Other(reason),
+    }
+}

@@ -1,0 +1,134 @@
+//! Table `token`: what Twitch gave us to act with, encrypted.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// The holder of the application's own token; users' tokens are held by the user's id.
+pub const APP: &str = "app";
+
+/// A row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// [`APP`] or a user's id.
+    pub holder: String,
+    /// The user's.
+    pub login: Option<String>,
+    /// Encrypted.
+    pub access_token: Vec<u8>,
+    /// Encrypted; app tokens have none.
+    pub refresh_token: Option<Vec<u8>>,
+    /// What was consented to.
+    pub scopes: Vec<String>,
+    /// When the access token expires by itself, if known.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When Twitch gave it to us.
+    pub obtained_at: OffsetDateTime,
+    /// When Twitch last said that it is good.
+    pub validated_at: Option<OffsetDateTime>,
+    /// Why only the person can help, by consenting again.
+    pub needs_consent: Option<String>,
+}
+
+/// All rows.
+///
+/// # Errors
+/// If the database fails.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent
+        from token order by holder"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// One row.
+///
+/// # Errors
+/// If the database fails.
+pub async fn get(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent
+        from token where holder = $1",
+        holder
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// One row, which nobody else can lock until the transaction ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lock(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent
+        from token where holder = $1 for update",
+        holder
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Puts a row in the place of what the holder had.
+///
+/// # Errors
+/// If the database fails.
+pub async fn put(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into token
+            (holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        on conflict (holder) do update set
+            login = excluded.login, access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+            scopes = excluded.scopes, expires_at = excluded.expires_at, obtained_at = excluded.obtained_at,
+            validated_at = excluded.validated_at, needs_consent = excluded.needs_consent",
+        row.holder,
+        row.login,
+        row.access_token,
+        row.refresh_token,
+        &row.scopes,
+        row.expires_at,
+        row.obtained_at,
+        row.validated_at,
+        row.needs_consent
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that Twitch said that the token is good, and for what.
+///
+/// # Errors
+/// If the database fails.
+pub async fn mark_valid(
+    conn: &mut PgConnection,
+    holder: &str,
+    scopes: &[String],
+    expires_at: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update token set scopes = $2, expires_at = $3, validated_at = $4 where holder = $1",
+        holder,
+        scopes,
+        expires_at,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes why only the person can help.
+///
+/// # Errors
+/// If the database fails.
+pub async fn mark_needs_consent(conn: &mut PgConnection, holder: &str, reason: &str) -> sqlx::Result<()> {
+    sqlx::query!("update token set needs_consent = $2 where holder = $1", holder, reason).execute(conn).await?;
+    Ok(())
+}
