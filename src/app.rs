@@ -2,21 +2,30 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Routes, HttpServer, web};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api;
 use crate::clock::Clock;
-use crate::config::{Config, Database, SecretFileError};
+use crate::config::{Client, Config, Database, SecretFileError};
+use crate::control::reconcile::Reconciler;
+use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations;
+use crate::tasks::Tasks;
+use crate::twitch::app_token::AppTokens;
+use crate::twitch::helix::Helix;
+use crate::twitch::http::{Outage, Patience};
+use crate::twitch::oauth::{Credentials, OAuth};
 use crate::twitch::signature::Verifier;
 
 /// How long requests under way may take once the program is told to stop; then what they
@@ -58,6 +67,9 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
+    /// HTTPS can't be used.
+    #[error("Twitch can't be called: {0}")]
+    Twitch(#[from] Outage),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -71,6 +83,8 @@ pub struct App {
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
     preparing: Option<JoinHandle<Result<(), AppError>>>,
+    /// What acts on Twitch; nothing, unless an application is configured.
+    tasks: Tasks,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
 }
@@ -107,21 +121,41 @@ impl App {
             Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
         let listener = bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
+        let helix = config.twitch.client.as_ref().map(|client| helix(client, config, &clock)).transpose()?;
         let preparing = prepare(database.clone(), config.migrate).await?;
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(POOL_TIMEOUT)
             .connect_lazy_with(database.clone());
-        let (ingest, writer) = Ingest::new(database, clock.clone());
+        let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
         let webhook = Webhook { verifier, clock: clock.clone(), ingest };
-        let context = api::Context { pool: pool.clone(), clock, webhook, setup: config.into() };
+        let (trouble, troubles) = watch::channel(None);
+        let context =
+            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
         let server = serve(listener, context)?;
+        let mut tasks = Tasks::default();
+        if let Some((helix, client)) = helix.zip(config.twitch.client.as_ref()) {
+            let reconciler = Reconciler {
+                database,
+                pool: pool.clone(),
+                helix,
+                clock,
+                client_id: client.id.clone(),
+                channel_name: config.twitch.channel_name.clone(),
+                types: wanted::types(&config.twitch.extra_types),
+                callback: config.twitch.callback_url.clone(),
+                secret,
+                trouble,
+            };
+            tasks.spawn("reconciler", reconciler.run());
+        }
         Ok(Self {
             addr,
             server: server.handle(),
             serving: tokio::spawn(server),
             writing: tokio::spawn(Writer::run(writer)),
             preparing,
+            tasks,
             pool,
             postgres: None,
         })
@@ -145,6 +179,7 @@ impl App {
             })),
             _ = &mut self.writing => Err(AppError::TaskEnded("writer of the log")),
             error = prepared(&mut self.preparing) => Err(error),
+            name = self.tasks.any_end() => Err(AppError::TaskEnded(name)),
             error = supervised(&mut self.postgres) => Err(error.into()),
         };
         let stopped = self.stop().await;
@@ -157,6 +192,7 @@ impl App {
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
         }
+        self.tasks.stop().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {
             // Ends when the last worker has dropped its handlers, and with them the last `Ingest`.
@@ -171,6 +207,12 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn helix(client: &Client, config: &Config, clock: &Clock) -> Result<Helix, Outage> {
+    let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
+    let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
+    Ok(Helix::new(config.twitch.api_url.clone(), Arc::new(AppTokens::new(oauth, None))))
 }
 
 fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {

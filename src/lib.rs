@@ -10,4 +10,5 @@ pub mod mock;
 pub mod sources;
 pub mod store;
 pub mod stream;
+pub mod tasks;
 pub mod twitch;

@@ -8,6 +8,7 @@ pub mod log;
 pub mod migrations;
 pub mod read;
 pub mod state;
+pub mod wanted;
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
