@@ -145,11 +145,8 @@ impl Reconciler {
     /// Does what there is to do, and says how long there will be nothing.
     async fn cycle(&self, is_first: bool) -> Result<Duration, CycleError> {
         let mut db = store::connect(&self.database).await?;
-        let pause = if store::try_lock(&mut db).await? {
-            self.cycle_alone(&mut db, is_first).await?
-        } else {
-            SKIPPED_PAUSE
-        };
+        let pause =
+            if store::try_lock(&mut db).await? { self.cycle_alone(&mut db, is_first).await? } else { SKIPPED_PAUSE };
         db.close().await?;
         Ok(pause)
     }

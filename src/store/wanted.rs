@@ -164,7 +164,6 @@ pub async fn update(db: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<()> 
 /// # Errors
 /// When the database fails.
 pub async fn consents(db: &mut PgConnection) -> sqlx::Result<Vec<(String, OffsetDateTime)>> {
-    let rows =
-        sqlx::query!("select holder, obtained_at from token where needs_consent is null").fetch_all(db).await?;
+    let rows = sqlx::query!("select holder, obtained_at from token where needs_consent is null").fetch_all(db).await?;
     Ok(rows.into_iter().map(|row| (row.holder, row.obtained_at)).collect())
 }

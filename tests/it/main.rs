@@ -19,5 +19,6 @@ mod oauth;
 mod openapi;
 mod outage;
 mod projection;
+mod reconcile;
 mod simulate;
 mod support;
