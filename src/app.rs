@@ -9,16 +9,22 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Routes, HttpServer, web};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api;
 use crate::clock::Clock;
-use crate::config::{Config, Database, SecretFileError};
+use crate::config::{Client, Config, Database, SecretFileError};
+use crate::control::reconcile::Reconciler;
+use crate::control::tokens::Tokens;
+use crate::control::vault::Vault;
+use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations;
+use crate::tasks::Tasks;
 use crate::twitch::app_token::AppTokens;
 use crate::twitch::helix::Helix;
 use crate::twitch::http::{Outage, Patience};
@@ -67,7 +73,7 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
-    /// The client for Twitch's API.
+    /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] Outage),
     /// A task that should have gone on ended.
@@ -82,8 +88,9 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
-    filling: Option<JoinHandle<()>>,
     preparing: Option<JoinHandle<Result<(), AppError>>>,
+    /// What acts on Twitch; nothing, unless an application is configured.
+    tasks: Tasks,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
 }
@@ -120,26 +127,45 @@ impl App {
             Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
         let listener = bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
+        let client = config.twitch.client.as_ref();
+        let application = client.map(|client| Application::new(client, config, &clock)).transpose()?;
         let preparing = prepare(database.clone(), config.migrate).await?;
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(POOL_TIMEOUT)
             .connect_lazy_with(for_readers(database.clone()));
-        let (ingest, writer) = Ingest::new(database, clock.clone());
-        let gaps = helix(config, &clock)?.map(|helix| {
-            let (pool, ingest, clock) = (pool.clone(), ingest.clone(), clock.clone());
-            Gaps { helix, pool, ingest, clock }
-        });
-        let webhook = Webhook { verifier, clock: clock.clone(), ingest };
-        let context = api::Context { pool: pool.clone(), clock, webhook, setup: config.into() };
+        let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
+        let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
+        let (trouble, troubles) = watch::channel(None);
+        let context =
+            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
         let server = serve(listener, context)?;
+        let mut tasks = Tasks::default();
+        if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {
+            let reconciler = Reconciler {
+                database,
+                pool: pool.clone(),
+                helix: helix.clone(),
+                clock: clock.clone(),
+                client_id,
+                channel_name: config.twitch.channel_name.clone(),
+                types: wanted::types(&config.twitch.extra_types),
+                callback: config.twitch.callback_url.clone(),
+                secret,
+                trouble,
+            };
+            tasks.spawn("reconciler", reconciler.run());
+            let validation = Arc::new(Tokens::new(pool.clone(), vault, oauth, clock.clone()));
+            tasks.spawn("validation of tokens", validation.run(tokens));
+            tasks.spawn("filling of gaps", Gaps { helix, pool: pool.clone(), ingest, clock }.run());
+        }
         Ok(Self {
             addr,
             server: server.handle(),
             serving: tokio::spawn(server),
             writing: tokio::spawn(Writer::run(writer)),
-            filling: gaps.map(|gaps| tokio::spawn(gaps.run())),
             preparing,
+            tasks,
             pool,
             postgres: None,
         })
@@ -162,8 +188,8 @@ impl App {
                 result.err().map_or(AppError::TaskEnded("HTTP server"), AppError::Server)
             })),
             _ = &mut self.writing => Err(AppError::TaskEnded("writer of the log")),
-            error = ended(&mut self.filling) => Err(error),
             error = prepared(&mut self.preparing) => Err(error),
+            name = self.tasks.any_end() => Err(AppError::TaskEnded(name)),
             error = supervised(&mut self.postgres) => Err(error.into()),
         };
         let stopped = self.stop().await;
@@ -176,9 +202,7 @@ impl App {
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
         }
-        if let Some(filling) = self.filling.take() {
-            filling.abort();
-        }
+        self.tasks.stop().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {
             // Ends when the last worker has dropped its handlers, and with them the last `Ingest`.
@@ -192,6 +216,25 @@ impl App {
             postgres.stop().await?;
         }
         Ok(())
+    }
+}
+
+/// What is needed to act on Twitch, as the configured application.
+struct Application {
+    client_id: String,
+    oauth: OAuth,
+    tokens: Arc<AppTokens>,
+    helix: Helix,
+    vault: Vault,
+}
+
+impl Application {
+    fn new(client: &Client, config: &Config, clock: &Clock) -> Result<Self, AppError> {
+        let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
+        let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
+        let tokens = Arc::new(AppTokens::new(oauth.clone(), None));
+        let helix = Helix::new(config.twitch.api_url.clone(), tokens.clone());
+        Ok(Self { client_id: client.id.clone(), oauth, tokens, helix, vault: Vault::open_for(config)? })
     }
 }
 
@@ -281,25 +324,6 @@ async fn prepared(preparing: &mut Option<JoinHandle<Result<(), AppError>>>) -> A
         }
     }
     std::future::pending().await
-}
-
-/// The client for Twitch's API, if there is an application to call it as.
-fn helix(config: &Config, clock: &Clock) -> Result<Option<Helix>, Outage> {
-    let Some(client) = &config.twitch.client else { return Ok(None) };
-    let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
-    let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
-    Ok(Some(Helix::new(config.twitch.api_url.clone(), Arc::new(AppTokens::new(oauth, None)))))
-}
-
-/// Never ready while gaps are being filled, or if they aren't.
-async fn ended(filling: &mut Option<JoinHandle<()>>) -> AppError {
-    match filling {
-        Some(task) => {
-            let _ = task.await;
-            AppError::TaskEnded("filling of gaps")
-        }
-        None => std::future::pending().await,
-    }
 }
 
 async fn supervised(postgres: &mut Option<LocalPostgres>) -> LocalError {

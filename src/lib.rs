@@ -42,4 +42,5 @@ pub mod mock;
 pub mod sources;
 pub mod store;
 pub mod stream;
+pub mod tasks;
 pub mod twitch;

@@ -30,7 +30,7 @@ create table wanted_subscription (
     channel_id text collate "C" not null references served_channel on delete cascade,
     -- Twitch's id for it, once created.
     subscription_id text collate "C",
-    -- Twitch's status, or "missing".
+    -- Twitch's status, "missing", or "needs_consent": Twitch refused to create it without.
     status text not null,
     since timestamptz not null,
     -- Why it could not be created, in words.

@@ -17,8 +17,8 @@ use crate::store::read::health as store;
 /// Who asks how the server is wants to know soon.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many subscriptions `/status` shows.
-const MAX_SUBSCRIPTIONS: i64 = 1_000;
+/// How many of a kind `/status` shows.
+const MAX_SHOWN: i64 = 1_000;
 
 /// What there is to say if all is well.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +81,8 @@ pub(super) async fn status(ctx: Data<Context>, _query: Query<Nothing>) -> HttpRe
         }
         Err(_) => None,
     };
-    let status = Status::new(ctx.setup, found);
+    let trouble = ctx.troubles.borrow().clone();
+    let status = Status::new(ctx.setup, trouble.as_deref(), found);
     match status.verdict {
         Verdict::Fail => HttpResponse::ServiceUnavailable().json(status),
         Verdict::Pass | Verdict::Warn => HttpResponse::Ok().json(status),
@@ -93,10 +94,13 @@ async fn find(db: &mut PgConnection) -> sqlx::Result<Found> {
     let asked = Instant::now();
     let missing_migrations = store::missing_migrations(&mut *db).await?;
     let took = asked.elapsed();
-    if !missing_migrations.is_empty() {
-        return Ok(Found { took, missing_migrations, subscriptions: vec![], subscriptions_total: 0, last_event: None });
+    let nothing = Found { took, missing_migrations, ..Found::default() };
+    if !nothing.missing_migrations.is_empty() {
+        return Ok(nothing);
     }
-    let (subscriptions, subscriptions_total) = store::subscriptions(&mut *db, MAX_SUBSCRIPTIONS).await?;
+    let (subscriptions, subscriptions_total) = store::subscriptions(&mut *db, MAX_SHOWN).await?;
+    let (wanted, wanted_count) = store::wanted(&mut *db, MAX_SHOWN).await?;
+    let tokens = store::tokens(&mut *db, MAX_SHOWN).await?;
     let last_event = store::last_event(db).await?;
-    Ok(Found { took, missing_migrations, subscriptions, subscriptions_total, last_event })
+    Ok(Found { subscriptions, subscriptions_total, wanted, wanted_count, tokens, last_event, ..nothing })
 }

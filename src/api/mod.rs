@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -40,6 +41,8 @@ pub struct Context {
     pub webhook: Webhook,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
+    /// Why the reconciler got nowhere the last time, if it did not.
+    pub troubles: watch::Receiver<Option<String>>,
 }
 
 impl Context {

@@ -1,7 +1,9 @@
 //! What keeps the server in working order, and says whether it is.
 
+pub mod attempt;
 pub mod consent;
 pub mod probe;
+pub mod reconcile;
 pub mod status;
 pub mod subscribe;
 pub mod tokens;

@@ -9,8 +9,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
+use super::attempt::waits_for_consent;
+use super::subscribe::{ENABLED, explain};
 use crate::config::Config;
-use crate::store::read::health::{LastEvent, Subscription};
+use crate::store::read::health::{LastEvent, Subscription, Token, Wanted, WantedCount};
+
+/// What asks for consent, and creates what is missing.
+const INIT: &str = "cargo run --bin init";
 
 /// An event that took longer to arrive than this, or came from that far in the future, tells of a
 /// slow network or a wrong clock.
@@ -43,7 +48,7 @@ impl From<&Config> for Setup {
 }
 
 /// What the database answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// How long it took to answer.
     pub took: Duration,
@@ -53,6 +58,12 @@ pub struct Found {
     pub subscriptions: Vec<Subscription>,
     /// How many there are.
     pub subscriptions_total: i64,
+    /// Some of the wanted subscriptions, those first that are not enabled.
+    pub wanted: Vec<Wanted>,
+    /// How many there are.
+    pub wanted_count: WantedCount,
+    /// Some of the tokens, those first that need somebody.
+    pub tokens: Vec<Token>,
     /// The newest event.
     pub last_event: Option<LastEvent>,
 }
@@ -82,12 +93,126 @@ pub struct Status {
     pub checks: Vec<Check>,
     /// The EventSub subscriptions through which messages came, dead ones first; at most 1000.
     pub subscriptions: Vec<SubscriptionStatus>,
+    /// The subscriptions that the served channels should have, those first that are not enabled;
+    /// at most 1000.
+    pub wanted: Vec<WantedStatus>,
+    /// What is kept to act for the application and for users, those first that need somebody; at
+    /// most 1000.
+    pub tokens: Vec<TokenStatus>,
+    /// The newest event.
+    pub last_event: Option<LastEventStatus>,
+}
+
+/// A subscription that a served channel should have.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WantedStatus {
+    /// Whose: Twitch's id.
+    channel_id: String,
+    /// Whose.
+    channel_login: String,
+    /// For example `channel.follow`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// For example `2`.
+    version: String,
+    /// Twitch's id for the subscription, once there was one.
+    subscription_id: Option<String>,
+    /// Twitch's status, or `missing`, or `needs_consent` if Twitch refused to create it.
+    status: String,
+    /// Since when it has been so.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// That in words, with what to do.
+    message: String,
+    /// What to run, if somebody has to.
+    command: Option<&'static str>,
+    /// When the server tries again, unless it waits for something else.
+    #[serde(with = "time::serde::rfc3339::option")]
+    next_attempt_at: Option<OffsetDateTime>,
+}
+
+impl From<Wanted> for WantedStatus {
+    fn from(row: Wanted) -> Self {
+        Self {
+            message: message_of(&row),
+            command: waits_for_consent(&row.status).then_some(INIT),
+            channel_id: row.channel_id,
+            channel_login: row.channel_login,
+            kind: row.kind,
+            version: row.version,
+            subscription_id: row.subscription_id,
+            status: row.status,
+            since: row.since,
+            next_attempt_at: row.next_attempt_at,
+        }
+    }
+}
+
+fn message_of(wanted: &Wanted) -> String {
+    match (&wanted.problem, waits_for_consent(&wanted.status)) {
+        (Some(problem), true) => format!("{problem}: consent with `{INIT}`"),
+        (Some(problem), false) if wanted.status == "missing" => problem.clone(),
+        (Some(problem), false) => format!("{}; {problem}", explain(&wanted.status)),
+        (None, _) if wanted.status == "missing" => "it does not exist yet: the server is about to create it".to_owned(),
+        (None, _) => explain(&wanted.status).to_owned(),
+    }
+}
+
+/// A token that is kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenStatus {
+    /// A user id, or `app` for the application itself.
+    holder: String,
+    /// The user's login.
+    login: Option<String>,
+    /// `good`, or `needs_consent`.
+    status: &'static str,
+    /// When the access token expires by itself; it is renewed before it is used again.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    /// When Twitch last confirmed it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    validated_at: Option<OffsetDateTime>,
+    /// The status in words.
+    message: String,
+    /// What to run, if somebody has to.
+    command: Option<&'static str>,
+}
+
+impl From<Token> for TokenStatus {
+    fn from(row: Token) -> Self {
+        let (status, message, command) = match row.needs_consent {
+            Some(reason) => ("needs_consent", reason, Some(INIT)),
+            None => ("good", "Twitch accepts it, as far as we know".to_owned(), None),
+        };
+        let Token { holder, login, expires_at, validated_at, .. } = row;
+        Self { holder, login, status, expires_at, validated_at, message, command }
+    }
+}
+
+/// The newest event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LastEventStatus {
+    /// By Twitch's clock.
+    #[serde(with = "time::serde::rfc3339")]
+    occurred_at: OffsetDateTime,
+    /// By ours.
+    #[serde(with = "time::serde::rfc3339")]
+    received_at: OffsetDateTime,
+    /// From the one to the other.
+    delay_seconds: f64,
+}
+
+impl From<LastEvent> for LastEventStatus {
+    fn from(LastEvent { occurred_at, received_at }: LastEvent) -> Self {
+        Self { occurred_at, received_at, delay_seconds: (received_at - occurred_at).as_seconds_f64() }
+    }
 }
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database`, `migrations`, `twitch`, `webhook_secret`, `subscriptions` or `events`.
+    /// `database`, `migrations`, `twitch`, `webhook_secret`, `tokens`, `subscriptions` or `events`.
     pub name: &'static str,
     /// How it is.
     pub status: Verdict,
@@ -132,44 +257,46 @@ impl From<Subscription> for SubscriptionStatus {
 }
 
 impl Status {
-    /// Judges what was found; `None` if the database did not answer.
+    /// Judges what was found (`None` if the database did not answer), and what keeps the reconciler
+    /// from its work.
     #[must_use]
-    pub fn new(setup: Setup, found: Option<Found>) -> Self {
+    pub fn new(setup: Setup, trouble: Option<&str>, found: Option<Found>) -> Self {
         let mut checks = vec![database(found.as_ref())];
         if let Some(found) = &found {
             checks.push(migrations(&found.missing_migrations));
         }
-        checks.push(twitch(setup));
+        checks.push(twitch(setup, trouble));
         checks.push(webhook_secret(setup));
         if let Some(found) = found.as_ref().filter(|it| it.missing_migrations.is_empty()) {
-            checks.push(subscriptions(found));
+            checks.push(tokens(&found.tokens));
+            checks.push(subscriptions(setup, found));
             checks.push(events(found.last_event));
         }
         let verdict = checks.iter().map(|check| check.status).max().unwrap_or(Verdict::Pass);
+        let is_ready = found.as_ref().is_some_and(|it| it.missing_migrations.is_empty());
+        let message = message(verdict, &checks);
+        let found = found.unwrap_or_default();
         Self {
             verdict,
-            is_ready: found.as_ref().is_some_and(|it| it.missing_migrations.is_empty()),
-            message: message(verdict, &checks),
+            is_ready,
+            message,
             checks,
-            subscriptions: found.map(|it| it.subscriptions.into_iter().map(Into::into).collect()).unwrap_or_default(),
+            subscriptions: found.subscriptions.into_iter().map(Into::into).collect(),
+            wanted: found.wanted.into_iter().map(Into::into).collect(),
+            tokens: found.tokens.into_iter().map(Into::into).collect(),
+            last_event: found.last_event.map(Into::into),
         }
     }
 
     /// A server just set up, for the documentation.
     pub(crate) fn example() -> Self {
-        let found = Found {
-            took: Duration::from_millis(2),
-            missing_migrations: Vec::new(),
-            subscriptions: Vec::new(),
-            subscriptions_total: 0,
-            last_event: None,
-        };
-        Self::new(Setup::NONE, Some(found))
+        let found = Found { took: Duration::from_millis(2), ..Found::default() };
+        Self::new(Setup::NONE, None, Some(found))
     }
 
     /// A server that has lost its database, for the documentation.
     pub(crate) fn failing_example() -> Self {
-        Self::new(Setup::NONE, None)
+        Self::new(Setup::NONE, None, None)
     }
 }
 
@@ -205,9 +332,9 @@ pub fn waiting_migrations(missing: &[i64]) -> String {
     format!("the database lacks migrations ({}): run ./db-migrate.sh up", versions.join(", "))
 }
 
-fn twitch(setup: Setup) -> Check {
+fn twitch(setup: Setup, trouble: Option<&str>) -> Check {
     let (status, message) = match (setup.has_client, setup.has_callback_url) {
-        (true, true) => (Verdict::Pass, "Twitch is configured"),
+        (true, true) => trouble.map_or((Verdict::Pass, "Twitch is configured"), |trouble| (Verdict::Warn, trouble)),
         (true, false) => (Verdict::Warn, "Twitch does not know this server: set TWITCH_WEBHOOK_CALLBACK_URL"),
         (false, _) => (
             Verdict::Warn,
@@ -226,9 +353,45 @@ fn webhook_secret(setup: Setup) -> Check {
     Check { name: "webhook_secret", status: Verdict::Pass, message: message.to_owned() }
 }
 
-fn subscriptions(found: &Found) -> Check {
-    let dead: Vec<_> = found.subscriptions.iter().filter(|it| it.status != "enabled").collect();
-    let (status, message) = match dead.as_slice() {
+fn tokens(tokens: &[Token]) -> Check {
+    let needing = tokens.iter().filter_map(|token| Some((token, token.needs_consent.as_ref()?)));
+    let needing: Vec<_> = needing
+        .map(|(token, reason)| format!("{}: {reason}", token.login.as_deref().unwrap_or(&token.holder)))
+        .collect();
+    let (status, message) = match needing.as_slice() {
+        [] => (Verdict::Pass, "no token needs anybody's consent".to_owned()),
+        needing => (Verdict::Warn, format!("consent is needed again ({}): run `{INIT}`", needing.join("; "))),
+    };
+    Check { name: "tokens", status, message }
+}
+
+/// The wanted ones, or else those through which messages came.
+fn subscriptions(setup: Setup, found: &Found) -> Check {
+    let (status, message) = if found.wanted_count.total > 0 {
+        wanted(found)
+    } else if setup.has_client && setup.has_callback_url {
+        (Verdict::Warn, format!("no channel is served yet: set TWITCH_CHANNEL_NAME, or run `{INIT}`"))
+    } else {
+        seen(found)
+    };
+    Check { name: "subscriptions", status, message }
+}
+
+fn wanted(found: &Found) -> (Verdict, String) {
+    let WantedCount { total, enabled } = found.wanted_count;
+    match found.wanted.iter().find(|it| it.status != ENABLED) {
+        None => (Verdict::Pass, format!("all {total} wanted subscriptions are enabled")),
+        Some(first) => {
+            let (login, reason) = (&first.channel_login, message_of(first));
+            let first = format!("{} of {login} ({}): {reason}", first.kind, first.status);
+            (Verdict::Warn, format!("{enabled} of {total} wanted subscriptions are enabled; {first}"))
+        }
+    }
+}
+
+fn seen(found: &Found) -> (Verdict, String) {
+    let dead: Vec<_> = found.subscriptions.iter().filter(|it| it.status != ENABLED).collect();
+    match dead.as_slice() {
         [] if found.subscriptions_total == 0 => {
             (Verdict::Warn, "no message came through any subscription yet".to_owned())
         }
@@ -237,8 +400,7 @@ fn subscriptions(found: &Found) -> Check {
             let rest = if others.is_empty() { String::new() } else { format!(", and {} more ended", others.len()) };
             (Verdict::Warn, format!("the subscription to {} ended: {}{rest}", first.kind, explain(&first.status)))
         }
-    };
-    Check { name: "subscriptions", status, message }
+    }
 }
 
 fn events(last: Option<LastEvent>) -> Check {
@@ -254,23 +416,4 @@ fn events(last: Option<LastEvent>) -> Check {
     let at = occurred_at.format(&Rfc3339).unwrap_or_default();
     let message = format!("the last event, of {at}, took {:.1} s to arrive{advice}", delay.as_seconds_f64());
     Check { name: "events", status, message }
-}
-
-/// A subscription's status in words (webhook.md §7).
-fn explain(status: &str) -> &'static str {
-    match status {
-        "enabled" => "messages arrive",
-        "webhook_callback_verification_pending" => "Twitch is checking that the callback answers",
-        "webhook_callback_verification_failed" => "the callback did not answer Twitch's challenge as it should",
-        "notification_failures_exceeded" => "too many messages could not be delivered to the callback",
-        "authorization_revoked" => "the user withdrew consent or changed their password, and has to consent again",
-        "moderator_removed" => "the moderator who consented is no moderator of the channel any more",
-        "user_removed" => "the user does not exist any more",
-        "chat_user_banned" => "the user is banned from that chat",
-        "version_removed" => "Twitch has withdrawn this version of the type",
-        "beta_maintenance" => "Twitch took this beta type down for maintenance",
-        "conduit_deleted" => "the conduit was deleted",
-        status if status.starts_with("websocket_") => "the WebSocket connection ended",
-        _ => "a status that this version of showtime does not know",
-    }
 }

@@ -1,6 +1,7 @@
 //! The tokens that Twitch gave us: kept encrypted, validated hourly, refreshed by one replica at a
 //! time (oauth.md "Refresh", "Validate").
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,7 +165,7 @@ impl Tokens {
 
     /// Validates every token, at start and every hour, and refreshes what Twitch doesn't take any
     /// more. Never ends.
-    pub async fn run(self: Arc<Self>, app: Arc<AppTokens>) {
+    pub async fn run(self: Arc<Self>, app: Arc<AppTokens>) -> Infallible {
         loop {
             if let Err(error) = self.check(&app).await {
                 tracing::warn!(%error, "the tokens can't be checked now");

@@ -7,6 +7,7 @@
 //! servers look, and however often, each happens once.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -66,7 +67,7 @@ pub enum GapsError {
 
 impl Gaps {
     /// Goes on until it is dropped.
-    pub async fn run(self) {
+    pub async fn run(self) -> Infallible {
         let mut is_start = true;
         loop {
             let pause = match self.fill(is_start).await {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::stream::{Fact, Stamp};
-use crate::twitch::eventsub::{Content, Message};
+use crate::twitch::eventsub::{Content, Message, MessageType};
 
 /// Held from an append's first statement to its commit, so that ids are handed out in commit
 /// order, by however many servers. An arbitrary number, the same everywhere.
@@ -14,6 +14,9 @@ const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
 
 /// On this channel each append tells the newest log id.
 pub const NOTIFY_CHANNEL: &str = "showtime_event";
+
+/// On this channel an append tells that Twitch ended a subscription.
+pub const REVOCATION_CHANNEL: &str = "showtime_revocation";
 
 /// Waits until no other transaction appends; released when this one ends.
 ///
@@ -62,9 +65,12 @@ pub async fn append<'a>(
         received_at,
         NOTIFY_CHANNEL,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
     let new: HashSet<String> = appended.into_iter().map(|row| row.message_id).collect();
+    if messages.iter().any(|m| m.message_type == MessageType::Revocation && new.contains(&m.id)) {
+        sqlx::query!("select pg_notify($1, '')", REVOCATION_CHANNEL).execute(conn).await?;
+    }
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
 }
 

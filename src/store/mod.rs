@@ -11,6 +11,7 @@ pub mod read;
 pub mod served_channels;
 pub mod state;
 pub mod tokens;
+pub mod wanted;
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");

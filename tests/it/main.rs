@@ -22,5 +22,6 @@ mod openapi;
 mod outage;
 mod process;
 mod projection;
+mod reconcile;
 mod simulate;
 mod support;

@@ -81,3 +81,91 @@ pub async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEven
         .fetch_optional(db)
         .await
 }
+
+/// A subscription that a served channel should have.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Whose: Twitch's id.
+    pub channel_id: String,
+    /// Whose.
+    pub channel_login: String,
+    /// For example `channel.follow`.
+    pub kind: String,
+    /// For example `2`.
+    pub version: String,
+    /// Twitch's id for it, once created.
+    pub subscription_id: Option<String>,
+    /// Twitch's status, `missing` or `needs_consent`.
+    pub status: String,
+    /// Since when.
+    pub since: OffsetDateTime,
+    /// Why it could not be created, in words.
+    pub problem: Option<String>,
+    /// When the server tries again.
+    pub next_attempt_at: Option<OffsetDateTime>,
+}
+
+/// How many subscriptions are wanted, and how many of these are enabled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WantedCount {
+    /// All.
+    pub total: i64,
+    /// Those that deliver.
+    pub enabled: i64,
+}
+
+/// The wanted subscriptions, those first that are not enabled, and how many there are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn wanted(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Wanted>, WantedCount)> {
+    let count = sqlx::query_as!(
+        WantedCount,
+        r#"select count(*) as "total!", count(*) filter (where status = 'enabled') as "enabled!"
+        from wanted_subscription"#
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let first = sqlx::query_as!(
+        Wanted,
+        "select w.channel_id, c.login as channel_login, w.type as kind, w.version, w.subscription_id, w.status,
+            w.since, w.problem, w.next_attempt_at
+        from wanted_subscription w join served_channel c on c.id = w.channel_id
+        order by w.status = 'enabled', w.channel_id, w.type, w.version
+        limit $1",
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok((first, count))
+}
+
+/// A token that is kept, without itself.
+#[derive(Debug)]
+pub struct Token {
+    /// A user id, or `app`.
+    pub holder: String,
+    /// The user's login.
+    pub login: Option<String>,
+    /// When the access token expires by itself.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When Twitch last confirmed it.
+    pub validated_at: Option<OffsetDateTime>,
+    /// Why the user has to consent again.
+    pub needs_consent: Option<String>,
+}
+
+/// The tokens, those first that need somebody.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tokens(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Token>> {
+    sqlx::query_as!(
+        Token,
+        "select holder, login, expires_at, validated_at, needs_consent
+        from token order by needs_consent is null, holder limit $1",
+        limit
+    )
+    .fetch_all(db)
+    .await
+}

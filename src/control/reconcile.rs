@@ -1,0 +1,270 @@
+//! Keeps Twitch's subscriptions as they are wanted: what is missing is created, what died is
+//! deleted and created again, and what only a person can help is said in words.
+//!
+//! A cycle compares everything that Twitch holds with what is wanted. One server at a time does
+//! it, under a lock of the database; how far each subscription has got is kept there, so that any
+//! server can go on. Only what is at our callback and wanted is ever deleted, and only when dead.
+
+use std::cmp::max;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool};
+use sqlx::{Connection as _, PgConnection};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use url::Url;
+
+use super::attempt::{self, Known, MAX_BACKOFF, backoff};
+use super::subscribe::{self, PENDING, Wanted};
+use crate::clock::Clock;
+use crate::store::log::REVOCATION_CHANNEL;
+use crate::store::wanted as store;
+use crate::twitch::catalogue::SubscriptionType;
+use crate::twitch::helix::{Helix, HelixError, NewSubscription, RefusalKind, Subscription};
+use crate::twitch::signature::WebhookSecret;
+
+/// The longest time between two looks at what Twitch holds. A revocation that can't be delivered is
+/// only found by looking.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// Between two looks, for each page of [`PAGE`] subscriptions: two of the 800 points a minute, so
+/// that a server of few channels finds out soon.
+const PAUSE_PER_PAGE: Duration = Duration::from_secs(30);
+
+/// Subscriptions in one answer of Twitch's.
+const PAGE: usize = 100;
+
+/// The shortest and the longest time between two looks while Twitch verifies the callback.
+const PENDING_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// When another server is at it.
+const SKIPPED_PAUSE: Duration = Duration::from_secs(15);
+
+/// Before listening to the database again.
+const LISTEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// How many subscriptions are created at the same time.
+const CONCURRENCY: usize = 8;
+
+/// Compares and repairs for as long as the server runs.
+#[derive(Debug)]
+pub struct Reconciler {
+    /// For the lock, and what is kept under it.
+    pub database: PgConnectOptions,
+    /// For hearing of revocations.
+    pub pool: PgPool,
+    /// Whom it asks.
+    pub helix: Helix,
+    /// What time it is.
+    pub clock: Clock,
+    /// The application's.
+    pub client_id: String,
+    /// The login of a channel to serve beside those that the database knows.
+    pub channel_name: Option<String>,
+    /// What each channel should have.
+    pub types: Vec<&'static SubscriptionType>,
+    /// Where Twitch is to deliver to; without it nothing is subscribed to.
+    pub callback: Option<Url>,
+    /// What Twitch is to sign with.
+    pub secret: WebhookSecret,
+    /// Why the last cycle came to nothing, for `/status`.
+    pub trouble: watch::Sender<Option<String>>,
+}
+
+/// Why a cycle came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum CycleError {
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Helix(#[from] HelixError),
+}
+
+impl CycleError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(_) => true,
+            Self::Helix(error) => error.is_transient(),
+        }
+    }
+}
+
+impl Reconciler {
+    /// Never ends by itself.
+    pub async fn run(self) -> Infallible {
+        let woken = Notify::new();
+        join(self.listen(&woken), self.reconcile(&woken)).await.1
+    }
+
+    async fn reconcile(&self, woken: &Notify) -> Infallible {
+        let (mut failures, mut is_first) = (0, true);
+        loop {
+            let pause = match self.cycle(is_first).await {
+                Ok(pause) => {
+                    (failures, is_first) = (0, false);
+                    pause
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the subscriptions could not be compared with what is wanted");
+                    failures += 1;
+                    let pause = if error.is_transient() { backoff(failures) } else { MAX_PAUSE };
+                    self.trouble.send_replace(Some(error.to_string()));
+                    pause
+                }
+            };
+            tokio::select! {
+                () = self.clock.sleep(pause) => {}
+                () = woken.notified() => {}
+            }
+        }
+    }
+
+    /// Wakes the reconciler at each revocation, and when the database is there again: what it
+    /// would have told meanwhile is lost.
+    async fn listen(&self, woken: &Notify) -> Infallible {
+        loop {
+            if let Err(error) = self.listen_once(woken).await {
+                tracing::debug!(%error, "listening for revocations failed");
+            }
+            self.clock.sleep(LISTEN_PAUSE).await;
+        }
+    }
+
+    async fn listen_once(&self, woken: &Notify) -> sqlx::Result<()> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(REVOCATION_CHANNEL).await?;
+        loop {
+            listener.try_recv().await?;
+            woken.notify_one();
+        }
+    }
+
+    /// Does what there is to do, and says how long there will be nothing.
+    async fn cycle(&self, is_first: bool) -> Result<Duration, CycleError> {
+        let mut db = store::connect(&self.database).await?;
+        let pause =
+            if store::try_lock(&mut db).await? { self.cycle_alone(&mut db, is_first).await? } else { SKIPPED_PAUSE };
+        db.close().await?;
+        Ok(pause)
+    }
+
+    async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
+        let trouble = self.serve_channel(db).await?;
+        let Some(callback) = &self.callback else {
+            self.trouble.send_replace(trouble);
+            return Ok(MAX_PAUSE);
+        };
+        let now = self.clock.now();
+        let (kinds, versions): (Vec<_>, Vec<_>) =
+            self.types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
+        let mut rows = store::want(db, &kinds, &versions, now).await?;
+        let channels = store::channels(db).await?;
+        let wanted = Wanted::all(&self.types, channels.iter().map(|channel| channel.id.as_str()), &self.client_id);
+        let held = self.helix.subscriptions().await?.subscriptions;
+        let mut known = attempt::known(&held, &wanted, callback);
+        let consents: HashMap<_, _> = store::consents(db).await?.into_iter().collect();
+        let mut due = Vec::new();
+        for row in &mut rows {
+            let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
+            let Some(known) = known.remove(&key) else { continue };
+            if attempt::note(row, &known, now) {
+                store::update(db, row).await?;
+            }
+            let is_alive = known.alive.is_some();
+            if !is_alive && attempt::is_due(row, consents.get(&row.channel_id), is_first, now) {
+                due.push((row, known));
+            }
+        }
+        self.heal_all(db, callback, due).await?;
+        self.trouble.send_replace(trouble);
+        Ok(self.pause(&rows, held.len()))
+    }
+
+    /// Adds the configured channel to those served, and says what is wrong with it.
+    async fn serve_channel(&self, db: &mut PgConnection) -> Result<Option<String>, CycleError> {
+        let Some(login) = &self.channel_name else { return Ok(None) };
+        let login = login.to_lowercase();
+        if store::channels(db).await?.iter().any(|channel| channel.login == login) {
+            return Ok(None);
+        }
+        let Some(user) = self.helix.users_by_login(&[&login]).await?.into_iter().next() else {
+            return Ok(Some(format!("Twitch knows no user {login}: check TWITCH_CHANNEL_NAME")));
+        };
+        let channel = store::Channel { id: user.id, login: user.login, display_name: user.display_name };
+        store::serve_channel(db, &channel, self.clock.now()).await?;
+        tracing::info!(channel.login = channel.login, "serving a new channel");
+        Ok(None)
+    }
+
+    /// Some at a time. When all of these fail for the same passing reason, so would the rest.
+    async fn heal_all(
+        &self,
+        db: &mut PgConnection,
+        callback: &Url,
+        mut due: Vec<(&mut store::Wanted, Known<'_>)>,
+    ) -> Result<(), CycleError> {
+        for some in due.chunks_mut(CONCURRENCY) {
+            let outcomes = join_all(some.iter().map(|(_, known)| self.heal(callback, known))).await;
+            let mut failure = None;
+            let (mut failed, count) = (0, some.len());
+            for ((row, known), outcome) in some.iter_mut().zip(outcomes) {
+                let kind = &known.wanted.kind.name;
+                match &outcome {
+                    Ok(created) => tracing::info!(subscription.r#type = kind, id = created.id, "subscribed"),
+                    Err(error) => tracing::warn!(subscription.r#type = kind, %error, "could not subscribe"),
+                }
+                attempt::settle(row, &outcome, self.clock.now());
+                store::update(db, row).await?;
+                if let Err(error) = outcome
+                    && (error.is_transient() || is_about_the_application(&error))
+                {
+                    failed += 1;
+                    failure = Some(error);
+                }
+            }
+            if let Some(error) = failure.filter(|_| failed == count) {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the remains, and creates anew.
+    async fn heal(&self, callback: &Url, known: &Known<'_>) -> Result<Subscription, HelixError> {
+        for dead in &known.dead {
+            match self.helix.delete_subscription(&dead.id).await {
+                Err(error) if error.refusal() != Some(RefusalKind::NotFound) => return Err(error),
+                _ => {}
+            }
+        }
+        let Wanted { kind, condition, .. } = known.wanted;
+        let (kind, version) = (kind.name.as_str(), kind.version.as_str());
+        let new = NewSubscription { kind, version, condition, callback, secret: &self.secret };
+        self.helix.create_subscription(&new).await
+    }
+
+    /// Until something is due, or until it makes sense to look again.
+    fn pause(&self, rows: &[store::Wanted], held: usize) -> Duration {
+        let now = self.clock.now();
+        let pages = u32::try_from(held.div_ceil(PAGE)).unwrap_or(u32::MAX);
+        let idle = PAUSE_PER_PAGE.saturating_mul(max(pages, 1)).min(MAX_PAUSE);
+        let until = |at: OffsetDateTime| Duration::try_from(at - now).unwrap_or_default();
+        let of_row = |row: &store::Wanted| match row.status.as_str() {
+            subscribe::ENABLED => idle,
+            PENDING => {
+                let age = Duration::try_from(now - row.since).unwrap_or_default();
+                age.clamp(PENDING_PAUSE.0, PENDING_PAUSE.1)
+            }
+            _ => row.next_attempt_at.map_or(MAX_BACKOFF, until).max(PENDING_PAUSE.0),
+        };
+        rows.iter().map(of_row).fold(idle, Ord::min)
+    }
+}
+
+/// Client id or secret are wrong, so every call fails alike.
+fn is_about_the_application(error: &HelixError) -> bool {
+    matches!(error, HelixError::Token(_)) || error.refusal() == Some(RefusalKind::TokenRefused)
+}
