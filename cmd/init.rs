@@ -27,7 +27,7 @@ use self::subscriptions::Wishes;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A channel to serve; may be given many times [default: TWITCH_CHANNEL_NAME, and those served already]
+    /// A channel to serve; may be given many times [default: `TWITCH_CHANNEL_NAME`, and those served already]
     #[arg(long = "channel", value_name = "LOGIN", global = true)]
     channels: Vec<String>,
     /// Print the address of the consent page instead of opening a browser

@@ -2,7 +2,7 @@
 //! API still shows. At start and every five minutes each known channel is looked up, and what was
 //! missed enters the log like everything else, marked as inferred.
 //!
-//! Helix trails the notifications by a minute or two, so what is younger than [`LAG`] is believed
+//! Helix trails the notifications by a minute or two, so what is younger than `LAG` is believed
 //! before it. The ids of inferred messages are made from what they tell, so that however many
 //! servers look, and however often, each happens once.
 
