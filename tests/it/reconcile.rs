@@ -173,6 +173,8 @@ async fn two_servers_subscribe_once() {
         until("it looks again", async || rate_limit_remaining(&twitch).await < before).await;
     }
     assert_eq!((created(&twitch), twitch.mock.world.subscriptions().len()), (10, 10));
+    let calls = 800 - rate_limit_remaining(&twitch).await;
+    assert!(calls < 22, "ten creations and some looks, not ten refused creations as well: {calls} calls");
     one.stop().await;
     other.stop().await;
 }
