@@ -67,8 +67,8 @@ fn on(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, durability: Durabili
 }
 
 fn main() {
-    let brief = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    let mut criterion = brief.sample_size(20).configure_from_args();
+    let brief = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    let mut criterion = brief.sample_size(10).nresamples(10_000).configure_from_args();
     let mut group = criterion.benchmark_group("insert");
     on(&mut group, "durable", Durability::Durable, &["channel.follow", "channel.chat.message"]);
     on(&mut group, "throwaway", Durability::Throwaway, &["channel.follow"]);

@@ -49,8 +49,8 @@ fn parse(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let brief = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
-    let mut criterion = brief.configure_from_args();
+    let brief = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    let mut criterion = brief.nresamples(10_000).configure_from_args();
     verify(&mut criterion);
     parse(&mut criterion);
     criterion.final_summary();

@@ -211,6 +211,9 @@ impl Log {
                 ("application_name", "showtime ingest"),
                 ("statement_timeout", "2000"),
                 ("idle_in_transaction_session_timeout", "5000"),
+                // All is looked up by key. A plan made while a table was empty would read the whole
+                // table, and be kept until long after it has grown.
+                ("enable_seqscan", "off"),
             ])
             .connect()
             .await

@@ -2,6 +2,7 @@
 //! the duplicates and the number of servers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -50,6 +51,38 @@ async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
     let facts: Vec<Fact> = messages.iter().map(|message| Fact::from(&**message)).collect();
     state::fold(&mut connection, &facts).await.unwrap();
     dump(&mut connection).await
+}
+
+/// What the state's tables were read by other means than an index, in rows; once their statistics
+/// tell of this many viewers.
+async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64> {
+    let statement = "select sum(n_tup_ins) filter (where relname = 'viewer')::bigint, sum(seq_tup_read)::bigint
+        from pg_stat_user_tables where relname in ('twitch_user', 'channel', 'viewer', 'subscription')";
+    let (inserted, scanned): (i64, i64) = sqlx::query_as(statement).fetch_one(connection).await.unwrap();
+    (inserted >= viewers).then_some(scanned)
+}
+
+/// Postgres would otherwise go on with plans that it made for empty tables.
+#[tokio::test]
+async fn a_message_costs_the_same_however_many_viewers_there_are() {
+    let database = fresh_database().await;
+    let mut connection = database.connect().await.unwrap();
+    let (ingest, writer) = Ingest::new(database, Clock::default());
+    tokio::spawn(writer.run());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut user = 0;
+    let scanned = loop {
+        for _ in 0..20 {
+            user += 1;
+            ingest.submit(verified(&follow(&user.to_string(), at(0)))).await.unwrap();
+        }
+        match rows_scanned(&mut connection, 100).await {
+            Some(scanned) => break scanned,
+            // The statistics of a connection are about a second late.
+            None => assert!(Instant::now() < deadline, "{user} messages, but no statistics"),
+        }
+    };
+    assert_eq!(scanned, 0, "rows read one after the other, for {user} messages");
 }
 
 /// Submits to these doors in turn, some at a time, and returns how many were new.

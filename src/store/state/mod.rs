@@ -38,6 +38,9 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
 /// If the database fails.
 pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     log::lock(conn).await?;
+    // These tables grow from nothing, and statistics come only after the commit: plans would be
+    // made for empty ones.
+    sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
     sqlx::query!("truncate twitch_user, channel, stream, stream_end, viewer, subscription").execute(&mut *conn).await?;
     let (mut after, mut count) = (0, 0);
     loop {
