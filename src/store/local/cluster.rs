@@ -17,6 +17,7 @@ use super::Durability;
 use super::binaries::{self, Binaries};
 use super::data_dir::{self, DataDir};
 use super::error::LocalError;
+use super::lock::Lock;
 use super::run_as::RunAs;
 
 /// The database in the cluster, and its owner.
@@ -74,7 +75,7 @@ const INITDB: &str = include_str!("initdb.sh");
 #[derive(Debug)]
 pub(super) struct Cluster {
     data_dir: DataDir,
-    lock: File,
+    lock: Lock,
     binaries: Binaries,
     run_as: RunAs,
     socket_dir: PathBuf,
@@ -227,6 +228,7 @@ impl Cluster {
         let _ = timeout(STOP_TIMEOUT, started.child.wait()).await;
         // Nobody listens there any more, unless the watchdog was slow or was killed.
         stop(&self.data_dir, &self.socket_dir).await?;
+        self.lock.share_has_ended();
         if self.durability == Durability::Durable {
             self.data_dir.remove_socket_dir();
         }
@@ -241,11 +243,11 @@ impl Started {
 }
 
 /// Takes the directory's lock, after waiting for the Postgres of a killed holder to end.
-pub(super) async fn hold(data_dir: &DataDir) -> Result<File, LocalError> {
+pub(super) async fn hold(data_dir: &DataDir) -> Result<Lock, LocalError> {
     let deadline = Instant::now() + ENDING_TIMEOUT;
     loop {
         let dir = data_dir.clone();
-        if let Some(lock) = off_thread(move || dir.try_lock()).await? {
+        if let Some(lock) = off_thread(move || Lock::try_take(&dir)).await? {
             return Ok(lock);
         }
         if Instant::now() > deadline {
@@ -260,7 +262,7 @@ pub(super) async fn hold(data_dir: &DataDir) -> Result<File, LocalError> {
 /// interrupted initdb never leaves something that looks like one.
 async fn make(
     data_dir: &DataDir,
-    lock: &File,
+    lock: &Lock,
     binaries: &Binaries,
     run_as: &RunAs,
     durability: Durability,
@@ -300,6 +302,7 @@ async fn make(
     if !status.success() {
         return Err(started.ended("initdb", status, data_dir));
     }
+    lock.share_has_ended();
     let (data_dir, cluster) = (data_dir.path().to_owned(), data_dir.cluster());
     off_thread(move || {
         fs::rename(&new, &cluster).map_err(LocalError::io("create", cluster))?;
@@ -309,8 +312,8 @@ async fn make(
 }
 
 /// A command to which the program to watch, and its arguments, are still to be added.
-fn watched(run_as: &RunAs, lock: &File, signal: &str, remove: Option<&Path>) -> Result<Command, LocalError> {
-    let lock = lock.try_clone().map_err(LocalError::io("share", "lock"))?;
+fn watched(run_as: &RunAs, lock: &Lock, signal: &str, remove: Option<&Path>) -> Result<Command, LocalError> {
+    let lock = lock.share().map_err(LocalError::io("share", "lock"))?;
     let mut command = run_as.command(Path::new("/bin/sh"));
     command
         .args(["-c", WATCHDOG, "watchdog.sh", signal])

@@ -1,7 +1,7 @@
 //! The data directory: what is where in it, who may reach it, and who holds it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ impl DataDir {
 
     /// Opens one of our own files, made if it is not there, readable by the directory's owner
     /// alone and never through a symbolic link.
-    fn open_file(&self, name: &str) -> Result<File, LocalError> {
+    pub(super) fn open_file(&self, name: &str) -> Result<File, LocalError> {
         let path = self.path.join(name);
         let file = OpenOptions::new()
             .read(true)
@@ -137,35 +137,6 @@ impl DataDir {
             fchown(&file, Some(owner.uid), Some(owner.gid)).map_err(LocalError::io("give away", &path))?;
         }
         Ok(file)
-    }
-
-    /// Takes the lock that says who uses this directory. The kernel frees it when its last holder
-    /// ends: us, and after us the watchdog that still stops our Postgres. `None` while that is
-    /// what an earlier holder left behind.
-    ///
-    /// # Errors
-    ///
-    /// [`LocalError::InUse`] if another process that lives holds it.
-    pub(super) fn try_lock(&self) -> Result<Option<File>, LocalError> {
-        let path = self.path.join("lock");
-        let mut file = self.open_file("lock")?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0)
-                    .and_then(|()| writeln!(file, "{}", std::process::id()))
-                    .map_err(LocalError::io("write", path))?;
-                return Ok(Some(file));
-            }
-            Err(TryLockError::Error(error)) => return Err(LocalError::io("lock", path)(error)),
-            Err(TryLockError::WouldBlock) => {}
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(LocalError::io("read", path))?;
-        match text.trim().parse() {
-            Ok(pid) if is_alive(Pid::from_raw(pid)) => Err(LocalError::InUse { pid, dir: self.path.clone() }),
-            // Of a dead holder, or empty for the instant in which a new one writes it.
-            _ => Ok(None),
-        }
     }
 
     /// Opens the log to append to it, after setting a long one aside. Also says where the new

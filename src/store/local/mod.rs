@@ -21,6 +21,7 @@ mod binaries;
 mod cluster;
 mod data_dir;
 mod error;
+mod lock;
 mod run_as;
 mod verbs;
 
