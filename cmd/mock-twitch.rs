@@ -1,5 +1,6 @@
 //! A whole fake Twitch on this machine.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -95,9 +96,15 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
     let args = Args::parse();
+    // What the HTTP server says of its start would stand in the middle of what there is to paste.
+    let filter = EnvFilter::new("info,actix_server=warn");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let callback = args.callback.clone();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
