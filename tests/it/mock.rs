@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use url::Url;
 
+use crate::support::Unused;
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{
     CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, impatience, received,
@@ -128,7 +129,8 @@ async fn a_challenge_must_be_answered_exactly() {
         Recorder::start(move |request| Answer::new(200, "text/plain", &request.json()["challenge"].to_string()));
     let forbidden = Recorder::start(|_| Answer::status(403));
     let elsewhere = Recorder::start(|_| Answer::status(302));
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = Unused::new();
+    let nobody = unused.addr();
     for (callback, outcome) in [
         (wrong.url("/"), "its body is not just ".to_owned()),
         (as_json.url("/"), "its content type is not text/plain".to_owned()),

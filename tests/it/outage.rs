@@ -12,12 +12,13 @@ use showtime::clock::Clock;
 use showtime::ingest::{Ingest, IngestError};
 use showtime::mock::notification::Outgoing;
 use sqlx::postgres::PgPoolOptions;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::support::messages::{at, cheer, follow, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
+use crate::support::until;
 
 /// Delivers new messages, several at a time, until told to stop, and returns those that were
 /// acknowledged. Anything but 204 and 503 fails the test.
@@ -39,14 +40,6 @@ async fn load(server: &Server, is_over: &AtomicBool) -> Vec<Outgoing> {
         acknowledged
     };
     futures_util::future::join_all((0..8).map(worker)).await.concat()
-}
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]

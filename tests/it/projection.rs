@@ -13,16 +13,28 @@ use showtime::ingest::{Ingest, Receipt};
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::store::state;
 use showtime::stream::Fact;
-use showtime::twitch::eventsub::Message;
+use showtime::twitch::eventsub::{Inference, Message};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::fold::{Told, history};
-use crate::support::messages::{at, cheer, follow, offline, online, subscription, text, verified};
+use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 
 fn message(told: &Told) -> Box<Message> {
+    if told.is_inferred {
+        let inference = Inference {
+            kind: told.kind,
+            version: "1",
+            key: told.id.clone(),
+            channel_id: CHANNEL,
+            source: "Get Streams",
+            observed_at: told.at,
+            event: told.event.clone(),
+        };
+        return Message::inferred(&inference).unwrap();
+    }
     let subscription = subscription(told.kind, &told.event);
     let mut stamp = Stamp::new(text(told.at));
     stamp.message_id.clone_from(&told.id);

@@ -9,6 +9,7 @@ use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::process::Command;
 
+use crate::support::Unused;
 use crate::support::recorder::{Answer, Recorder, Request};
 
 const SECRET: &str = "the secret of these tests";
@@ -237,7 +238,8 @@ async fn an_answer_that_was_not_wanted_is_explained() {
 #[tokio::test]
 async fn without_a_server_one_line_says_how_to_start_it() {
     let directory = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+    let unused = Unused::new();
+    let free = unused.addr().port().to_string();
     let environment = [("TWITCH_WEBHOOK_SECRET", SECRET), ("LISTEN_PORT", free.as_str())];
     for kind in ["channel.follow", "stream.offline"] {
         let output = run_in(directory.path(), &environment, &[kind]).await;
