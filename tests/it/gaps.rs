@@ -288,7 +288,7 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
         gaps.fill(false).await.unwrap();
         assert_eq!((is_live().await, count(&gaps.pool, "stream.online").await), (true, times));
     }
-    let broadcasts = server.json("/broadcasts").await;
+    let broadcasts = server.json(&format!("/channels/{CHANNEL}/broadcasts")).await;
     assert_eq!(broadcasts["data"].as_array().unwrap().len(), 1, "{broadcasts}");
 
     assert_eq!(server.deliver(&offline(Some(&stream), at(300))).await.status, 204);

@@ -20,11 +20,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use url::Url;
 
-use crate::support::Unused;
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{
     CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, impatience, received,
 };
+use crate::support::{PATIENCE, Unused};
 
 fn message_id(request: &Request) -> String {
     request.twitch("message-id").unwrap().to_owned()
@@ -351,7 +351,7 @@ async fn it_stops_at_once_with_messages_still_to_be_delivered() {
     twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
     twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
     let base_url = twitch.mock.base_url();
-    tokio::time::timeout(Duration::from_secs(5), twitch.mock.stop()).await.expect("it stops").unwrap();
+    tokio::time::timeout(PATIENCE, twitch.mock.stop()).await.expect("it stops").unwrap();
     assert!(twitch.browser.get(base_url).send().await.unwrap_err().is_connect(), "nothing listens any more");
     assert!(received(&callback, "notification").is_empty());
 }
@@ -367,7 +367,7 @@ async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut environment = BTreeMap::new();
     while !environment.contains_key("TWITCH_WEBHOOK_CALLBACK_URL") {
-        let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line()).await.unwrap().unwrap().unwrap();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
             environment.insert(name.to_owned(), value.to_owned());
         }
@@ -380,6 +380,6 @@ async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
 
     let pid = Pid::from_raw(program.id().unwrap().try_into().unwrap());
     kill(pid, Signal::SIGTERM).unwrap();
-    let status = tokio::time::timeout(Duration::from_secs(5), program.wait()).await.expect("it ends").unwrap();
+    let status = tokio::time::timeout(PATIENCE, program.wait()).await.expect("it ends").unwrap();
     assert!(status.success(), "{status}");
 }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::process::Command;
 
-use crate::support::Unused;
 use crate::support::recorder::{Answer, Recorder, Request};
+use crate::support::{PATIENCE, Unused};
 
 const SECRET: &str = "the secret of these tests";
 
@@ -19,7 +18,7 @@ async fn run_in(directory: &Path, environment: &[(&str, &str)], args: &[&str]) -
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
     command.args(args).env_clear().envs(environment.iter().copied()).current_dir(directory);
     command.stdin(Stdio::null()).kill_on_drop(true);
-    tokio::time::timeout(Duration::from_secs(30), command.output()).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
 }
 
 /// `simulate` with the tests' secret, aimed at the recorder.

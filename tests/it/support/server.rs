@@ -1,7 +1,6 @@
 //! The whole program on a port of its own, with a database of its own.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -16,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::PATIENCE;
 use super::postgres::fresh_database;
 
 /// What these servers' messages are signed with.
@@ -92,9 +92,9 @@ impl Server {
             let _ = stopped.await;
         }));
         let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5)).connect_lazy_with(database);
+            PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
         let client = Client::builder()
-            .timeout(Duration::from_secs(20))
+            .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
