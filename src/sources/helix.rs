@@ -97,9 +97,17 @@ impl Gaps {
         if !store::try_lock(conn).await? {
             return Ok(None);
         }
+        let filled = self.look(conn, is_start).await;
+        let unlocked = store::unlock(conn).await;
+        let filled = filled?;
+        unlocked?;
+        Ok(Some(filled))
+    }
+
+    async fn look(&self, conn: &mut PgConnection, is_start: bool) -> Result<usize, GapsError> {
         let channels = store::known_channels(&mut *conn).await?;
         let streams = self.fill_streams(conn, &channels).await?;
-        Ok(Some(streams + self.fill_info(conn, &channels, is_start).await?))
+        Ok(streams + self.fill_info(conn, &channels, is_start).await?)
     }
 
     /// The state is read after Helix, so that nothing is inferred which was told meanwhile.

@@ -16,6 +16,15 @@ pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, GAPS_LOCK).fetch_one(conn).await
 }
 
+/// Gives the lock up at once. When a connection is closed Postgres does so too, but when it comes to it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_unlock($1)", GAPS_LOCK).execute(conn).await?;
+    Ok(())
+}
+
 /// The ids of the channels that are served, and of those that events came from. What can't be an
 /// id of Twitch's is left out, because Helix would refuse the whole call.
 ///

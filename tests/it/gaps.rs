@@ -54,11 +54,16 @@ async fn served(twitch: &Twitch) -> (PgConnectOptions, Gaps) {
     (database, gaps)
 }
 
+/// A look that no other one is in the way of.
+async fn look(gaps: &Gaps) {
+    gaps.fill(false).await.unwrap().expect("nobody else is looking");
+}
+
 /// The stream has ended; two rounds find out.
 async fn miss_twice(twitch: &Twitch, gaps: &Gaps) {
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
 }
 
 /// Type and message id of everything in the log.
@@ -152,11 +157,11 @@ async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
     let began = server.clock.now().replace_nanosecond(0).unwrap();
     assert_eq!(server.deliver(&online("7", began)).await.status, 204);
     for _ in 0..4 {
-        gaps.fill(false).await.unwrap();
+        look(&gaps).await;
         assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
         twitch.clock.advance(time::Duration::SECOND * 75);
     }
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], false);
     server.stop().await;
@@ -235,7 +240,7 @@ async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_fill
 /// An answer of Helix's that lacks a live stream.
 async fn look_past_the_stream(twitch: &Twitch, gaps: &Gaps) {
     twitch.mock.world.set_faults(Faults { hide_streams: 1.0, ..Faults::default() }).unwrap();
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
 }
 
@@ -244,13 +249,13 @@ async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     for _ in 0..3 {
         twitch.clock.advance(time::Duration::minutes(5));
         look_past_the_stream(&twitch, &gaps).await;
         twitch.clock.advance(time::Duration::minutes(5));
         // Another server's look counts as much.
-        self::gaps(&twitch, &database).fill(false).await.unwrap();
+        look(&self::gaps(&twitch, &database)).await;
     }
     assert_eq!(count(&gaps.pool, "stream.offline").await, 0);
     twitch.mock.stop().await.unwrap();
@@ -261,11 +266,11 @@ async fn servers_share_what_they_missed_and_a_restart_forgets_nothing() {
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    self::gaps(&twitch, &database).fill(true).await.unwrap();
+    look(&self::gaps(&twitch, &database)).await;
     assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
     twitch.mock.stop().await.unwrap();
 }
@@ -284,15 +289,15 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
         twitch.clock.advance(time::Duration::minutes(5));
         look_past_the_stream(&twitch, &gaps).await;
         assert_eq!((is_live().await, count(&gaps.pool, "stream.offline").await), (false, times));
-        gaps.fill(false).await.unwrap();
-        gaps.fill(false).await.unwrap();
+        look(&gaps).await;
+        look(&gaps).await;
         assert_eq!((is_live().await, count(&gaps.pool, "stream.online").await), (true, times));
     }
     let broadcasts = server.json(&format!("/channels/{CHANNEL}/broadcasts")).await;
     assert_eq!(broadcasts["data"].as_array().unwrap().len(), 1, "{broadcasts}");
 
     assert_eq!(server.deliver(&offline(Some(&stream), at(300))).await.status, 204);
-    gaps.fill(false).await.unwrap();
+    look(&gaps).await;
     assert!(!is_live().await, "what Helix still shows does not undo what Twitch told");
     let ended = streams(&gaps.pool).await;
     state::rebuild(&mut database.connect().await.unwrap()).await.unwrap();

@@ -189,8 +189,7 @@ async fn two_servers_on_one_database_take_each_message_once_and_agree() {
     let newest: i64 = sqlx::query_scalar("select max(id) from event").fetch_one(&servers[0].pool).await.unwrap();
     let mut notified = Vec::new();
     while notified.last() != Some(&newest) {
-        let notification =
-            tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
+        let notification = tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
         notified.push(notification.payload().parse::<i64>().unwrap());
     }
     assert!(notified.is_sorted(), "{notified:?}");

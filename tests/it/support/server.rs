@@ -91,13 +91,8 @@ impl Server {
         let running = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
-        let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
-        let client = Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
+        let client = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { pool, clock, addr, client, stop, running, _data_dir: data_dir }
     }
 
