@@ -21,7 +21,7 @@ pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
 /// # Errors
 /// When the database fails.
 pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_unlock($1)", GAPS_LOCK).execute(conn).await?;
+    sqlx::query_scalar!("select pg_advisory_unlock($1)", GAPS_LOCK).fetch_one(conn).await?;
     Ok(())
 }
 
