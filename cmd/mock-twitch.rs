@@ -44,7 +44,8 @@ Its control API (JSON; a body may leave out what it does not change):
   POST  /mock/rate-limit                   {\"seconds\"}: Helix answers 429 so long
   GET, PUT /mock/faults
         chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
-        drop_answer, helix_error, token_revoked, rate_limit;
+        drop_answer, helix_error, token_revoked, rate_limit,
+        hide_streams;
         countdowns: fail_next_helix, fail_next_oauth
 
 Example:

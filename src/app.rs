@@ -23,7 +23,7 @@ use crate::ingest::{Ingest, Writer};
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
-use crate::store::migrations;
+use crate::store::{is_outage, migrations};
 use crate::tasks::Tasks;
 use crate::twitch::app_token::AppTokens;
 use crate::twitch::helix::Helix;
@@ -127,13 +127,13 @@ impl App {
             Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
         let listener = bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
-        let client = config.twitch.client.as_ref();
-        let application = client.map(|client| Application::new(client, config, &clock)).transpose()?;
-        let preparing = prepare(database.clone(), config.migrate).await?;
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(POOL_TIMEOUT)
             .connect_lazy_with(for_readers(database.clone()));
+        let client = config.twitch.client.as_ref();
+        let application = client.map(|client| Application::new(client, config, &pool, &clock)).transpose()?;
+        let preparing = prepare(database.clone(), config.migrate).await?;
         let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
         let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
         let (trouble, troubles) = watch::channel(None);
@@ -141,7 +141,7 @@ impl App {
             api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
-        if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {
+        if let Some(Application { client_id, tokens, app_tokens, helix }) = application {
             let reconciler = Reconciler {
                 database,
                 pool: pool.clone(),
@@ -155,8 +155,7 @@ impl App {
                 trouble,
             };
             tasks.spawn("reconciler", reconciler.run());
-            let validation = Arc::new(Tokens::new(pool.clone(), vault, oauth, clock.clone()));
-            tasks.spawn("validation of tokens", validation.run(tokens));
+            tasks.spawn("validation of tokens", tokens.run(app_tokens));
             tasks.spawn("filling of gaps", Gaps { helix, pool: pool.clone(), ingest, clock }.run());
         }
         Ok(Self {
@@ -222,19 +221,19 @@ impl App {
 /// What is needed to act on Twitch, as the configured application.
 struct Application {
     client_id: String,
-    oauth: OAuth,
-    tokens: Arc<AppTokens>,
+    tokens: Arc<Tokens>,
+    app_tokens: Arc<AppTokens>,
     helix: Helix,
-    vault: Vault,
 }
 
 impl Application {
-    fn new(client: &Client, config: &Config, clock: &Clock) -> Result<Self, AppError> {
+    fn new(client: &Client, config: &Config, pool: &PgPool, clock: &Clock) -> Result<Self, AppError> {
         let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
         let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
-        let tokens = Arc::new(AppTokens::new(oauth.clone(), None));
-        let helix = Helix::new(config.twitch.api_url.clone(), tokens.clone());
-        Ok(Self { client_id: client.id.clone(), oauth, tokens, helix, vault: Vault::open_for(config)? })
+        let tokens = Arc::new(Tokens::new(pool.clone(), Vault::open_for(config)?, oauth, clock.clone()));
+        let app_tokens = tokens.shared_app();
+        let helix = Helix::new(config.twitch.api_url.clone(), app_tokens.clone());
+        Ok(Self { client_id: client.id.clone(), tokens, app_tokens, helix })
     }
 }
 
@@ -271,13 +270,13 @@ async fn prepare(
     migrate: bool,
 ) -> Result<Option<JoinHandle<Result<(), AppError>>>, AppError> {
     match prepare_once(&database, migrate).await {
-        Err(AppError::Database(error)) if is_passing(&error) => {
+        Err(AppError::Database(error)) if is_outage(&error) => {
             tracing::warn!(%error, "the database is away; waiting for it");
             Ok(Some(tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(DATABASE_PAUSE).await;
                     match prepare_once(&database, migrate).await {
-                        Err(AppError::Database(error)) if is_passing(&error) => {}
+                        Err(AppError::Database(error)) if is_outage(&error) => {}
                         outcome => return outcome.inspect(|()| tracing::info!("the database is there")),
                     }
                 }
@@ -293,23 +292,11 @@ async fn prepare_once(database: &PgConnectOptions, migrate: bool) -> Result<(), 
     let mut connection = connecting.await.map_err(timed_out).flatten().map_err(AppError::Database)?;
     if migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) if is_passing(&error) => AppError::Database(error),
+            sqlx::migrate::MigrateError::Execute(error) if is_outage(&error) => AppError::Database(error),
             error => AppError::Migrate(error),
         })?;
     }
     connection.close().await.map_err(AppError::Database)
-}
-
-/// Whether waiting can help: not when a password, a role or a database is wrong (`PostgreSQL`
-/// error classes 28 and 3D), nor when TLS is.
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("53"))
-        }
-        _ => false,
-    }
 }
 
 /// Never ready while the preparation goes on or after it succeeded.

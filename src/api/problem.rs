@@ -79,7 +79,7 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if store::read::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
+        if store::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
     }
 }
 

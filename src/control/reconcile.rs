@@ -5,7 +5,6 @@
 //! it, under a lock of the database; how far each subscription has got is kept there, so that any
 //! server can go on. Only what is at our callback and wanted is ever deleted, and only when dead.
 
-use std::cmp::max;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -21,21 +20,22 @@ use super::attempt::{self, Known, MAX_BACKOFF, backoff};
 use super::subscribe::{self, PENDING, Wanted};
 use crate::clock::Clock;
 use crate::store::log::REVOCATION_CHANNEL;
+use crate::store::served_channels::{self, ServedChannel};
 use crate::store::wanted as store;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{Helix, HelixError, NewSubscription, RefusalKind, Subscription};
 use crate::twitch::signature::WebhookSecret;
 
-/// The longest time between two looks at what Twitch holds. A revocation that can't be delivered is
-/// only found by looking.
+/// The longest time between two looks at what Twitch holds.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// Between two looks, for each page of [`PAGE`] subscriptions: two of the 800 points a minute, so
-/// that a server of few channels finds out soon.
-const PAUSE_PER_PAGE: Duration = Duration::from_secs(30);
+/// Between two looks. A revocation that can't be delivered is only found by looking, and even then
+/// what it ended must be healed within a minute.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Subscriptions in one answer of Twitch's.
-const PAGE: usize = 100;
+/// Subscriptions for which [`LOOK_EVERY`] holds; with more, looks become rarer. A page of 100 costs
+/// a point, so that a server spends at most 100 of the application's 800 points a minute on looking.
+const LOOKED_AT_OFTEN: usize = 5_000;
 
 /// The shortest and the longest time between two looks while Twitch verifies the callback.
 const PENDING_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
@@ -161,7 +161,7 @@ impl Reconciler {
         let (kinds, versions): (Vec<_>, Vec<_>) =
             self.types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
         let mut rows = store::want(db, &kinds, &versions, now).await?;
-        let channels = store::channels(db).await?;
+        let channels = served_channels::all(db).await?;
         let wanted = Wanted::all(&self.types, channels.iter().map(|channel| channel.id.as_str()), &self.client_id);
         let held = self.helix.subscriptions().await?.subscriptions;
         let mut known = attempt::known(&held, &wanted, callback);
@@ -187,14 +187,14 @@ impl Reconciler {
     async fn serve_channel(&self, db: &mut PgConnection) -> Result<Option<String>, CycleError> {
         let Some(login) = &self.channel_name else { return Ok(None) };
         let login = login.to_lowercase();
-        if store::channels(db).await?.iter().any(|channel| channel.login == login) {
+        if served_channels::all(db).await?.iter().any(|channel| channel.login == login) {
             return Ok(None);
         }
         let Some(user) = self.helix.users_by_login(&[&login]).await?.into_iter().next() else {
             return Ok(Some(format!("Twitch knows no user {login}: check TWITCH_CHANNEL_NAME")));
         };
-        let channel = store::Channel { id: user.id, login: user.login, display_name: user.display_name };
-        store::serve_channel(db, &channel, self.clock.now()).await?;
+        let channel = ServedChannel { id: user.id, login: user.login, display_name: user.display_name };
+        served_channels::put(db, &channel, self.clock.now()).await?;
         tracing::info!(channel.login = channel.login, "serving a new channel");
         Ok(None)
     }
@@ -249,8 +249,7 @@ impl Reconciler {
     /// Until something is due, or until it makes sense to look again.
     fn pause(&self, rows: &[store::Wanted], held: usize) -> Duration {
         let now = self.clock.now();
-        let pages = u32::try_from(held.div_ceil(PAGE)).unwrap_or(u32::MAX);
-        let idle = PAUSE_PER_PAGE.saturating_mul(max(pages, 1)).min(MAX_PAUSE);
+        let idle = pause_between_looks(held);
         let until = |at: OffsetDateTime| Duration::try_from(at - now).unwrap_or_default();
         let of_row = |row: &store::Wanted| match row.status.as_str() {
             subscribe::ENABLED => idle,
@@ -264,7 +263,25 @@ impl Reconciler {
     }
 }
 
+/// Of this many subscriptions.
+fn pause_between_looks(held: usize) -> Duration {
+    let times = u32::try_from(held.div_ceil(LOOKED_AT_OFTEN)).unwrap_or(u32::MAX);
+    LOOK_EVERY.saturating_mul(times.max(1)).min(MAX_PAUSE)
+}
+
 /// Client id or secret are wrong, so every call fails alike.
 fn is_about_the_application(error: &HelixError) -> bool {
     matches!(error, HelixError::Token(_)) || error.refusal() == Some(RefusalKind::TokenRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_frequent_until_they_would_cost_too_many_points() {
+        for (held, seconds) in [(0, 30), (350, 30), (5_000, 30), (5_001, 60), (1_000_000, 600)] {
+            assert_eq!(pause_between_looks(held), Duration::from_secs(seconds), "{held}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
 use crate::store::tokens::{self, APP, Row};
-use crate::twitch::app_token::AppTokens;
+use crate::twitch::app_token::{AppTokens, Renewal};
 use crate::twitch::oauth::{AppToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
 
 /// Twitch wants every token that is kept validated at start and this often.
@@ -61,19 +61,66 @@ impl Tokens {
         Self { pool, vault, oauth, clock }
     }
 
-    /// The application's own token, begun with the one that is kept: another replica or an earlier
-    /// run may have got it.
+    /// The application's own token for one run of a command, begun with the one that is kept.
     ///
     /// # Errors
     /// If it can't be read.
     pub async fn app(&self) -> Result<Arc<AppTokens>, TokensError> {
-        let held = match tokens::get(&mut *self.pool.acquire().await?, APP).await? {
-            Some(row) => {
-                Some(AppToken { access_token: self.vault.open(APP, &row.access_token)?, expires_at: row.expires_at })
-            }
-            None => None,
-        };
+        let row = tokens::get(&mut *self.pool.acquire().await?, APP).await?;
+        let held = row.map(|row| self.app_token(row)).transpose()?;
         Ok(Arc::new(AppTokens::new(self.oauth.clone(), held)))
+    }
+
+    /// The application's own token, one and the same for all replicas and runs: whoever needs
+    /// another takes the one that is kept, or else asks Twitch and keeps what it gets.
+    #[must_use]
+    pub fn shared_app(self: &Arc<Self>) -> Arc<AppTokens> {
+        let tokens = Arc::clone(self);
+        let renewal: Renewal = Box::new(move |stale| {
+            let tokens = Arc::clone(&tokens);
+            Box::pin(async move {
+                tokens.renew_app(stale.as_ref()).await.map_err(|error| match error {
+                    TokensError::OAuth(error) => error,
+                    error => OAuthError::NotShared(error.to_string()),
+                })
+            })
+        });
+        Arc::new(AppTokens::shared(self.oauth.clone(), renewal))
+    }
+
+    /// Others wait while one asks Twitch, and then find what it has got.
+    async fn renew_app(&self, stale: Option<&AppToken>) -> Result<AppToken, TokensError> {
+        let mut transaction = self.pool.begin().await?;
+        tokens::lock_app(&mut transaction).await?;
+        let kept = tokens::get(&mut transaction, APP).await?;
+        // One that can't be decrypted is worth no more than one that is spent.
+        let kept = kept.and_then(|row| self.app_token(row).ok()).filter(|kept| !kept.is_spent(self.clock.now()));
+        let is_stale = |kept: &AppToken| stale.is_some_and(|stale| is_same(&stale.access_token, &kept.access_token));
+        if let Some(kept) = kept.filter(|kept| !is_stale(kept)) {
+            return Ok(kept);
+        }
+        let token = self.oauth.app_token().await?;
+        tokens::put(&mut transaction, &self.app_row(&token)?).await?;
+        transaction.commit().await?;
+        Ok(token)
+    }
+
+    fn app_token(&self, row: Row) -> Result<AppToken, VaultError> {
+        Ok(AppToken { access_token: self.vault.open(APP, &row.access_token)?, expires_at: row.expires_at })
+    }
+
+    fn app_row(&self, token: &AppToken) -> Result<Row, VaultError> {
+        Ok(Row {
+            holder: APP.to_owned(),
+            login: None,
+            access_token: self.vault.seal(APP, &token.access_token)?,
+            refresh_token: None,
+            scopes: Vec::new(),
+            expires_at: token.expires_at,
+            obtained_at: self.clock.now(),
+            validated_at: None,
+            needs_consent: None,
+        })
     }
 
     /// Keeps the application's token for others, unless it is the one that is kept already.
@@ -89,18 +136,7 @@ impl Tokens {
                 return Ok(());
             }
         }
-        let row = Row {
-            holder: APP.to_owned(),
-            login: None,
-            access_token: self.vault.seal(APP, &token.access_token)?,
-            refresh_token: None,
-            scopes: Vec::new(),
-            expires_at: token.expires_at,
-            obtained_at: self.clock.now(),
-            validated_at: None,
-            needs_consent: None,
-        };
-        tokens::put(&mut transaction, &row).await?;
+        tokens::put(&mut transaction, &self.app_row(&token)?).await?;
         Ok(transaction.commit().await?)
     }
 

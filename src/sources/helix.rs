@@ -2,9 +2,11 @@
 //! API still shows. At start and every five minutes each known channel is looked up, and what was
 //! missed enters the log like everything else, marked as inferred.
 //!
-//! Helix trails the notifications by a minute or two, so what is younger than `LAG` is believed
-//! before it. The ids of inferred messages are made from what they tell, so that however many
-//! servers look, and however often, each happens once.
+//! Helix trails the notifications by a minute or two, and an answer may lack a stream that is live.
+//! So what was announced less than `LAG` ago is believed before it, and a stream has ended when two
+//! looks, at least that far apart, both miss it and none between has shown it. Should it be shown
+//! again after all, it is live again. The ids of inferred messages are made from what they tell, so
+//! that however many servers look, and however often, each happens once.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -95,9 +97,17 @@ impl Gaps {
         if !store::try_lock(conn).await? {
             return Ok(None);
         }
+        let filled = self.look(conn, is_start).await;
+        let unlocked = store::unlock(conn).await;
+        let filled = filled?;
+        unlocked?;
+        Ok(Some(filled))
+    }
+
+    async fn look(&self, conn: &mut PgConnection, is_start: bool) -> Result<usize, GapsError> {
         let channels = store::known_channels(&mut *conn).await?;
         let streams = self.fill_streams(conn, &channels).await?;
-        Ok(Some(streams + self.fill_info(conn, &channels, is_start).await?))
+        Ok(streams + self.fill_info(conn, &channels, is_start).await?)
     }
 
     /// The state is read after Helix, so that nothing is inferred which was told meanwhile.
@@ -105,15 +115,23 @@ impl Gaps {
         let streams = self.helix.streams(channels).await?;
         let now = self.clock.now();
         let ids: Vec<_> = streams.iter().map(|stream| stream.id.as_str()).collect();
-        let known: HashSet<_> = store::known_streams(&mut *conn, &ids).await?.into_iter().collect();
+        let known = store::known_streams(&mut *conn, &ids).await?;
+        let known: HashMap<_, _> = known.iter().map(|known| (known.id.as_str(), known.gone_at)).collect();
         // Without a type Twitch does not know itself whether it is live.
-        let missed = streams.iter().filter(|stream| !stream.kind.is_empty() && !known.contains(&stream.id));
-        let mut inferences: Vec<_> = missed.map(|stream| went_live(stream, now)).collect();
+        let live = streams.iter().filter(|stream| !stream.kind.is_empty());
+        let news = live.filter_map(|stream| match known.get(stream.id.as_str()) {
+            None => Some(went_live(stream, None, now)),
+            Some(gone_at) => gone_at.map(|gone_at| went_live(stream, Some(gone_at), now)),
+        });
+        let mut inferences: Vec<_> = news.collect();
 
-        let live = store::live_streams(&mut *conn, channels).await?;
         let shown: HashSet<_> = streams.iter().map(|stream| stream.user_id.as_str()).collect();
-        let is_gone = |live: &&Live| !shown.contains(live.channel_id.as_str()) && now - live.started_at >= LAG;
-        inferences.extend(live.iter().filter(is_gone).map(|live| went_offline(live, now)));
+        let mut missed = store::live_streams(&mut *conn, channels).await?;
+        missed.retain(|live| !shown.contains(live.channel_id.as_str()));
+        let ids: Vec<_> = missed.iter().map(|live| live.stream_id.as_str()).collect();
+        let gone: HashSet<_> = store::note_missed(&mut *conn, &ids, now, now - LAG).await?.into_iter().collect();
+        missed.retain(|live| gone.contains(&live.stream_id));
+        inferences.extend(missed.iter().map(|live| went_offline(live, now)));
         self.submit(&inferences).await
     }
 
@@ -130,7 +148,7 @@ impl Gaps {
         let now = self.clock.now();
         let announced = store::announced(&mut *conn, &wanted).await?;
         let announced: HashMap<_, _> = announced.iter().map(|known| (known.channel_id.as_str(), known)).collect();
-        let key = (now.unix_timestamp_nanos() / 1_000).to_string();
+        let key = microseconds(now).to_string();
         let inferences: Vec<_> = shown
             .iter()
             .filter(|shown| is_news(shown, announced.get(shown.broadcaster_id.as_str()).copied(), now))
@@ -177,7 +195,8 @@ fn is_news(shown: &ChannelInformation, known: Option<&Announced>, now: OffsetDat
     known.is_none_or(|known| now - known.at >= LAG && sorted(known.info.clone()) != sorted(shown))
 }
 
-fn went_live(stream: &Stream, now: OffsetDateTime) -> Inference<'_> {
+/// `gone_at` is when it was thought to have ended.
+fn went_live(stream: &Stream, gone_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Inference<'_> {
     let event = json!({
         "id": stream.id,
         "type": stream.kind,
@@ -186,10 +205,10 @@ fn went_live(stream: &Stream, now: OffsetDateTime) -> Inference<'_> {
     Inference {
         kind: "stream.online",
         version: "1",
-        key: stream.id.clone(),
+        key: key_after(&stream.id, gone_at),
         channel_id: &stream.user_id,
         source: "Get Streams",
-        observed_at: now,
+        observed_at: later(now, gone_at),
         event: on(&stream.user_id, &stream.user_login, &stream.user_name, event),
     }
 }
@@ -198,12 +217,26 @@ fn went_offline(live: &Live, now: OffsetDateTime) -> Inference<'_> {
     Inference {
         kind: "stream.offline",
         version: "1",
-        key: live.stream_id.clone(),
+        key: key_after(&live.stream_id, live.shown_at),
         channel_id: &live.channel_id,
         source: "Get Streams",
-        observed_at: now,
+        observed_at: later(now, live.shown_at),
         event: on(&live.channel_id, &live.login, &live.display_name, json!({ "id": live.stream_id })),
     }
+}
+
+/// The same inference may be made again once its opposite has been: that one is part of the key.
+fn key_after(stream_id: &str, opposite: Option<OffsetDateTime>) -> String {
+    opposite.map_or_else(|| stream_id.to_owned(), |at| format!("{stream_id}:{}", microseconds(at)))
+}
+
+/// Of two inferences the newer one counts, whichever servers made them: their clocks may differ.
+fn later(now: OffsetDateTime, opposite: Option<OffsetDateTime>) -> OffsetDateTime {
+    opposite.map_or(now, |at| now.max(at + Duration::from_micros(1)))
+}
+
+fn microseconds(at: OffsetDateTime) -> i128 {
+    at.unix_timestamp_nanos() / 1_000
 }
 
 fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) -> Inference<'a> {

@@ -16,6 +16,15 @@ pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, GAPS_LOCK).fetch_one(conn).await
 }
 
+/// Gives the lock up at once. When a connection is closed Postgres does so too, but when it comes to it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query_scalar!("select pg_advisory_unlock($1)", GAPS_LOCK).fetch_one(conn).await?;
+    Ok(())
+}
+
 /// The ids of the channels that are served, and of those that events came from. What can't be an
 /// id of Twitch's is left out, because Helix would refuse the whole call.
 ///
@@ -31,22 +40,36 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>
     .await
 }
 
+/// A stream whose beginning is known.
+#[derive(Debug)]
+pub struct Known {
+    /// Twitch's.
+    pub id: String,
+    /// When it was inferred that it has ended, if nobody told its end.
+    pub gone_at: Option<OffsetDateTime>,
+}
+
 /// Those of these streams whose beginning is known.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!("select id from stream where id = any($1) and started_at is not null", ids as _)
-        .fetch_all(db)
-        .await
+pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<Known>> {
+    sqlx::query_as!(
+        Known,
+        "select id, case when is_end_estimated then gone_at end as gone_at
+        from stream where id = any($1) and started_at is not null",
+        ids as _
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// A stream that is live, as far as we know.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the columns of channel_now, which db/migrations describes")]
+#[expect(missing_docs, reason = "columns of stream and channel_now, which db/migrations describes")]
 pub struct Live {
     pub stream_id: String,
-    pub started_at: OffsetDateTime,
+    pub shown_at: Option<OffsetDateTime>,
     pub channel_id: String,
     pub login: String,
     pub display_name: String,
@@ -59,10 +82,34 @@ pub struct Live {
 pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<Live>> {
     sqlx::query_as!(
         Live,
-        r#"select stream_id as "stream_id!", stream_started_at as "started_at!", id as "channel_id!",
-            login as "login!", display_name as "display_name!"
-        from channel_now where is_live and id = any($1)"#,
+        r#"select stream.id as stream_id, stream.shown_at, stream.channel_id, login as "login!",
+            display_name as "display_name!"
+        from channel_now join stream on stream.id = channel_now.stream_id
+        where channel_now.id = any($1)"#,
         channel_ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Notes which live streams a look at Twitch's API did not show, and forgets all others. Returns
+/// those that no look has shown since `by`, or for longer.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_missed(
+    db: impl PgExecutor<'_>,
+    stream_ids: &[&str],
+    now: OffsetDateTime,
+    by: OffsetDateTime,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "with shown as (delete from missed_stream where stream_id <> all($1)),
+        missed as (insert into missed_stream select id, $2 from unnest($1::text[]) as id on conflict do nothing)
+        select stream_id from missed_stream where stream_id = any($1) and since <= $3",
+        stream_ids as _,
+        now,
+        by
     )
     .fetch_all(db)
     .await

@@ -15,3 +15,21 @@ pub mod wanted;
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
+
+/// Whether an error says that the database can't be reached or can't answer now, so that trying
+/// again later makes sense. It makes none while a password, a role, a database or TLS is wrong.
+#[must_use]
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    use sqlx::Error as E;
+    match error {
+        E::Io(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => true,
+        E::Database(error) => error.code().is_some_and(|code| is_outage_state(&code)),
+        _ => false,
+    }
+}
+
+/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not
+/// accepting connections yet) and failures of the system beneath Postgres.
+fn is_outage_state(code: &str) -> bool {
+    matches!(code.get(..2), Some("08" | "53" | "57" | "58"))
+}

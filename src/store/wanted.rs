@@ -1,4 +1,4 @@
-//! The served channels, and the subscriptions that each of them should have.
+//! Table `wanted_subscription`: what each served channel should have, and the lock of who sees to it.
 
 use std::time::Duration;
 
@@ -11,17 +11,6 @@ const RECONCILER_LOCK: i64 = 0x5348_4f57_5245_434f;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A channel that showtime is to serve.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    /// Twitch's id.
-    pub id: String,
-    /// Lower-case ASCII.
-    pub login: String,
-    /// As shown.
-    pub display_name: String,
-}
 
 /// A subscription that a served channel should have, and how far it has got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,32 +58,6 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
 /// When the database fails.
 pub async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, RECONCILER_LOCK).fetch_one(db).await
-}
-
-/// All served channels.
-///
-/// # Errors
-/// When the database fails.
-pub async fn channels(db: &mut PgConnection) -> sqlx::Result<Vec<Channel>> {
-    sqlx::query_as!(Channel, "select id, login, display_name from served_channel order by id").fetch_all(db).await
-}
-
-/// Serves a channel from now on; of one that is served already, the names are brought up to date.
-///
-/// # Errors
-/// When the database fails.
-pub async fn serve_channel(db: &mut PgConnection, channel: &Channel, now: OffsetDateTime) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into served_channel (id, login, display_name, added_at) values ($1, $2, $3, $4)
-        on conflict (id) do update set login = excluded.login, display_name = excluded.display_name",
-        channel.id,
-        channel.login,
-        channel.display_name,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// Brings the table in line with what is wanted (types and versions as pairs, for every served

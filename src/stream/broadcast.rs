@@ -21,8 +21,8 @@ impl State {
                 Some(began) => channels.entry(stream.channel_id.clone()).or_default().push((began.at, id.clone())),
                 // It can't be placed among the others before its beginning is known.
                 None => {
-                    stream.ended_at = stream.offline_at.or(stream.gone_at);
-                    stream.is_end_estimated = stream.offline_at.is_none() && stream.gone_at.is_some();
+                    stream.ended_at = stream.offline_at.or(stream.inferred_end());
+                    stream.is_end_estimated = stream.offline_at.is_none() && stream.ended_at.is_some();
                 }
             }
         }
@@ -64,6 +64,11 @@ impl State {
 }
 
 impl Stream {
+    /// An end that was inferred, unless the stream was shown again since.
+    fn inferred_end(&self) -> Option<OffsetDateTime> {
+        self.gone_at.filter(|gone| self.shown_at.is_none_or(|shown| shown < *gone))
+    }
+
     /// Returns the end from which a pause can be measured. That only the next stream shows that
     /// this one has ended measures none, so nothing resumes after that.
     fn derive_end(
@@ -73,9 +78,9 @@ impl Stream {
         next_began_at: Option<OffsetDateTime>,
     ) -> Option<OffsetDateTime> {
         let told = self.offline_at.map(|at| at.max(began_at)).or(unnamed_end);
-        // What was seen only after the next stream had begun tells less than that beginning.
-        let seen = self.gone_at.map(|at| at.max(began_at)).filter(|at| next_began_at.is_none_or(|next| *at < next));
-        let known = told.or(seen);
+        // What was inferred only after the next stream had begun tells less than that beginning.
+        let inferred = self.inferred_end().map(|at| at.max(began_at));
+        let known = told.or(inferred.filter(|at| next_began_at.is_none_or(|next| *at < next)));
         self.ended_at = known.or(next_began_at);
         self.is_end_estimated = told.is_none() && self.ended_at.is_some();
         known

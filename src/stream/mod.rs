@@ -95,8 +95,10 @@ pub struct Stream {
     pub began: Option<Began>,
     /// What a `stream.offline` that named it said.
     pub offline_at: Option<OffsetDateTime>,
-    /// When Helix was first seen not to show it any more: it had ended then, at the latest.
+    /// When it was last inferred that it had ended, because Helix does not show it.
     pub gone_at: Option<OffsetDateTime>,
+    /// When it was last inferred that it is live, because Helix shows it.
+    pub shown_at: Option<OffsetDateTime>,
     /// Derived: when it ended, as well as we can tell.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: nobody told the end; at `ended_at` a newer stream began, or the stream was gone.
@@ -180,16 +182,14 @@ impl State {
     }
 
     fn apply(&mut self, fact: &Fact) {
-        let stamp = &fact.stamp;
+        let (stamp, is_inferred) = (&fact.stamp, fact.content.inferred.is_some());
         if let Some(subscription) = &fact.content.subscription {
             self.see_subscription(stamp, subscription);
         }
         match &fact.content.event {
             None => {}
-            Some(Event::StreamOnline(online)) => self.stream_online(stamp, online),
-            Some(Event::StreamOffline(offline)) => {
-                self.stream_offline(stamp, offline, fact.content.inferred.is_some());
-            }
+            Some(Event::StreamOnline(online)) => self.stream_online(stamp, online, is_inferred),
+            Some(Event::StreamOffline(offline)) => self.stream_offline(stamp, offline, is_inferred),
             Some(Event::ChannelUpdate(update)) => self.channel_update(stamp, update),
             Some(Event::Follow(follow)) => {
                 let viewer = self.viewer(stamp, &follow.broadcaster, &follow.viewer);
@@ -238,16 +238,20 @@ impl State {
         put(&mut self.subscriptions, seen.id.as_str(), Latest { stamp: stamp.clone(), value });
     }
 
-    fn stream_online(&mut self, stamp: &Stamp, online: &event::StreamOnline) {
+    fn stream_online(&mut self, stamp: &Stamp, online: &event::StreamOnline, is_inferred: bool) {
         self.channel(stamp, &online.broadcaster);
         let began = Began { at: to_microseconds(online.started_at), kind: online.kind.as_str().to_owned() };
-        earliest(&mut self.stream(&online.id, &online.broadcaster).began, began);
+        let stream = self.stream(&online.id, &online.broadcaster);
+        earliest(&mut stream.began, began);
+        if is_inferred {
+            latest(&mut stream.shown_at, stamp.at);
+        }
     }
 
     fn stream_offline(&mut self, stamp: &Stamp, offline: &event::StreamOffline, is_inferred: bool) {
         self.channel(stamp, &offline.broadcaster);
         match &offline.id {
-            Some(id) if is_inferred => earliest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
+            Some(id) if is_inferred => latest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
             Some(id) => earliest(&mut self.stream(id, &offline.broadcaster).offline_at, stamp.at),
             None => {
                 self.stream_ends.insert((offline.broadcaster.id.as_str().to_owned(), stamp.at));
@@ -298,6 +302,7 @@ impl State {
             began: None,
             offline_at: None,
             gone_at: None,
+            shown_at: None,
             ended_at: None,
             is_end_estimated: false,
             broadcast_id: None,

@@ -73,6 +73,9 @@ pub enum OAuthError {
     /// Not now.
     #[error(transparent)]
     Outage(#[from] Outage),
+    /// Tokens are shared through a place that can't be used now. Says why.
+    #[error("{0}")]
+    NotShared(String),
     /// An answer that isn't in Twitch's shape. Says where, and nothing of what it held.
     #[error("an answer of Twitch's login server can't be read: {0}")]
     Malformed(String),
@@ -88,7 +91,7 @@ impl OAuthError {
     /// Whether the same call may work later with nobody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Outage(_) | Self::RateLimited { .. })
+        matches!(self, Self::Outage(_) | Self::RateLimited { .. } | Self::NotShared(_))
     }
 }
 

@@ -144,7 +144,7 @@ async fn any_stream_of_a_broadcast_leads_to_it() {
     let duration = broadcast["duration_seconds"].take().as_i64().expect("seconds");
     let started_at = OffsetDateTime::parse("2026-07-02T10:00:00Z", &Rfc3339).expect("a time");
     let elapsed = (api.clock.now() - started_at).whole_seconds();
-    assert!((elapsed - 10..=elapsed).contains(&duration), "a running broadcast lasts until now");
+    assert!((elapsed - 60..=elapsed).contains(&duration), "a running broadcast lasts until now");
     let stream = |id: &str, started_at: &str, ended_at: Option<&str>| json!({"id": id, "type": "live", "started_at": started_at, "ended_at": ended_at, "is_end_estimated": false});
     let streams = [
         stream("s2", "2026-07-02T10:00:00Z", Some("2026-07-02T11:00:00Z")),

@@ -11,6 +11,7 @@ use showtime::twitch::samples;
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
 
+use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, follow, notification, online, subscription, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{SECRET, Server, secret};
@@ -341,7 +342,7 @@ async fn a_body_over_the_limit_is_refused_without_being_read() {
     let addr = server.addr;
     let announced = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"POST /callback HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

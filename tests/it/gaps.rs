@@ -10,12 +10,13 @@ use showtime::sources::helix::Gaps;
 use showtime::store::state;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::support::messages::{at, offline, online};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, credentials};
+use crate::support::until;
 
 /// The program's settings, with this mock as its Twitch.
 fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
@@ -53,6 +54,18 @@ async fn served(twitch: &Twitch) -> (PgConnectOptions, Gaps) {
     (database, gaps)
 }
 
+/// A look that no other one is in the way of.
+async fn look(gaps: &Gaps) {
+    gaps.fill(false).await.unwrap().expect("nobody else is looking");
+}
+
+/// The stream has ended; two rounds find out.
+async fn miss_twice(twitch: &Twitch, gaps: &Gaps) {
+    look(&gaps).await;
+    twitch.clock.advance(time::Duration::minutes(5));
+    look(&gaps).await;
+}
+
 /// Type and message id of everything in the log.
 async fn log(pool: &PgPool) -> Vec<(String, String, String)> {
     sqlx::query_as("select type, message_type, message_id from event order by id").fetch_all(pool).await.unwrap()
@@ -74,12 +87,13 @@ async fn streams(pool: &PgPool) -> Value {
         .unwrap()
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
+/// Moves the server's clock on until it is so, step by step: a leap could come while nobody sleeps.
+async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    until(what, async || {
+        server.clock.advance(time::Duration::seconds(20));
+        is_so().await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -108,10 +122,11 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
     assert_eq!(events["data"][0]["payload"]["event"]["id"], *stream);
     assert_eq!(events["data"].as_array().unwrap().len(), 1, "the other channel is not live");
 
-    // It ends, nobody tells, and the next round comes.
+    // It ends, nobody tells, and two rounds miss it.
     world.go_offline(CHANNEL, Telling::Silent).unwrap();
-    server.clock.advance(time::Duration::minutes(6));
-    until("the end is found", async || count(&pool, "stream.offline").await == 1).await;
+    let ended_at = server.clock.now();
+    until_with_time(&server, "the end is found", async || count(&pool, "stream.offline").await == 1).await;
+    assert!(server.clock.now() - ended_at >= time::Duration::minutes(5), "one look is not enough");
     assert_eq!(server.json(&format!("/channels/{CHANNEL}")).await["is_live"], false);
     server.stop().await;
     twitch.mock.stop().await.unwrap();
@@ -134,17 +149,19 @@ async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_stream_younger_than_five_minutes_is_not_declared_ended() {
+async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
     let twitch = Twitch::start().await;
     let database = fresh_database().await;
     let gaps = gaps(&twitch, &database);
     let server = Server::on(database).await;
     let began = server.clock.now().replace_nanosecond(0).unwrap();
     assert_eq!(server.deliver(&online("7", began)).await.status, 204);
-    gaps.fill(false).await.unwrap();
-    assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
-    twitch.clock.advance(time::Duration::minutes(5));
-    gaps.fill(false).await.unwrap();
+    for _ in 0..4 {
+        look(&gaps).await;
+        assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
+        twitch.clock.advance(time::Duration::SECOND * 75);
+    }
+    look(&gaps).await;
     assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], false);
     server.stop().await;
@@ -164,8 +181,7 @@ async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees
     assert!(streams(&gaps.pool).await[0]["ended_at"].is_null());
 
     twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
-    twitch.clock.advance(time::Duration::minutes(6));
-    gaps.fill(false).await.unwrap();
+    miss_twice(&twitch, &gaps).await;
     let gone = streams(&gaps.pool).await;
     assert_eq!((&gone[0]["is_end_estimated"], &gone[0]["ended_at"]), (&json!(true), &gone[0]["gone_at"]));
     assert_eq!(server.deliver(&offline(Some(&stream), at(310))).await.status, 204);
@@ -189,7 +205,9 @@ async fn two_servers_that_look_at_once_find_everything_once() {
         [Server::with(database.clone(), on(&twitch.mock)).await, Server::with(database, on(&twitch.mock)).await];
     until("all is found", async || log(&gaps.pool).await.len() >= 2).await;
     for server in &servers {
-        server.clock.advance(time::Duration::minutes(6));
+        let before = twitch.mock.world.calls("GET /helix/streams");
+        until_with_time(server, "it looks again", async || twitch.mock.world.calls("GET /helix/streams") > before)
+            .await;
     }
     until("nobody is looking", async || gaps.fill(true).await.unwrap().is_some()).await;
     assert_eq!(log(&gaps.pool).await.len(), 2, "{:?}", log(&gaps.pool).await);
@@ -213,7 +231,78 @@ async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_fill
     assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "no answer is no end");
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    assert_eq!(gaps.fill(true).await.unwrap(), Some(0), "one look is not enough");
+    twitch.clock.advance(time::Duration::minutes(5));
     assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
+    twitch.mock.stop().await.unwrap();
+}
+
+/// An answer of Helix's that lacks a live stream.
+async fn look_past_the_stream(twitch: &Twitch, gaps: &Gaps) {
+    twitch.mock.world.set_faults(Faults { hide_streams: 1.0, ..Faults::default() }).unwrap();
+    look(&gaps).await;
+    twitch.mock.world.set_faults(Faults::default()).unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows_later() {
+    let twitch = Twitch::start().await;
+    let (database, gaps) = served(&twitch).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    look(&gaps).await;
+    for _ in 0..3 {
+        twitch.clock.advance(time::Duration::minutes(5));
+        look_past_the_stream(&twitch, &gaps).await;
+        twitch.clock.advance(time::Duration::minutes(5));
+        // Another server's look counts as much.
+        look(&self::gaps(&twitch, &database)).await;
+    }
+    assert_eq!(count(&gaps.pool, "stream.offline").await, 0);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn servers_share_what_they_missed_and_a_restart_forgets_nothing() {
+    let twitch = Twitch::start().await;
+    let (database, gaps) = served(&twitch).await;
+    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    look(&gaps).await;
+    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    look(&gaps).await;
+    twitch.clock.advance(time::Duration::minutes(5));
+    look(&self::gaps(&twitch, &database)).await;
+    assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_again() {
+    let twitch = Twitch::start().await;
+    let (database, gaps) = served(&twitch).await;
+    let server = Server::on(database.clone()).await;
+    let is_live = async || server.json(&format!("/channels/{CHANNEL}")).await["is_live"] == true;
+    let stream = twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    assert_eq!(server.deliver(&online(&stream, at(0))).await.status, 204);
+    // Twice, since each may happen again.
+    for times in 1..=2 {
+        look_past_the_stream(&twitch, &gaps).await;
+        twitch.clock.advance(time::Duration::minutes(5));
+        look_past_the_stream(&twitch, &gaps).await;
+        assert_eq!((is_live().await, count(&gaps.pool, "stream.offline").await), (false, times));
+        look(&gaps).await;
+        look(&gaps).await;
+        assert_eq!((is_live().await, count(&gaps.pool, "stream.online").await), (true, times));
+    }
+    let broadcasts = server.json(&format!("/channels/{CHANNEL}/broadcasts")).await;
+    assert_eq!(broadcasts["data"].as_array().unwrap().len(), 1, "{broadcasts}");
+
+    assert_eq!(server.deliver(&offline(Some(&stream), at(300))).await.status, 204);
+    look(&gaps).await;
+    assert!(!is_live().await, "what Helix still shows does not undo what Twitch told");
+    let ended = streams(&gaps.pool).await;
+    state::rebuild(&mut database.connect().await.unwrap()).await.unwrap();
+    assert_eq!(streams(&gaps.pool).await, ended);
+    server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! The Helix client against the fake Twitch: what it finds, how it fails and what it says then.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, impatience};
+use crate::support::{PATIENCE, Unused};
 
 fn condition(field: &str, id: &str) -> Condition {
     Condition::from([(field.to_owned(), id.to_owned())])
@@ -282,17 +284,23 @@ async fn short_outages_are_waited_out_and_long_ones_told() {
 #[tokio::test]
 async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
     let twitch = Twitch::start().await;
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = unused.local_addr().unwrap();
-    let api_url = Url::parse(&format!("http://{address}/")).unwrap();
-    let patience = Patience { retries: 0, timeout: Duration::from_secs(1), ..impatience() };
-    let (_, helix) = clients(api_url, &twitch.mock.auth_url(), patience, &twitch.clock);
+    let token = twitch.oauth.app_token().await.unwrap();
+    let helix_at = |address: SocketAddr, timeout| {
+        let patience = Patience { retries: 0, timeout, ..impatience() };
+        let credentials = credentials(twitch.mock.world.config());
+        let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), patience, twitch.clock.clone()).unwrap();
+        let api_url = Url::parse(&format!("http://{address}/")).unwrap();
+        Helix::new(api_url, Arc::new(AppTokens::new(oauth, Some(token.clone()))))
+    };
 
-    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let error = helix_at(address, Duration::from_secs(1)).users_by_id(&["1"]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("can't look up users: {address} did not answer within 1 s"));
     assert!(error.is_transient());
-    drop(unused);
-    let error = helix.users_by_id(&["1"]).await.unwrap_err();
+    let unused = Unused::new();
+    let address = unused.addr();
+    let error = helix_at(address, PATIENCE).users_by_id(&["1"]).await.unwrap_err();
     let text = format!("can't look up users: {address} can't be reached: Connection refused");
     assert!(error.to_string().starts_with(&text), "{error}");
     assert!(error.is_transient());

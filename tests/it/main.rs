@@ -25,3 +25,4 @@ mod projection;
 mod reconcile;
 mod simulate;
 mod support;
+mod tokens;

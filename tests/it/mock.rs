@@ -24,6 +24,7 @@ use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{
     CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, impatience, received,
 };
+use crate::support::{PATIENCE, Unused};
 
 fn message_id(request: &Request) -> String {
     request.twitch("message-id").unwrap().to_owned()
@@ -128,7 +129,8 @@ async fn a_challenge_must_be_answered_exactly() {
         Recorder::start(move |request| Answer::new(200, "text/plain", &request.json()["challenge"].to_string()));
     let forbidden = Recorder::start(|_| Answer::status(403));
     let elsewhere = Recorder::start(|_| Answer::status(302));
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = Unused::new();
+    let nobody = unused.addr();
     for (callback, outcome) in [
         (wrong.url("/"), "its body is not just ".to_owned()),
         (as_json.url("/"), "its content type is not text/plain".to_owned()),
@@ -349,7 +351,7 @@ async fn it_stops_at_once_with_messages_still_to_be_delivered() {
     twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
     twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
     let base_url = twitch.mock.base_url();
-    tokio::time::timeout(Duration::from_secs(5), twitch.mock.stop()).await.expect("it stops").unwrap();
+    tokio::time::timeout(PATIENCE, twitch.mock.stop()).await.expect("it stops").unwrap();
     assert!(twitch.browser.get(base_url).send().await.unwrap_err().is_connect(), "nothing listens any more");
     assert!(received(&callback, "notification").is_empty());
 }
@@ -365,7 +367,7 @@ async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut environment = BTreeMap::new();
     while !environment.contains_key("TWITCH_WEBHOOK_CALLBACK_URL") {
-        let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line()).await.unwrap().unwrap().unwrap();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
             environment.insert(name.to_owned(), value.to_owned());
         }
@@ -378,6 +380,6 @@ async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
 
     let pid = Pid::from_raw(program.id().unwrap().try_into().unwrap());
     kill(pid, Signal::SIGTERM).unwrap();
-    let status = tokio::time::timeout(Duration::from_secs(5), program.wait()).await.expect("it ends").unwrap();
+    let status = tokio::time::timeout(PATIENCE, program.wait()).await.expect("it ends").unwrap();
     assert!(status.success(), "{status}");
 }

@@ -2,7 +2,7 @@
 //! the duplicates and the number of servers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -13,16 +13,29 @@ use showtime::ingest::{Ingest, Receipt};
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::store::state;
 use showtime::stream::Fact;
-use showtime::twitch::eventsub::Message;
+use showtime::twitch::eventsub::{Inference, Message};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::fold::{Told, history};
-use crate::support::messages::{at, cheer, follow, offline, online, subscription, text, verified};
+use crate::support::PATIENCE;
+use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 
 fn message(told: &Told) -> Box<Message> {
+    if told.is_inferred {
+        let inference = Inference {
+            kind: told.kind,
+            version: "1",
+            key: told.id.clone(),
+            channel_id: CHANNEL,
+            source: "Get Streams",
+            observed_at: told.at,
+            event: told.event.clone(),
+        };
+        return Message::inferred(&inference).unwrap();
+    }
     let subscription = subscription(told.kind, &told.event);
     let mut stamp = Stamp::new(text(told.at));
     stamp.message_id.clone_from(&told.id);
@@ -69,7 +82,7 @@ async fn a_message_costs_the_same_however_many_viewers_there_are() {
     let mut connection = database.connect().await.unwrap();
     let (ingest, writer) = Ingest::new(database, Clock::default());
     tokio::spawn(writer.run());
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     let mut user = 0;
     let scanned = loop {
         for _ in 0..20 {
@@ -176,8 +189,7 @@ async fn two_servers_on_one_database_take_each_message_once_and_agree() {
     let newest: i64 = sqlx::query_scalar("select max(id) from event").fetch_one(&servers[0].pool).await.unwrap();
     let mut notified = Vec::new();
     while notified.last() != Some(&newest) {
-        let notification =
-            tokio::time::timeout(std::time::Duration::from_secs(10), listener.recv()).await.unwrap().unwrap();
+        let notification = tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
         notified.push(notification.payload().parse::<i64>().unwrap());
     }
     assert!(notified.is_sorted(), "{notified:?}");
@@ -206,7 +218,7 @@ async fn a_reader_that_follows_the_cursor_sees_everything_once_and_in_order() {
         }
         seen
     };
-    let ((), seen) = tokio::time::timeout(std::time::Duration::from_secs(30), async { tokio::join!(writing, reading) })
+    let ((), seen) = tokio::time::timeout(PATIENCE, async { tokio::join!(writing, reading) })
         .await
         .expect("the reader saw everything");
     let all: Vec<Value> = servers[1].json("/events?limit=100").await["data"].as_array().unwrap().clone();

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use showtime::twitch::catalogue::{self, Availability};
@@ -10,6 +9,7 @@ use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::process::Command;
 
 use crate::support::recorder::{Answer, Recorder, Request};
+use crate::support::{PATIENCE, Unused};
 
 const SECRET: &str = "the secret of these tests";
 
@@ -18,7 +18,7 @@ async fn run_in(directory: &Path, environment: &[(&str, &str)], args: &[&str]) -
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
     command.args(args).env_clear().envs(environment.iter().copied()).current_dir(directory);
     command.stdin(Stdio::null()).kill_on_drop(true);
-    tokio::time::timeout(Duration::from_secs(30), command.output()).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
 }
 
 /// `simulate` with the tests' secret, aimed at the recorder.
@@ -237,7 +237,8 @@ async fn an_answer_that_was_not_wanted_is_explained() {
 #[tokio::test]
 async fn without_a_server_one_line_says_how_to_start_it() {
     let directory = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+    let unused = Unused::new();
+    let free = unused.addr().port().to_string();
     let environment = [("TWITCH_WEBHOOK_SECRET", SECRET), ("LISTEN_PORT", free.as_str())];
     for kind in ["channel.follow", "stream.offline"] {
         let output = run_in(directory.path(), &environment, &[kind]).await;

@@ -81,6 +81,7 @@ async fn state(world: web::Data<World>) -> web::Json<Value> {
         "deliveries": deliveries,
         "faults": state.faults,
         "rate_limit_remaining": state.points.remaining,
+        "calls": state.calls,
     }))
 }
 

@@ -29,6 +29,8 @@ pub struct Faults {
     pub token_revoked: f64,
     /// The rate limit is used up just before a Helix call.
     pub rate_limit: f64,
+    /// An answer of Get Streams lacks all that are live, as now and then happens.
+    pub hide_streams: f64,
     /// So many of the next Helix calls are answered 503.
     pub fail_next_helix: u32,
     /// So many of the next calls to the token and validate endpoints are answered 503.
@@ -63,6 +65,7 @@ impl Faults {
             ("helix_error", self.helix_error),
             ("token_revoked", self.token_revoked),
             ("rate_limit", self.rate_limit),
+            ("hide_streams", self.hide_streams),
         ];
         chances.into_iter().find(|(_, chance)| !(0.0..=1.0).contains(chance)).map(|(name, _)| name)
     }
@@ -89,6 +92,10 @@ impl State {
     /// (`random_bool` draws nothing when there is nothing to decide.)
     fn draw(&mut self, chance: f64) -> bool {
         self.rng.random::<f64>() < chance
+    }
+
+    pub(super) fn draw_hiding(&mut self) -> bool {
+        self.draw(self.faults.hide_streams)
     }
 
     pub(super) fn draw_oauth_failure(&mut self) -> bool {

@@ -72,6 +72,7 @@ impl World {
         respond: impl FnOnce(&mut State, &Token) -> Result<HttpResponse, Refused>,
     ) -> HttpResponse {
         let mut state = self.state();
+        state.count(format!("{} {}", request.method(), request.path()));
         let result = self.admit(&mut state, request).and_then(|token| respond(&mut state, &token));
         let mut response = result.unwrap_or_else(|(status, message)| refuse(status, &message));
         let points = &state.points;
@@ -153,7 +154,9 @@ async fn streams(world: web::Data<World>, request: HttpRequest) -> HttpResponse 
         let is_wanted = |a: &Account| {
             (ids.is_empty() && logins.is_empty()) || ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str())
         };
-        let live: Vec<_> = state.accounts.values().filter(|a| is_wanted(a)).filter_map(stream).collect();
+        let is_shown = !state.draw_hiding();
+        let shown = state.accounts.values().filter(|a| is_shown && is_wanted(a));
+        let live: Vec<_> = shown.filter_map(stream).collect();
         let from = query.position()?.min(live.len());
         let to = (from + first).min(live.len());
         Ok(HttpResponse::Ok().json(json!({ "data": live[from..to], "pagination": pagination(to, live.len()) })))

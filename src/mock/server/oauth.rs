@@ -175,6 +175,9 @@ fn grant(world: &World, state: &mut State, form: &Fields) -> Result<Value, (Stat
         return Err((StatusCode::FORBIDDEN, "invalid client secret".to_owned()));
     }
     let now = world.config.clock.now();
+    if let grant @ ("client_credentials" | "authorization_code" | "refresh_token") = get("grant_type") {
+        state.count(format!("POST /oauth2/token {grant}"));
+    }
     match get("grant_type") {
         "client_credentials" => {
             let expires_at = Some(now + world.config.app_token_lifetime);

@@ -133,6 +133,8 @@ pub(super) struct State {
     pub(super) subscriptions: Vec<Held>,
     pub(super) log: VecDeque<Delivery>,
     pub(super) points: Points,
+    /// How often each call was made.
+    pub(super) calls: BTreeMap<String, usize>,
     pub(super) faults: Faults,
     pub(super) rng: StdRng,
     /// Made once for each callback.
@@ -151,6 +153,7 @@ impl State {
             subscriptions: Vec::new(),
             log: VecDeque::new(),
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
+            calls: BTreeMap::new(),
             faults: Faults::default(),
             rng: StdRng::seed_from_u64(config.seed),
             senders: HashMap::new(),
@@ -203,6 +206,11 @@ impl State {
             self.log.pop_front();
         }
         self.log.push_back(delivery);
+    }
+
+    /// Counts a call. There are only as many as there are routes.
+    pub(super) fn count(&mut self, call: String) {
+        *self.calls.entry(call).or_default() += 1;
     }
 
     pub(super) fn new_code(

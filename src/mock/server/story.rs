@@ -280,6 +280,13 @@ impl World {
         self.state().log.iter().cloned().collect()
     }
 
+    /// How often this call was made, whatever was answered: `GET /helix/streams`, for example. Those
+    /// for tokens are told apart by their grant: `POST /oauth2/token client_credentials`.
+    #[must_use]
+    pub fn calls(&self, call: &str) -> usize {
+        self.state().calls.get(call).copied().unwrap_or_default()
+    }
+
     /// Everybody there is.
     #[must_use]
     pub fn accounts(&self) -> Vec<Account> {

@@ -6,23 +6,3 @@ pub mod channels;
 pub mod events;
 pub mod health;
 pub mod viewers;
-
-/// Whether an error says that the database can't be reached or can't answer now, so that trying
-/// again later makes sense.
-#[must_use]
-pub fn is_outage(error: &sqlx::Error) -> bool {
-    use sqlx::Error as E;
-    match error {
-        E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
-            true
-        }
-        E::Database(error) => error.code().is_some_and(|code| is_outage_state(&code)),
-        _ => false,
-    }
-}
-
-/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not
-/// accepting connections yet) and failures of the system beneath Postgres.
-fn is_outage_state(code: &str) -> bool {
-    matches!(code.get(..2), Some("08" | "53" | "57" | "58"))
-}

@@ -25,6 +25,8 @@ struct Row {
     #[serde(with = "time::serde::rfc3339::option")]
     gone_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
+    shown_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     is_end_estimated: bool,
     broadcast_id: Option<String>,
@@ -46,7 +48,8 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
     let named = sqlx::query_as!(
         Row,
         r#"
-        select id, channel_id, type, started_at, offline_at, gone_at, ended_at, is_end_estimated, broadcast_id
+        select id, channel_id, type, started_at, offline_at, gone_at, shown_at, ended_at, is_end_estimated,
+            broadcast_id
         from stream where id = any($1)
         "#,
         &keys(&touched.streams)
@@ -83,8 +86,8 @@ async fn from_broadcast_before(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id, s.type, s.started_at, s.offline_at, s.gone_at, s.ended_at, s.is_end_estimated,
-            s.broadcast_id
+        select s.id, s.channel_id, s.type, s.started_at, s.offline_at, s.gone_at, s.shown_at, s.ended_at,
+            s.is_end_estimated, s.broadcast_id
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at, first.id
@@ -140,7 +143,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
             insert into stream select * from jsonb_populate_recordset(null::stream, $1)
             on conflict (id) do update set
                 type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
-                gone_at = excluded.gone_at, ended_at = excluded.ended_at,
+                gone_at = excluded.gone_at, shown_at = excluded.shown_at, ended_at = excluded.ended_at,
                 is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
             where stream is distinct from excluded
             "#,
@@ -175,6 +178,7 @@ impl Row {
             started_at,
             offline_at: stream.offline_at,
             gone_at: stream.gone_at,
+            shown_at: stream.shown_at,
             ended_at: stream.ended_at,
             is_end_estimated: stream.is_end_estimated,
             broadcast_id: stream.broadcast_id.clone(),
@@ -189,6 +193,7 @@ impl From<Row> for Stream {
             began: row.started_at.zip(row.r#type).map(|(at, kind)| Began { at, kind }),
             offline_at: row.offline_at,
             gone_at: row.gone_at,
+            shown_at: row.shown_at,
             ended_at: row.ended_at,
             is_end_estimated: row.is_end_estimated,
             broadcast_id: row.broadcast_id,

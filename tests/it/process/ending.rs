@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::sleep;
 
-use super::{PATIENCE, Place, Settings};
+use super::{Place, Settings};
+use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer};
 use crate::support::server::{SECRET, secret};
 
@@ -96,10 +98,12 @@ async fn killed_it_loses_nothing_that_it_acknowledged() {
 async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
     let place = Place::new();
     let server = place.serve(SETTINGS).await;
-    let idle = tokio::net::TcpStream::connect(server.addr).await.unwrap();
+    let mut idle = tokio::net::TcpStream::connect(server.addr).await.unwrap();
     assert_eq!(server.status("/livez").await, 200, "on a connection that is kept");
     let begun = Instant::now();
-    server.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "it waited {:?}", begun.elapsed());
-    drop(idle);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
+    assert!(begun.elapsed() < Duration::from_secs(9), "it waited {:?}", begun.elapsed());
+    let (status, log) = server.ended().await;
+    assert!(status.success(), "{status} {log}");
 }

@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Place;
+use crate::support::Unused;
 use crate::support::postgres::fresh_database;
 
 /// A URL for another database of the tests' cluster, with a password that nobody asks for.
@@ -117,8 +118,8 @@ async fn a_wrong_password_is_an_error_at_once() {
 #[tokio::test]
 async fn a_database_that_is_away_is_waited_for() {
     let place = Place::new();
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let url = format!("postgres://me:hunter2@{nobody}/db");
+    let unused = Unused::new();
+    let url = format!("postgres://me:hunter2@{}/db", unused.addr());
     let server = place.serve(&[("DATABASE_URL", &url)]).await;
     assert_eq!((server.status("/livez").await, server.status("/readyz").await), (200, 503));
     let (code, said) = server.simulate(&["channel.follow"]).await;

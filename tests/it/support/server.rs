@@ -1,7 +1,6 @@
 //! The whole program on a port of its own, with a database of its own.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -16,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::PATIENCE;
 use super::postgres::fresh_database;
 
 /// What these servers' messages are signed with.
@@ -91,13 +91,8 @@ impl Server {
         let running = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
-        let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5)).connect_lazy_with(database);
-        let client = Client::builder()
-            .timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
+        let client = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { pool, clock, addr, client, stop, running, _data_dir: data_dir }
     }
 

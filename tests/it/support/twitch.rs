@@ -16,6 +16,7 @@ use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, UserToken};
 use showtime::twitch::signature::WebhookSecret;
 use url::Url;
 
+use super::PATIENCE;
 use super::recorder::{Answer, Recorder, Request};
 
 /// The one channel of a mock that is not configured otherwise.
@@ -66,11 +67,7 @@ impl Twitch {
         let config = MockConfig { clock: clock.clone(), redelivery, ..config };
         let mock = Mock::start(config).await.unwrap();
         let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), impatience(), &clock);
-        let browser = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
-            .build()
-            .unwrap();
+        let browser = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { mock, clock, oauth, helix, browser }
     }
 
@@ -152,9 +149,9 @@ pub(crate) fn received(callback: &Recorder, message_type: &str) -> Vec<Request> 
     callback.requests().into_iter().filter(of_type).collect()
 }
 
-/// Waits until there is something, at most ten seconds.
+/// Waits until there is something.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;

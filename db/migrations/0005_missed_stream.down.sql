@@ -1,0 +1,2 @@
+drop table missed_stream;
+alter table stream drop column shown_at;

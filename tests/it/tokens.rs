@@ -1,0 +1,108 @@
+//! The application's own token, which all replicas and runs share.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use showtime::config::{Client, Config, EncryptionKey};
+use showtime::control::tokens::Tokens;
+use showtime::control::vault::Vault;
+use showtime::twitch::oauth::AppToken;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::{Twitch, credentials};
+use crate::support::until;
+
+/// A replica's way to the tokens.
+fn replica(twitch: &Twitch, database: &PgConnectOptions, key: &EncryptionKey) -> Arc<Tokens> {
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
+    let vault = Vault::new(key, "SHOWTIME_ENCRYPTION_KEY".to_owned());
+    Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()))
+}
+
+/// How many app tokens Twitch was asked for.
+fn asked(twitch: &Twitch) -> usize {
+    twitch.mock.world.calls("POST /oauth2/token client_credentials")
+}
+
+#[track_caller]
+fn assert_same(one: &AppToken, other: &AppToken) {
+    assert_eq!(one.access_token.expose_secret(), other.access_token.expose_secret());
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_uses_the_token_that_it_had() {
+    let twitch = Twitch::start().await;
+    let database = fresh_database().await;
+    let credentials = credentials(twitch.mock.world.config());
+    let configure = |config: &mut Config, key: &EncryptionKey| {
+        config.encryption_key = Some(key.clone());
+        config.twitch.client =
+            Some(Client { id: credentials.client_id.clone(), secret: credentials.client_secret.clone() });
+        (config.twitch.api_url, config.twitch.auth_url) = (twitch.mock.api_url(), twitch.mock.auth_url());
+        config.twitch.channel_name = Some("nobodyatall".to_owned());
+    };
+    let key = EncryptionKey::generate();
+    for run in 1..=2 {
+        let server = Server::with(database.clone(), |config| configure(config, &key)).await;
+        until("it has called Helix", async || twitch.mock.world.calls("GET /helix/users") >= run).await;
+        server.stop().await;
+        assert_eq!(asked(&twitch), 1);
+    }
+    // With another key the token is of no use: it is replaced.
+    let server = Server::with(database, |config| configure(config, &EncryptionKey::generate())).await;
+    until("it has called Helix", async || twitch.mock.world.calls("GET /helix/users") >= 3).await;
+    server.stop().await;
+    assert_eq!(asked(&twitch), 2);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_asks_for_a_token_and_both_use_it() {
+    let twitch = Twitch::start().await;
+    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    let [one, other] = [(); 2].map(|()| replica(&twitch, &database, &key).shared_app());
+    let (first, same) = tokio::join!(one.get(), other.get());
+    let (first, same) = (first.unwrap(), same.unwrap());
+    assert_same(&first, &same);
+    assert_eq!(asked(&twitch), 1);
+
+    twitch.mock.world.end_app_tokens();
+    let second = one.replace(&first.access_token).await.unwrap();
+    assert_same(&other.replace(&first.access_token).await.unwrap(), &second);
+    assert_eq!(asked(&twitch), 2, "what one got for a token that Twitch refused, the other finds");
+
+    twitch.clock.advance(time::Duration::days(61));
+    let (third, same) = tokio::join!(one.get(), other.get());
+    assert_same(&third.unwrap(), &same.unwrap());
+    assert_eq!(asked(&twitch), 3, "when its time was up as well");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_hourly_check_replaces_a_token_that_twitch_refuses_for_all_replicas() {
+    let twitch = Twitch::start().await;
+    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    let [one, other] = [(); 2].map(|()| replica(&twitch, &database, &key));
+    let [app, other_app] = [&one, &other].map(Tokens::shared_app);
+    let first = app.get().await.unwrap();
+    assert_same(&other_app.get().await.unwrap(), &first);
+    twitch.mock.world.end_app_tokens();
+    one.check(&app).await.unwrap();
+    other.check(&other_app).await.unwrap();
+    assert_eq!(asked(&twitch), 2);
+    assert_same(&app.get().await.unwrap(), &other_app.get().await.unwrap());
+    twitch.oauth.validate(&app.get().await.unwrap().access_token).await.unwrap();
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_database_there_is_no_token_for_a_while() {
+    let twitch = Twitch::start().await;
+    let nowhere = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1).username("nobody");
+    let error = replica(&twitch, &nowhere, &EncryptionKey::generate()).shared_app().get().await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("can't be read or kept"), "{error}");
+    assert_eq!(asked(&twitch), 0, "what could not be kept is not asked for");
+    twitch.mock.stop().await.unwrap();
+}
