@@ -61,9 +61,9 @@ async fn look(gaps: &Gaps) {
 
 /// The stream has ended; two rounds find out.
 async fn miss_twice(twitch: &Twitch, gaps: &Gaps) {
-    look(&gaps).await;
+    look(gaps).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    look(&gaps).await;
+    look(gaps).await;
 }
 
 /// Type and message id of everything in the log.
@@ -240,7 +240,7 @@ async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_fill
 /// An answer of Helix's that lacks a live stream.
 async fn look_past_the_stream(twitch: &Twitch, gaps: &Gaps) {
     twitch.mock.world.set_faults(Faults { hide_streams: 1.0, ..Faults::default() }).unwrap();
-    look(&gaps).await;
+    look(gaps).await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
 }
 
