@@ -5,6 +5,7 @@ use showtime::control::consent::{Listener, PATIENCE};
 use showtime::control::wanted;
 use showtime::store::served_channels::ServedChannel;
 
+use crate::causes::with_causes;
 use crate::session::Session;
 
 /// Asks whoever has to be asked. Failing with one channel keeps none of the others from it.
@@ -20,7 +21,7 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
         let scopes = scopes.into_iter().chain(granted.iter().map(String::as_str)).collect();
         let is_one_of_many = channels.len() > 1;
         if let Err(error) = ask(session, channel, scopes, port, no_browser, is_one_of_many).await {
-            println!("{}: no consent: {error:#}", channel.display_name);
+            println!("{}: no consent: {}", channel.display_name, with_causes(&error));
         }
     }
     Ok(())
