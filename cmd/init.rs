@@ -140,6 +140,9 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
     session.serve_none().await?;
     let failures = subscriptions::delete(session, &held.iter().collect::<Vec<_>>()).await;
     println!("deleted {} of {} subscriptions; no channel is served any more", held.len() - failures, held.len());
+    if let Some(login) = &session.channel_name {
+        println!("(but a server that runs with TWITCH_CHANNEL_NAME={login} makes those of {login} again)");
+    }
     Ok(failures == 0)
 }
 

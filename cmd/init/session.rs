@@ -38,7 +38,7 @@ pub(crate) struct Session {
     pub(crate) callback: Url,
     /// The callback without anything between.
     pub(crate) direct: Url,
-    channel_name: Option<String>,
+    pub(crate) channel_name: Option<String>,
 }
 
 impl Session {

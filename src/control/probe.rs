@@ -159,7 +159,7 @@ fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> 
 }
 
 fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
-    let causes: Vec<_> = successors(error.source(), |cause| cause.source()).collect();
+    let causes: Vec<_> = successors(error.source(), |&cause| cause.source()).collect();
     let place = || {
         let host = callback.host_str().unwrap_or_default();
         format!("{host}:{}", callback.port_or_known_default().unwrap_or(443))
@@ -170,12 +170,15 @@ fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
         Some(rustls::Error::InvalidMessage(_)) => ProbeError::NoTls(place()),
         Some(error) => ProbeError::Tls(error.to_string()),
         None if kinds.contains(&io::ErrorKind::ConnectionRefused) => ProbeError::Refused(place()),
-        // What rustls did not get to see the end of.
-        None if error.is_connect() && kinds.contains(&io::ErrorKind::UnexpectedEof) => {
+        None if error.is_connect() && callback.scheme() == "https" && kinds.iter().any(|kind| is_hanging_up(*kind)) => {
             ProbeError::Tls("the connection was closed during the handshake".to_owned())
         }
         None => ProbeError::Other(causes.last().map_or("the request failed".to_owned(), ToString::to_string)),
     }
+}
+
+fn is_hanging_up(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// The complaint of the TLS library, which comes wrapped into an I/O error whose `source` skips it.

@@ -43,8 +43,7 @@ pub async fn down(conn: &mut PgConnection) -> Result<Option<Migration>, MigrateE
 
 /// Keeps Postgres from giving notice, each time, that sqlx's table is there already.
 async fn quieten(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select set_config('client_min_messages', 'warning', false)").execute(conn).await?;
-    Ok(())
+    sqlx::query_scalar!("select set_config('client_min_messages', 'warning', false)").fetch_one(conn).await.map(drop)
 }
 
 /// All migrations, oldest first, including those that only the database has. Changes nothing.

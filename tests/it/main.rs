@@ -8,11 +8,13 @@
 
 mod api;
 mod callback;
+mod canary;
 mod env_example;
 mod fold;
 mod gaps;
 mod health;
 mod helix;
+mod init;
 mod judge;
 mod local_db;
 mod migrations;
@@ -25,3 +27,4 @@ mod projection;
 mod reconcile;
 mod simulate;
 mod support;
+mod tokens;
