@@ -53,8 +53,8 @@ async fn quieten(conn: &mut PgConnection) -> sqlx::Result<()> {
 pub async fn status(conn: &mut PgConnection) -> Result<Vec<Migration>, MigrateError> {
     let table = "_sqlx_migrations";
     conn.ping().await?;
-    let is_there =
-        sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#).fetch_one(&mut *conn);
+    let is_there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#)
+        .fetch_one(&mut *conn);
     let applied = if is_there.await? { conn.list_applied_migrations(table).await? } else { Vec::new() };
     let mut applied: HashMap<i64, ()> = applied.into_iter().map(|migration| (migration.version, ())).collect();
     let mut all: Vec<Migration> = MIGRATOR

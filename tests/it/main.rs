@@ -8,7 +8,6 @@
 
 mod api;
 mod callback;
-mod canary;
 mod env_example;
 mod fold;
 mod gaps;

@@ -100,7 +100,8 @@ async fn delete_all_wants_force_and_then_leaves_nothing() {
     scene.twitch.subscribe("channel.update", "2", &elsewhere).await.unwrap();
 
     let said = scene.run(&["delete-all"]).await;
-    let refused = "error: nothing was deleted: --force deletes these 11 subscriptions, and ends serving every channel\n";
+    let refused =
+        "error: nothing was deleted: --force deletes these 11 subscriptions, and ends serving every channel\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), refused));
     said.has(1, &["  stream.online v1 (enabled)"]);
     assert_eq!(held(&scene).len(), 11);

@@ -93,7 +93,8 @@ async fn only_new_scopes_are_asked_for() {
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
     said.has(1, &["maplearcade has not consented to: channel:read:polls"]);
     let said = scene.consenting(&["--channel", CHANNEL]).await;
-    let asked = format!("maplearcade has to consent to: {}, {}, {}", SCOPES[0], "channel:read:polls", SCOPES[1..].join(", "));
+    let asked =
+        format!("maplearcade has to consent to: {}, {}, {}", SCOPES[0], "channel:read:polls", SCOPES[1..].join(", "));
     said.has(0, &[&asked, "11 of 11 subscriptions are enabled"]);
 }
 

@@ -1,6 +1,7 @@
 //! The real `init`, as a person runs it: a child process, against the fake Twitch, the browser's part
 //! played over HTTP.
 
+mod canaries;
 mod changes;
 mod consent;
 mod probe;
@@ -114,8 +115,7 @@ impl Scene {
             ("TWITCH_WEBHOOK_CALLBACK_URL", format!("http://127.0.0.1:{port}/callback")),
             ("TWITCH_WEBHOOK_SECRET", SECRET.to_owned()),
         ]);
-        let browser =
-            Browser::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
+        let browser = Browser::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { twitch, database, place: Place::new(), browser, consent_port, port, settings }
     }
 

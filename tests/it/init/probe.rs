@@ -35,10 +35,7 @@ fn answering(answer: fn() -> Answer) -> (Recorder, String) {
 }
 
 /// Listens, and does this with each connection.
-async fn listen<F: Future<Output = ()> + Send>(
-    port: u16,
-    serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static,
-) {
+async fn listen<F: Future<Output = ()> + Send>(port: u16, serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

@@ -12,8 +12,7 @@ use crate::support::twitch::{CHANNEL, CHANNEL_ID};
 const NO_CLIENT: &str = "  TWITCH_CLIENT_ID             of your application at dev.twitch.tv/console
   TWITCH_CLIENT_SECRET         of your application at dev.twitch.tv/console
 ";
-const NO_CALLBACK: &str =
-    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback
+const NO_CALLBACK: &str = "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback
 ";
 const NO_ACCOUNT: &str =
     "Without a Twitch application, `cargo run --bin mock-twitch` prints settings to try things out with
@@ -31,8 +30,7 @@ async fn without(scene: &mut Scene, missing: &[&'static str], text: &str) {
 #[tokio::test]
 async fn what_is_missing_is_named_with_what_to_do() {
     let mut scene = Scene::new().await;
-    let (client, callback) =
-        (["TWITCH_CLIENT_ID", "TWITCH_CLIENT_SECRET"], "TWITCH_WEBHOOK_CALLBACK_URL");
+    let (client, callback) = (["TWITCH_CLIENT_ID", "TWITCH_CLIENT_SECRET"], "TWITCH_WEBHOOK_CALLBACK_URL");
     let settings = "these settings are missing:\n";
     let all = format!("{settings}{NO_CLIENT}{NO_CALLBACK}{NO_ACCOUNT}");
     without(&mut scene, &[client[0], client[1], callback], &all).await;
@@ -76,9 +74,8 @@ async fn what_is_wrong_is_told_once_and_with_what_to_do() {
 
     let database = scene.settings["DATABASE_URL"].replace("/test_", "/no_such_");
     let name = database.split(['/', '?']).nth(3).unwrap().to_owned();
-    let no_database = format!(
-        "error: the database can't be used: error returned from database: database \"{name}\" does not exist"
-    );
+    let no_database =
+        format!("error: the database can't be used: error returned from database: database \"{name}\" does not exist");
     with(&mut scene, &[("DATABASE_URL", &database)], &no_database).await;
 
     let said = scene.run(&["--channel", "nobody_at_all"]).await;
@@ -224,7 +221,9 @@ fn stand_in(client_id: String) -> Recorder {
                     Some((_, 202, ..)) => json(202, json!({ "data": [], "total_cost": 0, "max_total_cost": 0 })),
                     Some((_, status, message, _)) => json(status, json!({ "status": status, "message": message })),
                     None => {
-                        for (field, value) in [("id", kind.as_str()), ("status", "enabled"), ("created_at", "2026-03-01T09:00:00Z")] {
+                        for (field, value) in
+                            [("id", kind.as_str()), ("status", "enabled"), ("created_at", "2026-03-01T09:00:00Z")]
+                        {
                             wish[field] = value.into();
                         }
                         wish["cost"] = 0.into();
@@ -258,12 +257,16 @@ async fn whatever_twitch_answers_to_one_wish_is_told_in_words_and_stops_none_of_
     for (kind, _, _, text) in ANSWERS {
         said.has(1, &[&format!("  {CHANNEL}  {kind}: {}", text.replace("HOST", &host))]);
     }
-    said.has(1, &[
-        "  adopted  maplearcade  channel.follow v2: it exists already",
-        "  created  maplearcade  channel.subscription.message v1",
-        "2 of 10 subscriptions are enabled",
-    ]);
-    let wishes: Vec<_> = twitch.requests().iter().filter(|it| it.method == "POST" && it.path.starts_with("/helix")).map(kind).collect();
+    said.has(
+        1,
+        &[
+            "  adopted  maplearcade  channel.follow v2: it exists already",
+            "  created  maplearcade  channel.subscription.message v1",
+            "2 of 10 subscriptions are enabled",
+        ],
+    );
+    let wishes: Vec<_> =
+        twitch.requests().iter().filter(|it| it.method == "POST" && it.path.starts_with("/helix")).map(kind).collect();
     for (wish, status, ..) in ANSWERS {
         let times = wishes.iter().filter(|made| *made == wish).count();
         let expected = match status {
@@ -281,6 +284,10 @@ async fn a_private_database_without_its_server_is_not_started() {
     scene.settings.remove("DATABASE_URL");
     scene.settings.insert("SHOWTIME_DATA_DIR", "elsewhere".to_owned());
     let said = scene.run(&["check"]).await;
-    assert!(said.err.starts_with("error: no server runs with the data directory elsewhere: start it first"), "{}", said.err);
+    assert!(
+        said.err.starts_with("error: no server runs with the data directory elsewhere: start it first"),
+        "{}",
+        said.err
+    );
     assert!(!scene.place.path().join("elsewhere").exists());
 }
