@@ -66,7 +66,9 @@ fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<bool> {
     let config = Config::load()?;
-    let output = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr);
+    // What waits for the browser is a server, too, but nobody has to hear of that.
+    let filter = EnvFilter::new(format!("actix_server=warn,{}", config.log));
+    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Human => output.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => output.json().init(),

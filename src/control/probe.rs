@@ -159,13 +159,13 @@ fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> 
 }
 
 fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
-    let causes: Vec<_> = successors(error.source(), |&cause| cause.source()).collect();
+    let causes: Vec<_> = causes(error).collect();
     let place = || {
         let host = callback.host_str().unwrap_or_default();
         format!("{host}:{}", callback.port_or_known_default().unwrap_or(443))
     };
     let kinds: Vec<_> = causes.iter().filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind())).collect();
-    match causes.iter().find_map(|cause| tls(*cause)) {
+    match causes.iter().find_map(|cause| cause.downcast_ref()) {
         _ if error.is_timeout() => ProbeError::TooSlow,
         Some(rustls::Error::InvalidMessage(_)) => ProbeError::NoTls(place()),
         Some(error) => ProbeError::Tls(error.to_string()),
@@ -181,8 +181,10 @@ fn is_hanging_up(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-/// The complaint of the TLS library, which comes wrapped into an I/O error whose `source` skips it.
-fn tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = || cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
-    cause.downcast_ref().or_else(wrapped)
+/// From the outermost on. What an I/O error wraps is a cause of its own, which its `source` skips.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(error.source(), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    })
 }

@@ -10,12 +10,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use secrecy::ExposeSecret as _;
 use showtime::mock::server::{Faults, MockConfig, Telling};
 use showtime::store::local::{create_data_dir, join};
+use showtime::twitch::oauth::OAuth;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
 use super::{INIT, PATIENCE, Scene, free_port};
 use crate::process::{SERVER, SIMULATE, Serving};
 use crate::support::postgres::{dump, url};
+use crate::support::twitch::{credentials, impatience};
 
 /// No secret, and to be found in everything: else the search would be of no worth.
 const CONTROL: &str = "canarycontrol";
@@ -200,7 +202,9 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     assert_eq!(seen.init(scene, &[], "consent").await, Some(0));
     let refused = scene.browser.post(server.url("/callback")).body("{}").send().await.unwrap();
     seen.add("HTTP", refused.bytes().await.unwrap());
-    let token = scene.twitch.oauth.app_token().await.unwrap();
+    let (auth_url, clock) = (scene.twitch.mock.auth_url(), scene.twitch.clock.clone());
+    let oauth = OAuth::new(credentials(world.config()), &auth_url, impatience(), clock).unwrap();
+    let token = oauth.app_token().await.unwrap();
     assert!(token.access_token.expose_secret().starts_with(TOKENS), "tokens can be recognised");
 }
 

@@ -105,12 +105,12 @@ async fn delete_all_wants_force_and_then_leaves_nothing() {
     assert_eq!((said.code, said.err.as_str()), (Some(1), refused));
     said.has(1, &["  stream.online v1 (enabled)"]);
     assert_eq!(held(&scene).len(), 11);
-    assert!(dump(&scene.database).await.contains(&format!("({CHANNEL_ID},{CHANNEL},")));
+    assert!(dump(&scene.database).await.contains(&format!("served_channel\n({CHANNEL_ID},")));
 
     let said = scene.run(&["delete-all", "--force"]).await;
     said.has(0, &["deleted 11 of 11 subscriptions; no channel is served any more"]);
     assert_eq!(held(&scene), Vec::<String>::new());
-    assert!(!dump(&scene.database).await.contains(&format!("({CHANNEL_ID},{CHANNEL},")));
+    assert!(!dump(&scene.database).await.contains(&format!("served_channel\n({CHANNEL_ID},")));
 
     let said = scene.run(&["check"]).await;
     let text = "error: there is no channel to serve: give --channel LOGIN, or set TWITCH_CHANNEL_NAME\n";

@@ -74,9 +74,13 @@ async fn what_is_wrong_is_told_once_and_with_what_to_do() {
 
     let database = scene.settings["DATABASE_URL"].replace("/test_", "/no_such_");
     let name = database.split(['/', '?']).nth(3).unwrap().to_owned();
-    let no_database =
-        format!("error: the database can't be used: error returned from database: database \"{name}\" does not exist");
-    with(&mut scene, &[("DATABASE_URL", &database)], &no_database).await;
+    let all = scene.settings.clone();
+    scene.settings.insert("DATABASE_URL", database);
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    scene.settings = all;
+    let begin = "error: the database can't be used: error returned from database: database";
+    assert!(said.err.starts_with(&format!("{begin} \"{name}\" does not exist")), "{}", said.err);
+    assert_eq!(said.err.matches("does not exist").count(), 1, "{}", said.err);
 
     let said = scene.run(&["--channel", "nobody_at_all"]).await;
     assert_eq!(said.err, "error: Twitch knows no channel \"nobody_at_all\"\n");
