@@ -1,8 +1,13 @@
 //! What `init` changes, and what it leaves alone.
 
-use sqlx::{Connection as _, PgConnection};
+use std::time::Duration;
 
-use super::{SCOPES, Scene};
+use showtime::store::log::REVOCATION_CHANNEL;
+use sqlx::postgres::PgListener;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::timeout;
+
+use super::{PATIENCE, SCOPES, Scene};
 use crate::support::postgres::dump;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID};
 
@@ -61,6 +66,20 @@ async fn check_does_not_even_touch_a_database_without_tables() {
     let text = "error: the database lacks migrations: start the server first, or run ./db-migrate.sh up\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), text));
     assert_eq!(dump(&scene.database).await, "");
+}
+
+#[tokio::test]
+async fn a_server_that_runs_is_told_to_look() {
+    let (scene, _callback) = Scene::without_server().await;
+    scene.grant().await;
+    let pool = PgPool::connect_lazy_with(scene.database.clone());
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen(REVOCATION_CHANNEL).await.unwrap();
+    scene.run(&["check", "--channel", CHANNEL]).await.has(1, &[]);
+    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    timeout(PATIENCE, listener.recv()).await.expect("it is told").unwrap();
+    let more = timeout(Duration::from_millis(200), listener.recv()).await;
+    assert!(more.is_err(), "once, and not by the check");
 }
 
 #[tokio::test]

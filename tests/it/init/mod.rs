@@ -253,8 +253,9 @@ async fn one_command_sets_everything_up_and_then_the_channel_goes_live() {
     assert!(status.to_string().contains("all 10 wanted subscriptions are enabled"), "{status}");
 
     let stream = scene.twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
-    until("the channel is live", async || server.json(&format!("/channels/{CHANNEL}")).await["is_live"] == true).await;
-    assert_eq!(server.json(&format!("/channels/{CHANNEL}")).await["stream"]["id"], stream);
+    let channel = async || server.json("/channels").await["data"][0].clone();
+    until("the channel is live", async || channel().await["is_live"] == true).await;
+    assert_eq!((&channel().await["login"], &channel().await["stream"]["id"]), (&CHANNEL.into(), &stream.into()));
 
     let again = scene.run(&[]).await;
     again.has(0, &["maplearcade has consented to everything that is needed", "10 of 10 subscriptions are enabled"]);
