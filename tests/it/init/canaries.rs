@@ -45,7 +45,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
             let encoded = engine.encode([vec![0; before], secret.to_vec()].concat());
             // Without the digits that depend on what stands before or after.
             let (begin, end) = ((before * 8).div_ceil(6), (before + secret.len()) * 8 / 6);
-            forms.push(encoded[begin..end].as_bytes().to_vec());
+            forms.push(encoded.as_bytes()[begin..end].to_vec());
         }
     }
     forms
