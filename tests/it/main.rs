@@ -24,6 +24,7 @@ mod outage;
 mod process;
 mod projection;
 mod reconcile;
+mod refresh;
 mod simulate;
 mod support;
-mod tokens;
+
