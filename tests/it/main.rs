@@ -27,4 +27,3 @@ mod reconcile;
 mod refresh;
 mod simulate;
 mod support;
-
