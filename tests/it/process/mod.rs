@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// For everything that a test waits for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_server");
 pub(crate) const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
