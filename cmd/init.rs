@@ -1,5 +1,6 @@
 //! Sets everything up at Twitch with one command: consent, callback, subscriptions.
 
+mod causes;
 #[path = "init/consent.rs"]
 mod consent;
 #[path = "init/session.rs"]
@@ -7,6 +8,7 @@ mod session;
 #[path = "init/subscriptions.rs"]
 mod subscriptions;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -14,6 +16,7 @@ use clap::{Parser, Subcommand};
 use showtime::config::{Config, LogFormat, settings_help};
 use showtime::control::consent::DEFAULT_PORT;
 use showtime::control::probe::probe;
+use showtime::control::vault::Vault;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Session;
@@ -37,7 +40,7 @@ struct Arguments {
     #[arg(long, global = true)]
     force: bool,
     /// Where Twitch sends the browser back to; http://localhost:PORT/auth must be registered
-    #[arg(long, default_value_t = DEFAULT_PORT, global = true)]
+    #[arg(long, default_value_t = DEFAULT_PORT, global = true, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }
 
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", causes::with_causes(&error));
             ExitCode::FAILURE
         }
     }
@@ -63,14 +66,20 @@ fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<bool> {
     let config = Config::load()?;
-    let output = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr);
+    // What waits for the browser is a server, too, but nobody has to hear of that.
+    let filter = EnvFilter::new(format!("actix_server=warn,{}", config.log));
+    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
-        LogFormat::Human => output.init(),
+        LogFormat::Human => output.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => output.json().init(),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let session = Session::open(&config).await?;
+        let vault = match arguments.command {
+            Some(Command::Check) => Vault::peek_for(&config)?,
+            None | Some(Command::DeleteAll) => Vault::open_for(&config)?,
+        };
+        let session = Session::open(&config, vault).await?;
         match arguments.command {
             None => set_up(&session, arguments).await,
             Some(Command::Check) => check(&session, arguments).await,
@@ -85,7 +94,7 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     session.tokens.check(&app).await?;
     let channels = session.channels(&arguments.channels).await?;
     consent::obtain(session, &channels, arguments.port, arguments.no_browser).await?;
-    let wishes = Wishes::new(session, &channels);
+    let wishes = Wishes::new(session, &channels, &session.served().await?);
     let held = session.helix.subscriptions().await?;
     wishes.show(&held.subscriptions);
     let plan = wishes.plan(&held.subscriptions);
@@ -103,13 +112,14 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     }
     let is_complete = wishes.wait(session, failures).await?;
     session.tokens.keep_app(&app).await?;
+    session.announce().await?;
     Ok(is_complete && is_reachable)
 }
 
 async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
     let channels = session.channels(&arguments.channels).await?;
     let mut is_well = consent::show(session, &channels).await?;
-    let wishes = Wishes::new(session, &channels);
+    let wishes = Wishes::new(session, &channels, &session.served().await?);
     let held = session.helix.subscriptions().await?;
     wishes.show(&held.subscriptions);
     is_well &= wishes.are_enabled(&held.subscriptions);
@@ -132,6 +142,9 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
     session.serve_none().await?;
     let failures = subscriptions::delete(session, &held.iter().collect::<Vec<_>>()).await;
     println!("deleted {} of {} subscriptions; no channel is served any more", held.len() - failures, held.len());
+    if let Some(login) = &session.channel_name {
+        println!("(but a server that runs with TWITCH_CHANNEL_NAME={login} makes those of {login} again)");
+    }
     Ok(failures == 0)
 }
 

@@ -2,6 +2,7 @@
 
 #[path = "simulate/args.rs"]
 mod args;
+mod causes;
 #[path = "simulate/kind.rs"]
 mod kind;
 #[path = "simulate/report.rs"]
@@ -33,7 +34,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", causes::with_causes(&error));
             ExitCode::from(2)
         }
     }

@@ -5,6 +5,7 @@ use showtime::control::consent::{Listener, PATIENCE};
 use showtime::control::wanted;
 use showtime::store::served_channels::ServedChannel;
 
+use crate::causes::with_causes;
 use crate::session::Session;
 
 /// Asks whoever has to be asked. Failing with one channel keeps none of the others from it.
@@ -18,9 +19,8 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
         }
         // Twitch forgets nothing that was granted, but a token is good only for what was asked with it.
         let scopes = scopes.into_iter().chain(granted.iter().map(String::as_str)).collect();
-        let is_one_of_many = channels.len() > 1;
-        if let Err(error) = ask(session, channel, scopes, port, no_browser, is_one_of_many).await {
-            println!("{}: no consent: {error:#}", channel.display_name);
+        if let Err(error) = ask(session, channel, scopes, port, no_browser).await {
+            println!("{}: no consent: {}", channel.display_name, with_causes(&error));
         }
     }
     Ok(())
@@ -32,12 +32,12 @@ async fn ask(
     scopes: std::collections::BTreeSet<&str>,
     port: u16,
     no_browser: bool,
-    force_verify: bool,
 ) -> Result<()> {
     let listener = Listener::bind(port)?;
     let redirect_url = listener.redirect_url();
     let list: Vec<_> = scopes.iter().copied().collect();
-    let request = session.oauth.request_consent(scopes, &redirect_url, force_verify);
+    // The browser may be signed in as somebody else, which only Twitch's page can show.
+    let request = session.oauth.request_consent(scopes, &redirect_url, true);
     let name = &channel.display_name;
     println!("{name} has to consent to: {}", list.join(", "));
     println!("sign in as {name} at this address, within {} minutes:\n  {}", PATIENCE.as_secs() / 60, request.url);

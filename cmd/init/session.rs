@@ -38,12 +38,12 @@ pub(crate) struct Session {
     pub(crate) callback: Url,
     /// The callback without anything between.
     pub(crate) direct: Url,
-    channel_name: Option<String>,
+    pub(crate) channel_name: Option<String>,
 }
 
 impl Session {
     /// Connects to what the settings name.
-    pub(crate) async fn open(config: &Config) -> Result<Self> {
+    pub(crate) async fn open(config: &Config, vault: Vault) -> Result<Self> {
         let (client, callback) = complete(config)?;
         let pool = connect(config).await?;
         let secret = config.existing_webhook_secret()?.context(
@@ -52,7 +52,7 @@ impl Session {
         let clock = Clock::default();
         let credentials = Credentials { client_id: client.id, client_secret: client.secret };
         let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
-        let tokens = Tokens::new(pool.clone(), Vault::open_for(config)?, oauth.clone(), clock.clone());
+        let tokens = Tokens::new(pool.clone(), vault, oauth.clone(), clock.clone());
         let app = tokens.app().await?;
         let helix = Helix::new(config.twitch.api_url.clone(), app.clone());
         Ok(Self {
@@ -81,7 +81,7 @@ impl Session {
         let mut logins: Vec<_> = logins.iter().map(|login| login.to_ascii_lowercase()).collect();
         let mut channels = Vec::new();
         if logins.is_empty() {
-            channels = served_channels::all(&mut *self.pool.acquire().await?).await?;
+            channels = self.served().await?;
             logins.extend(self.channel_name.clone());
         }
         logins.retain(|login| channels.iter().all(|channel| channel.login != *login));
@@ -100,6 +100,11 @@ impl Session {
         Ok(channels)
     }
 
+    /// The channels that are served already.
+    pub(crate) async fn served(&self) -> Result<Vec<ServedChannel>> {
+        Ok(served_channels::all(&mut *self.pool.acquire().await?).await?)
+    }
+
     /// What a channel has consented to, as far as that holds.
     pub(crate) async fn granted(&self, channel: &ServedChannel) -> Result<Vec<String>> {
         let row = tokens::get(&mut *self.pool.acquire().await?, &channel.id).await?;
@@ -113,6 +118,11 @@ impl Session {
             served_channels::put(&mut connection, channel, self.clock.now()).await?;
         }
         Ok(())
+    }
+
+    /// Tells the server that there is something new.
+    pub(crate) async fn announce(&self) -> Result<()> {
+        Ok(served_channels::announce(&mut *self.pool.acquire().await?).await?)
     }
 
     /// Notes that the server is to serve nobody.

@@ -25,8 +25,13 @@ pub(crate) type Failures = BTreeMap<Place, String>;
 
 /// What is wanted, for whom and where.
 pub(crate) struct Wishes {
+    /// For the channels that are asked for, then for those that are served besides: theirs is
+    /// nothing to care for now, but not unwanted either.
     wanted: Vec<Wanted>,
+    /// Logins of the channels that are asked for, by id.
     names: BTreeMap<String, String>,
+    /// How many are wanted for them.
+    count: usize,
     callback: Url,
 }
 
@@ -35,17 +40,26 @@ fn place(want: &Wanted) -> Place {
 }
 
 impl Wishes {
-    pub(crate) fn new(session: &Session, channels: &[ServedChannel]) -> Self {
-        let ids = channels.iter().map(|channel| channel.id.as_str());
+    pub(crate) fn new(session: &Session, channels: &[ServedChannel], served: &[ServedChannel]) -> Self {
+        let names: BTreeMap<_, _> =
+            channels.iter().map(|channel| (channel.id.clone(), channel.login.clone())).collect();
+        let others = served.iter().map(|channel| channel.id.as_str()).filter(|id| !names.contains_key(*id));
+        let ids = names.keys().map(String::as_str).chain(others);
         Self {
             wanted: Wanted::all(&session.types, ids, session.oauth.client_id()),
-            names: channels.iter().map(|channel| (channel.id.clone(), channel.login.clone())).collect(),
+            count: names.len() * session.types.len(),
             callback: session.callback.clone(),
+            names,
         }
     }
 
     pub(crate) fn plan<'a>(&'a self, held: &'a [Subscription]) -> Plan<'a> {
-        subscribe::plan(held, &self.wanted, &self.callback)
+        let mut plan = subscribe::plan(held, &self.wanted, &self.callback);
+        let is_asked_for = |want: &Wanted| self.names.contains_key(&want.channel_id);
+        plan.keep.retain(|(want, _)| is_asked_for(want));
+        plan.create.retain(|want| is_asked_for(want));
+        plan.dead.retain(|(want, _)| is_asked_for(want));
+        plan
     }
 
     fn line(&self, want: &Wanted) -> String {
@@ -109,7 +123,7 @@ impl Wishes {
             let plan = self.plan(&held);
             for (want, _) in plan.keep.iter().filter(|(_, held)| held.status == ENABLED) {
                 if enabled.insert(place(want)) {
-                    println!("  enabled  {} ({} of {})", self.line(want), enabled.len(), self.wanted.len());
+                    println!("  enabled  {} ({} of {})", self.line(want), enabled.len(), self.count);
                 }
             }
             let is_pending = plan.keep.iter().any(|(_, held)| held.status != ENABLED);
@@ -118,9 +132,9 @@ impl Wishes {
                 continue;
             }
             let count = plan.keep.iter().filter(|(_, held)| held.status == ENABLED).count();
-            println!("{count} of {} subscriptions are enabled", self.wanted.len());
+            println!("{count} of {} subscriptions are enabled", self.count);
             self.complain(&plan, &failures);
-            return Ok(count == self.wanted.len());
+            return Ok(count == self.count);
         }
     }
 

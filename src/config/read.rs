@@ -98,7 +98,7 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, setting: &Setting, held: &str, why: &str) {
-        let held = if setting.is_secret { String::new() } else { format!(" is {held:?}, but") };
+        let held = if setting.is_secret || held.is_empty() { String::new() } else { format!(" is {held:?}, but") };
         self.errors.push(SettingError(format!("{}{held} {why}", setting.name)));
     }
 

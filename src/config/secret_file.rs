@@ -67,7 +67,18 @@ impl Config {
         }
     }
 
-    /// The configured encryption key, else the one in the data directory, made if there is none.
+    /// The configured encryption key, else the one that a server made earlier.
+    ///
+    /// # Errors
+    /// If there is a file that can't be read or doesn't hold a key.
+    pub fn existing_encryption_key(&self) -> Result<Option<EncryptionKey>, SecretFileError> {
+        match &self.encryption_key {
+            Some(key) => Ok(Some(key.clone())),
+            None => read(&self.encryption_key_file(), EncryptionKey::new),
+        }
+    }
+
+    /// Like [`Config::existing_encryption_key`], but makes the key if there is none.
     ///
     /// # Errors
     /// If the file can't be read or made.

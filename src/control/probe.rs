@@ -1,7 +1,9 @@
 //! Proves the callback from outside in: sends it a signed challenge, as Twitch would, by way of its
 //! public address.
 
+use std::error::Error;
 use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -30,9 +32,12 @@ pub enum ProbeError {
     /// Nobody listens.
     #[error("refused: nothing listens at {0}; are the server and the reverse proxy running?")]
     Refused(String),
-    /// No encrypted connection.
+    /// The certificate, or what else the handshake failed at.
     #[error("TLS: {0}; Twitch wants a certificate that browsers trust, with its whole chain")]
     Tls(String),
+    /// Plain HTTP, most likely.
+    #[error("TLS: what listens at {0} does not speak TLS; the reverse proxy must serve https there")]
+    NoTls(String),
     /// Twitch follows none.
     #[error("redirect: the callback answers {status} and sends on to {to}; Twitch follows no redirects")]
     Redirect {
@@ -154,21 +159,32 @@ fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> 
 }
 
 fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
-    let mut causes: Vec<String> = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
-            let host = callback.host_str().unwrap_or_default();
-            return ProbeError::Refused(format!("{host}:{}", callback.port_or_known_default().unwrap_or(443)));
+    let causes: Vec<_> = causes(error).collect();
+    let place = || {
+        let host = callback.host_str().unwrap_or_default();
+        format!("{host}:{}", callback.port_or_known_default().unwrap_or(443))
+    };
+    let kinds: Vec<_> = causes.iter().filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind())).collect();
+    match causes.iter().find_map(|cause| cause.downcast_ref()) {
+        _ if error.is_timeout() => ProbeError::TooSlow,
+        Some(rustls::Error::InvalidMessage(_)) => ProbeError::NoTls(place()),
+        Some(error) => ProbeError::Tls(error.to_string()),
+        None if kinds.contains(&io::ErrorKind::ConnectionRefused) => ProbeError::Refused(place()),
+        None if error.is_connect() && callback.scheme() == "https" && kinds.iter().any(|kind| is_hanging_up(*kind)) => {
+            ProbeError::Tls("the connection was closed during the handshake".to_owned())
         }
-        causes.push(cause.to_string());
-        source = cause.source();
+        None => ProbeError::Other(causes.last().map_or("the request failed".to_owned(), ToString::to_string)),
     }
-    let reason = causes.pop().unwrap_or_else(|| "the request failed".to_owned());
-    match () {
-        () if error.is_timeout() => ProbeError::TooSlow,
-        // Connected and resolved; what is left of connecting over https is the handshake.
-        () if error.is_connect() && callback.scheme() == "https" => ProbeError::Tls(reason),
-        () => ProbeError::Other(reason),
-    }
+}
+
+fn is_hanging_up(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
+/// From the outermost on. What an I/O error wraps is a cause of its own, which its `source` skips.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(error.source(), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    })
 }

@@ -44,11 +44,17 @@ impl Vault {
     /// # Errors
     /// If the key's file can't be read or made.
     pub fn open_for(config: &Config) -> Result<Self, SecretFileError> {
-        let place = match &config.encryption_key {
-            Some(_) => "SHOWTIME_ENCRYPTION_KEY".to_owned(),
-            None => config.encryption_key_file().display().to_string(),
-        };
-        Ok(Self::new(&config.encryption_key()?, place))
+        Ok(Self::new(&config.encryption_key()?, key_place(config)))
+    }
+
+    /// Like [`Vault::open_for`], but makes nothing: where there is no key yet, nothing can have been
+    /// encrypted with it, and one that is forgotten again will do.
+    ///
+    /// # Errors
+    /// If the key's file can't be read.
+    pub fn peek_for(config: &Config) -> Result<Self, SecretFileError> {
+        let key = config.existing_encryption_key()?.unwrap_or_else(EncryptionKey::generate);
+        Ok(Self::new(&key, key_place(config)))
     }
 
     /// With this key; `key_place` says in errors where it came from.
@@ -82,6 +88,13 @@ impl Vault {
         let payload = Payload { msg: sealed, aad: holder.as_bytes() };
         let text = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())?;
         String::from_utf8(text).map(SecretString::from).map_err(|_| wrong())
+    }
+}
+
+fn key_place(config: &Config) -> String {
+    match &config.encryption_key {
+        Some(_) => "SHOWTIME_ENCRYPTION_KEY".to_owned(),
+        None => config.encryption_key_file().display().to_string(),
     }
 }
 

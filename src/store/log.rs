@@ -15,7 +15,8 @@ const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
 /// On this channel each append tells the newest log id.
 pub const NOTIFY_CHANNEL: &str = "showtime_event";
 
-/// On this channel an append tells that Twitch ended a subscription.
+/// On this channel an append tells that Twitch ended a subscription, and `init` that it has changed
+/// what there is.
 pub const REVOCATION_CHANNEL: &str = "showtime_revocation";
 
 /// Waits until no other transaction appends; released when this one ends.

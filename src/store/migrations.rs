@@ -23,6 +23,7 @@ pub struct Migration {
 /// # Errors
 /// If a migration fails, or the database has one that this program doesn't know.
 pub async fn up(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    quieten(conn).await?;
     // `run`, whose generic `Acquire` no spawned task can prove, does just this.
     MIGRATOR.run_direct(None, conn, false).await
 }
@@ -35,20 +36,27 @@ pub async fn down(conn: &mut PgConnection) -> Result<Option<Migration>, MigrateE
     let applied: Vec<_> = status(conn).await?.into_iter().filter(|migration| migration.is_applied).collect();
     let Some(newest) = applied.last().cloned() else { return Ok(None) };
     let target = applied.iter().rev().nth(1).map_or(0, |migration| migration.version);
+    quieten(conn).await?;
     MIGRATOR.undo(conn, target).await?;
     Ok(Some(newest))
 }
 
-/// All migrations, oldest first, including those that only the database has.
+/// Keeps Postgres from giving notice, each time, that sqlx's table is there already.
+async fn quieten(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query_scalar!("select set_config('client_min_messages', 'warning', false)").fetch_one(conn).await.map(drop)
+}
+
+/// All migrations, oldest first, including those that only the database has. Changes nothing.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn status(conn: &mut PgConnection) -> Result<Vec<Migration>, MigrateError> {
     let table = "_sqlx_migrations";
     conn.ping().await?;
-    conn.ensure_migrations_table(table).await?;
-    let mut applied: HashMap<i64, ()> =
-        conn.list_applied_migrations(table).await?.into_iter().map(|migration| (migration.version, ())).collect();
+    let is_there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#)
+        .fetch_one(&mut *conn);
+    let applied = if is_there.await? { conn.list_applied_migrations(table).await? } else { Vec::new() };
+    let mut applied: HashMap<i64, ()> = applied.into_iter().map(|migration| (migration.version, ())).collect();
     let mut all: Vec<Migration> = MIGRATOR
         .iter()
         .filter(|migration| migration.migration_type.is_up_migration())

@@ -8,9 +8,10 @@ use std::time::Duration;
 use showtime::clock::Clock;
 use showtime::mock::server::{ChannelEdit, Faults, MockConfig, Telling};
 use showtime::twitch::app_token::AppTokens;
-use showtime::twitch::helix::{Condition, Helix, HelixError, RefusalKind};
+use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
 use showtime::twitch::http::Patience;
 use showtime::twitch::oauth::{Credentials, OAuth};
+use showtime::twitch::signature::WebhookSecret;
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
@@ -200,6 +201,43 @@ async fn other_refusals_are_told_in_twitchs_words() {
         let (_recorder, _, helix) = server(move |_| json(status, body));
         let text = format!("Twitch refused to look up users: {text}");
         assert_refused(helix.users_by_id(&["1"]).await, kind, &text);
+    }
+}
+
+#[tokio::test]
+async fn every_call_tells_every_error_in_twitchs_words_and_ours() {
+    for (status, meaning) in [
+        (400, "Twitch does not take the request as it is; repeating it can't help"),
+        (401, "the app token was refused, a new one too: client id and secret must belong together"),
+        (403, "the user has not granted this application a scope that it needs"),
+        (404, "it does not exist, or no longer"),
+        (409, "the same type, condition and callback is subscribed to already"),
+        (410, "Twitch no longer offers this"),
+        (429, "a limit on subscriptions, not on the rate of calls: waiting can't help, deleting some can"),
+        (500, ""),
+        (503, ""),
+    ] {
+        let (recorder, _, helix) = server(move |_| json(status, r#"{"message":"because"}"#));
+        let host = recorder.url("").replace("http://", "");
+        let (callback, secret) = (Url::parse("https://a.invalid/").unwrap(), WebhookSecret::generate());
+        let condition = condition("broadcaster_user_id", "1");
+        let (kind, version) = ("stream.online", "1");
+        let new = NewSubscription { kind, version, condition: &condition, callback: &callback, secret: &secret };
+        for (call, result) in [
+            ("look up users", helix.users_by_login(&["a"]).await.map(drop)),
+            ("look up users", helix.users_by_id(&["1"]).await.map(drop)),
+            ("look up streams", helix.streams(&["1"]).await.map(drop)),
+            ("look up channels", helix.channels(&["1"]).await.map(drop)),
+            ("list the subscriptions", helix.subscriptions().await.map(drop)),
+            ("create the subscription", helix.create_subscription(&new).await.map(drop)),
+            ("delete the subscription", helix.delete_subscription("1").await),
+        ] {
+            let text = match status {
+                500.. => format!("can't {call}: {host} is in trouble: because ({status})"),
+                _ => format!("Twitch refused to {call}: because ({status}: {meaning})"),
+            };
+            assert_eq!(result.unwrap_err().to_string(), text);
+        }
     }
 }
 

@@ -68,6 +68,8 @@ pub struct MockConfig {
     pub user_token_lifetime: Duration,
     /// Of the app tokens' validity.
     pub app_token_lifetime: Duration,
+    /// What every token and authorization code begins with, so that a search for leaks finds them.
+    pub token_prefix: String,
     /// Whether each refresh ends the refresh token that was used.
     pub rotate_refresh_tokens: bool,
     /// Helix calls a minute.
@@ -95,6 +97,7 @@ impl Default for MockConfig {
             tolerated_losses: 2,
             user_token_lifetime: Duration::from_secs(4 * 3_600),
             app_token_lifetime: Duration::from_secs(60 * 86_400),
+            token_prefix: String::new(),
             rotate_refresh_tokens: true,
             rate_limit: 800,
             max_total_cost: 10_000,

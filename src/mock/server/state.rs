@@ -129,6 +129,8 @@ pub(super) struct State {
     pub(super) codes: HashMap<String, Code>,
     pub(super) access_tokens: HashMap<String, Token>,
     pub(super) refresh_tokens: HashMap<String, Token>,
+    /// [`MockConfig::token_prefix`]
+    token_prefix: String,
     /// Oldest first.
     pub(super) subscriptions: Vec<Held>,
     pub(super) log: VecDeque<Delivery>,
@@ -150,6 +152,7 @@ impl State {
             codes: HashMap::new(),
             access_tokens: HashMap::new(),
             refresh_tokens: HashMap::new(),
+            token_prefix: config.token_prefix.clone(),
             subscriptions: Vec::new(),
             log: VecDeque::new(),
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
@@ -225,18 +228,18 @@ impl State {
             self.codes.clear();
         }
         let (user_id, redirect_url) = (user_id.to_owned(), redirect_url.to_owned());
-        let text = random_text();
+        let text = random_text(&self.token_prefix);
         self.codes.insert(text.clone(), Code { user_id, scopes, redirect_url, expires_at: now + CODE_LIFETIME });
         text
     }
 
     pub(super) fn new_access_token(&mut self, token: Token, now: OffsetDateTime) -> String {
         self.access_tokens.retain(|_, token| token.is_alive(now));
-        insert(&mut self.access_tokens, token)
+        insert(&mut self.access_tokens, token, &self.token_prefix)
     }
 
     pub(super) fn new_refresh_token(&mut self, token: Token) -> String {
-        insert(&mut self.refresh_tokens, token)
+        insert(&mut self.refresh_tokens, token, &self.token_prefix)
     }
 
     /// Ends every token of these users, or of the application itself.
@@ -273,15 +276,15 @@ impl Token {
 }
 
 /// As long as Twitch's. Not seeded: two runs must not hand out the same tokens.
-fn random_text() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 30).to_lowercase()
+fn random_text(prefix: &str) -> String {
+    prefix.to_owned() + &Alphanumeric.sample_string(&mut rand::rng(), 30).to_lowercase()
 }
 
-fn insert(tokens: &mut HashMap<String, Token>, token: Token) -> String {
+fn insert(tokens: &mut HashMap<String, Token>, token: Token, prefix: &str) -> String {
     if tokens.len() >= MAX_HELD {
         tokens.clear();
     }
-    let text = random_text();
+    let text = random_text(prefix);
     tokens.insert(text.clone(), token);
     text
 }

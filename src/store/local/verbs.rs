@@ -21,10 +21,7 @@ use super::{Durability, LocalPostgres};
 pub async fn start_or_join(data_dir: &Path) -> Result<(PgConnectOptions, Option<LocalPostgres>), LocalError> {
     match LocalPostgres::start(data_dir, Durability::Durable).await {
         Ok(postgres) => Ok((postgres.connect_options(), Some(postgres))),
-        Err(error @ LocalError::InUse { .. }) => match running(data_dir).await {
-            Ok(socket_dir) => Ok((cluster::connect_options(&socket_dir), None)),
-            Err(_) => Err(error),
-        },
+        Err(error @ LocalError::InUse { .. }) => join(data_dir).await.map(|options| (options, None)).map_err(|_| error),
         Err(error) => Err(error),
     }
 }

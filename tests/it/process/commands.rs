@@ -48,6 +48,29 @@ async fn migrations_are_shown_reverted_and_applied_with_or_without_a_server() {
 }
 
 #[tokio::test]
+async fn a_second_start_says_nothing_of_what_is_there_already() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let log = place.serve(&[]).await.stop().await;
+        assert!(log.contains("the private Postgres answers") && !log.contains("already exists"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_cause_is_told_once() {
+    let place = Place::new();
+    let mut command = place.command(SIMULATE, &[], &["stream.online", "--secret-file", "nowhere"]);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "error: nowhere can't be read: No such file or directory (os error 2)\n");
+    std::fs::create_dir_all(place.path().join(".showtime/webhook-secret")).unwrap();
+    let output = place.command(SIMULATE, &[], &["stream.online"]).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let text = "error: the secret in .showtime/webhook-secret can't be read or made: Is a directory (os error 21)\n";
+    assert_eq!(said, text, "the error's text holds its cause");
+}
+
+#[tokio::test]
 async fn the_help_of_both_programs_lists_every_setting() {
     let place = Place::new();
     let example = env_example();

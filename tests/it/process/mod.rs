@@ -23,27 +23,27 @@ use tokio::time::timeout;
 
 use crate::support::PATIENCE;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_server");
-const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_server");
+pub(crate) const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
 
 /// Settings, beside the port, which is always a free one unless they say otherwise.
-type Settings<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
 
 /// An empty directory to run programs in.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Self(dir)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn command(&self, program: &str, settings: Settings<'_>, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, program: &str, settings: Settings<'_>, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.path()).stdin(Stdio::null()).kill_on_drop(true);
         let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Runs a `server` command that must succeed, and returns what it prints.
-    async fn done(&self, settings: Settings<'_>, args: &[&str]) -> String {
+    pub(crate) async fn done(&self, settings: Settings<'_>, args: &[&str]) -> String {
         let output = self.run(settings, args).await;
         assert!(output.status.success(), "{args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// Starts `server`, and returns when it says where it serves.
-    async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
+    pub(crate) async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
         let mut command = self.command(SERVER, settings, &[]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -102,17 +102,17 @@ impl Place {
 }
 
 /// A `server` that serves. Killed with the test; its watchdog then stops Postgres.
-struct Serving<'a> {
+pub(crate) struct Serving<'a> {
     place: &'a Place,
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     client: reqwest::Client,
     log: JoinHandle<String>,
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Serving<'_> {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
@@ -142,7 +142,7 @@ impl Serving<'_> {
     }
 
     /// Runs `simulate` in the same directory, aimed at this server. Its exit status and all that it says.
-    async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub(crate) async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
         let target = self.url("/callback");
         let mut command = self.place.command(SIMULATE, &[], &[args, &["--target", &target]].concat());
         let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
@@ -162,7 +162,7 @@ impl Serving<'_> {
     }
 
     /// Stops it in order.
-    async fn stop(self) -> String {
+    pub(crate) async fn stop(self) -> String {
         let place = self.place;
         self.signal(Signal::SIGTERM);
         let (status, log) = self.ended().await;

@@ -23,6 +23,28 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
     shared.clone().database(&name)
 }
 
+/// The database's URL, with a password, which nobody asks for.
+pub(crate) fn url(database: &PgConnectOptions, password: &str) -> String {
+    let socket = database.get_socket().unwrap().display();
+    let (user, port, name) = (database.get_username(), database.get_port(), database.get_database().unwrap());
+    format!("postgres://{user}:{password}@localhost/{name}?host={socket}&port={port}")
+}
+
+/// Every row of every table, as text.
+pub(crate) async fn dump(database: &PgConnectOptions) -> String {
+    let mut connection = PgConnection::connect_with(database).await.expect("the database answers");
+    let tables = "select tablename::text from pg_tables where schemaname = 'public' order by 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.expect("there are tables");
+    let mut dump = String::new();
+    for table in tables {
+        let rows = AssertSqlSafe(format!("select t::text from \"{table}\" t order by 1"));
+        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.expect("it can be read");
+        dump += &format!("{table}\n{}\n", rows.join("\n"));
+    }
+    connection.close().await.expect("the connection closes");
+    dump
+}
+
 /// What every fresh database starts with. Must leave no connection open.
 async fn fill_template(template: &PgConnectOptions) {
     let mut connection = PgConnection::connect_with(template).await.expect("the template answers");

@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
+    /// `Location`, if there is one.
+    pub(crate) location: Option<&'static str>,
 }
 
 impl Answer {
@@ -42,7 +44,11 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &'static str, body: &str) -> Self {
-        Self { status, content_type, body: body.to_owned() }
+        Self { status, content_type, body: body.to_owned(), location: None }
+    }
+
+    pub(crate) fn redirect(location: &'static str) -> Self {
+        Self { location: Some(location), ..Self::status(301) }
     }
 }
 
@@ -102,7 +108,9 @@ async fn record(state: web::Data<State>, request: HttpRequest, body: web::Bytes)
     };
     let answer = (state.respond)(&request);
     state.requests.lock().unwrap().push(request);
-    HttpResponse::build(StatusCode::from_u16(answer.status).unwrap())
-        .content_type(answer.content_type)
-        .body(answer.body)
+    let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap());
+    if let Some(location) = answer.location {
+        response.insert_header(("location", location));
+    }
+    response.content_type(answer.content_type).body(answer.body)
 }

@@ -1,0 +1,185 @@
+//! What can keep Twitch from the callback, and that `init check` says which it is.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use showtime::control::probe::{ProbeError, probe};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use super::{Scene, free_port};
+use crate::support::recorder::{Answer, Recorder};
+use crate::support::server::secret;
+
+/// What `init check` says of this callback.
+async fn said(scene: &mut Scene, callback: &str) -> String {
+    scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", callback.to_owned());
+    let said = scene.run(&["check", "--channel", "maplearcade"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let begin = format!("the callback {callback} can't be used: ");
+    let text = said.out.lines().find_map(|line| line.strip_prefix(&begin));
+    text.unwrap_or_else(|| panic!("no line {begin:?} in {said:?}")).to_owned()
+}
+
+/// The address of something that answers every request with this.
+fn answering(answer: fn() -> Answer) -> (Recorder, String) {
+    let recorder = Recorder::start(move |_| answer());
+    let url = recorder.url("/callback");
+    (recorder, url)
+}
+
+/// Listens, and does this with each connection.
+async fn listen<F: Future<Output = ()> + Send>(port: u16, serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            serve(stream).await;
+        }
+    });
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_the_challenge_is_told_by_its_kind() {
+    let mut scene = Scene::new().await;
+    let server = scene.serve().await;
+    let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
+    assert_eq!(said(&mut scene, &server.url("/somewhere")).await, not_found);
+    for (answer, text) in [
+        (
+            (|| Answer::redirect("https://www.example.org/callback")) as fn() -> Answer,
+            "redirect: the callback answers 301 and sends on to https://www.example.org/callback; Twitch follows no \
+             redirects",
+        ),
+        (|| Answer::status(404), not_found),
+        (|| Answer::status(502), "the proxy answers 502: it can't reach showtime behind it"),
+        (|| Answer::status(504), "the proxy answers 504: it can't reach showtime behind it"),
+        (|| Answer::status(401), "other: the callback answers 401 instead of 200 with the challenge"),
+        (
+            || Answer::new(200, "text/html", "<h1>It works!</h1>"),
+            "answer changed: it is 200, but not the challenge; another program answers, or a proxy changes answers",
+        ),
+    ] {
+        let (_recorder, url) = answering(answer);
+        assert_eq!(said(&mut scene, &url).await, text);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_there_and_a_port_that_nobody_has_are_told_apart() {
+    let mut scene = Scene::new().await;
+    assert_eq!(
+        said(&mut scene, "https://callback.invalid/callback").await,
+        "name resolution: callback.invalid has no address; is the DNS record there?"
+    );
+    for scheme in ["http", "https"] {
+        let port = free_port();
+        assert_eq!(
+            said(&mut scene, &format!("{scheme}://127.0.0.1:{port}/callback")).await,
+            format!("refused: nothing listens at 127.0.0.1:{port}; are the server and the reverse proxy running?")
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_encryption_is_told() {
+    let mut scene = Scene::new().await;
+    let (_plain, url) = answering(|| Answer::status(204));
+    let url = url.replace("http:", "https:");
+    let place = url.trim_start_matches("https://").trim_end_matches("/callback").to_owned();
+    assert_eq!(
+        said(&mut scene, &url).await,
+        format!("TLS: what listens at {place} does not speak TLS; the reverse proxy must serve https there")
+    );
+
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../support/tls/self-signed.crt")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../support/tls/self-signed.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![certificate], key).unwrap()));
+    let port = free_port();
+    listen(port, move |stream| {
+        let acceptor = acceptor.clone();
+        async move { drop(acceptor.accept(stream).await) }
+    })
+    .await;
+    let advice = "; Twitch wants a certificate that browsers trust, with its whole chain";
+    let text = said(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
+    assert_eq!(text, format!("TLS: invalid peer certificate: UnknownIssuer{advice}"));
+
+    let port = free_port();
+    listen(port, async |mut stream| drop(stream.read_u8().await)).await;
+    let text = said(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
+    assert_eq!(text, format!("TLS: the connection was closed during the handshake{advice}"));
+    let text = said(&mut scene, &format!("http://127.0.0.1:{port}/callback")).await;
+    assert!(text.starts_with("other: "), "without https it has nothing to do with TLS: {text}");
+}
+
+#[tokio::test]
+async fn whoever_does_not_answer_in_time_is_too_slow() {
+    let mut scene = Scene::new().await;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    for scheme in ["http", "https"] {
+        let text = said(&mut scene, &format!("{scheme}://{address}/callback")).await;
+        assert_eq!(text, "too slow: no answer within 10 s");
+    }
+}
+
+/// A reverse proxy that reads the body and writes it anew, as some do.
+fn reformatting_proxy(server: SocketAddr) -> Recorder {
+    Recorder::start(move |request| {
+        let body = serde_json::to_string_pretty(&request.json()).unwrap();
+        let length = body.len();
+        let kept = request.headers.iter().filter(|(name, _)| name.starts_with("twitch-"));
+        let headers: String = kept.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut stream = TcpStream::connect(server).unwrap();
+        let head = format!("POST /callback HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
+        write!(stream, "{head}Content-Length: {length}\r\n{headers}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        Answer::new(status, "application/octet-stream", body)
+    })
+}
+
+#[tokio::test]
+async fn a_changed_body_is_told_from_another_secret() {
+    let mut scene = Scene::new().await;
+    let server = scene.serve().await;
+    let proxy = reformatting_proxy(server.addr);
+    assert_eq!(
+        said(&mut scene, &proxy.url("/callback")).await,
+        "body changed on the way: the server takes the message directly, but not through the public address; the \
+         proxy must pass on body and headers byte for byte"
+    );
+
+    let differs = "secret differs: the server refuses our signature (403); TWITCH_WEBHOOK_SECRET, or the data directory \
+        (SHOWTIME_DATA_DIR), must be the same for both programs";
+    scene.settings.insert("TWITCH_WEBHOOK_SECRET", "another secret".to_owned());
+    assert_eq!(said(&mut scene, &server.url("/callback")).await, differs);
+    assert_eq!(said(&mut scene, &proxy.url("/callback")).await, differs, "nothing to blame the proxy for");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_from_another_secret() {
+    let scene = Scene::new().await;
+    let server = scene.serve().await;
+    let callback = Url::parse(&server.url("/callback")).unwrap();
+    let clock = scene.twitch.clock.clone();
+    assert_eq!(probe(&callback, None, &secret(), &clock).await, Ok(()));
+    server.clock.advance(time::Duration::minutes(20));
+    let error = probe(&callback, Some(&callback), &secret(), &clock).await.unwrap_err();
+    assert_eq!(error, ProbeError::Stale);
+    let text = "clock: the server finds the message too old (403); set the clocks of both machines";
+    assert_eq!(error.to_string(), text);
+    server.stop().await;
+}

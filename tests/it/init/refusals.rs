@@ -1,0 +1,297 @@
+//! What keeps `init` from its work, and what it says then.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use showtime::mock::server::Faults;
+
+use super::{SCOPES, Scene};
+use crate::support::recorder::{Answer, Recorder, Request};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID};
+
+const NO_CLIENT: &str = "  TWITCH_CLIENT_ID             of your application at dev.twitch.tv/console
+  TWITCH_CLIENT_SECRET         of your application at dev.twitch.tv/console
+";
+const NO_CALLBACK: &str = "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback
+";
+const NO_ACCOUNT: &str =
+    "Without a Twitch application, `cargo run --bin mock-twitch` prints settings to try things out with
+";
+
+/// Runs `init` without these settings; it must say nothing but this.
+async fn without(scene: &mut Scene, missing: &[&'static str], text: &str) {
+    let all = scene.settings.clone();
+    scene.settings.retain(|name, _| !missing.contains(name));
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    scene.settings = all;
+    assert_eq!((said.code, said.out.as_str(), said.err), (Some(1), "", format!("error: {text}")), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_with_what_to_do() {
+    let mut scene = Scene::new().await;
+    let (client, callback) = (["TWITCH_CLIENT_ID", "TWITCH_CLIENT_SECRET"], "TWITCH_WEBHOOK_CALLBACK_URL");
+    let settings = "these settings are missing:\n";
+    let all = format!("{settings}{NO_CLIENT}{NO_CALLBACK}{NO_ACCOUNT}");
+    without(&mut scene, &[client[0], client[1], callback], &all).await;
+    without(&mut scene, &client, &format!("{settings}{NO_CLIENT}{NO_ACCOUNT}")).await;
+    without(&mut scene, &[callback], &format!("{settings}{NO_CALLBACK}{NO_ACCOUNT}")).await;
+    let half = "wrong settings:\n  TWITCH_CLIENT_SECRET is not set, but TWITCH_CLIENT_ID is: set both or neither\n";
+    without(&mut scene, &client[1..], half).await;
+    let half = "wrong settings:\n  TWITCH_CLIENT_ID wants the id that belongs to TWITCH_CLIENT_SECRET\n";
+    without(&mut scene, &client[..1], half).await;
+    let no_secret = "there is no webhook secret yet: start the server once with the same SHOWTIME_DATA_DIR, or set \
+        TWITCH_WEBHOOK_SECRET\n";
+    without(&mut scene, &["TWITCH_WEBHOOK_SECRET"], no_secret).await;
+    let no_server = "no server runs with the data directory .showtime: start it first (`cargo run`), since Twitch \
+        must be able to reach its callback\n";
+    without(&mut scene, &["DATABASE_URL"], no_server).await;
+}
+
+/// Runs `init` with other settings; it must fail, and say this in the end.
+async fn with(scene: &mut Scene, other: &[(&'static str, &str)], text: &str) {
+    let all = scene.settings.clone();
+    scene.settings.extend(other.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    scene.settings = all;
+    assert_eq!(said.err.lines().last(), Some(text), "{}", said.err);
+    assert_eq!(said.code, Some(1));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_once_and_with_what_to_do() {
+    let mut scene = Scene::new().await;
+    let wrong_secret = "error: Twitch does not accept this application: invalid client secret. Its client id, client \
+        secret and redirect URL must be those shown at dev.twitch.tv/console";
+    with(&mut scene, &[("TWITCH_CLIENT_SECRET", "wrong")], wrong_secret).await;
+    let wrong_id = wrong_secret.replace("client secret. Its", "client. Its");
+    with(&mut scene, &[("TWITCH_CLIENT_ID", "wrong")], &wrong_id).await;
+
+    let unused = Recorder::start(|_| Answer::status(500));
+    let (api, host) = (unused.url("/helix"), unused.url("").replace("http://", ""));
+    let unwell = format!("error: can't look up users: {host} is in trouble: Internal Server Error (500)");
+    with(&mut scene, &[("TWITCH_API_URL", &api)], &unwell).await;
+
+    let database = scene.settings["DATABASE_URL"].replace("/test_", "/no_such_");
+    let name = database.split(['/', '?']).nth(3).unwrap().to_owned();
+    let all = scene.settings.clone();
+    scene.settings.insert("DATABASE_URL", database);
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    scene.settings = all;
+    let begin = "error: the database can't be used: error returned from database: database";
+    assert!(said.err.starts_with(&format!("{begin} \"{name}\" does not exist")), "{}", said.err);
+    assert_eq!(said.err.matches("does not exist").count(), 1, "{}", said.err);
+
+    let said = scene.run(&["--channel", "nobody_at_all"]).await;
+    assert_eq!(said.err, "error: Twitch knows no channel \"nobody_at_all\"\n");
+
+    scene.twitch.mock.world.set_faults(Faults { token_revoked: 1.0, ..Faults::default() }).unwrap();
+    let dead = "error: Twitch refused to look up users: Invalid OAuth token (401: the app token was refused, a new one \
+        too: client id and secret must belong together)";
+    with(&mut scene, &[], dead).await;
+}
+
+#[tokio::test]
+async fn tokens_of_another_key_are_named_with_the_ways_out() {
+    let (mut scene, _callback) = Scene::without_server().await;
+    scene.grant().await;
+    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    let text = "error: what the database holds for \"app\" can't be decrypted with the key in SHOWTIME_ENCRYPTION_KEY: \
+        it was encrypted with another one. Restore that key, or delete the row from the table `token` and run `cargo \
+        run --bin init`";
+    with(&mut scene, &[("SHOWTIME_ENCRYPTION_KEY", &"f".repeat(64))], text).await;
+}
+
+#[tokio::test]
+async fn a_limit_is_explained_and_the_other_types_go_on() {
+    let (scene, callback) = Scene::without_server().await;
+    scene.grant().await;
+    for path in ["/a", "/b", "/c"] {
+        scene.twitch.subscribe("stream.online", "1", &callback.url(path)).await.unwrap();
+    }
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    let limit = "  maplearcade  stream.online v1: Twitch refused to create the subscription: maximum subscriptions with \
+        type and condition exceeded (429: a limit on subscriptions, not on the rate of calls: waiting can't help, \
+        deleting some can)";
+    said.has(1, &[limit, "9 of 10 subscriptions are enabled", "  3 subscriptions of other callbacks are left alone"]);
+}
+
+#[tokio::test]
+async fn a_callback_that_does_not_work_is_not_subscribed_and_a_failed_challenge_is_explained() {
+    let (mut scene, _callback) = Scene::without_server().await;
+    scene.grant().await;
+    let broken = Recorder::start(|_| Answer::status(500));
+    scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", broken.url("/callback"));
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    let unusable = format!(
+        "the callback {} can't be used: other: the callback answers 500 instead of 200 with the challenge",
+        broken.url("/callback")
+    );
+    said.has(1, &[&unusable, "0 of 10 subscriptions are enabled"]);
+    assert_eq!(scene.twitch.mock.world.subscriptions().len(), 0);
+
+    // It passes our own challenge, but none of Twitch's.
+    let fickle = Recorder::start(|request| match &request.headers["user-agent"] {
+        agent if agent.starts_with("showtime-init/") => {
+            Answer::new(200, "text/plain", request.json()["challenge"].as_str().unwrap())
+        }
+        _ => Answer::status(500),
+    });
+    scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", fickle.url("/callback"));
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    let failed = "  maplearcade  channel.follow v2: the callback did not answer Twitch's challenge as it should: `init \
+        check` finds out why";
+    said.has(1, &[failed, "0 of 10 subscriptions are enabled"]);
+    assert_eq!(said.out.matches("did not answer Twitch's challenge").count(), 10, "{}", said.out);
+}
+
+/// What Twitch answers to each wish, and what a person is told of it.
+const ANSWERS: [(&str, u16, &str, &str); 8] = [
+    (
+        "channel.update v2",
+        400,
+        "invalid condition",
+        "Twitch refused to create the subscription: invalid condition (400: Twitch does not take the request as it is; \
+         repeating it can't help)",
+    ),
+    (
+        "stream.online v1",
+        401,
+        "Invalid OAuth token",
+        "Twitch refused to create the subscription: Invalid OAuth token (401: the app token was refused, a new one \
+         too: client id and secret must belong together)",
+    ),
+    (
+        "channel.cheer v1",
+        403,
+        "subscription missing proper authorization",
+        "Twitch refused to create the subscription: subscription missing proper authorization (403: the user has not \
+         granted this application a scope that it needs); it needs bits:read: run init again and consent",
+    ),
+    (
+        "channel.raid v1",
+        410,
+        "this type was withdrawn",
+        "Twitch refused to create the subscription: this type was withdrawn (410: Twitch no longer offers this)",
+    ),
+    (
+        "stream.offline v1",
+        429,
+        "maximum total cost exceeded",
+        "Twitch refused to create the subscription: maximum total cost exceeded (429: a limit on subscriptions, not on \
+         the rate of calls: waiting can't help, deleting some can)",
+    ),
+    ("channel.subscribe v1", 500, "it broke", "can't create the subscription: HOST is in trouble: it broke (500)"),
+    (
+        "channel.subscription.end v1",
+        503,
+        "come back later",
+        "can't create the subscription: HOST is in trouble: come back later (503)",
+    ),
+    (
+        "channel.subscription.gift v1",
+        202,
+        "no subscription in it",
+        "can't create the subscription: Twitch's answer can't be read: it holds no subscription",
+    ),
+];
+
+/// A Twitch that knows one channel, and answers as above; other types are subscribed to, but
+/// `channel.follow` by somebody else at the same time.
+fn stand_in(client_id: String) -> Recorder {
+    let held: Arc<Mutex<Vec<Value>>> = Arc::default();
+    Recorder::start(move |request| {
+        let json = |status, value: Value| Answer::new(status, "application/json", &value.to_string());
+        match (request.method.as_str(), request.path.as_str()) {
+            (_, "/oauth2/token") => json(
+                200,
+                json!({ "access_token": "a", "refresh_token": "r", "expires_in": 9000, "scope": SCOPES, "token_type": "bearer" }),
+            ),
+            (_, "/oauth2/validate") => json(
+                200,
+                json!({ "client_id": client_id, "login": CHANNEL, "user_id": CHANNEL_ID, "scopes": SCOPES, "expires_in": 9000 }),
+            ),
+            (_, "/helix/users") => {
+                json(200, json!({ "data": [{ "id": CHANNEL_ID, "login": CHANNEL, "display_name": CHANNEL }] }))
+            }
+            ("GET", _) => json(
+                200,
+                json!({ "data": *held.lock().unwrap(), "total_cost": 0, "max_total_cost": 10_000, "pagination": {} }),
+            ),
+            _ => {
+                let mut wish = request.json();
+                let kind = kind(request);
+                match ANSWERS.into_iter().find(|(name, ..)| *name == kind) {
+                    Some((_, 202, ..)) => json(202, json!({ "data": [], "total_cost": 0, "max_total_cost": 0 })),
+                    Some((_, status, message, _)) => json(status, json!({ "status": status, "message": message })),
+                    None => {
+                        for (field, value) in
+                            [("id", kind.as_str()), ("status", "enabled"), ("created_at", "2026-03-01T09:00:00Z")]
+                        {
+                            wish[field] = value.into();
+                        }
+                        wish["cost"] = 0.into();
+                        held.lock().unwrap().push(wish.clone());
+                        if kind == "channel.follow v2" {
+                            return json(409, json!({ "status": 409, "message": "subscription already exists" }));
+                        }
+                        json(202, json!({ "data": [wish], "total_cost": 0, "max_total_cost": 0 }))
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// The type that is wished for.
+fn kind(request: &Request) -> String {
+    let wish = request.json();
+    format!("{} v{}", wish["type"].as_str().unwrap(), wish["version"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn whatever_twitch_answers_to_one_wish_is_told_in_words_and_stops_none_of_the_others() {
+    let (mut scene, _callback) = Scene::without_server().await;
+    scene.grant().await;
+    let twitch = stand_in(scene.settings["TWITCH_CLIENT_ID"].clone());
+    scene.settings.insert("TWITCH_API_URL", twitch.url("/helix"));
+    scene.settings.insert("TWITCH_AUTH_URL", twitch.url("/oauth2"));
+    let said = scene.run(&["--channel", CHANNEL]).await;
+    let host = twitch.url("").replace("http://", "");
+    for (kind, _, _, text) in ANSWERS {
+        said.has(1, &[&format!("  {CHANNEL}  {kind}: {}", text.replace("HOST", &host))]);
+    }
+    said.has(
+        1,
+        &[
+            "  adopted  maplearcade  channel.follow v2: it exists already",
+            "  created  maplearcade  channel.subscription.message v1",
+            "2 of 10 subscriptions are enabled",
+        ],
+    );
+    let wishes: Vec<_> =
+        twitch.requests().iter().filter(|it| it.method == "POST" && it.path.starts_with("/helix")).map(kind).collect();
+    for (wish, status, ..) in ANSWERS {
+        let times = wishes.iter().filter(|made| *made == wish).count();
+        let expected = match status {
+            401 => 2,
+            500.. => 4,
+            _ => 1,
+        };
+        assert_eq!(times, expected, "{wish}: renewed once, waited out three times, else not repeated");
+    }
+}
+
+#[tokio::test]
+async fn a_private_database_without_its_server_is_not_started() {
+    let mut scene = Scene::new().await;
+    scene.settings.remove("DATABASE_URL");
+    scene.settings.insert("SHOWTIME_DATA_DIR", "elsewhere".to_owned());
+    let said = scene.run(&["check"]).await;
+    assert!(
+        said.err.starts_with("error: no server runs with the data directory elsewhere: start it first"),
+        "{}",
+        said.err
+    );
+    assert!(!scene.place.path().join("elsewhere").exists());
+}

@@ -1,0 +1,122 @@
+//! Tokens that several servers share: refreshed once, and kept before anybody uses them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use secrecy::{ExposeSecret as _, SecretString};
+use showtime::clock::Clock;
+use showtime::config::EncryptionKey;
+use showtime::control::tokens::{Tokens, TokensError};
+use showtime::control::vault::Vault;
+use showtime::twitch::oauth::{OAuth, TokenUser, UserToken};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use url::Url;
+
+use crate::support::postgres::fresh_database;
+use crate::support::recorder::{Answer, Recorder};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, impatience};
+
+/// How many want the token at once, of each replica.
+const CALLERS: usize = 5;
+
+/// One replica's tokens, on connections of its own.
+fn replica(database: &PgConnectOptions, key: &EncryptionKey, oauth: &OAuth, clock: &Clock) -> Tokens {
+    let pool = PgPoolOptions::new().max_connections(3).acquire_timeout(Duration::from_secs(60));
+    let vault = Vault::new(key, String::new());
+    Tokens::new(pool.connect_lazy_with(database.clone()), vault, oauth.clone(), clock.clone())
+}
+
+/// Two replicas that hold this token.
+async fn replicas(oauth: &OAuth, clock: &Clock, token: &UserToken) -> [Tokens; 2] {
+    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    let replicas = [(); 2].map(|()| replica(&database, &key, oauth, clock));
+    let user = TokenUser { id: CHANNEL_ID.to_owned(), login: CHANNEL.to_owned() };
+    replicas[0].keep_user(&user, token).await.unwrap();
+    replicas
+}
+
+/// What many callers get at once.
+async fn all_at_once(replicas: &[Tokens; 2]) -> Vec<Result<UserToken, TokensError>> {
+    join_all((0..2 * CALLERS).map(|caller| replicas[caller % 2].user(CHANNEL_ID))).await
+}
+
+/// A login server that answers refreshes like this, slowly, so that all who can come do.
+fn login_server(respond: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (Recorder, OAuth, Clock) {
+    let count = AtomicU32::new(0);
+    let recorder = Recorder::start(move |_| {
+        std::thread::sleep(Duration::from_millis(300));
+        respond(count.fetch_add(1, Ordering::SeqCst))
+    });
+    let (url, clock) = (Url::parse(&recorder.url("")).unwrap(), Clock::default());
+    let (oauth, _) = clients(url.clone(), &url, impatience(), &clock);
+    (recorder, oauth, clock)
+}
+
+/// A token whose time is up.
+fn expired(clock: &Clock) -> UserToken {
+    UserToken {
+        access_token: SecretString::from("old access"),
+        refresh_token: SecretString::from("old refresh"),
+        scopes: vec!["bits:read".to_owned()],
+        expires_at: Some(clock.now() - Duration::from_secs(1)),
+    }
+}
+
+#[tokio::test]
+async fn however_many_want_an_expired_token_one_asks_and_all_get_the_new_one() {
+    let (login_server, oauth, clock) = login_server(|count| {
+        let token = format!(
+            r#"{{"access_token":"access {count}","refresh_token":"refresh {count}","expires_in":9000,"token_type":"bearer"}}"#
+        );
+        Answer::new(200, "application/json", &token)
+    });
+    let replicas = replicas(&oauth, &clock, &expired(&clock)).await;
+    for token in all_at_once(&replicas).await {
+        let token = token.unwrap();
+        assert_eq!(token.access_token.expose_secret(), "access 0");
+        assert_eq!(token.refresh_token.expose_secret(), "refresh 0");
+        assert_eq!(token.scopes, ["bits:read"]);
+    }
+    let requests = login_server.requests();
+    assert_eq!(requests.len(), 1, "one refresh");
+    let form = String::from_utf8(requests[0].body.clone()).unwrap();
+    assert!(form.contains("grant_type=refresh_token") && form.contains("refresh_token=old+refresh"), "{form}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_good_for_one_use_is_used_once_each_time() {
+    let twitch = Twitch::start().await;
+    let token = twitch.consent(&["bits:read"]).await;
+    let replicas = replicas(&twitch.oauth, &twitch.clock, &token).await;
+    let mut last = token.access_token.expose_secret().to_owned();
+    for _ in 0..3 {
+        twitch.clock.advance(time::Duration::hours(4));
+        let tokens: Vec<_> = all_at_once(&replicas).await.into_iter().map(Result::unwrap).collect();
+        let new = tokens[0].access_token.expose_secret();
+        assert_ne!(new, last);
+        assert!(tokens.iter().all(|token| token.access_token.expose_secret() == new));
+        assert_eq!(twitch.oauth.validate(&tokens[0].access_token).await.unwrap().scopes, ["bits:read"]);
+        last = new.to_owned();
+    }
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_refused_is_not_tried_by_anybody_else() {
+    let refusal = r#"{"error":"Bad Request","status":400,"message":"Invalid refresh token"}"#;
+    let (login_server, oauth, clock) = login_server(move |_| Answer::new(400, "application/json", refusal));
+    let replicas = replicas(&oauth, &clock, &expired(&clock)).await;
+    for _ in 0..2 {
+        for token in all_at_once(&replicas).await {
+            assert_eq!(
+                token.unwrap_err().to_string(),
+                format!(
+                    "{CHANNEL_ID} has to consent (again): Twitch refuses the refresh token: Invalid refresh token; run \
+                     `cargo run --bin init`"
+                )
+            );
+        }
+    }
+    assert_eq!(login_server.requests().len(), 1, "asked once, and not again later");
+}
