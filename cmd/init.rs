@@ -113,6 +113,9 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     let is_complete = wishes.wait(session, failures).await?;
     session.tokens.keep_app(&app).await?;
     session.announce().await?;
+    if is_complete && !session.until_server_agrees().await? {
+        println!("the server does not show all of them as enabled yet: see its /status");
+    }
     Ok(is_complete && is_reachable)
 }
 

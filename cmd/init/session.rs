@@ -11,6 +11,7 @@ use showtime::control::tokens::Tokens;
 use showtime::control::vault::Vault;
 use showtime::control::wanted;
 use showtime::store::local::{self, LocalError};
+use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::{migrations, tokens};
 use showtime::twitch::app_token::AppTokens;
@@ -24,6 +25,10 @@ use url::Url;
 
 /// How long the database may take to answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the server may take to see what has changed, and how often to look whether it has.
+const SERVER_PATIENCE: time::Duration = time::Duration::seconds(5);
+const SERVER_PAUSE: Duration = Duration::from_millis(50);
 
 /// The configuration, connected.
 pub(crate) struct Session {
@@ -120,9 +125,26 @@ impl Session {
         Ok(())
     }
 
-    /// Tells the server that there is something new.
+    /// Lets the server look at Twitch's list at once.
     pub(crate) async fn announce(&self) -> Result<()> {
         Ok(served_channels::announce(&mut *self.pool.acquire().await?).await?)
+    }
+
+    /// Waits until the server shows that everything is enabled; false if it does not within
+    /// [`SERVER_PATIENCE`].
+    pub(crate) async fn until_server_agrees(&self) -> Result<bool> {
+        let mut connection = self.pool.acquire().await?;
+        let until = self.clock.now() + SERVER_PATIENCE;
+        loop {
+            let (_, count) = health::wanted(&mut connection, 0).await?;
+            if count.total > 0 && count.enabled == count.total {
+                return Ok(true);
+            }
+            if self.clock.now() > until {
+                return Ok(false);
+            }
+            self.clock.sleep(SERVER_PAUSE).await;
+        }
     }
 
     /// Notes that the server is to serve nobody.

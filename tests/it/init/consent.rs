@@ -1,7 +1,8 @@
 //! Consent that is given, denied, forged, or can't be waited for.
 
-use super::{SCOPES, Scene, until};
+use super::{SCOPES, Scene};
 use crate::support::twitch::CHANNEL;
+use crate::support::until;
 use showtime::mock::server::MockConfig;
 
 const NO_FOLLOWS: &str = "  maplearcade  channel.follow v2: Twitch refused to create the subscription: subscription \
