@@ -9,6 +9,7 @@ mod events;
 mod fallback;
 mod health;
 mod page;
+mod pages;
 pub mod problem;
 mod query;
 mod viewers;
@@ -111,6 +112,7 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .app_data(web::PathConfig::default().error_handler(|error, _| Error::from(error).into()))
             .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
             .configure(docs::pages)
+            .configure(pages::pages)
             .wrap(actix_web::middleware::from_fn(fallback::head_as_get))
             .default_service(web::to(fallback::nothing_here));
         cfg.service(api);
