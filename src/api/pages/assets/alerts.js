@@ -3,7 +3,7 @@
 import { tokenInAddress } from './api.js';
 import { Cursor } from './cursor.js';
 import { Feed } from './feed.js';
-import { NO_TOKEN, aboutRefusal, aboutSettings, hint } from './hint.js';
+import { aboutSettings, begin, tell } from './hint.js';
 import { Queue } from './queue.js';
 import { alertSettings } from './settings.js';
 import { show } from './stage.js';
@@ -25,17 +25,13 @@ const feed = new Feed({
   token: tokenInAddress(),
   cursor: cursor.value,
   on: {
-    event: (name, alert, id) => {
-      if (name === 'alert' && !isOld(alert)) queue.push({ alert, id });
-    },
-    position: id => {
-      if (queue.isIdle) cursor.moveTo(id);
-    },
+    event: (_, alert, id) => isOld(alert) ? passOver(id) : queue.push({ alert, id }),
+    position: passOver,
     resync: newest => {
       queue.clear();
       cursor.reset(newest);
     },
-    state: (state, problem) => hint(state === 'refused' ? [...complaints, aboutRefusal(problem)] : complaints),
+    state: (state, problem) => tell(state, problem, complaints),
   },
 });
 
@@ -44,7 +40,9 @@ function isOld(alert) {
   return !alert.is_replay && feed.now() - Date.parse(alert.occurred_at) > settings.max_age * 60_000;
 }
 
-hint(tokenInAddress() ? complaints : [...complaints, NO_TOKEN]);
-if (tokenInAddress()) feed.start();
-// A new token behind # does not load the page anew by itself.
-addEventListener('hashchange', () => location.reload());
+/** Nothing is to be shown up to there, unless something before it still waits. */
+function passOver(id) {
+  if (queue.isIdle) cursor.moveTo(id);
+}
+
+begin(feed, complaints);

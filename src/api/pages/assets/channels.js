@@ -115,7 +115,7 @@ class Card {
   }
 
   #segmentForm(channel) {
-    const [title, reference] = [this.#field(channel, 'title', true), this.#field(channel, 'reference', false)];
+    const [title, reference] = [this.#field(channel, 'title', 140, true), this.#field(channel, 'reference', 500, false)];
     const start = async event => {
       event.preventDefault();
       const body = { title: title.value.trim(), ...reference.value.trim() && { reference: reference.value.trim() } };
@@ -130,8 +130,8 @@ class Card {
         element('button', { type: 'submit' }, 'Start')));
   }
 
-  #field(channel, name, required) {
-    return element('input', { id: `segment-${name}-${channel.id}`, name, required, autocomplete: 'off', maxlength: 200 });
+  #field(channel, name, maxlength, required) {
+    return element('input', { id: `segment-${name}-${channel.id}`, name, maxlength, required, autocomplete: 'off' });
   }
 
   async #loadBroadcasts() {

@@ -5,14 +5,14 @@ import { readable } from './color.js';
 import { Cursor } from './cursor.js';
 import { element } from './dom.js';
 import { Feed } from './feed.js';
-import { NO_TOKEN, aboutRefusal, aboutSettings, hint } from './hint.js';
+import { aboutSettings, begin, tell } from './hint.js';
 import { chatSettings } from './settings.js';
 
 const { settings, problems } = chatSettings(new URLSearchParams(location.search));
 const list = document.getElementById('messages');
 const complaints = aboutSettings(problems);
 const cursor = new Cursor('chat', settings.channel);
-const movement = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'static' : 'default';
+const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 const handlers = {
   message: message => {
@@ -40,7 +40,7 @@ const feed = new Feed({
       list.replaceChildren();
       cursor.reset(newest);
     },
-    state: (state, problem) => hint(state === 'refused' ? [...complaints, aboutRefusal(problem)] : complaints),
+    state: (state, problem) => tell(state, problem, complaints),
   },
 });
 
@@ -48,20 +48,21 @@ function remove(isMeant) {
   for (const item of [...list.children]) if (isMeant(item)) item.remove();
 }
 
-function line(message) {
-  const name = element('span', { class: 'name' }, message.user.display_name);
-  name.style.color = readable(message.color);
-  const data = { 'data-message': message.message_id, 'data-user': message.user.id, 'data-channel': message.channel.id };
-  return element('li', data, name, ' ', element('span', { class: 'said' }, ...message.fragments.map(piece)));
+/** What Twitch tells the chat stands before what somebody wrote beside it. */
+function line({ message_id, user, channel, color, notice, fragments }) {
+  const name = element('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
+  name.style.color = readable(color);
+  return element('li', { 'data-message': message_id, 'data-user': user?.id, 'data-channel': channel.id },
+    notice?.text ? element('p', { class: 'notice' }, notice.text) : null,
+    ...fragments.length > 0 ? [name, ' ', element('span', { class: 'said' }, ...fragments.map(piece))] : []);
 }
 
 /** Emotes are pictures of Twitch's; everything else is text. */
-function piece({ type, text, emote }) {
-  if (type !== 'emote' || !/^\w+$/.test(emote?.id ?? '')) return text;
-  const source = `https://static-cdn.jtvnw.net/emoticons/v2/${emote.id}/${movement}/dark/2.0`;
+function piece({ text, emote }) {
+  if (!/^\w+$/.test(emote?.id ?? '')) return text;
+  const format = isStill || !emote.formats?.includes('animated') ? 'static' : 'animated';
+  const source = `https://static-cdn.jtvnw.net/emoticons/v2/${emote.id}/${format}/dark/2.0`;
   return element('img', { class: 'emote', src: source, alt: text, title: text });
 }
 
-hint(tokenInAddress() ? complaints : [...complaints, NO_TOKEN]);
-if (tokenInAddress()) feed.start();
-addEventListener('hashchange', () => location.reload());
+begin(feed, complaints);

@@ -1,0 +1,22 @@
+//! The pages in a real, headless Chromium. Skipped, loudly, where it is not installed.
+
+mod axe;
+mod chromium;
+mod dashboard;
+mod kill;
+mod modules;
+mod overlay;
+mod screenshots;
+
+use std::time::Duration;
+
+/// For everything that a test waits for: a browser on a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Says that a test did not run, and what it wants. Past the harness, which keeps what a test that
+/// passes prints to itself.
+fn skip(wanted: &str) {
+    use std::io::Write as _;
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: it wants {wanted}");
+}
