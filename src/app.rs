@@ -15,11 +15,13 @@ use tokio::task::JoinHandle;
 use crate::api;
 use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
+use crate::control::access::{self, Access, OwnToken, TwitchSignIn};
 use crate::control::reconcile::Reconciler;
 use crate::control::tokens::Tokens;
 use crate::control::vault::Vault;
 use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
+use crate::metrics::Metrics;
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
@@ -88,11 +90,12 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
-    preparing: Option<JoinHandle<Result<(), AppError>>>,
-    /// What acts on Twitch; nothing, unless an application is configured.
+    preparing: Option<Preparing>,
+    /// What goes on beside: most of it acts on Twitch, if an application is configured.
     tasks: Tasks,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
+    token: Option<OwnToken>,
 }
 
 impl App {
@@ -129,18 +132,33 @@ impl App {
         let addr = listener.local_addr()?;
         let client = config.twitch.client.as_ref();
         let application = client.map(|client| Application::new(client, config, &clock)).transpose()?;
-        let preparing = prepare(database.clone(), config.migrate).await?;
+        let (preparing, token) = prepare(database.clone(), config, &clock).await?;
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(POOL_TIMEOUT)
             .connect_lazy_with(for_readers(database.clone()));
         let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
-        let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
+        let metrics = Metrics::default();
+        let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone(), metrics: metrics.clone() };
+        let sign_in = application.as_ref().map(|application| TwitchSignIn {
+            oauth: application.oauth.clone(),
+            channel_name: config.twitch.channel_name.clone(),
+        });
+        let access = Arc::new(Access::new(pool.clone(), clock.clone(), sign_in));
         let (trouble, troubles) = watch::channel(None);
-        let context =
-            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
+        let context = api::Context {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            webhook,
+            access: access.clone(),
+            cors_origins: config.cors_origins.clone(),
+            metrics,
+            setup: config.into(),
+            troubles,
+        };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
+        tasks.spawn("noting of tokens' use", access.note_use());
         if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {
             let reconciler = Reconciler {
                 database,
@@ -168,6 +186,7 @@ impl App {
             tasks,
             pool,
             postgres: None,
+            token,
         })
     }
 
@@ -175,6 +194,13 @@ impl App {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The access token that is in the data directory, if one is, or was to be put there. A database
+    /// that is away at start tells nothing of tokens; then the log says where it was put.
+    #[must_use]
+    pub fn token(&self) -> Option<&OwnToken> {
+        self.token.as_ref()
     }
 
     /// Runs until `shutdown` is ready, then answers what was accepted and stops everything.
@@ -265,39 +291,78 @@ fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppErro
     Ok(server)
 }
 
-/// Makes sure that the database is there and migrated. If it is away, goes on trying in a task.
+/// The preparation that goes on in the background, if the database is away.
+type Preparing = JoinHandle<Result<(), AppError>>;
+
+/// Makes sure that the database is there and migrated, and that somebody has an access token. If
+/// the database is away, goes on trying in a task.
 async fn prepare(
     database: PgConnectOptions,
-    migrate: bool,
-) -> Result<Option<JoinHandle<Result<(), AppError>>>, AppError> {
-    match prepare_once(&database, migrate).await {
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Option<Preparing>, Option<OwnToken>), AppError> {
+    match prepare_once(&database, config, clock).await {
         Err(AppError::Database(error)) if is_passing(&error) => {
             tracing::warn!(%error, "the database is away; waiting for it");
-            Ok(Some(tokio::spawn(async move {
+            let (config, clock) = (config.clone(), clock.clone());
+            let preparing = tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(DATABASE_PAUSE).await;
-                    match prepare_once(&database, migrate).await {
+                    match prepare_once(&database, &config, &clock).await {
                         Err(AppError::Database(error)) if is_passing(&error) => {}
-                        outcome => return outcome.inspect(|()| tracing::info!("the database is there")),
+                        outcome => {
+                            tell_of(outcome?.as_ref(), &config);
+                            return Ok(());
+                        }
                     }
                 }
-            })))
+            });
+            Ok((Some(preparing), None))
         }
-        outcome => outcome.map(|()| None),
+        outcome => outcome.map(|token| (None, token)),
     }
 }
 
-async fn prepare_once(database: &PgConnectOptions, migrate: bool) -> Result<(), AppError> {
+/// Where nobody waits for a token any more, the log says where it is, but never what it is.
+fn tell_of(token: Option<&OwnToken>, config: &Config) {
+    tracing::info!("the database is there");
+    let path = config.own_token_file();
+    match token {
+        Some(OwnToken { unkept: Some(error), .. }) => tracing::error!(
+            %error,
+            "an access token was made, but can't be put into {}: make another with `cargo run --bin token create`",
+            path.display()
+        ),
+        Some(OwnToken { unkept: None, .. }) => tracing::info!("an access token is in {}", path.display()),
+        None => {}
+    }
+}
+
+async fn prepare_once(
+    database: &PgConnectOptions,
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<OwnToken>, AppError> {
     let timed_out = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     let connecting = tokio::time::timeout(POOL_TIMEOUT, database.connect());
     let mut connection = connecting.await.map_err(timed_out).flatten().map_err(AppError::Database)?;
-    if migrate {
+    if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) if is_passing(&error) => AppError::Database(error),
             error => AppError::Migrate(error),
         })?;
     }
-    connection.close().await.map_err(AppError::Database)
+    let token = match access::find_or_make(&mut connection, config, clock).await {
+        Err(error) if is_passing(&error) => return Err(AppError::Database(error)),
+        // Migrations may be missing, which `/readyz` tells.
+        Err(error) => {
+            tracing::warn!(%error, "access tokens can't be used yet");
+            None
+        }
+        Ok(token) => token,
+    };
+    connection.close().await.map_err(AppError::Database)?;
+    Ok(token)
 }
 
 /// Whether waiting can help: not when a password, a role or a database is wrong (`PostgreSQL`
@@ -313,7 +378,7 @@ fn is_passing(error: &sqlx::Error) -> bool {
 }
 
 /// Never ready while the preparation goes on or after it succeeded.
-async fn prepared(preparing: &mut Option<JoinHandle<Result<(), AppError>>>) -> AppError {
+async fn prepared(preparing: &mut Option<Preparing>) -> AppError {
     if let Some(task) = preparing {
         let outcome = task.await;
         *preparing = None;

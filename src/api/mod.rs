@@ -1,6 +1,7 @@
 //! The HTTP API: its routes, its description of itself, and what all handlers share. One file per
 //! resource; each handler's answer is described right above it.
 
+mod access;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -8,12 +9,14 @@ mod docs;
 mod events;
 mod fallback;
 mod health;
+mod metrics;
 mod page;
 mod pages;
 pub mod problem;
 mod query;
 mod viewers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
@@ -25,7 +28,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
+use crate::control::access::Access;
 use crate::control::status::Setup;
+use crate::metrics::Metrics;
 use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
@@ -40,6 +45,12 @@ pub struct Context {
     pub clock: Clock,
     /// What takes in Twitch's messages.
     pub webhook: Webhook,
+    /// Who may call what.
+    pub access: Arc<Access>,
+    /// The origins of web pages that may read; `*` alone for all.
+    pub cors_origins: Vec<String>,
+    /// What `/metrics` tells.
+    pub metrics: Metrics,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -65,7 +76,7 @@ impl Context {
             cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
             the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
             it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
-            parameters are errors.",
+            parameters are errors.\n\nMost of it wants an access token, as `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
     // utoipa does not collect what is reached through `IntoResponses` alone.
@@ -94,19 +105,23 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
+        .service(metrics::get_metrics)
         .service(docs::get_openapi);
 }
 
 /// The specification, made from the same [`routes`] that the server mounts.
 #[must_use]
 pub fn spec() -> utoipa::openapi::OpenApi {
-    actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1
+    let mut spec = actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
+    access::describe(&mut spec);
+    spec
 }
 
 /// Mounts everything that is served. Nothing can be mounted behind it: it also answers for the
 /// paths that there are not.
 pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |cfg| {
+        let cors = access::cors(&ctx.cors_origins);
         let api = web::scope("")
             .app_data(ctx)
             .app_data(web::PathConfig::default().error_handler(|error, _| Error::from(error).into()))
@@ -114,6 +129,9 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .configure(docs::pages)
             .configure(pages::pages)
             .wrap(actix_web::middleware::from_fn(fallback::head_as_get))
+            // The last to be wrapped is the first to see a request.
+            .wrap(actix_web::middleware::from_fn(access::guard))
+            .wrap(cors)
             .default_service(web::to(fallback::nothing_here));
         cfg.service(api);
     }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::error::PathError;
 use actix_web::http::{Method, StatusCode, header};
@@ -13,6 +14,8 @@ use serde_json::json;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
+use super::access::challenge;
+use crate::control::access::{Denial, Scope};
 use crate::control::status::waiting_migrations;
 use crate::ingest::IngestError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
@@ -63,6 +66,38 @@ pub enum Error {
         /// Those that there are.
         allowed: Vec<String>,
     },
+    /// Nobody said who asks.
+    #[error(
+        "this wants an access token, as `Authorization: Bearer TOKEN`. The first is in the file `token` of the \
+         server's data directory; `cargo run --bin token create` makes more"
+    )]
+    TokenMissing,
+    /// Somebody tried to.
+    #[error("the header Authorization is there more than once, or is not of the form `Bearer TOKEN`")]
+    TokenUnreadable,
+    /// The token does not count.
+    #[error(
+        "the token is not known here: mistyped, revoked, of another server, or Twitch's for somebody whose channel is \
+         not served. `cargo run --bin token list` shows which there are"
+    )]
+    TokenUnknown,
+    /// The token counts, but not for this.
+    #[error(
+        "the token's scope is {}, but this wants {needed}: `cargo run --bin token create --name NAME --scope {needed}` \
+         makes such a token", .held.as_str(), needed = .needed.as_str()
+    )]
+    ScopeTooSmall {
+        /// The token's.
+        held: Scope,
+        /// What would do.
+        needed: Scope,
+    },
+    /// Wrong tokens, again and again.
+    #[error("too many wrong tokens came from this address: wait for {} s", seconds(*.0))]
+    TooManyFailures(Duration),
+    /// Whether a token of Twitch's counts is not known now.
+    #[error("Twitch can't be asked about this token now; the request can be repeated")]
+    TwitchUnavailable,
     /// The database is away, or slow.
     #[error("the database can't be reached or does not answer in time; the request can be repeated")]
     Unavailable(#[source] Option<sqlx::Error>),
@@ -80,6 +115,22 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if store::read::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => Self::TokenUnknown,
+            Denial::TooMany(wait) => Self::TooManyFailures(wait),
+            // The table may be missing, since migrations may.
+            Denial::Unavailable(error) => Self::Unavailable(error),
+            Denial::TwitchUnavailable(error) => {
+                let error = error.map_or_else(|| "no answer in time".to_owned(), |error| error.to_string());
+                tracing::warn!(error, "a token of Twitch's can't be checked");
+                Self::TwitchUnavailable
+            }
+        }
     }
 }
 
@@ -131,6 +182,21 @@ impl Error {
             Self::UnknownParameters { .. } => {
                 (StatusCode::BAD_REQUEST, "urn:showtime:problem:unknown-parameter", "Unknown parameter")
             }
+            Self::TokenMissing => {
+                (StatusCode::UNAUTHORIZED, "urn:showtime:problem:token-missing", "Access token missing")
+            }
+            Self::TokenUnreadable | Self::TokenUnknown => {
+                (StatusCode::UNAUTHORIZED, "urn:showtime:problem:token-invalid", "Access token invalid")
+            }
+            Self::ScopeTooSmall { .. } => {
+                (StatusCode::FORBIDDEN, "urn:showtime:problem:scope-too-small", "Scope too small")
+            }
+            Self::TooManyFailures(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "urn:showtime:problem:too-many-failures", "Too many wrong tokens")
+            }
+            Self::TwitchUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:twitch-unavailable", "Twitch unavailable")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
             }
@@ -170,12 +236,23 @@ impl ResponseError for Error {
         if let Self::MethodNotAllowed { allowed, .. } = self {
             response.insert_header((header::ALLOW, List(allowed).to_string()));
         }
+        if let Some(challenge) = challenge(self) {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if let Self::TooManyFailures(wait) = self {
+            response.insert_header((header::RETRY_AFTER, seconds(*wait)));
+        }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
         }
         // Not `.json`, which would look for a JSON content type.
         response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
     }
+}
+
+/// Rounded up.
+fn seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
 /// What every operation can answer: its parameters were wrong.

@@ -1,5 +1,6 @@
 //! What keeps the server in working order, and says whether it is.
 
+pub mod access;
 pub mod attempt;
 pub mod consent;
 pub mod probe;

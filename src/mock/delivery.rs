@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -119,11 +120,15 @@ impl Sender {
     }
 
     /// Asks the server of this callback (`GET channels/{id}` beside it) which stream of a channel
-    /// is live.
+    /// is live, with a token of the server's.
     ///
     /// # Errors
     /// If the answer is none that a showtime server gives.
-    pub async fn live_stream(&self, channel_id: &str) -> Result<Option<String>, DeliveryError> {
+    pub async fn live_stream(
+        &self,
+        channel_id: &str,
+        token: Option<&SecretString>,
+    ) -> Result<Option<String>, DeliveryError> {
         #[derive(Deserialize)]
         struct Channel {
             stream: Option<Stream>,
@@ -134,7 +139,11 @@ impl Sender {
         }
         let broken = |reason: String| DeliveryError::Broken { url: self.callback.clone(), reason };
         let url = self.callback.join(&format!("channels/{channel_id}")).map_err(|error| broken(error.to_string()))?;
-        let response = self.client.get(url).send().await.map_err(|error| self.failed(&error))?;
+        let mut request = self.client.get(url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}

@@ -6,6 +6,7 @@
     reason = "helpers of tests, outside of test functions, may fail the test as well"
 )]
 
+mod access;
 mod api;
 mod callback;
 mod env_example;
@@ -15,6 +16,7 @@ mod health;
 mod helix;
 mod judge;
 mod local_db;
+mod metrics;
 mod migrations;
 mod mock;
 mod oauth;

@@ -1,6 +1,7 @@
 //! The real `server` and `simulate`, as a person runs them: child processes in an empty directory,
 //! with nothing in the environment but PATH and HOME.
 
+mod access;
 mod commands;
 mod ending;
 mod refusals;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server");
+const TOKEN: &str = env!("CARGO_BIN_EXE_token");
 const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
 
 /// Settings, beside the port, which is always a free one unless they say otherwise.
@@ -84,14 +86,17 @@ impl Place {
             log
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("it starts").unwrap();
-        let Some((_, addr)) = line.trim().split_once("http://") else {
-            panic!("{line:?} {}", log.await.unwrap());
+        let mut banner = String::new();
+        while !banner.contains("health:") && timeout(PATIENCE, stdout.read_line(&mut banner)).await.unwrap().unwrap() > 0
+        {
+        }
+        let Some((_, addr)) = banner.lines().next().and_then(|line| line.split_once("http://")) else {
+            panic!("{banner:?} {}", log.await.unwrap());
         };
         let addr = addr.parse().unwrap();
+        let token = banner.split_once("#token=").and_then(|(_, rest)| rest.lines().next()).map(str::to_owned);
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Serving { place: self, child, addr, client, log, _stdout: stdout }
+        Serving { place: self, child, addr, banner, token, client, log, _stdout: stdout }
     }
 
     /// The command lines of all processes that name this directory: a Postgres, its watchdog.
@@ -108,6 +113,10 @@ struct Serving<'a> {
     place: &'a Place,
     child: Child,
     addr: SocketAddr,
+    /// What it prints at its start.
+    banner: String,
+    /// What that tells to use.
+    token: Option<String>,
     client: reqwest::Client,
     log: JoinHandle<String>,
     _stdout: BufReader<ChildStdout>,
@@ -118,13 +127,18 @@ impl Serving<'_> {
         format!("http://{}{path}", self.addr)
     }
 
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let token = self.token.as_deref().unwrap_or_default();
+        self.client.get(self.url(path)).bearer_auth(token).send().await.unwrap()
+    }
+
     async fn status(&self, path: &str) -> u16 {
-        self.client.get(self.url(path)).send().await.unwrap().status().as_u16()
+        self.get(path).await.status().as_u16()
     }
 
     /// The document at a path that must be there.
     async fn json(&self, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).send().await.unwrap();
+        let answer = self.get(path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
