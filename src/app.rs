@@ -16,6 +16,7 @@ use crate::api;
 use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
 use crate::control::reconcile::Reconciler;
+use crate::control::test_event::{TestEventError, Tester};
 use crate::control::tokens::Tokens;
 use crate::control::vault::Vault;
 use crate::control::wanted;
@@ -73,6 +74,9 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
+    /// What sends test events can't be made.
+    #[error("test events can't be sent: {0}")]
+    Tester(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] Outage),
@@ -137,8 +141,9 @@ impl App {
         let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
         let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
         let (trouble, troubles) = watch::channel(None);
+        let tester = Tester::new(addr, secret.clone(), clock.clone())?;
         let context =
-            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
+            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, tester, setup: config.into(), troubles };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
         if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {

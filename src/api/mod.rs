@@ -1,6 +1,7 @@
 //! The HTTP API: its routes, its description of itself, and what all handlers share. One file per
 //! resource; each handler's answer is described right above it.
 
+mod body;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -11,6 +12,8 @@ mod health;
 mod page;
 pub mod problem;
 mod query;
+mod segments;
+mod test_events;
 mod viewers;
 
 use std::time::Duration;
@@ -25,6 +28,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::status::Setup;
+use crate::control::test_event::Tester;
 use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
@@ -39,6 +43,8 @@ pub struct Context {
     pub clock: Clock,
     /// What takes in Twitch's messages.
     pub webhook: Webhook,
+    /// What sends test events.
+    pub tester: Tester,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -73,6 +79,7 @@ impl Context {
         (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
+        (name = "segments", description = "What was on, as the broadcaster marked it: a tape, a game, a guest"),
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message from Twitch, as it came"),
         (name = "health", description = "Whether the server works, and what to do if not"),
@@ -87,9 +94,15 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(channels::get_channel)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)
+        .service(segments::list_segments)
+        .service(segments::begin_segment)
+        .service(segments::get_segment)
+        .service(segments::end_segment)
         .service(viewers::list_viewers)
         .service(events::list_events)
         .service(events::get_event)
+        .service(test_events::replay_event)
+        .service(test_events::send_test_event)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
