@@ -168,7 +168,12 @@ pub(super) async fn list_broadcasts(
         })
         .await?;
     let now = ctx.clock.now();
-    Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.started_at, &row.id), |row| Broadcast::new(row, &parts, now))))
+    Ok(Json(Page::new(
+        rows,
+        limit,
+        |row| Cursor::behind(row.started_at, &row.id),
+        |row| Broadcast::new(row, &parts, now),
+    )))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -106,9 +106,9 @@ impl RunningSegment {
 
 impl From<read::channels::Channel> for Channel {
     fn from(row: read::channels::Channel) -> Self {
+        let segment = RunningSegment::of(&row);
         let category = row.category_id.filter(|id| !id.is_empty()).zip(row.category_name);
         let stream = row.stream_id.zip(row.stream_started_at);
-        let segment = RunningSegment::of(&row);
         let broadcast = row.broadcast_id.zip(row.broadcast_started_at);
         Self {
             id: row.id,

@@ -129,8 +129,9 @@ struct BeginSegment {
     request_body(content = BeginSegment,
         example = json!({ "title": "Tape 12: holiday in the snow", "reference": "https://example.com/tapes/12" })),
     responses(
-        (status = CREATED, description = "It is on", body = Segment, example = json!(Segment::example()),
-            headers(("Location" = String, description = "Where it can be got"))),
+        (status = CREATED, description = "It is on", body = Segment,
+            headers(("Location" = String, description = "Where it can be got")),
+            example = json!(Segment::example())),
         BadBody,
         NotFound,
         ServerErrors,

@@ -43,7 +43,9 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     // These tables grow from nothing, and statistics come only after the commit: plans would be
     // made for empty ones.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
-    sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription").execute(&mut *conn).await?;
+    sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription")
+        .execute(&mut *conn)
+        .await?;
     let (mut after, mut count) = (0, 0);
     loop {
         let (facts, last) = log::facts_after(conn, after, REBUILD_BATCH).await?;

@@ -35,7 +35,7 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
         note(&mut moments, &segment.channel_id, segment.began.as_ref().map(|began| began.at));
     }
     streams.extend(streams::from_broadcast_before(conn, &moments).await?);
-    for stream in streams.values().filter(|stream| moments.contains_key(&stream.channel_id)) {
+    for stream in streams.values() {
         note(&mut moments, &stream.channel_id, stream.began.as_ref().map(|began| began.at));
     }
     let ends = streams::ends_since(conn, &moments).await?;

@@ -81,8 +81,7 @@ mod tests {
         let broadcaster =
             Broadcaster { id: ident("141981764"), login: ident("twitchdev"), display_name: ident("TwitchDev") };
         let mark = Mark::Begin { title: "Tape 12", reference: None };
-        let mut marked =
-            Marked { broadcaster: &broadcaster, segment_id: "s-1", at: OffsetDateTime::UNIX_EPOCH, mark };
+        let mut marked = Marked { broadcaster: &broadcaster, segment_id: "s-1", at: OffsetDateTime::UNIX_EPOCH, mark };
         let message = Message::marked(&marked).unwrap();
         assert_eq!((message.id.as_str(), message.message_type.as_str()), ("showtime.segment.begin:s-1", "segment"));
         assert_eq!((message.content.kind(), message.content.version()), (Some("showtime.segment.begin"), Some("1")));

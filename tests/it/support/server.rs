@@ -132,6 +132,18 @@ impl Server {
         self.answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
     }
 
+    /// Posts JSON.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.post_as(path, Some("application/json"), &body.to_string()).await
+    }
+
+    /// Posts a body that is said to be of this type.
+    pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
+        let request = self.client.post(self.url(path)).body(body.to_owned());
+        let request = content_type.into_iter().fold(request, |request, said| request.header("content-type", said));
+        self.answer(request).await
+    }
+
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status(), response.headers().clone());
