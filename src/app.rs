@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
 use crate::control::access::{self, Access, OwnToken, TwitchSignIn};
 use crate::control::reconcile::Reconciler;
+use crate::control::test_event::{TestEventError, Tester};
 use crate::control::tokens::Tokens;
 use crate::control::vault::Vault;
 use crate::control::wanted;
@@ -75,6 +76,9 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
+    /// What sends test events can't be made.
+    #[error("test events can't be sent: {0}")]
+    Tester(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] Outage),
@@ -146,11 +150,13 @@ impl App {
         });
         let access = Arc::new(Access::new(pool.clone(), clock.clone(), sign_in));
         let (trouble, troubles) = watch::channel(None);
+        let tester = Tester::new(addr, secret.clone(), clock.clone())?;
         let context = api::Context {
             pool: pool.clone(),
             clock: clock.clone(),
             webhook,
             access: access.clone(),
+            tester,
             cors_origins: config.cors_origins.clone(),
             metrics,
             setup: config.into(),

@@ -153,10 +153,7 @@ pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
 static REFUSALS: LazyLock<[(String, utoipa::openapi::RefOr<utoipa::openapi::Response>); 3]> = LazyLock::new(|| {
     [
         described("There is no token, or one that does not count.", &Error::TokenMissing),
-        described(
-            "The token's scope is too small.",
-            &Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin },
-        ),
+        described("The token's scope is too small.", &Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin }),
         described(
             "Too many wrong tokens came from the same address; wait for `Retry-After` seconds.",
             &Error::TooManyFailures(std::time::Duration::from_secs(1)),

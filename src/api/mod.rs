@@ -2,6 +2,7 @@
 //! resource; each handler's answer is described right above it.
 
 mod access;
+mod body;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -14,6 +15,8 @@ mod page;
 mod pages;
 pub mod problem;
 mod query;
+mod segments;
+mod test_events;
 mod viewers;
 
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::access::Access;
 use crate::control::status::Setup;
+use crate::control::test_event::Tester;
 use crate::metrics::Metrics;
 use crate::sources::webhook::Webhook;
 
@@ -51,6 +55,8 @@ pub struct Context {
     pub cors_origins: Vec<String>,
     /// What `/metrics` tells.
     pub metrics: Metrics,
+    /// What sends test events.
+    pub tester: Tester,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -85,6 +91,7 @@ impl Context {
         (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
+        (name = "segments", description = "What was on, as the broadcaster marked it: a tape, a game, a guest"),
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message from Twitch, as it came"),
         (name = "health", description = "Whether the server works, and what to do if not"),
@@ -99,9 +106,15 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(channels::get_channel)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)
+        .service(segments::list_segments)
+        .service(segments::begin_segment)
+        .service(segments::get_segment)
+        .service(segments::end_segment)
         .service(viewers::list_viewers)
         .service(events::list_events)
         .service(events::get_event)
+        .service(test_events::replay_event)
+        .service(test_events::send_test_event)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
@@ -112,7 +125,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
 /// The specification, made from the same [`routes`] that the server mounts.
 #[must_use]
 pub fn spec() -> utoipa::openapi::OpenApi {
-    let mut spec = actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
+    let mut spec =
+        actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
     access::describe(&mut spec);
     spec
 }

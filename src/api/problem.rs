@@ -98,6 +98,23 @@ pub enum Error {
     /// Whether a token of Twitch's counts is not known now.
     #[error("Twitch can't be asked about this token now; the request can be repeated")]
     TwitchUnavailable,
+    /// The body isn't said to be JSON, but this, or nothing.
+    #[error("the body must be JSON: send `Content-Type: application/json`{}", instead(.0.as_deref()))]
+    UnsupportedMediaType(Option<String>),
+    /// The body is no JSON object.
+    #[error("the body can't be read as a JSON object: {0}")]
+    InvalidBody(String),
+    /// A field of the body can't be what it should be.
+    #[error("the field `{name}` of the body can't be taken: {reason}")]
+    InvalidField {
+        /// Its path.
+        name: String,
+        /// What it is, and what it should be.
+        reason: String,
+    },
+    /// A test event did not get into the log.
+    #[error("the test event is not in the log: {0}")]
+    Undelivered(String),
     /// The database is away, or slow.
     #[error("the database can't be reached or does not answer in time; the request can be repeated")]
     Unavailable(#[source] Option<sqlx::Error>),
@@ -110,6 +127,9 @@ pub enum Error {
     /// A bug.
     #[error("something went wrong here, and was logged")]
     Internal(#[source] sqlx::Error),
+    /// A bug, in words for the log.
+    #[error("something went wrong here, and was logged")]
+    Broken(String),
 }
 
 impl From<sqlx::Error> for Error {
@@ -131,6 +151,12 @@ impl From<Denial> for Error {
                 Self::TwitchUnavailable
             }
         }
+    }
+}
+
+impl From<IngestError> for Error {
+    fn from(error: IngestError) -> Self {
+        Self::Callback(error.into())
     }
 }
 
@@ -165,6 +191,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_parameters: Option<Vec<String>>,
+    /// The path of the field of the body that is wrong, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    field: Option<String>,
 }
 
 impl Error {
@@ -197,12 +227,26 @@ impl Error {
             Self::TwitchUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:twitch-unavailable", "Twitch unavailable")
             }
+            Self::UnsupportedMediaType(_) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "urn:showtime:problem:unsupported-media-type",
+                "Unsupported media type",
+            ),
+            Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-body", "Invalid body"),
+            Self::InvalidField { .. } => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-field", "Invalid field")
+            }
+            Self::Undelivered(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:undelivered", "Not delivered")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
             Self::Callback(error) => callback_kind(error),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error"),
+            Self::Internal(_) | Self::Broken(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
+            }
         }
     }
 
@@ -215,7 +259,12 @@ impl Error {
             Self::UnknownParameters { names, allowed } => (names.clone(), Some(allowed.clone())),
             _ => (Vec::new(), None),
         };
-        Problem { kind, title, status: status.as_u16(), detail: self.to_string(), parameters, allowed_parameters }
+        let field = match self {
+            Self::InvalidField { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let (status, detail) = (status.as_u16(), self.to_string());
+        Problem { kind, title, status, detail, parameters, allowed_parameters, field }
     }
 }
 
@@ -229,6 +278,8 @@ impl ResponseError for Error {
             Self::Unavailable(Some(error)) => tracing::warn!(%error, "the database is away"),
             Self::Unavailable(None) => tracing::warn!("the database does not answer in time"),
             Self::Internal(error) => tracing::error!(%error, "a request failed"),
+            Self::Broken(error) => tracing::error!(error, "a request failed"),
+            Self::Undelivered(error) => tracing::warn!(error, "a test event did not arrive"),
             _ => {}
         }
         let mut response = HttpResponse::build(self.status_code());
@@ -258,6 +309,9 @@ fn seconds(span: Duration) -> u64 {
 /// What every operation can answer: its parameters were wrong.
 pub(super) struct BadRequest;
 
+/// What every operation can answer that takes a body.
+pub(super) struct BadBody;
+
 /// What an operation can answer that names one thing.
 pub(super) struct NotFound;
 
@@ -268,6 +322,19 @@ impl IntoResponses for BadRequest {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::UnknownParameters { names: vec!["color".into()], allowed: vec!["limit".into()] };
         [described("A parameter is unknown, doubled or malformed; `detail` says which.", &error)].into()
+    }
+}
+
+impl IntoResponses for BadBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let field = Error::InvalidField { name: "title".into(), reason: "missing field `title`".into() };
+        [
+            described("A field or a parameter is unknown, missing or malformed; `detail` says which.", &field),
+            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("The body isn't said to be JSON.", &Error::UnsupportedMediaType(Some("text/plain".into()))),
+        ]
+        .into()
     }
 }
 
@@ -356,6 +423,10 @@ pub(super) fn described(description: &str, error: &Error) -> (String, RefOr<Resp
         ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
     let response = ResponseBuilder::new().description(description).content("application/problem+json", content.build());
     (error.status_code().as_str().to_owned(), response.build().into())
+}
+
+fn instead(said: Option<&str>) -> String {
+    said.map(|said| format!(", not `{}`", said.escape_default())).unwrap_or_default()
 }
 
 /// `a, b`.

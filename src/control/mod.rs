@@ -7,6 +7,7 @@ pub mod probe;
 pub mod reconcile;
 pub mod status;
 pub mod subscribe;
+pub mod test_event;
 pub mod tokens;
 pub mod vault;
 pub mod wanted;

@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -75,6 +75,19 @@ pub enum DeliveryError {
         /// All that is known.
         reason: String,
     },
+}
+
+/// The callback of a server that listens at this address of this machine.
+///
+/// # Errors
+/// Never: every address can stand in a URL.
+pub fn own_callback(listens_at: SocketAddr) -> Result<Url, url::ParseError> {
+    let ip = match listens_at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Url::parse(&format!("http://{}/callback", SocketAddr::new(ip, listens_at.port())))
 }
 
 impl Sender {

@@ -205,7 +205,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str, form: Form) -> Result<&'a str,
     value.to_str().ok().filter(|value| (form.is_met)(value)).ok_or(HeaderProblem::Malformed(form.expected))
 }
 
-async fn read_body(body: Payload) -> Result<Bytes, WebhookError> {
+/// Reads a body, of at most [`MAX_BODY`] bytes and within `BODY_TIMEOUT`.
+pub(crate) async fn read_body(body: Payload) -> Result<Bytes, WebhookError> {
     match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(error))) => Err(WebhookError::Body(error)),

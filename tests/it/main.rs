@@ -25,5 +25,7 @@ mod outage;
 mod process;
 mod projection;
 mod reconcile;
+mod segments;
 mod simulate;
 mod support;
+mod test_events;

@@ -6,6 +6,7 @@ pub mod channels;
 pub mod events;
 pub mod health;
 pub mod metrics;
+pub mod segments;
 pub mod viewers;
 
 /// Whether an error says that the database can't be reached or can't answer now, so that trying

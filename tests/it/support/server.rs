@@ -12,8 +12,8 @@ use showtime::config::{Config, Database};
 use showtime::control::access::TokenHash;
 use showtime::mock::notification::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
-use sqlx::{Connection as _, PgConnection, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -152,6 +152,18 @@ impl Server {
     pub(crate) async fn post(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Answer {
         let request = self.client.post(self.url("/callback")).body(body);
         answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.post_as(path, Some("application/json"), &body.to_string()).await
+    }
+
+    /// Posts a body that is said to be of this type.
+    pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
+        let request = self.client.post(self.url(path)).body(body.to_owned());
+        let request = content_type.into_iter().fold(request, |request, said| request.header("content-type", said));
+        answer(request).await
     }
 
     /// Runs statements that put something into the database.
