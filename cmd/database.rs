@@ -12,7 +12,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to the configured database, or to the private one: that of the server which runs, else
 /// one started for as long as it takes.
-pub(crate) async fn with_database<T>(config: &Config, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+pub(crate) async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+) -> Result<T> {
     let (options, postgres) = match &config.database {
         Database::Given(options) => ((**options).clone(), None),
         Database::Private => local::start_or_join(&config.data_dir).await?,

@@ -74,11 +74,7 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
     ),
 )]
 #[get("/status")]
-pub(super) async fn status(
-    ctx: Data<Context>,
-    grant: Option<ReqData<Grant>>,
-    _query: Query<Nothing>,
-) -> HttpResponse {
+pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _query: Query<Nothing>) -> HttpResponse {
     let found = match tokio::time::timeout(TIMEOUT, ctx.read(find)).await {
         Ok(Ok(found)) => Some(found),
         Ok(Err(error)) => {

@@ -111,7 +111,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
 /// The specification, made from the same [`routes`] that the server mounts.
 #[must_use]
 pub fn spec() -> utoipa::openapi::OpenApi {
-    let mut spec = actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
+    let mut spec =
+        actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
     access::describe(&mut spec);
     spec
 }

@@ -348,7 +348,8 @@ mod tests {
     fn an_origin_is_what_browsers_send() {
         assert_eq!(origins("https://a.example, http://localhost:8080").unwrap().len(), 2);
         assert_eq!(origins("*").unwrap(), ["*"]);
-        for bad in ["https://a.example/", "a.example", "https://A.example", "https://a.example:443", "*, https://a.example"]
+        for bad in
+            ["https://a.example/", "a.example", "https://A.example", "https://a.example:443", "*, https://a.example"]
         {
             assert!(origins(bad).is_err(), "{bad}");
         }

@@ -282,8 +282,7 @@ async fn allowed_origin(server: &Server, origin: &str, token: Option<&str>) -> O
 #[tokio::test]
 async fn pages_of_other_origins_may_read_if_the_settings_say_so_and_never_more() {
     let (page, other) = ("https://overlay.example", "https://evil.example");
-    let server =
-        Server::with(fresh_database().await, |config| config.cors_origins = vec![page.to_owned()]).await;
+    let server = Server::with(fresh_database().await, |config| config.cors_origins = vec![page.to_owned()]).await;
     let headers = preflight(&server, page, "GET").await;
     assert_eq!(headers["access-control-allow-origin"], page);
     let methods = headers["access-control-allow-methods"].to_str().unwrap();

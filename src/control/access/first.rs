@@ -27,11 +27,7 @@ pub struct OwnToken {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find_or_make(
-    conn: &mut PgConnection,
-    config: &Config,
-    clock: &Clock,
-) -> sqlx::Result<Option<OwnToken>> {
+pub async fn find_or_make(conn: &mut PgConnection, config: &Config, clock: &Clock) -> sqlx::Result<Option<OwnToken>> {
     if let Some(text) = config.own_token()
         && access_tokens::by_hash(conn, TokenHash::from(&text).as_bytes()).await?.is_some()
     {

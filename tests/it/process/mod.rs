@@ -87,9 +87,9 @@ impl Place {
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
-        while !banner.contains("health:") && timeout(PATIENCE, stdout.read_line(&mut banner)).await.unwrap().unwrap() > 0
-        {
-        }
+        while !banner.contains("health:")
+            && timeout(PATIENCE, stdout.read_line(&mut banner)).await.unwrap().unwrap() > 0
+        {}
         let Some((_, addr)) = banner.lines().next().and_then(|line| line.split_once("http://")) else {
             panic!("{banner:?} {}", log.await.unwrap());
         };

@@ -12,8 +12,8 @@ use showtime::config::{Config, Database};
 use showtime::control::access::TokenHash;
 use showtime::mock::notification::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
-use sqlx::{Connection as _, PgConnection, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
