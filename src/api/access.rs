@@ -2,7 +2,7 @@
 //! token, so that a new route is closed until somebody opens it here.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::LazyLock;
+use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::body::{EitherBody, MessageBody};
@@ -13,6 +13,7 @@ use actix_web::middleware::{Condition, Next};
 use actix_web::{Error as ActixError, HttpMessage as _, ResponseError as _, web};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Context;
 use super::problem::{Error, described};
@@ -149,20 +150,25 @@ pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
     Condition::new(!origins.is_empty(), cors)
 }
 
-/// The answers that every operation behind a token can give.
-static REFUSALS: LazyLock<[(String, utoipa::openapi::RefOr<utoipa::openapi::Response>); 3]> = LazyLock::new(|| {
-    [
+/// What an operation that needs a token can answer before it begins.
+fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
+    let mut refusals = vec![
         described("There is no token, or one that does not count.", &Error::TokenMissing),
-        described("The token's scope is too small.", &Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin }),
         described(
             "Too many wrong tokens came from the same address; wait for `Retry-After` seconds.",
-            &Error::TooManyFailures(std::time::Duration::from_secs(1)),
+            &Error::TooManyFailures(Duration::from_secs(1)),
         ),
-    ]
-});
+        described("The token can't be looked up; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+    ];
+    if need == Need::Token(Scope::Admin) {
+        let error = Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin };
+        refusals.push(described("The token's scope is too small.", &error));
+    }
+    refusals
+}
 
 /// Says of each operation what [`need`] says.
-pub(super) fn describe(spec: &mut utoipa::openapi::OpenApi) {
+pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of the server's: the first is in the file `token` of its data directory; `cargo run \
         --bin token create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
         access token that the broadcaster of a served channel gave to this server's application, which counts as \
@@ -172,12 +178,15 @@ pub(super) fn describe(spec: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut spec.paths.paths {
         for (method, operation) in operations(item) {
             let token = |scope: Scope| SecurityRequirement::new(SCHEME, [scope.as_str()]);
-            operation.security = match need(&method, path) {
+            let need = need(&method, path);
+            operation.security = match need {
                 Need::Nothing => continue,
                 Need::Optional => Some(vec![SecurityRequirement::default(), token(Scope::Read)]),
                 Need::Token(scope) => Some(vec![token(scope)]),
             };
-            operation.responses.responses.extend(REFUSALS.iter().cloned());
+            for (status, refusal) in refusals(need) {
+                operation.responses.responses.entry(status).or_insert(refusal);
+            }
         }
     }
 }
