@@ -20,6 +20,8 @@ use crate::control::tokens::Tokens;
 use crate::control::vault::Vault;
 use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
+use crate::outputs::hub::Hub;
+use crate::outputs::tail::Tail;
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
@@ -89,8 +91,9 @@ pub struct App {
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
     preparing: Option<JoinHandle<Result<(), AppError>>>,
-    /// What acts on Twitch; nothing, unless an application is configured.
+    /// What follows the log; what acts on Twitch, if an application is configured.
     tasks: Tasks,
+    hub: Arc<Hub>,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
 }
@@ -137,10 +140,18 @@ impl App {
         let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
         let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
         let (trouble, troubles) = watch::channel(None);
-        let context =
-            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
+        let hub = Hub::new(pool.clone());
+        let context = api::Context {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            webhook,
+            hub: hub.clone(),
+            setup: config.into(),
+            troubles,
+        };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
+        tasks.spawn("tail of the log", Tail::new(hub.clone(), database.clone()).run());
         if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {
             let reconciler = Reconciler {
                 database,
@@ -166,6 +177,7 @@ impl App {
             writing: tokio::spawn(Writer::run(writer)),
             preparing,
             tasks,
+            hub,
             pool,
             postgres: None,
         })
@@ -202,6 +214,8 @@ impl App {
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
         }
+        // Streams have no end of their own, and would hold up the server's.
+        self.hub.stop();
         self.tasks.stop().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

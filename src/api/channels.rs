@@ -15,7 +15,7 @@ use crate::store::read;
 
 /// A channel as it is now.
 #[derive(Debug, Serialize, ToSchema)]
-struct Channel {
+pub(super) struct Channel {
     /// Twitch's user id.
     id: String,
     /// The name in its address.
@@ -101,7 +101,7 @@ impl From<read::channels::Channel> for Channel {
 }
 
 impl Channel {
-    fn example() -> Self {
+    pub(super) fn example() -> Self {
         Self {
             id: "141981764".into(),
             login: "twitchdev".into(),

@@ -8,11 +8,13 @@ mod docs;
 mod events;
 mod fallback;
 mod health;
+mod live;
 mod page;
 pub mod problem;
 mod query;
 mod viewers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
@@ -25,6 +27,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::status::Setup;
+use crate::outputs::alert::Alert;
+use crate::outputs::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
+use crate::outputs::hub::Hub;
+use crate::outputs::reader::Resync;
 use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
@@ -39,6 +45,8 @@ pub struct Context {
     pub clock: Clock,
     /// What takes in Twitch's messages.
     pub webhook: Webhook,
+    /// What live feeds are read from.
+    pub hub: Arc<Hub>,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -67,14 +75,23 @@ impl Context {
             parameters are errors.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    // utoipa does not collect what is reached through `IntoResponses` alone.
-    components(schemas(Problem)),
+    // utoipa does not collect what is reached through `IntoResponses` alone, or told in a stream.
+    components(schemas(
+        Problem,
+        Alert,
+        ChatMessage,
+        ChatMessageDeleted,
+        ChatMessagesCleared,
+        live::Snapshot,
+        Resync,
+    )),
     tags(
         (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message from Twitch, as it came"),
+        (name = "live", description = "The same as it happens, over Server-Sent Events or a WebSocket"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -90,6 +107,10 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(viewers::list_viewers)
         .service(events::list_events)
         .service(events::get_event)
+        .service(live::live_events)
+        .service(live::live_alerts)
+        .service(live::live_state)
+        .service(live::live_chat)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)

@@ -15,6 +15,8 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::control::status::waiting_migrations;
 use crate::ingest::IngestError;
+use crate::outputs::hub::NoPlace;
+use crate::outputs::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::store;
 use crate::twitch::eventsub::Refusal;
@@ -72,6 +74,12 @@ pub enum Error {
     /// Twitch's (or somebody else's) message isn't taken.
     #[error(transparent)]
     Callback(#[from] WebhookError),
+    /// As many as there may be read the live feeds.
+    #[error("{0}")]
+    TooManyReaders(NoPlace),
+    /// It asks for a WebSocket, but not as RFC 6455 has it.
+    #[error("this is no WebSocket handshake: {0}")]
+    NotWebSocket(String),
     /// A bug.
     #[error("something went wrong here, and was logged")]
     Internal(#[source] sqlx::Error),
@@ -80,6 +88,16 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if store::read::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoPlace(full @ NoPlace::Full) => Self::TooManyReaders(full),
+            OpenError::NoPlace(NoPlace::NotNow) => Self::Unavailable(None),
+            OpenError::Database(error) => error.into(),
+        }
     }
 }
 
@@ -133,6 +151,12 @@ impl Error {
             }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
+            }
+            Self::TooManyReaders(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:too-many-readers", "Too many readers")
+            }
+            Self::NotWebSocket(_) => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-handshake", "Invalid handshake")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
             Self::Callback(error) => callback_kind(error),

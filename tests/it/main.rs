@@ -14,6 +14,7 @@ mod gaps;
 mod health;
 mod helix;
 mod judge;
+mod live;
 mod local_db;
 mod migrations;
 mod mock;

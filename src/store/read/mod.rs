@@ -5,6 +5,7 @@ pub mod broadcasts;
 pub mod channels;
 pub mod events;
 pub mod health;
+pub mod live;
 pub mod viewers;
 
 /// Whether an error says that the database can't be reached or can't answer now, so that trying
