@@ -23,6 +23,8 @@ use crate::control::vault::Vault;
 use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
+use crate::outputs::hub::Hub;
+use crate::outputs::tail::Tail;
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
@@ -95,8 +97,9 @@ pub struct App {
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
     preparing: Option<Preparing>,
-    /// What goes on beside: most of it acts on Twitch, if an application is configured.
+    /// What follows the log, and what acts on Twitch, if an application is configured.
     tasks: Tasks,
+    hub: Arc<Hub>,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
     token: Option<OwnToken>,
@@ -151,6 +154,7 @@ impl App {
         let access = Arc::new(Access::new(pool.clone(), clock.clone(), sign_in));
         let (trouble, troubles) = watch::channel(None);
         let tester = Tester::new(addr, secret.clone(), clock.clone())?;
+        let hub = Hub::new(pool.clone());
         let context = api::Context {
             pool: pool.clone(),
             clock: clock.clone(),
@@ -159,12 +163,14 @@ impl App {
             tester,
             cors_origins: config.cors_origins.clone(),
             metrics,
+            hub: hub.clone(),
             setup: config.into(),
             troubles,
         };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
         tasks.spawn("noting of tokens' use", access.note_use());
+        tasks.spawn("tail of the log", Tail::new(hub.clone(), database.clone()).run());
         if let Some(Application { client_id, oauth, tokens, helix, vault }) = application {
             let reconciler = Reconciler {
                 database,
@@ -190,6 +196,7 @@ impl App {
             writing: tokio::spawn(Writer::run(writer)),
             preparing,
             tasks,
+            hub,
             pool,
             postgres: None,
             token,
@@ -234,6 +241,8 @@ impl App {
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
         }
+        // Streams have no end of their own, and would hold up the server's.
+        self.hub.stop();
         self.tasks.stop().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

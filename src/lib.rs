@@ -26,6 +26,7 @@
 //! - [`store`]: every SQL statement, as functions on a connection; [`store::local`] is the private
 //!   Postgres.
 //! - [`stream`]: the fold from messages to state: pure, and indifferent to their order.
+//! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
 //! - [`control`]: whether the server works, and what to do if not; who may use it
 //!   ([`control::access`]).
 //! - [`metrics`]: what is counted on the way, for Prometheus.
@@ -42,6 +43,7 @@ pub mod control;
 pub mod ingest;
 pub mod metrics;
 pub mod mock;
+pub mod outputs;
 pub mod sources;
 pub mod store;
 pub mod stream;

@@ -15,7 +15,7 @@ use crate::store::read::{self, channels::Names};
 
 /// A channel as it is now.
 #[derive(Debug, Serialize, ToSchema)]
-struct Channel {
+pub(super) struct Channel {
     /// Twitch's user id.
     id: String,
     /// The name in its address.
@@ -130,7 +130,7 @@ impl From<read::channels::Channel> for Channel {
 }
 
 impl Channel {
-    fn example() -> Self {
+    pub(super) fn example() -> Self {
         Self {
             id: "141981764".into(),
             login: "twitchdev".into(),

@@ -12,11 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::Context;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
+use crate::outputs::entry::Entry;
 use crate::store::read::events as store;
 
 /// One message from Twitch.
 #[derive(Debug, Serialize, ToSchema)]
-struct Event {
+pub(super) struct Event {
     /// Its place in the log. Ids grow in the order in which events became visible, so a reader who
     /// has seen this one misses nothing by asking for those after it.
     id: i64,
@@ -44,6 +45,8 @@ struct Event {
     received_at: OffsetDateTime,
     /// Whether somebody only tried something out: it changed no state.
     is_test: bool,
+    /// Whether it is shown again on a live feed; `false` everywhere else.
+    is_replay: bool,
     /// The body exactly as it came. What Twitch did not send has `inferred` or `segment` in place of
     /// `subscription`.
     #[schema(value_type = Object)]
@@ -73,13 +76,34 @@ impl From<store::Event> for Event {
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             is_test: row.is_test,
+            is_replay: false,
             payload: row.payload.0,
         }
     }
 }
 
+impl From<&Entry> for Event {
+    fn from(entry: &Entry) -> Self {
+        let logged = &entry.logged;
+        Self {
+            id: logged.id,
+            message_id: logged.message_id.clone(),
+            message_type: logged.message_type.clone(),
+            kind: logged.kind.clone(),
+            version: logged.version.clone(),
+            channel_id: logged.channel_id.clone(),
+            subscription_id: logged.subscription_id.clone(),
+            occurred_at: logged.occurred_at,
+            received_at: logged.received_at,
+            is_test: logged.is_test,
+            is_replay: entry.is_replay,
+            payload: logged.payload.0.clone(),
+        }
+    }
+}
+
 impl Event {
-    fn example() -> Self {
+    pub(super) fn example() -> Self {
         let payload = json!({
             "subscription": {
                 "id": "f1c2a387-161a-49f9-a165-0f21d7a4e1c4",
@@ -112,6 +136,7 @@ impl Event {
             occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
             received_at: datetime!(2026-07-01 18:16:11.598201 UTC),
             is_test: false,
+            is_replay: false,
             payload: to_raw_value(&payload).unwrap_or_default(),
         }
     }

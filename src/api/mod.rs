@@ -10,6 +10,7 @@ mod docs;
 mod events;
 mod fallback;
 mod health;
+mod live;
 mod metrics;
 mod page;
 mod pages;
@@ -35,6 +36,10 @@ use crate::control::access::Access;
 use crate::control::status::Setup;
 use crate::control::test_event::Tester;
 use crate::metrics::Metrics;
+use crate::outputs::alert::Alert;
+use crate::outputs::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
+use crate::outputs::hub::Hub;
+use crate::outputs::reader::Resync;
 use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
@@ -57,6 +62,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What sends test events.
     pub tester: Tester,
+    /// What live feeds are read from.
+    pub hub: Arc<Hub>,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -85,8 +92,16 @@ impl Context {
             parameters are errors.\n\nMost of it wants an access token, as `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    // utoipa does not collect what is reached through `IntoResponses` alone.
-    components(schemas(Problem)),
+    // utoipa does not collect what is reached through `IntoResponses` alone, or told in a stream.
+    components(schemas(
+        Problem,
+        Alert,
+        ChatMessage,
+        ChatMessageDeleted,
+        ChatMessagesCleared,
+        live::Snapshot,
+        Resync,
+    )),
     tags(
         (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
@@ -94,6 +109,7 @@ impl Context {
         (name = "segments", description = "What was on, as the broadcaster marked it: a tape, a game, a guest"),
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message from Twitch, as it came"),
+        (name = "live", description = "The same as it happens, over Server-Sent Events or a WebSocket"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -115,6 +131,10 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(events::get_event)
         .service(test_events::replay_event)
         .service(test_events::send_test_event)
+        .service(live::live_events)
+        .service(live::live_alerts)
+        .service(live::live_state)
+        .service(live::live_chat)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)

@@ -18,6 +18,8 @@ use super::access::challenge;
 use crate::control::access::{Denial, Scope};
 use crate::control::status::waiting_migrations;
 use crate::ingest::IngestError;
+use crate::outputs::hub::NoPlace;
+use crate::outputs::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::store;
 use crate::twitch::eventsub::Refusal;
@@ -124,6 +126,12 @@ pub enum Error {
     /// Twitch's (or somebody else's) message isn't taken.
     #[error(transparent)]
     Callback(#[from] WebhookError),
+    /// As many as there may be read the live feeds.
+    #[error("{0}")]
+    TooManyReaders(NoPlace),
+    /// It asks for a WebSocket, but not as RFC 6455 has it.
+    #[error("this is no WebSocket handshake: {0}")]
+    NotWebSocket(String),
     /// A bug.
     #[error("something went wrong here, and was logged")]
     Internal(#[source] sqlx::Error),
@@ -150,6 +158,16 @@ impl From<Denial> for Error {
                 tracing::warn!(error, "a token of Twitch's can't be checked");
                 Self::TwitchUnavailable
             }
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoPlace(full @ NoPlace::Full) => Self::TooManyReaders(full),
+            OpenError::NoPlace(NoPlace::NotNow) => Self::Unavailable(None),
+            OpenError::Database(error) => error.into(),
         }
     }
 }
@@ -241,6 +259,12 @@ impl Error {
             }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
+            }
+            Self::TooManyReaders(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:too-many-readers", "Too many readers")
+            }
+            Self::NotWebSocket(_) => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-handshake", "Invalid handshake")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
             Self::Callback(error) => callback_kind(error),

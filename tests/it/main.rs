@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod browser;
 mod callback;
 mod env_example;
 mod fold;
@@ -15,6 +16,7 @@ mod gaps;
 mod health;
 mod helix;
 mod judge;
+mod live;
 mod local_db;
 mod metrics;
 mod migrations;
@@ -22,6 +24,7 @@ mod mock;
 mod oauth;
 mod openapi;
 mod outage;
+mod pages;
 mod process;
 mod projection;
 mod reconcile;

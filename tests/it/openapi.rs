@@ -152,8 +152,13 @@ async fn every_path_is_served_and_refuses_other_methods() {
     for (path, method, _) in operations(&spec) {
         let path = path.replace("{channel}", "1").replace("{id}", "1");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
-        let answer = api.send(method.clone(), &path).await;
-        assert!(!answer.text.contains("no-such-path"), "{method} {path}: {answer:?}");
+        // A live feed has no end that could be waited for.
+        if path.starts_with("/live/") {
+            assert_eq!(api.open(&path, &[]).await.status(), 200, "{path}");
+        } else {
+            let answer = api.send(method.clone(), &path).await;
+            assert!(!answer.text.contains("no-such-path"), "{method} {path}: {answer:?}");
+        }
         let refused = api.send(Method::PATCH, &path).await;
         refused.problem(405, "method-not-allowed");
         assert!(refused.headers["allow"].to_str().is_ok_and(|allow| allow.contains(method.as_str())));

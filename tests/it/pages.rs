@@ -41,12 +41,9 @@ async fn a_browser_asks_each_time_and_is_sent_nothing_that_it_has() {
     let first = server.get("/assets/sse.js").await;
     assert_eq!(first.headers["cache-control"], "no-cache");
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
-    for (known, status) in [
-        (tag.clone(), 304),
-        (format!("\"other\", W/{tag}"), 304),
-        ("*".to_owned(), 304),
-        ("\"other\"".to_owned(), 200),
-    ] {
+    for (known, status) in
+        [(tag.clone(), 304), (format!("\"other\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"other\"".to_owned(), 200)]
+    {
         let request = reqwest::Client::new().get(server.url("/assets/sse.js")).header("if-none-match", &known);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status, "{known}");
@@ -72,7 +69,9 @@ async fn every_file_that_a_page_or_a_module_names_is_there_and_every_asset_is_na
 #[tokio::test]
 async fn what_is_no_page_is_a_problem_document() {
     let server = Server::start().await;
-    for path in ["/assets/", "/assets/nothing.js", "/assets/..%2Fdashboard.html", "/assets/../dashboard.html", "/overlay"] {
+    for path in
+        ["/assets/", "/assets/nothing.js", "/assets/..%2Fdashboard.html", "/assets/../dashboard.html", "/overlay"]
+    {
         server.get(path).await.problem(404, "no-such-path");
     }
     server.send(reqwest::Method::POST, "/overlay/alerts").await.problem(405, "method-not-allowed");

@@ -77,6 +77,35 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Chann
     .await
 }
 
+/// Those of the channels with these ids or lower-case logins (all, if `None`) that come behind `after`, in the
+/// order of their ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn named(
+    db: impl PgExecutor<'_>,
+    names: Option<&[String]>,
+    after: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Channel>> {
+    sqlx::query_as!(
+        Channel,
+        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
+            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
+            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
+            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
+        from channel_now
+        where id > $2 and ($1::text[] is null or id = any($1) or login = any($1))
+        order by id
+        limit $3"#,
+        names,
+        after,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// The id of the channel that a person means by `name`: an id, or else a login in any case. A
 /// login that moved to another account means who was last seen with it.
 ///

@@ -10,7 +10,8 @@ use crate::support::server::Server;
 const CHANNEL: &str = ".channel[data-channel=\"user90210441\"]";
 
 /// The types of the events that are shown, newest first.
-const TYPES: &str = "[...document.querySelectorAll('.event')].filter(it => !it.hidden).map(it => it.dataset.type).join()";
+const TYPES: &str =
+    "[...document.querySelectorAll('.event')].filter(it => !it.hidden).map(it => it.dataset.type).join()";
 
 /// What one can see of this.
 fn text(selector: &str) -> String {
@@ -172,7 +173,9 @@ async fn no_page_scrolls_sideways_on_a_phone() {
     server.deliver(&title(1, &"Wide".repeat(30))).await;
     in_chromium(async |page| {
         page.resize(320, 640).await;
-        for (path, there) in [("/", CHANNEL), ("/overlay/settings", "#alerts-address"), ("/overlay/alerts?colour=red", "#hint p")] {
+        for (path, there) in
+            [("/", CHANNEL), ("/overlay/settings", "#alerts-address"), ("/overlay/alerts?colour=red", "#hint p")]
+        {
             page.open(&server.page(path)).await;
             page.until(&format!("document.querySelector({there:?})")).await;
             page.until("document.readyState === 'complete'").await;
@@ -196,7 +199,8 @@ async fn the_settings_page_composes_the_address_of_an_overlay() {
         };
         fill("duration", "3").await;
         fill("text_follow", "Hello {user}").await;
-        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts?duration=3&text_follow=Hello+{user}"))).await;
+        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts?duration=3&text_follow=Hello+{user}")))
+            .await;
         page.click("#play").await;
         page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
 

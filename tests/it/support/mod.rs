@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod feeds;
 pub(crate) mod messages;
 pub(crate) mod postgres;
 pub(crate) mod proxy;

@@ -131,6 +131,13 @@ impl Server {
         answer(self.client.request(method, self.url(path))).await
     }
 
+    /// A response that is read as it comes.
+    pub(crate) async fn open(&self, path: &str, headers: &[(&'static str, String)]) -> reqwest::Response {
+        let request = self.client.get(self.url(path)).timeout(Duration::from_secs(600));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        request.send().await.expect("the server answers")
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path).await
     }

@@ -102,7 +102,7 @@ export class Feed {
     if (event === null) return this.#on.position?.(id);
     const content = JSON.parse(data);
     if (event !== 'resync') return this.#on.event(event, content, id);
-    this.#cursor = String(content.newest);
+    this.#cursor = String(content.newest ?? 0);
     return this.#on.resync?.(this.#cursor);
   }
 }

@@ -1,0 +1,3 @@
+//! The live feeds.
+
+mod feeds;
