@@ -7,7 +7,7 @@ use std::process::Stdio;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
+use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities as _, DesiredCapabilities, TypingData, WebDriver};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -124,7 +124,7 @@ impl Page {
     }
 
     /// Presses keys, which go where the focus is.
-    pub(super) async fn press(&self, keys: &str) {
+    pub(super) async fn press(&self, keys: impl Into<TypingData>) {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 

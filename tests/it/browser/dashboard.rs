@@ -5,7 +5,7 @@ use thirtyfour::Key;
 
 use super::chromium::{Page, in_chromium};
 use crate::support::messages::{at, cheer, follow, notification, offline, online};
-use crate::support::server::Server;
+use crate::support::server::{Server, TOKEN};
 
 const CHANNEL: &str = ".channel[data-channel=\"user90210441\"]";
 
@@ -37,7 +37,7 @@ impl Page {
             if self.eval(&format!("document.activeElement.matches({selector:?})")).await == true {
                 return;
             }
-            self.press(&Key::Tab.to_string()).await;
+            self.press(Key::Tab).await;
         }
         panic!("Tab never gets to {selector}");
     }
@@ -129,38 +129,37 @@ async fn events_can_be_filtered_and_held_back() {
 async fn it_can_be_used_with_the_keyboard_alone() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;
-    let (enter, space) = (Key::Enter.to_string(), " ");
     in_chromium(async |page| {
         page.open(&server.url("/")).await;
         page.until("document.activeElement.id === 'token'").await;
         page.press("nonsense").await;
-        page.press(&enter).await;
+        page.press(Key::Enter).await;
         page.until(&format!("{}.length > 10", text("#token-problem"))).await;
         page.eval("document.getElementById('token').select()").await;
-        page.press(&server.token()).await;
-        page.press(&enter).await;
+        page.press(TOKEN).await;
+        page.press(Key::Enter).await;
         page.until(&text(CHANNEL)).await;
 
         page.eval("document.body.focus(), document.querySelector('.skip').focus()").await;
-        page.press(&enter).await;
+        page.press(Key::Enter).await;
         page.until("document.activeElement.id === 'main'").await;
         page.tab_to(&format!("{CHANNEL} [name=title]")).await;
         page.press("Tape 14").await;
-        page.press(&enter).await;
+        page.press(Key::Enter).await;
         page.until(&format!("{}.includes('Tape 14')", text(&format!("{CHANNEL} .segment")))).await;
         page.tab_to("[data-test=\"channel.raid\"]").await;
-        page.press(space).await;
+        page.press(" ").await;
         page.until("document.querySelector('.event[data-type=\"channel.raid\"]')").await;
         page.tab_to("#pause").await;
-        page.press(space).await;
+        page.press(" ").await;
         page.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'").await;
         page.tab_to(".event[data-type=\"channel.raid\"] summary").await;
-        page.press(&enter).await;
+        page.press(Key::Enter).await;
         page.until(&format!("{}.includes('viewers')", text(".event[data-type=\"channel.raid\"] pre"))).await;
         page.tab_to(".event[data-type=\"channel.raid\"] .replay").await;
         let outline = "getComputedStyle(document.activeElement).outlineStyle";
         assert_eq!(page.eval(outline).await, "solid", "one sees where the focus is");
-        page.press(&enter).await;
+        page.press(Key::Enter).await;
         page.until(&format!("{}.includes('Replayed')", text("#toast"))).await;
     })
     .await;

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::chromium::in_chromium;
 use super::overlay::{OPEN, RECORDER};
-use crate::process::Place;
+use crate::process::{Place, Serving};
 
 #[tokio::test]
 async fn after_a_kill_and_a_restart_of_the_server_each_alert_is_shown_exactly_once() {
@@ -13,10 +13,10 @@ async fn after_a_kill_and_a_restart_of_the_server_each_alert_is_shown_exactly_on
         page.prepare(RECORDER).await;
         let server = place.serve(&[]).await;
         let port = server.addr.port().to_string();
-        let token = server.token();
+        let token = server.token.as_ref().unwrap();
         let url = server.url(&format!("/overlay/alerts?duration=1#token={token}"));
         page.open_overlay(&url).await;
-        let follow = async |server: &crate::process::Serving<'_>, user: &str| {
+        let follow = async |server: &Serving<'_>, user: &str| {
             let (code, said) = server.simulate(&["channel.follow", "--user", user]).await;
             assert_eq!(code, Some(0), "{said}");
         };

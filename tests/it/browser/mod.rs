@@ -10,6 +10,8 @@ mod screenshots;
 
 use std::time::Duration;
 
+use crate::support::server::{Server, TOKEN};
+
 /// For everything that a test waits for: a browser on a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -19,4 +21,11 @@ fn skip(wanted: &str) {
     use std::io::Write as _;
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: it wants {wanted}");
+}
+
+impl Server {
+    /// The address of a page, with a token that may do everything.
+    fn page(&self, path: &str) -> String {
+        format!("{}#token={TOKEN}", self.url(path))
+    }
 }

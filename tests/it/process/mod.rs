@@ -31,13 +31,13 @@ const TOKEN: &str = env!("CARGO_BIN_EXE_token");
 const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
 
 /// Settings, beside the port, which is always a free one unless they say otherwise.
-type Settings<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
 
 /// An empty directory to run programs in.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Self(dir)
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// Starts `server`, and returns when it says where it serves.
-    async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
+    pub(crate) async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
         let mut command = self.command(SERVER, settings, &[]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -109,21 +109,21 @@ impl Place {
 }
 
 /// A `server` that serves. Killed with the test; its watchdog then stops Postgres.
-struct Serving<'a> {
+pub(crate) struct Serving<'a> {
     place: &'a Place,
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// What it prints at its start.
     banner: String,
     /// What that tells to use.
-    token: Option<String>,
+    pub(crate) token: Option<String>,
     client: reqwest::Client,
     log: JoinHandle<String>,
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Serving<'_> {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
@@ -158,7 +158,7 @@ impl Serving<'_> {
     }
 
     /// Runs `simulate` in the same directory, aimed at this server. Its exit status and all that it says.
-    async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub(crate) async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
         let target = self.url("/callback");
         let mut command = self.place.command(SIMULATE, &[], &[args, &["--target", &target]].concat());
         let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
@@ -166,19 +166,19 @@ impl Serving<'_> {
         (output.status.code(), String::from_utf8(said).unwrap())
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().expect("it runs");
         kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
     }
 
     /// Waits for its end. Its exit status, and its log.
-    async fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
         (status, self.log.await.unwrap())
     }
 
     /// Stops it in order.
-    async fn stop(self) -> String {
+    pub(crate) async fn stop(self) -> String {
         let place = self.place;
         self.signal(Signal::SIGTERM);
         let (status, log) = self.ended().await;
