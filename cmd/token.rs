@@ -11,7 +11,8 @@ use secrecy::ExposeSecret as _;
 use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
 use showtime::control::access::{Scope, TOKEN_MEMORY, TokenHash, check_name, generate};
-use showtime::store::{access_tokens, migrations};
+use showtime::store::access_tokens;
+use showtime::store::read::health::missing_migrations;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -67,7 +68,7 @@ fn start(command: &Command) -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(with_database(&config, async |connection| {
-        if migrations::status(connection).await?.iter().any(|migration| !migration.is_applied) {
+        if !missing_migrations(connection).await?.is_empty() {
             bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
         }
         match command {

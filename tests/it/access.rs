@@ -208,7 +208,7 @@ async fn how_the_server_is_is_told_to_all_but_why_only_to_those_who_may_read() {
     let server = Server::start().await;
     let summary = get(&server, "/status", None).await.json();
     let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["verdict", "is_ready", "message"]);
+    assert_eq!(keys, ["is_ready", "message", "verdict"]);
     let read = new_token(&server, "reader", Scope::Read).await;
     let status = get(&server, "/status", Some(read.expose_secret())).await.json();
     assert!(status["checks"].is_array() && status["tokens"].is_array(), "{status}");
