@@ -1,6 +1,7 @@
 //! The HTTP API: its routes, its description of itself, and what all handlers share. One file per
 //! resource; each handler's answer is described right above it.
 
+mod asyncapi;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -24,6 +25,7 @@ use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use self::asyncapi::live_spec;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::status::Setup;
