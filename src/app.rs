@@ -40,6 +40,10 @@ use crate::twitch::signature::Verifier;
 /// submitted is written, which has its own limit.
 const DRAIN_SECONDS: u64 = 10;
 
+/// How long what was sent to a client may wait for it to read, in milliseconds.
+#[cfg(target_os = "linux")]
+const STALL_TIMEOUT_MS: u32 = 60_000;
+
 /// One verifies tens of thousands of messages per second, far more than the database takes.
 const MAX_HTTP_WORKERS: usize = 4;
 
@@ -282,6 +286,11 @@ impl Application {
 fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
     let listener = std::net::TcpListener::bind(addr).map_err(|source| AppError::Bind { addr, source })?;
     listener.set_nonblocking(true)?;
+    // Connections inherit it: the system ends those whose other side takes nothing any more. Without
+    // that a reader who has stalled would keep its place for ever.
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::TcpUserTimeout, &STALL_TIMEOUT_MS)
+        .map_err(io::Error::from)?;
     Ok(listener)
 }
 

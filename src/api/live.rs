@@ -26,6 +26,12 @@ pub(super) struct Snapshot {
     channels: Vec<Channel>,
 }
 
+impl Snapshot {
+    pub(super) fn example() -> Self {
+        Self { channels: vec![Channel::example()] }
+    }
+}
+
 /// How many of the last events to begin with.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]

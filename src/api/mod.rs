@@ -2,6 +2,7 @@
 //! resource; each handler's answer is described right above it.
 
 mod access;
+mod asyncapi;
 mod body;
 mod broadcasts;
 mod callback;
@@ -30,6 +31,7 @@ use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use self::asyncapi::live_spec;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
 use crate::control::access::Access;

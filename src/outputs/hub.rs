@@ -87,3 +87,35 @@ impl Hub {
         self.ring.send_modify(Ring::stop);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::*;
+
+    fn hub() -> Arc<Hub> {
+        Hub::new(PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()))
+    }
+
+    #[tokio::test]
+    async fn there_are_so_many_places_and_no_more() {
+        let hub = hub();
+        hub.ring.send_modify(|ring| ring.begin(Vec::new(), 0, 0));
+        let place = hub.place().await.unwrap();
+        assert_eq!(hub.readers(), 1);
+        let rest = u32::try_from(MAX_READERS - 1).unwrap();
+        let others = hub.places.clone().try_acquire_many_owned(rest).unwrap();
+        assert!(matches!(hub.place().await, Err(NoPlace::Full)));
+        drop((place, others));
+        assert!(hub.place().await.is_ok());
+        assert_eq!(hub.readers(), 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_taken_in_when_the_server_stops() {
+        let hub = hub();
+        hub.stop();
+        assert!(matches!(hub.place().await, Err(NoPlace::NotNow)));
+    }
+}

@@ -208,6 +208,9 @@ impl Reader {
     /// Skips what is not newer than this.
     pub fn skip_to(&mut self, cursor: i64) {
         self.cursor = self.cursor.max(cursor);
+        if !self.enter_ring(self.cursor) {
+            self.fetch();
+        }
     }
 
     /// Another replica may be ahead of this one, so the database has the last word about the end.
@@ -278,7 +281,7 @@ impl Reader {
                 Place::Page(page) => match page.entries.pop_front() {
                     Some(entry) => entry,
                     None => {
-                        self.cursor = page.cursor;
+                        self.cursor = self.cursor.max(page.cursor);
                         if !self.enter_ring(self.cursor) {
                             self.fetch();
                         }

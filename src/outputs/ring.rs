@@ -92,3 +92,79 @@ impl Ring {
 /// The entry has been dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gone;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use sqlx::types::Json;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::store::read::live::Logged;
+
+    fn logged(id: i64, bytes: usize) -> Logged {
+        Logged {
+            id,
+            message_id: id.to_string(),
+            message_type: "notification".to_owned(),
+            kind: None,
+            version: None,
+            channel_id: None,
+            subscription_id: None,
+            occurred_at: OffsetDateTime::UNIX_EPOCH,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            payload: Json(RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()),
+            is_test: false,
+            channel_login: None,
+            channel_name: None,
+        }
+    }
+
+    fn ring(ids: impl IntoIterator<Item = i64>) -> Ring {
+        let mut ring = Ring::default();
+        ring.begin(Vec::new(), 0, 0);
+        ring.extend(ids.into_iter().map(|id| Entry::from(logged(id, 0))));
+        ring
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_number() {
+        let ring = ring(1..=5_000);
+        assert_eq!(ring.entries.len(), MAX_ENTRIES);
+        assert_eq!((ring.end(), ring.first, ring.cursor()), (5_000, 904, Some(5_000)));
+        assert!(ring.get(903).is_err());
+        assert_eq!(ring.get(904).unwrap().unwrap().logged.id, 905);
+        assert!(ring.get(5_000).unwrap().is_none());
+        assert_eq!((ring.position_after(903), ring.position_after(904)), (None, Some(904)));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_size() {
+        let mut ring = ring([]);
+        for id in 1..=40 {
+            ring.extend([Entry::from(logged(id, 1 << 20))]);
+            assert!(ring.bytes <= MAX_BYTES);
+        }
+        assert_eq!(ring.entries.len(), 15);
+    }
+
+    /// Ids have gaps, and a replay has the place of the event before it.
+    #[test]
+    fn a_cursor_finds_its_place() {
+        let mut ring = ring([2, 5]);
+        ring.extend([Entry::replay(logged(2, 0), 5)]);
+        ring.extend([Entry::from(logged(9, 0))]);
+        let positions: Vec<_> = [0, 2, 4, 5, 8, 9].map(|cursor| ring.position_after(cursor).unwrap()).into();
+        assert_eq!(positions, [0, 1, 1, 3, 3, 4]);
+    }
+
+    #[test]
+    fn nobody_goes_on_in_a_log_that_was_emptied() {
+        let mut ring = ring([1, 2, 3]);
+        ring.reset();
+        ring.begin(vec![Entry::from(logged(1, 0))], 0, 1);
+        assert!(ring.get(3).is_err(), "one who waited for the next");
+        assert_eq!(ring.get(ring.end()).unwrap().map(|entry| entry.logged.id), None);
+        assert_eq!(ring.end(), 5);
+    }
+}

@@ -34,6 +34,19 @@ fn the_committed_specification_is_current() {
 }
 
 #[test]
+fn the_committed_description_of_the_feeds_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/showtime-live.asyncapi.yaml");
+    let current = yaml_serde::to_string(&api::live_spec()).expect("YAML");
+    #[expect(clippy::disallowed_methods, reason = "not a setting of the program")]
+    if std::env::var("UPDATE_OPENAPI").is_ok() {
+        std::fs::write(&file, &current).expect("the file can be written");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let problem = "openapi/showtime-live.asyncapi.yaml is stale; run: UPDATE_OPENAPI=1 cargo test openapi";
+    assert!(committed == current, "{problem}");
+}
+
+#[test]
 fn every_reference_resolves() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, rt};
-use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, Session};
+use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
 use tokio::time::timeout;
 
 use super::listener::Listener;
@@ -20,7 +20,7 @@ const PROTOCOL: &str = "showtime";
 const MAX_MESSAGE: usize = 4_096;
 
 /// How long a client may take until there is room for the next message.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn accept(
     req: &HttpRequest,
@@ -72,6 +72,9 @@ impl Socket {
                         if let Some(reason) = self.hear(message).await? {
                             return Some(reason);
                         }
+                    }
+                    Some(Err(error @ ProtocolError::Overflow)) => {
+                        return Some(reason(CloseCode::Size, &error.to_string()));
                     }
                     Some(Err(error)) => return Some(reason(CloseCode::Protocol, &error.to_string())),
                     None => return None,

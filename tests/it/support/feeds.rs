@@ -167,3 +167,8 @@ impl Socket {
         told
     }
 }
+
+/// A request for a feed as it goes over the wire.
+pub(crate) fn request(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+}
