@@ -68,6 +68,9 @@ impl State {
     /// Derives the end and the broadcast of every segment, from its channel's other segments and
     /// broadcasts.
     pub(super) fn derive_segments(&mut self) {
+        if self.segments.is_empty() {
+            return;
+        }
         let shows = shows(&self.streams);
         let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, segment) in &mut self.segments {

@@ -44,8 +44,9 @@ fn titles(list: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_segment_is_on_until_it_is_ended() {
     let server = server().await;
-    let answer =
-        server.post_json("/channels/User90210441/segments", &json!({ "title": "Tape 12", "reference": "shelf 3" })).await;
+    let answer = server
+        .post_json("/channels/User90210441/segments", &json!({ "title": "Tape 12", "reference": "shelf 3" }))
+        .await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let segment = answer.json();
     assert_eq!(server.json(answer.headers["location"].to_str().unwrap()).await, segment);

@@ -87,7 +87,8 @@ async fn only_true_is_true() {
     let server = Server::start().await;
     for (n, mark) in ["false", "null", "\"true\"", "1", "[true]"].iter().enumerate() {
         let message = follow(&n.to_string(), at(0));
-        let body = String::from_utf8(message.body.clone()).unwrap().replacen('{', &format!(r#"{{"is_test":{mark},"#), 1);
+        let body =
+            String::from_utf8(message.body.clone()).unwrap().replacen('{', &format!(r#"{{"is_test":{mark},"#), 1);
         let message = Outgoing { body: body.into_bytes(), ..message };
         assert_eq!(server.deliver(&message).await.status, 204, "{mark}");
     }
