@@ -149,7 +149,7 @@ pub(super) async fn begin_segment(
     body: Body<BeginSegment>,
 ) -> Result<HttpResponse, Error> {
     let Body(BeginSegment { title, reference }) = body;
-    let channel = path.resolve_served(&ctx).await?;
+    let channel = ctx.served_channel(&path.channel).await?;
     let id = Uuid::new_v4().to_string();
     let mark = Mark::Begin { title: title.as_str(), reference: reference.as_ref().map(Line::as_str) };
     let segment = ctx.mark(channel, &id, mark).await?;
