@@ -42,10 +42,11 @@ struct Event {
     /// When it arrived here.
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// Whether somebody only tried something out: it changed no state.
+    /// Whether it is made up, to try an overlay.
     is_test: bool,
-    /// The body exactly as it came. What Twitch did not send has `inferred` or `segment` in place of
-    /// `subscription`.
+    /// Whether it is shown again on a live feed; `false` everywhere else.
+    is_replay: bool,
+    /// The body exactly as it came. What was inferred has `inferred` in place of `subscription`.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
 }
@@ -73,6 +74,7 @@ impl From<store::Event> for Event {
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             is_test: row.is_test,
+            is_replay: false,
             payload: row.payload.0,
         }
     }
@@ -112,6 +114,7 @@ impl Event {
             occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
             received_at: datetime!(2026-07-01 18:16:11.598201 UTC),
             is_test: false,
+            is_replay: false,
             payload: to_raw_value(&payload).unwrap_or_default(),
         }
     }

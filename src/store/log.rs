@@ -15,11 +15,11 @@ const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
 /// On this channel each append tells the newest log id.
 pub const NOTIFY_CHANNEL: &str = "showtime_event";
 
+/// On this channel somebody tells the log id of an event that live readers are to see again.
+pub const REPLAY_CHANNEL: &str = "showtime_replay";
+
 /// On this channel an append tells that Twitch ended a subscription.
 pub const REVOCATION_CHANNEL: &str = "showtime_revocation";
-
-/// On this channel the log id of an event is told that the live feeds are to send again.
-pub const REPLAY_CHANNEL: &str = "showtime_replay";
 
 /// Waits until no other transaction appends; released when this one ends.
 ///

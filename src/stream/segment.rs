@@ -121,7 +121,8 @@ fn shows(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Show>> {
         shows.entry(channel_id.to_owned()).or_default().push(show);
     }
     for shows in shows.values_mut() {
-        shows.sort_unstable_by_key(|show| show.started_at);
+        // Stable: those that started at once stay in the order of their ids, as streams are.
+        shows.sort_by_key(|show| show.started_at);
     }
     shows
 }
