@@ -1,4 +1,5 @@
 drop view channel_now;
+-- With columns by name, so that those which came later can be dropped.
 create view channel_now as
 select
     channel.id,
@@ -21,7 +22,7 @@ select
 from channel
 join twitch_user on twitch_user.id = channel.id
 left join lateral (
-    select * from stream
+    select id, type, started_at, ended_at, broadcast_id from stream
     where stream.channel_id = channel.id and stream.started_at is not null
     order by stream.started_at desc, stream.id desc
     limit 1

@@ -44,7 +44,7 @@ select
 from channel
 join twitch_user on twitch_user.id = channel.id
 left join lateral (
-    select * from stream
+    select id, type, started_at, ended_at, broadcast_id from stream
     where stream.channel_id = channel.id and stream.started_at is not null
     order by stream.started_at desc, stream.id desc
     limit 1
@@ -52,7 +52,7 @@ left join lateral (
 -- A broadcast's id is that of its first stream.
 left join stream first on first.id = live.broadcast_id
 left join lateral (
-    select * from segment
+    select id, title, reference, started_at, ended_at from segment
     where segment.channel_id = channel.id and segment.started_at is not null
     order by segment.started_at desc, segment.id desc
     limit 1

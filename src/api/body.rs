@@ -58,7 +58,9 @@ fn invalid(path: &str, error: &serde_json::Error) -> Error {
     }
     // The place in the text says less than the field's name.
     let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
-    match (path, reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))) {
+    // Of these only serde's words say which field is meant.
+    let named = ["missing field `", "duplicate field `"].iter().find_map(|words| reason.strip_prefix(words));
+    match (path, named.and_then(|rest| rest.strip_suffix('`'))) {
         (".", None) => Error::InvalidBody(reason),
         (".", Some(name)) => Error::InvalidField { name: name.to_owned(), reason },
         (path, _) => Error::InvalidField { name: path.to_owned(), reason },

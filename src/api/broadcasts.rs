@@ -120,7 +120,7 @@ impl Broadcast {
                 stream("40952110345", datetime!(2026-07-01 18:00:00 UTC), datetime!(2026-07-01 19:06:30 UTC)),
                 stream("40952121085", datetime!(2026-07-01 19:10:00 UTC), datetime!(2026-07-01 21:30:00 UTC)),
             ],
-            segments: vec![Segment::example()],
+            segments: vec![Segment::ended_example()],
         }
     }
 }

@@ -168,18 +168,13 @@ impl Channel {
 pub(super) struct ChannelPath {
     /// The channel's id, or its login in any case. If it could be either, it is an id.
     #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
-    channel: Name,
+    pub(super) channel: Name,
 }
 
 impl ChannelPath {
     /// The id of the channel.
     pub(super) async fn resolve(&self, ctx: &Context) -> Result<String, Error> {
         ctx.channel(&self.channel).await
-    }
-
-    /// The names of the channel, of which nothing may have been heard yet.
-    pub(super) async fn resolve_served(&self, ctx: &Context) -> Result<Names, Error> {
-        ctx.served_channel(&self.channel).await
     }
 }
 

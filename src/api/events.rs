@@ -43,7 +43,7 @@ pub(super) struct Event {
     /// When it arrived here.
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// Whether somebody only tried something out: it changed no state.
+    /// Whether it is made up, to try an overlay.
     is_test: bool,
     /// Whether it is shown again on a live feed; `false` everywhere else.
     is_replay: bool,

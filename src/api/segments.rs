@@ -50,7 +50,7 @@ impl From<store::Segment> for Segment {
 }
 
 impl Segment {
-    pub(super) fn example() -> Self {
+    fn example() -> Self {
         Self {
             id: "6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b".into(),
             channel_id: "141981764".into(),
@@ -60,6 +60,10 @@ impl Segment {
             started_at: datetime!(2026-07-01 18:20:00 UTC),
             ended_at: None,
         }
+    }
+
+    pub(super) fn ended_example() -> Self {
+        Self { ended_at: Some(datetime!(2026-07-01 18:55:00 UTC)), ..Self::example() }
     }
 }
 
@@ -145,7 +149,7 @@ pub(super) async fn begin_segment(
     body: Body<BeginSegment>,
 ) -> Result<HttpResponse, Error> {
     let Body(BeginSegment { title, reference }) = body;
-    let channel = path.resolve_served(&ctx).await?;
+    let channel = ctx.served_channel(&path.channel).await?;
     let id = Uuid::new_v4().to_string();
     let mark = Mark::Begin { title: title.as_str(), reference: reference.as_ref().map(Line::as_str) };
     let segment = ctx.mark(channel, &id, mark).await?;
@@ -210,12 +214,6 @@ pub(super) async fn end_segment(
     let channel = ctx.served_channel(&path.channel).await?;
     let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
     Ok(Json(ctx.mark(channel, &segment.id, Mark::End).await?))
-}
-
-impl Segment {
-    fn ended_example() -> Self {
-        Self { ended_at: Some(datetime!(2026-07-01 18:55:00 UTC)), ..Self::example() }
-    }
 }
 
 impl Context {

@@ -68,6 +68,9 @@ impl State {
     /// Derives the end and the broadcast of every segment, from its channel's other segments and
     /// broadcasts.
     pub(super) fn derive_segments(&mut self) {
+        if self.segments.is_empty() {
+            return;
+        }
         let shows = shows(&self.streams);
         let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, segment) in &mut self.segments {
@@ -118,7 +121,8 @@ fn shows(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Show>> {
         shows.entry(channel_id.to_owned()).or_default().push(show);
     }
     for shows in shows.values_mut() {
-        shows.sort_unstable_by_key(|show| show.started_at);
+        // Stable: those that started at once stay in the order of their ids, as streams are.
+        shows.sort_by_key(|show| show.started_at);
     }
     shows
 }

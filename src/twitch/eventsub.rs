@@ -106,7 +106,7 @@ pub struct Verified<'a> {
 }
 
 /// Held by every [`Message`]; only this module can make one, so nothing reaches the store without
-/// having been verified here.
+/// having been verified here, or made here of what Helix showed or a broadcaster marked.
 #[derive(Clone, Debug)]
 pub struct Proof(());
 
@@ -124,7 +124,7 @@ pub enum Incoming {
 pub struct Message {
     /// Unique; redeliveries have the same.
     pub id: String,
-    /// When Twitch sent it (to the microsecond).
+    /// When Twitch sent it, or when it was made here (to the microsecond).
     pub at: OffsetDateTime,
     /// What kind of message it is.
     pub message_type: MessageType,
