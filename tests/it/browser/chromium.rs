@@ -146,9 +146,10 @@ impl Page {
     pub(super) async fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", size).await;
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
     }
 
-    /// Lets what is behind the page shine through, as OBS does, or this colour.
+    /// Puts a colour behind the page, where OBS has the stream.
     pub(super) async fn background(&self, color: Value) {
         self.command("Emulation.setDefaultBackgroundColorOverride", json!({ "color": color })).await;
     }

@@ -88,11 +88,12 @@ async fn take(page: &Page, name: &str) {
 #[tokio::test]
 async fn the_screenshots_of_the_readme_can_be_taken() {
     let server = Server::start().await;
-    tell(&server).await;
     in_chromium(async |page| {
         page.prefer_still("dark").await;
         page.resize(1280, 800).await;
         page.open(&server.page("/")).await;
+        page.until("document.querySelector('#connection.pass')").await;
+        tell(&server).await;
         page.until("document.querySelectorAll('.event').length === 9").await;
         page.until("document.querySelector('.segment:not([hidden])')").await;
         page.until("document.querySelector('.channel .list time')").await;
