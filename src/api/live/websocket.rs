@@ -88,7 +88,6 @@ impl Socket {
     }
 
     /// `Some(None)` to go on; `None` if the client is gone.
-    #[expect(clippy::option_option, reason = "so that `?` ends the connection")]
     async fn hear(&mut self, message: Message) -> Option<Option<CloseReason>> {
         match message {
             Message::Pong(_) => self.is_answered = true,

@@ -105,7 +105,6 @@ fn user(event: Fields<'_>) -> Option<Person> {
 }
 
 /// Somebody who may want to stay unnamed: `Some(None)`.
-#[expect(clippy::option_option, reason = "malformed, anonymous, or somebody")]
 fn giver(event: Fields<'_>) -> Option<Option<Person>> {
     if event.flag("is_anonymous")? { Some(None) } else { user(event).map(Some) }
 }
