@@ -44,11 +44,10 @@ async fn a_browser_asks_each_time_and_is_sent_nothing_that_it_has() {
     for (known, status) in
         [(tag.clone(), 304), (format!("\"other\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"other\"".to_owned(), 200)]
     {
-        let request = reqwest::Client::new().get(server.url("/assets/sse.js")).header("if-none-match", &known);
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), status, "{known}");
-        assert_eq!(answer.headers()["etag"], tag.as_str());
-        assert_eq!(answer.text().await.unwrap().is_empty(), status == 304);
+        let answer = server.get_with("/assets/sse.js", "if-none-match", &known).await;
+        assert_eq!(answer.status, status, "{known}");
+        assert_eq!(answer.headers["etag"], tag.as_str());
+        assert_eq!(answer.text.is_empty(), status == 304);
     }
     assert_ne!(server.get("/assets/feed.js").await.headers["etag"], tag.as_str());
 }

@@ -126,6 +126,27 @@ async fn events_can_be_filtered_and_held_back() {
 }
 
 #[tokio::test]
+async fn a_tab_that_was_hidden_catches_up_and_shows_nothing_twice() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        let hide = async |is_hidden: bool| {
+            let change =
+                format!("Object.defineProperty(document, 'hidden', {{ value: {is_hidden}, configurable: true }})");
+            page.eval(&format!("({change}, document.dispatchEvent(new Event('visibilitychange')))")).await;
+        };
+        page.open(&server.page("/")).await;
+        server.deliver(&follow("1", at(0))).await;
+        page.until_event(1, "channel.follow").await;
+        hide(true).await;
+        server.deliver(&follow("2", at(1))).await;
+        server.deliver(&cheer("3", 5, at(2))).await;
+        hide(false).await;
+        page.until_event(3, "channel.cheer,channel.follow,channel.follow").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn it_can_be_used_with_the_keyboard_alone() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;

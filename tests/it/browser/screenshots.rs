@@ -15,7 +15,7 @@ use crate::support::server::Server;
 const VIEWERS: [(&str, &str); 4] =
     [("55120873", "QuietOtter"), ("61904417", "MintComet"), ("73310095", "BraveTeapot"), ("48812001", "TinyLoom")];
 
-/// Something that happened on MapleArcade, with somebody in it.
+/// Something that happened on the channel, with somebody in it.
 fn happened(kind: &str, minutes_ago: i64, (prefix, (id, name)): (&str, (&str, &str)), event: Value) -> Outgoing {
     let at = at(300) - Duration::minutes(minutes_ago) - Duration::seconds(37 * minutes_ago % 60);
     happened_at(kind, at, (prefix, (id, name)), event)

@@ -142,6 +142,11 @@ impl Server {
         self.send(Method::GET, path).await
     }
 
+    /// The same, with this header.
+    pub(crate) async fn get_with(&self, path: &str, name: &'static str, value: &str) -> Answer {
+        answer(self.client.get(self.url(path)).header(name, value)).await
+    }
+
     /// The document at a path that must be there.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
