@@ -1,23 +1,27 @@
 //! The server, and what is done to its database from the command line.
 
-use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
-use std::process::ExitCode;
-use std::time::Duration;
+mod database;
 
-use anyhow::{Result, anyhow};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret as _;
 use showtime::app::App;
 use showtime::clock::Clock;
-use showtime::config::{Config, Database, LogFormat, settings_help};
+use showtime::config::{Config, LogFormat, settings_help};
+use showtime::control::access::OwnToken;
 use showtime::store::local;
 use showtime::store::{migrations, state};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// How long a command waits for the database.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use self::database::with_database;
 
 /// Receives Twitch's events, keeps them exactly once, and tells what is on.
 #[derive(Parser)]
@@ -118,15 +122,8 @@ async fn serve(config: &Config) -> Result<()> {
         app = App::start(config, Clock::default()) => app?,
         () = either(&mut interrupt, &mut terminate) => return Ok(()),
     };
-    let addr = app.addr();
-    let banner = format!(
-        "showtime serves on http://{addr}\n  \
-           try it:    cargo run --bin simulate stream.online\n  \
-           then see:  curl -s http://{addr}/channels\n  \
-           API:       http://{addr}/docs   health: http://{addr}/status\n"
-    );
     // Nobody may be reading, which is no reason not to serve.
-    let _ = std::io::stdout().write_all(banner.as_bytes());
+    let _ = std::io::stdout().write_all(banner(app.addr(), app.token(), config).as_bytes());
     app.run(async {
         either(&mut interrupt, &mut terminate).await;
         // Whoever asks twice does not want to wait; the watchdog still stops Postgres.
@@ -137,6 +134,37 @@ async fn serve(config: &Config) -> Result<()> {
     })
     .await?;
     Ok(())
+}
+
+/// What to do next. Not part of the log: it holds a token.
+fn banner(addr: SocketAddr, token: Option<&OwnToken>, config: &Config) -> String {
+    let file = config.own_token_file();
+    let (fragment, bearer) = match token {
+        Some(OwnToken { text, unkept }) => {
+            let text = text.expose_secret();
+            let bearer = if unkept.is_some() { text.to_owned() } else { format!("$(cat {})", file.display()) };
+            (format!("#token={text}"), bearer)
+        }
+        None => (String::new(), "TOKEN".to_owned()),
+    };
+    let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n");
+    // A String takes everything.
+    let _ = match token {
+        Some(OwnToken { unkept: Some(error), .. }) => writeln!(
+            banner,
+            "  note:      keep that token, it is not shown again: {} can't be written ({error})",
+            file.display()
+        ),
+        Some(_) => Ok(()),
+        None => writeln!(banner, "  token:     cargo run --bin token create --name NAME --scope admin"),
+    };
+    let _ = write!(
+        banner,
+        "  try it:    cargo run --bin simulate stream.online\n  \
+           then see:  curl -s -H \"Authorization: Bearer {bearer}\" http://{addr}/channels\n  \
+           API:       http://{addr}/docs   health: http://{addr}/status\n"
+    );
+    banner
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
@@ -170,26 +198,6 @@ async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
     };
     println!("{said}");
     Ok(())
-}
-
-/// Connects to the configured database, or to the private one: that of the server which runs, else
-/// one started for as long as it takes.
-async fn with_database<T>(config: &Config, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-    let (options, postgres) = match &config.database {
-        Database::Given(options) => ((**options).clone(), None),
-        Database::Private => local::start_or_join(&config.data_dir).await?,
-    };
-    let outcome = async {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-        let connected = connecting.await.map_err(|_| anyhow!("the database did not answer in time"))?;
-        let mut connection = connected.map_err(|error| anyhow!("the database can't be used: {error}"))?;
-        work(&mut connection).await
-    };
-    let outcome = outcome.await;
-    if let Some(postgres) = postgres {
-        postgres.stop().await?;
-    }
-    outcome
 }
 
 fn log(config: &Config) {

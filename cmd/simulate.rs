@@ -64,7 +64,11 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
         let (stamp, at) = session.stamp()?;
         let event = recipe.event(at)?;
         let subscription = Subscription::to(recipe.kind, &event, session.callback());
-        if !session.send(Outgoing::notification(stamp, &subscription, &event), Some(&event), Wanted::Taken).await? {
+        let message = match args.test {
+            true => Outgoing::test(stamp, &subscription, &event),
+            false => Outgoing::notification(stamp, &subscription, &event),
+        };
+        if !session.send(message, Some(&event), Wanted::Taken).await? {
             return Ok(false);
         }
     }

@@ -15,11 +15,16 @@ use tokio::task::JoinHandle;
 use crate::api;
 use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
+use crate::control::access::{self, Access, OwnToken, TwitchSignIn};
 use crate::control::reconcile::Reconciler;
+use crate::control::test_event::{TestEventError, Tester};
 use crate::control::tokens::Tokens;
 use crate::control::vault::Vault;
 use crate::control::wanted;
 use crate::ingest::{Ingest, Writer};
+use crate::metrics::Metrics;
+use crate::outputs::hub::Hub;
+use crate::outputs::tail::Tail;
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
@@ -34,6 +39,10 @@ use crate::twitch::signature::Verifier;
 /// How long requests under way may take once the program is told to stop; then what they
 /// submitted is written, which has its own limit.
 const DRAIN_SECONDS: u64 = 10;
+
+/// How long what was sent to a client may wait for it to read, in milliseconds.
+#[cfg(target_os = "linux")]
+const STALL_TIMEOUT_MS: u32 = 60_000;
 
 /// One verifies tens of thousands of messages per second, far more than the database takes.
 const MAX_HTTP_WORKERS: usize = 4;
@@ -73,6 +82,9 @@ pub enum AppError {
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
+    /// What sends test events can't be made.
+    #[error("test events can't be sent: {0}")]
+    Tester(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] Outage),
@@ -88,11 +100,13 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
     writing: JoinHandle<()>,
-    preparing: Option<JoinHandle<Result<(), AppError>>>,
-    /// What acts on Twitch; nothing, unless an application is configured.
+    preparing: Option<Preparing>,
+    /// What follows the log, and what acts on Twitch, if an application is configured.
     tasks: Tasks,
+    hub: Arc<Hub>,
     pool: PgPool,
     postgres: Option<LocalPostgres>,
+    token: Option<OwnToken>,
 }
 
 impl App {
@@ -133,15 +147,35 @@ impl App {
             .connect_lazy_with(for_readers(database.clone()));
         let client = config.twitch.client.as_ref();
         let application = client.map(|client| Application::new(client, config, &pool, &clock)).transpose()?;
-        let preparing = prepare(database.clone(), config.migrate).await?;
+        let (preparing, token) = prepare(database.clone(), config, &clock).await?;
         let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
-        let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone() };
+        let metrics = Metrics::default();
+        let webhook = Webhook { verifier, clock: clock.clone(), ingest: ingest.clone(), metrics: metrics.clone() };
+        let sign_in = application.as_ref().map(|application| TwitchSignIn {
+            oauth: application.oauth.clone(),
+            channel_name: config.twitch.channel_name.clone(),
+        });
+        let access = Arc::new(Access::new(pool.clone(), clock.clone(), sign_in));
         let (trouble, troubles) = watch::channel(None);
-        let context =
-            api::Context { pool: pool.clone(), clock: clock.clone(), webhook, setup: config.into(), troubles };
+        let tester = Tester::new(addr, secret.clone(), clock.clone())?;
+        let hub = Hub::new(pool.clone());
+        let context = api::Context {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            webhook,
+            access: access.clone(),
+            tester,
+            cors_origins: config.cors_origins.clone(),
+            metrics,
+            hub: hub.clone(),
+            setup: config.into(),
+            troubles,
+        };
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
-        if let Some(Application { client_id, tokens, app_tokens, helix }) = application {
+        tasks.spawn("noting of tokens' use", access.note_use());
+        tasks.spawn("tail of the log", Tail::new(hub.clone(), database.clone()).run());
+        if let Some(Application { client_id, tokens, app_tokens, helix, .. }) = application {
             let reconciler = Reconciler {
                 database,
                 pool: pool.clone(),
@@ -165,8 +199,10 @@ impl App {
             writing: tokio::spawn(Writer::run(writer)),
             preparing,
             tasks,
+            hub,
             pool,
             postgres: None,
+            token,
         })
     }
 
@@ -174,6 +210,13 @@ impl App {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The access token that is in the data directory, if one is, or was to be put there. A database
+    /// that is away at start tells nothing of tokens; then the log says where it was put.
+    #[must_use]
+    pub fn token(&self) -> Option<&OwnToken> {
+        self.token.as_ref()
     }
 
     /// Runs until `shutdown` is ready, then answers what was accepted and stops everything.
@@ -201,6 +244,8 @@ impl App {
         if let Some(preparing) = self.preparing.take() {
             preparing.abort();
         }
+        // Streams have no end of their own, and would hold up the server's.
+        self.hub.stop();
         self.tasks.stop().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {
@@ -221,6 +266,7 @@ impl App {
 /// What is needed to act on Twitch, as the configured application.
 struct Application {
     client_id: String,
+    oauth: OAuth,
     tokens: Arc<Tokens>,
     app_tokens: Arc<AppTokens>,
     helix: Helix,
@@ -230,16 +276,21 @@ impl Application {
     fn new(client: &Client, config: &Config, pool: &PgPool, clock: &Clock) -> Result<Self, AppError> {
         let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
         let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
-        let tokens = Arc::new(Tokens::new(pool.clone(), Vault::open_for(config)?, oauth, clock.clone()));
+        let tokens = Arc::new(Tokens::new(pool.clone(), Vault::open_for(config)?, oauth.clone(), clock.clone()));
         let app_tokens = tokens.shared_app();
         let helix = Helix::new(config.twitch.api_url.clone(), app_tokens.clone());
-        Ok(Self { client_id: client.id.clone(), tokens, app_tokens, helix })
+        Ok(Self { client_id: client.id.clone(), oauth, tokens, app_tokens, helix })
     }
 }
 
 fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
     let listener = std::net::TcpListener::bind(addr).map_err(|source| AppError::Bind { addr, source })?;
     listener.set_nonblocking(true)?;
+    // Connections inherit it: the system ends those whose other side takes nothing any more. Without
+    // that a reader who has stalled would keep its place for ever.
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::TcpUserTimeout, &STALL_TIMEOUT_MS)
+        .map_err(io::Error::from)?;
     Ok(listener)
 }
 
@@ -264,43 +315,82 @@ fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppErro
     Ok(server)
 }
 
-/// Makes sure that the database is there and migrated. If it is away, goes on trying in a task.
+/// The preparation that goes on in the background, if the database is away.
+type Preparing = JoinHandle<Result<(), AppError>>;
+
+/// Makes sure that the database is there and migrated, and that somebody has an access token. If
+/// the database is away, goes on trying in a task.
 async fn prepare(
     database: PgConnectOptions,
-    migrate: bool,
-) -> Result<Option<JoinHandle<Result<(), AppError>>>, AppError> {
-    match prepare_once(&database, migrate).await {
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Option<Preparing>, Option<OwnToken>), AppError> {
+    match prepare_once(&database, config, clock).await {
         Err(AppError::Database(error)) if is_outage(&error) => {
             tracing::warn!(%error, "the database is away; waiting for it");
-            Ok(Some(tokio::spawn(async move {
+            let (config, clock) = (config.clone(), clock.clone());
+            let preparing = tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(DATABASE_PAUSE).await;
-                    match prepare_once(&database, migrate).await {
+                    match prepare_once(&database, &config, &clock).await {
                         Err(AppError::Database(error)) if is_outage(&error) => {}
-                        outcome => return outcome.inspect(|()| tracing::info!("the database is there")),
+                        outcome => {
+                            tell_of(outcome?.as_ref(), &config);
+                            return Ok(());
+                        }
                     }
                 }
-            })))
+            });
+            Ok((Some(preparing), None))
         }
-        outcome => outcome.map(|()| None),
+        outcome => outcome.map(|token| (None, token)),
     }
 }
 
-async fn prepare_once(database: &PgConnectOptions, migrate: bool) -> Result<(), AppError> {
+/// Where nobody waits for a token any more, the log says where it is, but never what it is.
+fn tell_of(token: Option<&OwnToken>, config: &Config) {
+    tracing::info!("the database is there");
+    let path = config.own_token_file();
+    match token {
+        Some(OwnToken { unkept: Some(error), .. }) => tracing::error!(
+            %error,
+            "an access token was made, but can't be put into {}: make another with `cargo run --bin token create`",
+            path.display()
+        ),
+        Some(OwnToken { unkept: None, .. }) => tracing::info!("an access token is in {}", path.display()),
+        None => {}
+    }
+}
+
+async fn prepare_once(
+    database: &PgConnectOptions,
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<OwnToken>, AppError> {
     let timed_out = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     let connecting = tokio::time::timeout(POOL_TIMEOUT, database.connect());
     let mut connection = connecting.await.map_err(timed_out).flatten().map_err(AppError::Database)?;
-    if migrate {
+    if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) if is_outage(&error) => AppError::Database(error),
             error => AppError::Migrate(error),
         })?;
     }
-    connection.close().await.map_err(AppError::Database)
+    let token = match access::find_or_make(&mut connection, config, clock).await {
+        Err(error) if is_outage(&error) => return Err(AppError::Database(error)),
+        // Migrations may be missing, which `/readyz` tells.
+        Err(error) => {
+            tracing::warn!(%error, "access tokens can't be used yet");
+            None
+        }
+        Ok(token) => token,
+    };
+    connection.close().await.map_err(AppError::Database)?;
+    Ok(token)
 }
 
 /// Never ready while the preparation goes on or after it succeeded.
-async fn prepared(preparing: &mut Option<JoinHandle<Result<(), AppError>>>) -> AppError {
+async fn prepared(preparing: &mut Option<Preparing>) -> AppError {
     if let Some(task) = preparing {
         let outcome = task.await;
         *preparing = None;

@@ -76,6 +76,12 @@ impl Ingest {
         (Self { queue }, Writer { submissions, log: Log { database, clock, connection: None } })
     }
 
+    /// How many messages wait for the writer.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Returns when the message has been committed, or had been earlier.
     ///
     /// # Errors

@@ -26,7 +26,10 @@
 //! - [`store`]: every SQL statement, as functions on a connection; [`store::local`] is the private
 //!   Postgres.
 //! - [`stream`]: the fold from messages to state: pure, and indifferent to their order.
-//! - [`control`]: whether the server works, and what to do if not.
+//! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
+//! - [`control`]: whether the server works, and what to do if not; who may use it
+//!   ([`control::access`]).
+//! - [`metrics`]: what is counted on the way, for Prometheus.
 //!
 //! Around them: [`app`] builds and runs the whole program, [`config`] reads every setting,
 //! [`clock`] is time as a parameter, and [`mock`] makes what Twitch would send, for `simulate` and
@@ -38,7 +41,9 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod ingest;
+pub mod metrics;
 pub mod mock;
+pub mod outputs;
 pub mod sources;
 pub mod store;
 pub mod stream;

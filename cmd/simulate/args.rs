@@ -13,6 +13,7 @@ Examples:
   simulate channel.follow --user SomebodyNew
   simulate channel.cheer --set bits=500 --set 'message=Cheer500 gg'
   simulate channel.cheer --variant anonymous --broadcaster AnotherChannel
+  simulate channel.raid --test
   simulate channel.follow --fault duplicate
   simulate revoke channel.follow --status user_removed
 
@@ -83,6 +84,9 @@ pub(crate) struct NotifyArgs {
     /// How often, one after the other, each time with a new id
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) count: u32,
+    /// Marks it as a test: the server keeps and delivers it, but nothing comes of it
+    #[arg(long)]
+    pub(crate) test: bool,
     #[command(flatten)]
     pub(crate) event: EventArgs,
     #[command(flatten)]

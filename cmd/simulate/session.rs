@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
+use secrecy::SecretString;
 use serde_json::Value;
 use showtime::clock::Clock;
 use showtime::config::Config;
@@ -25,6 +26,8 @@ pub(crate) struct Session<'a> {
     secret: WebhookSecret,
     secret_source: String,
     sender: Sender,
+    /// The server's, for servers on this machine only.
+    token: Option<SecretString>,
     clock: Clock,
     count: u32,
     tally: Tally,
@@ -44,7 +47,8 @@ impl<'a> Session<'a> {
         let (secret, secret_source) = target::secret(args, &config)?;
         let (callback, addresses) = target::target(args, &config).await?;
         let sender = Sender::new(callback, &addresses)?;
-        Ok(Self { args, secret, secret_source, sender, clock: Clock::default(), count, tally: Tally::default() })
+        let token = if args.allow_remote { None } else { config.own_token() };
+        Ok(Self { args, secret, secret_source, sender, token, clock: Clock::default(), count, tally: Tally::default() })
     }
 
     pub(crate) fn callback(&self) -> &str {
@@ -80,7 +84,7 @@ impl<'a> Session<'a> {
         }
         let event = recipe.event(self.clock.now())?;
         let channel_id = event["broadcaster_user_id"].as_str().unwrap_or_default();
-        match self.sender.live_stream(channel_id).await {
+        match self.sender.live_stream(channel_id, self.token.as_ref()).await {
             Ok(Some(id)) => return Ok(Some(id)),
             Ok(None) => eprintln!("note: the server knows of no live stream there, so one that it doesn't know ends"),
             Err(DeliveryError::NobodyThere(_)) => {}

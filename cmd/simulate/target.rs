@@ -1,11 +1,12 @@
 //! Where to send to, and what to sign with.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use showtime::config::Config;
+use showtime::mock::delivery;
 use showtime::twitch::signature::WebhookSecret;
 use url::{Host, Url};
 
@@ -37,13 +38,7 @@ pub(crate) async fn target(args: &SendArgs, config: &Config) -> Result<(Url, Vec
 /// The callback of the server that this configuration makes.
 fn own_callback(config: &Config) -> Result<Url> {
     ensure!(config.listen_port != 0, "LISTEN_PORT is 0, so the server's port is not known: name it with --target");
-    let ip = match config.bind_addr {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let address = SocketAddr::new(ip, config.listen_port);
-    Ok(Url::parse(&format!("http://{address}/callback"))?)
+    Ok(delivery::own_callback(SocketAddr::new(config.bind_addr, config.listen_port))?)
 }
 
 async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {

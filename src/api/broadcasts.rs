@@ -3,16 +3,18 @@
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::channels::ChannelPath;
-use super::page::Page;
+use super::page::{Cursor, Page};
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, Name, Nothing, Query};
-use crate::store::read::broadcasts as store;
+use super::segments::Segment;
+use crate::store::read::{broadcasts as store, segments};
 
 /// What a viewer would call one show: streams of a channel with at most 15 minutes between them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +35,21 @@ struct Broadcast {
     duration_seconds: i64,
     /// What it consists of, oldest first.
     streams: Vec<Stream>,
+    /// What the broadcaster marked as being on meanwhile, oldest first.
+    segments: Vec<Segment>,
+}
+
+/// What broadcasts consist of.
+struct Parts {
+    streams: Vec<store::Stream>,
+    segments: Vec<segments::Segment>,
+}
+
+impl Parts {
+    async fn of(db: &mut PgConnection, broadcast_ids: &[String]) -> sqlx::Result<Self> {
+        let streams = store::streams(&mut *db, broadcast_ids).await?;
+        Ok(Self { streams, segments: segments::of_broadcasts(db, broadcast_ids).await? })
+    }
 }
 
 /// One stream of a broadcast.
@@ -66,9 +83,11 @@ impl From<&store::Stream> for Stream {
 }
 
 impl Broadcast {
-    /// Puts a broadcast together; `streams` may hold those of others too.
-    fn new(row: store::Broadcast, streams: &[store::Stream], now: OffsetDateTime) -> Self {
-        let streams: Vec<_> = streams.iter().filter(|it| it.broadcast_id == row.id).map(Stream::from).collect();
+    /// Puts a broadcast together; `parts` may hold those of others too.
+    fn new(row: store::Broadcast, parts: &Parts, now: OffsetDateTime) -> Self {
+        let streams: Vec<_> = parts.streams.iter().filter(|it| it.broadcast_id == row.id).map(Stream::from).collect();
+        let segments = parts.segments.iter().filter(|it| it.broadcast_id.as_ref() == Some(&row.id));
+        let segments = segments.cloned().map(Segment::from).collect();
         let is_last = |it: &&Stream| row.ended_at.is_some() && it.ended_at == row.ended_at;
         Self {
             id: row.id,
@@ -78,6 +97,7 @@ impl Broadcast {
             is_end_estimated: streams.iter().find(is_last).is_some_and(|last| last.is_end_estimated),
             duration_seconds: (row.ended_at.unwrap_or(now) - row.started_at).whole_seconds().max(0),
             streams,
+            segments,
         }
     }
 
@@ -100,39 +120,8 @@ impl Broadcast {
                 stream("40952110345", datetime!(2026-07-01 18:00:00 UTC), datetime!(2026-07-01 19:06:30 UTC)),
                 stream("40952121085", datetime!(2026-07-01 19:10:00 UTC), datetime!(2026-07-01 21:30:00 UTC)),
             ],
+            segments: vec![Segment::ended_example()],
         }
-    }
-}
-
-/// Where a page starts: behind the broadcast that started at this time and has this id. Says both,
-/// because a broadcast's id changes when an earlier stream of it becomes known.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Cursor {
-    started_at: OffsetDateTime,
-    id: Name,
-}
-
-impl Cursor {
-    fn behind(row: &store::Broadcast) -> String {
-        format!("{}-{}", row.started_at.unix_timestamp_nanos() / 1_000, row.id)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (microseconds, id) = text.split_once('-')?;
-        let is_time = (1..=17).contains(&microseconds.len()) && microseconds.bytes().all(|byte| byte.is_ascii_digit());
-        let nanoseconds = microseconds.parse::<i128>().ok().filter(|_| is_time)? * 1_000;
-        let started_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
-        Some(Self { started_at, id: id.to_owned().try_into().ok()? })
-    }
-}
-
-impl TryFrom<String> for Cursor {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
-            .ok_or_else(|| format!("`{}`, but must be the `next` of a page of this list", text.escape_default()))
     }
 }
 
@@ -170,16 +159,21 @@ pub(super) async fn list_broadcasts(
 ) -> Result<Json<Page<Broadcast>>, Error> {
     let Query(ListBroadcasts { after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let before = after.as_ref().map(|it| (it.started_at, it.id.as_str()));
-    let (rows, streams) = ctx
+    let before = after.as_ref().map(Cursor::place);
+    let (rows, parts) = ctx
         .read(async |db| {
             let rows = store::page(&mut *db, &channel, before, limit.rows()).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
-            Ok((rows, store::streams(db, &ids).await?))
+            Ok((rows, Parts::of(db, &ids).await?))
         })
         .await?;
     let now = ctx.clock.now();
-    Ok(Json(Page::new(rows, limit, Cursor::behind, |row| Broadcast::new(row, &streams, now))))
+    Ok(Json(Page::new(
+        rows,
+        limit,
+        |row| Cursor::behind(row.started_at, &row.id),
+        |row| Broadcast::new(row, &parts, now),
+    )))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -214,10 +208,10 @@ pub(super) async fn get_broadcast(
     let found = ctx
         .read(async |db| {
             let Some(row) = store::of_stream(&mut *db, id).await? else { return Ok(None) };
-            let streams = store::streams(db, std::slice::from_ref(&row.id)).await?;
-            Ok(Some((row, streams)))
+            let parts = Parts::of(db, std::slice::from_ref(&row.id)).await?;
+            Ok(Some((row, parts)))
         })
         .await?;
-    let (row, streams) = found.ok_or_else(|| Error::NotFound { what: "broadcast", name: id.to_owned() })?;
-    Ok(Json(Broadcast::new(row, &streams, ctx.clock.now())))
+    let (row, parts) = found.ok_or_else(|| Error::NotFound { what: "broadcast", name: id.to_owned() })?;
+    Ok(Json(Broadcast::new(row, &parts, ctx.clock.now())))
 }

@@ -60,6 +60,6 @@ pub(super) async fn receive_message(
     match context.webhook.receive(request.headers(), body).await? {
         // No charset: exactly what Twitch's own sample answers with (webhook.md §4).
         Answer::Challenge(challenge) => Ok(HttpResponse::Ok().content_type("text/plain").body(challenge)),
-        Answer::Kept => Ok(HttpResponse::NoContent().finish()),
+        Answer::Kept(_) => Ok(HttpResponse::NoContent().finish()),
     }
 }

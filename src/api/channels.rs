@@ -11,11 +11,11 @@ use super::Context;
 use super::page::Page;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Flag, Limit, Name, Nothing, Query};
-use crate::store::read;
+use crate::store::read::{self, channels::Names};
 
 /// A channel as it is now.
 #[derive(Debug, Serialize, ToSchema)]
-struct Channel {
+pub(super) struct Channel {
     /// Twitch's user id.
     id: String,
     /// The name in its address.
@@ -39,6 +39,8 @@ struct Channel {
     stream: Option<LiveStream>,
     /// The broadcast which that stream is a part of.
     broadcast: Option<RunningBroadcast>,
+    /// What the broadcaster marked as being on.
+    segment: Option<RunningSegment>,
     /// Bits from people who did not want to be named.
     anonymous_bits: i64,
     /// Gift subscriptions from people who did not want to be named.
@@ -77,8 +79,34 @@ struct RunningBroadcast {
     started_at: OffsetDateTime,
 }
 
+/// A segment that has not ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunningSegment {
+    /// Its id.
+    id: String,
+    /// What is on.
+    title: String,
+    /// What the broadcaster wants to find it by.
+    reference: Option<String>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+}
+
+impl RunningSegment {
+    fn of(row: &read::channels::Channel) -> Option<Self> {
+        Some(Self {
+            id: row.segment_id.clone()?,
+            title: row.segment_title.clone()?,
+            reference: row.segment_reference.clone(),
+            started_at: row.segment_started_at?,
+        })
+    }
+}
+
 impl From<read::channels::Channel> for Channel {
     fn from(row: read::channels::Channel) -> Self {
+        let segment = RunningSegment::of(&row);
         let category = row.category_id.filter(|id| !id.is_empty()).zip(row.category_name);
         let stream = row.stream_id.zip(row.stream_started_at);
         let broadcast = row.broadcast_id.zip(row.broadcast_started_at);
@@ -94,6 +122,7 @@ impl From<read::channels::Channel> for Channel {
             is_live: row.is_live,
             stream: stream.map(|(id, started_at)| LiveStream { id, kind: row.stream_type, started_at }),
             broadcast: broadcast.map(|(id, started_at)| RunningBroadcast { id, started_at }),
+            segment,
             anonymous_bits: row.anonymous_bits,
             anonymous_gifts: row.anonymous_gifts,
         }
@@ -101,7 +130,7 @@ impl From<read::channels::Channel> for Channel {
 }
 
 impl Channel {
-    fn example() -> Self {
+    pub(super) fn example() -> Self {
         Self {
             id: "141981764".into(),
             login: "twitchdev".into(),
@@ -121,6 +150,12 @@ impl Channel {
                 id: "40952110345".into(),
                 started_at: datetime!(2026-07-01 18:00:00 UTC),
             }),
+            segment: Some(RunningSegment {
+                id: "6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b".into(),
+                title: "Tape 12: holiday in the snow".into(),
+                reference: Some("https://example.com/tapes/12".into()),
+                started_at: datetime!(2026-07-01 18:20:00 UTC),
+            }),
             anonymous_bits: 500,
             anonymous_gifts: 5,
         }
@@ -133,15 +168,27 @@ impl Channel {
 pub(super) struct ChannelPath {
     /// The channel's id, or its login in any case. If it could be either, it is an id.
     #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
-    channel: Name,
+    pub(super) channel: Name,
 }
 
 impl ChannelPath {
     /// The id of the channel.
     pub(super) async fn resolve(&self, ctx: &Context) -> Result<String, Error> {
-        let name = self.channel.as_str();
-        let id = ctx.read(async |db| read::channels::find(db, name).await).await?;
-        id.ok_or_else(|| Error::NotFound { what: "channel", name: name.to_owned() })
+        ctx.channel(&self.channel).await
+    }
+}
+
+impl Context {
+    /// The id of the channel of this name.
+    pub(super) async fn channel(&self, name: &Name) -> Result<String, Error> {
+        let id = self.read(async |db| read::channels::find(db, name.as_str()).await).await?;
+        id.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
+    }
+
+    /// The names of the channel of this name, of which nothing may have been heard yet.
+    pub(super) async fn served_channel(&self, name: &Name) -> Result<Names, Error> {
+        let names = self.read(async |db| read::channels::find_served(db, name.as_str()).await).await?;
+        names.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
 }
 

@@ -34,8 +34,7 @@ pub(super) async fn get_openapi(_query: Query<Nothing>) -> HttpResponse {
 /// What a browser asks for: Swagger UI, and the way to it.
 pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     let page = |path: &str| Resource::new(path).default_service(web::to(only_get));
-    cfg.service(page("/").route(web::get().to(to_docs)))
-        .service(page("/docs").route(web::get().to(to_docs)))
+    cfg.service(page("/docs").route(web::get().to(to_docs)))
         .service(page("/docs/{file:.*}").route(web::get().to(swagger_ui)));
 }
 

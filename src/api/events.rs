@@ -12,35 +12,43 @@ use utoipa::{IntoParams, ToSchema};
 use super::Context;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
+use crate::outputs::entry::Entry;
 use crate::store::read::events as store;
 
 /// One message from Twitch.
 #[derive(Debug, Serialize, ToSchema)]
-struct Event {
+pub(super) struct Event {
     /// Its place in the log. Ids grow in the order in which events became visible, so a reader who
     /// has seen this one misses nothing by asking for those after it.
     id: i64,
     /// Twitch's id of the message, the same however often it is sent.
     message_id: String,
-    /// `notification`, `revocation`, or a kind of message that Twitch added later; `inferred` for
-    /// what Twitch did not send, but its API showed: a stream that began or ended, a new title.
+    /// `notification`, `revocation`, or a kind of message that Twitch added later. What Twitch did
+    /// not send is `inferred` if its API showed it (a stream that began or ended, a new title), and
+    /// `segment` if the broadcaster marked it.
     message_type: String,
-    /// The subscription type, for example `channel.follow`.
+    /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
+    /// `showtime.segment.end` for what the broadcaster marked.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// The version of that type.
     version: Option<String>,
     /// The channel it is about, or the user where a type has no channel.
     channel_id: Option<String>,
-    /// The subscription it came through; what was inferred came through none.
+    /// The subscription it came through; what Twitch did not send came through none.
     subscription_id: Option<String>,
-    /// When Twitch sent it first, or when it was inferred.
+    /// When Twitch sent it first, or when it was inferred or marked.
     #[serde(with = "time::serde::rfc3339")]
     occurred_at: OffsetDateTime,
     /// When it arrived here.
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// The body exactly as it came. What was inferred has `inferred` in place of `subscription`.
+    /// Whether it is made up, to try an overlay.
+    is_test: bool,
+    /// Whether it is shown again on a live feed; `false` everywhere else.
+    is_replay: bool,
+    /// The body exactly as it came. What Twitch did not send has `inferred` or `segment` in place of
+    /// `subscription`.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
 }
@@ -67,13 +75,35 @@ impl From<store::Event> for Event {
             subscription_id: row.subscription_id,
             occurred_at: row.occurred_at,
             received_at: row.received_at,
+            is_test: row.is_test,
+            is_replay: false,
             payload: row.payload.0,
         }
     }
 }
 
+impl From<&Entry> for Event {
+    fn from(entry: &Entry) -> Self {
+        let logged = &entry.logged;
+        Self {
+            id: logged.id,
+            message_id: logged.message_id.clone(),
+            message_type: logged.message_type.clone(),
+            kind: logged.kind.clone(),
+            version: logged.version.clone(),
+            channel_id: logged.channel_id.clone(),
+            subscription_id: logged.subscription_id.clone(),
+            occurred_at: logged.occurred_at,
+            received_at: logged.received_at,
+            is_test: logged.is_test,
+            is_replay: entry.is_replay,
+            payload: logged.payload.0.clone(),
+        }
+    }
+}
+
 impl Event {
-    fn example() -> Self {
+    pub(super) fn example() -> Self {
         let payload = json!({
             "subscription": {
                 "id": "f1c2a387-161a-49f9-a165-0f21d7a4e1c4",
@@ -105,6 +135,8 @@ impl Event {
             subscription_id: Some("f1c2a387-161a-49f9-a165-0f21d7a4e1c4".into()),
             occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
             received_at: datetime!(2026-07-01 18:16:11.598201 UTC),
+            is_test: false,
+            is_replay: false,
             payload: to_raw_value(&payload).unwrap_or_default(),
         }
     }
@@ -171,10 +203,10 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct EventPath {
+pub(super) struct EventPath {
     /// The event's id in the log.
     #[param(value_type = i64, minimum = 0, example = 1042)]
-    id: LogId,
+    pub(super) id: LogId,
 }
 
 /// Get an event

@@ -6,7 +6,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ResourceDef, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error as ActixError, HttpRequest, HttpResponse};
+use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, HttpResponse};
 use utoipa::openapi::PathItem;
 
 use super::problem::Error;
@@ -43,6 +43,9 @@ pub(super) async fn only_get(req: HttpRequest) -> Result<HttpResponse, Error> {
     Err(Error::MethodNotAllowed { method: req.method().clone(), allowed: vec![Method::GET, Method::HEAD] })
 }
 
+/// Marks a request that is answered like a GET, but was a HEAD.
+pub(super) struct WasHead;
+
 /// A HEAD is answered like a GET; actix leaves the body out when it writes the response.
 pub(super) async fn head_as_get(
     mut req: ServiceRequest,
@@ -50,6 +53,7 @@ pub(super) async fn head_as_get(
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     if req.method() == Method::HEAD {
         req.head_mut().method = Method::GET;
+        req.extensions_mut().insert(WasHead);
     }
     next.call(req).await
 }

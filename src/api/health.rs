@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::web::{Data, Json};
+use actix_web::web::{Data, Json, ReqData};
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::Context;
 use super::problem::{BadRequest, Error, NotReady};
 use super::query::{Nothing, Query};
-use crate::control::status::{Found, Status, Verdict, waiting_migrations};
+use crate::control::access::Grant;
+use crate::control::status::{Found, Status, Summary, Verdict, waiting_migrations};
 use crate::store::read::health as store;
 
 /// Who asks how the server is wants to know soon.
@@ -61,7 +62,8 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
 /// How is the server?
 ///
 /// Everything that was checked, with a verdict and a message that says what to do. A `warn` is no
-/// failure: Twitch has to be able to reach the server before any subscription can exist.
+/// failure: Twitch has to be able to reach the server before any subscription can exist. Without a
+/// token, or while tokens can't be looked up, only `verdict`, `is_ready` and `message` are there.
 #[utoipa::path(
     tag = "health",
     responses(
@@ -72,7 +74,7 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
     ),
 )]
 #[get("/status")]
-pub(super) async fn status(ctx: Data<Context>, _query: Query<Nothing>) -> HttpResponse {
+pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _query: Query<Nothing>) -> HttpResponse {
     let found = match tokio::time::timeout(TIMEOUT, ctx.read(find)).await {
         Ok(Ok(found)) => Some(found),
         Ok(Err(error)) => {
@@ -83,10 +85,12 @@ pub(super) async fn status(ctx: Data<Context>, _query: Query<Nothing>) -> HttpRe
     };
     let trouble = ctx.troubles.borrow().clone();
     let status = Status::new(ctx.setup, trouble.as_deref(), found);
-    match status.verdict {
-        Verdict::Fail => HttpResponse::ServiceUnavailable().json(status),
-        Verdict::Pass | Verdict::Warn => HttpResponse::Ok().json(status),
-    }
+    let mut response = match status.verdict {
+        Verdict::Fail => HttpResponse::ServiceUnavailable(),
+        Verdict::Pass | Verdict::Warn => HttpResponse::Ok(),
+    };
+    // Every scope may read.
+    if grant.is_some() { response.json(status) } else { response.json(Summary::from(&status)) }
 }
 
 /// What there is to ask of a database whose migrations are missing is only which.

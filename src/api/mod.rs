@@ -1,6 +1,9 @@
 //! The HTTP API: its routes, its description of itself, and what all handlers share. One file per
 //! resource; each handler's answer is described right above it.
 
+mod access;
+mod asyncapi;
+mod body;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -8,11 +11,17 @@ mod docs;
 mod events;
 mod fallback;
 mod health;
+mod live;
+mod metrics;
 mod page;
+mod pages;
 pub mod problem;
 mod query;
+mod segments;
+mod test_events;
 mod viewers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
@@ -22,9 +31,17 @@ use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use self::asyncapi::live_spec;
 use self::problem::{Error, Problem};
 use crate::clock::Clock;
+use crate::control::access::Access;
 use crate::control::status::Setup;
+use crate::control::test_event::Tester;
+use crate::metrics::Metrics;
+use crate::outputs::alert::Alert;
+use crate::outputs::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
+use crate::outputs::hub::Hub;
+use crate::outputs::reader::Resync;
 use crate::sources::webhook::Webhook;
 
 /// A client hears that the database is away rather than wait longer for it.
@@ -39,6 +56,16 @@ pub struct Context {
     pub clock: Clock,
     /// What takes in Twitch's messages.
     pub webhook: Webhook,
+    /// Who may call what.
+    pub access: Arc<Access>,
+    /// The origins of web pages that may read; `*` alone for all.
+    pub cors_origins: Vec<String>,
+    /// What `/metrics` tells.
+    pub metrics: Metrics,
+    /// What sends test events.
+    pub tester: Tester,
+    /// What live feeds are read from.
+    pub hub: Arc<Hub>,
     /// What `/status` tells of the configuration.
     pub setup: Setup,
     /// Why the reconciler got nowhere the last time, if it did not.
@@ -64,17 +91,27 @@ impl Context {
             cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
             the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
             it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
-            parameters are errors.",
+            parameters are errors.\n\nMost of it wants an access token, as `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    // utoipa does not collect what is reached through `IntoResponses` alone.
-    components(schemas(Problem)),
+    // utoipa does not collect what is reached through `IntoResponses` alone, or told in a stream.
+    components(schemas(
+        Problem,
+        Alert,
+        ChatMessage,
+        ChatMessageDeleted,
+        ChatMessagesCleared,
+        live::Snapshot,
+        Resync,
+    )),
     tags(
         (name = "callback", description = "Where Twitch calls"),
         (name = "channels", description = "What is known of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
+        (name = "segments", description = "What was on, as the broadcaster marked it: a tape, a game, a guest"),
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message from Twitch, as it came"),
+        (name = "live", description = "The same as it happens, over Server-Sent Events or a WebSocket"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -87,31 +124,50 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(channels::get_channel)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)
+        .service(segments::list_segments)
+        .service(segments::begin_segment)
+        .service(segments::get_segment)
+        .service(segments::end_segment)
         .service(viewers::list_viewers)
         .service(events::list_events)
         .service(events::get_event)
+        .service(test_events::replay_event)
+        .service(test_events::send_test_event)
+        .service(live::live_events)
+        .service(live::live_alerts)
+        .service(live::live_state)
+        .service(live::live_chat)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
+        .service(metrics::get_metrics)
         .service(docs::get_openapi);
 }
 
 /// The specification, made from the same [`routes`] that the server mounts.
 #[must_use]
 pub fn spec() -> utoipa::openapi::OpenApi {
-    actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1
+    let mut spec =
+        actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
+    access::describe(&mut spec);
+    spec
 }
 
 /// Mounts everything that is served. Nothing can be mounted behind it: it also answers for the
 /// paths that there are not.
 pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |cfg| {
+        let cors = access::cors(&ctx.cors_origins);
         let api = web::scope("")
             .app_data(ctx)
             .app_data(web::PathConfig::default().error_handler(|error, _| Error::from(error).into()))
             .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
             .configure(docs::pages)
+            .configure(pages::pages)
             .wrap(actix_web::middleware::from_fn(fallback::head_as_get))
+            // The last to be wrapped is the first to see a request.
+            .wrap(actix_web::middleware::from_fn(access::guard))
+            .wrap(cors)
             .default_service(web::to(fallback::nothing_here));
         cfg.service(api);
     }

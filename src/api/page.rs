@@ -1,9 +1,10 @@
 //! The shape of a list.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::query::Limit;
+use super::query::{Limit, Name};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,5 +25,41 @@ impl<T: ToSchema> Page<T> {
     /// A page for the documentation.
     pub(super) fn example(item: T, next: &str) -> Self {
         Self { data: vec![item], next: Some(next.to_owned()) }
+    }
+}
+
+/// Where a page of what happened starts: behind what started at this time and has this id. Says
+/// both, because a broadcast's id changes when an earlier stream of it becomes known.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Cursor {
+    started_at: OffsetDateTime,
+    id: Name,
+}
+
+impl Cursor {
+    pub(super) fn behind(started_at: OffsetDateTime, id: &str) -> String {
+        format!("{}-{id}", started_at.unix_timestamp_nanos() / 1_000)
+    }
+
+    pub(super) fn place(&self) -> (OffsetDateTime, &str) {
+        (self.started_at, self.id.as_str())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (microseconds, id) = text.split_once('-')?;
+        let is_time = (1..=17).contains(&microseconds.len()) && microseconds.bytes().all(|byte| byte.is_ascii_digit());
+        let nanoseconds = microseconds.parse::<i128>().ok().filter(|_| is_time)? * 1_000;
+        let started_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
+        Some(Self { started_at, id: id.to_owned().try_into().ok()? })
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+            .ok_or_else(|| format!("`{}`, but must be the `next` of a page of this list", text.escape_default()))
     }
 }

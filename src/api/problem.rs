@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::error::PathError;
 use actix_web::http::{Method, StatusCode, header};
@@ -13,8 +14,12 @@ use serde_json::json;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
+use super::access::challenge;
+use crate::control::access::{Denial, Scope};
 use crate::control::status::waiting_migrations;
 use crate::ingest::IngestError;
+use crate::outputs::hub::NoPlace;
+use crate::outputs::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::store;
 use crate::twitch::eventsub::Refusal;
@@ -63,6 +68,55 @@ pub enum Error {
         /// Those that there are.
         allowed: Vec<String>,
     },
+    /// Nobody said who asks.
+    #[error(
+        "this wants an access token, as `Authorization: Bearer TOKEN`. The first is in the file `token` of the \
+         server's data directory; `cargo run --bin token create` makes more"
+    )]
+    TokenMissing,
+    /// Somebody tried to.
+    #[error("the header Authorization is there more than once, or is not of the form `Bearer TOKEN`")]
+    TokenUnreadable,
+    /// The token does not count.
+    #[error(
+        "the token is not known here: mistyped, revoked, of another server, or Twitch's for somebody whose channel is \
+         not served. `cargo run --bin token list` shows which there are"
+    )]
+    TokenUnknown,
+    /// The token counts, but not for this.
+    #[error(
+        "the token's scope is {}, but this wants {needed}: `cargo run --bin token create --name NAME --scope {needed}` \
+         makes such a token", .held.as_str(), needed = .needed.as_str()
+    )]
+    ScopeTooSmall {
+        /// The token's.
+        held: Scope,
+        /// What would do.
+        needed: Scope,
+    },
+    /// Wrong tokens, again and again.
+    #[error("too many wrong tokens came from this address: wait for {} s", seconds(*.0))]
+    TooManyFailures(Duration),
+    /// Whether a token of Twitch's counts is not known now.
+    #[error("Twitch can't be asked about this token now; the request can be repeated")]
+    TwitchUnavailable,
+    /// The body isn't said to be JSON, but this, or nothing.
+    #[error("the body must be JSON: send `Content-Type: application/json`{}", instead(.0.as_deref()))]
+    UnsupportedMediaType(Option<String>),
+    /// The body is no JSON object.
+    #[error("the body can't be read as a JSON object: {0}")]
+    InvalidBody(String),
+    /// A field of the body can't be what it should be.
+    #[error("the field `{name}` of the body can't be taken: {reason}")]
+    InvalidField {
+        /// Its path.
+        name: String,
+        /// What it is, and what it should be.
+        reason: String,
+    },
+    /// A test event did not get into the log.
+    #[error("the test event is not in the log: {0}")]
+    Undelivered(String),
     /// The database is away, or slow.
     #[error("the database can't be reached or does not answer in time; the request can be repeated")]
     Unavailable(#[source] Option<sqlx::Error>),
@@ -72,14 +126,55 @@ pub enum Error {
     /// Twitch's (or somebody else's) message isn't taken.
     #[error(transparent)]
     Callback(#[from] WebhookError),
+    /// As many as there may be read the live feeds.
+    #[error("{0}")]
+    TooManyReaders(NoPlace),
+    /// It asks for a WebSocket, but not as RFC 6455 has it.
+    #[error("this is no WebSocket handshake: {0}")]
+    NotWebSocket(String),
     /// A bug.
     #[error("something went wrong here, and was logged")]
     Internal(#[source] sqlx::Error),
+    /// A bug, in words for the log.
+    #[error("something went wrong here, and was logged")]
+    Broken(String),
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if store::is_outage(&error) { Self::Unavailable(Some(error)) } else { Self::Internal(error) }
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => Self::TokenUnknown,
+            Denial::TooMany(wait) => Self::TooManyFailures(wait),
+            // The table may be missing, since migrations may.
+            Denial::Unavailable(error) => Self::Unavailable(error),
+            Denial::TwitchUnavailable(error) => {
+                let error = error.map_or_else(|| "no answer in time".to_owned(), |error| error.to_string());
+                tracing::warn!(error, "a token of Twitch's can't be checked");
+                Self::TwitchUnavailable
+            }
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoPlace(full @ NoPlace::Full) => Self::TooManyReaders(full),
+            OpenError::NoPlace(NoPlace::NotNow) => Self::Unavailable(None),
+            OpenError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<IngestError> for Error {
+    fn from(error: IngestError) -> Self {
+        Self::Callback(error.into())
     }
 }
 
@@ -114,6 +209,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_parameters: Option<Vec<String>>,
+    /// The path of the field of the body that is wrong, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    field: Option<String>,
 }
 
 impl Error {
@@ -131,12 +230,47 @@ impl Error {
             Self::UnknownParameters { .. } => {
                 (StatusCode::BAD_REQUEST, "urn:showtime:problem:unknown-parameter", "Unknown parameter")
             }
+            Self::TokenMissing => {
+                (StatusCode::UNAUTHORIZED, "urn:showtime:problem:token-missing", "Access token missing")
+            }
+            Self::TokenUnreadable | Self::TokenUnknown => {
+                (StatusCode::UNAUTHORIZED, "urn:showtime:problem:token-invalid", "Access token invalid")
+            }
+            Self::ScopeTooSmall { .. } => {
+                (StatusCode::FORBIDDEN, "urn:showtime:problem:scope-too-small", "Scope too small")
+            }
+            Self::TooManyFailures(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "urn:showtime:problem:too-many-failures", "Too many wrong tokens")
+            }
+            Self::TwitchUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:twitch-unavailable", "Twitch unavailable")
+            }
+            Self::UnsupportedMediaType(_) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "urn:showtime:problem:unsupported-media-type",
+                "Unsupported media type",
+            ),
+            Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-body", "Invalid body"),
+            Self::InvalidField { .. } => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-field", "Invalid field")
+            }
+            Self::Undelivered(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:undelivered", "Not delivered")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:unavailable", "Temporarily unavailable")
             }
+            Self::TooManyReaders(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:too-many-readers", "Too many readers")
+            }
+            Self::NotWebSocket(_) => {
+                (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-handshake", "Invalid handshake")
+            }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
             Self::Callback(error) => callback_kind(error),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error"),
+            Self::Internal(_) | Self::Broken(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
+            }
         }
     }
 
@@ -149,7 +283,12 @@ impl Error {
             Self::UnknownParameters { names, allowed } => (names.clone(), Some(allowed.clone())),
             _ => (Vec::new(), None),
         };
-        Problem { kind, title, status: status.as_u16(), detail: self.to_string(), parameters, allowed_parameters }
+        let field = match self {
+            Self::InvalidField { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let (status, detail) = (status.as_u16(), self.to_string());
+        Problem { kind, title, status, detail, parameters, allowed_parameters, field }
     }
 }
 
@@ -163,12 +302,20 @@ impl ResponseError for Error {
             Self::Unavailable(Some(error)) => tracing::warn!(%error, "the database is away"),
             Self::Unavailable(None) => tracing::warn!("the database does not answer in time"),
             Self::Internal(error) => tracing::error!(%error, "a request failed"),
+            Self::Broken(error) => tracing::error!(error, "a request failed"),
+            Self::Undelivered(error) => tracing::warn!(error, "a test event did not arrive"),
             _ => {}
         }
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");
         if let Self::MethodNotAllowed { allowed, .. } = self {
             response.insert_header((header::ALLOW, List(allowed).to_string()));
+        }
+        if let Some(challenge) = challenge(self) {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if let Self::TooManyFailures(wait) = self {
+            response.insert_header((header::RETRY_AFTER, seconds(*wait)));
         }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -178,8 +325,16 @@ impl ResponseError for Error {
     }
 }
 
+/// Rounded up.
+fn seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
 /// What every operation can answer: its parameters were wrong.
 pub(super) struct BadRequest;
+
+/// What every operation can answer that takes a body.
+pub(super) struct BadBody;
 
 /// What an operation can answer that names one thing.
 pub(super) struct NotFound;
@@ -191,6 +346,19 @@ impl IntoResponses for BadRequest {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::UnknownParameters { names: vec!["color".into()], allowed: vec!["limit".into()] };
         [described("A parameter is unknown, doubled or malformed; `detail` says which.", &error)].into()
+    }
+}
+
+impl IntoResponses for BadBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let field = Error::InvalidField { name: "title".into(), reason: "missing field `title`".into() };
+        [
+            described("A field or a parameter is unknown, missing or malformed; `detail` says which.", &field),
+            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("The body isn't said to be JSON.", &Error::UnsupportedMediaType(Some("text/plain".into()))),
+        ]
+        .into()
     }
 }
 
@@ -279,6 +447,10 @@ pub(super) fn described(description: &str, error: &Error) -> (String, RefOr<Resp
         ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
     let response = ResponseBuilder::new().description(description).content("application/problem+json", content.build());
     (error.status_code().as_str().to_owned(), response.build().into())
+}
+
+fn instead(said: Option<&str>) -> String {
+    said.map(|said| format!(", not `{}`", said.escape_default())).unwrap_or_default()
 }
 
 /// `a, b`.

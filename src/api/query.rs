@@ -126,6 +126,28 @@ impl TryFrom<String> for Name {
     }
 }
 
+/// Several [`Name`]s, with commas between them; at most [`Names::MAX`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Names(pub(super) Vec<String>);
+
+impl Names {
+    const MAX: usize = 100;
+}
+
+impl TryFrom<String> for Names {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let names = text.split(',').map(|name| Name::try_from(name.to_owned()).map(Name::into_string));
+        let names: Vec<_> = names.collect::<Result<_, _>>()?;
+        match names.len() {
+            1..=Self::MAX => Ok(Self(names)),
+            len => Err(format!("a list of {len} names, but may have {} at most", Self::MAX)),
+        }
+    }
+}
+
 /// The id of an event in the log; as a cursor, 0 stands before the first.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]

@@ -36,6 +36,8 @@ pub struct Config {
     pub twitch: Twitch,
     /// What tokens are encrypted with in the database.
     pub encryption_key: Option<EncryptionKey>,
+    /// The origins of web pages that may read the API; `*` alone for all.
+    pub cors_origins: Vec<String>,
     /// What to log: a level, or `tracing` filter directives.
     pub log: String,
     /// How to log it.

@@ -71,6 +71,7 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         twitch: read.twitch(),
         encryption_key: read
             .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),
+        cors_origins: read.optional(&settings::CORS_ORIGINS, origins).unwrap_or_default(),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err("wants error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),
@@ -222,6 +223,20 @@ fn subscription_types(text: &str) -> Result<Vec<&'static SubscriptionType>, Stri
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(find).collect()
 }
 
+/// As browsers send them: nothing behind the host and port, no port that the scheme implies.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let origins: Vec<_> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    let is_origin = |text: &String| match Url::parse(text) {
+        Ok(url) => matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *text,
+        Err(_) => false,
+    };
+    if origins == ["*"] || origins.iter().all(is_origin) {
+        Ok(origins)
+    } else {
+        Err("wants origins like https://example.org or http://localhost:8080 with commas between them, or *".to_owned())
+    }
+}
+
 /// Plain http only to this machine: tokens travel there.
 fn base_url(text: &str) -> Result<Url, String> {
     let url =
@@ -326,6 +341,17 @@ mod tests {
             ["example.org", "http://example.org/callback", "https://example.org:8443/callback", "https://e.org/#x"]
         {
             assert!(callback_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        assert_eq!(origins("https://a.example, http://localhost:8080").unwrap().len(), 2);
+        assert_eq!(origins("*").unwrap(), ["*"]);
+        for bad in
+            ["https://a.example/", "a.example", "https://A.example", "https://a.example:443", "*, https://a.example"]
+        {
+            assert!(origins(bad).is_err(), "{bad}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Config, EncryptionKey};
 use crate::twitch::signature::WebhookSecret;
@@ -43,6 +43,28 @@ impl Config {
     #[must_use]
     pub fn encryption_key_file(&self) -> PathBuf {
         self.data_dir.join("encryption-key")
+    }
+
+    /// Where the access token is that a server made at its first start.
+    #[must_use]
+    pub fn own_token_file(&self) -> PathBuf {
+        self.data_dir.join("token")
+    }
+
+    /// The access token that a server made at its first start; it may have been revoked since.
+    #[must_use]
+    pub fn own_token(&self) -> Option<SecretString> {
+        fs::read_to_string(self.own_token_file()).ok().map(|text| SecretString::from(text.trim()))
+    }
+
+    /// Puts an access token in the place of the one that is there.
+    ///
+    /// # Errors
+    /// If the file can't be made.
+    pub fn keep_own_token(&self, token: &SecretString) -> io::Result<()> {
+        let path = self.own_token_file();
+        let draft = draft(&path, token.expose_secret())?;
+        fs::rename(&draft, &path).inspect_err(|_| drop(fs::remove_file(&draft)))
     }
 
     /// The configured webhook secret, else the one that a server made earlier.
@@ -115,6 +137,17 @@ fn read_or_make<T: ExposeSecret<str>, E: ToString>(
 
 /// Linked into place when complete, so that two servers starting at once agree on one.
 fn make(path: &Path, secret: &str) -> io::Result<()> {
+    let draft = draft(path, secret)?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A complete file beside the one to be.
+fn draft(path: &Path, secret: &str) -> io::Result<PathBuf> {
     if let Some(dir) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
@@ -122,10 +155,5 @@ fn make(path: &Path, secret: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    Ok(draft)
 }

@@ -70,12 +70,17 @@ pub(super) const ENCRYPTION_KEY: Setting = secret(
     "SHOWTIME_ENCRYPTION_KEY",
     "what tokens are encrypted with in the database, 64 hex digits; without it the server makes one in its data directory",
 );
+pub(super) const CORS_ORIGINS: Setting = setting(
+    "SHOWTIME_CORS_ORIGINS",
+    None,
+    "web pages that may read the API, by origin, with commas between them, such as https://example.org; * for all",
+);
 pub(super) const LOG: Setting =
     setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
 pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
 
 /// In the order in which they are shown.
-const ALL: [&Setting; 23] = [
+const ALL: [&Setting; 24] = [
     &BIND_ADDR,
     &LISTEN_PORT,
     &DATABASE_URL,
@@ -97,6 +102,7 @@ const ALL: [&Setting; 23] = [
     &API_URL,
     &AUTH_URL,
     &ENCRYPTION_KEY,
+    &CORS_ORIGINS,
     &LOG,
     &LOG_FORMAT,
 ];

@@ -80,7 +80,7 @@ pub enum Verdict {
     Fail,
 }
 
-/// How the server is.
+/// How the server is. All but the summary is there only for those who may read.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
     /// The worst of the checks.
@@ -90,17 +90,36 @@ pub struct Status {
     /// What to do, if anything.
     pub message: String,
     /// What was looked at.
+    #[schema(required = false)]
     pub checks: Vec<Check>,
     /// The EventSub subscriptions through which messages came, dead ones first; at most 1000.
+    #[schema(required = false)]
     pub subscriptions: Vec<SubscriptionStatus>,
     /// The subscriptions that the served channels should have, those first that are not enabled;
     /// at most 1000.
+    #[schema(required = false)]
     pub wanted: Vec<WantedStatus>,
     /// What is kept to act for the application and for users, those first that need somebody; at
     /// most 1000.
+    #[schema(required = false)]
     pub tokens: Vec<TokenStatus>,
     /// The newest event.
+    #[schema(required = false)]
     pub last_event: Option<LastEventStatus>,
+}
+
+/// What anybody may know.
+#[derive(Debug, Serialize)]
+pub struct Summary<'a> {
+    verdict: Verdict,
+    is_ready: bool,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Status> for Summary<'a> {
+    fn from(status: &'a Status) -> Self {
+        Self { verdict: status.verdict, is_ready: status.is_ready, message: &status.message }
+    }
 }
 
 /// A subscription that a served channel should have.

@@ -3,12 +3,13 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -76,6 +77,19 @@ pub enum DeliveryError {
     },
 }
 
+/// The callback of a server that listens at this address of this machine.
+///
+/// # Errors
+/// Never: every address can stand in a URL.
+pub fn own_callback(listens_at: SocketAddr) -> Result<Url, url::ParseError> {
+    let ip = match listens_at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Url::parse(&format!("http://{}/callback", SocketAddr::new(ip, listens_at.port())))
+}
+
 impl Sender {
     /// Sends to this callback. If `addresses` of its host are given, no others are used.
     ///
@@ -119,11 +133,15 @@ impl Sender {
     }
 
     /// Asks the server of this callback (`GET channels/{id}` beside it) which stream of a channel
-    /// is live.
+    /// is live, with a token of the server's.
     ///
     /// # Errors
     /// If the answer is none that a showtime server gives.
-    pub async fn live_stream(&self, channel_id: &str) -> Result<Option<String>, DeliveryError> {
+    pub async fn live_stream(
+        &self,
+        channel_id: &str,
+        token: Option<&SecretString>,
+    ) -> Result<Option<String>, DeliveryError> {
         #[derive(Deserialize)]
         struct Channel {
             stream: Option<Stream>,
@@ -134,7 +152,11 @@ impl Sender {
         }
         let broken = |reason: String| DeliveryError::Broken { url: self.callback.clone(), reason };
         let url = self.callback.join(&format!("channels/{channel_id}")).map_err(|error| broken(error.to_string()))?;
-        let response = self.client.get(url).send().await.map_err(|error| self.failed(&error))?;
+        let mut request = self.client.get(url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}

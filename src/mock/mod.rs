@@ -2,7 +2,8 @@
 //! does, and delivers them. Behind `simulate`, `mock-twitch`, and the tests.
 //!
 //! In the order in which a message comes to be: [`event`] makes the payload of a sample
-//! ([`cast`]: whom it is about, [`edit`]: what a person wants different), [`notification`] wraps
+//! ([`kind`]: of which type, [`cast`]: whom it is about, [`edit`]: what a person wants different),
+//! [`notification`] wraps
 //! and signs it, [`delivery`] sends it and judges the answer. [`server`] is a whole Twitch around
 //! these: consent, tokens, Helix, subscriptions.
 
@@ -10,5 +11,6 @@ pub mod cast;
 pub mod delivery;
 pub mod edit;
 pub mod event;
+pub mod kind;
 pub mod notification;
 pub mod server;

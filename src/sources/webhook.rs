@@ -3,13 +3,14 @@
 //! The order is the promise: size, headers, signature, age, and only then anything that parses or
 //! remembers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, Payload};
 
 use crate::clock::Clock;
-use crate::ingest::{Ingest, IngestError};
+use crate::ingest::{Ingest, IngestError, Receipt};
+use crate::metrics::{Metrics, Outcome};
 use crate::twitch::eventsub::{EnvelopeError, Headers, Incoming, Refusal, Verified, parse_timestamp};
 use crate::twitch::signature::Verifier;
 
@@ -36,6 +37,8 @@ pub struct Webhook {
     pub clock: Clock,
     /// Where messages go.
     pub ingest: Ingest,
+    /// Counts them.
+    pub metrics: Metrics,
 }
 
 /// What Twitch is to be told.
@@ -43,8 +46,8 @@ pub struct Webhook {
 pub enum Answer {
     /// Exactly this text.
     Challenge(String),
-    /// That we have it.
-    Kept,
+    /// That we have it, since now or from before.
+    Kept(Receipt),
 }
 
 /// Why a request is not answered with success.
@@ -101,6 +104,14 @@ impl Webhook {
     /// # Errors
     /// Why it isn't taken.
     pub async fn receive(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
+        let began = Instant::now();
+        let answer = self.take(headers, body).await;
+        let kind = headers.get(SUBSCRIPTION_TYPE).and_then(|kind| kind.to_str().ok());
+        self.metrics.message(kind, outcome(&answer), began.elapsed());
+        answer
+    }
+
+    async fn take(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
         if announced_length(headers).is_some_and(|length| length > MAX_BODY) {
             return Err(WebhookError::TooLarge);
         }
@@ -110,14 +121,37 @@ impl Webhook {
             problem: HeaderProblem::Malformed("an RFC 3339 time such as 2026-03-14T18:02:11.480213377Z"),
         })?;
         let body = read_body(body).await?;
-        let verified = Verified::new(headers, timestamp, body, &self.verifier, self.clock.now())?;
+        let now = self.clock.now();
+        let verified = Verified::new(headers, timestamp, body, &self.verifier, now)?;
         match verified.parse()? {
             Incoming::Challenge(challenge) => Ok(Answer::Challenge(challenge)),
             Incoming::Message(message) => {
-                self.ingest.submit(message).await?;
-                Ok(Answer::Kept)
+                let receipt = self.ingest.submit(message).await?;
+                if receipt == Receipt::Appended {
+                    self.metrics.delivery_lag(now - timestamp);
+                }
+                Ok(Answer::Kept(receipt))
             }
         }
+    }
+}
+
+fn outcome(answer: &Result<Answer, WebhookError>) -> Outcome {
+    match answer {
+        Ok(Answer::Kept(Receipt::Appended)) => Outcome::Accepted,
+        Ok(Answer::Kept(Receipt::Duplicate)) => Outcome::Duplicate,
+        Ok(Answer::Challenge(_)) => Outcome::Challenge,
+        Err(WebhookError::Unsigned(_) | WebhookError::Refused(Refusal::Forged)) => Outcome::Forged,
+        Err(WebhookError::Refused(Refusal::Stale(_))) => Outcome::Stale,
+        Err(WebhookError::Ingest(IngestError::Rejected)) => Outcome::Rejected,
+        Err(WebhookError::Ingest(_)) => Outcome::Unavailable,
+        Err(
+            WebhookError::TooLarge
+            | WebhookError::TooSlow
+            | WebhookError::Body(_)
+            | WebhookError::Header { .. }
+            | WebhookError::Envelope(_),
+        ) => Outcome::Malformed,
     }
 }
 
@@ -171,7 +205,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str, form: Form) -> Result<&'a str,
     value.to_str().ok().filter(|value| (form.is_met)(value)).ok_or(HeaderProblem::Malformed(form.expected))
 }
 
-async fn read_body(body: Payload) -> Result<Bytes, WebhookError> {
+/// Reads a body, of at most [`MAX_BODY`] bytes and within `BODY_TIMEOUT`.
+pub(crate) async fn read_body(body: Payload) -> Result<Bytes, WebhookError> {
     match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(error))) => Err(WebhookError::Body(error)),

@@ -15,6 +15,9 @@ const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
 /// On this channel each append tells the newest log id.
 pub const NOTIFY_CHANNEL: &str = "showtime_event";
 
+/// On this channel somebody tells the log id of an event that live readers are to see again.
+pub const REPLAY_CHANNEL: &str = "showtime_replay";
+
 /// On this channel an append tells that Twitch ended a subscription, and `init` that it has changed
 /// what there is.
 pub const REVOCATION_CHANNEL: &str = "showtime_revocation";
@@ -45,11 +48,13 @@ pub async fn append<'a>(
         r#"
         with appended as (
             insert into event
-                (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload)
+                (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload,
+                is_test)
             select m.message_id, m.message_type, m.type, m.version, m.subscription_id, m.channel_id, m.occurred_at,
-                $9, m.payload::json
-            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
-                as m (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, payload)
+                $9, m.payload::json, m.is_test
+            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[],
+                    $11::bool[])
+                as m (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, payload, is_test)
             on conflict (message_id) do nothing
             returning id, message_id
         )
@@ -65,14 +70,27 @@ pub async fn append<'a>(
         &column(messages, |m| &*m.body) as &[&str],
         received_at,
         NOTIFY_CHANNEL,
+        &column(messages, |m| m.content.is_test),
     )
     .fetch_all(&mut *conn)
     .await?;
     let new: HashSet<String> = appended.into_iter().map(|row| row.message_id).collect();
-    if messages.iter().any(|m| m.message_type == MessageType::Revocation && new.contains(&m.id)) {
+    let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
+    if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
         sqlx::query!("select pg_notify($1, '')", REVOCATION_CHANNEL).execute(conn).await?;
     }
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
+}
+
+/// Asks the live feeds of all servers to send an event again. False if there is no such event.
+///
+/// # Errors
+/// If the database fails.
+pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let told = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, REPLAY_CHANNEL)
+        .fetch_optional(conn)
+        .await?;
+    Ok(told.is_some())
 }
 
 /// A page of the log, oldest first, as facts for the fold, with the id of the last one.

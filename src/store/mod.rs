@@ -3,6 +3,7 @@
 //! Functions take a connection, so that the caller decides what belongs to one transaction;
 //! look-ups return an `Option`.
 
+pub mod access_tokens;
 pub mod gaps;
 pub mod local;
 pub mod log;

@@ -61,3 +61,13 @@ pub async fn clear(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("delete from served_channel").execute(conn).await?;
     Ok(())
 }
+
+/// Whether the channel with this id is served.
+///
+/// # Errors
+/// If the database fails.
+pub async fn contains(conn: &mut PgConnection, id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from served_channel where id = $1) as "exists!""#, id)
+        .fetch_one(conn)
+        .await
+}

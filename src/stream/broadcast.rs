@@ -14,7 +14,7 @@ pub const MAX_PAUSE: Duration = Duration::minutes(15);
 impl State {
     /// Derives the end and the broadcast of every stream. For each channel this state must hold
     /// all its streams and unnamed ends, or those from the first stream of some broadcast on.
-    pub fn derive_broadcasts(&mut self) {
+    pub(super) fn derive_broadcasts(&mut self) {
         let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, stream) in &mut self.streams {
             match &stream.began {

@@ -3,10 +3,12 @@
 //! Twitch promises no order (webhook.md §1), so every value here is a merge that commutes: the
 //! newest stamp wins, the earliest time wins, or amounts are added. A message must be applied
 //! once; that is the log's promise. What depends on several messages at once (when a stream ended,
-//! which streams make one broadcast) is derived afterwards, in [`State::derive_broadcasts`].
+//! which streams make one broadcast, when a segment was over) is derived afterwards, in
+//! [`State::derive`].
 
 mod broadcast;
 mod merge;
+mod segment;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,7 @@ use time::OffsetDateTime;
 pub use self::broadcast::MAX_PAUSE;
 pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
+pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
 use crate::twitch::event::{self, Event, Ident};
 use crate::twitch::eventsub::{self, Content, Message};
@@ -45,6 +48,8 @@ pub struct State {
     pub streams: BTreeMap<String, Stream>,
     /// Ends of streams that Twitch told without saying which: channel id and time.
     pub stream_ends: BTreeSet<(String, OffsetDateTime)>,
+    /// What broadcasters marked, by segment id.
+    pub segments: BTreeMap<String, Segment>,
     /// By channel id and user id.
     pub viewers: BTreeMap<(String, String), Viewer>,
     /// The EventSub subscriptions that messages came through, by id.
@@ -181,7 +186,18 @@ impl State {
         }
     }
 
+    /// Derives what follows from several messages at once. For each channel this state must hold
+    /// all its segments, streams and unnamed ends; or the segments from some moment on, and the
+    /// others from the first stream of some broadcast on that had begun before that moment.
+    pub fn derive(&mut self) {
+        self.derive_broadcasts();
+        self.derive_segments();
+    }
+
     fn apply(&mut self, fact: &Fact) {
+        if fact.content.is_test {
+            return;
+        }
         let (stamp, is_inferred) = (&fact.stamp, fact.content.inferred.is_some());
         if let Some(subscription) = &fact.content.subscription {
             self.see_subscription(stamp, subscription);
@@ -222,6 +238,8 @@ impl State {
             Some(Event::UserUpdate(update)) => {
                 self.name(stamp, &update.user.id, &update.user.login, &update.user.display_name);
             }
+            Some(Event::SegmentBegin(begin)) => self.segment_begin(stamp, begin),
+            Some(Event::SegmentEnd(end)) => self.segment_end(stamp, end),
         }
     }
 

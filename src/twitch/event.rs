@@ -65,6 +65,8 @@ pub enum Event {
     Cheer(Cheer),
     Raid(Raid),
     UserUpdate(UserUpdate),
+    SegmentBegin(SegmentBegin),
+    SegmentEnd(SegmentEnd),
 }
 
 impl Event {
@@ -74,7 +76,7 @@ impl Event {
     /// If the type is one of ours and the payload isn't in its shape.
     pub fn parse(kind: &str, json: &str) -> Result<Option<Self>, PayloadError> {
         fn read<'a, T: Deserialize<'a>>(json: &'a str, wrap: fn(T) -> Event) -> Result<Option<Event>, PayloadError> {
-            if json.contains("\\u0000") {
+            if holds_nul(json) {
                 return Err(PayloadError::Nul);
             }
             Ok(Some(wrap(serde_json::from_str(json)?)))
@@ -91,9 +93,17 @@ impl Event {
             "channel.cheer" => read(json, Self::Cheer),
             "channel.raid" => read(json, Self::Raid),
             "user.update" => read(json, Self::UserUpdate),
+            SEGMENT_BEGIN => read(json, Self::SegmentBegin),
+            SEGMENT_END => read(json, Self::SegmentEnd),
             _ => Ok(None),
         }
     }
+}
+
+/// Whether a text in it holds U+0000. Where the backslash is escaped itself, it is only spelt out.
+fn holds_nul(json: &str) -> bool {
+    let is_escape = |at: usize| json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0;
+    json.match_indices("\\u0000").any(|(at, _)| is_escape(at))
 }
 
 /// Declares the three fields by which Twitch names somebody, under one of its prefixes.
@@ -279,6 +289,36 @@ pub struct UserUpdate {
     pub user: Viewer,
 }
 
+/// The type of [`SegmentBegin`].
+pub const SEGMENT_BEGIN: &str = "showtime.segment.begin";
+
+/// The type of [`SegmentEnd`].
+pub const SEGMENT_END: &str = "showtime.segment.end";
+
+/// `showtime.segment.begin` v1, not Twitch's: the broadcaster marked what is on from now.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SegmentBegin {
+    /// The channel.
+    #[serde(flatten)]
+    pub broadcaster: Broadcaster,
+    /// The segment's id.
+    pub id: Ident,
+    /// What is on.
+    pub title: String,
+    /// Where to find it; the broadcaster's own words.
+    pub reference: Option<String>,
+}
+
+/// `showtime.segment.end` v1, not Twitch's: the broadcaster marked that it is over.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SegmentEnd {
+    /// The channel.
+    #[serde(flatten)]
+    pub broadcaster: Broadcaster,
+    /// The segment's id.
+    pub id: Ident,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +350,8 @@ mod tests {
         let text = samples::sample("channel.update", "2", None).unwrap();
         let nul = text.replace("Speedrun", "Speed\\u0000run");
         assert!(matches!(Event::parse("channel.update", &nul), Err(PayloadError::Nul)));
+        let spelt_out = text.replace("Speedrun", "Speed\\\\u0000run");
+        assert!(matches!(Event::parse("channel.update", &spelt_out), Ok(Some(_))));
         let long = text.replace("maplearcade", &"x".repeat(257));
         assert!(matches!(Event::parse("channel.update", &long), Err(PayloadError::Shape(_))));
     }

@@ -2,6 +2,7 @@
 //! [`Message`] that may be kept (webhook.md §1, §3, §4).
 
 mod inferred;
+mod segment;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -11,7 +12,8 @@ use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-pub use self::inferred::{Inference, Inferred};
+pub use self::inferred::Inference;
+pub use self::segment::{Mark, Marked};
 use super::event::{Event, Ident};
 use super::signature::Verifier;
 use crate::clock::to_microseconds;
@@ -104,7 +106,7 @@ pub struct Verified<'a> {
 }
 
 /// Held by every [`Message`]; only this module can make one, so nothing reaches the store without
-/// having been verified here.
+/// having been verified here, or made here of what Helix showed or a broadcaster marked.
 #[derive(Clone, Debug)]
 pub struct Proof(());
 
@@ -122,7 +124,7 @@ pub enum Incoming {
 pub struct Message {
     /// Unique; redeliveries have the same.
     pub id: String,
-    /// When Twitch sent it (to the microsecond).
+    /// When Twitch sent it, or when it was made here (to the microsecond).
     pub at: OffsetDateTime,
     /// What kind of message it is.
     pub message_type: MessageType,
@@ -139,11 +141,27 @@ pub struct Content {
     /// The subscription it came through; unknown kinds of messages may have none.
     pub subscription: Option<Subscription>,
     /// What it is instead, if it came through no subscription but was inferred.
-    pub inferred: Option<Inferred>,
+    pub inferred: Option<Origin>,
+    /// What it is instead, if a broadcaster marked a segment with it.
+    pub segment: Option<Origin>,
+    /// Whether somebody only tries something out: it changes no state.
+    pub is_test: bool,
     /// The channel (or, where a type has none, the user) that it concerns.
     pub channel_id: Option<String>,
     /// What becomes state; `None` for what is only stored and delivered.
     pub event: Option<Event>,
+}
+
+/// What stands in place of the `subscription` in the body of a message that Twitch did not send.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Origin {
+    /// For example `stream.online`.
+    #[serde(rename = "type")]
+    pub kind: Ident,
+    /// For example `1`.
+    pub version: Ident,
+    /// The channel that it concerns.
+    pub channel_id: Ident,
 }
 
 /// The kinds of messages that are kept.
@@ -155,18 +173,21 @@ pub enum MessageType {
     Revocation,
     /// Twitch did not send it: Helix showed that something had happened.
     Inferred,
+    /// Twitch did not send it: a broadcaster marked a segment.
+    Segment,
     /// A kind that Twitch added later.
     Other(String),
 }
 
 impl MessageType {
-    /// As in the header, or `inferred`.
+    /// As in the header, or `inferred`, or `segment`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Notification => "notification",
             Self::Revocation => "revocation",
             Self::Inferred => "inferred",
+            Self::Segment => "segment",
             Self::Other(name) => name,
         }
     }
@@ -201,6 +222,10 @@ struct Envelope<'a> {
     subscription: Option<Subscription>,
     #[serde(borrow)]
     inferred: Option<&'a RawValue>,
+    #[serde(borrow)]
+    segment: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_test: Option<&'a RawValue>,
     #[serde(borrow)]
     event: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -323,25 +348,34 @@ impl Content {
     /// The type of the event, for example `channel.follow`.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
-        let inferred = || self.inferred.as_ref().map(|inferred| &inferred.kind);
-        self.subscription.as_ref().map(|subscription| &subscription.kind).or_else(inferred).map(Ident::as_str)
+        let origin = || self.origin().map(|origin| &origin.kind);
+        self.subscription.as_ref().map(|subscription| &subscription.kind).or_else(origin).map(Ident::as_str)
     }
 
     /// The version of that type.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
-        let inferred = || self.inferred.as_ref().map(|inferred| &inferred.version);
-        self.subscription.as_ref().map(|subscription| &subscription.version).or_else(inferred).map(Ident::as_str)
+        let origin = || self.origin().map(|origin| &origin.version);
+        self.subscription.as_ref().map(|subscription| &subscription.version).or_else(origin).map(Ident::as_str)
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.inferred.as_ref().or(self.segment.as_ref())
     }
 
     fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
         let subscription = envelope.subscription;
-        let inferred = envelope.inferred.filter(|_| subscription.is_none()).and_then(Inferred::read);
-        let channel_id = match (&subscription, &inferred) {
-            (Some(subscription), _) => channel_of(subscription),
-            (None, inferred) => inferred.as_ref().map(|inferred| inferred.channel_id.as_str().to_owned()),
+        // Twitch may have fields of these names one day, of another shape.
+        let origin = |json: Option<&RawValue>| {
+            json.filter(|_| subscription.is_none()).and_then(|json| serde_json::from_str(json.get()).ok())
         };
-        let mut content = Self { subscription, inferred, channel_id, event: None };
+        let (inferred, segment) = (origin(envelope.inferred), origin(envelope.segment));
+        let is_test = envelope.is_test.is_some_and(|json| json.get() == "true");
+        let mut content = Self { subscription, inferred, segment, is_test, ..Self::default() };
+        content.channel_id = match &content.subscription {
+            Some(subscription) => channel_of(subscription),
+            None => content.origin().map(|origin| origin.channel_id.as_str().to_owned()),
+        };
         content.event = envelope.event.and_then(|event| content.project(message_id, event));
         content
     }

@@ -56,8 +56,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def get(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
+def get(url, token):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 
 
@@ -101,7 +102,8 @@ def walk(data_dir, chromium):
     mock_page = re.search(r"is at (\S+)", said)[1]
     settings = {**twitch, "SHOWTIME_DATA_DIR": data_dir, "LISTEN_PORT": str(port)}
 
-    read_until(start("server", **settings), "serves on")
+    _, banner = read_until(start("server", **settings), r"#token=(\S+)")
+    token = banner[1]
     init = start("init", "--no-browser", f"--port={consent_port}", **settings)
     _, consent = read_until(init, r"http://\S+/authorize\?\S+")
 
@@ -116,7 +118,7 @@ def walk(data_dir, chromium):
     if init.wait(PATIENCE) != 0:
         sys.exit(f"init ended with {init.returncode}")
     server = f"http://127.0.0.1:{port}"
-    wait_until("/status says pass", lambda: get(f"{server}/status")["verdict"] == "pass")
+    wait_until("/status says pass", lambda: get(f"{server}/status", token)["verdict"] == "pass")
 
     # And then it works: one button on the fake Twitch, and the channel is live.
     chromium.get(mock_page)
@@ -125,7 +127,7 @@ def walk(data_dir, chromium):
     chromium.find_element(By.CSS_SELECTOR, '[data-do="live"]').click()
     login = twitch["TWITCH_CHANNEL_NAME"]
     wait_until("the channel is live", lambda: any(
-        it["login"] == login and it["is_live"] for it in get(f"{server}/channels")["data"]
+        it["login"] == login and it["is_live"] for it in get(f"{server}/channels", token)["data"]
     ))
     print("    the channel is live")
 

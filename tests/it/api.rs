@@ -81,6 +81,7 @@ async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
         "is_live": true,
         "stream": { "id": "s3", "type": "live", "started_at": "2026-07-02T11:10:00Z" },
         "broadcast": { "id": "s2", "started_at": "2026-07-02T10:00:00Z" },
+        "segment": null,
         "anonymous_bits": 100,
         "anonymous_gifts": 2,
     });
@@ -158,6 +159,7 @@ async fn any_stream_of_a_broadcast_leads_to_it() {
         "is_end_estimated": false,
         "duration_seconds": null,
         "streams": streams,
+        "segments": [],
     });
     assert_eq!(broadcast, expected);
     assert_eq!(api.json("/broadcasts/s2").await["id"], "s2");
@@ -256,7 +258,7 @@ async fn an_event_is_shown_with_its_body_as_it_came() {
         r#"{"id":1,"message_id":"m1","message_type":"notification","type":"stream.online","version":"1","channel_id":"10","#
             .to_owned()
             + r#""subscription_id":"sub1","occurred_at":"2026-07-01T10:00:00Z","received_at":"2026-07-01T10:00:01.5Z","#
-            + r#""payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
+            + r#""is_test":false,"is_replay":false,"payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
     );
     assert_eq!(api.json("/events/4").await["type"], Value::Null);
     api.get("/events/5").await.problem(404, "not-found");

@@ -9,11 +9,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use showtime::stream::{Fact, Stamp, State};
-use showtime::twitch::event::Event;
+use showtime::twitch::event::{Event, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::twitch::eventsub::Content;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::segments;
 use crate::support::messages::{CHANNEL, text, with_person, with_user};
 
 const MIDNIGHT: OffsetDateTime = datetime!(2026-11-20 00:00 UTC);
@@ -55,7 +56,7 @@ impl Told {
 const OF_STREAMS: Range<u8> = 0..5;
 
 /// All kinds of messages below.
-const ALL: Range<u8> = 0..13;
+const ALL: Range<u8> = 0..15;
 
 /// Messages of one channel, three streams and three viewers within some hours, so that they
 /// collide a lot: equal times, ends without a beginning, beginnings without an end, inferences that
@@ -101,12 +102,17 @@ fn told(kinds: Range<u8>) -> impl Strategy<Value = Told> {
                     ),
                 ),
                 11 => ("channel.subscription.gift", with_user(user, json!({ "total": amount, "tier": tier }))),
+                12 => (SEGMENT_BEGIN, json!({ "id": format!("g{}", amount % 5), "title": "tape", "reference": null })),
+                13 => (SEGMENT_END, json!({ "id": format!("g{}", amount % 5) })),
                 _ => ("user.update", renamed(with_user(user, json!({ "description": "" })))),
             };
             let event = match kind {
                 "user.update" | "channel.raid" => event,
                 _ => with_person("broadcaster_user_", CHANNEL, event),
             };
+            // A segment begins and ends once, which the ids of these messages say.
+            let is_mark = [SEGMENT_BEGIN, SEGMENT_END].contains(&kind);
+            let id = if is_mark { format!("{kind}:{}", event["id"].as_str().unwrap()) } else { id };
             Told { id, at, kind, is_inferred, event }
         },
     )
@@ -128,13 +134,13 @@ fn fold<'a>(told: impl Iterator<Item = &'a Told>, batch: usize) -> State {
     let mut state = State::default();
     for batch in facts.chunks(batch) {
         state.extend(batch);
-        state.derive_broadcasts();
+        state.derive();
     }
     state
 }
 
 /// When a stream ended, whether that is a guess, and its broadcast.
-type Placed = (Option<OffsetDateTime>, bool, Option<String>);
+pub(crate) type Placed = (Option<OffsetDateTime>, bool, Option<String>);
 
 /// Works out streams and broadcasts the long way round.
 fn oracle_streams(told: &[Told]) -> BTreeMap<String, Placed> {
@@ -201,6 +207,7 @@ fn assert_is_as_the_oracle_says(state: &State, told: &[Told]) {
         .map(|(id, stream)| (id.clone(), (stream.ended_at, stream.is_end_estimated, stream.broadcast_id.clone())))
         .collect();
     assert_eq!(streams, oracle_streams(told));
+    segments::assert_is_as_the_oracle_says(state, told, &streams);
 
     let newest =
         |told: &[&Told]| told.iter().max_by_key(|told| (told.at, told.id.clone())).map(|told| (**told).clone());

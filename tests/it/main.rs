@@ -6,7 +6,9 @@
     reason = "helpers of tests, outside of test functions, may fail the test as well"
 )]
 
+mod access;
 mod api;
+mod browser;
 mod callback;
 mod env_example;
 mod fold;
@@ -15,16 +17,21 @@ mod health;
 mod helix;
 mod init;
 mod judge;
+mod live;
 mod local_db;
+mod metrics;
 mod migrations;
 mod mock;
 mod oauth;
 mod openapi;
 mod outage;
+mod pages;
 mod process;
 mod projection;
 mod reconcile;
 mod refresh;
+mod segments;
 mod simulate;
 mod support;
+mod test_events;
 mod tokens;

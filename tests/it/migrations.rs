@@ -1,5 +1,6 @@
 //! Every migration, applied to data and reverted.
 
+use serde_json::json;
 use showtime::store::{MIGRATOR, migrations};
 use sqlx::{ConnectOptions as _, PgConnection};
 
@@ -24,6 +25,7 @@ async fn migrations_go_up_with_data_down_to_nothing_and_up_again() {
     for message in [online("1", at(0)), follow("55", at(1)), cheer("55", 100, at(2))] {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
+    assert_eq!(server.post_json("/channels/90210441/segments", &json!({ "title": "Tape" })).await.status, 201);
     server.stop().await;
 
     let mut connection = database.connect().await.unwrap();

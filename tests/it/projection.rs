@@ -13,7 +13,8 @@ use showtime::ingest::{Ingest, Receipt};
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::store::state;
 use showtime::stream::Fact;
-use showtime::twitch::eventsub::{Inference, Message};
+use showtime::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::twitch::eventsub::{Inference, Mark, Marked, Message};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
@@ -36,10 +37,24 @@ fn message(told: &Told) -> Box<Message> {
         };
         return Message::inferred(&inference).unwrap();
     }
+    if [SEGMENT_BEGIN, SEGMENT_END].contains(&told.kind) {
+        return mark(told);
+    }
     let subscription = subscription(told.kind, &told.event);
     let mut stamp = Stamp::new(text(told.at));
     stamp.message_id.clone_from(&told.id);
     verified(&Outgoing::notification(stamp, &subscription, &told.event))
+}
+
+fn mark(told: &Told) -> Box<Message> {
+    let text = |field: &str| told.event[field].as_str();
+    let mark = match told.kind {
+        SEGMENT_BEGIN => Mark::Begin { title: text("title").unwrap(), reference: text("reference") },
+        _ => Mark::End,
+    };
+    let broadcaster = serde_json::from_value(told.event.clone()).unwrap();
+    let marked = Marked { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: told.at, mark };
+    Message::marked(&marked).unwrap()
 }
 
 /// Every row of every table of the state, in order.
@@ -51,6 +66,7 @@ async fn dump(connection: &mut PgConnection) -> Vec<String> {
         "select to_json(t)::text from stream t order by id",
         "select to_json(t)::text from stream_end t order by channel_id, at",
         "select to_json(t)::text from broadcast t order by id",
+        "select to_json(t)::text from segment t order by id",
         "select to_json(t)::text from viewer t order by channel_id, user_id",
         "select to_json(t)::text from subscription t order by id",
     ] {

@@ -128,6 +128,16 @@ async fn what_a_person_sets_is_what_is_sent() {
 }
 
 #[tokio::test]
+async fn a_test_is_marked_in_the_signed_body() {
+    let recorder = Recorder::start(like_a_server);
+    assert_exit(&run(&recorder, &["channel.follow", "--test"]).await, 0);
+    assert_exit(&run(&recorder, &["channel.follow"]).await, 0);
+    let requests = recorder.requests();
+    assert!(requests.iter().all(is_genuine));
+    assert_eq!((&requests[0].json()["is_test"], requests[1].json().get("is_test")), (&true.into(), None));
+}
+
+#[tokio::test]
 async fn many_events_have_many_ids() {
     let recorder = Recorder::start(like_a_server);
     let output = run(&recorder, &["stream.online", "--count", "5"]).await;

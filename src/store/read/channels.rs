@@ -1,6 +1,6 @@
 //! Channels as they are now.
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 /// A channel, and the stream it is live with.
@@ -24,6 +24,10 @@ pub struct Channel {
     pub stream_started_at: Option<OffsetDateTime>,
     pub broadcast_id: Option<String>,
     pub broadcast_started_at: Option<OffsetDateTime>,
+    pub segment_id: Option<String>,
+    pub segment_title: Option<String>,
+    pub segment_reference: Option<String>,
+    pub segment_started_at: Option<OffsetDateTime>,
 }
 
 /// Channels in the order of their ids; only those that are live, or are not, if `live` says so.
@@ -41,7 +45,7 @@ pub async fn page(
         r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
             category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
             anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
-            broadcast_id, broadcast_started_at
+            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
         from channel_now
         where ($1::bool is null or is_live = $1) and ($2::text is null or id > $2)
         order by id
@@ -64,12 +68,41 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Chann
         r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
             category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
             anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
-            broadcast_id, broadcast_started_at
+            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
         from channel_now
         where id = $1"#,
         id
     )
     .fetch_optional(db)
+    .await
+}
+
+/// Those of the channels with these ids or lower-case logins (all, if `None`) that come behind `after`, in the
+/// order of their ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn named(
+    db: impl PgExecutor<'_>,
+    names: Option<&[String]>,
+    after: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Channel>> {
+    sqlx::query_as!(
+        Channel,
+        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
+            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
+            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
+            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
+        from channel_now
+        where id > $2 and ($1::text[] is null or id = any($1) or login = any($1))
+        order by id
+        limit $3"#,
+        names,
+        after,
+        limit
+    )
+    .fetch_all(db)
     .await
 }
 
@@ -85,6 +118,38 @@ pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<St
             (select id from channel where id = $1),
             (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1)
         )",
+        name
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What a channel is called.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Twitch's id.
+    pub id: String,
+    /// Lower-case ASCII.
+    pub login: String,
+    /// As shown.
+    pub display_name: String,
+}
+
+/// The channel that a person means by `name`, as in [`find`]; or else one that is to be served,
+/// though nothing has been heard of it yet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_served(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Names>> {
+    if let Some(id) = find(&mut *db, name).await? {
+        return sqlx::query_as!(Names, "select id, login, display_name from twitch_user where id = $1", id)
+            .fetch_optional(db)
+            .await;
+    }
+    sqlx::query_as!(
+        Names,
+        "select id, login, display_name from served_channel where id = $1 or login = lower($1)
+        order by id = $1 desc limit 1",
         name
     )
     .fetch_optional(db)

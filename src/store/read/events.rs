@@ -18,6 +18,7 @@ pub struct Event {
     pub subscription_id: Option<String>,
     pub occurred_at: OffsetDateTime,
     pub received_at: OffsetDateTime,
+    pub is_test: bool,
     pub payload: Json<Box<RawValue>>,
 }
 
@@ -42,7 +43,7 @@ pub async fn page(db: impl PgExecutor<'_>, filter: &Filter, after: i64, limit: i
     sqlx::query_as!(
         Event,
         r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
-            received_at, payload as "payload: Json<Box<RawValue>>"
+            received_at, is_test, payload as "payload: Json<Box<RawValue>>"
         from event
         where id > $1
             and ($2::text is null or channel_id = coalesce(
@@ -74,7 +75,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Event>
     sqlx::query_as!(
         Event,
         r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
-            received_at, payload as "payload: Json<Box<RawValue>>"
+            received_at, is_test, payload as "payload: Json<Box<RawValue>>"
         from event
         where id = $1"#,
         id

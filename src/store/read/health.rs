@@ -63,7 +63,7 @@ pub async fn subscriptions(db: &mut PgConnection, limit: i64) -> sqlx::Result<(V
     Ok((first, total))
 }
 
-/// When the newest event of the log occurred, and when it was received.
+/// When the newest event of the log occurred that was no test, and when it was received.
 #[derive(Clone, Copy, Debug)]
 pub struct LastEvent {
     /// By Twitch's clock.
@@ -72,12 +72,12 @@ pub struct LastEvent {
     pub received_at: OffsetDateTime,
 }
 
-/// The newest event of the log.
+/// The newest event of the log that was no test.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEvent>> {
-    sqlx::query_as!(LastEvent, "select occurred_at, received_at from event order by id desc limit 1")
+    sqlx::query_as!(LastEvent, "select occurred_at, received_at from event where not is_test order by id desc limit 1")
         .fetch_optional(db)
         .await
 }

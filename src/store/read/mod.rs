@@ -5,4 +5,7 @@ pub mod broadcasts;
 pub mod channels;
 pub mod events;
 pub mod health;
+pub mod live;
+pub mod metrics;
+pub mod segments;
 pub mod viewers;

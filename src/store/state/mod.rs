@@ -4,8 +4,10 @@
 //! merged in SQL. Callers hold the append lock, so nobody else writes in between.
 
 mod channels;
+mod segments;
 mod streams;
 mod subscriptions;
+mod timeline;
 mod users;
 mod viewers;
 
@@ -25,8 +27,8 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
     let touched = State::of(facts);
     let mut state = load(conn, &touched).await?;
     state.extend(facts);
-    if !touched.streams.is_empty() || !touched.stream_ends.is_empty() {
-        state.derive_broadcasts();
+    if timeline::is_touched(&touched) {
+        state.derive();
     }
     save(conn, &state).await
 }
@@ -41,7 +43,9 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     // These tables grow from nothing, and statistics come only after the commit: plans would be
     // made for empty ones.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
-    sqlx::query!("truncate twitch_user, channel, stream, stream_end, viewer, subscription").execute(&mut *conn).await?;
+    sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription")
+        .execute(&mut *conn)
+        .await?;
     let (mut after, mut count) = (0, 0);
     loop {
         let (facts, last) = log::facts_after(conn, after, REBUILD_BATCH).await?;
@@ -53,22 +57,24 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
 }
 
 async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
-    let (streams, stream_ends) = streams::load(conn, touched).await?;
+    let (streams, stream_ends, segments) = timeline::load(conn, touched).await?;
     Ok(State {
         users: users::load(conn, touched).await?,
         channels: channels::load(conn, touched).await?,
         streams,
         stream_ends,
+        segments,
         viewers: viewers::load(conn, touched).await?,
         subscriptions: subscriptions::load(conn, touched).await?,
     })
 }
 
 async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    // Channels refer to users, and streams and viewers to channels.
+    // Channels refer to users, and streams, segments and viewers to channels.
     users::save(conn, state).await?;
     channels::save(conn, state).await?;
     streams::save(conn, state).await?;
+    segments::save(conn, state).await?;
     viewers::save(conn, state).await?;
     subscriptions::save(conn, state).await
 }

@@ -8,10 +8,11 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::keys;
+use super::timeline::columns;
 use crate::stream::{Began, State, Stream};
 
-type Streams = BTreeMap<String, Stream>;
-type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
+pub(super) type Streams = BTreeMap<String, Stream>;
+pub(super) type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
 
 #[derive(Serialize)]
 struct Row {
@@ -39,13 +40,12 @@ struct EndRow {
     at: OffsetDateTime,
 }
 
-/// Loads the touched streams, and of their channels what their ends and broadcasts depend on:
-/// everything from the first stream of the broadcast before the earliest touched moment on.
-pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<(Streams, StreamEnds)> {
-    if touched.streams.is_empty() && touched.stream_ends.is_empty() {
-        return Ok((Streams::new(), StreamEnds::new()));
+/// The touched ones.
+pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Result<Streams> {
+    if touched.streams.is_empty() {
+        return Ok(Streams::new());
     }
-    let named = sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
         r#"
         select id, channel_id, type, started_at, offline_at, gone_at, shown_at, ended_at, is_end_estimated,
@@ -54,35 +54,17 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
         "#,
         &keys(&touched.streams)
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let mut streams: Streams = named.into_iter().map(|row| (row.id.clone(), row.into())).collect();
-    let (channels, moments): (Vec<_>, Vec<_>) = earliest_moments(touched, &streams).into_iter().unzip();
-    streams.extend(from_broadcast_before(conn, &channels, &moments).await?);
-    let ends = ends_since(conn, &streams, &channels, &moments).await?;
-    Ok((streams, ends))
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
 }
 
-/// By channel, the earliest time at which a touched stream begins or a touched end lies.
-fn earliest_moments(touched: &State, stored: &Streams) -> BTreeMap<String, OffsetDateTime> {
-    let begins = touched.streams.iter().flat_map(|(id, stream)| {
-        [Some(stream), stored.get(id)]
-            .into_iter()
-            .flatten()
-            .filter_map(|s| Some((s.channel_id.clone(), s.began.as_ref()?.at)))
-    });
-    let mut earliest = BTreeMap::new();
-    for (channel, at) in begins.chain(touched.stream_ends.iter().cloned()) {
-        earliest.entry(channel).and_modify(|known| *known = at.min(*known)).or_insert(at);
-    }
-    earliest
-}
-
-async fn from_broadcast_before(
+/// Of each channel those from the first stream on of the broadcast before this moment.
+pub(super) async fn from_broadcast_before(
     conn: &mut PgConnection,
-    channels: &[String],
-    moments: &[OffsetDateTime],
+    moments: &BTreeMap<String, OffsetDateTime>,
 ) -> sqlx::Result<Streams> {
+    let (channels, moments) = columns(moments);
     let rows = sqlx::query_as!(
         Row,
         r#"
@@ -99,28 +81,20 @@ async fn from_broadcast_before(
         join stream as s on s.channel_id = touched.channel_id and s.started_at is not null
             and (start.id is null or (s.started_at, s.id) >= (start.started_at, start.id))
         "#,
-        channels,
-        moments
+        &channels,
+        &moments
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
 }
 
-async fn ends_since(
+/// The unnamed ends since this moment.
+pub(super) async fn ends_since(
     conn: &mut PgConnection,
-    streams: &Streams,
-    channels: &[String],
-    moments: &[OffsetDateTime],
+    moments: &BTreeMap<String, OffsetDateTime>,
 ) -> sqlx::Result<StreamEnds> {
-    let mut since: BTreeMap<&str, OffsetDateTime> =
-        channels.iter().map(String::as_str).zip(moments.iter().copied()).collect();
-    for stream in streams.values() {
-        if let (Some(at), Some(began)) = (since.get_mut(stream.channel_id.as_str()), &stream.began) {
-            *at = began.at.min(*at);
-        }
-    }
-    let (channels, moments): (Vec<_>, Vec<_>) = since.into_iter().map(|(id, at)| (id.to_owned(), at)).unzip();
+    let (channels, moments) = columns(moments);
     let rows = sqlx::query!(
         r#"
         select e.channel_id, e.at

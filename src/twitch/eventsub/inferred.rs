@@ -1,34 +1,12 @@
 //! Messages that Twitch did not send: what its API showed, put as the event that should have come.
 
 use bytestring::ByteString;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Content, Message, MessageType, Proof};
 use crate::clock::to_microseconds;
-use crate::twitch::event::Ident;
-
-/// What stands in place of the `subscription` in the body of an inferred message.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Inferred {
-    /// For example `stream.online`.
-    #[serde(rename = "type")]
-    pub kind: Ident,
-    /// For example `1`.
-    pub version: Ident,
-    /// The channel that it concerns.
-    pub channel_id: Ident,
-}
-
-impl Inferred {
-    /// `None` if it isn't one: Twitch may have a field of this name one day.
-    pub(super) fn read(json: &RawValue) -> Option<Self> {
-        serde_json::from_str(json.get()).ok()
-    }
-}
 
 /// Something that must have happened, by what Helix shows.
 #[derive(Clone, Debug)]

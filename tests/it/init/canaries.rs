@@ -109,7 +109,7 @@ impl Seen {
             scene.press(button, url, CONTROL).await;
         };
         let said = scene.attended(args, attend).await;
-        self.add("init", said.out + &said.err);
+        self.add("init", format!("{}{}", said.out, said.err));
         said.code
     }
 

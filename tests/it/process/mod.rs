@@ -1,6 +1,7 @@
 //! The real `server` and `simulate`, as a person runs them: child processes in an empty directory,
 //! with nothing in the environment but PATH and HOME.
 
+mod access;
 mod commands;
 mod ending;
 mod refusals;
@@ -25,6 +26,7 @@ use crate::support::PATIENCE;
 
 pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_server");
 pub(crate) const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
+const TOKEN: &str = env!("CARGO_BIN_EXE_token");
 
 /// Settings, beside the port, which is always a free one unless they say otherwise.
 pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
@@ -82,14 +84,17 @@ impl Place {
             log
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("it starts").unwrap();
-        let Some((_, addr)) = line.trim().split_once("http://") else {
-            panic!("{line:?} {}", log.await.unwrap());
+        let mut banner = String::new();
+        while !banner.contains("health:")
+            && timeout(PATIENCE, stdout.read_line(&mut banner)).await.unwrap().unwrap() > 0
+        {}
+        let Some((_, addr)) = banner.lines().next().and_then(|line| line.split_once("http://")) else {
+            panic!("{banner:?} {}", log.await.unwrap());
         };
         let addr = addr.parse().unwrap();
+        let token = banner.split_once("#token=").and_then(|(_, rest)| rest.lines().next()).map(str::to_owned);
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Serving { place: self, child, addr, client, log, _stdout: stdout }
+        Serving { place: self, child, addr, banner, token, client, log, _stdout: stdout }
     }
 
     /// The command lines of all processes that name this directory: a Postgres, its watchdog.
@@ -106,6 +111,10 @@ pub(crate) struct Serving<'a> {
     place: &'a Place,
     child: Child,
     pub(crate) addr: SocketAddr,
+    /// What it prints at its start.
+    banner: String,
+    /// What that tells to use.
+    pub(crate) token: Option<String>,
     client: reqwest::Client,
     log: JoinHandle<String>,
     _stdout: BufReader<ChildStdout>,
@@ -116,13 +125,18 @@ impl Serving<'_> {
         format!("http://{}{path}", self.addr)
     }
 
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let token = self.token.as_deref().unwrap_or_default();
+        self.client.get(self.url(path)).bearer_auth(token).send().await.unwrap()
+    }
+
     async fn status(&self, path: &str) -> u16 {
-        self.client.get(self.url(path)).send().await.unwrap().status().as_u16()
+        self.get(path).await.status().as_u16()
     }
 
     /// The document at a path that must be there.
     async fn json(&self, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).send().await.unwrap();
+        let answer = self.get(path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
@@ -150,13 +164,13 @@ impl Serving<'_> {
         (output.status.code(), String::from_utf8(said).unwrap())
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().expect("it runs");
         kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
     }
 
     /// Waits for its end. Its exit status, and its log.
-    async fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
         (status, self.log.await.unwrap())
     }

@@ -1,17 +1,19 @@
 //! The whole program on a port of its own, with a database of its own.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use showtime::app::{App, AppError};
 use showtime::clock::Clock;
 use showtime::config::{Config, Database};
+use showtime::control::access::TokenHash;
 use showtime::mock::notification::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -20,6 +22,9 @@ use super::postgres::fresh_database;
 
 /// What these servers' messages are signed with.
 pub(crate) const SECRET: &str = "a secret of the tests";
+
+/// What these servers' client is let in with.
+pub(crate) const TOKEN: &str = "showtime_a_token_of_the_tests_0123456789abcdefghijkl";
 
 /// A served program. Stops with the test; a part of it that fails shows at [`Server::stop`].
 pub(crate) struct Server {
@@ -64,6 +69,21 @@ pub(crate) fn secret() -> WebhookSecret {
     WebhookSecret::new(SECRET).unwrap()
 }
 
+/// What comes back.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.expect("the body arrives") }
+}
+
+/// Makes [`TOKEN`] a token of this database, with every right; unless it is away, or not migrated.
+async fn allow(database: &PgConnectOptions) {
+    let Ok(mut connection) = PgConnection::connect_with(database).await else { return };
+    let statement = "insert into access_token (name, scope, hash, created_at) values ('tests', 'admin', $1, now())
+        on conflict (name) do nothing";
+    let _ = sqlx::query(statement).bind(TokenHash::of(TOKEN).as_bytes()).execute(&mut connection).await;
+}
+
 impl Server {
     /// On a fresh, migrated database.
     pub(crate) async fn start() -> Self {
@@ -91,8 +111,15 @@ impl Server {
         let running = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
+        allow(&database).await;
         let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
-        let client = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let token = HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap();
+        let client = Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, token)]))
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         Self { pool, clock, addr, client, stop, running, _data_dir: data_dir }
     }
 
@@ -101,11 +128,23 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str) -> Answer {
-        self.answer(self.client.request(method, self.url(path))).await
+        answer(self.client.request(method, self.url(path))).await
+    }
+
+    /// A response that is read as it comes.
+    pub(crate) async fn open(&self, path: &str, headers: &[(&'static str, String)]) -> reqwest::Response {
+        let request = self.client.get(self.url(path)).timeout(Duration::from_secs(600));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        request.send().await.expect("the server answers")
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path).await
+    }
+
+    /// The same, with this header.
+    pub(crate) async fn get_with(&self, path: &str, name: &'static str, value: &str) -> Answer {
+        answer(self.client.get(self.url(path)).header(name, value)).await
     }
 
     /// The document at a path that must be there.
@@ -124,13 +163,19 @@ impl Server {
     /// Posts these headers and this body to the callback.
     pub(crate) async fn post(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Answer {
         let request = self.client.post(self.url("/callback")).body(body);
-        self.answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("the server answers");
-        let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.expect("the body arrives") }
+    /// Posts JSON.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.post_as(path, Some("application/json"), &body.to_string()).await
+    }
+
+    /// Posts a body that is said to be of this type.
+    pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
+        let request = self.client.post(self.url(path)).body(body.to_owned());
+        let request = content_type.into_iter().fold(request, |request, said| request.header("content-type", said));
+        answer(request).await
     }
 
     /// Runs statements that put something into the database.

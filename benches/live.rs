@@ -1,0 +1,196 @@
+//! What the live feeds cost: from the acknowledgement of a message to its readers, and per reader.
+//!
+//! `cargo bench --bench live` starts the server with a private Postgres of its own, delivers
+//! 1,000 signed messages per second for ten seconds and times them; then it connects 5,000 readers
+//! and sees by how much the server's memory grows. `-- --brief` does a tenth of it.
+
+#![expect(clippy::expect_used, reason = "a bench may fail")]
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use showtime::clock::Clock;
+use showtime::mock::notification::{Outgoing, Stamp, Subscription};
+use showtime::twitch::catalogue;
+use showtime::twitch::signature::WebhookSecret;
+use time::format_description::well_known::Rfc3339;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+const SECRET: &str = "the secret of the benches";
+
+/// Messages per second.
+const RATE: u32 = 1_000;
+
+/// Readers among whom the last one to see an event counts.
+const READERS: usize = 10;
+
+/// A server of its own, which ends with this.
+struct Server {
+    child: Child,
+    addr: String,
+    /// What goes into each request to read.
+    authorization: String,
+    _data: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_server"))
+            .env_clear()
+            .envs(["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("SHOWTIME_DATA_DIR", data.path().join("data"))
+            .env("TWITCH_WEBHOOK_SECRET", SECRET)
+            .env("LISTEN_PORT", "0")
+            .env("SHOWTIME_LOG", "warn")
+            .current_dir(data.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let said = BufReader::new(child.stdout.take().expect("its output"));
+        let mut lines = said.lines().map_while(Result::ok);
+        let addr = lines.find_map(|line| Some(line.split_once("serves on http://")?.1.trim().to_owned()));
+        std::thread::spawn(move || lines.for_each(drop));
+        let token = std::fs::read_to_string(data.path().join("data/token"));
+        let authorization =
+            token.map(|token| format!("Authorization: Bearer {}\r\n", token.trim())).unwrap_or_default();
+        Self { child, addr: addr.expect("it serves"), authorization, _data: data }
+    }
+
+    async fn read(&self, feed: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.addr).await.expect("a connection");
+        let request = format!("GET {feed} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", self.authorization);
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        let mut head = vec![0; 1024];
+        let read = stream.read(&mut head).await.expect("an answer");
+        assert!(head[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head[..read]));
+        stream
+    }
+
+    /// Resident memory in bytes (Linux).
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status"));
+        let status = status.expect("a /proc");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn message(secret: &WebhookSecret, number: u32) -> (Outgoing, String) {
+    let at = Clock::default().now().format(&Rfc3339).expect("a time");
+    let event = json!({
+        "broadcaster_user_id": "141981764", "broadcaster_user_login": "twitchdev", "broadcaster_user_name": "TwitchDev",
+        "user_id": number.to_string(), "user_login": format!("user{number}"), "user_name": format!("User{number}"),
+        "followed_at": at,
+    });
+    let kind = catalogue::find("channel.follow", None).expect("a type");
+    let subscription = Subscription::to(kind, &event, "https://hooks.example.org/callback");
+    let message = Outgoing::notification(Stamp::new(at), &subscription, &event);
+    let signature = message.sign(secret);
+    (message, signature)
+}
+
+/// When each message, by its viewer, was acknowledged and seen last.
+#[derive(Default)]
+struct Times {
+    acknowledged: HashMap<u32, Instant>,
+    seen: HashMap<u32, (usize, Instant)>,
+}
+
+async fn watch(stream: TcpStream, times: Arc<Mutex<Times>>) {
+    let mut lines = tokio::io::BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Some((_, rest)) = line.split_once("\"login\":\"user") else { continue };
+        let now = Instant::now();
+        let number = rest.split('"').next().and_then(|number| number.parse().ok()).expect("a number");
+        let mut times = times.lock().expect("not poisoned");
+        let seen = times.seen.entry(number).or_insert((0, now));
+        *seen = (seen.0 + 1, now);
+    }
+}
+
+async fn latency(server: &Server, seconds: u32) {
+    let secret = WebhookSecret::new(SECRET).expect("a secret");
+    let times = Arc::new(Mutex::new(Times::default()));
+    for _ in 0..READERS {
+        tokio::spawn(watch(server.read("/live/alerts").await, times.clone()));
+    }
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
+    let url = format!("http://{}/callback", server.addr);
+    let under_way = Arc::new(Semaphore::new(256));
+    let mut tick = interval(Duration::from_secs(1) / RATE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let begun = Instant::now();
+    for number in 0..seconds * RATE {
+        tick.tick().await;
+        let permit = under_way.clone().acquire_owned().await.expect("open");
+        let (message, signature) = message(&secret, number);
+        let request = client.post(&url).body(message.body.clone());
+        let headers = message.headers(Some(&signature)).into_iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        let times = times.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let status = request.send().await.map(|answer| answer.status().as_u16());
+            let now = Instant::now();
+            if matches!(status, Ok(204)) {
+                times.lock().expect("not poisoned").acknowledged.insert(number, now);
+            }
+        });
+    }
+    let took = begun.elapsed();
+    let _ = under_way.acquire_many(256).await;
+    sleep(Duration::from_secs(2)).await;
+    let times = times.lock().expect("not poisoned");
+    let all_saw = |number: &u32| times.seen.get(number).filter(|(count, _)| *count == READERS).map(|(_, at)| *at);
+    let mut took_ms: Vec<f64> = times
+        .acknowledged
+        .iter()
+        .filter_map(|(number, at)| Some(all_saw(number)?.saturating_duration_since(*at).as_secs_f64() * 1_000.0))
+        .collect();
+    took_ms.sort_by(f64::total_cmp);
+    let at = |share: usize| took_ms.get((took_ms.len() * share / 100).min(took_ms.len() - 1)).copied();
+    println!(
+        "{} messages in {took:.1?}, {} acknowledged, {} seen by all {READERS} readers",
+        seconds * RATE,
+        times.acknowledged.len(),
+        took_ms.len()
+    );
+    println!("from acknowledgement to the last reader: p50 {:.2?} ms, p99 {:.2?} ms", at(50), at(99));
+}
+
+async fn memory(server: &Server, readers: u64) {
+    // What the first ones cost belongs to all.
+    let mut held = vec![server.read("/live/alerts").await];
+    sleep(Duration::from_secs(1)).await;
+    let before = server.memory();
+    for _ in 0..readers {
+        held.push(server.read("/live/alerts").await);
+    }
+    sleep(Duration::from_secs(2)).await;
+    let after = server.memory();
+    println!("{readers} idle readers: {} bytes of resident memory each", after.saturating_sub(before) / readers);
+}
+
+#[tokio::main]
+async fn main() {
+    let is_brief = std::env::args().any(|argument| argument == "--brief");
+    let server = Server::start();
+    memory(&server, if is_brief { 500 } else { 5_000 }).await;
+    latency(&server, if is_brief { 1 } else { 10 }).await;
+}

@@ -1,0 +1,118 @@
+//! Makes, lists and revokes the tokens that open the API.
+
+mod database;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret as _;
+use showtime::clock::Clock;
+use showtime::config::{Config, settings_help};
+use showtime::control::access::{Scope, TOKEN_MEMORY, TokenHash, check_name, generate};
+use showtime::store::access_tokens;
+use showtime::store::read::health::missing_migrations;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tracing_subscriber::EnvFilter;
+
+use self::database::with_database;
+
+/// Makes, lists and revokes the tokens that open the API, whether the server runs or not.
+#[derive(Parser)]
+#[command(version, after_help = settings_help())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token, and print it: it can't be shown again
+    Create {
+        /// What it is for, to know it by later
+        #[arg(long, value_parser = name)]
+        name: String,
+        /// What it is good for: reading, or everything
+        #[arg(long, value_parser = PossibleValuesParser::new(["read", "admin"]))]
+        scope: String,
+    },
+    /// List the tokens, without themselves
+    List,
+    /// End a token; running servers notice within seconds
+    Revoke {
+        /// Its name or id, as `list` shows them
+        #[arg(value_name = "NAME|ID")]
+        name: String,
+    },
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    check_name(text).map(|()| text.to_owned())
+}
+
+fn main() -> ExitCode {
+    match start(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: &Command) -> Result<()> {
+    let config = Config::load()?;
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(with_database(&config, async |connection| {
+        if !missing_migrations(connection).await?.is_empty() {
+            bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
+        }
+        match command {
+            Command::Create { name, scope } => {
+                create(connection, name, if scope == "admin" { Scope::Admin } else { Scope::Read }).await
+            }
+            Command::List => list(connection).await,
+            Command::Revoke { name } => revoke(connection, name).await,
+        }
+    }))
+}
+
+async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Result<()> {
+    let token = generate();
+    let hash = TokenHash::from(&token);
+    if !access_tokens::insert(connection, name, scope, hash.as_bytes(), Clock::default().now()).await? {
+        bail!("there is a token named {name} already: choose another name, or revoke it first");
+    }
+    // Alone, so that a script can take it.
+    println!("{}", token.expose_secret());
+    eprintln!("This is the token {name}, with the scope {}. Keep it: it can't be shown again.", scope.as_str());
+    Ok(())
+}
+
+async fn list(connection: &mut PgConnection) -> Result<()> {
+    let tokens = access_tokens::all(connection).await?;
+    let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or_default().max(4);
+    println!("{:>4}  {:width$}  scope  {:20}  last used", "id", "name", "created");
+    for token in tokens {
+        let used = token.last_used_at.map_or(Ok("never".to_owned()), text)?;
+        let (name, scope, created) = (token.name, token.scope.as_str(), text(token.created_at)?);
+        println!("{:>4}  {name:width$}  {scope:5}  {created:20}  {used}", token.id);
+    }
+    Ok(())
+}
+
+fn text(at: OffsetDateTime) -> Result<String> {
+    Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
+}
+
+async fn revoke(connection: &mut PgConnection, name: &str) -> Result<()> {
+    let Some(name) = access_tokens::delete(connection, name).await? else {
+        bail!("there is no token {name}: `cargo run --bin token list` shows which there are");
+    };
+    println!("revoked {name}; running servers refuse it within {} s", TOKEN_MEMORY.as_secs());
+    Ok(())
+}

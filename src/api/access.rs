@@ -1,0 +1,246 @@
+//! Who may call what. Every request passes [`guard`]; what [`need`] does not name as public wants a
+//! token, so that a new route is closed until somebody opens it here.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use actix_web::middleware::{Condition, Next};
+use actix_web::{Error as ActixError, HttpMessage as _, ResponseError as _, web};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr, Response};
+
+use super::Context;
+use super::problem::{Error, described};
+use crate::control::access::{Denial, Scope};
+
+/// What calls are described to want.
+const SCHEME: &str = "token";
+
+/// Where browsers put a token when they open a WebSocket, for which they can't set headers.
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+
+/// What stands before it there.
+const PROTOCOL_PREFIX: &str = "bearer.";
+
+/// What pages of other origins may read with.
+const CORS_HEADERS: [&str; 3] = ["Authorization", "Last-Event-ID", "Cache-Control"];
+
+/// How long, in seconds, a browser may go by what it was told about that.
+const CORS_MAX_AGE: usize = 3_600;
+
+/// What a request needs to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Nothing.
+    Nothing,
+    /// Nothing, but with a token that may read it is told more.
+    Optional,
+    /// A token of this scope.
+    Token(Scope),
+}
+
+/// The one list of what is public. Paths are compared as they came: what is written in another way,
+/// with percent signs, is not public.
+fn need(method: &Method, path: &str) -> Need {
+    let is_reading = [Method::GET, Method::HEAD].contains(method);
+    match path {
+        // Twitch signs what it sends.
+        "/callback" if method == Method::POST => Need::Nothing,
+        "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
+        "/status" if is_reading => Need::Optional,
+        // Pages: they hold nothing, and ask with a token of their own.
+        "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
+        _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
+        _ if is_reading => Need::Token(Scope::Read),
+        _ => Need::Token(Scope::Admin),
+    }
+}
+
+/// Lets a request through, with the [`Grant`](crate::control::access::Grant) of its token among its
+/// extensions, or answers it.
+pub(super) async fn guard<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
+    match admit(&req).await {
+        Ok(()) => Ok(next.call(req).await?.map_into_left_body()),
+        // Not as an error, which would pass by the headers that CORS adds.
+        Err(error) => Ok(req.into_response(error.error_response()).map_into_right_body()),
+    }
+}
+
+async fn admit(req: &ServiceRequest) -> Result<(), Error> {
+    let need = need(req.method(), req.path());
+    let Some(ctx) = req.app_data::<web::Data<Context>>().filter(|_| need != Need::Nothing) else {
+        return if need == Need::Nothing { Ok(()) } else { Err(Error::TokenMissing) };
+    };
+    let Some(token) = token(req.headers())? else {
+        return if need == Need::Optional { Ok(()) } else { Err(Error::TokenMissing) };
+    };
+    let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    match (ctx.access.admit(token, peer).await, need) {
+        (Ok(grant), Need::Token(needed)) if grant.scope < needed => {
+            Err(Error::ScopeTooSmall { held: grant.scope, needed })
+        }
+        (Ok(grant), _) => {
+            req.extensions_mut().insert(grant);
+            Ok(())
+        }
+        // How the server is must be told above all when the database is away.
+        (Err(Denial::Unavailable(_)), Need::Optional) => Ok(()),
+        (Err(denial), _) => Err(denial.into()),
+    }
+}
+
+/// The token of a request, from its `Authorization` header, or from a browser's WebSocket.
+fn token(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut given = headers.get_all(AUTHORIZATION);
+    match (given.next(), given.next()) {
+        (Some(value), None) => {
+            let (scheme, token) =
+                value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Error::TokenUnreadable)?;
+            if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(Error::TokenUnreadable) }
+        }
+        (Some(_), Some(_)) => Err(Error::TokenUnreadable),
+        (None, _) => Ok(token_of_websocket(headers)),
+    }
+}
+
+fn token_of_websocket(headers: &HeaderMap) -> Option<&str> {
+    let upgrade = headers.get(UPGRADE)?.to_str().ok()?;
+    let protocols = headers.get_all(PROTOCOL).filter_map(|value| value.to_str().ok());
+    let mut protocols = protocols.flat_map(|value| value.split(',')).map(str::trim);
+    protocols
+        .find_map(|protocol| protocol.strip_prefix(PROTOCOL_PREFIX))
+        .filter(|_| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// What a refused client is told in `WWW-Authenticate` (RFC 6750).
+pub(super) fn challenge(error: &Error) -> Option<String> {
+    let realm = r#"Bearer realm="showtime""#;
+    match error {
+        Error::TokenMissing => Some(realm.to_owned()),
+        Error::TokenUnreadable => Some(format!(r#"{realm}, error="invalid_request""#)),
+        Error::TokenUnknown => Some(format!(r#"{realm}, error="invalid_token""#)),
+        Error::ScopeTooSmall { needed, .. } => {
+            Some(format!(r#"{realm}, error="insufficient_scope", scope="{}""#, needed.as_str()))
+        }
+        _ => None,
+    }
+}
+
+/// Lets pages of these origins read, if there are any. Nothing else can be done from another
+/// origin: a browser asks first, because of the token, and is told that only reading is allowed.
+pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::HEAD])
+        .allowed_headers(CORS_HEADERS)
+        .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE])
+        .max_age(CORS_MAX_AGE);
+    let cors = match origins {
+        [all] if all == "*" => cors.allow_any_origin().send_wildcard(),
+        origins => origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
+    };
+    Condition::new(!origins.is_empty(), cors)
+}
+
+/// What an operation that needs a token can answer before it begins.
+fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
+    let mut refusals = vec![
+        described("There is no token, or one that does not count.", &Error::TokenMissing),
+        described(
+            "Too many wrong tokens came from the same address; wait for `Retry-After` seconds.",
+            &Error::TooManyFailures(Duration::from_secs(1)),
+        ),
+        described("The token can't be looked up; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+    ];
+    if need == Need::Token(Scope::Admin) {
+        let error = Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin };
+        refusals.push(described("The token's scope is too small.", &error));
+    }
+    refusals
+}
+
+/// Says of each operation what [`need`] says.
+pub(super) fn describe(spec: &mut OpenApi) {
+    let description = "A token of the server's: the first is in the file `token` of its data directory; `cargo run \
+        --bin token create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
+        access token that the broadcaster of a served channel gave to this server's application, which counts as \
+        `admin`.";
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+    spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    for (path, item) in &mut spec.paths.paths {
+        for (method, operation) in operations(item) {
+            let token = |scope: Scope| SecurityRequirement::new(SCHEME, [scope.as_str()]);
+            let need = need(&method, path);
+            operation.security = match need {
+                Need::Nothing => continue,
+                Need::Optional => Some(vec![SecurityRequirement::default(), token(Scope::Read)]),
+                Need::Token(scope) => Some(vec![token(scope)]),
+            };
+            for (status, refusal) in refusals(need) {
+                operation.responses.responses.entry(status).or_insert(refusal);
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+        (Method::PATCH, &mut item.patch),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_wants_a_token() {
+        let public = ["/", "/docs", "/docs/index.html", "/overlay/alerts", "/assets/a.js", "/livez", "/openapi.json"];
+        for path in public {
+            assert_eq!(need(&Method::GET, path), Need::Nothing, "{path}");
+            assert_eq!(need(&Method::POST, path), Need::Token(Scope::Admin), "{path}");
+        }
+        for path in ["/events", "/live/events", "/metrics", "/nothing", "/callback", "/%6civez", "/docsx", "//", ""] {
+            assert_eq!(need(&Method::GET, path), Need::Token(Scope::Read), "{path}");
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
+            assert_eq!(need(&method, "/events/1/replay"), Need::Token(Scope::Admin), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_where_it_may_be_and_nowhere_else() {
+        let find = |headers: &[(&'static str, &'static str)]| {
+            let request = headers.iter().fold(TestRequest::default(), |request, header| request.append_header(*header));
+            let request = request.to_http_request();
+            token(request.headers()).map(|token| token.map(str::to_owned)).map_err(|error| error.to_string())
+        };
+        let found = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(find(&[]), Ok(None));
+        assert_eq!(find(&[("Authorization", "Bearer abc")]), found("abc"));
+        assert_eq!(find(&[("authorization", "bearer abc")]), found("abc"));
+        let protocols = ("Sec-WebSocket-Protocol", "showtime, bearer.abc");
+        assert_eq!(find(&[("Upgrade", "websocket"), protocols]), found("abc"));
+        assert_eq!(find(&[protocols]), Ok(None));
+        assert_eq!(find(&[("Authorization", "Bearer x"), ("Upgrade", "websocket"), protocols]), found("x"));
+        for wrong in ["Basic abc", "abc", "", "Bearer"] {
+            assert!(find(&[("Authorization", wrong)]).is_err(), "{wrong}");
+        }
+        assert!(find(&[("Authorization", "Bearer a"), ("Authorization", "Bearer b")]).is_err());
+    }
+}

@@ -1,0 +1,174 @@
+//! The description of the live feeds, in the terms of `AsyncAPI` 3.0: `OpenAPI` knows requests and
+//! answers, not what comes afterwards.
+
+use serde_json::{Map, Value, json};
+use time::macros::datetime;
+
+use super::channels::Channel;
+use super::events::Event;
+use super::live::Snapshot;
+use crate::outputs::Person;
+use crate::outputs::alert::{Alert, Follow, What};
+use crate::outputs::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
+use crate::outputs::reader::Resync;
+
+/// A message, the schema of its data, what it means, and an example.
+struct Message {
+    name: &'static str,
+    schema: &'static str,
+    summary: &'static str,
+    example: Value,
+}
+
+/// A feed, and the names of its messages beside `resync`.
+const FEEDS: [(&str, &str, &[&str]); 4] = [
+    ("events", "The log, as it grows", &["event"]),
+    ("alerts", "What an overlay shows", &["alert"]),
+    ("state", "The channels: how they are, and each change", &["snapshot", "channel"]),
+    ("chat", "What is written in chat, and taken away", &["message", "message_deleted", "messages_cleared"]),
+];
+
+/// The document, as JSON. Its schemas are those of the `OpenAPI` document.
+#[must_use]
+pub fn live_spec() -> Value {
+    let openapi = serde_json::to_value(super::spec()).unwrap_or_default();
+    let messages = messages();
+    let mut schemas = Map::new();
+    for message in &messages {
+        collect(&openapi["components"]["schemas"], message.schema, &mut schemas);
+    }
+    let operation = |(name, _, names): &(&str, &str, &[&str])| {
+        let reference = |message: &&str| json!({ "$ref": format!("#/channels/{name}/messages/{message}") });
+        let messages: Vec<Value> = names.iter().chain(&["resync"]).map(reference).collect();
+        let channel = json!({ "$ref": format!("#/channels/{name}") });
+        (format!("tell_{name}"), json!({ "action": "send", "channel": channel, "messages": messages }))
+    };
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "showtime: live feeds",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What `GET /live/…` sends. Over a WebSocket each message is a text frame with the payload \
+                described here. As Server-Sent Events `id` and `event` are fields of their own, and `data` is the data \
+                alone. `showtime.yaml` beside this file describes the requests.",
+            "license": { "name": "MIT" },
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "websocket": { "host": "127.0.0.1:5001", "protocol": "ws" },
+            "sse": { "host": "127.0.0.1:5001", "protocol": "http", "description": "Server-Sent Events" },
+        },
+        "channels": FEEDS.iter().map(channel).collect::<Map<_, _>>(),
+        "operations": FEEDS.iter().map(operation).collect::<Map<_, _>>(),
+        "components": {
+            "messages": messages.iter().map(Message::describe).collect::<Map<_, _>>(),
+            "schemas": schemas,
+        },
+    })
+}
+
+fn channel((name, summary, names): &(&str, &str, &[&str])) -> (String, Value) {
+    let message = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
+    let messages: Map<_, _> = names.iter().chain(&["resync"]).map(message).collect();
+    ((*name).to_owned(), json!({ "address": format!("/live/{name}"), "summary": summary, "messages": messages }))
+}
+
+/// Adds a schema, and those that it refers to.
+fn collect(all: &Value, name: &str, found: &mut Map<String, Value>) {
+    fn references<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                names.extend(fields.get("$ref").and_then(Value::as_str).and_then(|it| it.rsplit('/').next()));
+                fields.values().for_each(|it| references(it, names));
+            }
+            Value::Array(items) => items.iter().for_each(|it| references(it, names)),
+            _ => {}
+        }
+    }
+    if found.contains_key(name) {
+        return;
+    }
+    found.insert(name.to_owned(), all[name].clone());
+    let mut names = Vec::new();
+    references(&all[name], &mut names);
+    names.into_iter().for_each(|name| collect(all, name, found));
+}
+
+impl Message {
+    fn new<T: serde::Serialize>(name: &'static str, schema: &'static str, summary: &'static str, example: T) -> Self {
+        let example = serde_json::to_value(example).unwrap_or_default();
+        Self { name, schema, summary, example }
+    }
+
+    fn describe(&self) -> (String, Value) {
+        let Self { name, schema, summary, example } = self;
+        let payload = json!({
+            "type": "object",
+            "required": ["event", "data"],
+            "properties": {
+                "id": { "type": "integer", "format": "int64", "description": "The place in the log to come back with" },
+                "event": { "const": name },
+                "data": { "$ref": format!("#/components/schemas/{schema}") },
+            },
+        });
+        let example = json!({ "payload": { "id": 1042, "event": name, "data": example } });
+        ((*name).to_owned(), json!({ "name": name, "summary": summary, "payload": payload, "examples": [example] }))
+    }
+}
+
+fn messages() -> Vec<Message> {
+    let viewer = person("90790024", "a_viewer", "A_Viewer");
+    let text = Fragment { kind: "text".into(), text: "hello".into(), emote: None, cheermote: None, mention: None };
+    let message = ChatMessage {
+        event: chat_event(),
+        message_id: "0a6d9d38-9a3f-4c9c-8a4f-5f0f6c3e1d21".into(),
+        user: Some(viewer.clone()),
+        color: Some("#1E90FF".into()),
+        badges: vec![Badge { set_id: "subscriber".into(), id: "6".into(), info: Some("8".into()) }],
+        text: "hello".into(),
+        fragments: vec![text],
+        message_type: Some("text".into()),
+        notice: None,
+        bits: None,
+        reply: None,
+        source_channel: None,
+    };
+    let deleted =
+        ChatMessageDeleted { event: chat_event(), message_id: message.message_id.clone(), user: viewer.clone() };
+    let resync =
+        Resync { reason: "the log no longer has the events behind this id", oldest: Some(900), newest: Some(1042) };
+    vec![
+        Message::new("event", "Event", "Something happened", Event::example()),
+        Message::new("alert", "Alert", "Something to show", alert(What::Follow(Follow { user: viewer.clone() }))),
+        Message::new("snapshot", "Snapshot", "How the channels are", Snapshot::example()),
+        Message::new("channel", "Channel", "How a channel is now", Channel::example()),
+        Message::new("message", "ChatMessage", "Somebody wrote", message),
+        Message::new("message_deleted", "ChatMessageDeleted", "A message is taken away", deleted),
+        Message::new(
+            "messages_cleared",
+            "ChatMessagesCleared",
+            "All messages are, or all of somebody",
+            ChatMessagesCleared { event: chat_event(), user: Some(viewer) },
+        ),
+        Message::new("resync", "Resync", "The cursor leads nowhere: forget what you have", resync),
+    ]
+}
+
+fn person(id: &str, login: &str, display_name: &str) -> Person {
+    Person { id: id.to_owned(), login: login.to_owned(), display_name: display_name.to_owned() }
+}
+
+fn chat_event() -> ChatEvent {
+    ChatEvent {
+        id: 1042,
+        channel: person("141981764", "twitchdev", "TwitchDev"),
+        occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
+        is_test: false,
+        is_replay: false,
+    }
+}
+
+fn alert(what: What) -> Alert {
+    let ChatEvent { id, channel, occurred_at, is_test, is_replay } = chat_event();
+    Alert { id, channel, occurred_at, is_test, is_replay, what }
+}

@@ -1,0 +1,279 @@
+//! `/live/…`: the feeds, as Server-Sent Events or, if the client upgrades, over a WebSocket.
+
+mod listener;
+mod sse;
+mod websocket;
+
+use actix_web::http::header::UPGRADE;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use self::listener::Listener;
+use super::Context;
+use super::channels::Channel;
+use super::fallback::WasHead;
+use super::problem::{BadRequest, Error, ServerErrors};
+use super::query::{LogId, Names, Query};
+use crate::outputs::alert::Alert;
+use crate::outputs::reader::{Feed, Selection, Start};
+
+/// `snapshot`: how the channels are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Snapshot {
+    /// Those that were asked for, in the order of their ids.
+    channels: Vec<Channel>,
+}
+
+impl Snapshot {
+    pub(super) fn example() -> Self {
+        Self { channels: vec![Channel::example()] }
+    }
+}
+
+/// How many of the last events to begin with.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Last(u8);
+
+impl TryFrom<String> for Last {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count @ 1..=100) => Ok(Self(count)),
+            _ => Err(format!("`{}`, but must be a number from 1 to 100", text.escape_default())),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LiveEvents {
+    /// Only those of these channels: ids or logins, with commas between them.
+    #[param(value_type = String, required = false, example = "twitchdev")]
+    channel: Option<Names>,
+    /// Only those of these subscription types, with commas between them.
+    #[serde(rename = "type")]
+    #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
+    kind: Option<Names>,
+    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<LogId>,
+    /// Begin with the last so many that are of interest. Not together with `after`.
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
+    last: Option<Last>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LiveAlerts {
+    /// Only those of these channels: ids or logins, with commas between them.
+    #[param(value_type = String, required = false, example = "twitchdev")]
+    channel: Option<Names>,
+    /// Only those of these types of alerts, with commas between them.
+    #[serde(rename = "type")]
+    #[param(value_type = String, required = false, example = "follow,raid")]
+    kind: Option<Names>,
+    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<LogId>,
+    /// Begin with the last so many that are of interest. Not together with `after`.
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
+    last: Option<Last>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LiveState {
+    /// Only these channels: ids or logins, with commas between them.
+    #[param(value_type = String, required = false, example = "twitchdev")]
+    channel: Option<Names>,
+    /// The last id that was seen: if it leads nowhere, the feed begins with `resync`. There is a
+    /// snapshot in any case. The header `Last-Event-ID` wins over it.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<LogId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LiveChat {
+    /// Only the chat of these channels: ids or logins, with commas between them.
+    #[param(value_type = String, required = false, example = "twitchdev")]
+    channel: Option<Names>,
+    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<LogId>,
+    /// Begin with the last so many that are of interest. Not together with `after`.
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
+    last: Option<Last>,
+}
+
+/// Follow the log
+///
+/// Each `event` is what `GET /events/{id}` gives.
+///
+/// Every feed sends Server-Sent Events; a request to upgrade gets a WebSocket with the same events,
+/// each a JSON object `{"id", "event", "data"}`. An event's id is the place in the log to come back
+/// with: in the header `Last-Event-ID` (as browsers do by themselves) or as `after`. Then nothing is
+/// missed and nothing comes twice, over restarts and whichever server answers. If that id leads
+/// nowhere, because the log was emptied or no longer goes back as far, `resync` says so first, and
+/// the feed begins with what comes next. What is shown again (`is_replay`) has no id.
+///
+/// A stream has no end of its own. It is cut off if the reader is too slow, or when the server
+/// stops; come back with the last id. A comment, or a ping, every 15 seconds tells that the
+/// connection lives.
+#[utoipa::path(
+    tag = "live",
+    params(LiveEvents),
+    responses(
+        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: event\ndata: {\"id\":1042,\"type\":\"channel.follow\",…}\n\n: heartbeat\n\n")),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/live/events")]
+pub(super) async fn live_events(
+    ctx: Data<Context>,
+    req: HttpRequest,
+    body: Payload,
+    query: Query<LiveEvents>,
+) -> Result<HttpResponse, Error> {
+    let Query(LiveEvents { channel, kind, after, last }) = query;
+    let selection = Selection { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
+    serve(ctx, &req, body, selection, start(after, last)?).await
+}
+
+/// Follow the alerts
+///
+/// What an overlay shows, whatever subscription type it comes from, in one form: `Alert`. An event
+/// that Twitch has changed, so that it can't be read as one, is no alert. Cursor, WebSocket and
+/// `resync` are as with `/live/events`.
+#[utoipa::path(
+    tag = "live",
+    params(LiveAlerts),
+    responses(
+        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: alert\ndata: {\"id\":1042,\"type\":\"follow\",…}\n\n: heartbeat\n\n")),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/live/alerts")]
+pub(super) async fn live_alerts(
+    ctx: Data<Context>,
+    req: HttpRequest,
+    body: Payload,
+    query: Query<LiveAlerts>,
+) -> Result<HttpResponse, Error> {
+    let Query(LiveAlerts { channel, kind, after, last }) = query;
+    let types = kind.map(|Names(kinds)| kinds);
+    if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
+        let reason = format!("`{unknown}`, but must be of {}", Alert::kinds().join(", "));
+        return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
+    }
+    let selection = Selection { feed: Feed::Alerts, channels: names(channel), types };
+    serve(ctx, &req, body, selection, start(after, last)?).await
+}
+
+/// Follow the channels
+///
+/// Begins with a `snapshot` of the channels. After each event of the log that can change what a
+/// channel looks like, `channel` tells the whole of it, as `GET /channels/{channel}` does.
+/// WebSocket and `resync` are as with `/live/events`.
+#[utoipa::path(
+    tag = "live",
+    params(LiveState),
+    responses(
+        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+            example = json!("retry: 2000\nid: 1041\n\nid: 1041\nevent: snapshot\ndata: {\"channels\":[{\"id\":\"141981764\",…}]}\n\nid: 1042\nevent: channel\ndata: {\"id\":\"141981764\",…}\n\n")),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/live/state")]
+pub(super) async fn live_state(
+    ctx: Data<Context>,
+    req: HttpRequest,
+    body: Payload,
+    query: Query<LiveState>,
+) -> Result<HttpResponse, Error> {
+    let Query(LiveState { channel, after }) = query;
+    let selection = Selection { feed: Feed::State, channels: names(channel), types: None };
+    serve(ctx, &req, body, selection, start(after, None)?).await
+}
+
+/// Follow the chat
+///
+/// `message` for what is written (`ChatMessage`), `message_deleted` and `messages_cleared` for what
+/// moderators take away. The server has to be subscribed to `channel.chat.message` and the other
+/// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` are as with
+/// `/live/events`.
+#[utoipa::path(
+    tag = "live",
+    params(LiveChat),
+    responses(
+        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: message\ndata: {\"id\":1042,\"text\":\"hello\",…}\n\n: heartbeat\n\n")),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/live/chat")]
+pub(super) async fn live_chat(
+    ctx: Data<Context>,
+    req: HttpRequest,
+    body: Payload,
+    query: Query<LiveChat>,
+) -> Result<HttpResponse, Error> {
+    let Query(LiveChat { channel, after, last }) = query;
+    let selection = Selection { feed: Feed::Chat, channels: names(channel), types: None };
+    serve(ctx, &req, body, selection, start(after, last)?).await
+}
+
+fn names(channel: Option<Names>) -> Option<Vec<String>> {
+    channel.map(|Names(names)| names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+}
+
+fn start(after: Option<LogId>, last: Option<Last>) -> Result<Start, Error> {
+    match (after, last) {
+        (None, None) => Ok(Start::Now),
+        (Some(LogId(id)), None) => Ok(Start::After(id)),
+        (None, Some(Last(count))) => Ok(Start::Last(count.into())),
+        (Some(_), Some(_)) => Err(Error::InvalidParameter {
+            name: "last".to_owned(),
+            reason: "there beside `after`; take one of them".to_owned(),
+        }),
+    }
+}
+
+/// What a browser that comes back has seen last.
+fn last_event_id(req: &HttpRequest) -> Result<Option<i64>, Error> {
+    const NAME: &str = "Last-Event-ID";
+    let Some(value) = req.headers().get(NAME).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let id = LogId::try_from(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let LogId(id) = id.map_err(|reason| Error::InvalidParameter { name: NAME.to_owned(), reason })?;
+    Ok(Some(id))
+}
+
+async fn serve(
+    ctx: Data<Context>,
+    req: &HttpRequest,
+    body: Payload,
+    selection: Selection,
+    start: Start,
+) -> Result<HttpResponse, Error> {
+    let start = last_event_id(req)?.map_or(start, Start::After);
+    if req.extensions().get::<WasHead>().is_some() {
+        return Ok(sse::head().finish());
+    }
+    let listener = Listener::open(ctx.clone(), selection, start).await?;
+    let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if is_upgrade { websocket::accept(req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
+}

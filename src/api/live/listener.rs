@@ -1,0 +1,84 @@
+//! A reader of a feed, and what it is sent: the same for both transports.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+
+use super::Snapshot;
+use crate::api::Context;
+use crate::api::channels::Channel;
+use crate::api::events::Event;
+use crate::api::problem::Error;
+use crate::outputs::entry::Entry;
+use crate::outputs::frame::Frame;
+use crate::outputs::reader::{End, Feed, Reader, Selection, Start};
+use crate::store::read::channels;
+
+/// Somebody who is sent a feed.
+pub(super) struct Listener {
+    ctx: Data<Context>,
+    reader: Reader,
+    feed: Feed,
+    /// What comes before anything else.
+    opening: VecDeque<Arc<Frame>>,
+    /// What is being made ready.
+    current: Option<Arc<Entry>>,
+}
+
+impl Listener {
+    pub(super) async fn open(ctx: Data<Context>, selection: Selection, start: Start) -> Result<Self, Error> {
+        let (feed, channels) = (selection.feed, selection.channels.clone());
+        let (mut reader, resync) = Reader::open(ctx.hub.clone(), selection, start).await?;
+        let mut opening = VecDeque::new();
+        if let Some(resync) = resync {
+            opening.push_back(Frame::new(Some(reader.cursor()), "resync", &resync));
+        }
+        if feed == Feed::State {
+            let (newest, rows) = ctx.hub.snapshot(channels.as_deref()).await?;
+            reader.skip_to(newest);
+            let snapshot = Snapshot { channels: rows.into_iter().map(Channel::from).collect() };
+            opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
+        }
+        let opening = opening.into_iter().map(Arc::new).collect();
+        Ok(Self { ctx, reader, feed, opening, current: None })
+    }
+
+    /// The id to come back with who has seen all so far.
+    pub(super) fn cursor(&self) -> i64 {
+        self.reader.cursor()
+    }
+
+    /// What is to be sent next. Nothing is lost if the caller stops waiting.
+    pub(super) async fn next(&mut self) -> Result<Arc<Frame>, End> {
+        if let Some(frame) = self.opening.pop_front() {
+            return Ok(frame);
+        }
+        loop {
+            let entry = match &self.current {
+                Some(entry) => entry.clone(),
+                None => self.current.insert(self.reader.next().await?).clone(),
+            };
+            let frame = match self.feed {
+                Feed::Events => Some(entry.event(|| Frame::new(entry.id(), "event", &Event::from(&*entry)))),
+                Feed::Alerts => entry.alert().map(|(_, frame)| frame.clone()),
+                Feed::Chat => entry.chat().cloned(),
+                Feed::State => self.channel(&entry).await?,
+            };
+            self.current = None;
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The channel that an event changed, as it is now.
+    async fn channel(&self, entry: &Entry) -> Result<Option<Arc<Frame>>, End> {
+        let Some(id) = &entry.logged.channel_id else { return Ok(None) };
+        let read = async || {
+            let row = channels::get(&self.ctx.pool, id).await?;
+            Ok(row.map(|row| Frame::new(entry.id(), "channel", &Channel::from(row))))
+        };
+        entry.channel(read).await.map_err(|error: sqlx::Error| End::Database(error))
+    }
+}

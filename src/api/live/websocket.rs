@@ -1,0 +1,116 @@
+//! Feeds over a WebSocket (RFC 6455).
+
+use std::time::Duration;
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, rt};
+use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
+use tokio::time::timeout;
+
+use super::listener::Listener;
+use super::sse::HEARTBEAT;
+use crate::api::problem::Error;
+use crate::clock::Clock;
+use crate::outputs::reader::End;
+
+/// What browsers, which can set no header, ask for beside their token.
+const PROTOCOL: &str = "showtime";
+
+/// The largest message that a client may send, in bytes. It has nothing to say.
+const MAX_MESSAGE: usize = 4_096;
+
+/// How long a client may take until there is room for the next message.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) fn accept(
+    req: &HttpRequest,
+    body: Payload,
+    listener: Listener,
+    clock: &Clock,
+) -> Result<HttpResponse, Error> {
+    let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
+        .map_err(|error| Error::NotWebSocket(error.to_string()))?;
+    let socket = Socket { session, clock: clock.clone(), is_answered: true };
+    // Ends with the connection, and when the hub sends its readers away.
+    rt::spawn(socket.run(listener, incoming.max_frame_size(MAX_MESSAGE)));
+    Ok(response)
+}
+
+/// One connection.
+struct Socket {
+    session: Session,
+    clock: Clock,
+    /// Whether the last ping was.
+    is_answered: bool,
+}
+
+impl Socket {
+    async fn run(mut self, listener: Listener, incoming: MessageStream) {
+        let reason = self.talk(listener, incoming).await;
+        // Without a reason the client is gone.
+        if let Some(reason) = reason {
+            let _ = timeout(SEND_TIMEOUT, self.session.close(Some(reason))).await;
+        }
+    }
+
+    /// Until there is a reason to end it.
+    async fn talk(&mut self, mut listener: Listener, mut incoming: MessageStream) -> Option<CloseReason> {
+        let mut next_ping = self.clock.now() + HEARTBEAT;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.clock.sleep_until(next_ping) => {
+                    if !self.is_answered {
+                        return Some(reason(CloseCode::Policy, "no answer to a ping"));
+                    }
+                    self.is_answered = false;
+                    next_ping = self.clock.now() + HEARTBEAT;
+                    sent(self.session.ping(b"")).await?;
+                }
+                message = incoming.recv() => match message {
+                    Some(Ok(message)) => {
+                        if let Some(reason) = self.hear(message).await? {
+                            return Some(reason);
+                        }
+                    }
+                    Some(Err(error @ ProtocolError::Overflow)) => {
+                        return Some(reason(CloseCode::Size, &error.to_string()));
+                    }
+                    Some(Err(error)) => return Some(reason(CloseCode::Protocol, &error.to_string())),
+                    None => return None,
+                },
+                next = listener.next() => match next {
+                    Ok(frame) => sent(self.session.text(frame.websocket())).await?,
+                    Err(end) => return Some(reason(code(&end), &end.to_string())),
+                },
+            }
+        }
+    }
+
+    /// `Some(None)` to go on; `None` if the client is gone.
+    async fn hear(&mut self, message: Message) -> Option<Option<CloseReason>> {
+        match message {
+            Message::Pong(_) => self.is_answered = true,
+            Message::Ping(payload) => sent(self.session.pong(&payload)).await?,
+            Message::Close(reason) => return Some(Some(reason.unwrap_or(CloseCode::Normal.into()))),
+            Message::Text(_) | Message::Binary(_) | Message::Continuation(_) | Message::Nop => {}
+        }
+        Some(None)
+    }
+}
+
+/// `None` if the client is gone, or has not read anything for long.
+async fn sent(sending: impl Future<Output = Result<(), Closed>>) -> Option<()> {
+    timeout(SEND_TIMEOUT, sending).await.ok()?.ok()
+}
+
+fn code(end: &End) -> CloseCode {
+    match end {
+        End::TooSlow | End::Database(_) => CloseCode::Again,
+        End::Stopping => CloseCode::Away,
+    }
+}
+
+fn reason(code: CloseCode, description: &str) -> CloseReason {
+    CloseReason { code, description: Some(description.to_owned()) }
+}

@@ -1,0 +1,51 @@
+//! `/metrics`.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use tokio::time::timeout;
+
+use super::Context;
+use super::problem::BadRequest;
+use super::query::{Nothing, Query};
+use crate::metrics::{CONTENT_TYPE, Now};
+use crate::store::read::metrics as store;
+
+/// Prometheus would rather have most of it than wait.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Metrics for Prometheus
+///
+/// In its text format (OpenMetrics 1.0). What only the database knows is left out while that is away.
+#[utoipa::path(
+    tag = "health",
+    responses(
+        (status = OK, description = "The metrics", body = String,
+            content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            example = "# TYPE showtime_ingest_queue_depth gauge\nshowtime_ingest_queue_depth 0\n# EOF\n"),
+        BadRequest,
+    ),
+)]
+#[get("/metrics")]
+pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> HttpResponse {
+    let counts = timeout(TIMEOUT, ctx.read(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
+    let has_database = counts.is_some();
+    let store::Counts { subscriptions, twitch_tokens, access_tokens } = counts.unwrap_or_default();
+    let now = Now {
+        queue_depth: ctx.webhook.ingest.queue_depth(),
+        has_database,
+        subscriptions,
+        twitch_tokens,
+        access_tokens,
+        resident_memory: resident_memory().await,
+    };
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(ctx.metrics.encode(&now))
+}
+
+/// In bytes, as Linux tells it.
+async fn resident_memory() -> Option<i64> {
+    let status = tokio::fs::read_to_string("/proc/self/status").await.ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()? * 1_024)
+}

@@ -1,0 +1,106 @@
+//! The pages for people: dashboard, overlays for OBS, and the page that sets overlays up. Static
+//! files, compiled in; nothing in them is secret, so they are served to everyone. They call this
+//! API with the token that stands in their address behind `#`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use actix_web::http::header::{self, ContentType, ETag, EntityTag, Header, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use include_dir::{Dir, include_dir};
+use sha2::{Digest as _, Sha256};
+
+use super::fallback::only_get;
+use super::problem::Error;
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api/pages");
+
+/// By path in [`FILES`].
+static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
+    let directories = [Some(&FILES), FILES.get_dir("assets")];
+    let files = directories.into_iter().flatten().flat_map(Dir::files);
+    let tag = |contents| EntityTag::new_strong(hex::encode(&Sha256::digest(contents)[..16]));
+    files.filter_map(|file| Some((file.path().to_str()?, tag(file.contents())))).collect()
+});
+
+/// Pages with what each may load beside scripts, styles and answers of this server.
+///
+/// Images and sounds of an overlay are wherever its settings say; emotes are Twitch's.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("/", "dashboard.html", "img-src 'self'"),
+    ("/overlay/alerts", "alerts.html", "img-src 'self' https:; media-src 'self' https:"),
+    ("/overlay/chat", "chat.html", "img-src 'self' https://static-cdn.jtvnw.net"),
+    ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:"),
+];
+
+/// Mounts the pages, and below `/assets/` what they load.
+pub(super) fn pages(cfg: &mut web::ServiceConfig) {
+    let mut mount = |path: &str, route| {
+        cfg.service(Resource::new(path).route(route).default_service(web::to(only_get)));
+    };
+    for (path, file, sources) in PAGES {
+        mount(path, web::get().to(async move |req: HttpRequest| answer(&req, file, sources)));
+    }
+    let asset =
+        async |req: HttpRequest, name: web::Path<String>| answer(&req, &format!("assets/{name}"), "img-src 'none'");
+    mount("/assets/{name}", web::get().to(asset));
+}
+
+/// The file, unless the browser has it. Browsers ask each time, so that an update of the server
+/// never leaves them with parts of different versions.
+fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, Error> {
+    let found = FILES.get_file(path).zip(TAGS.get(path)).zip(content_type(path));
+    let ((file, tag), content_type) = found.ok_or_else(|| Error::NoSuchPath(req.path().to_owned()))?;
+    let is_known = is_known(req, tag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header(ETag(tag.clone()))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources)))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    Ok(if is_known { response.finish() } else { response.insert_header(content_type).body(file.contents()) })
+}
+
+/// Scripts, styles and answers come from this server; no other page may frame this one.
+fn policy(sources: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; {sources}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+fn is_known(req: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(req) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}
+
+fn content_type(path: &str) -> Option<ContentType> {
+    let name = match path.rsplit_once('.')?.1 {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        _ => return None,
+    };
+    name.parse().ok().map(ContentType)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_tag_and_a_type() {
+        assert!(TAGS.len() > PAGES.len());
+        for path in TAGS.keys() {
+            assert!(content_type(path).is_some(), "{path}");
+        }
+        for (_, file, _) in PAGES {
+            assert!(TAGS.contains_key(file), "{file}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// The channels as they are now.
+
+import { element } from './dom.js';
+import { attempt } from './toast.js';
+import { clock, day, duration, number } from './words.js';
+
+/** More are not shown; those that are live come first. */
+const MAX_SHOWN = 50;
+/** With more channels than these, what is behind a card is asked for when somebody opens it. */
+const FEW = 3;
+
+export class Channels {
+  /** Called with the channels that are shown, when these become others. */
+  onChange = () => {};
+  #ask;
+  #known = new Map();
+  #cards = new Map();
+  #place = document.getElementById('channel-cards');
+
+  constructor(ask) {
+    this.#ask = ask;
+    setInterval(() => this.#tick(), 15_000);
+  }
+
+  replace(channels) {
+    this.#known = new Map(channels.map(it => [it.id, it]));
+    this.#show();
+  }
+
+  update(channel) {
+    this.#known.set(channel.id, channel);
+    this.#show();
+  }
+
+  #show() {
+    const shown = [...this.#known.values()]
+      .sort((a, b) => b.is_live - a.is_live || a.login.localeCompare(b.login))
+      .slice(0, MAX_SHOWN);
+    const order = shown.map(it => it.id).join();
+    for (const channel of shown) {
+      if (!this.#cards.has(channel.id)) this.#cards.set(channel.id, new Card(this.#ask, channel, this.#known.size <= FEW));
+      this.#cards.get(channel.id).update(channel);
+    }
+    document.getElementById('no-channels').hidden = shown.length > 0;
+    // Moving a card would take the focus away from what is in it.
+    if (order === this.order) return;
+    this.order = order;
+    this.#place.replaceChildren(...shown.map(it => this.#cards.get(it.id).root));
+    this.onChange(shown);
+  }
+
+  #tick() {
+    for (const card of this.#cards.values()) card.tick();
+  }
+}
+
+/** What is seen of one channel. Its parts stay, so that focus and what was typed stay too. */
+class Card {
+  #ask; #channel; #broadcastShown;
+  #badge = element('span', { class: 'badge' });
+  #since = element('p', { class: 'quiet' });
+  #title = element('p', { class: 'title' });
+  #category = element('p', { class: 'quiet' });
+  #segment = element('div', { class: 'segment', hidden: true });
+  #broadcasts = element('ol', { class: 'list' });
+  #viewers = element('div', { class: 'scrolls', tabindex: '0', role: 'region' });
+  #recent;
+
+  constructor(ask, channel, isOpen) {
+    this.#ask = ask;
+    this.#recent = element('details', { open: isOpen, toggle: () => this.#loadBroadcasts() },
+      element('summary', {}, 'Recent broadcasts'), this.#broadcasts);
+    this.#viewers.setAttribute('aria-label', `Viewers of ${channel.display_name}`);
+    this.root = element('article', { class: 'card channel', 'data-channel': channel.login },
+      element('header', {}, element('h3', {}, channel.display_name), this.#badge),
+      this.#since, this.#title, this.#category, this.#segment, this.#segmentForm(channel), this.#recent,
+      element('details', { toggle: ({ currentTarget }) => currentTarget.open && this.#loadViewers() },
+        element('summary', {}, 'Viewers'), this.#viewers));
+  }
+
+  update(channel) {
+    this.#channel = channel;
+    this.#badge.textContent = channel.is_live ? 'Live' : 'Offline';
+    this.#badge.classList.toggle('live', channel.is_live);
+    this.#title.textContent = channel.title ?? '';
+    this.#category.textContent = channel.category?.name ?? '';
+    this.#showSegment(channel.segment ?? null);
+    this.tick();
+    const broadcast = JSON.stringify([channel.broadcast, channel.is_live]);
+    if (broadcast === this.#broadcastShown) return;
+    this.#broadcastShown = broadcast;
+    this.#loadBroadcasts();
+  }
+
+  tick() {
+    const start = (this.#channel.broadcast ?? this.#channel.stream)?.started_at;
+    this.#since.hidden = !start;
+    if (!start) return;
+    const took = duration((Date.now() - Date.parse(start)) / 1000);
+    this.#since.replaceChildren('since ', element('time', { datetime: start }, clock(start)), ` (${took})`);
+  }
+
+  #showSegment(segment) {
+    this.#segment.hidden = segment === null;
+    if (segment === null || this.#segment.dataset.id === segment.id) return;
+    this.#segment.dataset.id = segment.id;
+    const end = ({ currentTarget }) => attempt(currentTarget,
+      () => this.#ask('POST', `/channels/${this.#channel.id}/segments/${encodeURIComponent(segment.id)}/end`),
+      `Ended: ${segment.title}`);
+    this.#segment.replaceChildren(
+      element('span', {}, 'On now: ', element('strong', {}, segment.title),
+        segment.reference ? ` (${segment.reference})` : null,
+        ' since ', element('time', { datetime: segment.started_at }, clock(segment.started_at))),
+      element('button', { type: 'button', class: 'small end-segment', click: end }, 'End'));
+  }
+
+  #segmentForm(channel) {
+    const [title, reference] = [this.#field(channel, 'title', 140, true), this.#field(channel, 'reference', 500, false)];
+    const start = async event => {
+      event.preventDefault();
+      const body = { title: title.value.trim(), ...reference.value.trim() && { reference: reference.value.trim() } };
+      const path = `/channels/${this.#channel.id}/segments`;
+      const isDone = await attempt(event.submitter ?? event.target, () => this.#ask('POST', path, body), `On now: ${body.title}`);
+      if (isDone) title.value = reference.value = '';
+    };
+    const labelled = (input, text, size) => element('div', { class: size }, element('label', { for: input.id }, text), input);
+    return element('form', { submit: start, 'aria-label': `Mark what is on now on ${channel.display_name}` },
+      element('div', { class: 'row' },
+        labelled(title, 'On now', 'grows'), labelled(reference, 'Reference', 'narrow'),
+        element('button', { type: 'submit' }, 'Start')));
+  }
+
+  #field(channel, name, maxlength, required) {
+    return element('input', { id: `segment-${name}-${channel.id}`, name, maxlength, required, autocomplete: 'off' });
+  }
+
+  async #loadBroadcasts() {
+    if (!this.#recent.open || !this.#channel) return;
+    const { data } = await this.#load(`/channels/${this.#channel.id}/broadcasts?limit=5`);
+    const line = it => element('li', {}, element('time', { datetime: it.started_at }, day(it.started_at)),
+      ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ' · live now', it.is_end_estimated ? ' (estimated)' : null);
+    this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
+  }
+
+  async #loadViewers() {
+    const { data } = await this.#load(`/channels/${this.#channel.id}/viewers?limit=20`);
+    const head = ['Name', 'Follows since', 'Subscription', 'Bits', 'Gifts', 'Raids'];
+    const row = it => [it.display_name, it.first_followed_at ? day(it.first_followed_at) : '',
+      it.subscription ? 'yes' : '', number(it.bits.total), number(it.gifts.total), number(it.raids.count)];
+    this.#viewers.replaceChildren(
+      element('table', {},
+        element('thead', {}, element('tr', {}, ...head.map(it => element('th', { scope: 'col' }, it)))),
+        element('tbody', {}, ...data.map(it => element('tr', {}, ...row(it).map(cell => element('td', {}, cell)))))),
+      element('p', { class: 'quiet' }, `Without a name: ${number(this.#channel.anonymous_bits)} bits, `
+        + `${number(this.#channel.anonymous_gifts)} gifts.`));
+  }
+
+  /** What can't be had now is empty; the connection's state tells of trouble. */
+  #load(path) {
+    return this.#ask('GET', path).catch(() => ({ data: [] }));
+  }
+}

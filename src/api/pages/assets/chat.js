@@ -1,0 +1,68 @@
+// The overlay that shows chat.
+
+import { tokenInAddress } from './api.js';
+import { readable } from './color.js';
+import { Cursor } from './cursor.js';
+import { element } from './dom.js';
+import { Feed } from './feed.js';
+import { aboutSettings, begin, tell } from './hint.js';
+import { chatSettings } from './settings.js';
+
+const { settings, problems } = chatSettings(new URLSearchParams(location.search));
+const list = document.getElementById('messages');
+const complaints = aboutSettings(problems);
+const cursor = new Cursor('chat', settings.channel);
+const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+const handlers = {
+  message: message => {
+    if (feed.now() - Date.parse(message.occurred_at) > settings.max_age * 60_000 && !message.is_replay) return;
+    list.append(line(message));
+    while (list.children.length > settings.max) list.firstElementChild.remove();
+  },
+  message_deleted: ({ message_id }) => remove(it => it.dataset.message === message_id),
+  messages_cleared: ({ user, channel }) =>
+    remove(it => it.dataset.channel === channel.id && (!user || it.dataset.user === user.id)),
+};
+
+const feed = new Feed({
+  path: '/live/chat',
+  query: settings.channel ? { channel: settings.channel } : {},
+  token: tokenInAddress(),
+  cursor: cursor.value,
+  on: {
+    event: (name, content, id) => {
+      cursor.moveTo(id);
+      handlers[name]?.(content);
+    },
+    position: id => cursor.moveTo(id),
+    resync: newest => {
+      list.replaceChildren();
+      cursor.reset(newest);
+    },
+    state: (state, problem) => tell(state, problem, complaints),
+  },
+});
+
+function remove(isMeant) {
+  for (const item of [...list.children]) if (isMeant(item)) item.remove();
+}
+
+/** What Twitch tells the chat stands before what somebody wrote beside it. */
+function line({ message_id, user, channel, color, notice, fragments }) {
+  const name = element('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
+  name.style.color = readable(color);
+  return element('li', { 'data-message': message_id, 'data-user': user?.id, 'data-channel': channel.id },
+    notice?.text ? element('p', { class: 'notice' }, notice.text) : null,
+    ...fragments.length > 0 ? [name, ' ', element('span', { class: 'said' }, ...fragments.map(piece))] : []);
+}
+
+/** Emotes are pictures of Twitch's; everything else is text. */
+function piece({ text, emote }) {
+  if (!/^\w+$/.test(emote?.id ?? '')) return text;
+  const format = isStill || !emote.formats?.includes('animated') ? 'static' : 'animated';
+  const source = `https://static-cdn.jtvnw.net/emoticons/v2/${emote.id}/${format}/dark/2.0`;
+  return element('img', { class: 'emote', src: source, alt: text, title: text });
+}
+
+begin(feed, complaints);

@@ -1,0 +1,88 @@
+// The dashboard: signs in, and connects its parts with the feeds.
+
+import { call, keepToken, takeToken } from './api.js';
+import { Channels } from './channels.js';
+import { Events } from './events.js';
+import { Feed } from './feed.js';
+import { Health } from './health.js';
+import { toast } from './toast.js';
+import { offerTests } from './tests.js';
+
+const $ = id => document.getElementById(id);
+const LAST = 50;
+
+let feeds = [];
+
+function start(token) {
+  $('sign-in').hidden = true;
+  $('board').hidden = $('sign-out').hidden = false;
+  const ask = (method, path, body) => call(token, method, path, body);
+  const [channels, events, health] = [new Channels(ask), new Events(ask), new Health(ask)];
+  offerTests(ask, channels);
+  feeds = [
+    new Feed({ path: '/live/state', token, on: {
+      event: (name, content) => name === 'snapshot' ? channels.replace(content.channels) : channels.update(content),
+      state: connected,
+    } }),
+    new Feed({ path: '/live/events', query: { last: LAST }, token, on: {
+      event: (_, event) => events.add(event),
+      resync: () => events.clear(),
+    } }),
+  ];
+  follow();
+  health.start();
+}
+
+/** Not while nobody looks: a browser has only six connections to a server, for all tabs together. */
+function follow() {
+  for (const feed of feeds) document.hidden ? feed.stop() : feed.start();
+}
+
+function connected(state, problem) {
+  if (state === 'refused' && problem.status === 401) return signOut(problem.detail);
+  $('connection').textContent = { open: 'connected', lost: 'connection lost, trying again', refused: 'refused' }[state];
+  $('connection').className = `badge ${state === 'open' ? 'pass' : 'warn'}`;
+  if (problem) toast(problem.detail, true);
+}
+
+function askForToken(problem = '') {
+  $('sign-in').hidden = false;
+  $('board').hidden = $('sign-out').hidden = true;
+  $('token-problem').textContent = problem;
+  $('token').focus();
+}
+
+/** Everything that was shown goes with the page. */
+function signOut(problem) {
+  keepToken(null);
+  if (problem) sessionStorage.setItem('showtime.problem', problem);
+  location.reload();
+}
+
+async function signIn(event) {
+  event.preventDefault();
+  const token = $('token').value.trim();
+  try {
+    await call(token, 'GET', '/channels?limit=1');
+    keepToken(token);
+    start(token);
+    $('main').focus();
+  } catch (error) {
+    askForToken(error.message);
+  }
+}
+
+document.addEventListener('visibilitychange', follow);
+addEventListener('hashchange', () => {
+  if (location.hash.includes('token=')) location.reload();
+});
+$('sign-in').querySelector('form').addEventListener('submit', signIn);
+$('sign-out').addEventListener('click', () => signOut(null));
+
+const token = takeToken();
+if (token) {
+  start(token);
+} else {
+  askForToken(sessionStorage.getItem('showtime.problem') ?? '');
+  sessionStorage.removeItem('showtime.problem');
+}

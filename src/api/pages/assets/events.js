@@ -1,0 +1,124 @@
+// Events as they come.
+
+import { element } from './dom.js';
+import { attempt } from './toast.js';
+import { clock, number } from './words.js';
+
+/** Older ones leave the page. */
+const MAX_SHOWN = 200;
+
+const COUNTERS = {
+  Follows: { 'channel.follow': () => 1 },
+  Subscriptions: { 'channel.subscribe': it => it.is_gift ? 0 : 1, 'channel.subscription.message': () => 1 },
+  Gifts: { 'channel.subscription.gift': it => it.total ?? 0 },
+  Bits: { 'channel.cheer': it => it.bits ?? 0 },
+  Raids: { 'channel.raid': () => 1 },
+};
+
+export class Events {
+  #ask;
+  #list = document.getElementById('event-list');
+  #note = document.getElementById('events-note');
+  #filter = document.getElementById('filter');
+  #button = document.getElementById('pause');
+  #waiting = null;
+  #opened = Date.now();
+  #counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0]));
+
+  constructor(ask) {
+    this.#ask = ask;
+    this.#filter.addEventListener('input', () => this.#applyFilter());
+    this.#button.addEventListener('click', () => this.#pause());
+    this.#showCounts();
+    this.#tell();
+  }
+
+  clear() {
+    this.#list.replaceChildren();
+    this.#waiting &&= [];
+    this.#tell();
+  }
+
+  add(event) {
+    this.#count(event);
+    if (this.#waiting === null) {
+      this.#show(event);
+    } else {
+      this.#waiting.push(event);
+      if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
+    }
+    this.#tell();
+  }
+
+  #pause() {
+    const waiting = this.#waiting;
+    this.#waiting = waiting === null ? [] : null;
+    this.#button.setAttribute('aria-pressed', String(waiting === null));
+    this.#button.textContent = waiting === null ? 'Go on' : 'Pause';
+    for (const event of waiting ?? []) this.#show(event);
+    this.#tell();
+  }
+
+  #tell() {
+    const waiting = this.#waiting;
+    if (waiting !== null) this.#note.textContent = `Paused; ${waiting.length} more have come.`;
+    else this.#note.textContent = this.#list.children.length > 0 ? '' : 'None yet.';
+  }
+
+  #show(event) {
+    const item = this.#item(event);
+    item.hidden = !this.#isWanted(item);
+    this.#list.prepend(item);
+    while (this.#list.children.length > MAX_SHOWN) this.#list.lastElementChild.remove();
+  }
+
+  #item(event) {
+    const name = event.type ?? event.message_type;
+    const marks = [event.is_test && 'test', event.is_replay && 'replay',
+      event.message_type !== 'notification' && event.message_type];
+    const payload = element('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of event ${event.id}` });
+    const open = () => { payload.textContent ||= JSON.stringify(event.payload, null, 2); };
+    const replay = ({ currentTarget }) => attempt(currentTarget,
+      () => this.#ask('POST', `/events/${event.id}/replay`), `Replayed event ${event.id} to the live feeds`);
+    return element('li', { class: 'event', 'data-event': event.id, 'data-type': name },
+      element('details', { toggle: open },
+        element('summary', {},
+          element('time', { datetime: event.occurred_at }, clock(event.occurred_at)),
+          element('code', {}, name), ' ', element('span', { class: 'who' }, about(event)),
+          ...marks.filter(Boolean).map(mark => element('span', { class: 'badge' }, mark))),
+        payload),
+      element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${name}`, click: replay },
+        'Replay'));
+  }
+
+  #applyFilter() {
+    for (const item of this.#list.children) item.hidden = !this.#isWanted(item);
+  }
+
+  #isWanted(item) {
+    return item.querySelector('summary').textContent.toLowerCase().includes(this.#filter.value.trim().toLowerCase());
+  }
+
+  #count(event) {
+    if (event.is_test || event.is_replay || Date.parse(event.received_at) < this.#opened) return;
+    for (const [name, types] of Object.entries(COUNTERS)) {
+      this.#counts[name] += types[event.type]?.(event.payload.event ?? {}) ?? 0;
+    }
+    this.#showCounts();
+  }
+
+  #showCounts() {
+    const counts = Object.entries(this.#counts);
+    document.getElementById('counters').replaceChildren(...counts.map(([name, count]) =>
+      element('div', {}, element('dt', {}, name), element('dd', {}, number(count)))));
+  }
+}
+
+/** Who did it, and how much, as far as this can be told of any type. */
+function about({ payload }) {
+  const event = payload?.event ?? {};
+  const who = event.user_name ?? event.from_broadcaster_user_name ?? event.chatter_user_name;
+  const what = event.message?.text ?? event.title ?? event.reward?.title;
+  const much = event.bits ? `${number(event.bits)} bits` : event.viewers ? `${number(event.viewers)} viewers` : null;
+  return [who, much, typeof what === 'string' ? what : null].filter(Boolean).join(' · ');
+}

@@ -1,0 +1,102 @@
+// The page that composes an overlay's address.
+
+import { takeToken } from './api.js';
+import { element } from './dom.js';
+import { KINDS } from './kinds.js';
+import { NUMBERS, alertSettings, chatSettings } from './settings.js';
+import { show } from './stage.js';
+import { toast } from './toast.js';
+
+const $ = id => document.getElementById(id);
+const form = $('form');
+
+/** What each overlay takes; the kinds' own settings belong to the alerts. */
+const TAKES = {
+  alerts: ['channel', 'types', 'duration', 'sound', 'volume', 'image', 'max_age'],
+  chat: ['channel', 'max', 'max_age'],
+};
+
+function kindFields([type, kind]) {
+  const places = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
+  const field = (name, label, placeholder, note) => [
+    element('label', { for: `${name}_${type}` }, label),
+    element('input', { id: `${name}_${type}`, name: `${name}_${type}`, placeholder, autocomplete: 'off',
+      'aria-describedby': note ? `places_${type}` : null }),
+  ];
+  return element('div', { class: 'kind' },
+    element('label', { class: 'shown' },
+      element('input', { type: 'checkbox', name: 'types', value: type, checked: kind.isUsual }), nameOf(type, kind)),
+    element('details', {},
+      element('summary', {}, 'Text, sound and image', element('span', { class: 'unseen' }, ` of ${nameOf(type, kind)}`)),
+      ...field('text', 'Text', kind.text, true),
+      element('p', { id: `places_${type}`, class: 'quiet' }, `Can hold ${places}`),
+      ...field('sound', 'Sound', 'as above'),
+      ...field('image', 'Image', 'as above')));
+}
+
+function nameOf(type, kind) {
+  const [, step] = type.match(/_(begin|progress|end)$/) ?? [];
+  return step ? `${kind.label}: ${step}` : kind.label;
+}
+
+/** The settings that differ from the usual ones, in the order of the form. */
+function query(overlay) {
+  const data = new FormData(form);
+  const given = new URLSearchParams();
+  for (const name of new Set(data.keys())) {
+    const isOfKind = /^(text|sound|image)_/.test(name);
+    if (name === 'types' || !(TAKES[overlay].includes(name) || overlay === 'alerts' && isOfKind)) continue;
+    const value = data.get(name).trim();
+    if (value !== '' && value !== String(NUMBERS[name]?.usual ?? '')) given.set(name, value);
+  }
+  const types = data.getAll('types');
+  const usual = Object.keys(KINDS).filter(type => KINDS[type].isUsual);
+  if (overlay === 'alerts' && types.join() !== usual.join()) given.set('types', types.join());
+  return given;
+}
+
+function address(overlay, given) {
+  const text = given.toString().replaceAll('%2C', ',').replaceAll('%7B', '{').replaceAll('%7D', '}');
+  const token = $('token').value.trim();
+  return `${location.origin}/overlay/${overlay}${text ? `?${text}` : ''}${token ? `#token=${token}` : ''}`;
+}
+
+function compose() {
+  const [alerts, chat] = [query('alerts'), query('chat')];
+  $('alerts-address').value = address('alerts', alerts);
+  $('chat-address').value = address('chat', chat);
+  const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems]
+    .map(({ name, message }) => [name, message]));
+  if (!new FormData(form).has('types')) problems.set('types', 'choose at least one kind of alert');
+  const labelOf = name => form.elements[name]?.labels?.[0]?.textContent ?? 'Alerts';
+  for (const input of form.elements) if (input.name) input.setAttribute('aria-invalid', String(problems.has(input.name)));
+  const lines = [...problems].map(([name, message]) => `${labelOf(name)}: ${message}`);
+  if (lines.join() === [...$('problems').children].map(it => it.textContent).join()) return;
+  $('problems').replaceChildren(...lines.map(line => element('li', {}, line)));
+}
+
+async function play() {
+  const { settings } = alertSettings(query('alerts'));
+  await show($('preview'), KINDS[$('preview-kind').value].example, settings);
+}
+
+async function copy({ currentTarget }) {
+  const input = $(currentTarget.dataset.copy);
+  input.select();
+  try {
+    await navigator.clipboard.writeText(input.value);
+    toast('Copied');
+  } catch {
+    toast('It is selected: copy it with Ctrl-C');
+  }
+}
+
+$('kinds').append(...Object.entries(KINDS).map(kindFields));
+$('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)));
+for (const [name, { usual }] of Object.entries(NUMBERS)) form.elements[name].value = usual;
+$('token').value = takeToken() ?? '';
+form.addEventListener('input', compose);
+form.addEventListener('submit', event => event.preventDefault());
+$('play').addEventListener('click', play);
+for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', copy);
+compose();

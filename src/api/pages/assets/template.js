@@ -1,0 +1,23 @@
+// Texts with places in them: `{user} follows!`.
+
+const PLACE = /\{(\w+)\}/g;
+
+/** The places that a text has. */
+export function places(text) {
+  return [...text.matchAll(PLACE)].map(match => match[1]);
+}
+
+/** The text in parts, `{text, isValue}`. Places without a value stay as they are. */
+export function fill(text, values) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(PLACE)) {
+    const value = Object.hasOwn(values, match[1]) ? values[match[1]] : undefined;
+    if (value === undefined) continue;
+    if (match.index > end) parts.push({ text: text.slice(end, match.index), isValue: false });
+    parts.push({ text: String(value), isValue: true });
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) parts.push({ text: text.slice(end), isValue: false });
+  return parts;
+}

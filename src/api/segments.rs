@@ -1,0 +1,236 @@
+//! `/channels/{channel}/segments`.
+
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get, post};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::Context;
+use super::body::{Body, Line};
+use super::channels::ChannelPath;
+use super::page::{Cursor, Page};
+use super::problem::{BadBody, BadRequest, Error, NotFound, ServerErrors};
+use super::query::{Limit, Name, Nothing, Query};
+use crate::store::read::channels::Names;
+use crate::store::read::segments as store;
+use crate::twitch::event::{Broadcaster, Ident};
+use crate::twitch::eventsub::{Mark, Marked, Message};
+
+/// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Segment {
+    /// Made by this server.
+    id: String,
+    /// Whose it is.
+    channel_id: String,
+    /// The broadcast during which it was on; `null` if the channel was not live.
+    broadcast_id: Option<String>,
+    /// What was on.
+    title: String,
+    /// What the broadcaster wants to find it by: an address, a number in a catalogue.
+    reference: Option<String>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    /// When it was over: as told, or because the next began or the broadcast ended; `null` while it
+    /// is on. If the stream comes back within 15 minutes, so does the segment.
+    #[serde(with = "time::serde::rfc3339::option")]
+    ended_at: Option<OffsetDateTime>,
+}
+
+impl From<store::Segment> for Segment {
+    fn from(row: store::Segment) -> Self {
+        let store::Segment { id, channel_id, broadcast_id, title, reference, started_at, ended_at } = row;
+        Self { id, channel_id, broadcast_id, title, reference, started_at, ended_at }
+    }
+}
+
+impl Segment {
+    fn example() -> Self {
+        Self {
+            id: "6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b".into(),
+            channel_id: "141981764".into(),
+            broadcast_id: Some("40952110345".into()),
+            title: "Tape 12: holiday in the snow".into(),
+            reference: Some("https://example.com/tapes/12".into()),
+            started_at: datetime!(2026-07-01 18:20:00 UTC),
+            ended_at: None,
+        }
+    }
+
+    pub(super) fn ended_example() -> Self {
+        Self { ended_at: Some(datetime!(2026-07-01 18:55:00 UTC)), ..Self::example() }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListSegments {
+    /// Only those of this broadcast, by its id or that of any of its streams.
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
+    broadcast: Option<Name>,
+    /// Start behind this: the `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
+    after: Option<Cursor>,
+    /// How many to return at most.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
+/// List a channel's segments
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "segments",
+    params(ChannelPath, ListSegments),
+    responses(
+        (status = OK, description = "A page of segments", body = Page<Segment>,
+            example = json!(Page::example(Segment::example(), "1782930000000000-6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b"))),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/channels/{channel}/segments")]
+pub(super) async fn list_segments(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    query: Query<ListSegments>,
+) -> Result<Json<Page<Segment>>, Error> {
+    let Query(ListSegments { broadcast, after, limit }) = query;
+    let channel = path.resolve(&ctx).await?;
+    let (broadcast, before) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::place));
+    let rows = ctx.read(async |db| store::page(db, &channel, broadcast, before, limit.rows()).await).await?;
+    Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.started_at, &row.id), Segment::from)))
+}
+
+/// What is on from now.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BeginSegment {
+    /// What is on.
+    #[schema(value_type = String, min_length = 1, max_length = 140, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    title: Line<1, 140>,
+    /// What you want to find it by: an address, a number in a catalogue.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    reference: Option<Line<0, 500>>,
+}
+
+/// Begin a segment
+///
+/// From now on, this is on; whatever was on before is over. The channel need not be live: a segment
+/// may begin before the stream does, and then belongs to the broadcast. The end of a broadcast ends
+/// its segment.
+#[utoipa::path(
+    tag = "segments",
+    params(ChannelPath),
+    request_body(content = BeginSegment,
+        example = json!({ "title": "Tape 12: holiday in the snow", "reference": "https://example.com/tapes/12" })),
+    responses(
+        (status = CREATED, description = "It is on", body = Segment,
+            headers(("Location" = String, description = "Where it can be got")),
+            example = json!(Segment::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/channels/{channel}/segments")]
+pub(super) async fn begin_segment(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    _query: Query<Nothing>,
+    body: Body<BeginSegment>,
+) -> Result<HttpResponse, Error> {
+    let Body(BeginSegment { title, reference }) = body;
+    let channel = ctx.served_channel(&path.channel).await?;
+    let id = Uuid::new_v4().to_string();
+    let mark = Mark::Begin { title: title.as_str(), reference: reference.as_ref().map(Line::as_str) };
+    let segment = ctx.mark(channel, &id, mark).await?;
+    let location = format!("/channels/{}/segments/{id}", segment.channel_id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(segment))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct SegmentPath {
+    /// The channel's id, or its login in any case. If it could be either, it is an id.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
+    channel: Name,
+    /// The segment's id.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b")]
+    id: Name,
+}
+
+/// Get a segment
+///
+/// By its id.
+#[utoipa::path(
+    tag = "segments",
+    params(SegmentPath),
+    responses(
+        (status = OK, description = "The segment", body = Segment, example = json!(Segment::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/channels/{channel}/segments/{id}")]
+pub(super) async fn get_segment(
+    ctx: Data<Context>,
+    path: Path<SegmentPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<Segment>, Error> {
+    let channel = ctx.channel(&path.channel).await?;
+    Ok(Json(ctx.segment(&channel, path.id.as_str()).await?))
+}
+
+/// End a segment
+///
+/// It is over now, unless it was before; ending it twice changes nothing. To go on with another,
+/// just begin that.
+#[utoipa::path(
+    tag = "segments",
+    params(SegmentPath),
+    responses(
+        (status = OK, description = "It is over", body = Segment, example = json!(Segment::ended_example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/channels/{channel}/segments/{id}/end")]
+pub(super) async fn end_segment(
+    ctx: Data<Context>,
+    path: Path<SegmentPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<Segment>, Error> {
+    let channel = ctx.served_channel(&path.channel).await?;
+    let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
+    Ok(Json(ctx.mark(channel, &segment.id, Mark::End).await?))
+}
+
+impl Context {
+    async fn segment(&self, channel_id: &str, id: &str) -> Result<Segment, Error> {
+        let row = self.read(async |db| store::get(db, channel_id, id).await).await?;
+        row.map(Segment::from).ok_or_else(|| Error::NotFound { what: "segment", name: id.to_owned() })
+    }
+
+    /// Puts a mark into the log, and returns what the segment is then. Only these handlers do so,
+    /// for somebody who may change things.
+    async fn mark(&self, channel: Names, segment_id: &str, mark: Mark<'_>) -> Result<Segment, Error> {
+        let Names { id, login, display_name } = channel;
+        let ident = |text: String| Ident::try_from(text).map_err(|reason| Error::Broken(reason.to_owned()));
+        let broadcaster = Broadcaster { id: ident(id)?, login: ident(login)?, display_name: ident(display_name)? };
+        let marked = Marked { broadcaster: &broadcaster, segment_id, at: self.clock.now(), mark };
+        let message = Message::marked(&marked).map_err(|error| Error::Broken(error.to_string()))?;
+        self.webhook.ingest.submit(message).await?;
+        self.segment(broadcaster.id.as_str(), segment_id).await
+    }
+}

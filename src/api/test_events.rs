@@ -1,0 +1,123 @@
+//! Trying things out: `/channels/{channel}/test` and `/events/{id}/replay`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, post};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Context;
+use super::body::Body;
+use super::channels::ChannelPath;
+use super::events::EventPath;
+use super::problem::{BadBody, BadRequest, Error, NotFound, ServerErrors};
+use super::query::{LogId, Nothing, Query};
+use crate::control::test_event::TestEventError;
+use crate::mock::cast::Person;
+use crate::mock::kind::{self, KindError};
+use crate::store::log;
+
+/// An event to be made up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TestEvent {
+    /// One of Twitch's subscription types that are about a channel.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Fields of the event that shall be other than in the sample of the type.
+    #[serde(default)]
+    #[schema(value_type = Object, required = false)]
+    event: Map<String, Value>,
+}
+
+/// What was sent.
+#[derive(Debug, Serialize, ToSchema)]
+struct TestEventSent {
+    /// By which it is found in the log.
+    message_id: String,
+}
+
+impl TestEventSent {
+    fn example() -> Self {
+        Self { message_id: "befa7b53-d79d-478f-86b9-120f112b044e".into() }
+    }
+}
+
+/// Send a test event
+///
+/// Makes up an event of this type on this channel, marks it as a test, signs it, and sends it to
+/// the server's own callback, so that all is tried which a real one would meet. It is in the log
+/// when this is answered, and is delivered with `is_test`; nothing else comes of it: no stream
+/// begins, no viewer is counted.
+#[utoipa::path(
+    tag = "events",
+    params(ChannelPath),
+    request_body(content = TestEvent, example = json!({ "type": "channel.cheer", "event": { "bits": 500 } })),
+    responses(
+        (status = ACCEPTED, description = "It is in the log", body = TestEventSent,
+            example = json!(TestEventSent::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/channels/{channel}/test")]
+pub(super) async fn send_test_event(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    _query: Query<Nothing>,
+    body: Body<TestEvent>,
+) -> Result<HttpResponse, Error> {
+    let Body(TestEvent { kind, event }) = body;
+    let channel = ctx.served_channel(&path.channel).await?;
+    let channel = Person { id: channel.id, login: channel.login, display_name: channel.display_name };
+    let message_id = ctx.tester.send(&kind, channel, event).await?;
+    Ok(HttpResponse::Accepted().json(TestEventSent { message_id }))
+}
+
+impl From<TestEventError> for Error {
+    fn from(error: TestEventError) -> Self {
+        let reason = error.to_string();
+        let invalid = |name: &str, reason| Self::InvalidField { name: name.to_owned(), reason };
+        match error {
+            TestEventError::Kind(KindError::Unknown { suggestions, .. }) if suggestions.is_empty() => {
+                invalid("type", format!("{reason}; it has {}", kind::names().join(", ")))
+            }
+            TestEventError::Kind(_) | TestEventError::Recipe(_) => invalid("type", reason),
+            TestEventError::NoSuchField { field, .. } | TestEventError::AnotherChannel { field } => {
+                invalid(&format!("event.{field}"), reason)
+            }
+            TestEventError::Address(_)
+            | TestEventError::Delivery(_)
+            | TestEventError::NotTaken(_)
+            | TestEventError::Clock(_) => Self::Undelivered(reason),
+        }
+    }
+}
+
+/// Replay an event
+///
+/// Every live feed that shows this event sends it once more, marked with `is_replay`. It is not
+/// stored again, and nobody's place in the log changes.
+#[utoipa::path(
+    tag = "events",
+    params(EventPath),
+    responses(
+        (status = NO_CONTENT, description = "The feeds are told"),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/events/{id}/replay")]
+pub(super) async fn replay_event(
+    ctx: Data<Context>,
+    path: Path<EventPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    let LogId(id) = path.id;
+    match ctx.read(async |db| log::replay(db, id).await).await? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(Error::NotFound { what: "event", name: id.to_string() }),
+    }
+}

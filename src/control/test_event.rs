@@ -1,0 +1,174 @@
+//! Test events: what Twitch would send, marked as a test, signed with the server's own secret and
+//! sent to its own callback, so that all is tried that a real event would meet.
+
+use std::net::SocketAddr;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::clock::Clock;
+use crate::mock::cast::Person;
+use crate::mock::delivery::{self, DeliveryError, Sender, Wanted};
+use crate::mock::event::{Recipe, RecipeError};
+use crate::mock::kind::{self, KindError};
+use crate::mock::notification::{Outgoing, Stamp, Subscription};
+use crate::twitch::catalogue::SubscriptionType;
+use crate::twitch::signature::WebhookSecret;
+
+/// Sends test events.
+#[derive(Debug)]
+pub struct Tester {
+    sender: Sender,
+    secret: WebhookSecret,
+    clock: Clock,
+}
+
+/// Why a test event can't be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TestEventError {
+    /// There is no such type.
+    #[error(transparent)]
+    Kind(#[from] KindError),
+    /// It isn't about a channel.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A field was to be another that there isn't.
+    #[error("an event of type {kind} has no field `{field}`; it has {fields}")]
+    NoSuchField {
+        /// The type.
+        kind: String,
+        /// What was asked for.
+        field: String,
+        /// Those that there are.
+        fields: String,
+    },
+    /// A field makes it an event of another channel.
+    #[error("`{field}` names another channel than the path")]
+    AnotherChannel {
+        /// Which.
+        field: String,
+    },
+    /// The server's own address is none.
+    #[error("the server's own address can't be called: {0}")]
+    Address(#[from] url::ParseError),
+    /// The callback is not reached.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// The callback does not take it.
+    #[error("the callback does not take the test event: {0}")]
+    NotTaken(String),
+    /// A time that can't be written.
+    #[error("the time can't be written: {0}")]
+    Clock(#[from] time::error::Format),
+}
+
+impl Tester {
+    /// Tests the server that listens at this address.
+    ///
+    /// # Errors
+    /// If this machine can make no HTTP client.
+    pub fn new(listens_at: SocketAddr, secret: WebhookSecret, clock: Clock) -> Result<Self, TestEventError> {
+        let sender = Sender::new(delivery::own_callback(listens_at)?, &[])?;
+        Ok(Self { sender, secret, clock })
+    }
+
+    /// Sends an event of this type on this channel, with these fields changed. Returns the id of
+    /// the message, which is in the log then.
+    ///
+    /// # Errors
+    /// [`TestEventError`]
+    pub async fn send(
+        &self,
+        kind: &str,
+        channel: Person,
+        changes: Map<String, Value>,
+    ) -> Result<String, TestEventError> {
+        let kind = kind::find(kind, None)?;
+        let now = self.clock.now();
+        let event = event(kind, channel, changes, now)?;
+        let subscription = Subscription::to(kind, &event, self.sender.callback().as_str());
+        let message = Outgoing::test(Stamp::new(now.format(&Rfc3339)?), &subscription, &event);
+        let answer = self.sender.deliver(&message, Some(&message.sign(&self.secret))).await?;
+        match Wanted::Taken.objection(&answer) {
+            None => Ok(message.stamp.message_id),
+            Some(objection) => Err(TestEventError::NotTaken(objection)),
+        }
+    }
+}
+
+fn event(
+    kind: &'static SubscriptionType,
+    channel: Person,
+    changes: Map<String, Value>,
+    now: OffsetDateTime,
+) -> Result<Value, TestEventError> {
+    let channel_id = channel.id.clone();
+    let mut event = Recipe { broadcaster: Some(channel), ..Recipe::plain(kind) }.event(now)?;
+    change(&kind.name, &mut event, changes)?;
+    match kind.entity.as_deref().filter(|field| event[*field] != channel_id.as_str()) {
+        Some(field) => Err(TestEventError::AnotherChannel { field: field.to_owned() }),
+        None => Ok(event),
+    }
+}
+
+/// Unknown fields are mistyped ones: a test that is silently another than was meant tests nothing.
+fn change(kind: &str, event: &mut Value, changes: Map<String, Value>) -> Result<(), TestEventError> {
+    for (field, value) in changes {
+        match event.get_mut(&field) {
+            Some(old) => *old = value,
+            None => {
+                let fields = event.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>().join(", ");
+                return Err(TestEventError::NoSuchField { kind: kind.to_owned(), field, fields });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::twitch::catalogue;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    fn made(kind: &'static SubscriptionType, changes: Value) -> Result<Value, TestEventError> {
+        let channel = Person { id: "77".to_owned(), login: "tester".to_owned(), display_name: "Tester".to_owned() };
+        let Value::Object(changes) = changes else { panic!("{changes}") };
+        event(kind, channel, changes, NOW)
+    }
+
+    #[test]
+    fn every_type_that_is_about_a_channel_can_be_tested_on_it() {
+        let mut untestable = Vec::new();
+        for name in kind::names() {
+            let Ok(kind) = kind::find(name, None) else { continue };
+            match made(kind, json!({})) {
+                Ok(event) => assert!(event.to_string().contains("\"77\""), "{name}: {event}"),
+                Err(TestEventError::Recipe(_)) => untestable.push(name),
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+        let others = [
+            "conduit.shard.disabled",
+            "drop.entitlement.grant",
+            "user.authorization.grant",
+            "user.authorization.revoke",
+        ];
+        assert_eq!(untestable, [&others[..], &["user.update"]].concat());
+    }
+
+    #[test]
+    fn fields_can_be_changed_but_not_added_nor_the_channel_left() {
+        let cheer = catalogue::find("channel.cheer", None).unwrap();
+        assert_eq!(made(cheer, json!({ "bits": 5 })).unwrap()["bits"], 5);
+        let error = made(cheer, json!({ "bit": 5 })).unwrap_err().to_string();
+        assert!(error.contains("has no field `bit`") && error.contains("bits"), "{error}");
+        let error = made(cheer, json!({ "broadcaster_user_id": "78" })).unwrap_err();
+        assert!(matches!(error, TestEventError::AnotherChannel { .. }), "{error}");
+    }
+}

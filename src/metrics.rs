@@ -1,0 +1,222 @@
+//! What is counted and measured, for Prometheus. Whoever has something to tell holds a clone; an
+//! observation takes no allocation. README.md lists the names.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::twitch::catalogue;
+
+/// The media type of [`Metrics::encode`]: OpenMetrics, as Prometheus reads it since 2.5.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// In seconds. A commit takes milliseconds; Twitch's patience and ours end after some seconds.
+const ACK_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// In seconds. Twitch sends again for minutes; what is older than ten is not taken.
+const LAG_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+
+/// The types that Twitch has. Others are counted as one, because anybody can invent types.
+static TYPES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| catalogue::all().iter().map(|kind| kind.name.as_str()).collect());
+
+/// What is counted together with all types that are not in the catalogue.
+const OTHER: &str = "other";
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// What became of a request to `/callback`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new message, committed.
+    Accepted,
+    /// A message that was there before.
+    Duplicate,
+    /// A challenge, answered.
+    Challenge,
+    /// Not signed with our secret.
+    Forged,
+    /// Signed, but not recent.
+    Stale,
+    /// Not a message.
+    Malformed,
+    /// The database refused this very message.
+    Rejected,
+    /// Not stored, so that Twitch sends it again.
+    Unavailable,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Challenge => "challenge",
+            Self::Forged => "forged",
+            Self::Stale => "stale",
+            Self::Malformed => "malformed",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// Everything that is counted as it happens.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    messages: Family<Labels<2>, Counter>,
+    ack: Histogram,
+    lag: Histogram,
+    readers: Family<Labels<2>, Gauge>,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Debug, Default)]
+pub struct Now {
+    /// Messages that wait for the writer.
+    pub queue_depth: usize,
+    /// Whether the database answered.
+    pub has_database: bool,
+    /// Wanted subscriptions, by status.
+    pub subscriptions: Vec<(String, i64)>,
+    /// Twitch's tokens, by status.
+    pub twitch_tokens: Vec<(String, i64)>,
+    /// Our own, by scope.
+    pub access_tokens: Vec<(String, i64)>,
+    /// What of the process is in memory, in bytes, where the system tells.
+    pub resident_memory: Option<i64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let messages = Family::default();
+        let (ack, lag) = (Histogram::new(ACK_BUCKETS), Histogram::new(LAG_BUCKETS));
+        let readers = Family::default();
+        let mut registry = Registry::default();
+        registry.register("showtime_build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "showtime_eventsub_messages",
+            "Requests to /callback, by subscription type and what became of them",
+            messages.clone(),
+        );
+        registry.register_with_unit(
+            "showtime_eventsub_ack_duration",
+            "From a message's arrival until it was acknowledged",
+            Unit::Seconds,
+            ack.clone(),
+        );
+        registry.register_with_unit(
+            "showtime_eventsub_delivery_lag",
+            "From Twitch's timestamp of a new message until it arrived",
+            Unit::Seconds,
+            lag.clone(),
+        );
+        registry.register("showtime_live_readers", "Who reads a live feed now", readers.clone());
+        Self { registry: Arc::new(registry), messages, ack, lag, readers }
+    }
+}
+
+impl Metrics {
+    /// Counts a request to `/callback`, by the type that it names, and measures it if it was
+    /// acknowledged.
+    pub fn message(&self, kind: Option<&str>, outcome: Outcome, took: Duration) {
+        let kind = kind.and_then(|kind| TYPES.get(kind)).copied().unwrap_or(OTHER);
+        self.messages.get_or_create(&[("type", kind), ("outcome", outcome.as_str())]).inc();
+        if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
+            self.ack.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Measures how long a message was on its way. By two clocks, so it can be less than nothing.
+    pub fn delivery_lag(&self, lag: time::Duration) {
+        self.lag.observe(lag.as_seconds_f64().max(0.0));
+    }
+
+    /// The gauge of a live feed's readers (`feed`: `events`, `alerts`, …; `transport`: `sse` or
+    /// `websocket`), for whoever counts them to keep.
+    #[must_use]
+    pub fn readers(&self, feed: &'static str, transport: &'static str) -> Gauge {
+        self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)])
+    }
+
+    /// All of it, in the format of [`CONTENT_TYPE`].
+    #[must_use]
+    pub fn encode(&self, now: &Now) -> String {
+        let mut text = String::new();
+        // A String takes everything.
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &now.registry());
+        let _ = encode_eof(&mut text);
+        text
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Now {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        let number = |count: usize| ConstGauge::<i64>::new(i64::try_from(count).unwrap_or(i64::MAX));
+        registry.register(
+            "showtime_ingest_queue_depth",
+            "Messages that wait for the database",
+            number(self.queue_depth),
+        );
+        registry.register(
+            "showtime_database_up",
+            "Whether the database answered just now",
+            number(self.has_database.into()),
+        );
+        if let Some(bytes) = self.resident_memory {
+            let help = "Memory of the server's process, without its Postgres";
+            registry.register_with_unit("process_resident_memory", help, Unit::Bytes, ConstGauge::<i64>::new(bytes));
+        }
+        for (name, help, label, counts) in [
+            ("showtime_subscriptions", "Subscriptions that are wanted, by status", "status", &self.subscriptions),
+            ("showtime_twitch_tokens", "Tokens that Twitch gave us", "status", &self.twitch_tokens),
+            ("showtime_access_tokens", "Tokens for the API", "scope", &self.access_tokens),
+        ] {
+            let family = Family::<[(&'static str, String); 1], Gauge>::default();
+            for (value, count) in counts {
+                family.get_or_create(&[(label, value.clone())]).set(*count);
+            }
+            registry.register(name, help, family);
+        }
+        registry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_that_anybody_can_invent_are_counted_as_one() {
+        let metrics = Metrics::default();
+        for number in 0..1_000 {
+            metrics.message(Some(&format!("channel.invented{number}")), Outcome::Forged, Duration::ZERO);
+        }
+        metrics.message(None, Outcome::Forged, Duration::ZERO);
+        metrics.message(Some("channel.follow"), Outcome::Accepted, Duration::from_millis(3));
+        let text = metrics.encode(&Now::default());
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("showtime_eventsub_messages_total")).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(text.contains(r#"showtime_eventsub_messages_total{type="other",outcome="forged"} 1001"#), "{text}");
+        assert!(text.contains(r#"showtime_eventsub_ack_duration_seconds_bucket{le="0.005"} 1"#), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}

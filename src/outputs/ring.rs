@@ -1,0 +1,170 @@
+//! The newest part of the log, in memory: what all readers of a process go along.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::entry::Entry;
+
+/// Entries that are kept at most.
+const MAX_ENTRIES: usize = 4_096;
+
+/// Bytes of payload that are kept at most; their frames take up to three times as much again.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The last entries. Each has a position, which grows by one with each; a reader who asks for one
+/// that is gone was too slow.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+    /// The position of the oldest entry that is here.
+    first: u64,
+    /// Every event of the log with a greater id, up to `cursor`, is here.
+    since: i64,
+    /// The newest id of the log; `None` until the log was read.
+    cursor: Option<i64>,
+    /// Whether the server stops.
+    is_over: bool,
+}
+
+impl Ring {
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    pub(super) fn cursor(&self) -> Option<i64> {
+        self.cursor
+    }
+
+    /// The position behind the newest entry.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    /// The entry at a position, or an error if it is gone. The one at the end isn't there yet.
+    pub(super) fn get(&self, position: u64) -> Result<Option<&Arc<Entry>>, Gone> {
+        let index = position.checked_sub(self.first).ok_or(Gone)?;
+        Ok(usize::try_from(index).ok().and_then(|index| self.entries.get(index)))
+    }
+
+    /// The position of the first entry behind this log id; `None` if not all of them are here.
+    pub(super) fn position_after(&self, cursor: i64) -> Option<u64> {
+        let is_here = self.since <= cursor && self.cursor.is_some();
+        is_here.then(|| self.first + self.entries.partition_point(|entry| entry.cursor <= cursor) as u64)
+    }
+
+    /// From the newest entry to the oldest.
+    pub(super) fn backwards(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.iter().rev()
+    }
+
+    /// Everything up to this id, but nothing after it, was there when these entries, if any, ended.
+    pub(super) fn begin(&mut self, entries: Vec<Entry>, since: i64, cursor: i64) {
+        self.since = since;
+        self.extend(entries);
+        self.cursor = Some(cursor);
+    }
+
+    pub(super) fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            self.cursor = Some(entry.cursor);
+            self.bytes += entry.weight();
+            self.entries.push_back(Arc::new(entry));
+        }
+        while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.weight();
+            self.first += 1;
+            self.since = oldest.cursor;
+        }
+    }
+
+    /// Forgets everything, as the log has been emptied: whoever reads is cut off.
+    pub(super) fn reset(&mut self) {
+        *self = Self { first: self.end() + 1, is_over: self.is_over, ..Self::default() };
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.is_over = true;
+    }
+}
+
+/// The entry has been dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use sqlx::types::Json;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::store::read::live::Logged;
+
+    fn logged(id: i64, bytes: usize) -> Logged {
+        Logged {
+            id,
+            message_id: id.to_string(),
+            message_type: "notification".to_owned(),
+            kind: None,
+            version: None,
+            channel_id: None,
+            subscription_id: None,
+            occurred_at: OffsetDateTime::UNIX_EPOCH,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            payload: Json(RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()),
+            is_test: false,
+            channel_login: None,
+            channel_name: None,
+        }
+    }
+
+    fn ring(ids: impl IntoIterator<Item = i64>) -> Ring {
+        let mut ring = Ring::default();
+        ring.begin(Vec::new(), 0, 0);
+        ring.extend(ids.into_iter().map(|id| Entry::from(logged(id, 0))));
+        ring
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_number() {
+        let ring = ring(1..=5_000);
+        assert_eq!(ring.entries.len(), MAX_ENTRIES);
+        assert_eq!((ring.end(), ring.first, ring.cursor()), (5_000, 904, Some(5_000)));
+        assert!(ring.get(903).is_err());
+        assert_eq!(ring.get(904).unwrap().unwrap().logged.id, 905);
+        assert!(ring.get(5_000).unwrap().is_none());
+        assert_eq!((ring.position_after(903), ring.position_after(904)), (None, Some(904)));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_size() {
+        let mut ring = ring([]);
+        for id in 1..=40 {
+            ring.extend([Entry::from(logged(id, 1 << 20))]);
+            assert!(ring.bytes <= MAX_BYTES);
+        }
+        assert_eq!(ring.entries.len(), 15);
+    }
+
+    /// Ids have gaps, and a replay has the place of the event before it.
+    #[test]
+    fn a_cursor_finds_its_place() {
+        let mut ring = ring([2, 5]);
+        ring.extend([Entry::replay(logged(2, 0), 5)]);
+        ring.extend([Entry::from(logged(9, 0))]);
+        let positions: Vec<_> = [0, 2, 4, 5, 8, 9].map(|cursor| ring.position_after(cursor).unwrap()).into();
+        assert_eq!(positions, [0, 1, 1, 3, 3, 4]);
+    }
+
+    #[test]
+    fn nobody_goes_on_in_a_log_that_was_emptied() {
+        let mut ring = ring([1, 2, 3]);
+        ring.reset();
+        ring.begin(vec![Entry::from(logged(1, 0))], 0, 1);
+        assert!(ring.get(3).is_err(), "one who waited for the next");
+        assert_eq!(ring.get(ring.end()).unwrap().map(|entry| entry.logged.id), None);
+        assert_eq!(ring.end(), 5);
+    }
+}

@@ -1,0 +1,140 @@
+//! Table `access_token`: who may use the API.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// What a token is good for. Each scope includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Scope {
+    /// To read everything.
+    Read,
+    /// To change things as well.
+    Admin,
+}
+
+impl Scope {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A row, without the hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Ours.
+    pub id: i32,
+    /// Unique, and never a number.
+    pub name: String,
+    /// What it is good for.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last used, to the minute or so.
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// All rows, by id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select id, name, scope as "scope: Scope", created_at, last_used_at from access_token order by id"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The id and scope of the token with this hash.
+///
+/// # Errors
+/// If the database fails.
+pub async fn by_hash(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<(i32, Scope)>> {
+    let row = sqlx::query!(r#"select id, scope as "scope: Scope" from access_token where hash = $1"#, hash)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| (row.id, row.scope)))
+}
+
+/// Adds a token. False if there is one of that name.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(
+    conn: &mut PgConnection,
+    name: &str,
+    scope: Scope,
+    hash: &[u8],
+    at: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "insert into access_token (name, scope, hash, created_at) values ($1, $2, $3, $4)
+        on conflict (name) do nothing",
+        name,
+        scope.as_str(),
+        hash,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Adds a token if there is none at all. False if there is one, of a server that started at the
+/// same time, perhaps.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert_first(
+    conn: &mut PgConnection,
+    name: &str,
+    scope: Scope,
+    hash: &[u8],
+    at: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "insert into access_token (name, scope, hash, created_at)
+        select $1, $2, $3, $4 where not exists (select from access_token)
+        on conflict (name) do nothing",
+        name,
+        scope.as_str(),
+        hash,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Deletes the token of this name or id, and returns its name.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete(conn: &mut PgConnection, name_or_id: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("delete from access_token where name = $1 or id::text = $1 returning name", name_or_id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Notes when tokens were used.
+///
+/// # Errors
+/// If the database fails.
+pub async fn note_use(conn: &mut PgConnection, ids: &[i32], at: &[OffsetDateTime]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update access_token t set last_used_at = greatest(t.last_used_at, used.at)
+        from unnest($1::integer[], $2::timestamptz[]) as used (id, at) where t.id = used.id",
+        ids,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! The log as the live feeds read it: with the names of the channels, and forwards from a cursor.
+
+use serde_json::value::RawValue;
+use sqlx::types::Json;
+use sqlx::{Connection as _, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+
+use super::channels::{self, Channel};
+
+/// One message of the log, and what its channel is called.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns of event and twitch_user, which db/migrations describes")]
+pub struct Logged {
+    pub id: i64,
+    pub message_id: String,
+    pub message_type: String,
+    pub kind: Option<String>,
+    pub version: Option<String>,
+    pub channel_id: Option<String>,
+    pub subscription_id: Option<String>,
+    pub occurred_at: OffsetDateTime,
+    pub received_at: OffsetDateTime,
+    pub payload: Json<Box<RawValue>>,
+    pub is_test: bool,
+    pub channel_login: Option<String>,
+    pub channel_name: Option<String>,
+}
+
+/// Which events are of interest; `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Those of these channels, by id.
+    pub channel_ids: Option<Vec<String>>,
+    /// Those of these subscription types.
+    pub kinds: Option<Vec<String>>,
+}
+
+/// The first and the last id of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// `None` for an empty log.
+    pub oldest: Option<i64>,
+    /// `None` for an empty log.
+    pub newest: Option<i64>,
+}
+
+/// Where the log begins and ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn bounds(db: impl PgExecutor<'_>) -> sqlx::Result<Bounds> {
+    sqlx::query_as!(
+        Bounds,
+        "select (select id from event order by id limit 1) as oldest,
+            (select id from event order by id desc limit 1) as newest"
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The first events with an id greater than `after` and at most `until`, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn between(
+    db: impl PgExecutor<'_>,
+    interest: &Interest,
+    after: i64,
+    until: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Logged>> {
+    sqlx::query_as!(
+        Logged,
+        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+            e.occurred_at, e.received_at, e.payload as "payload: Json<Box<RawValue>>", e.is_test,
+            u.login as "channel_login?", u.display_name as "channel_name?"
+        from event e left join twitch_user u on u.id = e.channel_id
+        where e.id > $1 and e.id <= $2
+            and ($3::text[] is null or e.channel_id = any($3))
+            and ($4::text[] is null or e.type = any($4))
+        order by e.id
+        limit $5"#,
+        after,
+        until,
+        interest.channel_ids.as_deref(),
+        interest.kinds.as_deref(),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The last events with an id below `before`, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn before(
+    db: impl PgExecutor<'_>,
+    interest: &Interest,
+    before: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Logged>> {
+    sqlx::query_as!(
+        Logged,
+        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+            e.occurred_at, e.received_at, e.payload as "payload: Json<Box<RawValue>>", e.is_test,
+            u.login as "channel_login?", u.display_name as "channel_name?"
+        from event e left join twitch_user u on u.id = e.channel_id
+        where e.id < $1
+            and ($2::text[] is null or e.channel_id = any($2))
+            and ($3::text[] is null or e.type = any($3))
+        order by e.id desc
+        limit $4"#,
+        before,
+        interest.channel_ids.as_deref(),
+        interest.kinds.as_deref(),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The ids that these names can mean: themselves, and those of everybody who has one as a login.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ids(db: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<String>> {
+    let logins: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let known = sqlx::query_scalar!("select id from twitch_user where login = any($1)", &logins).fetch_all(db).await?;
+    Ok(names.iter().cloned().chain(known).collect())
+}
+
+/// Channels that are read with one statement.
+const CHANNELS: i64 = 500;
+
+/// The channels with these ids or logins (all, if `None`) as they are after the event with the id
+/// that comes with them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::Result<(i64, Vec<Channel>)> {
+    let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
+    let newest = bounds(&mut *transaction).await?.newest.unwrap_or(0);
+    let mut found: Vec<Channel> = Vec::new();
+    loop {
+        let after = found.last().map_or("", |last| &last.id).to_owned();
+        let page = channels::named(&mut *transaction, names, &after, CHANNELS).await?;
+        let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
+        found.extend(page);
+        if is_last {
+            transaction.commit().await?;
+            return Ok((newest, found));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What `/metrics` asks.
+
+use sqlx::PgConnection;
+
+use crate::store::access_tokens::Scope;
+
+/// A state, and how many are in it.
+pub type Count = (String, i64);
+
+/// How many there are of what is kept, by state.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Wanted subscriptions, by status.
+    pub subscriptions: Vec<Count>,
+    /// Twitch's tokens: `good` and `needs_consent`.
+    pub twitch_tokens: Vec<Count>,
+    /// Our own, by scope.
+    pub access_tokens: Vec<Count>,
+}
+
+/// Counts all of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
+    let subscriptions =
+        sqlx::query!(r#"select status, count(*) as "count!" from wanted_subscription group by status order by status"#)
+            .fetch_all(&mut *db)
+            .await?;
+    let twitch = sqlx::query!(
+        r#"select count(*) filter (where needs_consent is null) as "good!",
+            count(*) filter (where needs_consent is not null) as "needs_consent!"
+        from token"#
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let access = sqlx::query!(
+        r#"select scope as "scope: Scope", count(*) as "count!" from access_token group by scope order by scope"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(Counts {
+        subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
+        twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],
+        access_tokens: access.into_iter().map(|row| (row.scope.as_str().to_owned(), row.count)).collect(),
+    })
+}

@@ -1,0 +1,82 @@
+//! What broadcasters marked as being on.
+
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+/// A segment of which the beginning is known.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of segment, which db/migrations describes")]
+pub struct Segment {
+    pub id: String,
+    pub channel_id: String,
+    pub broadcast_id: Option<String>,
+    pub title: String,
+    pub reference: Option<String>,
+    pub started_at: OffsetDateTime,
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+/// A channel's segments, newest first, starting behind the one with this start and id; only those
+/// of one broadcast, if any of its streams is named.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    channel_id: &str,
+    stream_id: Option<&str>,
+    before: Option<(OffsetDateTime, &str)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Segment>> {
+    sqlx::query_as!(
+        Segment,
+        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
+        from segment
+        where channel_id = $1 and started_at is not null
+            and ($2::text is null or broadcast_id = (select broadcast_id from stream where id = $2))
+            and ($3::timestamptz is null or (started_at, id) < ($3, $4))
+        order by started_at desc, id desc
+        limit $5"#,
+        channel_id,
+        stream_id,
+        before.map(|(started_at, _)| started_at),
+        before.map(|(_, id)| id),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The segment of this channel with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn get(db: impl PgExecutor<'_>, channel_id: &str, id: &str) -> sqlx::Result<Option<Segment>> {
+    sqlx::query_as!(
+        Segment,
+        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
+        from segment
+        where channel_id = $1 and id = $2 and started_at is not null"#,
+        channel_id,
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The segments of these broadcasts, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_broadcasts(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Segment>> {
+    sqlx::query_as!(
+        Segment,
+        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
+        from segment
+        where broadcast_id = any($1) and started_at is not null
+        order by started_at, id"#,
+        broadcast_ids
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,129 @@
+//! Table `segment`: what broadcasters marked as being on.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::keys;
+use super::timeline::{Segments, columns};
+use crate::stream::{Segment, SegmentBegan, State};
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    channel_id: String,
+    title: Option<String>,
+    reference: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    started_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    end_told_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    ended_at: Option<OffsetDateTime>,
+    broadcast_id: Option<String>,
+}
+
+/// The touched ones.
+pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Result<Segments> {
+    if touched.segments.is_empty() {
+        return Ok(Segments::new());
+    }
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, channel_id, title, reference, started_at, end_told_at, ended_at, broadcast_id
+        from segment where id = any($1)",
+        &keys(&touched.segments)
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(by_id(rows))
+}
+
+/// Of each channel those from the last one on that began before the first stream of the broadcast
+/// before this moment; all, if none did.
+pub(super) async fn from_before_broadcast(
+    conn: &mut PgConnection,
+    moments: &BTreeMap<String, OffsetDateTime>,
+) -> sqlx::Result<Segments> {
+    let (channels, moments) = columns(moments);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select s.id, s.channel_id, s.title, s.reference, s.started_at, s.end_told_at, s.ended_at, s.broadcast_id
+        from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
+        left join lateral (
+            select first.started_at
+            from stream as previous join stream as first on first.id = previous.broadcast_id
+            where previous.channel_id = touched.channel_id and previous.started_at < touched.at
+            order by previous.started_at desc, previous.id desc
+            limit 1
+        ) as broadcast on true
+        left join lateral (
+            select previous.started_at
+            from segment as previous
+            where previous.channel_id = touched.channel_id
+                and previous.started_at < coalesce(broadcast.started_at, touched.at)
+            order by previous.started_at desc
+            limit 1
+        ) as start on true
+        join segment as s on s.channel_id = touched.channel_id
+            and s.started_at >= coalesce(start.started_at, '-infinity')
+        "#,
+        &channels,
+        &moments
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(by_id(rows))
+}
+
+pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+    if state.segments.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Row> = state.segments.iter().map(|(id, segment)| Row::new(id, segment)).collect();
+    sqlx::query!(
+        r#"
+        insert into segment select * from jsonb_populate_recordset(null::segment, $1)
+        on conflict (id) do update set
+            title = excluded.title, reference = excluded.reference, started_at = excluded.started_at,
+            end_told_at = excluded.end_told_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
+        where segment is distinct from excluded
+        "#,
+        Json(rows) as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn by_id(rows: Vec<Row>) -> Segments {
+    rows.into_iter().map(|row| (row.id.clone(), row.into())).collect()
+}
+
+impl Row {
+    fn new(id: &str, segment: &Segment) -> Self {
+        let Segment { channel_id, began, end_told_at, ended_at, broadcast_id } = segment.clone();
+        let (started_at, title, reference) = match began {
+            Some(began) => (Some(began.at), Some(began.title), began.reference),
+            None => (None, None, None),
+        };
+        Self { id: id.to_owned(), channel_id, title, reference, started_at, end_told_at, ended_at, broadcast_id }
+    }
+}
+
+impl From<Row> for Segment {
+    fn from(row: Row) -> Self {
+        let reference = row.reference;
+        Self {
+            channel_id: row.channel_id,
+            began: row.started_at.zip(row.title).map(|(at, title)| SegmentBegan { at, title, reference }),
+            end_told_at: row.end_told_at,
+            ended_at: row.ended_at,
+            broadcast_id: row.broadcast_id,
+        }
+    }
+}

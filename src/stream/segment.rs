@@ -1,0 +1,135 @@
+//! Segments: what a broadcaster marked as being on. One is over when that is told, when the next
+//! begins, or when the broadcast ends.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::merge::{Stamp, earliest};
+use super::{State, Stream};
+use crate::twitch::event::{Broadcaster, Ident, SegmentBegin, SegmentEnd};
+
+/// A part of a channel's programme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Whose.
+    pub channel_id: String,
+    /// How it began; the end may be told first.
+    pub began: Option<SegmentBegan>,
+    /// When the broadcaster said that it was over.
+    pub end_told_at: Option<OffsetDateTime>,
+    /// Derived: when it was over, for whichever reason came first.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Derived: the broadcast during which it was on, if there was one.
+    pub broadcast_id: Option<String>,
+}
+
+/// How a segment began.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentBegan {
+    /// When.
+    pub at: OffsetDateTime,
+    /// What is on.
+    pub title: String,
+    /// Where to find it.
+    pub reference: Option<String>,
+}
+
+/// A broadcast, as far as segments depend on it.
+struct Show {
+    id: String,
+    started_at: OffsetDateTime,
+    ended_at: Option<OffsetDateTime>,
+}
+
+impl State {
+    pub(super) fn segment_begin(&mut self, stamp: &Stamp, begin: &SegmentBegin) {
+        let SegmentBegin { broadcaster, id, title, reference } = begin;
+        let began = SegmentBegan { at: stamp.at, title: title.clone(), reference: reference.clone() };
+        earliest(&mut self.segment(stamp, id, broadcaster).began, began);
+    }
+
+    pub(super) fn segment_end(&mut self, stamp: &Stamp, end: &SegmentEnd) {
+        earliest(&mut self.segment(stamp, &end.id, &end.broadcaster).end_told_at, stamp.at);
+    }
+
+    /// The names in a mark are those that we knew then, so any word of Twitch's counts for more.
+    fn segment(&mut self, stamp: &Stamp, id: &Ident, broadcaster: &Broadcaster) -> &mut Segment {
+        self.channel(&Stamp { at: OffsetDateTime::UNIX_EPOCH, by: stamp.by.clone() }, broadcaster);
+        self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
+            channel_id: broadcaster.id.as_str().to_owned(),
+            began: None,
+            end_told_at: None,
+            ended_at: None,
+            broadcast_id: None,
+        })
+    }
+
+    /// Derives the end and the broadcast of every segment, from its channel's other segments and
+    /// broadcasts.
+    pub(super) fn derive_segments(&mut self) {
+        if self.segments.is_empty() {
+            return;
+        }
+        let shows = shows(&self.streams);
+        let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
+        for (id, segment) in &mut self.segments {
+            match &segment.began {
+                Some(began) => channels.entry(segment.channel_id.clone()).or_default().push((began.at, id.clone())),
+                // It can't be placed among the others before its beginning is known.
+                None => segment.ended_at = segment.end_told_at,
+            }
+        }
+        for (channel_id, mut segments) in channels {
+            segments.sort_unstable();
+            let shows = shows.get(&channel_id).map_or(&[][..], Vec::as_slice);
+            for (index, (began_at, id)) in segments.iter().enumerate() {
+                let next_began_at = segments.get(index + 1).map(|next| next.0);
+                let Some(segment) = self.segments.get_mut(id) else { continue };
+                segment.derive(*began_at, next_began_at, shows);
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// `shows` are the channel's, oldest first.
+    fn derive(&mut self, began_at: OffsetDateTime, next_began_at: Option<OffsetDateTime>, shows: &[Show]) {
+        // Broadcasts don't overlap, and the end of one ends the segment: this is the only one that
+        // it can have been a part of, though it may begin before it.
+        let over = shows.partition_point(|show| show.ended_at.is_some_and(|ended_at| ended_at <= began_at));
+        let show = shows.get(over);
+        let told = self.end_told_at.map(|at| at.max(began_at));
+        self.ended_at = [told, next_began_at, show.and_then(|show| show.ended_at)].into_iter().flatten().min();
+        let was_on = |show: &&Show| {
+            show.started_at <= began_at || self.ended_at.is_none_or(|ended_at| show.started_at < ended_at)
+        };
+        self.broadcast_id = show.filter(was_on).map(|show| show.id.clone());
+    }
+}
+
+/// Each channel's broadcasts, oldest first, as their streams make them.
+fn shows(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Show>> {
+    let mut all: BTreeMap<&str, (&str, Show)> = BTreeMap::new();
+    for stream in streams.values() {
+        let (Some(began), Some(id)) = (&stream.began, &stream.broadcast_id) else { continue };
+        let part = Show { id: id.clone(), started_at: began.at, ended_at: stream.ended_at };
+        all.entry(id).and_modify(|(_, show)| show.add(&part)).or_insert((&stream.channel_id, part));
+    }
+    let mut shows: BTreeMap<String, Vec<Show>> = BTreeMap::new();
+    for (channel_id, show) in all.into_values() {
+        shows.entry(channel_id.to_owned()).or_default().push(show);
+    }
+    for shows in shows.values_mut() {
+        // Stable: those that started at once stay in the order of their ids, as streams are.
+        shows.sort_by_key(|show| show.started_at);
+    }
+    shows
+}
+
+impl Show {
+    fn add(&mut self, part: &Self) {
+        self.started_at = self.started_at.min(part.started_at);
+        self.ended_at = self.ended_at.zip(part.ended_at).map(|(one, other)| one.max(other));
+    }
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { contrast, readable } from '../../../src/api/pages/assets/color.js';
+import { pause } from '../../../src/api/pages/assets/feed.js';
+import { KINDS } from '../../../src/api/pages/assets/kinds.js';
+import { alertSettings, chatSettings } from '../../../src/api/pages/assets/settings.js';
+import { fill, places } from '../../../src/api/pages/assets/template.js';
+
+const alerts = query => alertSettings(new URLSearchParams(query));
+
+test('without settings the usual ones hold, and nothing is wrong', () => {
+  const { settings, problems } = alerts('');
+  assert.deepEqual(problems, []);
+  assert.equal(settings.duration, 6);
+  assert.deepEqual(settings.of.follow, { text: '{user} follows!', image: null, sound: 'none' });
+  assert.ok(settings.types.includes('follow') && !settings.types.includes('hype_train_progress'));
+});
+
+test('a kind has what is said of it, and else what is said of all', () => {
+  const { settings, problems } = alerts('sound=chime&image=/a.png&sound_raid=none&image_raid=https://x.test/r.gif&text_raid={viewers}!');
+  assert.deepEqual(problems, []);
+  assert.deepEqual(settings.of.raid, { text: '{viewers}!', image: 'https://x.test/r.gif', sound: 'none' });
+  assert.deepEqual([settings.of.follow.image, settings.of.follow.sound], ['/a.png', 'chime']);
+});
+
+for (const [query, name, says] of [
+  ['duration=soon', 'duration', 'from 1 to 60'],
+  ['duration=0', 'duration', 'from 1 to 60'],
+  ['duration=61', 'duration', 'from 1 to 60'],
+  ['volume=Infinity', 'volume', 'from 0 to 100'],
+  ['types=follow,fallow', 'types', '“fallow”'],
+  ['text_follow={usr} follows', 'text_follow', '{usr}'],
+  ['image=javascript:alert(1)', 'image', 'https://'],
+  ['image=//x.test/a.png', 'image', 'https://'],
+  ['sound=data:audio/wav,', 'sound', 'https://'],
+  ['image_cheer=http://x.test/a.png', 'image_cheer', 'https://'],
+  ['colour=red', 'colour', 'no such setting'],
+  ['token=showtime_x', 'token', 'behind #'],
+]) {
+  test(`${query} is told, and does not count`, () => {
+    const { settings, problems } = alerts(query);
+    assert.deepEqual(problems.map(it => it.name), [name]);
+    assert.ok(problems[0].message.includes(says), problems[0].message);
+    assert.equal(settings.duration, 6);
+    assert.equal(settings.of.follow.image, null);
+  });
+}
+
+test('the chat has settings of its own', () => {
+  const { settings, problems } = chatSettings(new URLSearchParams('max=3&channel=maplearcade&sound=chime'));
+  assert.deepEqual(settings, { channel: 'maplearcade', max: 3, max_age: 5 });
+  assert.deepEqual(problems.map(it => it.name), ['sound']);
+});
+
+test('what a kind says can be filled from its example', () => {
+  for (const [type, kind] of Object.entries(KINDS)) {
+    const values = kind.values(kind.example);
+    assert.deepEqual(places(kind.text).filter(place => !values[place]), [], type);
+    assert.doesNotMatch(fill(kind.text, values).map(it => it.text).join(''), /undefined|NaN|\{/, type);
+  }
+});
+
+test('every colour that somebody may choose can be read', () => {
+  for (const chosen of ['#000000', '#0000ff', '#8B0000', '#1E90FF', '#ffffff', '', null, 'red', 'url(x)']) {
+    const color = readable(chosen);
+    assert.match(color, /^#[0-9a-f]{6}$/);
+    assert.ok(contrast([1, 3, 5].map(at => parseInt(color.slice(at, at + 2), 16))) >= 4.5, `${chosen} ${color}`);
+  }
+  assert.equal(readable('#1E90FF'), '#1e90ff');
+});
+
+test('pauses grow, up to a bound, and differ', () => {
+  assert.deepEqual([0, 1, 2, 9, 99].map(attempt => pause(attempt, 2000, 1)), [2000, 4000, 8000, 30000, 30000]);
+  assert.equal(pause(0, 2000, 0), 1000);
+});

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fill, places } from '../../../src/api/pages/assets/template.js';
+
+const text = parts => parts.map(part => part.text).join('');
+
+test('places are filled, and known as values', () => {
+  assert.deepEqual(fill('{user} cheers {bits} bits!', { user: 'QuietOtter', bits: 5 }), [
+    { text: 'QuietOtter', isValue: true },
+    { text: ' cheers ', isValue: false },
+    { text: '5', isValue: true },
+    { text: ' bits!', isValue: false },
+  ]);
+});
+
+test('a value is never filled again', () => {
+  assert.equal(text(fill('{user}{user}', { user: '{bits}', bits: 5 })), '{bits}{bits}');
+});
+
+test('what is no place stays as it is', () => {
+  for (const same of ['', '{', '{}', '{nobody}', '{toString}', '{{', 'a } b']) assert.equal(text(fill(same, { user: 'x' })), same);
+});
+
+test('the places of a text are found', () => {
+  assert.deepEqual(places('{user} and {bits}, {user}'), ['user', 'bits', 'user']);
+});

@@ -1,0 +1,314 @@
+//! Who may do what, and how others are turned away.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use showtime::api;
+use showtime::config;
+use showtime::control::access::{Scope, TOKEN_MEMORY, TWITCH_MEMORY, TokenHash, generate};
+use showtime::mock::server::MockConfig;
+use showtime::store::access_tokens;
+use time::OffsetDateTime;
+
+use crate::support::postgres::fresh_database;
+use crate::support::server::{Answer, Server, TOKEN, answer};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+
+/// What anybody may call.
+const PUBLIC: [&str; 5] = ["POST /callback", "GET /livez", "GET /readyz", "GET /status", "GET /openapi.json"];
+
+fn client() -> Client {
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30));
+    client.build().unwrap()
+}
+
+/// A request of somebody who has this token, or none.
+fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {
+    let request = client().request(method, server.url(path));
+    match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    }
+}
+
+async fn get(server: &Server, path: &str, token: Option<&str>) -> Answer {
+    answer(request(server, Method::GET, path, token)).await
+}
+
+/// A new token in the server's database.
+async fn new_token(server: &Server, name: &str, scope: Scope) -> SecretString {
+    let token = generate();
+    let mut connection = server.pool.acquire().await.unwrap();
+    let hash = TokenHash::from(&token);
+    let now = server.clock.now();
+    assert!(access_tokens::insert(&mut connection, name, scope, hash.as_bytes(), now).await.unwrap());
+    token
+}
+
+#[track_caller]
+fn challenge(answer: &Answer) -> &str {
+    answer.headers["www-authenticate"].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_operation_is_public_by_name_or_wants_a_token_of_the_right_scope() {
+    let server = Server::start().await;
+    let read = new_token(&server, "reader", Scope::Read).await;
+    let spec = serde_json::to_value(api::spec()).unwrap();
+    let mut public = 0;
+    for (path, item) in spec["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{} {path}", method.to_uppercase());
+            let path = path.replace("{channel}", "1").replace("{id}", "1");
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            // Feeds have no end, so only what is refused is read.
+            let send = async |token: Option<&str>| {
+                let response = request(&server, method.clone(), &path, token).send().await.unwrap();
+                let is_refused = matches!(response.status().as_u16(), 401 | 403);
+                let (status, headers) = (response.status(), response.headers().clone());
+                let text = if is_refused { response.text().await.unwrap() } else { String::new() };
+                Answer { status, headers, text }
+            };
+            let is_let_in = |answer: &Answer| !answer.text.contains("token-") && !answer.text.contains("scope-too");
+            let scopes: Vec<_> = operation["security"].as_array().into_iter().flatten().collect();
+            if PUBLIC.contains(&name.as_str()) {
+                public += 1;
+                assert!(is_let_in(&send(None).await), "{name}");
+                assert!(scopes.is_empty() || name == "GET /status", "{name}");
+                continue;
+            }
+            let refused = send(None).await;
+            refused.problem(401, "token-missing");
+            assert_eq!(challenge(&refused), r#"Bearer realm="showtime""#, "{name}");
+            let is_reading = method == Method::GET;
+            match send(Some(read.expose_secret())).await {
+                answer if is_reading => assert!(is_let_in(&answer), "{name}"),
+                answer => {
+                    answer.problem(403, "scope-too-small");
+                    assert!(challenge(&answer).ends_with(r#"error="insufficient_scope", scope="admin""#), "{name}");
+                }
+            }
+            assert!(is_let_in(&send(Some(TOKEN)).await), "{name}");
+            let scope = if is_reading { "read" } else { "admin" };
+            assert_eq!(scopes, [&serde_json::json!({ "token": [scope] })], "{name}");
+            let told = |status: &str| operation["responses"].get(status).is_some();
+            assert!(told("401") && told("429") && told("503"), "{name} does not say how it refuses");
+            assert!(is_reading || told("403"), "{name} does not say 403");
+        }
+    }
+    assert_eq!(public, PUBLIC.len());
+    for path in ["/nothing", "/%6civez", "/%63hannels", "/live/nothing", "/callback", "/docsx"] {
+        get(&server, path, None).await.problem(401, "token-missing");
+    }
+    for path in ["/", "/docs", "/docs/"] {
+        assert!(get(&server, path, None).await.status.as_u16() < 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_counts_from_when_it_is_made_until_seconds_after_it_is_revoked() {
+    let server = Server::start().await;
+    let token = generate();
+    get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
+    let token = new_token(&server, "obs", Scope::Read).await;
+    for _ in 0..3 {
+        assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+    }
+    let revoked = access_tokens::delete(&mut server.pool.acquire().await.unwrap(), "obs").await.unwrap();
+    assert_eq!(revoked.as_deref(), Some("obs"));
+    server.clock.advance(TOKEN_MEMORY.try_into().unwrap());
+    let refused = get(&server, "/channels", Some(token.expose_secret())).await;
+    refused.problem(401, "token-invalid");
+    assert!(challenge(&refused).ends_with(r#"error="invalid_token""#), "{refused:?}");
+    assert!(!refused.text.contains(token.expose_secret()));
+}
+
+#[tokio::test]
+async fn the_database_holds_no_token_but_knows_when_it_was_used() {
+    let server = Server::start().await;
+    let token = new_token(&server, "obs", Scope::Read).await;
+    let used = async || {
+        let rows = access_tokens::all(&mut server.pool.acquire().await.unwrap()).await.unwrap();
+        rows.into_iter().find(|row| row.name == "obs").unwrap().last_used_at
+    };
+    let until = async |is_so: fn(OffsetDateTime, OffsetDateTime) -> bool, than: OffsetDateTime| {
+        let begun = std::time::Instant::now();
+        loop {
+            match used().await {
+                Some(at) if is_so(at, than) => return at,
+                _ if begun.elapsed() > Duration::from_secs(60) => panic!("its use was never noted"),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    assert_eq!(used().await, None);
+    let before = server.clock.now();
+    assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+    let first = until(|at, before| at >= before, before).await;
+    server.clock.advance(time::Duration::minutes(2));
+    assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+    until(|at, first| at >= first + time::Duration::minutes(2), first).await;
+
+    let dump: Vec<String> =
+        sqlx::query_scalar("select t::text from access_token t").fetch_all(&server.pool).await.unwrap();
+    assert!(dump.len() >= 2 && dump.iter().all(|row| !row.contains("showtime_")), "{dump:?}");
+}
+
+#[tokio::test]
+async fn who_tries_wrong_tokens_is_told_to_wait_but_good_ones_from_there_still_count() {
+    let server = Server::start().await;
+    let good = new_token(&server, "good", Scope::Read).await;
+    let refused = async || {
+        for count in 0..200 {
+            let answer = get(&server, "/channels", Some(generate().expose_secret())).await;
+            match answer.status.as_u16() {
+                401 => {}
+                _ => return (count, answer),
+            }
+        }
+        panic!("nobody was told to wait");
+    };
+    let (count, answer) = refused().await;
+    assert!(count >= 60, "{count}");
+    answer.problem(429, "too-many-failures");
+    assert_eq!(answer.headers["retry-after"], "1");
+    for token in [TOKEN, good.expose_secret()] {
+        assert_eq!(get(&server, "/channels", Some(token)).await.status, 200);
+    }
+    assert_eq!(get(&server, "/livez", None).await.status, 200);
+    get(&server, "/channels", None).await.problem(401, "token-missing");
+    server.clock.advance(time::Duration::minutes(2));
+    get(&server, "/channels", Some(generate().expose_secret())).await.problem(401, "token-invalid");
+}
+
+#[tokio::test]
+async fn a_token_is_taken_from_headers_alone() {
+    let server = Server::start().await;
+    let path = format!("/channels?token={TOKEN}");
+    get(&server, &path, None).await.problem(401, "token-missing");
+    get(&server, &path, Some(TOKEN)).await.problem(400, "unknown-parameter");
+    for wrong in ["Basic YTpi", TOKEN] {
+        let request = client().get(server.url("/channels")).header(AUTHORIZATION, wrong);
+        answer(request).await.problem(401, "token-invalid");
+    }
+    let browser = |protocols: &str| {
+        let request = client().get(server.url("/channels")).header("Upgrade", "websocket");
+        answer(request.header("Sec-WebSocket-Protocol", protocols))
+    };
+    assert_eq!(browser(&format!("showtime, bearer.{TOKEN}")).await.status, 200);
+    browser("showtime, bearer.wrong").await.problem(401, "token-invalid");
+    browser("showtime").await.problem(401, "token-missing");
+}
+
+#[tokio::test]
+async fn how_the_server_is_is_told_to_all_but_why_only_to_those_who_may_read() {
+    let server = Server::start().await;
+    let summary = get(&server, "/status", None).await.json();
+    let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["is_ready", "message", "verdict"]);
+    let read = new_token(&server, "reader", Scope::Read).await;
+    let status = get(&server, "/status", Some(read.expose_secret())).await.json();
+    assert!(status["checks"].is_array() && status["tokens"].is_array(), "{status}");
+    assert_eq!(status["verdict"], summary["verdict"]);
+    get(&server, "/status", Some("wrong")).await.problem(401, "token-invalid");
+}
+
+/// A server of this Twitch's application, which serves `channel_name`.
+async fn serve(twitch: &Twitch, channel_name: &str) -> Server {
+    let mock = MockConfig::default();
+    Server::with(fresh_database().await, |config| {
+        let secret = SecretString::from(mock.client_secret);
+        config.twitch.client = Some(config::Client { id: mock.client_id, secret });
+        config.twitch.api_url = twitch.mock.api_url();
+        config.twitch.auth_url = twitch.mock.auth_url();
+        config.twitch.channel_name = Some(channel_name.to_owned());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_broadcaster_of_a_served_channel_signs_in_with_twitch() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, CHANNEL).await;
+    let token = twitch.consent(&["bits:read"]).await.access_token;
+    let token = token.expose_secret();
+    assert_eq!(get(&server, "/channels", Some(token)).await.status, 200);
+    // As an administrator: it is the method that is refused, not the person.
+    let answer = answer(request(&server, Method::POST, "/channels", Some(token))).await;
+    answer.problem(405, "method-not-allowed");
+    get(&server, "/channels", Some("thirtyletterswhichnobodygaveus")).await.problem(401, "token-invalid");
+    let app = twitch.oauth.app_token().await.unwrap().access_token;
+    get(&server, "/channels", Some(app.expose_secret())).await.problem(401, "token-invalid");
+
+    twitch.oauth.revoke(&SecretString::from(token)).await.unwrap();
+    server.clock.advance(TWITCH_MEMORY.try_into().unwrap());
+    get(&server, "/channels", Some(token)).await.problem(401, "token-invalid");
+}
+
+#[tokio::test]
+async fn a_broadcaster_whose_channel_is_not_served_does_not_count() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, "somebody_else").await;
+    let token = twitch.consent(&["bits:read"]).await.access_token;
+    get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
+    sqlx::query("insert into served_channel values ($1, $2, $2, now())")
+        .bind(CHANNEL_ID)
+        .bind(CHANNEL)
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+
+    let without_application = Server::start().await;
+    let answer = get(&without_application, "/channels", Some(token.expose_secret())).await;
+    answer.problem(401, "token-invalid");
+}
+
+/// What a browser asks before it sends a request with a token from a page of this origin.
+async fn preflight(server: &Server, origin: &str, method: &str) -> HeaderMap {
+    let request = client().request(Method::OPTIONS, server.url("/channels"));
+    let request = request.header("Origin", origin).header("Access-Control-Request-Method", method);
+    request.header("Access-Control-Request-Headers", "authorization").send().await.unwrap().headers().clone()
+}
+
+async fn allowed_origin(server: &Server, origin: &str, token: Option<&str>) -> Option<HeaderValue> {
+    let request = request(server, Method::GET, "/channels", token).header("Origin", origin);
+    answer(request).await.headers.get("access-control-allow-origin").cloned()
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_read_if_the_settings_say_so_and_never_more() {
+    let (page, other) = ("https://overlay.example", "https://evil.example");
+    let server = Server::with(fresh_database().await, |config| config.cors_origins = vec![page.to_owned()]).await;
+    let headers = preflight(&server, page, "GET").await;
+    assert_eq!(headers["access-control-allow-origin"], page);
+    let methods = headers["access-control-allow-methods"].to_str().unwrap();
+    assert!(methods.contains("GET") && !methods.contains("POST"), "{methods}");
+    let allowed = headers["access-control-allow-headers"].to_str().unwrap().to_lowercase();
+    assert!(allowed.contains("authorization") && allowed.contains("last-event-id"), "{allowed}");
+    for (origin, method) in [(page, "POST"), (other, "GET")] {
+        let headers = preflight(&server, origin, method).await;
+        assert!(headers.get("access-control-allow-methods").is_none(), "{origin} {method} {headers:?}");
+    }
+    // A page must be able to read why it was refused, too.
+    for token in [Some(TOKEN), None] {
+        assert_eq!(allowed_origin(&server, page, token).await.unwrap(), page);
+        assert_eq!(allowed_origin(&server, other, token).await, None);
+    }
+
+    let all = Server::with(fresh_database().await, |config| config.cors_origins = vec!["*".to_owned()]).await;
+    assert_eq!(allowed_origin(&all, other, Some(TOKEN)).await.unwrap(), "*");
+    let none = Server::start().await;
+    assert_eq!(allowed_origin(&none, page, Some(TOKEN)).await, None);
+    assert!(preflight(&none, page, "GET").await.get("access-control-allow-origin").is_none());
+}
+
+#[tokio::test]
+async fn the_specification_says_how_to_get_in() {
+    let spec = serde_json::to_value(api::spec()).unwrap();
+    let scheme = &spec["components"]["securitySchemes"]["token"];
+    assert_eq!((&scheme["type"], &scheme["scheme"]), (&Value::from("http"), &Value::from("bearer")), "{scheme}");
+}

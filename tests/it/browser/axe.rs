@@ -1,0 +1,62 @@
+//! axe-core finds nothing to object to, on any page, in light and dark.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::chromium::{Page, in_chromium};
+use super::skip;
+use crate::support::messages::{at, cheer, follow, online};
+use crate::support::server::Server;
+
+/// From npm; `npm ci` in `tests/browser` brings it.
+fn axe() -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(path).ok()
+}
+
+async fn must_be_accessible(page: &Page, axe: &str, what: &str) {
+    page.eval(&format!("(() => {{ {axe}\n; return 1; }})()")).await;
+    page.eval("axe.run().then(it => it.violations.map(it => ({ rule: it.id, help: it.help, at: it.nodes.map(it => it.html) })))")
+        .await
+        .as_array()
+        .map(|violations| assert_eq!(*violations, Vec::<Value>::new(), "{what}"))
+        .expect("axe answers");
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
+    let Some(axe) = axe() else { return skip("axe-core: run `npm ci` in tests/browser") };
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    server.deliver(&follow("1", at(1))).await;
+    in_chromium(async |page| {
+        for scheme in ["light", "dark"] {
+            // What moves is half transparent for a moment.
+            page.prefer_still(scheme).await;
+            for (path, there) in [
+                ("/", ".event"),
+                ("/overlay/settings", "#kinds .kind"),
+                ("/overlay/alerts?max_age=60", ".alert"),
+                ("/overlay/chat", "body[data-feed=open]"),
+            ] {
+                page.open(&server.page(path)).await;
+                if there == ".alert" {
+                    page.until(super::overlay::OPEN).await;
+                    server.deliver(&cheer("2", 5, at(2))).await;
+                }
+                page.until(&format!("document.querySelector({there:?})")).await;
+                page.eval("document.querySelectorAll('details').forEach(it => it.open = true)").await;
+                must_be_accessible(page, &axe, &format!("{path} in {scheme}")).await;
+            }
+            page.open(&server.url("/livez")).await;
+            page.eval("sessionStorage.clear()").await;
+            for path in ["/", "/overlay/alerts?colour=red"] {
+                page.open(&server.url(path)).await;
+                page.until("document.querySelector('#token, #hint p')").await;
+                must_be_accessible(page, &axe, &format!("{path} without a token, in {scheme}")).await;
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,232 @@
+//! The dashboard.
+
+use serde_json::json;
+use thirtyfour::Key;
+
+use super::chromium::{Page, in_chromium};
+use crate::support::messages::{at, cheer, follow, notification, offline, online};
+use crate::support::server::{Server, TOKEN};
+
+const CHANNEL: &str = ".channel[data-channel=\"user90210441\"]";
+
+/// The types of the events that are shown, newest first.
+const TYPES: &str =
+    "[...document.querySelectorAll('.event')].filter(it => !it.hidden).map(it => it.dataset.type).join()";
+
+/// What one can see of this.
+fn text(selector: &str) -> String {
+    format!("(document.querySelector({selector:?})?.innerText ?? '')")
+}
+
+fn title(seconds: i64, title: &str) -> showtime::mock::notification::Outgoing {
+    let event = json!({
+        "title": title, "language": "en", "category_id": "33214", "category_name": "A Game",
+        "content_classification_labels": [],
+    });
+    notification("channel.update", at(seconds), event)
+}
+
+impl Page {
+    async fn until_event(&self, count: usize, types: &str) {
+        self.until(&format!("document.querySelectorAll('.event').length === {count} && {TYPES} === {types:?}")).await;
+    }
+
+    /// Presses Tab until something has the focus.
+    async fn tab_to(&self, selector: &str) {
+        for _ in 0..200 {
+            if self.eval(&format!("document.activeElement.matches({selector:?})")).await == true {
+                return;
+            }
+            self.press(Key::Tab).await;
+        }
+        panic!("Tab never gets to {selector}");
+    }
+}
+
+#[tokio::test]
+async fn it_shows_who_is_live_what_happens_and_how_the_server_is() {
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    server.deliver(&title(1, "A <b>bold</b> plan")).await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until(&format!("{}.includes('A <b>bold</b> plan')", text(CHANNEL))).await;
+        let channel = page.eval(&text(CHANNEL)).await;
+        for part in ["User90210441", "Live", "A Game", "since", "live now"] {
+            page.until(&format!("{}.includes({part:?})", text(CHANNEL))).await;
+        }
+        assert!(!channel.as_str().unwrap().contains("Offline"));
+        assert_eq!(page.eval("location.hash").await, "", "the token is no longer in the address");
+        page.until_event(2, "channel.update,stream.online").await;
+
+        server.deliver(&cheer("7", 300, at(2))).await;
+        page.until_event(3, "channel.cheer,channel.update,stream.online").await;
+        page.click(".event[data-type=\"channel.cheer\"] summary").await;
+        page.until(&format!("{}.includes('\"bits\": 300')", text(".event pre"))).await;
+        page.until(&format!("{}.includes('300')", text("#counters"))).await;
+
+        server.deliver(&offline(Some("11"), at(3))).await;
+        page.until(&format!("{}.includes('Offline')", text(CHANNEL))).await;
+        page.until(&format!("{}.includes('the database answered')", text("#health"))).await;
+        page.until("document.getElementById('verdict').textContent === 'warn'").await;
+
+        page.reload().await;
+        page.until(&format!("{}.includes('Offline')", text(CHANNEL))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn its_buttons_send_tests_replay_events_and_mark_segments() {
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.click("#test-buttons button[data-test=\"channel.follow\"]:not(:disabled)").await;
+        page.until_event(2, "channel.follow,stream.online").await;
+        page.until(&format!("{}.includes('test')", text(".event[data-type=\"channel.follow\"]"))).await;
+        page.until(&format!("{}.includes('Sent a test: Follow')", text("#toast"))).await;
+        let viewers = server.json("/channels/user90210441/viewers").await;
+        assert_eq!(viewers["data"], json!([]), "a test is no viewer");
+
+        page.click(".event[data-type=\"channel.follow\"] .replay").await;
+        page.until_event(3, "channel.follow,channel.follow,stream.online").await;
+        page.until(&format!("{}.includes('replay')", text(".event"))).await;
+
+        page.eval(&format!("document.querySelector({:?}).value = 'Tape 13'", format!("{CHANNEL} [name=title]"))).await;
+        page.click(&format!("{CHANNEL} form button")).await;
+        page.until(&format!("{}.includes('On now: Tape 13')", text(&format!("{CHANNEL} .segment")))).await;
+        page.click(&format!("{CHANNEL} .end-segment")).await;
+        page.until(&format!("document.querySelector({:?}).hidden", format!("{CHANNEL} .segment"))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_can_be_filtered_and_held_back() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        server.deliver(&follow("1", at(0))).await;
+        server.deliver(&cheer("2", 5, at(1))).await;
+        page.until_event(2, "channel.cheer,channel.follow").await;
+        page.click("#filter").await;
+        page.eval("document.getElementById('filter').focus()").await;
+        page.press("FOLLOW").await;
+        page.until_event(2, "channel.follow").await;
+
+        page.click("#pause").await;
+        server.deliver(&follow("3", at(2))).await;
+        page.until(&format!("{}.includes('1 more')", text("#events-note"))).await;
+        page.until_event(2, "channel.follow").await;
+        page.click("#pause").await;
+        page.until_event(3, "channel.follow,channel.follow").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tab_that_was_hidden_catches_up_and_shows_nothing_twice() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        let hide = async |is_hidden: bool| {
+            let change =
+                format!("Object.defineProperty(document, 'hidden', {{ value: {is_hidden}, configurable: true }})");
+            page.eval(&format!("({change}, document.dispatchEvent(new Event('visibilitychange')))")).await;
+        };
+        page.open(&server.page("/")).await;
+        server.deliver(&follow("1", at(0))).await;
+        page.until_event(1, "channel.follow").await;
+        hide(true).await;
+        server.deliver(&follow("2", at(1))).await;
+        server.deliver(&cheer("3", 5, at(2))).await;
+        hide(false).await;
+        page.until_event(3, "channel.cheer,channel.follow,channel.follow").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_can_be_used_with_the_keyboard_alone() {
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    in_chromium(async |page| {
+        page.open(&server.url("/")).await;
+        page.until("document.activeElement.id === 'token'").await;
+        page.press("nonsense").await;
+        page.press(Key::Enter).await;
+        page.until(&format!("{}.length > 10", text("#token-problem"))).await;
+        page.eval("document.getElementById('token').select()").await;
+        page.press(TOKEN).await;
+        page.press(Key::Enter).await;
+        page.until(&text(CHANNEL)).await;
+
+        page.eval("document.body.focus(), document.querySelector('.skip').focus()").await;
+        page.press(Key::Enter).await;
+        page.until("document.activeElement.id === 'main'").await;
+        page.tab_to(&format!("{CHANNEL} [name=title]")).await;
+        page.press("Tape 14").await;
+        page.press(Key::Enter).await;
+        page.until(&format!("{}.includes('Tape 14')", text(&format!("{CHANNEL} .segment")))).await;
+        page.tab_to("[data-test=\"channel.raid\"]").await;
+        page.press(" ").await;
+        page.until("document.querySelector('.event[data-type=\"channel.raid\"]')").await;
+        page.tab_to("#pause").await;
+        page.press(" ").await;
+        page.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'").await;
+        page.tab_to(".event[data-type=\"channel.raid\"] summary").await;
+        page.press(Key::Enter).await;
+        page.until(&format!("{}.includes('viewers')", text(".event[data-type=\"channel.raid\"] pre"))).await;
+        page.tab_to(".event[data-type=\"channel.raid\"] .replay").await;
+        let outline = "getComputedStyle(document.activeElement).outlineStyle";
+        assert_eq!(page.eval(outline).await, "solid", "one sees where the focus is");
+        page.press(Key::Enter).await;
+        page.until(&format!("{}.includes('Replayed')", text("#toast"))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_page_scrolls_sideways_on_a_phone() {
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    server.deliver(&title(1, &"Wide".repeat(30))).await;
+    in_chromium(async |page| {
+        page.resize(320, 640).await;
+        for (path, there) in
+            [("/", CHANNEL), ("/overlay/settings", "#alerts-address"), ("/overlay/alerts?colour=red", "#hint p")]
+        {
+            page.open(&server.page(path)).await;
+            page.until(&format!("document.querySelector({there:?})")).await;
+            page.until("document.readyState === 'complete'").await;
+            let widths = page.eval("(it => [it.scrollWidth, it.clientWidth])(document.documentElement)").await;
+            assert_eq!(widths[0], widths[1], "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_settings_page_composes_the_address_of_an_overlay() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        let address = "document.getElementById('alerts-address').value";
+        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts"))).await;
+        let fill = async |id: &str, value: &str| {
+            let change = "dispatchEvent(new Event('input', { bubbles: true }))";
+            page.eval(&format!("(it => [it.value = {value:?}, it.{change}])(document.getElementById({id:?}))")).await;
+        };
+        fill("duration", "3").await;
+        fill("text_follow", "Hello {user}").await;
+        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts?duration=3&text_follow=Hello+{user}")))
+            .await;
+        page.click("#play").await;
+        page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
+
+        fill("duration", "soon").await;
+        page.until(&format!("{}.includes('Duration (seconds): “soon”')", text("#problems"))).await;
+        assert_eq!(page.eval("document.getElementById('duration').getAttribute('aria-invalid')").await, "true");
+    })
+    .await;
+}

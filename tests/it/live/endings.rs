@@ -1,0 +1,110 @@
+//! How a connection is kept alive, and how it ends.
+
+use futures_util::SinkExt as _;
+use time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::feeds::{PATIENCE, Socket, Sse, request};
+use crate::support::messages::{at, follow};
+use crate::support::server::Server;
+
+/// The drain of a server that is told to stop takes up to ten seconds, and then cuts connections
+/// without a word: that each reader hears the reason shows that nothing had to be waited for.
+#[tokio::test]
+async fn when_the_server_stops_readers_are_told_at_once() {
+    let server = Server::start().await;
+    let mut readers = Vec::new();
+    let mut sockets = Vec::new();
+    for path in ["/live/events", "/live/alerts?last=5", "/live/state", "/live/chat?after=0"] {
+        readers.push(Sse::open(&server, path).await);
+        sockets.push(Socket::open(&server, path).await);
+    }
+    readers[2].next().await.unwrap();
+    sockets[2].next().await.unwrap();
+    let stopping = tokio::spawn(server.stop());
+    for reader in &mut readers {
+        assert_eq!(reader.next().await, None);
+        assert!(reader.comments.last().is_some_and(|it| it.starts_with("the server stops")), "{:?}", reader.comments);
+    }
+    for socket in &mut sockets {
+        let reason = socket.next().await.unwrap_err().expect("a reason");
+        assert_eq!((u16::from(reason.code), reason.reason.starts_with("the server stops")), (1001, true));
+        // The answer to the close frame, as the protocol has it.
+        let _ = socket.0.close(None).await;
+    }
+    timeout(PATIENCE, stopping).await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
+async fn a_quiet_connection_shows_that_it_lives() {
+    let server = Server::start().await;
+    let mut sse = Sse::open(&server, "/live/alerts").await;
+    let mut socket = Socket::open(&server, "/live/alerts").await;
+    for _ in 0..3 {
+        sse.comments.clear();
+        server.clock.advance(Duration::seconds(16));
+        sse.comment("heartbeat").await;
+        assert!(matches!(socket.message().await, Some(Message::Ping(_))));
+        // Reading on is what sends the answer.
+        socket.0.send(Message::Text("I am here".into())).await.unwrap();
+        server.clock.advance(Duration::seconds(1));
+        assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+        assert_eq!(socket.next().await.unwrap().event, "alert");
+        assert_eq!(sse.next().await.unwrap().event, "alert");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_websocket_that_answers_no_ping_is_closed() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Protocol: other, showtime\r\n";
+    stream.write_all(request("/live/alerts", upgrade).as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    let mut read = async |received: &mut Vec<u8>| {
+        let mut buffer = [0; 1024];
+        match timeout(std::time::Duration::from_millis(200), stream.read(&mut buffer)).await {
+            Ok(read) => {
+                let read = read.unwrap();
+                received.extend_from_slice(&buffer[..read]);
+                read > 0
+            }
+            Err(_) => true,
+        }
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !received.ends_with(b"\r\n\r\n") {
+        assert!(read(&mut received).await && tokio::time::Instant::now() < deadline);
+    }
+    let head = String::from_utf8(received.clone()).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101") && head.contains("sec-websocket-protocol: showtime\r\n"), "{head}");
+    received.clear();
+    // Two pings come, and no answer goes back.
+    while !received.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == 1008_u16.to_be_bytes()) {
+        server.clock.advance(Duration::seconds(5));
+        assert!(tokio::time::Instant::now() < deadline, "{received:?}");
+        read(&mut received).await;
+    }
+    assert_eq!(received[..2], [0x89, 0], "a ping comes first");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_client_says_is_ignored_unless_it_is_too_much() {
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server, "/live/alerts").await;
+    for message in [Message::Text("hello".into()), Message::Binary(vec![0; 4_000].into())] {
+        socket.0.send(message).await.unwrap();
+    }
+    assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+    assert_eq!(socket.next().await.unwrap().event, "alert");
+    socket.0.send(Message::Text("x".repeat(5_000).into())).await.unwrap();
+    let reason = socket.next().await.unwrap_err().expect("a reason");
+    assert_eq!(u16::from(reason.code), 1009);
+    server.stop().await;
+}

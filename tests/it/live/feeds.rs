@@ -1,0 +1,137 @@
+//! What each feed tells, over both transports.
+
+use serde_json::json;
+
+use crate::support::feeds::{Socket, Sse, Told};
+use crate::support::messages::{
+    CHANNEL, at, cheer, follow, notification, offline, online, text, with_person, with_user,
+};
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn events_come_as_they_are_in_the_log_over_both_transports() {
+    let server = Server::start().await;
+    let mut sse = Sse::open(&server, "/live/events").await;
+    let mut socket = Socket::open(&server, "/live/events").await;
+    assert_eq!(sse.retry.as_deref(), Some("2000"));
+    let messages = [follow("1", at(0)), online("s1", at(1)), cheer("2", 100, at(2))];
+    for message in &messages {
+        assert_eq!(server.deliver(message).await.status, 204);
+    }
+    let told = sse.take(3).await;
+    assert_eq!(socket.take(3).await, told);
+    for event in told {
+        assert_eq!(event.event, "event");
+        assert_eq!(event.data, server.json(&format!("/events/{}", event.id.unwrap())).await);
+        assert_eq!((&event.data["is_test"], &event.data["is_replay"]), (&false.into(), &false.into()));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn alerts_are_typed_and_what_is_none_is_left_out() {
+    let server = Server::start().await;
+    let mut sse = Sse::open(&server, "/live/alerts").await;
+    let mut socket = Socket::open(&server, "/live/alerts").await;
+    for message in
+        [online("s1", at(0)), follow("1", at(1)), notification("channel.follow", at(2), json!({ "user_id": 5 }))]
+    {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    let event = with_user("2", json!({ "is_anonymous": true, "message": "", "bits": 100 }));
+    assert_eq!(server.deliver(&notification("channel.cheer", at(3), event)).await.status, 204);
+    let told = sse.take(2).await;
+    assert_eq!(socket.take(2).await, told);
+    let channel = json!({ "id": CHANNEL, "login": format!("user{CHANNEL}"), "display_name": format!("User{CHANNEL}") });
+    let alert = |id: i64, at| json!({ "id": id, "channel": channel, "occurred_at": text(at), "is_test": false, "is_replay": false });
+    let mut follow = alert(told[0].id.unwrap(), at(1));
+    follow["type"] = "follow".into();
+    follow["user"] = json!({ "id": "1", "login": "user1", "display_name": "User1" });
+    assert_eq!(told[0], Told { id: told[0].id, event: "alert".to_owned(), data: follow });
+    assert_eq!(told[1].data["type"], "cheer");
+    assert_eq!((&told[1].data["user"], &told[1].data["bits"]), (&json!(null), &json!(100)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_state_begins_with_a_snapshot_and_tells_each_change() {
+    let server = Server::start().await;
+    assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+    let mut sse = Sse::open(&server, "/live/state").await;
+    let mut socket = Socket::open(&server, "/live/state").await;
+    let snapshot = sse.next().await.unwrap();
+    assert_eq!(socket.next().await.unwrap(), snapshot);
+    assert_eq!(snapshot.event, "snapshot");
+    assert_eq!(snapshot.data["channels"], server.json("/channels").await["data"]);
+    assert_eq!(server.deliver(&online("s1", at(1))).await.status, 204);
+    let channel = sse.next().await.unwrap();
+    assert_eq!(socket.next().await.unwrap(), channel);
+    assert_eq!((channel.event.as_str(), &channel.data["is_live"]), ("channel", &true.into()));
+    assert_eq!(channel.data, server.json(&format!("/channels/{CHANNEL}")).await);
+    assert_eq!(server.deliver(&offline(Some("s1"), at(2))).await.status, 204);
+    assert_eq!(sse.next().await.unwrap().data["is_live"], false);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn more_channels_than_are_read_at_once_are_one_snapshot() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "insert into twitch_user select n::text, 'login' || n, 'Login' || n, now(), 'm' from generate_series(1, 1100) n;
+            insert into channel (id, anonymous_bits, anonymous_gifts) select n::text, 0, 0 from generate_series(1, 1100) n",
+        )
+        .await;
+    let mut all = Sse::open(&server, "/live/state").await;
+    assert_eq!(all.next().await.unwrap().data["channels"].as_array().unwrap().len(), 1_100);
+    let mut some = Sse::open(&server, "/live/state?channel=login7,1100,nobody").await;
+    let channels = some.next().await.unwrap().data["channels"].clone();
+    let ids: Vec<_> = channels.as_array().unwrap().iter().map(|channel| channel["id"].clone()).collect();
+    assert_eq!(ids, ["1100", "7"]);
+    assert_eq!(channels[1], server.json("/channels/7").await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_chat_is_what_is_written_and_taken_away() {
+    let server = Server::start().await;
+    let mut sse = Sse::open(&server, "/live/chat").await;
+    let mut socket = Socket::open(&server, "/live/chat").await;
+    let said = json!({
+        "chatter_user_id": "1", "chatter_user_login": "user1", "chatter_user_name": "User1", "message_id": "m1",
+        "message": { "text": "hello", "fragments": [{ "type": "text", "text": "hello" }] },
+        "color": "", "badges": [], "message_type": "text",
+    });
+    let target = with_person("target_user_", "1", json!({ "message_id": "m1" }));
+    let messages = [
+        notification("channel.chat.message", at(0), said),
+        follow("1", at(1)),
+        notification("channel.chat.message_delete", at(2), target.clone()),
+        notification("channel.chat.clear_user_messages", at(3), target),
+        notification("channel.chat.clear", at(4), json!({})),
+    ];
+    for message in messages {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    let told = sse.take(4).await;
+    assert_eq!(socket.take(4).await, told);
+    let names: Vec<_> = told.iter().map(|told| told.event.as_str()).collect();
+    assert_eq!(names, ["message", "message_deleted", "messages_cleared", "messages_cleared"]);
+    assert_eq!((&told[0].data["text"], &told[0].data["color"]), (&"hello".into(), &json!(null)));
+    assert_eq!((&told[1].data["message_id"], &told[2].data["user"]["id"]), (&"m1".into(), &"1".into()));
+    assert_eq!(told[3].data["user"], json!(null));
+    server.stop().await;
+}
+
+/// The body is kept as it came, and so is passed on over several lines.
+#[tokio::test]
+async fn a_payload_of_several_lines_is_one_event() {
+    let server = Server::start().await;
+    let mut sse = Sse::open(&server, "/live/events").await;
+    let mut message = follow("1", at(0));
+    let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+    message.body = serde_json::to_vec_pretty(&body).unwrap();
+    assert_eq!(server.deliver(&message).await.status, 204);
+    assert_eq!(sse.next().await.unwrap().data["payload"], body);
+    server.stop().await;
+}

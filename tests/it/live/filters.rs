@@ -1,0 +1,92 @@
+//! Which events a reader gets, and with which it begins.
+
+use serde_json::json;
+
+use crate::support::feeds::{Socket, Sse};
+use crate::support::messages::{CHANNEL, at, cheer, follow, notification, online, with_person};
+use crate::support::server::Server;
+use showtime::mock::notification::{Outgoing, Stamp};
+
+/// A follow on another channel.
+fn elsewhere(channel: &str, second: i64) -> Outgoing {
+    let event = with_person("user_", "9", json!({ "followed_at": crate::support::messages::text(at(second)) }));
+    let event = with_person("broadcaster_user_", channel, event);
+    let subscription = crate::support::messages::subscription("channel.follow", &event);
+    Outgoing::notification(Stamp::new(crate::support::messages::text(at(second))), &subscription, &event)
+}
+
+async fn deliver(server: &Server, messages: impl IntoIterator<Item = Outgoing>) {
+    for message in messages {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_is_meant_by_its_id_or_its_login_even_before_it_is_known() {
+    let server = Server::start().await;
+    let mut by_id = Sse::open(&server, "/live/events?channel=20").await;
+    let mut by_login = Sse::open(&server, "/live/alerts?channel=USER20,nobody").await;
+    let mut both = Socket::open(&server, &format!("/live/events?channel=user20,{CHANNEL}")).await;
+    deliver(
+        &server,
+        [elsewhere("30", 0), follow("1", at(1)), elsewhere("20", 2), elsewhere("30", 3), elsewhere("20", 4)],
+    )
+    .await;
+    let ids = by_id.ids(2).await;
+    assert_eq!(by_login.ids(2).await, ids);
+    let told: Vec<_> = both.take(3).await.into_iter().map(|told| told.data["channel_id"].clone()).collect();
+    assert_eq!(told, [CHANNEL, "20", "20"]);
+    // The same from the database.
+    let mut again = Sse::open(&server, "/live/events?channel=user20&after=0").await;
+    assert_eq!(again.ids(2).await, ids);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn types_are_those_of_the_feed() {
+    let server = Server::start().await;
+    let mut events = Sse::open(&server, "/live/events?type=channel.follow,channel.cheer").await;
+    let mut alerts = Socket::open(&server, "/live/alerts?type=cheer").await;
+    deliver(&server, [online("s1", at(0)), follow("1", at(1)), cheer("1", 5, at(2)), follow("2", at(3))]).await;
+    let types: Vec<_> = events.take(3).await.into_iter().map(|told| told.data["type"].clone()).collect();
+    assert_eq!(types, ["channel.follow", "channel.cheer", "channel.follow"]);
+    assert_eq!(alerts.next().await.unwrap().data["bits"], 5);
+    server.stop().await;
+}
+
+/// More are there than a page of the database holds, and most are of no interest.
+#[tokio::test]
+async fn a_reader_may_begin_with_the_last_ones_of_interest() {
+    let server = Server::start().await;
+    deliver(&server, [follow("1", at(0)), follow("2", at(1)), cheer("1", 5, at(2))]).await;
+    deliver(&server, (0..120).map(|second| notification("channel.chat.clear", at(second), json!({})))).await;
+    deliver(&server, [follow("3", at(3)), online("s1", at(4))]).await;
+    let names = |told: Vec<crate::support::feeds::Told>| -> Vec<_> {
+        told.into_iter().map(|told| told.data["user"]["login"].clone()).collect()
+    };
+    let mut alerts = Sse::open(&server, "/live/alerts?type=follow&last=2").await;
+    assert_eq!(names(alerts.take(2).await), ["user2", "user3"]);
+    let mut all = Sse::open(&server, "/live/alerts?last=100").await;
+    assert_eq!(all.take(4).await.len(), 4);
+    deliver(&server, [follow("4", at(5))]).await;
+    assert_eq!(names(alerts.take(1).await), ["user4"]);
+    assert_eq!(names(all.take(1).await), ["user4"]);
+    let mut events = Socket::open(&server, "/live/events?last=1").await;
+    assert_eq!(events.next().await.unwrap().data["type"], "channel.follow");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_holds_after_a_restart() {
+    let database = crate::support::postgres::fresh_database().await;
+    let server = Server::on(database.clone()).await;
+    deliver(&server, (0..70).map(|user| follow(&user.to_string(), at(user)))).await;
+    server.stop().await;
+    let server = Server::on(database).await;
+    let mut last = Sse::open(&server, "/live/events?last=3").await;
+    let mut all = Sse::open(&server, "/live/events?after=0").await;
+    let ids = all.ids(70).await;
+    assert_eq!(last.ids(3).await, ids[67..]);
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    server.stop().await;
+}

@@ -1,0 +1,56 @@
+//! The database goes away, and comes back.
+
+use crate::support::feeds::{Socket, Sse};
+use crate::support::messages::{at, follow};
+use crate::support::postgres::fresh_database;
+use crate::support::proxy::Proxy;
+use crate::support::server::Server;
+
+/// Delivers a message until it is taken.
+async fn deliver(server: &Server, user: i64) {
+    let message = follow(&user.to_string(), at(user));
+    let deadline = tokio::time::Instant::now() + crate::support::feeds::PATIENCE;
+    while server.deliver(&message).await.status != 204 {
+        assert!(tokio::time::Instant::now() < deadline, "never taken");
+    }
+}
+
+#[tokio::test]
+async fn readers_stay_through_an_outage_and_miss_nothing() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    let server = Server::on(proxy.options(&database)).await;
+    let direct = Server::on(database).await;
+    let mut sse = Sse::open(&server, "/live/events").await;
+    let mut socket = Socket::open(&server, "/live/alerts").await;
+    for round in 0..3 {
+        deliver(&server, round * 2).await;
+        proxy.cut();
+        // Another replica takes what this one can't.
+        deliver(&direct, round * 2 + 1).await;
+        proxy.mend();
+    }
+    let users: Vec<_> = sse.take(6).await.iter().map(|told| told.data["payload"]["event"]["user_id"].clone()).collect();
+    assert_eq!(users, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(socket.take(6).await.len(), 6);
+    server.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_to_wait_for_the_database_hears_so() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    proxy.cut();
+    let server = Server::on(proxy.options(&database)).await;
+    server.get("/live/events").await.problem(503, "unavailable");
+    proxy.mend();
+    let deadline = tokio::time::Instant::now() + crate::support::feeds::PATIENCE;
+    while server.open("/live/events", &[]).await.status() != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "never ready");
+    }
+    let mut sse = Sse::open(&server, "/live/events").await;
+    deliver(&server, 1).await;
+    assert_eq!(sse.next().await.unwrap().event, "event");
+    server.stop().await;
+}

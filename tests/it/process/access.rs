@@ -1,0 +1,132 @@
+//! The first token, and those that a person makes.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::timeout;
+
+use super::{PATIENCE, Place, Serving, Settings, TOKEN};
+use crate::support::postgres::fresh_database;
+
+/// Runs `token` to its end.
+async fn token(place: &Place, settings: Settings<'_>, args: &[&str]) -> Output {
+    timeout(PATIENCE, place.command(TOKEN, settings, args).output()).await.expect("it ends").unwrap()
+}
+
+/// Runs `token`, which must succeed, and returns what it prints.
+async fn done(place: &Place, args: &[&str]) -> String {
+    let output = token(place, &[], args).await;
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn status_with(server: &Serving<'_>, token: &str) -> u16 {
+    let request = server.client.get(server.url("/channels")).bearer_auth(token);
+    request.send().await.unwrap().status().as_u16()
+}
+
+fn url(database: &PgConnectOptions) -> String {
+    let socket = database.get_socket().unwrap().display();
+    let (user, name) = (database.get_username(), database.get_database().unwrap());
+    format!("postgres:///{name}?host={socket}&port={}&user={user}", database.get_port())
+}
+
+#[tokio::test]
+async fn the_first_start_makes_a_token_and_every_start_shows_it_while_it_counts() {
+    let place = Place::new();
+    let server = place.serve(&[]).await;
+    let first = server.token.clone().unwrap();
+    assert!(server.banner.contains(&format!("http://{}/#token={first}\n", server.addr)), "{}", server.banner);
+    assert!(server.banner.contains("Bearer $(cat .showtime/token)"), "{}", server.banner);
+    let file = place.path().join(".showtime/token");
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), first);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(status_with(&server, &first).await, 200);
+    let log = server.stop().await;
+    assert!(!log.contains("showtime_"), "{log}");
+
+    let server = place.serve(&[]).await;
+    assert_eq!(server.token.as_ref(), Some(&first));
+    let other = done(&place, &["create", "--name", "other", "--scope", "admin"]).await;
+    done(&place, &["revoke", "first"]).await;
+    server.stop().await;
+    let server = place.serve(&[]).await;
+    assert_eq!(server.token, None, "{}", server.banner);
+    assert!(server.banner.contains("--bin token create"), "{}", server.banner);
+    assert_eq!((status_with(&server, &first).await, status_with(&server, other.trim()).await), (401, 200));
+    server.stop().await;
+
+    // Who has no token any more gets a new one.
+    done(&place, &["revoke", "other"]).await;
+    let server = place.serve(&[]).await;
+    let second = server.token.clone().unwrap();
+    assert_ne!(second, first);
+    assert_eq!(status_with(&server, &second).await, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked_while_the_server_runs() {
+    let place = Place::new();
+    let server = place.serve(&[]).await;
+    let made = done(&place, &["create", "--name", "obs", "--scope", "read"]).await;
+    let made = made.trim();
+    assert_eq!(status_with(&server, made).await, 200);
+    let post = server.client.post(server.url("/channels")).bearer_auth(made).send().await.unwrap();
+    assert_eq!(post.status(), 403);
+
+    let again = token(&place, &[], &["create", "--name", "obs", "--scope", "read"]).await;
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already"), "{again:?}");
+    for wrong in [["create", "--name", "12", "--scope", "read"], ["create", "--name", "x", "--scope", "all"]] {
+        assert_eq!(token(&place, &[], &wrong).await.status.code(), Some(2), "{wrong:?}");
+    }
+    let list = done(&place, &["list"]).await;
+    let line = list.lines().find(|line| line.contains("obs")).unwrap();
+    assert!(line.contains("read") && list.contains("first") && !list.contains("showtime_"), "{list}");
+
+    let id = line.split_whitespace().next().unwrap();
+    assert!(done(&place, &["revoke", id]).await.starts_with("revoked obs"));
+    assert_eq!(token(&place, &[], &["revoke", "obs"]).await.status.code(), Some(1));
+    let begun = Instant::now();
+    while status_with(&server, made).await != 401 {
+        assert!(begun.elapsed() < PATIENCE, "it still counts");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_given_database_gets_its_first_token_from_the_first_of_its_servers() {
+    let (one, other) = (Place::new(), Place::new());
+    let url = url(&fresh_database().await);
+    let settings = [("DATABASE_URL", url.as_str())];
+    let server = one.serve(&settings).await;
+    let first = server.token.clone().unwrap();
+    let replica = other.serve(&settings).await;
+    assert_eq!(replica.token, None, "{}", replica.banner);
+    assert_eq!(status_with(&replica, &first).await, 200);
+    let made = token(&other, &settings, &["create", "--name", "other", "--scope", "admin"]).await;
+    assert_eq!(status_with(&server, String::from_utf8(made.stdout).unwrap().trim()).await, 200);
+    replica.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_kept_is_shown_once() {
+    let place = Place::new();
+    // Where the file is to be there is something else.
+    std::fs::create_dir_all(place.path().join(".showtime/token/in-the-way")).unwrap();
+    let url = url(&fresh_database().await);
+    let settings = [("DATABASE_URL", url.as_str())];
+    let server = place.serve(&settings).await;
+    let first = server.token.clone().unwrap();
+    assert!(server.banner.contains("not shown again"), "{}", server.banner);
+    assert_eq!(status_with(&server, &first).await, 200);
+    server.stop().await;
+    let server = place.serve(&settings).await;
+    assert_eq!(server.token, None, "{}", server.banner);
+    server.stop().await;
+}

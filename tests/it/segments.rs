@@ -1,0 +1,261 @@
+//! Segments: what a broadcaster marks as being on.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use showtime::stream::State;
+use showtime::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
+use sqlx::Connection as _;
+use time::{Duration, OffsetDateTime};
+
+use crate::fold::{Placed, Told};
+use crate::support::messages::{CHANNEL, at, follow, offline, online, text};
+use crate::support::postgres::fresh_database;
+use crate::support::server::{Answer, Server};
+
+const SEGMENTS: &str = "/channels/90210441/segments";
+
+/// A server that knows the channel.
+async fn server() -> Server {
+    let server = Server::start().await;
+    assert_eq!(server.deliver(&follow("5", at(0))).await.status, 204);
+    server
+}
+
+async fn begin(server: &Server, title: &str) -> Value {
+    let answer = server.post_json(SEGMENTS, &json!({ "title": title })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+async fn end(server: &Server, segment: &Value) -> Answer {
+    server.post_json(&format!("{SEGMENTS}/{}/end", segment["id"].as_str().unwrap()), &json!({})).await
+}
+
+async fn get(server: &Server, segment: &Value) -> Value {
+    server.json(&format!("{SEGMENTS}/{}", segment["id"].as_str().unwrap())).await
+}
+
+/// The titles of a list.
+fn titles(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|segment| segment["title"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_segment_is_on_until_it_is_ended() {
+    let server = server().await;
+    let answer = server
+        .post_json("/channels/User90210441/segments", &json!({ "title": "Tape 12", "reference": "shelf 3" }))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let segment = answer.json();
+    assert_eq!(server.json(answer.headers["location"].to_str().unwrap()).await, segment);
+    let expected = json!({
+        "id": segment["id"], "channel_id": CHANNEL, "broadcast_id": null, "title": "Tape 12", "reference": "shelf 3",
+        "started_at": segment["started_at"], "ended_at": null,
+    });
+    assert_eq!(segment, expected);
+    let now = server.json("/channels/90210441").await["segment"].clone();
+    let running = json!({ "id": segment["id"], "title": "Tape 12", "reference": "shelf 3",
+        "started_at": segment["started_at"] });
+    assert_eq!(now, running);
+
+    let ended = end(&server, &segment).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    assert!(ended.json()["ended_at"].is_string());
+    assert_eq!(server.json("/channels/90210441").await["segment"], Value::Null);
+    assert_eq!(end(&server, &segment).await.json(), ended.json(), "ending it twice changes nothing");
+
+    let log = server.json("/events?after=1").await["data"].clone();
+    let kinds: Vec<_> = log.as_array().unwrap().iter().map(|event| (&event["message_type"], &event["type"])).collect();
+    assert_eq!(kinds, [(&json!("segment"), &json!(SEGMENT_BEGIN)), (&json!("segment"), &json!(SEGMENT_END))]);
+    assert_eq!((&log[0]["channel_id"], &log[0]["payload"]["event"]["title"]), (&json!(CHANNEL), &json!("Tape 12")));
+}
+
+#[tokio::test]
+async fn beginning_one_ends_the_one_before() {
+    let server = server().await;
+    let first = begin(&server, "first").await;
+    let second = begin(&server, "second").await;
+    assert_eq!(get(&server, &first).await["ended_at"], second["started_at"]);
+    let third = begin(&server, "third").await;
+    let page = server.json(&format!("{SEGMENTS}?limit=2")).await;
+    assert_eq!(titles(&page["data"]), ["third", "second"]);
+    let page = server.json(&format!("{SEGMENTS}?limit=2&after={}", page["next"].as_str().unwrap())).await;
+    assert_eq!((titles(&page["data"]), &page["next"]), (vec!["first"], &Value::Null));
+    // Late: it was over already, and stays so.
+    assert_eq!(end(&server, &first).await.json()["ended_at"], second["started_at"]);
+    assert_eq!(server.json("/channels/90210441").await["segment"]["id"], third["id"]);
+}
+
+#[tokio::test]
+async fn a_broadcast_has_its_segments_and_its_end_ends_them() {
+    let server = server().await;
+    let early = begin(&server, "before the show").await;
+    assert_eq!(early["broadcast_id"], Value::Null);
+    let now = server.clock.now().replace_nanosecond(0).unwrap();
+    let later = |seconds| now + Duration::seconds(seconds);
+    server.deliver(&online("s1", later(1))).await;
+    assert_eq!(get(&server, &early).await["broadcast_id"], "s1", "it was still on when the show began");
+    server.clock.advance(Duration::seconds(10));
+    let tape = begin(&server, "Tape 12").await;
+    assert_eq!(tape["broadcast_id"], "s1");
+
+    server.deliver(&offline(Some("s1"), later(60))).await;
+    assert_eq!(get(&server, &tape).await["ended_at"], text(later(60)));
+    assert_eq!(server.json("/channels/90210441").await["segment"], Value::Null);
+    server.deliver(&online("s2", later(120))).await;
+    assert_eq!(get(&server, &tape).await["ended_at"], Value::Null, "the show goes on, and so does the tape");
+    server.deliver(&offline(Some("s2"), later(180))).await;
+    let tape = get(&server, &tape).await;
+    assert_eq!(tape["ended_at"], text(later(180)));
+
+    server.clock.advance(Duration::minutes(60));
+    begin(&server, "after the show").await;
+    let broadcast = server.json("/broadcasts/s2").await;
+    assert_eq!(titles(&broadcast["segments"]), ["before the show", "Tape 12"]);
+    assert_eq!(broadcast["segments"][1], tape);
+    let of_broadcast = server.json(&format!("{SEGMENTS}?broadcast=s2")).await;
+    assert_eq!(titles(&of_broadcast["data"]), ["Tape 12", "before the show"]);
+    let of_none = server.json(&format!("{SEGMENTS}?broadcast=s3")).await;
+    assert_eq!(of_none, json!({ "data": [], "next": null }));
+    let all = server.json(SEGMENTS).await;
+    assert_eq!(titles(&all["data"]), ["after the show", "Tape 12", "before the show"]);
+    assert_eq!(server.json("/channels/90210441/broadcasts").await["data"][0]["segments"], broadcast["segments"]);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_served_can_have_one_before_anything_was_heard_of_it() {
+    let server = Server::start().await;
+    server.sql("insert into served_channel values ('77', 'silent', 'Silent', now())").await;
+    let answer = server.post_json("/channels/silent/segments", &json!({ "title": "A start" })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(server.json("/channels/silent").await["segment"]["title"], "A start");
+}
+
+#[tokio::test]
+async fn twitch_knows_better_what_a_channel_is_called() {
+    let server = server().await;
+    begin(&server, "Tape").await;
+    // Dated before the mark, told after it.
+    let renamed = String::from_utf8(follow("6", at(1)).body).unwrap().replace("User90210441", "Renamed");
+    let renamed = showtime::mock::notification::Outgoing { body: renamed.into_bytes(), ..follow("6", at(1)) };
+    assert_eq!(server.deliver(&renamed).await.status, 204);
+    assert_eq!(server.json("/channels/90210441").await["display_name"], "Renamed");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_segment_is_named() {
+    let server = server().await;
+    for (body, field) in [
+        (json!({}), "title"),
+        (json!({ "title": "" }), "title"),
+        (json!({ "title": "x".repeat(141) }), "title"),
+        (json!({ "title": "two\nlines" }), "title"),
+        (json!({ "title": 5 }), "title"),
+        (json!({ "title": null }), "title"),
+        (json!({ "title": "x", "reference": "y".repeat(501) }), "reference"),
+        (json!({ "title": "x", "reference": "\u{0}" }), "reference"),
+        (json!({ "titel": "x" }), "titel"),
+    ] {
+        let problem = server.post_json(SEGMENTS, &body).await.problem(400, "invalid-field");
+        assert_eq!(problem["field"], field, "{body}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{problem}");
+    }
+    for body in ["", "[\"x\"]", "null", "{\"title\": \"x\"", "{\"title\": \"x\"} {}"] {
+        server.post_as(SEGMENTS, Some("application/json"), body).await.problem(400, "invalid-body");
+    }
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        let answer = server.post_as(SEGMENTS, content_type, r#"{"title":"x"}"#).await;
+        answer.problem(415, "unsupported-media-type");
+    }
+    let large = format!(r#"{{"title":"{}"}}"#, "x".repeat(1 << 20));
+    server.post_as(SEGMENTS, Some("application/json"), &large).await.problem(413, "body-too-large");
+    server.post_json(&format!("{SEGMENTS}?title=x"), &json!({ "title": "x" })).await.problem(400, "unknown-parameter");
+    server.post_json("/channels/nobody/segments", &json!({ "title": "x" })).await.problem(404, "not-found");
+    server.post_json(&format!("{SEGMENTS}/1/end"), &json!({})).await.problem(404, "not-found");
+    server.get(&format!("{SEGMENTS}/1")).await.problem(404, "not-found");
+    assert_eq!(server.json(SEGMENTS).await["data"], json!([]));
+
+    let longest = json!({ "title": "é".repeat(140), "reference": "\\u0000 spelt out" });
+    let answer = server.post_as(SEGMENTS, Some("Application/JSON; charset=utf-8"), &longest.to_string()).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["reference"]), (201, &longest["reference"]), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_segment_of_another_channel_is_not_found() {
+    let server = server().await;
+    let segment = begin(&server, "Tape").await;
+    server.sql("insert into served_channel values ('77', 'silent', 'Silent', now())").await;
+    server.post_json("/channels/77/segments", &json!({ "title": "x" })).await;
+    let path = format!("/channels/77/segments/{}", segment["id"].as_str().unwrap());
+    server.get(&path).await.problem(404, "not-found");
+    server.post_json(&format!("{path}/end"), &json!({})).await.problem(404, "not-found");
+    assert_eq!(get(&server, &segment).await["ended_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn two_servers_agree_and_a_rebuild_keeps_everything() {
+    let database = fresh_database().await;
+    let servers = [Server::on(database.clone()).await, Server::on(database).await];
+    servers[0].deliver(&online("s1", at(0))).await;
+    let titles: Vec<_> = (0..8).map(|n| format!("Tape {n}")).collect();
+    let beginning = titles.iter().enumerate().map(|(n, title)| begin(&servers[n % 2], title));
+    let begun = futures_util::future::join_all(beginning).await;
+    let ending = begun.iter().enumerate().map(|(n, segment)| end(&servers[(n + 1) % 2], segment));
+    assert!(futures_util::future::join_all(ending).await.iter().all(|answer| answer.status == 200));
+    begin(&servers[1], "the last").await;
+    servers[0].deliver(&follow("5", at(1))).await;
+
+    let seen = servers[0].json(SEGMENTS).await;
+    assert_eq!(seen, servers[1].json(SEGMENTS).await);
+    let list = seen["data"].as_array().unwrap();
+    assert_eq!(list.len(), 9);
+    assert!(list.iter().all(|segment| segment["broadcast_id"] == "s1"));
+    assert!(list.iter().skip(1).all(|segment| segment["ended_at"].is_string()), "{seen}");
+
+    servers[0].sql("update segment set ended_at = null, title = 'damaged'").await;
+    let mut connection = servers[0].pool.acquire().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    showtime::store::state::rebuild(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(servers[1].json(SEGMENTS).await, seen);
+}
+
+/// Works out the segments of a history the long way round: `streams` as the oracle places them.
+pub(crate) fn assert_is_as_the_oracle_says(state: &State, told: &[Told], streams: &BTreeMap<String, Placed>) {
+    let of = |kind: &str| -> Vec<(&str, OffsetDateTime)> {
+        told.iter().filter(|told| told.kind == kind).map(|told| (told.event["id"].as_str().unwrap(), told.at)).collect()
+    };
+    let (begins, ends) = (of(SEGMENT_BEGIN), of(SEGMENT_END));
+    let broadcasts: Vec<(&str, OffsetDateTime, Option<OffsetDateTime>)> = streams
+        .values()
+        .filter_map(|(_, _, broadcast)| broadcast.as_deref())
+        .map(|broadcast| {
+            let parts = || streams.iter().filter(|(_, placed)| placed.2.as_deref() == Some(broadcast));
+            let start = parts().map(|(id, _)| state.streams[id].began.as_ref().unwrap().at).min().unwrap();
+            let is_over = parts().all(|(_, placed)| placed.0.is_some());
+            (broadcast, start, parts().filter_map(|(_, placed)| placed.0).max().filter(|_| is_over))
+        })
+        .collect();
+
+    let mut expected = BTreeMap::new();
+    for (id, began) in &begins {
+        let told = ends.iter().filter(|(of, _)| of == id).map(|(_, at)| *at.max(began));
+        let followed = begins.iter().filter(|(of, at)| (at, of) > (began, id)).map(|(_, at)| *at);
+        let shows = broadcasts.iter().filter_map(|(_, _, end)| *end).filter(|end| end > began);
+        let ended = told.chain(followed).chain(shows).min();
+        let broadcast = broadcasts.iter().find(|(_, start, end)| {
+            end.is_none_or(|end| end > *began) && (start <= began || ended.is_none_or(|ended| *start < ended))
+        });
+        expected.insert(id.to_string(), (Some(*began), ended, broadcast.map(|(id, ..)| id.to_string())));
+    }
+    for (id, at) in &ends {
+        expected.entry(id.to_string()).or_insert((None, Some(*at), None));
+    }
+    let segments = state.segments.iter().map(|(id, segment)| {
+        let began = segment.began.as_ref().map(|began| began.at);
+        (id.clone(), (began, segment.ended_at, segment.broadcast_id.clone()))
+    });
+    assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
+}

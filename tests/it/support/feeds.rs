@@ -1,0 +1,174 @@
+//! Readers of the live feeds.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::server::Server;
+
+/// What a slow machine may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An event as a reader gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) id: Option<i64>,
+    pub(crate) event: String,
+    pub(crate) data: Value,
+}
+
+/// A reader of Server-Sent Events, as picky as a browser.
+pub(crate) struct Sse {
+    response: reqwest::Response,
+    text: String,
+    /// The last id that was told, with or without an event.
+    pub(crate) last_id: Option<i64>,
+    /// The comments so far.
+    pub(crate) comments: Vec<String>,
+    /// What `retry` said.
+    pub(crate) retry: Option<String>,
+}
+
+impl Sse {
+    /// Reads a feed from when it has been accepted on.
+    pub(crate) async fn open(server: &Server, path: &str) -> Self {
+        Self::resume(server, path, None).await
+    }
+
+    /// Comes back with the last id, as a browser does.
+    pub(crate) async fn resume(server: &Server, path: &str, last_id: Option<i64>) -> Self {
+        let headers: Vec<_> = last_id.map(|id| ("last-event-id", id.to_string())).into_iter().collect();
+        let response = server.open(path, &headers).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        let mut sse = Self { response, text: String::new(), last_id: None, comments: Vec::new(), retry: None };
+        // The server has taken the reader in when this has come.
+        while sse.retry.is_none() {
+            assert_eq!(sse.block().await, Some(None), "{path}");
+        }
+        sse
+    }
+
+    /// The next event; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        loop {
+            if let Some(told) = self.block().await? {
+                return Some(told);
+            }
+        }
+    }
+
+    /// The next events.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<Told> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            told.push(self.next().await.unwrap_or_else(|| panic!("it ended: {:?} {:?}", self.comments, told)));
+        }
+        told
+    }
+
+    /// The ids of the next events.
+    pub(crate) async fn ids(&mut self, count: usize) -> Vec<i64> {
+        self.take(count).await.into_iter().map(|told| told.id.unwrap()).collect()
+    }
+
+    /// Waits for a comment.
+    pub(crate) async fn comment(&mut self, text: &str) {
+        while !self.comments.iter().any(|comment| comment == text) {
+            assert_eq!(self.block().await, Some(None));
+        }
+    }
+
+    /// One block: `None` at the end of the stream, `Some(None)` if it is no event.
+    async fn block(&mut self) -> Option<Option<Told>> {
+        while !self.text.contains("\n\n") {
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something comes");
+            let Ok(Some(chunk)) = chunk else { return None };
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        let (block, rest) = self.text.split_once("\n\n").unwrap();
+        let (block, rest) = (block.to_owned(), rest.to_owned());
+        self.text = rest;
+        let (mut id, mut event, mut data) = (None, None, Vec::new());
+        for line in block.lines() {
+            match line.split_once(": ").unwrap_or_else(|| panic!("{line:?}")) {
+                ("", comment) => self.comments.push(comment.to_owned()),
+                ("id", text) => id = Some(text.parse().unwrap()),
+                ("event", name) => event = Some(name.to_owned()),
+                ("data", line) => data.push(line.to_owned()),
+                ("retry", time) => self.retry = Some(time.to_owned()),
+                _ => panic!("{line:?}"),
+            }
+        }
+        self.last_id = id.or(self.last_id);
+        let told = event.map(|event| Told { id, event, data: serde_json::from_str(&data.join("\n")).unwrap() });
+        Some(told)
+    }
+}
+
+/// A reader over a WebSocket, who answers pings by itself.
+pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn open(server: &Server, path: &str) -> Self {
+        let request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
+        let (socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+        assert_eq!(answer.status(), 101);
+        Self(socket)
+    }
+
+    /// Why a connection is refused.
+    pub(crate) async fn refused(server: &Server, path: &str) -> u16 {
+        match tokio_tungstenite::connect_async(format!("ws://{}{path}", server.addr)).await {
+            Err(tungstenite::Error::Http(answer)) => answer.status().as_u16(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next message, whatever it is.
+    pub(crate) async fn message(&mut self) -> Option<Message> {
+        timeout(PATIENCE, self.0.next()).await.expect("something comes")?.ok()
+    }
+
+    /// The next event, or why there is none.
+    pub(crate) async fn next(&mut self) -> Result<Told, Option<CloseFrame>> {
+        loop {
+            match self.message().await {
+                Some(Message::Text(text)) => {
+                    let value: Value = serde_json::from_str(&text).unwrap();
+                    let told = Told {
+                        id: value.get("id").map(|id| id.as_i64().unwrap()),
+                        event: value["event"].as_str().unwrap().to_owned(),
+                        data: value["data"].clone(),
+                    };
+                    return Ok(told);
+                }
+                Some(Message::Close(reason)) => return Err(reason),
+                Some(_) => {}
+                None => return Err(None),
+            }
+        }
+    }
+
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<Told> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            told.push(self.next().await.unwrap_or_else(|reason| panic!("{reason:?} {told:?}")));
+        }
+        told
+    }
+}
+
+/// A request for a feed as it goes over the wire.
+pub(crate) fn request(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+}

@@ -1,0 +1,167 @@
+//! Trying things out: test events, which change nothing, and replays.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::store::log::{REPLAY_CHANNEL, REVOCATION_CHANNEL};
+use sqlx::Connection as _;
+use sqlx::postgres::PgListener;
+
+use crate::support::messages::{CHANNEL, at, cheer, follow, online, subscription, text, with_person, with_user};
+use crate::support::server::Server;
+
+const TEST: &str = "/channels/90210441/test";
+
+/// Everything that the API says of the state.
+async fn state(server: &Server) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for path in ["/channels", "/channels/90210441/viewers", "/channels/90210441/broadcasts"] {
+        let mut answer = server.json(path).await;
+        if let Some(running) = answer.pointer_mut("/data/0/duration_seconds") {
+            running.take();
+        }
+        answers.push(answer);
+    }
+    let status = server.json("/status").await;
+    answers.extend([status["last_event"].clone(), status["subscriptions"].clone()]);
+    answers
+}
+
+async fn rebuild(server: &Server) {
+    let mut connection = server.pool.acquire().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    showtime::store::state::rebuild(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_test_event_takes_the_real_way_into_the_log_and_changes_nothing() {
+    let server = Server::start().await;
+    for message in [online("1", at(0)), follow("5", at(1)), cheer("5", 10, at(2))] {
+        server.deliver(&message).await;
+    }
+    let before = state(&server).await;
+    let tests = [
+        json!({ "type": "channel.follow" }),
+        json!({ "type": "channel.cheer", "event": { "bits": 500, "user_name": "Somebody" } }),
+        json!({ "type": "channel.update", "event": { "title": "a test" } }),
+        json!({ "type": "stream.online" }),
+        json!({ "type": "stream.offline", "event": { "id": "1" } }),
+        json!({ "type": "channel.chat.message" }),
+    ];
+    for test in &tests {
+        let answer = server.post_json(TEST, test).await;
+        assert_eq!(answer.status, 202, "{test}: {answer:?}");
+        let log = server.json("/events?after=3&limit=100").await["data"].clone();
+        let event = log.as_array().unwrap().last().unwrap();
+        assert_eq!(event["message_id"], answer.json()["message_id"]);
+        assert_eq!((&event["type"], &event["is_test"]), (&test["type"], &json!(true)));
+        assert_eq!((&event["channel_id"], &event["payload"]["is_test"]), (&json!(CHANNEL), &json!(true)));
+        let callback = format!("http://{}/callback", server.addr);
+        assert_eq!(event["payload"]["subscription"]["transport"]["callback"], callback);
+        for (field, value) in test["event"].as_object().into_iter().flatten() {
+            assert_eq!(event["payload"]["event"][field], *value);
+        }
+    }
+    assert_eq!(state(&server).await, before);
+    rebuild(&server).await;
+    assert_eq!(state(&server).await, before, "rebuilt");
+    assert_eq!(server.json("/events/1").await["is_test"], false);
+    assert_eq!(server.count_events().await, 3 + tests.len() as i64);
+}
+
+#[tokio::test]
+async fn a_channel_that_only_tests_were_sent_of_is_not_known() {
+    let server = Server::start().await;
+    let event = with_user("5", with_person("broadcaster_user_", CHANNEL, json!({ "followed_at": text(at(0)) })));
+    let message = Outgoing::test(Stamp::new(text(at(0))), &subscription("channel.follow", &event), &event);
+    assert_eq!(server.deliver(&message).await.status, 204);
+    assert_eq!(server.json("/channels").await["data"], json!([]));
+    let status = server.json("/status").await;
+    assert_eq!((&status["last_event"], &status["subscriptions"]), (&Value::Null, &json!([])), "{status}");
+}
+
+#[tokio::test]
+async fn only_true_is_true() {
+    let server = Server::start().await;
+    for (n, mark) in ["false", "null", "\"true\"", "1", "[true]"].iter().enumerate() {
+        let message = follow(&n.to_string(), at(0));
+        let body =
+            String::from_utf8(message.body.clone()).unwrap().replacen('{', &format!(r#"{{"is_test":{mark},"#), 1);
+        let message = Outgoing { body: body.into_bytes(), ..message };
+        assert_eq!(server.deliver(&message).await.status, 204, "{mark}");
+    }
+    assert_eq!(server.json("/channels/90210441/viewers").await["data"].as_array().unwrap().len(), 5);
+}
+
+/// The mark of a revocation is respected as well: nobody is woken to mend a subscription.
+#[tokio::test]
+async fn a_revocation_that_is_a_test_wakes_nobody() {
+    let server = Server::start().await;
+    let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
+    listener.listen(REVOCATION_CHANNEL).await.unwrap();
+    let event = with_person("broadcaster_user_", CHANNEL, json!({}));
+    let revoked = subscription("stream.online", &event).with_status("user_removed");
+    let genuine = Outgoing::revocation(Stamp::new(text(at(0))), &revoked);
+    let body = String::from_utf8(genuine.body.clone()).unwrap().replacen('{', r#"{"is_test":true,"#, 1);
+    let test = Outgoing { body: body.into_bytes(), stamp: Stamp::new(text(at(0))), ..genuine.clone() };
+    for message in [&test, &genuine] {
+        assert_eq!(server.deliver(message).await.status, 204);
+    }
+    let told = async |listener: &mut PgListener| tokio::time::timeout(Duration::from_secs(30), listener.recv()).await;
+    told(&mut listener).await.unwrap().unwrap();
+    // Whatever was told is told in order: had the test woken anybody, this would come second.
+    sqlx::query("select pg_notify($1, 'the end')").bind(REVOCATION_CHANNEL).execute(&server.pool).await.unwrap();
+    assert_eq!(told(&mut listener).await.unwrap().unwrap().payload(), "the end");
+}
+
+#[tokio::test]
+async fn what_can_not_be_tested_is_explained() {
+    let server = Server::start().await;
+    server.post_json(TEST, &json!({ "type": "channel.follow" })).await.problem(404, "not-found");
+    server.deliver(&follow("5", at(0))).await;
+    for (body, field, said) in [
+        (json!({}), "type", "missing field `type`"),
+        (json!({ "type": "channel.fellow" }), "type", "did you mean channel.follow?"),
+        (json!({ "type": "xyz" }), "type", "stream.online"),
+        (json!({ "type": "user.update" }), "type", "names no broadcaster"),
+        (json!({ "type": "channel.cheer", "event": { "bit": 5 } }), "event.bit", "bits"),
+        (json!({ "type": "channel.cheer", "event": [] }), "event", "expected a map"),
+        (
+            json!({ "type": "channel.cheer", "event": { "broadcaster_user_id": "1" } }),
+            "event.broadcaster_user_id",
+            "another channel",
+        ),
+        (json!({ "type": "channel.cheer", "bits": 5 }), "bits", "unknown field `bits`"),
+    ] {
+        let problem = server.post_json(TEST, &body).await.problem(400, "invalid-field");
+        assert_eq!(problem["field"], field, "{body}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+    }
+    assert_eq!(server.count_events().await, 1);
+}
+
+#[tokio::test]
+async fn a_test_event_that_does_not_get_in_is_a_problem() {
+    let server = Server::start().await;
+    server.deliver(&follow("5", at(0))).await;
+    server.sql("alter table event rename column is_test to was_test").await;
+    let problem = server.post_json(TEST, &json!({ "type": "channel.follow" })).await.problem(503, "undelivered");
+    assert!(problem["detail"].as_str().unwrap().contains("its status is 503"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_replay_is_told_to_every_server() {
+    let server = Server::start().await;
+    server.deliver(&follow("5", at(0))).await;
+    let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
+    listener.listen(REPLAY_CHANNEL).await.unwrap();
+    let answer = server.send(reqwest::Method::POST, "/events/1/replay").await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    let told = tokio::time::timeout(Duration::from_secs(30), listener.recv()).await.unwrap().unwrap();
+    assert_eq!((told.channel(), told.payload()), (REPLAY_CHANNEL, "1"));
+    assert_eq!(server.count_events().await, 1, "nothing is stored again");
+    server.send(reqwest::Method::POST, "/events/2/replay").await.problem(404, "not-found");
+    server.send(reqwest::Method::POST, "/events/x/replay").await.problem(400, "invalid-path");
+}
