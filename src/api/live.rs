@@ -5,7 +5,7 @@ mod sse;
 mod websocket;
 
 use actix_web::http::header::UPGRADE;
-use actix_web::web::{Data, Payload};
+use actix_web::web::{Data, Payload, ReqData};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,7 @@ use super::channels::Channel;
 use super::fallback::WasHead;
 use super::problem::{BadRequest, Error, ServerErrors};
 use super::query::{LogId, Names, Query};
+use crate::control::access::Grant;
 use crate::outputs::alert::Alert;
 use crate::outputs::reader::{Feed, Selection, Start};
 
@@ -138,13 +139,14 @@ struct LiveChat {
 #[get("/live/events")]
 pub(super) async fn live_events(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     req: HttpRequest,
     body: Payload,
     query: Query<LiveEvents>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
     let selection = Selection { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
-    serve(ctx, &req, body, selection, start(after, last)?).await
+    serve(ctx, grant, &req, body, selection, start(after, last)?).await
 }
 
 /// Follow the alerts
@@ -166,6 +168,7 @@ pub(super) async fn live_events(
 #[get("/live/alerts")]
 pub(super) async fn live_alerts(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     req: HttpRequest,
     body: Payload,
     query: Query<LiveAlerts>,
@@ -177,7 +180,7 @@ pub(super) async fn live_alerts(
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
     let selection = Selection { feed: Feed::Alerts, channels: names(channel), types };
-    serve(ctx, &req, body, selection, start(after, last)?).await
+    serve(ctx, grant, &req, body, selection, start(after, last)?).await
 }
 
 /// Follow the channels
@@ -199,13 +202,14 @@ pub(super) async fn live_alerts(
 #[get("/live/state")]
 pub(super) async fn live_state(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     req: HttpRequest,
     body: Payload,
     query: Query<LiveState>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveState { channel, after }) = query;
     let selection = Selection { feed: Feed::State, channels: names(channel), types: None };
-    serve(ctx, &req, body, selection, start(after, None)?).await
+    serve(ctx, grant, &req, body, selection, start(after, None)?).await
 }
 
 /// Follow the chat
@@ -228,13 +232,14 @@ pub(super) async fn live_state(
 #[get("/live/chat")]
 pub(super) async fn live_chat(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     req: HttpRequest,
     body: Payload,
     query: Query<LiveChat>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveChat { channel, after, last }) = query;
     let selection = Selection { feed: Feed::Chat, channels: names(channel), types: None };
-    serve(ctx, &req, body, selection, start(after, last)?).await
+    serve(ctx, grant, &req, body, selection, start(after, last)?).await
 }
 
 fn names(channel: Option<Names>) -> Option<Vec<String>> {
@@ -264,16 +269,19 @@ fn last_event_id(req: &HttpRequest) -> Result<Option<i64>, Error> {
 
 async fn serve(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     req: &HttpRequest,
     body: Payload,
     selection: Selection,
     start: Start,
 ) -> Result<HttpResponse, Error> {
+    let grant = grant.into_inner();
     let start = last_event_id(req)?.map_or(start, Start::After);
     if req.extensions().get::<WasHead>().is_some() {
         return Ok(sse::head().finish());
     }
-    let listener = Listener::open(ctx.clone(), selection, start).await?;
     let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let transport = if is_upgrade { "websocket" } else { "sse" };
+    let listener = Listener::open(ctx.clone(), grant, transport, selection, start).await?;
     if is_upgrade { websocket::accept(req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
 }

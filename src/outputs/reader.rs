@@ -35,7 +35,8 @@ const STATE_KINDS: [&str; 8] = [
 ];
 
 /// The feeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Feed {
     /// Everything as it came.
     Events,

@@ -13,6 +13,7 @@ use showtime::mock::server::MockConfig;
 use showtime::store::access_tokens;
 use time::OffsetDateTime;
 
+use crate::support::feeds::{Socket, Sse};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
@@ -124,6 +125,21 @@ async fn a_token_counts_from_when_it_is_made_until_seconds_after_it_is_revoked()
     refused.problem(401, "token-invalid");
     assert!(challenge(&refused).ends_with(r#"error="invalid_token""#), "{refused:?}");
     assert!(!refused.text.contains(token.expose_secret()));
+}
+
+#[tokio::test]
+async fn whoever_reads_a_feed_is_sent_away_when_the_token_is_revoked() {
+    let server = Server::start().await;
+    let token = new_token(&server, "obs", Scope::Read).await;
+    let token = token.expose_secret();
+    let mut sse = Sse::open_with(&server, "/live/alerts", &[("authorization", format!("Bearer {token}"))]).await;
+    let mut socket = Socket::open_with(&server, "/live/alerts", token).await;
+    access_tokens::delete(&mut server.pool.acquire().await.unwrap(), "obs").await.unwrap();
+    server.clock.advance(time::Duration::seconds(20));
+    assert_eq!(sse.next().await, None);
+    assert_eq!(sse.comments, ["the token was revoked"]);
+    let reason = socket.next().await.unwrap_err().expect("a reason");
+    assert_eq!((u16::from(reason.code), reason.reason.as_str()), (1008, "the token was revoked"));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod local_db;
 mod metrics;
 mod migrations;
 mod mock;
+mod nginx;
 mod oauth;
 mod openapi;
 mod outage;

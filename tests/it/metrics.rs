@@ -5,8 +5,10 @@ use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
 
+use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow, subscription, text};
 use crate::support::server::Server;
+use crate::support::until;
 
 /// The value of a series, 0 if there is none.
 async fn value(server: &Server, series: &str) -> f64 {
@@ -85,6 +87,25 @@ async fn what_the_server_is_and_has_is_told() {
     assert!(answer.text.ends_with("# EOF\n"));
     let memory = value(&server, "process_resident_memory_bytes").await;
     assert!(!cfg!(target_os = "linux") || memory > 1e6, "{memory}");
+}
+
+#[tokio::test]
+async fn readers_of_live_feeds_are_counted_until_they_go() {
+    let server = Server::start().await;
+    let count = async |transport: &str| {
+        let text = server.get("/metrics").await.text;
+        let line = format!(r#"showtime_live_readers{{feed="alerts",transport="{transport}"}} "#);
+        text.lines().find_map(|it| it.strip_prefix(&line)).map(str::to_owned)
+    };
+    let (first, second) = (Sse::open(&server, "/live/alerts").await, Sse::open(&server, "/live/alerts").await);
+    let socket = Socket::open(&server, "/live/alerts").await;
+    assert_eq!((count("sse").await.as_deref(), count("websocket").await.as_deref()), (Some("2"), Some("1")));
+    drop((first, socket));
+    until("they are gone", async || {
+        (count("sse").await.as_deref(), count("websocket").await.as_deref()) == (Some("1"), Some("0"))
+    })
+    .await;
+    drop(second);
 }
 
 #[tokio::test]

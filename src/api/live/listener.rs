@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::Snapshot;
 use crate::api::Context;
 use crate::api::channels::Channel;
 use crate::api::events::Event;
 use crate::api::problem::Error;
+use crate::control::access::Grant;
 use crate::outputs::entry::Entry;
 use crate::outputs::frame::Frame;
 use crate::outputs::reader::{End, Feed, Reader, Selection, Start};
@@ -18,16 +20,42 @@ use crate::store::read::channels;
 /// Somebody who is sent a feed.
 pub(super) struct Listener {
     ctx: Data<Context>,
+    /// The leave to read, which may be taken back.
+    grant: Grant,
     reader: Reader,
     feed: Feed,
+    _counted: Counted,
     /// What comes before anything else.
     opening: VecDeque<Arc<Frame>>,
     /// What is being made ready.
     current: Option<Arc<Entry>>,
 }
 
+/// One of those that the metrics tell of, until it goes.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Listener {
-    pub(super) async fn open(ctx: Data<Context>, selection: Selection, start: Start) -> Result<Self, Error> {
+    /// `transport` is what the metrics call it.
+    pub(super) async fn open(
+        ctx: Data<Context>,
+        grant: Grant,
+        transport: &'static str,
+        selection: Selection,
+        start: Start,
+    ) -> Result<Self, Error> {
         let (feed, channels) = (selection.feed, selection.channels.clone());
         let (mut reader, resync) = Reader::open(ctx.hub.clone(), selection, start).await?;
         let mut opening = VecDeque::new();
@@ -41,7 +69,13 @@ impl Listener {
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
         let opening = opening.into_iter().map(Arc::new).collect();
-        Ok(Self { ctx, reader, feed, opening, current: None })
+        let counted = Counted::new(ctx.metrics.readers(feed.into(), transport));
+        Ok(Self { ctx, grant, reader, feed, _counted: counted, opening, current: None })
+    }
+
+    /// Whether the token that it came with is still good.
+    pub(super) async fn is_welcome(&self) -> bool {
+        self.ctx.access.still_holds(&self.grant).await
     }
 
     /// The id to come back with who has seen all so far.

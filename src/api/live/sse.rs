@@ -7,12 +7,17 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
+use time::OffsetDateTime;
 
 use super::listener::Listener;
 use crate::clock::Clock;
 
-/// How often a quiet stream tells that it lives: more often than proxies lose patience.
+/// How often a stream tells that it lives, more often than proxies lose patience, and looks whether
+/// its reader may still read.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Why a stream ends whose token was revoked.
+pub(super) const UNWELCOME: &str = "the token was revoked";
 
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: u32 = 2_000;
@@ -28,7 +33,8 @@ pub(super) fn head() -> HttpResponseBuilder {
 /// Where a stream is.
 enum Step {
     Begin(Listener),
-    Go(Listener),
+    /// Until the next heartbeat.
+    Go(Listener, OffsetDateTime),
     End,
 }
 
@@ -40,9 +46,10 @@ pub(super) fn stream(listener: Listener, clock: &Clock) -> HttpResponse {
             let (text, step) = match step {
                 // An id without data moves the cursor of a reader that has not seen any event yet.
                 Step::Begin(listener) => {
-                    (Bytes::from(format!("retry: {RETRY}\nid: {}\n\n", listener.cursor())), Step::Go(listener))
+                    let text = format!("retry: {RETRY}\nid: {}\n\n", listener.cursor());
+                    (Bytes::from(text), Step::Go(listener, clock.now() + HEARTBEAT))
                 }
-                Step::Go(listener) => go(listener, &clock).await,
+                Step::Go(listener, heartbeat) => go(listener, heartbeat, &clock).await,
                 Step::End => return None,
             };
             Some((Ok::<_, Infallible>(text), step))
@@ -50,15 +57,19 @@ pub(super) fn stream(listener: Listener, clock: &Clock) -> HttpResponse {
     }))
 }
 
-async fn go(mut listener: Listener, clock: &Clock) -> (Bytes, Step) {
+async fn go(mut listener: Listener, heartbeat: OffsetDateTime, clock: &Clock) -> (Bytes, Step) {
     let next = tokio::select! {
         biased;
+        () = clock.sleep_until(heartbeat) => None,
         next = listener.next() => Some(next),
-        () = clock.sleep(HEARTBEAT) => None,
     };
     match next {
-        Some(Ok(frame)) => (frame.sse(), Step::Go(listener)),
+        Some(Ok(frame)) => (frame.sse(), Step::Go(listener, heartbeat)),
         Some(Err(end)) => (Bytes::from(format!(": {end}\n\n")), Step::End),
-        None => (Bytes::from(format!("id: {}\n: heartbeat\n\n", listener.cursor())), Step::Go(listener)),
+        None if !listener.is_welcome().await => (Bytes::from(format!(": {UNWELCOME}\n\n")), Step::End),
+        None => {
+            let text = format!("id: {}\n: heartbeat\n\n", listener.cursor());
+            (Bytes::from(text), Step::Go(listener, clock.now() + HEARTBEAT))
+        }
     }
 }

@@ -8,7 +8,7 @@ use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolE
 use tokio::time::timeout;
 
 use super::listener::Listener;
-use super::sse::HEARTBEAT;
+use super::sse::{HEARTBEAT, UNWELCOME};
 use crate::api::problem::Error;
 use crate::clock::Clock;
 use crate::outputs::reader::End;
@@ -62,6 +62,9 @@ impl Socket {
                 () = self.clock.sleep_until(next_ping) => {
                     if !self.is_answered {
                         return Some(reason(CloseCode::Policy, "no answer to a ping"));
+                    }
+                    if !listener.is_welcome().await {
+                        return Some(reason(CloseCode::Policy, UNWELCOME));
                     }
                     self.is_answered = false;
                     next_ping = self.clock.now() + HEARTBEAT;

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::chromium::{Page, in_chromium};
-use super::skip;
 use crate::support::messages::{at, cheer, follow, online};
 use crate::support::server::Server;
+use crate::support::skip;
 
 /// From npm; `npm ci` in `tests/browser` brings it.
 fn axe() -> Option<String> {

@@ -12,7 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{PATIENCE, skip};
+use super::PATIENCE;
+use crate::support::skip;
 
 /// As root, in a container, without a screen, and without calls home.
 const ARGUMENTS: [&str; 9] = [

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::skip;
+use crate::support::skip;
 
 /// The first that takes a module for one without being told.
 const NODE: (u32, u32) = (20, 19);

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::server::Server;
+use super::server::{Server, TOKEN};
 
 /// What a slow machine may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +45,11 @@ impl Sse {
     /// Comes back with the last id, as a browser does.
     pub(crate) async fn resume(server: &Server, path: &str, last_id: Option<i64>) -> Self {
         let headers: Vec<_> = last_id.map(|id| ("last-event-id", id.to_string())).into_iter().collect();
-        let response = server.open(path, &headers).await;
+        Self::open_with(server, path, &headers).await
+    }
+
+    pub(crate) async fn open_with(server: &Server, path: &str, headers: &[(&'static str, String)]) -> Self {
+        let response = server.open(path, headers).await;
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
@@ -120,15 +124,18 @@ pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn open(server: &Server, path: &str) -> Self {
-        let request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
-        let (socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+        Self::open_with(server, path, TOKEN).await
+    }
+
+    pub(crate) async fn open_with(server: &Server, path: &str, token: &str) -> Self {
+        let (socket, answer) = tokio_tungstenite::connect_async(upgrade(server, path, token)).await.unwrap();
         assert_eq!(answer.status(), 101);
         Self(socket)
     }
 
     /// Why a connection is refused.
     pub(crate) async fn refused(server: &Server, path: &str) -> u16 {
-        match tokio_tungstenite::connect_async(format!("ws://{}{path}", server.addr)).await {
+        match tokio_tungstenite::connect_async(upgrade(server, path, TOKEN)).await {
             Err(tungstenite::Error::Http(answer)) => answer.status().as_u16(),
             other => panic!("{other:?}"),
         }
@@ -168,7 +175,13 @@ impl Socket {
     }
 }
 
+fn upgrade(server: &Server, path: &str, token: &str) -> tungstenite::handshake::client::Request {
+    let mut request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
 /// A request for a feed as it goes over the wire.
 pub(crate) fn request(path: &str, headers: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n")
 }

@@ -41,3 +41,12 @@ impl Unused {
         self.0.local_addr().unwrap()
     }
 }
+
+/// Says that a test did not run, and what it wants. Past the harness, which keeps what a test that
+/// passes prints to itself. With `NO_SKIP` in the environment, the test fails.
+pub(crate) fn skip(wanted: &str) {
+    use std::io::Write as _;
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(std::env::var_os("NO_SKIP").is_none(), "{name} wants {wanted}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: it wants {wanted}");
+}
