@@ -273,7 +273,8 @@ async fn serve(
     if req.extensions().get::<WasHead>().is_some() {
         return Ok(sse::head().finish());
     }
-    let listener = Listener::open(ctx.clone(), selection, start).await?;
     let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let transport = if is_upgrade { "websocket" } else { "sse" };
+    let listener = Listener::open(ctx.clone(), transport, selection, start).await?;
     if is_upgrade { websocket::accept(req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
 }

@@ -47,6 +47,19 @@ pub enum Feed {
     Chat,
 }
 
+impl Feed {
+    /// As in its path.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Alerts => "alerts",
+            Self::State => "state",
+            Self::Chat => "chat",
+        }
+    }
+}
+
 /// What somebody wants to read.
 #[derive(Clone, Debug)]
 pub struct Selection {

@@ -4,7 +4,9 @@ use serde_json::json;
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
+use tokio::time::{Instant, sleep};
 
+use crate::support::feeds::{PATIENCE, Sse};
 use crate::support::messages::{at, follow, subscription, text};
 use crate::support::server::Server;
 
@@ -95,4 +97,23 @@ async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("showtime_database_up 0\n"), "{}", answer.text);
     assert!(!answer.text.contains("showtime_subscriptions{"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_readers_of_live_feeds_are_counted_while_they_read() {
+    let server = Server::start().await;
+    let mut events = Sse::open(&server, "/live/events").await;
+    let alerts = Sse::open(&server, "/live/alerts").await;
+    let of = |feed: &str| format!(r#"showtime_live_readers{{feed="{feed}",transport="sse"}}"#);
+    assert_eq!(value(&server, &of("events")).await, 1.0);
+    assert_eq!(value(&server, &of("alerts")).await, 1.0);
+    drop(alerts);
+    let deadline = Instant::now() + PATIENCE;
+    while value(&server, &of("alerts")).await > 0.0 {
+        assert!(Instant::now() < deadline, "the reader that has gone is still counted");
+        sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(value(&server, &of("events")).await, 1.0);
+    server.deliver(&follow("1", at(0))).await;
+    assert_eq!(events.take(1).await[0].event, "event");
 }

@@ -10,6 +10,7 @@ use crate::api::Context;
 use crate::api::channels::Channel;
 use crate::api::events::Event;
 use crate::api::problem::Error;
+use crate::metrics::Reading;
 use crate::outputs::entry::Entry;
 use crate::outputs::frame::Frame;
 use crate::outputs::reader::{End, Feed, Reader, Selection, Start};
@@ -24,10 +25,16 @@ pub(super) struct Listener {
     opening: VecDeque<Arc<Frame>>,
     /// What is being made ready.
     current: Option<Arc<Entry>>,
+    _reading: Reading,
 }
 
 impl Listener {
-    pub(super) async fn open(ctx: Data<Context>, selection: Selection, start: Start) -> Result<Self, Error> {
+    pub(super) async fn open(
+        ctx: Data<Context>,
+        transport: &'static str,
+        selection: Selection,
+        start: Start,
+    ) -> Result<Self, Error> {
         let (feed, channels) = (selection.feed, selection.channels.clone());
         let (mut reader, resync) = Reader::open(ctx.hub.clone(), selection, start).await?;
         let mut opening = VecDeque::new();
@@ -41,7 +48,8 @@ impl Listener {
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
         let opening = opening.into_iter().map(Arc::new).collect();
-        Ok(Self { ctx, reader, feed, opening, current: None })
+        let reading = ctx.metrics.reader(feed.name(), transport);
+        Ok(Self { ctx, reader, feed, opening, current: None, _reading: reading })
     }
 
     /// The id to come back with who has seen all so far.

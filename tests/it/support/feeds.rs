@@ -7,11 +7,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::server::Server;
+use super::server::{Server, TOKEN};
 
 /// What a slow machine may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,15 +121,20 @@ pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn open(server: &Server, path: &str) -> Self {
-        let request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
-        let (socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let (socket, answer) = tokio_tungstenite::connect_async(Self::request(server, path)).await.unwrap();
         assert_eq!(answer.status(), 101);
         Self(socket)
     }
 
+    fn request(server: &Server, path: &str) -> Request {
+        let mut request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+        request
+    }
+
     /// Why a connection is refused.
     pub(crate) async fn refused(server: &Server, path: &str) -> u16 {
-        match tokio_tungstenite::connect_async(format!("ws://{}{path}", server.addr)).await {
+        match tokio_tungstenite::connect_async(Self::request(server, path)).await {
             Err(tungstenite::Error::Http(answer)) => answer.status().as_u16(),
             other => panic!("{other:?}"),
         }
@@ -170,5 +176,5 @@ impl Socket {
 
 /// A request for a feed as it goes over the wire.
 pub(crate) fn request(path: &str, headers: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n")
 }
