@@ -164,14 +164,14 @@ async fn latency(server: &Server, seconds: u32) {
         .filter_map(|(number, at)| Some(all_saw(number)?.saturating_duration_since(*at).as_secs_f64() * 1_000.0))
         .collect();
     took_ms.sort_by(f64::total_cmp);
-    let at = |share: usize| took_ms.get((took_ms.len() * share / 100).min(took_ms.len() - 1)).copied();
+    let at = |share: usize| took_ms.get(took_ms.len() * share / 100).copied().unwrap_or(f64::NAN);
     println!(
         "{} messages in {took:.1?}, {} acknowledged, {} seen by all {READERS} readers",
         seconds * RATE,
         times.acknowledged.len(),
         took_ms.len()
     );
-    println!("from acknowledgement to the last reader: p50 {:.2?} ms, p99 {:.2?} ms", at(50), at(99));
+    println!("from acknowledgement to the last reader: p50 {:.2} ms, p99 {:.2} ms", at(50), at(99));
 }
 
 async fn memory(server: &Server, readers: u64) {

@@ -178,7 +178,7 @@ async fn readers_start_again_when_the_log_is_emptied() {
 async fn overwhelm(server: &Server) {
     let mut quick = Sse::open(server, "/live/alerts").await;
     for _ in 0..10 {
-        append(server, 5, 900_000).await;
+        append(server, 420, 10_000).await;
         deliver(server, 1).await;
         assert_eq!(quick.next().await.unwrap().event, "alert", "another reader is not held up");
     }
