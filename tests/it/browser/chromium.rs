@@ -1,4 +1,4 @@
-//! Drives Debian's Chromium by its chromedriver, in W3C's WebDriver protocol: a handful of JSON
+//! Drives Debian's Chromium by its chromedriver, in the W3C's protocol for that: a handful of JSON
 //! requests. (The crates for it change how the program under test serializes, or are under licences
 //! that `deny.toml` does not know.)
 
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{PATIENCE, skip};
 
-/// Keys, as WebDriver names them.
+/// Keys, as that protocol names them.
 pub(super) const TAB: &str = "\u{e004}";
 pub(super) const ENTER: &str = "\u{e007}";
 
