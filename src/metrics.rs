@@ -126,6 +126,16 @@ impl Default for Metrics {
     }
 }
 
+/// Somebody reads a live feed, as long as this is there.
+#[derive(Debug)]
+pub struct Reading(Gauge);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     /// Counts a request to `/callback`, by the type that it names, and measures it if it was
     /// acknowledged.
@@ -142,11 +152,13 @@ impl Metrics {
         self.lag.observe(lag.as_seconds_f64().max(0.0));
     }
 
-    /// The gauge of a live feed's readers (`feed`: `events`, `alerts`, …; `transport`: `sse` or
-    /// `websocket`), for whoever counts them to keep.
+    /// Counts a reader of a live feed (`feed`: `events`, `alerts`, …; `transport`: `sse` or
+    /// `websocket`) until what is returned is dropped.
     #[must_use]
-    pub fn readers(&self, feed: &'static str, transport: &'static str) -> Gauge {
-        self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)])
+    pub fn reader(&self, feed: &'static str, transport: &'static str) -> Reading {
+        let gauge = self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)]);
+        gauge.inc();
+        Reading(gauge)
     }
 
     /// All of it, in the format of [`CONTENT_TYPE`].

@@ -35,8 +35,7 @@ const STATE_KINDS: [&str; 8] = [
 ];
 
 /// The feeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
     /// Everything as it came.
     Events,
@@ -46,6 +45,19 @@ pub enum Feed {
     State,
     /// What is said in chat.
     Chat,
+}
+
+impl Feed {
+    /// As in its path.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Alerts => "alerts",
+            Self::State => "state",
+            Self::Chat => "chat",
+        }
+    }
 }
 
 /// What somebody wants to read.

@@ -4,11 +4,11 @@ use serde_json::json;
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
+use tokio::time::{Instant, sleep};
 
-use crate::support::feeds::{Socket, Sse};
+use crate::support::feeds::{PATIENCE, Sse};
 use crate::support::messages::{at, follow, subscription, text};
 use crate::support::server::Server;
-use crate::support::until;
 
 /// The value of a series, 0 if there is none.
 async fn value(server: &Server, series: &str) -> f64 {
@@ -90,25 +90,6 @@ async fn what_the_server_is_and_has_is_told() {
 }
 
 #[tokio::test]
-async fn readers_of_live_feeds_are_counted_until_they_go() {
-    let server = Server::start().await;
-    let count = async |transport: &str| {
-        let text = server.get("/metrics").await.text;
-        let line = format!(r#"showtime_live_readers{{feed="alerts",transport="{transport}"}} "#);
-        text.lines().find_map(|it| it.strip_prefix(&line)).map(str::to_owned)
-    };
-    let (first, second) = (Sse::open(&server, "/live/alerts").await, Sse::open(&server, "/live/alerts").await);
-    let socket = Socket::open(&server, "/live/alerts").await;
-    assert_eq!((count("sse").await.as_deref(), count("websocket").await.as_deref()), (Some("2"), Some("1")));
-    drop((first, socket));
-    until("they are gone", async || {
-        (count("sse").await.as_deref(), count("websocket").await.as_deref()) == (Some("1"), Some("0"))
-    })
-    .await;
-    drop(second);
-}
-
-#[tokio::test]
 async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
     let server = Server::start().await;
     server.sql("drop table wanted_subscription").await;
@@ -116,4 +97,23 @@ async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("showtime_database_up 0\n"), "{}", answer.text);
     assert!(!answer.text.contains("showtime_subscriptions{"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_readers_of_live_feeds_are_counted_while_they_read() {
+    let server = Server::start().await;
+    let mut events = Sse::open(&server, "/live/events").await;
+    let alerts = Sse::open(&server, "/live/alerts").await;
+    let of = |feed: &str| format!(r#"showtime_live_readers{{feed="{feed}",transport="sse"}}"#);
+    assert_eq!(value(&server, &of("events")).await, 1.0);
+    assert_eq!(value(&server, &of("alerts")).await, 1.0);
+    drop(alerts);
+    let deadline = Instant::now() + PATIENCE;
+    while value(&server, &of("alerts")).await > 0.0 {
+        assert!(Instant::now() < deadline, "the reader that has gone is still counted");
+        sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(value(&server, &of("events")).await, 1.0);
+    server.deliver(&follow("1", at(0))).await;
+    assert_eq!(events.take(1).await[0].event, "event");
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use prometheus_client::metrics::gauge::Gauge;
 
 use super::Snapshot;
 use crate::api::Context;
@@ -12,6 +11,7 @@ use crate::api::channels::Channel;
 use crate::api::events::Event;
 use crate::api::problem::Error;
 use crate::control::access::Grant;
+use crate::metrics::Reading;
 use crate::outputs::entry::Entry;
 use crate::outputs::frame::Frame;
 use crate::outputs::reader::{End, Feed, Reader, Selection, Start};
@@ -24,27 +24,11 @@ pub(super) struct Listener {
     grant: Grant,
     reader: Reader,
     feed: Feed,
-    _counted: Counted,
     /// What comes before anything else.
     opening: VecDeque<Arc<Frame>>,
     /// What is being made ready.
     current: Option<Arc<Entry>>,
-}
-
-/// One of those that the metrics tell of, until it goes.
-struct Counted(Gauge);
-
-impl Counted {
-    fn new(gauge: Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+    _reading: Reading,
 }
 
 impl Listener {
@@ -69,8 +53,8 @@ impl Listener {
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
         let opening = opening.into_iter().map(Arc::new).collect();
-        let counted = Counted::new(ctx.metrics.readers(feed.into(), transport));
-        Ok(Self { ctx, grant, reader, feed, _counted: counted, opening, current: None })
+        let reading = ctx.metrics.reader(feed.name(), transport);
+        Ok(Self { ctx, grant, reader, feed, opening, current: None, _reading: reading })
     }
 
     /// Whether the token that it came with is still good.

@@ -1,19 +1,26 @@
-//! Drives Debian's Chromium by its chromedriver.
+//! Drives Debian's Chromium by its chromedriver, in the W3C's protocol for that: a handful of JSON
+//! requests. (The crates for it change how the program under test serializes, or are under licences
+//! that `deny.toml` does not know.)
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Stdio;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::FutureExt as _;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities as _, DesiredCapabilities, TypingData, WebDriver};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::PATIENCE;
 use crate::support::skip;
+
+/// Keys, as that protocol names them.
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
 
 /// As root, in a container, without a screen, and without calls home.
 const ARGUMENTS: [&str; 9] = [
@@ -30,7 +37,9 @@ const ARGUMENTS: [&str; 9] = [
 
 /// A page in a browser of its own, with a new profile.
 pub(super) struct Page {
-    driver: WebDriver,
+    client: Client,
+    /// The session's address at chromedriver.
+    session: String,
 }
 
 /// Runs a test in a browser, and ends the browser, whatever comes of the test.
@@ -40,13 +49,12 @@ pub(super) async fn in_chromium(test: impl AsyncFnOnce(&Page)) {
     };
     let profile = tempfile::tempdir().unwrap();
     let (mut process, address) = start(&chromedriver).await;
-    let page = Page { driver: WebDriver::new(address, capabilities(&chromium, &profile)).await.unwrap() };
+    let page = Page::new(&address, &chromium, profile.path()).await;
     let outcome = AssertUnwindSafe(test(&page)).catch_unwind().await;
-    let quit = page.driver.quit().await;
+    page.ask(Method::DELETE, "", None).await;
     process.kill().await.unwrap();
-    match outcome {
-        Ok(()) => quit.unwrap(),
-        Err(panic) => std::panic::resume_unwind(panic),
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -75,32 +83,50 @@ async fn start(chromedriver: &str) -> (Child, String) {
     (process, format!("http://127.0.0.1:{port}"))
 }
 
-fn capabilities(chromium: &str, profile: &TempDir) -> ChromeCapabilities {
-    let mut capabilities = DesiredCapabilities::chrome();
-    capabilities.set_binary(chromium).unwrap();
-    for argument in ARGUMENTS {
-        capabilities.add_arg(argument).unwrap();
-    }
-    capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
-    capabilities
-}
-
 impl Page {
+    async fn new(chromedriver: &str, chromium: &str, profile: &Path) -> Self {
+        let profile = format!("--user-data-dir={}", profile.display());
+        let arguments: Vec<_> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
+        let patience = PATIENCE.as_millis();
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "binary": chromium, "args": arguments },
+            "timeouts": { "script": patience, "pageLoad": patience },
+        });
+        let client = Client::builder().timeout(PATIENCE * 2).build().unwrap();
+        let mut page = Self { client, session: format!("{chromedriver}/session") };
+        let session = page.post("", json!({ "capabilities": { "alwaysMatch": wanted } })).await;
+        page.session = format!("{}/{}", page.session, session["sessionId"].as_str().unwrap());
+        page
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    /// What chromedriver answers. Fails the test if that is an error.
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let request = self.client.request(method, format!("{}{path}", self.session));
+        let request = body.iter().fold(request, |request, body| request.json(body));
+        let answer = request.send().await.expect("chromedriver answers");
+        let (status, mut answer) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{path} {}: {}", body.unwrap_or_default(), answer["value"]["message"]);
+        answer["value"].take()
+    }
+
     pub(super) async fn open(&self, url: &str) {
         // From elsewhere: another fragment alone would not load the page anew.
-        self.driver.goto("about:blank").await.unwrap();
-        self.driver.goto(url).await.unwrap();
+        self.post("/url", json!({ "url": "about:blank" })).await;
+        self.post("/url", json!({ "url": url })).await;
     }
 
     pub(super) async fn reload(&self) {
-        self.driver.refresh().await.unwrap();
+        self.post("/refresh", json!({})).await;
     }
 
     /// What a JavaScript expression is on the page.
     pub(super) async fn eval(&self, expression: &str) -> Value {
-        let script = format!("return ({expression})");
-        let result = self.driver.execute(script, vec![]).await;
-        result.unwrap_or_else(|error| panic!("{expression}: {error}")).json().clone()
+        self.post("/execute/sync", json!({ "script": format!("return ({expression})"), "args": [] })).await
     }
 
     /// Waits until an expression is neither `null`, `false`, `0` nor empty, and returns it.
@@ -125,8 +151,10 @@ impl Page {
     }
 
     /// Presses keys, which go where the focus is.
-    pub(super) async fn press(&self, keys: impl Into<TypingData>) {
-        self.driver.action_chain().send_keys(keys).perform().await.unwrap();
+    pub(super) async fn press(&self, keys: &str) {
+        let stroke = |key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let strokes: Vec<_> = keys.chars().flat_map(stroke).collect();
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] })).await;
     }
 
     /// Runs a script in each page that is opened from now on, before its own.
@@ -156,10 +184,11 @@ impl Page {
     }
 
     pub(super) async fn screenshot(&self) -> Vec<u8> {
-        self.driver.screenshot_as_png().await.unwrap()
+        let picture = self.ask(Method::GET, "/screenshot", None).await;
+        BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()
     }
 
     async fn command(&self, method: &str, parameters: Value) {
-        self.driver.cdp().send_raw(method, parameters).await.unwrap_or_else(|error| panic!("{method}: {error}"));
+        self.post("/goog/cdp/execute", json!({ "cmd": method, "params": parameters })).await;
     }
 }

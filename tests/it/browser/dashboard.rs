@@ -1,9 +1,8 @@
 //! The dashboard.
 
 use serde_json::json;
-use thirtyfour::Key;
 
-use super::chromium::{Page, in_chromium};
+use super::chromium::{ENTER, Page, TAB, in_chromium};
 use crate::support::messages::{at, cheer, follow, notification, offline, online};
 use crate::support::server::{Server, TOKEN};
 
@@ -37,7 +36,7 @@ impl Page {
             if self.eval(&format!("document.activeElement.matches({selector:?})")).await == true {
                 return;
             }
-            self.press(Key::Tab).await;
+            self.press(TAB).await;
         }
         panic!("Tab never gets to {selector}");
     }
@@ -154,19 +153,19 @@ async fn it_can_be_used_with_the_keyboard_alone() {
         page.open(&server.url("/")).await;
         page.until("document.activeElement.id === 'token'").await;
         page.press("nonsense").await;
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until(&format!("{}.length > 10", text("#token-problem"))).await;
         page.eval("document.getElementById('token').select()").await;
         page.press(TOKEN).await;
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until(&text(CHANNEL)).await;
 
         page.eval("document.body.focus(), document.querySelector('.skip').focus()").await;
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until("document.activeElement.id === 'main'").await;
         page.tab_to(&format!("{CHANNEL} [name=title]")).await;
         page.press("Tape 14").await;
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until(&format!("{}.includes('Tape 14')", text(&format!("{CHANNEL} .segment")))).await;
         page.tab_to("[data-test=\"channel.raid\"]").await;
         page.press(" ").await;
@@ -175,12 +174,12 @@ async fn it_can_be_used_with_the_keyboard_alone() {
         page.press(" ").await;
         page.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'").await;
         page.tab_to(".event[data-type=\"channel.raid\"] summary").await;
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until(&format!("{}.includes('viewers')", text(".event[data-type=\"channel.raid\"] pre"))).await;
         page.tab_to(".event[data-type=\"channel.raid\"] .replay").await;
         let outline = "getComputedStyle(document.activeElement).outlineStyle";
         assert_eq!(page.eval(outline).await, "solid", "one sees where the focus is");
-        page.press(Key::Enter).await;
+        page.press(ENTER).await;
         page.until(&format!("{}.includes('Replayed')", text("#toast"))).await;
     })
     .await;

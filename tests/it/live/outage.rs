@@ -4,7 +4,7 @@ use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
-use crate::support::server::Server;
+use crate::support::server::{Server, allow};
 
 /// Delivers a message until it is taken.
 async fn deliver(server: &Server, user: i64) {
@@ -40,6 +40,7 @@ async fn readers_stay_through_an_outage_and_miss_nothing() {
 #[tokio::test]
 async fn who_has_to_wait_for_the_database_hears_so() {
     let database = fresh_database().await;
+    allow(&database).await;
     let proxy = Proxy::start(&database).await;
     proxy.cut();
     let server = Server::on(proxy.options(&database)).await;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -175,7 +176,7 @@ impl Socket {
     }
 }
 
-fn upgrade(server: &Server, path: &str, token: &str) -> tungstenite::handshake::client::Request {
+fn upgrade(server: &Server, path: &str, token: &str) -> Request {
     let mut request = format!("ws://{}{path}", server.addr).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request

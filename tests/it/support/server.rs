@@ -77,7 +77,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
 }
 
 /// Makes [`TOKEN`] a token of this database, with every right; unless it is away, or not migrated.
-async fn allow(database: &PgConnectOptions) {
+pub(crate) async fn allow(database: &PgConnectOptions) {
     let Ok(mut connection) = PgConnection::connect_with(database).await else { return };
     let statement = "insert into access_token (name, scope, hash, created_at) values ('tests', 'admin', $1, now())
         on conflict (name) do nothing";
