@@ -49,6 +49,12 @@ pub enum ProbeError {
     /// Somebody else answers, or under another path.
     #[error("404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback")]
     NotFound,
+    /// The proxy guards what is behind it, or another path of ours was given.
+    #[error(
+        "401: what answers there wants a password or a token, so it is not showtime's /callback; the proxy must pass on \
+         to that, and ask Twitch for nothing"
+    )]
+    Guarded,
     /// Ours takes the message when it comes directly.
     #[error(
         "body changed on the way: the server takes the message directly, but not through the public address; the \
@@ -149,7 +155,8 @@ fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> 
     match status.as_u16() {
         200 if body == challenge.as_bytes() => Ok(()),
         200 => Err(ProbeError::AnswerChanged),
-        status @ 300..400 => Err(ProbeError::Redirect { status, to: location }),
+        status @ 300..=399 => Err(ProbeError::Redirect { status, to: location }),
+        401 => Err(ProbeError::Guarded),
         404 => Err(ProbeError::NotFound),
         403 if body.windows(13).any(|window| window == b"stale-message") => Err(ProbeError::Stale),
         403 => Err(ProbeError::SecretDiffers),

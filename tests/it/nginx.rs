@@ -41,8 +41,8 @@ impl Nginx {
             .concat();
         // A worker of its own would be another user, if we are root, who may not see the directory.
         let config = format!(
-            "daemon off; master_process off; pid {}; error_log stderr; events {{}}\n\
-             http {{ access_log off; {temporary} server {{ listen {addr};\n{locations} }} }}",
+            "daemon off; master_process off; pid {}; error_log stderr crit; events {{}}\n\
+             http {{ access_log off; server_tokens off; {temporary} server {{ listen {addr};\n{locations} }} }}",
             dir.path().join("pid").display()
         );
         let path = dir.path().join("nginx.conf");

@@ -49,7 +49,9 @@ async fn an_answer_that_is_not_the_challenge_is_told_by_its_kind() {
     let mut scene = Scene::new().await;
     let server = scene.serve().await;
     let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
-    assert_eq!(said(&mut scene, &server.url("/somewhere")).await, not_found);
+    let guarded = "401: what answers there wants a password or a token, so it is not showtime's /callback; the proxy must \
+        pass on to that, and ask Twitch for nothing";
+    assert_eq!(said(&mut scene, &server.url("/somewhere")).await, guarded);
     for (answer, text) in [
         (
             (|| Answer::redirect("https://www.example.org/callback")) as fn() -> Answer,
@@ -59,7 +61,8 @@ async fn an_answer_that_is_not_the_challenge_is_told_by_its_kind() {
         (|| Answer::status(404), not_found),
         (|| Answer::status(502), "the proxy answers 502: it can't reach showtime behind it"),
         (|| Answer::status(504), "the proxy answers 504: it can't reach showtime behind it"),
-        (|| Answer::status(401), "other: the callback answers 401 instead of 200 with the challenge"),
+        (|| Answer::status(401), guarded),
+        (|| Answer::status(500), "other: the callback answers 500 instead of 200 with the challenge"),
         (
             || Answer::new(200, "text/html", "<h1>It works!</h1>"),
             "answer changed: it is 200, but not the challenge; another program answers, or a proxy changes answers",
