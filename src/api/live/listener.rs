@@ -59,7 +59,7 @@ impl Listener {
 
     /// Whether the token that it came with is still good.
     pub(super) async fn is_welcome(&self) -> bool {
-        self.ctx.access.still_holds(&self.grant).await
+        Box::pin(self.ctx.access.still_holds(&self.grant)).await // as with `channel`
     }
 
     /// The id to come back with who has seen all so far.
@@ -81,7 +81,8 @@ impl Listener {
                 Feed::Events => Some(entry.event(|| Frame::new(entry.id(), "event", &Event::from(&*entry)))),
                 Feed::Alerts => entry.alert().map(|(_, frame)| frame.clone()),
                 Feed::Chat => entry.chat().cloned(),
-                Feed::State => self.channel(&entry).await?,
+                // In a box of its own: every reader would have room for a query at all times.
+                Feed::State => Box::pin(self.channel(&entry)).await?,
             };
             self.current = None;
             if let Some(frame) = frame {
