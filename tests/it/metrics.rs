@@ -4,11 +4,11 @@ use serde_json::json;
 use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
-use tokio::time::{Instant, sleep};
 
-use crate::support::feeds::{PATIENCE, Sse};
+use crate::support::feeds::Sse;
 use crate::support::messages::{at, follow, subscription, text};
 use crate::support::server::Server;
+use crate::support::until;
 
 /// The value of a series, 0 if there is none.
 async fn value(server: &Server, series: &str) -> f64 {
@@ -108,11 +108,7 @@ async fn the_readers_of_live_feeds_are_counted_while_they_read() {
     assert_eq!(value(&server, &of("events")).await, 1.0);
     assert_eq!(value(&server, &of("alerts")).await, 1.0);
     drop(alerts);
-    let deadline = Instant::now() + PATIENCE;
-    while value(&server, &of("alerts")).await > 0.0 {
-        assert!(Instant::now() < deadline, "the reader that has gone is still counted");
-        sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("the reader that has gone is not counted", async || value(&server, &of("alerts")).await == 0.0).await;
     assert_eq!(value(&server, &of("events")).await, 1.0);
     server.deliver(&follow("1", at(0))).await;
     assert_eq!(events.take(1).await[0].event, "event");

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use showtime::mock::notification::{Outgoing, Stamp};
-use showtime::store::log::{REPLAY_CHANNEL, REVOCATION_CHANNEL};
+use showtime::store::log::REPLAY_CHANNEL;
+use showtime::store::wanted::RECONCILE_CHANNEL;
 use sqlx::Connection as _;
 use sqlx::postgres::PgListener;
 
@@ -100,7 +101,7 @@ async fn only_true_is_true() {
 async fn a_revocation_that_is_a_test_wakes_nobody() {
     let server = Server::start().await;
     let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
-    listener.listen(REVOCATION_CHANNEL).await.unwrap();
+    listener.listen(RECONCILE_CHANNEL).await.unwrap();
     let event = with_person("broadcaster_user_", CHANNEL, json!({}));
     let revoked = subscription("stream.online", &event).with_status("user_removed");
     let genuine = Outgoing::revocation(Stamp::new(text(at(0))), &revoked);
@@ -112,7 +113,7 @@ async fn a_revocation_that_is_a_test_wakes_nobody() {
     let told = async |listener: &mut PgListener| tokio::time::timeout(Duration::from_secs(30), listener.recv()).await;
     told(&mut listener).await.unwrap().unwrap();
     // Whatever was told is told in order: had the test woken anybody, this would come second.
-    sqlx::query("select pg_notify($1, 'the end')").bind(REVOCATION_CHANNEL).execute(&server.pool).await.unwrap();
+    sqlx::query("select pg_notify($1, 'the end')").bind(RECONCILE_CHANNEL).execute(&server.pool).await.unwrap();
     assert_eq!(told(&mut listener).await.unwrap().unwrap().payload(), "the end");
 }
 

@@ -15,8 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PATIENCE;
-use crate::support::skip;
+use crate::support::{PATIENCE, skip};
 
 /// Keys, as that protocol names them.
 pub(super) const TAB: &str = "\u{e004}";

@@ -14,8 +14,9 @@ use showtime::twitch::oauth::OAuth;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
-use super::{INIT, PATIENCE, Scene, free_port};
+use super::{INIT, Scene, free_port};
 use crate::process::{SERVER, SIMULATE, Serving};
+use crate::support::PATIENCE;
 use crate::support::postgres::{dump, url};
 use crate::support::twitch::{credentials, impatience};
 

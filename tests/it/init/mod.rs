@@ -11,7 +11,6 @@ mod statuses;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
 
 use reqwest::Client as Browser;
 use secrecy::SecretString;
@@ -31,12 +30,9 @@ use crate::support::postgres::{fresh_database, url};
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::server::{SECRET, Server};
 use crate::support::twitch::{CHANNEL, Twitch, callback, redirect};
-use crate::support::until;
+use crate::support::{PATIENCE, until};
 
 pub(crate) const INIT: &str = env!("CARGO_BIN_EXE_init");
-
-/// For everything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What tokens are encrypted with.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

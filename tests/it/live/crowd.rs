@@ -5,7 +5,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::feeds::{PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::feeds::request;
 use crate::support::messages::{at, follow};
 use crate::support::server::Server;
 

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::feeds::{PATIENCE, Socket, Sse, request};
+use crate::support::PATIENCE;
+use crate::support::feeds::{Socket, Sse, request};
 use crate::support::messages::{at, follow};
 use crate::support::server::Server;
 

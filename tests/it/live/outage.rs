@@ -5,14 +5,12 @@ use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, allow};
+use crate::support::until;
 
 /// Delivers a message until it is taken.
 async fn deliver(server: &Server, user: i64) {
     let message = follow(&user.to_string(), at(user));
-    let deadline = tokio::time::Instant::now() + crate::support::feeds::PATIENCE;
-    while server.deliver(&message).await.status != 204 {
-        assert!(tokio::time::Instant::now() < deadline, "never taken");
-    }
+    until("it is taken", async || server.deliver(&message).await.status == 204).await;
 }
 
 #[tokio::test]
@@ -46,10 +44,7 @@ async fn who_has_to_wait_for_the_database_hears_so() {
     let server = Server::on(proxy.options(&database)).await;
     server.get("/live/events").await.problem(503, "unavailable");
     proxy.mend();
-    let deadline = tokio::time::Instant::now() + crate::support::feeds::PATIENCE;
-    while server.open("/live/events", &[]).await.status() != 200 {
-        assert!(tokio::time::Instant::now() < deadline, "never ready");
-    }
+    until("it is ready", async || server.open("/live/events", &[]).await.status() == 200).await;
     let mut sse = Sse::open(&server, "/live/events").await;
     deliver(&server, 1).await;
     assert_eq!(sse.next().await.unwrap().event, "event");

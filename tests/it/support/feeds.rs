@@ -1,7 +1,5 @@
 //! Readers of the live feeds.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -12,10 +10,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::PATIENCE;
 use super::server::{Server, TOKEN};
-
-/// What a slow machine may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An event as a reader gets it.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,7 +16,7 @@ use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
 
 /// For whatever a test waits for: a small machine that does much else is slow.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until it is so.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
