@@ -1,5 +1,6 @@
 //! Makes, lists and revokes the tokens that open the API.
 
+mod causes;
 mod database;
 
 use std::process::ExitCode;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     match start(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", causes::with_causes(&error));
             ExitCode::FAILURE
         }
     }
