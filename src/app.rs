@@ -28,7 +28,7 @@ use crate::outputs::tail::Tail;
 use crate::sources::helix::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::local::{self, Durability, LocalError, LocalPostgres};
-use crate::store::{is_outage, migrations};
+use crate::store::{is_outage, migrations, within};
 use crate::tasks::Tasks;
 use crate::twitch::app_token::AppTokens;
 use crate::twitch::helix::Helix;
@@ -367,9 +367,7 @@ async fn prepare_once(
     config: &Config,
     clock: &Clock,
 ) -> Result<Option<OwnToken>, AppError> {
-    let timed_out = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
-    let connecting = tokio::time::timeout(POOL_TIMEOUT, database.connect());
-    let mut connection = connecting.await.map_err(timed_out).flatten().map_err(AppError::Database)?;
+    let mut connection = within(POOL_TIMEOUT, database.connect()).await.map_err(AppError::Database)?;
     if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) if is_outage(&error) => AppError::Database(error),

@@ -13,7 +13,7 @@ use showtime::control::wanted;
 use showtime::store::local::{self, LocalError};
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
-use showtime::store::{migrations, tokens};
+use showtime::store::{migrations, tokens, wanted as wanted_subscriptions};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::helix::Helix;
@@ -127,7 +127,7 @@ impl Session {
 
     /// Lets the server look at Twitch's list at once.
     pub(crate) async fn announce(&self) -> Result<()> {
-        Ok(served_channels::announce(&mut *self.pool.acquire().await?).await?)
+        Ok(wanted_subscriptions::wake_reconcilers(&mut *self.pool.acquire().await?).await?)
     }
 
     /// Waits until the server shows that everything is enabled; false if it does not within

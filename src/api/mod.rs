@@ -43,6 +43,7 @@ use crate::outputs::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared}
 use crate::outputs::hub::Hub;
 use crate::outputs::reader::Resync;
 use crate::sources::webhook::Webhook;
+use crate::store::within;
 
 /// A client hears that the database is away rather than wait longer for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,10 +77,7 @@ impl Context {
     /// Runs a query on a connection of the pool, within [`READ_TIMEOUT`].
     async fn read<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T, Error> {
         let answer = async { query(&mut *self.pool.acquire().await?).await };
-        match tokio::time::timeout(READ_TIMEOUT, answer).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Error::Unavailable(None)),
-        }
+        Ok(within(READ_TIMEOUT, answer).await?)
     }
 }
 

@@ -152,7 +152,7 @@ impl From<Denial> for Error {
             Denial::Unknown => Self::TokenUnknown,
             Denial::TooMany(wait) => Self::TooManyFailures(wait),
             // The table may be missing, since migrations may.
-            Denial::Unavailable(error) => Self::Unavailable(error),
+            Denial::Unavailable(error) => Self::Unavailable(Some(error)),
             Denial::TwitchUnavailable(error) => {
                 let error = error.map_or_else(|| "no answer in time".to_owned(), |error| error.to_string());
                 tracing::warn!(error, "a token of Twitch's can't be checked");

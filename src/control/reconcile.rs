@@ -19,7 +19,6 @@ use url::Url;
 use super::attempt::{self, Known, MAX_BACKOFF, backoff};
 use super::subscribe::{self, PENDING, Wanted};
 use crate::clock::Clock;
-use crate::store::log::REVOCATION_CHANNEL;
 use crate::store::served_channels::{self, ServedChannel};
 use crate::store::wanted as store;
 use crate::twitch::catalogue::SubscriptionType;
@@ -135,7 +134,7 @@ impl Reconciler {
 
     async fn listen_once(&self, woken: &Notify) -> sqlx::Result<()> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(REVOCATION_CHANNEL).await?;
+        listener.listen(store::RECONCILE_CHANNEL).await?;
         loop {
             listener.try_recv().await?;
             woken.notify_one();

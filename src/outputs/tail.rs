@@ -11,6 +11,7 @@ use super::entry::Entry;
 use super::hub::Hub;
 use crate::store::log::{NOTIFY_CHANNEL, REPLAY_CHANNEL};
 use crate::store::read::live::{self, Interest};
+use crate::store::within;
 
 /// How long to wait for a notification before looking all the same.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -145,5 +146,5 @@ impl Tail {
 
 /// A connection on which nothing comes any more must not be waited for.
 async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    within(ANSWER_TIMEOUT, answer).await
 }

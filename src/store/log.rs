@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use super::wanted::wake_reconcilers;
 use crate::stream::{Fact, Stamp};
 use crate::twitch::eventsub::{Content, Message, MessageType};
 
@@ -17,10 +18,6 @@ pub const NOTIFY_CHANNEL: &str = "showtime_event";
 
 /// On this channel somebody tells the log id of an event that live readers are to see again.
 pub const REPLAY_CHANNEL: &str = "showtime_replay";
-
-/// On this channel an append tells that Twitch ended a subscription, and `init` that it has changed
-/// what there is.
-pub const REVOCATION_CHANNEL: &str = "showtime_revocation";
 
 /// Waits until no other transaction appends; released when this one ends.
 ///
@@ -77,7 +74,7 @@ pub async fn append<'a>(
     let new: HashSet<String> = appended.into_iter().map(|row| row.message_id).collect();
     let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
     if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
-        sqlx::query!("select pg_notify($1, '')", REVOCATION_CHANNEL).execute(conn).await?;
+        wake_reconcilers(conn).await?;
     }
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
 }

@@ -14,8 +14,21 @@ pub mod state;
 pub mod tokens;
 pub mod wanted;
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
+
+/// What the database answers, or that it did not within this time.
+///
+/// # Errors
+/// What it answers; an I/O error of kind `TimedOut`.
+pub async fn within<T>(limit: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(limit, answer).await.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())))
+}
 
 /// Whether an error says that the database can't be reached or can't answer now, so that trying
 /// again later makes sense. It makes none while a password, a role, a database or TLS is wrong.

@@ -3,8 +3,6 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::log::REVOCATION_CHANNEL;
-
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedChannel {
@@ -41,15 +39,6 @@ pub async fn put(conn: &mut PgConnection, channel: &ServedChannel, at: OffsetDat
     )
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-/// Lets the servers look at once whether all is as it should be.
-///
-/// # Errors
-/// If the database fails.
-pub async fn announce(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_notify($1, '')", REVOCATION_CHANNEL).execute(conn).await?;
     Ok(())
 }
 

@@ -6,8 +6,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::OffsetDateTime;
 
+use super::within;
+
 /// Held by the one server that compares and repairs. An arbitrary number, the same everywhere.
 const RECONCILER_LOCK: i64 = 0x5348_4f57_5245_434f;
+
+/// On this channel reconcilers are told that there may be something to do.
+pub const RECONCILE_CHANNEL: &str = "showtime_reconcile";
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,8 +53,16 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
         ("tcp_keepalives_interval", "5"),
         ("tcp_keepalives_count", "3"),
     ]);
-    let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(timed_out).flatten()
+    within(CONNECT_TIMEOUT, options.connect()).await
+}
+
+/// Lets the reconcilers look at once, when the transaction is committed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn wake_reconcilers(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_notify($1, '')", RECONCILE_CHANNEL).execute(db).await?;
+    Ok(())
 }
 
 /// Takes the lock until the connection is closed; false if another server has it.

@@ -25,7 +25,7 @@ pub use self::first::{NAME, OwnToken, find_or_make};
 pub use self::token::{TokenHash, check_name, generate};
 use crate::clock::Clock;
 pub use crate::store::access_tokens::Scope;
-use crate::store::{access_tokens, served_channels};
+use crate::store::{access_tokens, served_channels, within};
 use crate::twitch::oauth::{OAuth, OAuthError};
 
 /// How long a token counts after it was looked up, and so how long one that was revoked may still
@@ -74,7 +74,7 @@ pub enum Denial {
     TooMany(Duration),
     /// The database could not be asked.
     #[error("the token can't be looked up")]
-    Unavailable(#[source] Option<sqlx::Error>),
+    Unavailable(#[from] sqlx::Error),
     /// Twitch could not be asked.
     #[error("Twitch can't be asked about the token")]
     TwitchUnavailable(#[source] Option<OAuthError>),
@@ -223,10 +223,7 @@ impl Access {
 
     async fn query<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T, Denial> {
         let answer = async { query(&mut *self.pool.acquire().await?).await };
-        match timeout(LOOKUP_TIMEOUT, answer).await {
-            Ok(answer) => answer.map_err(|error| Denial::Unavailable(Some(error))),
-            Err(_) => Err(Denial::Unavailable(None)),
-        }
+        Ok(within(LOOKUP_TIMEOUT, answer).await?)
     }
 }
 

@@ -19,6 +19,7 @@ use super::data_dir::{self, DataDir};
 use super::error::LocalError;
 use super::lock::Lock;
 use super::run_as::RunAs;
+use crate::store::within;
 
 /// The database in the cluster, and its owner.
 pub(super) const NAME: &str = "showtime";
@@ -374,9 +375,7 @@ pub(super) fn connect_options(socket_dir: &Path) -> PgConnectOptions {
 
 /// Connects with a time limit.
 async fn connect(options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    within(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await
 }
 
 fn is_missing_database(error: &sqlx::Error) -> bool {
@@ -392,10 +391,7 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), LocalError> {
 pub(super) async fn administer(options: &PgConnectOptions, statements: &[&'static str]) -> Result<(), LocalError> {
     let mut connection = connect(options.clone().database("postgres")).await?;
     for statement in statements {
-        let executing = sqlx::raw_sql(*statement).execute(&mut connection);
-        timeout(STATEMENT_TIMEOUT, executing)
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))?;
+        within(STATEMENT_TIMEOUT, sqlx::raw_sql(*statement).execute(&mut connection)).await?;
     }
     let _ = timeout(CONNECT_TIMEOUT, connection.close()).await; // the server notices anyway
     Ok(())
