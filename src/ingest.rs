@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -190,8 +190,7 @@ impl Log {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let mut transaction = connection.begin().await?;
-        store::log::lock(&mut transaction).await?;
+        let mut transaction = store::log::begin(&mut connection).await?;
         let mut new = store::log::append(&mut transaction, messages, self.clock.now()).await?;
         let mut facts = Vec::with_capacity(new.len());
         let receipts = messages.iter().map(|message| match new.remove(message.id.as_str()) {

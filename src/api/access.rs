@@ -68,18 +68,20 @@ pub(super) async fn guard<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
-    match admit(&req).await {
+    let admitted = match need(req.method(), req.path()) {
+        Need::Nothing => Ok(()),
+        // In a box: a look into the database has a large future, which messages from Twitch need not carry along.
+        need => Box::pin(admit(&req, need)).await,
+    };
+    match admitted {
         Ok(()) => Ok(next.call(req).await?.map_into_left_body()),
         // Not as an error, which would pass by the headers that CORS adds.
         Err(error) => Ok(req.into_response(error.error_response()).map_into_right_body()),
     }
 }
 
-async fn admit(req: &ServiceRequest) -> Result<(), Error> {
-    let need = need(req.method(), req.path());
-    let Some(ctx) = req.app_data::<web::Data<Context>>().filter(|_| need != Need::Nothing) else {
-        return if need == Need::Nothing { Ok(()) } else { Err(Error::TokenMissing) };
-    };
+async fn admit(req: &ServiceRequest, need: Need) -> Result<(), Error> {
+    let ctx = req.app_data::<web::Data<Context>>().ok_or(Error::TokenMissing)?;
     let Some(token) = token(req.headers())? else {
         return if need == Need::Optional { Ok(()) } else { Err(Error::TokenMissing) };
     };

@@ -79,6 +79,13 @@ impl Ring {
         }
     }
 
+    /// Goes on behind this id, if that is further, without what lies before it: nobody reads.
+    pub(super) fn skip_to(&mut self, cursor: i64) {
+        if self.cursor.is_some_and(|known| known < cursor) {
+            *self = Self { first: self.end(), since: cursor, cursor: Some(cursor), is_over: self.is_over, ..Self::default() };
+        }
+    }
+
     /// Forgets everything, as the log has been emptied: whoever reads is cut off.
     pub(super) fn reset(&mut self) {
         *self = Self { first: self.end() + 1, is_over: self.is_over, ..Self::default() };
@@ -156,6 +163,18 @@ mod tests {
         ring.extend([Entry::from(logged(9, 0))]);
         let positions: Vec<_> = [0, 2, 4, 5, 8, 9].map(|cursor| ring.position_after(cursor).unwrap()).into();
         assert_eq!(positions, [0, 1, 1, 3, 3, 4]);
+    }
+
+    #[test]
+    fn what_was_passed_by_is_not_here() {
+        let mut ring = ring([1, 2, 3]);
+        ring.skip_to(3);
+        assert_eq!(ring.position_after(0), Some(0), "nothing lies between");
+        ring.skip_to(7);
+        assert_eq!((ring.end(), ring.cursor(), ring.bytes), (3, Some(7), 0));
+        assert_eq!((ring.position_after(6), ring.position_after(7)), (None, Some(3)));
+        ring.extend([Entry::from(logged(8, 0))]);
+        assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(8));
     }
 
     #[test]

@@ -68,36 +68,56 @@ impl Tail {
         if std::mem::take(is_away) {
             tracing::info!("the log is followed again");
         }
+        self.read_on(&mut listener).await?;
         loop {
-            self.read_on(&mut listener).await?;
-            match timeout(POLL_INTERVAL, listener.try_recv()).await {
+            let newest = match timeout(POLL_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => {
                     let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
-                    self.hear(&mut listener, notification).await?;
+                    self.hear(&mut listener, notification).await?
                 }
                 Err(_) => self.check(&mut listener).await?,
+            };
+            if !self.skip_to(newest) {
+                self.read_on(&mut listener).await?;
             }
         }
     }
 
-    /// That something was appended needs no answer but to read on, however often it was said.
-    async fn hear(&self, listener: &mut PgListener, heard: PgNotification) -> sqlx::Result<()> {
+    /// Returns the newest id that it heard of; what was appended needs no other answer than to read on, however
+    /// often it was said.
+    async fn hear(&self, listener: &mut PgListener, heard: PgNotification) -> sqlx::Result<i64> {
         let mut heard = vec![heard];
         heard.extend(std::iter::from_fn(|| listener.next_buffered()));
-        for replay in heard.iter().filter(|heard| heard.channel() == REPLAY_CHANNEL) {
-            if let Ok(id) = replay.payload().parse() {
-                self.replay(listener, id).await?;
+        let mut newest = 0;
+        for heard in heard {
+            let Ok(id) = heard.payload().parse() else { continue };
+            match heard.channel() == REPLAY_CHANNEL {
+                true => self.replay(listener, id).await?,
+                false => newest = newest.max(id),
             }
         }
-        Ok(())
+        Ok(newest)
     }
 
-    /// Finds the log's end at the start. Later: sees whether it is still where it was, or was emptied.
-    async fn check(&self, listener: &mut PgListener) -> sqlx::Result<()> {
+    /// Passes by what nobody reads: who comes later begins behind it, or has the database tell. False if somebody
+    /// reads; a new reader takes a place before looking at the ring, so none is missed.
+    fn skip_to(&self, newest: i64) -> bool {
+        self.hub.ring.send_if_modified(|ring| {
+            let is_unread = self.hub.readers() == 0;
+            if is_unread {
+                ring.skip_to(newest);
+            }
+            is_unread
+        })
+    }
+
+    /// Finds the log's end at the start. Later: sees whether it is still where it was, or was emptied. Returns the
+    /// newest id.
+    async fn check(&self, listener: &mut PgListener) -> sqlx::Result<i64> {
         let newest = answered(live::bounds(&mut *listener)).await?.newest.unwrap_or(0);
         let known = self.hub.ring.borrow().cursor();
         if known.is_some_and(|cursor| cursor <= newest) {
-            return Ok(());
+            return Ok(newest);
         }
         if known.is_some() {
             tracing::warn!("the log has been emptied; readers have to start again");
@@ -114,7 +134,7 @@ impl Tail {
             }
             ring.begin(recent.into_iter().map(Entry::from).collect(), since, newest);
         });
-        Ok(())
+        Ok(newest)
     }
 
     /// Takes over all that is new.

@@ -1,8 +1,9 @@
 //! The append-only log of messages.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
 use time::OffsetDateTime;
 
 use super::wanted::wake_reconcilers;
@@ -18,6 +19,15 @@ pub const NOTIFY_CHANNEL: &str = "showtime_event";
 
 /// On this channel somebody tells the log id of an event that live readers are to see again.
 pub const REPLAY_CHANNEL: &str = "showtime_replay";
+
+/// Begins a transaction in which no other one appends, in one round trip.
+///
+/// # Errors
+/// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
+pub async fn begin(conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
+    let statement = format!("begin; select pg_advisory_xact_lock({APPEND_LOCK})");
+    conn.begin_with(AssertSqlSafe(statement)).await
+}
 
 /// Waits until no other transaction appends; released when this one ends.
 ///
@@ -55,7 +65,7 @@ pub async fn append<'a>(
             on conflict (message_id) do nothing
             returning id, message_id
         )
-        select message_id, pg_notify($10, (max(id) over ())::text) from appended
+        select array_agg(message_id) as "message_ids!", pg_notify($10, max(id)::text) from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id.as_str()) as &[&str],
         &column(messages, |m| m.message_type.as_str()) as &[&str],
@@ -69,9 +79,9 @@ pub async fn append<'a>(
         NOTIFY_CHANNEL,
         &column(messages, |m| m.content.is_test),
     )
-    .fetch_all(&mut *conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    let new: HashSet<String> = appended.into_iter().map(|row| row.message_id).collect();
+    let new: HashSet<String> = appended.into_iter().flat_map(|row| row.message_ids).collect();
     let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
     if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
         wake_reconcilers(conn).await?;
@@ -94,7 +104,7 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn facts_after(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<(Vec<Fact>, Option<i64>)> {
+pub async fn facts_after(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<(Vec<Fact<'static>>, Option<i64>)> {
     let rows = sqlx::query!(
         r#"
         select id, message_id, occurred_at, payload::text as "payload!"
@@ -111,7 +121,7 @@ pub async fn facts_after(conn: &mut PgConnection, after: i64, limit: i64) -> sql
         .map(|row| {
             let content = Content::read(&row.message_id, &row.payload)
                 .map_err(|error| sqlx::Error::Decode(format!("event {}: {error}", row.id).into()))?;
-            Ok(Fact { stamp: Stamp { at: row.occurred_at, by: row.message_id }, content })
+            Ok(Fact { stamp: Stamp { at: row.occurred_at, by: row.message_id }, content: Cow::Owned(content) })
         })
         .collect::<sqlx::Result<_>>()?;
     Ok((facts, last))

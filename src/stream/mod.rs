@@ -10,6 +10,7 @@ mod broadcast;
 mod merge;
 mod segment;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
@@ -24,16 +25,16 @@ use crate::twitch::eventsub::{self, Content, Message};
 
 /// A kept message, as far as it can change state.
 #[derive(Clone, Debug)]
-pub struct Fact {
+pub struct Fact<'a> {
     /// When Twitch sent it, and which message it was.
     pub stamp: Stamp,
     /// What it says.
-    pub content: Content,
+    pub content: Cow<'a, Content>,
 }
 
-impl From<&Message> for Fact {
-    fn from(message: &Message) -> Self {
-        Self { stamp: Stamp { at: message.at, by: message.id.clone() }, content: message.content.clone() }
+impl<'a> From<&'a Message> for Fact<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self { stamp: Stamp { at: message.at, by: message.id.clone() }, content: Cow::Borrowed(&message.content) }
     }
 }
 
@@ -173,14 +174,14 @@ pub struct Subscription {
 impl State {
     /// The state that these messages alone add up to, nothing derived yet. Its keys are what the
     /// messages touch.
-    pub fn of<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
+    pub fn of<'a>(facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Self {
         let mut state = Self::default();
         state.extend(facts);
         state
     }
 
     /// Applies messages, each of which must be new, in any order.
-    pub fn extend<'a>(&mut self, facts: impl IntoIterator<Item = &'a Fact>) {
+    pub fn extend<'a>(&mut self, facts: impl IntoIterator<Item = &'a Fact<'a>>) {
         for fact in facts {
             self.apply(fact);
         }
@@ -194,7 +195,7 @@ impl State {
         self.derive_segments();
     }
 
-    fn apply(&mut self, fact: &Fact) {
+    fn apply(&mut self, fact: &Fact<'_>) {
         if fact.content.is_test {
             return;
         }
@@ -290,7 +291,7 @@ impl State {
 
     /// If both channels are subscribed to, the raid is told twice, once from each side: it counts
     /// where it arrived.
-    fn raid(&mut self, fact: &Fact, raid: &event::Raid) {
+    fn raid(&mut self, fact: &Fact<'_>, raid: &event::Raid) {
         let (stamp, from, to) = (&fact.stamp, &raid.from, &raid.to);
         self.name(stamp, &from.id, &from.login, &from.display_name);
         self.name(stamp, &to.id, &to.login, &to.display_name);

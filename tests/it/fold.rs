@@ -1,6 +1,7 @@
 //! The fold against a naive oracle: any order and any duplication of the same messages must end in
 //! the state that a person would work out with all of them on the table.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::{Range, RangeInclusive};
 
@@ -31,12 +32,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn fact(&self) -> Fact {
+    fn fact(&self) -> Fact<'static> {
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
         let inferred = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
         let inferred = self.is_inferred.then(|| serde_json::from_value(inferred).unwrap());
         let content = Content { channel_id: Some(CHANNEL.to_owned()), event, inferred, ..Content::default() };
-        Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content }
+        Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content: Cow::Owned(content) }
     }
 
     fn text(&self, field: &str) -> Option<String> {
@@ -130,7 +131,7 @@ fn history_of(kinds: Range<u8>, length: RangeInclusive<usize>) -> impl Strategy<
 /// Applies messages as the log lets them through: each once, in batches of this size.
 fn fold<'a>(told: impl Iterator<Item = &'a Told>, batch: usize) -> State {
     let mut seen = HashSet::new();
-    let facts: Vec<Fact> = told.filter(|told| seen.insert(&told.id)).map(Told::fact).collect();
+    let facts: Vec<Fact<'_>> = told.filter(|told| seen.insert(&told.id)).map(Told::fact).collect();
     let mut state = State::default();
     for batch in facts.chunks(batch) {
         state.extend(batch);

@@ -77,7 +77,7 @@ async fn dump(connection: &mut PgConnection) -> Vec<String> {
 
 async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
     let mut connection = fresh_database().await.connect().await.unwrap();
-    let facts: Vec<Fact> = messages.iter().map(|message| Fact::from(&**message)).collect();
+    let facts: Vec<Fact<'_>> = messages.iter().map(|message| Fact::from(&**message)).collect();
     state::fold(&mut connection, &facts).await.unwrap();
     dump(&mut connection).await
 }

@@ -11,6 +11,8 @@ mod timeline;
 mod users;
 mod viewers;
 
+use std::collections::BTreeMap;
+
 use sqlx::PgConnection;
 
 use super::log;
@@ -23,7 +25,7 @@ const REBUILD_BATCH: i64 = 1_000;
 ///
 /// # Errors
 /// If the database fails.
-pub async fn fold(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
+pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
     let touched = State::of(facts);
     let mut state = load(conn, &touched).await?;
     state.extend(facts);
@@ -70,7 +72,6 @@ async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
 }
 
 async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    // Channels refer to users, and streams, segments and viewers to channels.
     users::save(conn, state).await?;
     channels::save(conn, state).await?;
     streams::save(conn, state).await?;
@@ -80,6 +81,12 @@ async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
 }
 
 /// The keys of a map as an array parameter.
-fn keys<V>(map: &std::collections::BTreeMap<String, V>) -> Vec<String> {
+fn keys<V>(map: &BTreeMap<String, V>) -> Vec<String> {
     map.keys().cloned().collect()
+}
+
+/// One thing about each value of a map as an array parameter. What messages touch all the time is
+/// saved in such columns, which Postgres reads several times as fast as rows in JSON.
+fn column<'a, K, V, T>(map: &'a BTreeMap<K, V>, about: impl Fn(&'a V) -> T) -> Vec<T> {
+    map.values().map(about).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use super::keys;
+use super::{column, keys};
 use crate::stream::{Latest, Stamp, State, Subscription};
 
 type Subscriptions = BTreeMap<String, Latest<Subscription>>;
@@ -38,8 +38,6 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
     Ok(stored.collect())
 }
 
-/// Not as one JSON parameter like the other tables: condition and transport are JSON that must
-/// stay as it came.
 pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
     if state.subscriptions.is_empty() {
         return Ok(());
@@ -72,8 +70,4 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
     .execute(conn)
     .await?;
     Ok(())
-}
-
-fn column<'a, T>(rows: &'a Subscriptions, value: impl Fn(&'a Latest<Subscription>) -> T) -> Vec<T> {
-    rows.values().map(value).collect()
 }

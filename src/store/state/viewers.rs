@@ -2,41 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::column;
 use crate::stream::{Latest, Stamp, State, Subscribed, Tally, Viewer};
 
 type Viewers = BTreeMap<(String, String), Viewer>;
 
-#[derive(Serialize)]
 struct Row {
     channel_id: String,
     user_id: String,
-    #[serde(with = "time::serde::rfc3339::option")]
     first_followed_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
     first_bits_at: Option<OffsetDateTime>,
     bits: i64,
     cheers: i64,
-    #[serde(with = "time::serde::rfc3339::option")]
     first_gift_at: Option<OffsetDateTime>,
     gifts: i64,
     gift_events: i64,
-    #[serde(with = "time::serde::rfc3339::option")]
     first_raid_at: Option<OffsetDateTime>,
     raids: i64,
     raid_viewers: i64,
     is_subscribed: Option<bool>,
     subscription_tier: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
     subscription_at: Option<OffsetDateTime>,
     subscription_by: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
     subscription_began_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
     subscription_ended_at: Option<OffsetDateTime>,
     subscription_months: Option<i64>,
 }
@@ -64,60 +55,61 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
 }
 
 pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+    fn told(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
+        viewer.subscription.as_ref()
+    }
     if state.viewers.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> =
-        state.viewers.iter().map(|((channel, user), viewer)| Row::new(channel, user, viewer)).collect();
+    let viewers = &state.viewers;
+    let (channels, users): (Vec<_>, Vec<_>) =
+        viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
     sqlx::query!(
         r#"
-        insert into viewer select * from jsonb_populate_recordset(null::viewer, $1)
+        insert into viewer (
+            channel_id, user_id, first_followed_at, first_bits_at, bits, cheers, first_gift_at, gifts, gift_events,
+            first_raid_at, raids, raid_viewers, is_subscribed, subscription_tier, subscription_at, subscription_by,
+            subscription_began_at, subscription_ended_at, subscription_months
+        )
+        select * from unnest(
+            $1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::bigint[],
+            $7::timestamptz[], $8::bigint[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[],
+            $13::bool[], $14::text[], $15::timestamptz[], $16::text[], $17::timestamptz[], $18::timestamptz[],
+            $19::bigint[]
+        )
         on conflict (channel_id, user_id) do update set
-            first_followed_at = excluded.first_followed_at,
-            first_bits_at = excluded.first_bits_at, bits = excluded.bits, cheers = excluded.cheers,
-            first_gift_at = excluded.first_gift_at, gifts = excluded.gifts, gift_events = excluded.gift_events,
-            first_raid_at = excluded.first_raid_at, raids = excluded.raids, raid_viewers = excluded.raid_viewers,
-            is_subscribed = excluded.is_subscribed, subscription_tier = excluded.subscription_tier,
-            subscription_at = excluded.subscription_at, subscription_by = excluded.subscription_by,
-            subscription_began_at = excluded.subscription_began_at,
+            first_followed_at = excluded.first_followed_at, first_bits_at = excluded.first_bits_at,
+            bits = excluded.bits, cheers = excluded.cheers, first_gift_at = excluded.first_gift_at,
+            gifts = excluded.gifts, gift_events = excluded.gift_events, first_raid_at = excluded.first_raid_at,
+            raids = excluded.raids, raid_viewers = excluded.raid_viewers, is_subscribed = excluded.is_subscribed,
+            subscription_tier = excluded.subscription_tier, subscription_at = excluded.subscription_at,
+            subscription_by = excluded.subscription_by, subscription_began_at = excluded.subscription_began_at,
             subscription_ended_at = excluded.subscription_ended_at,
             subscription_months = excluded.subscription_months
         "#,
-        Json(rows) as _
+        &channels as &[&str],
+        &users as &[&str],
+        &column(viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.bits.total),
+        &column(viewers, |viewer| viewer.bits.count),
+        &column(viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.gifts.total),
+        &column(viewers, |viewer| viewer.gifts.count),
+        &column(viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.raids.count),
+        &column(viewers, |viewer| viewer.raids.total),
+        &column(viewers, |viewer| told(viewer).map(|word| word.value.is_active)) as &[Option<bool>],
+        &column(viewers, |viewer| told(viewer).map(|word| word.value.tier.as_str())) as &[Option<&str>],
+        &column(viewers, |viewer| told(viewer).map(|word| word.stamp.at)) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| told(viewer).map(|word| word.stamp.by.as_str())) as &[Option<&str>],
+        &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
     )
     .execute(conn)
     .await?;
     Ok(())
-}
-
-impl Row {
-    fn new(channel_id: &str, user_id: &str, viewer: &Viewer) -> Self {
-        let (stamp, subscribed) = viewer.subscription.clone().map(|latest| (latest.stamp, latest.value)).unzip();
-        let (subscription_at, subscription_by) = stamp.map(|stamp: Stamp| (stamp.at, stamp.by)).unzip();
-        let (is_subscribed, subscription_tier) =
-            subscribed.map(|subscribed: Subscribed| (subscribed.is_active, subscribed.tier)).unzip();
-        Self {
-            channel_id: channel_id.to_owned(),
-            user_id: user_id.to_owned(),
-            first_followed_at: viewer.first_followed_at,
-            first_bits_at: viewer.bits.first_at,
-            bits: viewer.bits.total,
-            cheers: viewer.bits.count,
-            first_gift_at: viewer.gifts.first_at,
-            gifts: viewer.gifts.total,
-            gift_events: viewer.gifts.count,
-            first_raid_at: viewer.raids.first_at,
-            raids: viewer.raids.count,
-            raid_viewers: viewer.raids.total,
-            is_subscribed,
-            subscription_tier,
-            subscription_at,
-            subscription_by,
-            subscription_began_at: viewer.subscription_began_at,
-            subscription_ended_at: viewer.subscription_ended_at,
-            subscription_months: viewer.subscription_months,
-        }
-    }
 }
 
 impl From<Row> for Viewer {
