@@ -15,7 +15,7 @@ results=$repository/target/compare # stays, for who wants to know more than the 
 script() {
     local row
     echo '\set n :n + 1'
-    echo '\set first (:n * :clients + :client_id) * :rows'
+    echo '\set first ((:measurement * 1000000000 + :n) * :clients + :client_id) * :rows'
     echo '\set channel random(100000000, 100000019)'
     cat <<'SQL'
 insert into event
@@ -32,10 +32,11 @@ SQL
 insert() {
     local file=$place/insert-$2.sql threads report
     threads=$(($3 < $(nproc) ? $3 : $(nproc)))
-    sql 'truncate event' floor
     sql checkpoint
+    measurements=$((measurements + 1))
     report=$("$postgres/pgbench" --no-vacuum --protocol=prepared --file "$file" --client "$3" --jobs "$threads" \
-        --time "$seconds" -D n=0 -D clients="$3" -D rows="$2" -D body="$body" floor 2>&1) || die "pgbench: ${report:0:1000}"
+        --time "$seconds" -D n=0 -D measurement="$measurements" -D clients="$3" -D rows="$2" -D body="$body" floor 2>&1) ||
+        die "pgbench: ${report:0:1000}"
     awk -v rows="$2" '$1 == "tps" { found = 1; printf "{\"acknowledged_per_second\": %.1f}\n", $3 * rows }
         END { exit !found }' <<<"$report" >"$results/$round-$1.json" || die "pgbench: ${report:0:1000}"
 }
@@ -49,6 +50,10 @@ measure() {
 
 floors() {
     local kind clients
+    # Now, since some file systems take a while to give back what was freed, and commits are slow until they have.
+    sql 'truncate event' floor
+    sql checkpoint
+    sync
     for kind in nothing verify; do
         echo "  floor: $kind" >&2
         start_floor "$kind"
@@ -94,6 +99,7 @@ stop_server
 body=$(sql "select payload from event where type = 'channel.chat.message'")
 for rows in 1 100; do script "$rows" >"$place/insert-$rows.sql"; done
 
+measurements=0
 for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds" >&2
     floors
