@@ -80,6 +80,7 @@ showtime() {
     measure open-slow --mix chat --rate 5000 --slow 2000
     printf '{"VmRSS": %d, "VmHWM": %d}\n' "$(kilobytes VmRSS)" "$(kilobytes VmHWM)" >"$results/$round-memory.json"
     stop_server
+    sql "select json_build_object('stored', count(*)) from event" >"$results/$round-log.json"
 }
 
 build
@@ -97,6 +98,7 @@ start_server
 (cd "$place" && "$simulate" channel.chat.message --target "$url/callback") >/dev/null
 stop_server
 body=$(sql "select payload from event where type = 'channel.chat.message'")
+sql 'truncate event'
 for rows in 1 100; do script "$rows" >"$place/insert-$rows.sql"; done
 
 measurements=0

@@ -110,11 +110,11 @@ stop_floor() {
 }
 
 # load FILE OPTION...: one run of the generator against what serves, its report kept in the file. It fails when a message is not
-# acknowledged or the ledger is not clean; that is for the table to say.
+# acknowledged or the ledger is not clean; that is for the table to say. Then what was acknowledged is kept beside the file.
 load() {
     local file=$1 status=0
     shift
-    (cd "$place" && "$simulate" load --json --warm-up 2s --connections 64 --target "$url/callback" "$@") >"$file" || status=$?
+    (cd "$place" && TMPDIR=$(dirname "$file") "$simulate" load --json --warm-up 2s --connections 64 --target "$url/callback" "$@") >"$file" || status=$?
     python3 -m json.tool "$file" /dev/null || die "simulate load $* ended with $status, without a report"
 }
 

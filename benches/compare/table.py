@@ -1,6 +1,7 @@
 """Prints what compare.sh has measured, as Markdown: table.py DIRECTORY.
 
-A file ROUND-NAME.json there is one measurement. Ends with 1 if an event was lost or doubled, or not acknowledged.
+A file ROUND-NAME.json there is one measurement. Ends with 1 if something was lost, doubled, not acknowledged or stored
+though nobody had signed it.
 """
 
 import json
@@ -18,7 +19,7 @@ OPEN = {
 
 directory = Path(sys.argv[1])
 measured: dict[str, list[dict]] = {}
-for file in sorted(directory.glob("*.json")):
+for file in sorted(directory.glob("*.json"), key=lambda file: int(file.stem.split("-", 1)[0])):
     name = file.stem.split("-", 1)[1]
     measured.setdefault(name, []).append(json.loads(file.read_text()))
 
@@ -53,6 +54,10 @@ def row(*cells):
     print("| " + " | ".join(cells) + " |")
 
 
+def ratio(part, whole):
+    return f"{part / whole:.2f}" if whole else "–"
+
+
 def milliseconds(name, quantile):
     return f"{median(name, 'latency_us', quantile) / 1000:.2f}"
 
@@ -73,9 +78,9 @@ def closed_loop():
     bounds = [rate("verify"), best("row")[1], best("rows")[1]]
     for mix in MIXES + ["chat-flood"]:
         what = "chat, beside a flood of 64 unsigned connections" if mix == "chat-flood" else mix
-        ratios = [f"{rate(mix) / bound:.2f}" for bound in bounds]
+        ratios = [ratio(rate(mix), bound) for bound in bounds]
         row(what, f"{rate(mix):,.0f}", *ratios, *(milliseconds(mix, q) for q in ("p50", "p99", "p99_9")))
-    print(f"\nWith the flood / without: {rate('chat-flood') / rate('chat'):.2f}.")
+    print(f"\nWith the flood / without: {ratio(rate('chat-flood'), rate('chat'))}.")
 
 
 def open_loop():
@@ -83,10 +88,10 @@ def open_loop():
     alone = median("open", "latency_us", "p99")
     for name, what in OPEN.items():
         quantiles = [milliseconds(name, q) for q in ("p50", "p99", "p99_9")]
-        row(what, f"{rate(name):,.0f}", *quantiles, f"{median(name, 'latency_us', 'p99') / alone:.2f}")
+        row(what, f"{rate(name):,.0f}", *quantiles, ratio(median(name, "latency_us", "p99"), alone))
     slow = measured["open-slow"][0]["slow"]
     print(f"\nSlow connections cut off: {slow['cut_off']} of {slow['connections']}, the first after "
-          f"{slow['first_cut_after_seconds']} s (first round).")
+          f"{slow['first_cut_after_seconds'] or 0:.1f} s (first round).")
 
 
 def memory():
@@ -100,10 +105,11 @@ def ledger():
     reports = [report for reports in measured.values() for report in reports if report.get("ledger")]
     table("ledger of all rounds", "events")
     sums = {key: sum(report["ledger"][key] for report in reports) for key in reports[0]["ledger"]}
+    sums["in the log, but in no ledger"] = measured["log"][-1]["stored"] - sums["stored"]
     sums["sent, but not acknowledged"] = sum(report["sent"] - report["acknowledged"] for report in reports)
     for key, count in sums.items():
         row(key.replace("_", " "), f"{count:,}")
-    wrong = ("lost", "doubled", "effects_differ", "sent, but not acknowledged")
+    wrong = ("lost", "doubled", "effects_differ", "in the log, but in no ledger", "sent, but not acknowledged")
     return not any(sums[key] for key in wrong)
 
 
