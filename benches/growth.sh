@@ -59,7 +59,8 @@ make_templates() {
         (cd "$place" && "$simulate" "$type" --target "$url/callback") >/dev/null
     done
     stop_server
-    sql 'create table template as select type, version, subscription_id, payload::text as body from event; truncate event, twitch_user, channel, stream, stream_end, segment, viewer, subscription'
+    sql 'create table template as select type, version, subscription_id, payload::text as body from event;
+        truncate event, twitch_user, channel, stream, stream_end, segment, viewer, subscription'
 }
 
 # fill FROM TO: events by these numbers.
@@ -85,12 +86,13 @@ fill() {
                 select distinct (100000000 + channel)::text, 0, 0 from made
                 on conflict do nothing
             ), seen as (
-                insert into viewer (channel_id, user_id, first_followed_at, bits, cheers, gifts, gift_events, raids, raid_viewers)
+                insert into viewer
+                    (channel_id, user_id, first_followed_at, bits, cheers, gifts, gift_events, raids, raid_viewers)
                 select (100000000 + channel)::text, (200000000 + viewer)::text, at, 0, 0, 0, 0, 0, 0 from made
                 on conflict do nothing
             )
-            insert into event (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at,
-                payload, is_test)
+            insert into event
+                (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload, is_test)
             select message_id, 'notification', type, version, subscription_id, (100000000 + channel)::text, at, at,
                 replace(replace(replace(replace(replace(replace(body,
                     '\"90210441\"', '\"' || 100000000 + channel || '\"'), 'maplearcade', 'channel_' || channel),

@@ -109,12 +109,13 @@ stop_floor() {
     floor_pid=''
 }
 
-# load FILE OPTION...: one run of the generator against what serves, its report kept in the file. It fails when a message is not
-# acknowledged or the ledger is not clean; that is for the table to say. Then what was acknowledged is kept beside the file.
+# load FILE OPTION...: one run of the generator against what serves, its report kept in the file. It fails when a message
+# is not acknowledged or the ledger is not clean; that is for the table to say. Then what was acknowledged is kept beside it.
 load() {
     local file=$1 status=0
     shift
-    (cd "$place" && TMPDIR=$(dirname "$file") "$simulate" load --json --warm-up 2s --connections 64 --target "$url/callback" "$@") >"$file" || status=$?
+    (cd "$place" && TMPDIR=${file%/*} "$simulate" load --json --warm-up 2s --connections 64 \
+        --target "$url/callback" "$@") >"$file" || status=$?
     python3 -m json.tool "$file" /dev/null || die "simulate load $* ended with $status, without a report"
 }
 
@@ -131,7 +132,8 @@ machine() {
 | processor | $(nproc) cores, $(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo) |
 | memory | $(awk '$1 == "MemTotal:" { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB |
 | kernel | $(uname -sr) |
-| PostgreSQL | $(sql 'show server_version'), synchronous_commit $(sql 'show synchronous_commit'), shared_buffers $(sql 'show shared_buffers') |
+| PostgreSQL | $(sql 'show server_version') |
+| its settings | synchronous_commit $(sql 'show synchronous_commit'), shared_buffers $(sql 'show shared_buffers') |
 | one flush to the disk (fdatasync of 8 KiB, pg_test_fsync) | $flushes |
 | showtime | $(git -C "$repository" describe --always --dirty 2>/dev/null || echo unknown), $(rustc --version) |
 TABLE

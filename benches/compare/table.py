@@ -74,7 +74,8 @@ def floors():
 
 
 def closed_loop():
-    table("showtime, 64 connections", "acknowledged per second", "of (a)", "of (b)", "of (c)", "p50 ms", "p99 ms", "p99.9 ms")
+    ratios = ("of (a)", "of (b)", "of (c)")
+    table("showtime, 64 connections", "acknowledged per second", *ratios, "p50 ms", "p99 ms", "p99.9 ms")
     bounds = [rate("verify"), best("row")[1], best("rows")[1]]
     for mix in MIXES + ["chat-flood"]:
         what = "chat, beside a flood of 64 unsigned connections" if mix == "chat-flood" else mix
