@@ -3,8 +3,11 @@
 #[path = "simulate/args.rs"]
 mod args;
 mod causes;
+mod database;
 #[path = "simulate/kind.rs"]
 mod kind;
+#[path = "simulate/load.rs"]
+mod load;
 #[path = "simulate/report.rs"]
 mod report;
 #[path = "simulate/session.rs"]
@@ -28,7 +31,7 @@ use crate::session::Session;
 /// The conduit whose shard is asked with `challenge --conduit-shard`.
 const CONDUIT: (&str, &str) = ("3d6a2b1c-2222-4333-8444-555566667777", "0");
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
@@ -50,6 +53,7 @@ async fn run(cli: Cli) -> Result<bool> {
         }
         Some(Command::Challenge { conduit_shard: true, send, .. }) => challenge_shard(&send).await,
         Some(Command::Challenge { kind, event, send, .. }) => challenge(&kind, &event, &send).await,
+        Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::Revoke { kind, status, event, send }) => revoke(&kind, &status, &event, &send).await,
     }
 }

@@ -41,6 +41,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod ingest;
+pub mod load;
 pub mod metrics;
 pub mod mock;
 pub mod outputs;

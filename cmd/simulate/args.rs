@@ -1,9 +1,11 @@
 //! What can be asked of `simulate`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use showtime::config::settings_help;
+use showtime::load::traffic::Mix;
 use showtime::mock::edit::Edit;
 use url::Url;
 
@@ -16,9 +18,27 @@ Examples:
   simulate channel.raid --test
   simulate channel.follow --fault duplicate
   simulate revoke channel.follow --status user_removed
+  simulate load --connections 64 --duration 10s
+  simulate load --rate 5000 --duration 30s --ledger
 
 Exit status: 0 if every answer was the wanted one; 1 if one was not, or none came; 2 if what was
 asked for can't be sent.
+";
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  simulate load --connections 64 --duration 10s            throughput and latency
+  simulate load --rate 5000 --duration 30s                 latency at a fixed rate
+  simulate load --mix hot --ledger                         and whether all of it is there, once
+  simulate load --rate 2000 --flood 64 --slow 2000         beside an attack
+
+With --rate, a message is due at its time whatever the server does, and its latency counts from
+then. \"late\" is how late the generator itself was: what is less than that is not measured.
+
+The messages are of channels and viewers that are made up for the run, and stay in the database.
+
+Exit status: 0 if every message was acknowledged, no forged one was, and the ledger is clean; 1 if
+not; 2 if what was asked for can't be done.
 ";
 
 /// Sends a server what Twitch would send it, and says what came back
@@ -73,6 +93,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         send: SendArgs,
     },
+    /// Sends as much as the server takes, or at a rate, and measures
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(LoadArgs),
 }
 
 /// Something happens on a channel.
@@ -127,10 +150,10 @@ pub(crate) struct EventArgs {
     pub(crate) set: Vec<Edit>,
 }
 
-/// How it is sent.
+/// Where it goes, and signed with what.
 #[derive(Args)]
 #[command(next_help_heading = "Delivery")]
-pub(crate) struct SendArgs {
+pub(crate) struct TargetArgs {
     /// Where to; without it /callback of the server that `BIND_ADDR` and `LISTEN_PORT` describe
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<Url>,
@@ -144,6 +167,14 @@ pub(crate) struct SendArgs {
     /// The secret itself; other users of this machine can see it, so better use one of the above
     #[arg(long)]
     pub(crate) secret: Option<String>,
+}
+
+/// How it is sent.
+#[derive(Args)]
+#[command(next_help_heading = "Delivery")]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
     /// The message's id; without it a new one
     #[arg(long, value_name = "ID")]
     pub(crate) message_id: Option<String>,
@@ -157,6 +188,46 @@ pub(crate) struct SendArgs {
     /// Something that goes wrong, and that the server should notice; repeatable
     #[arg(long, value_enum)]
     pub(crate) fault: Vec<Fault>,
+}
+
+/// How much.
+#[derive(Args)]
+pub(crate) struct LoadArgs {
+    /// Over how many connections; each sends its next message when the last one is answered
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) connections: u16,
+    /// How long, for example 10s or 2m; at most an hour
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Messages a second, whatever the answers; without it as many as are answered
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
+    /// How long to send before it counts
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub(crate) warm_up: Duration,
+    /// What to send
+    #[arg(long, value_enum, default_value_t = Mix::Chat)]
+    pub(crate) mix: Mix,
+    /// As many more connections send forged messages as fast as they are refused
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    pub(crate) flood: u16,
+    /// As many more connections send one byte a second
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    pub(crate) slow: u16,
+    /// Writes down what is acknowledged, and compares it with the database, which the settings name
+    #[arg(long)]
+    pub(crate) ledger: bool,
+    /// Reports as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
+}
+
+/// No longer than an hour.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > Duration::from_secs(3_600) { Err("at most an hour".to_owned()) } else { Ok(duration) }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -44,10 +44,10 @@ impl<'a> Session<'a> {
             "--count makes a new id for each, so --message-id can't be one"
         );
         let config = Config::load()?;
-        let (secret, secret_source) = target::secret(args, &config)?;
-        let (callback, addresses) = target::target(args, &config).await?;
+        let (secret, secret_source) = target::secret(&args.to, &config)?;
+        let (callback, addresses) = target::target(&args.to, &config).await?;
         let sender = Sender::new(callback, &addresses)?;
-        let token = if args.allow_remote { None } else { config.own_token() };
+        let token = if args.to.allow_remote { None } else { config.own_token() };
         Ok(Self { args, secret, secret_source, sender, token, clock: Clock::default(), count, tally: Tally::default() })
     }
 

@@ -10,13 +10,13 @@ use showtime::mock::delivery;
 use showtime::twitch::signature::WebhookSecret;
 use url::{Host, Url};
 
-use crate::args::SendArgs;
+use crate::args::TargetArgs;
 
 /// How long the resolution of a name may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The callback to send to, and the only addresses its name may mean (none: any).
-pub(crate) async fn target(args: &SendArgs, config: &Config) -> Result<(Url, Vec<SocketAddr>)> {
+pub(crate) async fn target(args: &TargetArgs, config: &Config) -> Result<(Url, Vec<SocketAddr>)> {
     let url = match &args.target {
         Some(url) => url.clone(),
         None => own_callback(config)?,
@@ -41,7 +41,8 @@ fn own_callback(config: &Config) -> Result<Url> {
     Ok(delivery::own_callback(SocketAddr::new(config.bind_addr, config.listen_port))?)
 }
 
-async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
+/// Where a URL leads.
+pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or_default();
     let name = match url.host() {
         Some(Host::Ipv4(ip)) => return Ok(vec![SocketAddr::new(ip.into(), port)]),
@@ -57,7 +58,7 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
 }
 
 /// The secret, and where it was found.
-pub(crate) fn secret(args: &SendArgs, config: &Config) -> Result<(WebhookSecret, String)> {
+pub(crate) fn secret(args: &TargetArgs, config: &Config) -> Result<(WebhookSecret, String)> {
     if let Some(text) = &args.secret {
         return Ok((WebhookSecret::new(text).context("--secret")?, "--secret".to_owned()));
     }

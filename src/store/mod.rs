@@ -5,6 +5,7 @@
 
 pub mod access_tokens;
 pub mod gaps;
+pub mod ledger;
 pub mod local;
 pub mod log;
 pub mod migrations;

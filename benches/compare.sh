@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# What showtime takes, beside what this machine would allow at best, in one run:
+#   benches/compare.sh [seconds per measurement, 10] [rounds, 3]
+# Prints Markdown tables: the medians of the rounds, and their ratios. BENCHMARKS.md says what each is.
+# shellcheck source=compare/lib.sh
+source "$(dirname "$0")/compare/lib.sh"
+seconds=${1:-10}
+rounds=${2:-3}
+[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || die 'wants whole numbers of seconds and of rounds'
+ulimit -n "$(ulimit -Hn)" # each slow connection is a file, here and in the server
+results=$repository/target/compare # stays, for who wants to know more than the medians
+
+# script ROWS: for pgbench, one transaction that inserts so many rows like showtime's. The body of each goes over the socket
+# and is parsed, as it must be for showtime.
+script() {
+    local row
+    echo '\set n :n + 1'
+    echo '\set first ((:measurement * 1000000000 + :n) * :clients + :client_id) * :rows'
+    echo '\set channel random(100000000, 100000019)'
+    cat <<'SQL'
+insert into event
+    (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload, is_test)
+select lpad((:first::bigint + number)::text, 36, '0'), 'notification', 'channel.chat.message', '1',
+    '764f6909-f559-41ec-8810-4e173fa36eb4', :channel::text, now(), now(), body::json, false
+from (values
+SQL
+    for ((row = 0; row < $1 - 1; row++)); do echo "($row, :body::text),"; done
+    echo "($row, :body::text)) as sent (number, body);"
+}
+
+# insert NAME ROWS CLIENTS: so many clients insert so many rows in each transaction.
+insert() {
+    local file=$place/insert-$2.sql threads report
+    threads=$(($3 < $(nproc) ? $3 : $(nproc)))
+    sql checkpoint
+    measurements=$((measurements + 1))
+    report=$("$postgres/pgbench" --no-vacuum --protocol=prepared --file "$file" --client "$3" --jobs "$threads" \
+        --time "$seconds" -D n=0 -D measurement="$measurements" -D clients="$3" -D rows="$2" -D body="$body" floor 2>&1) ||
+        die "pgbench: ${report:0:1000}"
+    awk -v rows="$2" '$1 == "tps" { found = 1; printf "{\"acknowledged_per_second\": %.1f}\n", $3 * rows }
+        END { exit !found }' <<<"$report" >"$results/$round-$1.json" || die "pgbench: ${report:0:1000}"
+}
+
+# measure NAME OPTION...: a run of the generator against showtime, and its ledger.
+measure() {
+    sql checkpoint
+    echo "  showtime: $1" >&2
+    load "$results/$round-$1.json" --duration "${seconds}s" --ledger "${@:2}"
+}
+
+floors() {
+    local kind clients
+    # Now, since some file systems take a while to give back what was freed, and commits are slow until they have.
+    sql 'truncate event' floor
+    sql checkpoint
+    sync
+    for kind in nothing verify; do
+        echo "  floor: $kind" >&2
+        start_floor "$kind"
+        load "$results/$round-$kind.json" --duration "${seconds}s" --mix chat
+        stop_floor
+    done
+    for clients in 1 8 16 64; do
+        echo "  floor: one row per transaction, $clients clients" >&2
+        insert "row-$clients" 1 "$clients"
+    done
+    for clients in 1 2 8; do
+        echo "  floor: 100 rows per transaction, $clients clients" >&2
+        insert "rows-$clients" 100 "$clients"
+    done
+}
+
+showtime() {
+    local mix
+    start_server
+    for mix in chat follows channels hot; do measure "$mix" --mix "$mix"; done
+    measure chat-flood --mix chat --flood 64
+    measure open --mix chat --rate 5000
+    measure open-flood --mix chat --rate 5000 --flood 64
+    measure open-slow --mix chat --rate 5000 --slow 2000
+    printf '{"VmRSS": %d, "VmHWM": %d}\n' "$(kilobytes VmRSS)" "$(kilobytes VmHWM)" >"$results/$round-memory.json"
+    stop_server
+    sql "select json_build_object('stored', count(*)) from event" >"$results/$round-log.json"
+}
+
+build
+rm -rf "$results"
+mkdir -p "$results"
+start_cluster
+sql 'alter system set max_connections = 100' # 60 are too few for floor (b) with 64 clients
+"$server" local-db down >/dev/null
+start_cluster
+sql 'create database floor'
+PGDATABASE=floor "$server" migrate up >/dev/null
+
+# The body that is inserted is one that showtime has taken.
+start_server
+(cd "$place" && "$simulate" channel.chat.message --target "$url/callback") >/dev/null
+stop_server
+body=$(sql "select payload from event where type = 'channel.chat.message'")
+sql 'truncate event'
+for rows in 1 100; do script "$rows" >"$place/insert-$rows.sql"; done
+
+measurements=0
+for ((round = 1; round <= rounds; round++)); do
+    echo "round $round of $rounds" >&2
+    floors
+    showtime
+done
+machine
+printf '\nMedians of %d rounds of %d s; floors (b) and (c) insert bodies of %d bytes.\n\n' "$rounds" "$seconds" "${#body}"
+python3 "$repository/benches/compare/table.py" "$results"

@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# What compare.sh and growth.sh share: the programs, a private cluster with a server's own settings, a server on it, and the
+# end of all that. Wants Linux, bash, cargo, PostgreSQL's server with pgbench, curl, and python3 for JSON. To be sourced.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Not /tmp, which is in memory on some machines: every commit would look free.
+place=$(mktemp -d -p "${TMPDIR:-/var/tmp}" showtime.XXXXXX)
+chmod 711 "$place" # for Postgres, which steps down to another user if we are root
+
+# Whatever database or Twitch the caller has configured is none of our business.
+for name in DATABASE_URL "${!PG@}" "${!SHOWTIME_@}" "${!TWITCH_@}" BIND_ADDR LISTEN_PORT; do unset "$name"; done
+export SHOWTIME_DATA_DIR=$place/data SHOWTIME_LOG=warn LISTEN_PORT=0 TWITCH_WEBHOOK_SECRET='the secret of the benches'
+
+server='' simulate='' floor=''       # programs
+postgres=''                          # where Postgres' own are
+url=''                               # what serves now
+server_pid='' floor_pid='' cluster='' # what has to be ended
+
+clean_up() {
+    local status=$?
+    trap - EXIT
+    stop_server || true
+    stop_floor || true
+    [[ -z $cluster ]] || "$server" local-db down >/dev/null || true
+    rm -rf "$place"
+    ((status == 0)) || echo "$0: failed with status $status" >&2
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+die() {
+    echo "$0: $*" >&2
+    exit 1
+}
+
+# Builds all that is measured, and says where it is.
+build() {
+    local tool executables
+    for tool in cargo curl python3; do command -v "$tool" >/dev/null || die "wants $tool"; done
+    (cd "$repository" && cargo build --locked --release --bins --bench floor \
+        --message-format json-render-diagnostics) >"$place/artifacts"
+    executables=$(python3 - "$place/artifacts" <<'PYTHON'
+import json, sys
+
+for line in open(sys.argv[1]):
+    artifact = json.loads(line)
+    if artifact.get("executable") and artifact["target"]["name"] in ("server", "simulate", "floor"):
+        print(artifact["target"]["name"] + "='" + artifact["executable"] + "'")
+PYTHON
+    )
+    eval "$executables"
+    [[ -x $server && -x $simulate && -x $floor ]] || die "cargo did not say where it put the programs"
+}
+
+# A cluster as the server makes it for itself, with its settings.
+start_cluster() {
+    local environment
+    "$server" local-db up >/dev/null
+    cluster=up
+    environment=$("$server" local-db env)
+    eval "$environment"
+    unset DATABASE_URL # PGDATABASE chooses the database
+    postgres=$(dirname "$(readlink "/proc/$(head -n 1 "$SHOWTIME_DATA_DIR/postgres/postmaster.pid")/exe")")
+    [[ -x $postgres/pgbench ]] || die "wants pgbench in $postgres"
+}
+
+# sql STATEMENT [DATABASE]: what it answers, bare.
+sql() { "$postgres/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 -d "${2:-showtime}" -c "$1"; }
+
+# address PID FILE: waits until that process has said in that file where it serves, and sets `url`.
+address() {
+    local tries=0
+    until url=$(sed -n 's/^.* serves on \(http:.*\)$/\1/p' "$2") && [[ -n $url ]]; do
+        if ! kill -0 "$1" 2>/dev/null || ((tries++ > 1200)); then die "nothing serves: $(cat "$2")"; fi
+        sleep 0.05
+    done
+}
+
+start_server() {
+    : >"$place/server.log" # or else what the one before said may be read
+    (cd "$place" && exec "$server") >"$place/server.log" &
+    server_pid=$!
+    address "$server_pid" "$place/server.log"
+    curl --silent --show-error --fail --retry 20 --retry-delay 1 --output /dev/null "$url/readyz"
+}
+
+stop_server() {
+    [[ -n $server_pid ]] || return 0
+    kill "$server_pid"
+    wait "$server_pid"
+    server_pid=''
+}
+
+# start_floor verify|nothing: see floor.rs. It ends with its standard input.
+start_floor() {
+    : >"$place/floor.log"
+    coproc { exec "$floor" "$1" >"$place/floor.log"; }
+    floor_pid=$COPROC_PID
+    address "$floor_pid" "$place/floor.log"
+}
+
+stop_floor() {
+    [[ -n $floor_pid ]] || return 0
+    kill "$floor_pid"
+    wait "$floor_pid" 2>/dev/null || true
+    floor_pid=''
+}
+
+# load FILE OPTION...: one run of the generator against what serves, its report kept in the file. It fails when a message
+# is not acknowledged or the ledger is not clean; that is for the table to say. Then what was acknowledged is kept beside it.
+load() {
+    local file=$1 status=0
+    shift
+    (cd "$place" && TMPDIR=${file%/*} "$simulate" load --json --warm-up 2s --connections 64 \
+        --target "$url/callback" "$@") >"$file" || status=$?
+    python3 -m json.tool "$file" /dev/null || die "simulate load $* ended with $status, without a report"
+}
+
+# kilobytes FIELD: of the server's memory, VmRSS now or VmHWM at its peak.
+kilobytes() { awk -v field="$1:" '$1 == field { print $2 }' "/proc/$server_pid/status"; }
+
+# A Markdown table of the machine.
+machine() {
+    local flushes
+    flushes=$("$postgres/pg_test_fsync" -s 1 -f "$place/fsync" | awk '$1 == "fdatasync" { print $4, $5; exit }')
+    cat <<TABLE
+| machine | |
+|---|---|
+| processor | $(nproc) cores, $(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo) |
+| memory | $(awk '$1 == "MemTotal:" { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB |
+| kernel | $(uname -sr) |
+| PostgreSQL | $(sql 'show server_version') |
+| its settings | synchronous_commit $(sql 'show synchronous_commit'), shared_buffers $(sql 'show shared_buffers') |
+| one flush to the disk (fdatasync of 8 KiB, pg_test_fsync) | $flushes |
+| showtime | $(git -C "$repository" describe --always --dirty 2>/dev/null || echo unknown), $(rustc --version) |
+TABLE
+}

@@ -1,0 +1,121 @@
+"""Prints what compare.sh has measured, as Markdown: table.py DIRECTORY.
+
+A file ROUND-NAME.json there is one measurement. Ends with 1 if something was lost, doubled, not acknowledged or stored
+though nobody had signed it.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+INSERTS = {"row": "one row per transaction", "rows": "100 rows per transaction"}
+MIXES = ["chat", "follows", "channels", "hot"]
+OPEN = {
+    "open": "alone",
+    "open-flood": "beside a flood of 64 unsigned connections",
+    "open-slow": "beside 2,000 slow connections",
+}
+
+directory = Path(sys.argv[1])
+measured: dict[str, list[dict]] = {}
+for file in sorted(directory.glob("*.json"), key=lambda file: int(file.stem.split("-", 1)[0])):
+    name = file.stem.split("-", 1)[1]
+    measured.setdefault(name, []).append(json.loads(file.read_text()))
+
+
+def median(name, *path):
+    """Over the rounds, of the number that stands there in each report."""
+    values = []
+    for value in measured[name]:
+        for key in path:
+            value = value[key]
+        values.append(value)
+    return statistics.median(values)
+
+
+def rate(name):
+    return median(name, "acknowledged_per_second")
+
+
+def best(kind):
+    """The number of clients with which most rows were inserted, and how many."""
+    names = [name for name in measured if name.rsplit("-", 1)[0] == kind]
+    name = max(names, key=rate)
+    return name.rsplit("-", 1)[1], rate(name)
+
+
+def table(*head):
+    print("\n| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+
+
+def row(*cells):
+    print("| " + " | ".join(cells) + " |")
+
+
+def ratio(part, whole):
+    return f"{part / whole:.2f}" if whole else "–"
+
+
+def milliseconds(name, quantile):
+    return f"{median(name, 'latency_us', quantile) / 1000:.2f}"
+
+
+def floors():
+    table("floor", "per second")
+    row("the generator alone, against a server that does nothing", f"{rate('nothing'):,.0f}")
+    row("(a) actix-web that verifies and keeps nothing", f"{rate('verify'):,.0f}")
+    for letter, (kind, what) in zip("bc", INSERTS.items()):
+        for name in sorted((n for n in measured if n.rsplit("-", 1)[0] == kind), key=lambda n: int(n.rsplit("-", 1)[1])):
+            clients = name.rsplit("-", 1)[1]
+            mark = " (the best)" if clients == best(kind)[0] else ""
+            row(f"({letter}) pgbench, {what}, {clients} client{'s' * (clients != '1')}{mark}", f"{rate(name):,.0f}")
+
+
+def closed_loop():
+    ratios = ("of (a)", "of (b)", "of (c)")
+    table("showtime, 64 connections", "acknowledged per second", *ratios, "p50 ms", "p99 ms", "p99.9 ms")
+    bounds = [rate("verify"), best("row")[1], best("rows")[1]]
+    for mix in MIXES + ["chat-flood"]:
+        what = "chat, beside a flood of 64 unsigned connections" if mix == "chat-flood" else mix
+        ratios = [ratio(rate(mix), bound) for bound in bounds]
+        row(what, f"{rate(mix):,.0f}", *ratios, *(milliseconds(mix, q) for q in ("p50", "p99", "p99_9")))
+    print(f"\nWith the flood / without: {ratio(rate('chat-flood'), rate('chat'))}.")
+
+
+def open_loop():
+    table("showtime, chat at 5,000 per second", "acknowledged per second", "p50 ms", "p99 ms", "p99.9 ms", "p99 / alone")
+    alone = median("open", "latency_us", "p99")
+    for name, what in OPEN.items():
+        quantiles = [milliseconds(name, q) for q in ("p50", "p99", "p99_9")]
+        row(what, f"{rate(name):,.0f}", *quantiles, ratio(median(name, "latency_us", "p99"), alone))
+    slow = measured["open-slow"][0]["slow"]
+    print(f"\nSlow connections cut off: {slow['cut_off']} of {slow['connections']}, the first after "
+          f"{slow['first_cut_after_seconds'] or 0:.1f} s (first round).")
+
+
+def memory():
+    table("showtime's resident memory at the end", "MiB")
+    row("then", f"{median('memory', 'VmRSS') / 1024:.1f}")
+    row("at its peak", f"{median('memory', 'VmHWM') / 1024:.1f}")
+
+
+def ledger():
+    """Of all rounds together. Whether all is as promised."""
+    reports = [report for reports in measured.values() for report in reports if report.get("ledger")]
+    table("ledger of all rounds", "events")
+    sums = {key: sum(report["ledger"][key] for report in reports) for key in reports[0]["ledger"]}
+    sums["in the log, but in no ledger"] = measured["log"][-1]["stored"] - sums["stored"]
+    sums["sent, but not acknowledged"] = sum(report["sent"] - report["acknowledged"] for report in reports)
+    for key, count in sums.items():
+        row(key.replace("_", " "), f"{count:,}")
+    wrong = ("lost", "doubled", "effects_differ", "in the log, but in no ledger", "sent, but not acknowledged")
+    return not any(sums[key] for key in wrong)
+
+
+floors()
+closed_loop()
+open_loop()
+memory()
+sys.exit(0 if ledger() else 1)

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# What an event costs, and a page of the log, as the log grows:
+#   benches/growth.sh [events at the end, 10000000] [seconds per measurement, 10]
+# Measures with an empty log and at a tenth, a fifth, half and all of that number. Prints Markdown tables. Ten million events
+# want about 25 GB (TMPDIR says where) and an hour.
+#
+# The log is filled by SQL, since this is about what comes after: events of four types from bodies that showtime took itself,
+# a thousand channels from busy to quiet, one event a second until now; with a row for each channel, each person and each
+# viewer, so that the state is as large as if they had come one by one. Then the tables are vacuumed, as would have
+# happened on the way.
+# shellcheck source=compare/lib.sh
+source "$(dirname "$0")/compare/lib.sh"
+total=${1:-10000000}
+seconds=${2:-10}
+[[ $total =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || die 'wants whole numbers of events and of seconds'
+
+# On disk: an event with its part in five indexes and in the state, and what is there only for a while.
+BYTES_PER_EVENT=2000
+SLACK=$((5 << 30))
+BATCH=100000
+# Of each filter, and for how many seconds at most.
+REQUESTS=200
+PATIENCE=60
+
+# Each page begins at a random PLACE of the log; TIME is a random time in it, LATER an hour after that.
+FILTERS=(
+    'after=PLACE'
+    'after=PLACE&channel=100000000'
+    'after=PLACE&channel=100000999'
+    'after=PLACE&channel=channel_500'
+    'after=PLACE&channel=nobody'
+    'after=PLACE&type=channel.follow'
+    'after=PLACE&type=channel.update'
+    'after=PLACE&since=TIME'
+    'since=TIME'
+    'after=PLACE&until=TIME'
+    'since=TIME&until=LATER'
+    'after=PLACE&since=TIME&until=LATER'
+    'after=PLACE&channel=100000000&type=channel.update'
+    'after=PLACE&channel=100000999&type=channel.follow'
+    'channel=100000000&since=TIME'
+    'channel=100000999&since=TIME'
+    'type=channel.update&since=TIME'
+    'after=PLACE&channel=100000999&type=channel.update&since=TIME&until=LATER'
+)
+
+check_disk() {
+    local wanted=$((total * BYTES_PER_EVENT + SLACK)) free
+    free=$(($(df --output=avail -B1 "$place" | tail -n 1)))
+    ((free >= wanted)) || die "wants $((wanted >> 30)) GiB in $(dirname "$place"), where $((free >> 30)) are free: \
+let TMPDIR name a directory on a larger disk, or ask for fewer events"
+}
+
+# Keeps one message of each type to make the others of.
+make_templates() {
+    local type
+    start_server
+    for type in channel.follow channel.cheer channel.subscribe channel.update; do
+        (cd "$place" && "$simulate" "$type" --target "$url/callback") >/dev/null
+    done
+    stop_server
+    sql 'create table template as select type, version, subscription_id, payload::text as body from event;
+        truncate event, twitch_user, channel, stream, stream_end, segment, viewer, subscription'
+}
+
+# fill FROM TO: events by these numbers.
+fill() {
+    local from=$1 to
+    while ((from < $2)); do
+        to=$((from + BATCH < $2 ? from + BATCH : $2))
+        sql "set synchronous_commit = off;
+            with made as materialized (
+                select n, to_timestamp($began + n) as at, lpad(n::text, 36, '0') as message_id,
+                    floor(1000 * power(random(), 3))::int as channel, floor($total / 5 * random())::int as viewer,
+                    case when n % 10000 = 0 then 'channel.update' when n % 20 = 0 then 'channel.subscribe'
+                        when n % 4 = 0 then 'channel.cheer' else 'channel.follow' end as type
+                from generate_series($from, $to - 1) as n
+            ), named as (
+                insert into twitch_user (id, login, display_name, named_at, named_by)
+                select (100000000 + channel)::text, 'channel_' || channel, 'Channel_' || channel, at, message_id from made
+                union all
+                select (200000000 + viewer)::text, 'viewer_' || viewer, 'Viewer_' || viewer, at, message_id from made
+                on conflict do nothing
+            ), served as (
+                insert into channel (id, anonymous_bits, anonymous_gifts)
+                select distinct (100000000 + channel)::text, 0, 0 from made
+                on conflict do nothing
+            ), seen as (
+                insert into viewer
+                    (channel_id, user_id, first_followed_at, bits, cheers, gifts, gift_events, raids, raid_viewers)
+                select (100000000 + channel)::text, (200000000 + viewer)::text, at, 0, 0, 0, 0, 0, 0 from made
+                on conflict do nothing
+            )
+            insert into event
+                (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, payload, is_test)
+            select message_id, 'notification', type, version, subscription_id, (100000000 + channel)::text, at, at,
+                replace(replace(replace(replace(replace(replace(body,
+                    '\"90210441\"', '\"' || 100000000 + channel || '\"'), 'maplearcade', 'channel_' || channel),
+                    'MapleArcade', 'Channel_' || channel),
+                    '\"55120873\"', '\"' || 200000000 + viewer || '\"'), 'quietotter', 'viewer_' || viewer),
+                    'QuietOtter', 'Viewer_' || viewer)::json,
+                false
+            from made
+            join template using (type)"
+        from=$to
+    done
+}
+
+# pages FILTER: "p50 / p99" in milliseconds, of as many requests over one connection as the time allows.
+pages() {
+    local request before at since until query
+    for ((request = 0; request < REQUESTS; request++)); do
+        before=$(((RANDOM << 15 | RANDOM) % newest))
+        at=$((began + (RANDOM << 15 | RANDOM) % filled))
+        TZ=UTC printf -v since '%(%FT%TZ)T' "$at"
+        TZ=UTC printf -v until '%(%FT%TZ)T' $((at + 3600))
+        query=${1//PLACE/$before}
+        query=${query//TIME/$since}
+        printf 'url = "%s/events?limit=100&%s"\noutput = /dev/null\n' "$url" "${query//LATER/$until}"
+    done >"$place/urls"
+    {
+        timeout "$PATIENCE" curl --silent --show-error --config "$place/urls" --write-out '%{http_code} %{time_total}\n' \
+            --header "Authorization: Bearer $(<"$SHOWTIME_DATA_DIR/token")" || (($? == 124))
+    } | sort -k 2n | awk -v wanted="$REQUESTS" '
+        { took[NR] = $2 * 1000 } $1 != 200 { failed++ }
+        function quantile(q) { return took[int(q * (NR - 1)) + 1] }
+        END {
+            printf "%.1f / %.1f", quantile(0.5), quantile(0.99)
+            if (failed) printf ", %d failed", failed
+            if (NR < wanted) printf ", only %d in time", NR
+        }'
+}
+
+# What it costs to take an event now: one line of the first table.
+take() {
+    local report=$place/report.json
+    load "$report" --duration "${seconds}s" --mix follows --ledger
+    python3 - "$report" "$filled" "$(sql "select pg_size_pretty(pg_total_relation_size('event'))")" <<'PYTHON'
+import json, sys
+
+report = json.load(open(sys.argv[1]))
+latency, ledger = report["latency_us"], report["ledger"]
+if ledger["lost"] or ledger["doubled"] or ledger["effects_differ"]:
+    sys.exit(f"the ledger is not clean: {ledger}")
+print(f"| {int(sys.argv[2]):,} | {sys.argv[3]} | {report['acknowledged_per_second']:,.0f} | {latency['p50'] / 1000:.2f} | "
+      f"{latency['p99'] / 1000:.2f} |")
+PYTHON
+}
+
+check_disk
+build
+start_cluster
+make_templates
+began=$(($(date +%s) - total))
+filled=0 steps=''
+declare -A found
+
+machine
+printf '\n| events in the log | on disk | acknowledged per second | p50 ms | p99 ms |\n|---|---|---|---|---|\n'
+for step in 0 $((total / 10)) $((total / 5)) $((total / 2)) "$total"; do
+    fill "$filled" "$step"
+    filled=$step
+    sql 'vacuum (analyze)'
+    sql checkpoint
+    start_server
+    take
+    if ((filled > 0)); then
+        newest=$(sql 'select max(id) from event')
+        steps+=" $filled |"
+        for filter in "${FILTERS[@]}"; do found[$filter]+=" $(pages "$filter") |"; done
+    fi
+    stop_server
+done
+
+printf '\n| a page of 100 events, p50 / p99 ms |%s\n|---|%s\n' "$steps" "$(tr -cd '|' <<<"$steps" | sed 's/|/---|/g')"
+for filter in "${FILTERS[@]}"; do printf "| \`%s\` |%s\n" "$filter" "${found[$filter]}"; done

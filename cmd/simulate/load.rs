@@ -1,0 +1,106 @@
+//! `simulate load`: wiring, a line of progress, and the report.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use showtime::clock::Clock;
+use showtime::config::Config;
+use showtime::load::journal::Journal;
+use showtime::load::ledger::{self, Verdict};
+use showtime::load::traffic::{Run, Traffic};
+use showtime::load::{self, Plan, Progress};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::LoadArgs;
+use crate::database::with_database;
+use crate::{report, target};
+
+/// Whether all went as it should.
+pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
+    let config = Config::load()?;
+    let plan = plan(args, &config).await?;
+    let journal = match args.ledger {
+        true => Some(Arc::new(Journal::create().context("no file for what is acknowledged")?)),
+        false => None,
+    };
+    let (stop, progress) = (stop_at_interrupt(), Arc::new(Progress::default()));
+    let line = tokio::spawn(show(plan.warm_up + plan.duration, progress.clone()));
+    let run = load::run(&plan, Clock::default(), journal.clone(), progress, stop).await;
+    line.abort();
+    let mut outcome = run?;
+    if let Some(journal) = journal {
+        let verdict = compare(&config, &plan.traffic, &journal).await;
+        outcome.ledger = Some(verdict.inspect_err(|_| eprint!("{outcome}"))?);
+        if !outcome.is_clean()
+            && let Some(journal) = Arc::into_inner(journal)
+        {
+            eprintln!("note: what was acknowledged is kept in {}", journal.keep()?.display());
+        }
+    }
+    match args.json {
+        true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,
+        false => report::print(&outcome.to_string())?,
+    }
+    Ok(outcome.is_clean())
+}
+
+async fn plan(args: &LoadArgs, config: &Config) -> Result<Plan> {
+    let (secret, _) = target::secret(&args.to, config)?;
+    let (callback, mut addresses) = target::target(&args.to, config).await?;
+    ensure!(callback.scheme() == "http", "{callback}: a load can only be sent over plain http");
+    if addresses.is_empty() {
+        addresses = target::resolve(&callback).await?;
+    }
+    let target = *addresses.first().context("the target has no address")?;
+    Ok(Plan {
+        traffic: Traffic { run: Run::new(), mix: args.mix },
+        callback,
+        target,
+        secret,
+        connections: args.connections.into(),
+        rate: args.rate.and_then(NonZeroU32::new),
+        warm_up: args.warm_up,
+        duration: args.duration,
+        flood: args.flood.into(),
+        slow: args.slow.into(),
+    })
+}
+
+async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Result<Verdict> {
+    let acknowledged = journal.read().context("what was acknowledged can't be read")?;
+    with_database(config, async |db| Ok(ledger::close(db, traffic, &acknowledged).await?)).await
+}
+
+/// Ctrl-C ends the run early; what there is then is reported all the same.
+pub(crate) fn stop_at_interrupt() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopping.cancel();
+        }
+    });
+    stop
+}
+
+/// One line, on a terminal only, until it is aborted.
+async fn show(length: Duration, progress: Arc<Progress>) {
+    let bar = ProgressBar::new(length.as_secs());
+    if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}") {
+        bar.set_style(style);
+    }
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut before = 0;
+    loop {
+        second.tick().await;
+        let acknowledged = progress.acknowledged.load(Ordering::Relaxed);
+        let failed = progress.answered.load(Ordering::Relaxed).saturating_sub(acknowledged);
+        bar.set_message(format!("{}/s acknowledged, {failed} failed", acknowledged - before));
+        bar.set_position(bar.elapsed().as_secs());
+        before = acknowledged;
+    }
+}
