@@ -226,7 +226,9 @@ async fn the_ledger_finds_what_is_lost_doubled_or_wrong() {
     assert_eq!(sums(&close(&database, other, &Numbers::default()).await), [0; 4], "another run has nothing");
     assert_eq!(sums(&close(&database, traffic, &Numbers::default()).await), [0, 0, 0, MESSAGES]);
 
-    server.sql("update viewer set bits = bits + 100 where ctid = (select ctid from viewer where bits > 0 limit 1)").await;
+    server
+        .sql("update viewer set bits = bits + 100 where ctid = (select ctid from viewer where bits > 0 limit 1)")
+        .await;
     let verdict = close(&database, traffic, &acknowledged).await;
     assert_eq!(sums(&verdict), [0, 1, 1, 0], "an effect counted twice");
     assert!(verdict.examples[0].contains("expected"), "{verdict}");
