@@ -48,8 +48,10 @@ Examples:
   simulate crash --kills 1000 --connections 64 --mix chat
 
 The server is the one beside this program, in a temporary directory, with a Postgres of its own.
-In turn, kill -9 of the server, of Postgres, of both, and a stop of Postgres for some seconds.
-What got no 2xx is sent again, as by Twitch.
+Of each four strikes one is a kill -9 of the server, one of Postgres, one of both, and one stops
+Postgres for some seconds. What got no 2xx is sent again, as by Twitch.
+
+Ctrl-C ends it with the ledger of what there is. A directory that proves a loss is kept.
 
 Exit status: 0 if all that was sent is there, once, and so is all that must have come of it; 1 if
 not; 2 if the server did not recover.

@@ -8,7 +8,7 @@ use showtime::load::crash::{self, Kill, Plan, Strike};
 use tokio::process::Command;
 
 use crate::args::CrashArgs;
-use crate::load::stop_at_interrupt;
+use crate::load::stop_when_told;
 use crate::report;
 
 /// Whether nothing was lost or doubled.
@@ -21,7 +21,7 @@ pub(crate) async fn crash(args: &CrashArgs) -> Result<bool> {
         mix: args.mix,
     };
     eprintln!("{} kills of {}, --seed {}", plan.kills, plan.server.display(), plan.seed);
-    let outcome = crash::run(&plan, Clock::default(), &stop_at_interrupt(), tell).await?;
+    let outcome = crash::run(&plan, Clock::default(), &stop_when_told()?, tell).await?;
     match args.json {
         true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,
         false => report::print(&outcome.to_string())?,

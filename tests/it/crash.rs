@@ -53,17 +53,34 @@ fn assert_clean(report: &Value) {
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_whatever_is_killed() {
     let directory = open_directory();
-    let child = start(&directory, &["--kills=4", "--seed=5", "--connections=8", "--json"]);
+    let child = start(&directory, &["--kills=8", "--seed=5", "--connections=8", "--json"]);
     let output = timeout(LIMIT, child.wait_with_output()).await.expect("it ends").unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["kills"], json!({ "server": 1, "postgres": 1, "both": 1, "pause": 1 }), "{report}");
+    assert_eq!(report["kills"], json!({ "server": 2, "postgres": 2, "both": 2, "pause": 2 }), "{report}");
     assert_eq!(report["seed"], 5);
     assert!(report["resent"].as_u64() > Some(0), "a kill hits something: {report}");
     assert!(report["longest_to_ready_seconds"].as_f64() > Some(0.0), "{report}");
     assert_clean(&report);
     until("nothing runs any more", async || !is_used(&directory)).await;
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_start_is_an_error_that_says_so() {
+    let directory = open_directory();
+    // It stands alone there.
+    let alone = directory.path().join("simulate");
+    std::fs::copy(env!("CARGO_BIN_EXE_simulate"), &alone).unwrap();
+    let run = || Command::new(&alone).args(["crash", "--kills=1"]).env_clear().env("TMPDIR", directory.path()).output();
+    let output = timeout(LIMIT, run()).await.expect("it ends").unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("build it with `cargo build --bins`"), "{text}");
+
+    std::os::unix::fs::symlink("/bin/false", directory.path().join("server")).unwrap();
+    let output = timeout(LIMIT, run()).await.expect("it ends").unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("the server ended by itself"), "{text}");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ValueEnum as _;
 use http::Request;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use showtime::clock::Clock;
 use showtime::load::connection::Connection;
@@ -23,7 +25,7 @@ use url::Url;
 use crate::support::postgres::{fresh_database, url};
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::server::{SECRET, Server, secret};
-use crate::support::{PATIENCE, Unused};
+use crate::support::{PATIENCE, Unused, until};
 
 /// So many messages that streams have ended.
 const MESSAGES: u64 = 1_500;
@@ -109,6 +111,22 @@ async fn a_person_can_read_it() {
     for part in ["closed loop, Chat over 2 connections", "acknowledged", "p99.9", "204: "] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_who_has_seen_enough_gets_the_report_of_what_there_is() {
+    let server = Server::start().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
+    command.args(["load", "--json", "--duration=1h", "--warm-up=0s", "--connections=2", "--target"]);
+    command.arg(server.url("/callback")).env_clear().env("TWITCH_WEBHOOK_SECRET", SECRET);
+    let child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    until("something arrives", async || server.count_events().await > 0).await;
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
+    let report = report(&output, 0);
+    assert_eq!(u64::try_from(server.count_events().await).unwrap(), count(&report["acknowledged"]), "{report}");
     server.stop().await;
 }
 

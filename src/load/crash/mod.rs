@@ -96,6 +96,14 @@ pub enum CrashError {
         /// How long it was tried.
         limit: Duration,
     },
+    /// One of these, and where to look.
+    #[error("{reason}; what the server left is kept in {}", .dir.display())]
+    Kept {
+        /// The server's directory, with its log and its database.
+        dir: PathBuf,
+        /// What went wrong.
+        reason: Box<CrashError>,
+    },
     /// All of it.
     #[error("the run took longer than {} s", .0.as_secs())]
     TookTooLong(Duration),
@@ -147,6 +155,8 @@ pub struct Report {
     pub longest_to_ready_seconds: f64,
     /// What the database says.
     pub ledger: Verdict,
+    /// The server's directory, if something is wrong.
+    pub kept: Option<PathBuf>,
 }
 
 impl Report {
@@ -171,7 +181,8 @@ impl fmt::Display for Report {
         line("lost", &self.ledger.lost)?;
         line("doubled", &self.ledger.doubled)?;
         line("effects that differ", &self.ledger.effects_differ)?;
-        self.ledger.examples.iter().try_for_each(|example| writeln!(f, "  {example}"))
+        self.ledger.examples.iter().try_for_each(|example| writeln!(f, "  {example}"))?;
+        self.kept.iter().try_for_each(|dir| writeln!(f, "  what the server left is kept in {}", dir.display()))
     }
 }
 
@@ -190,7 +201,12 @@ pub async fn run(
     let outcome = rounds(plan, clock, stop, &mut subject, &mut tell).await;
     let is_clean = outcome.as_ref().is_ok_and(Report::is_clean);
     let stopped = subject.stop(!is_clean).await;
-    outcome.and_then(|report| stopped.map(|()| report))
+    match (outcome, stopped) {
+        (Ok(report), Ok(kept)) => Ok(Report { kept, ..report }),
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Ok(Some(dir))) => Err(CrashError::Kept { dir, reason: Box::new(error) }),
+        (Err(error), _) => Err(error),
+    }
 }
 
 async fn rounds(
@@ -288,6 +304,7 @@ impl Report {
             stored_without_acknowledgement: 0,
             longest_to_ready_seconds: 0.0,
             ledger: Verdict::default(),
+            kept: None,
         }
     }
 

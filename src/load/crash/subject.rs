@@ -113,18 +113,15 @@ impl Subject {
         Ok(())
     }
 
-    /// Stops it in order, if it still runs. Keeps its directory if that is wanted, and says where.
-    pub(super) async fn stop(mut self, keep: bool) -> Result<(), CrashError> {
+    /// Stops it in order, if it still runs. Keeps its directory if that is wanted, and tells where.
+    pub(super) async fn stop(mut self, keep: bool) -> Result<Option<PathBuf>, CrashError> {
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM); // it may have ended by now
         }
         if timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             self.child.kill().await.map_err(CrashError::system("kill the server"))?;
         }
-        if keep {
-            tracing::warn!(dir = %self.dir.keep().display(), "what the server left is kept");
-        }
-        Ok(())
+        Ok(keep.then(|| self.dir.keep()))
     }
 }
 
