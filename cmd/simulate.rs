@@ -3,6 +3,8 @@
 #[path = "simulate/args.rs"]
 mod args;
 mod causes;
+#[path = "simulate/crash.rs"]
+mod crash;
 mod database;
 #[path = "simulate/kind.rs"]
 mod kind;
@@ -53,6 +55,7 @@ async fn run(cli: Cli) -> Result<bool> {
         }
         Some(Command::Challenge { conduit_shard: true, send, .. }) => challenge_shard(&send).await,
         Some(Command::Challenge { kind, event, send, .. }) => challenge(&kind, &event, &send).await,
+        Some(Command::Crash(args)) => crash::crash(&args).await,
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::Revoke { kind, status, event, send }) => revoke(&kind, &status, &event, &send).await,
     }

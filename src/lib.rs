@@ -32,8 +32,8 @@
 //! - [`metrics`]: what is counted on the way, for Prometheus.
 //!
 //! Around them: [`app`] builds and runs the whole program, [`config`] reads every setting,
-//! [`clock`] is time as a parameter, and [`mock`] makes what Twitch would send, for `simulate` and
-//! for the tests.
+//! [`clock`] is time as a parameter, [`mock`] makes what Twitch would send, for `simulate` and for
+//! the tests, and [`load`] makes very much of it, kills what takes it, and counts what is there.
 
 pub mod api;
 pub mod app;

@@ -20,6 +20,7 @@ Examples:
   simulate revoke channel.follow --status user_removed
   simulate load --connections 64 --duration 10s
   simulate load --rate 5000 --duration 30s --ledger
+  simulate crash --kills 50
 
 Exit status: 0 if every answer was the wanted one; 1 if one was not, or none came; 2 if what was
 asked for can't be sent.
@@ -39,6 +40,21 @@ The messages are of channels and viewers that are made up for the run, and stay 
 
 Exit status: 0 if every message was acknowledged, no forged one was, and the ledger is clean; 1 if
 not; 2 if what was asked for can't be done.
+";
+
+const CRASH_EXAMPLES: &str = "\
+Examples:
+  simulate crash --kills 50
+  simulate crash --kills 1000 --connections 64 --mix chat
+
+The server is the one beside this program, in a temporary directory, with a Postgres of its own.
+Of each four strikes one is a kill -9 of the server, one of Postgres, one of both, and one stops
+Postgres for some seconds. What got no 2xx is sent again, as by Twitch.
+
+Ctrl-C ends it with the ledger of what there is. A directory that proves a loss is kept.
+
+Exit status: 0 if all that was sent is there, once, and so is all that must have come of it; 1 if
+not; 2 if the server did not recover.
 ";
 
 /// Sends a server what Twitch would send it, and says what came back
@@ -96,6 +112,9 @@ pub(crate) enum Command {
     /// Sends as much as the server takes, or at a rate, and measures
     #[command(after_help = LOAD_EXAMPLES)]
     Load(LoadArgs),
+    /// Loads a server of its own, kills it and its database again and again, and closes the ledger
+    #[command(after_help = CRASH_EXAMPLES)]
+    Crash(CrashArgs),
 }
 
 /// Something happens on a channel.
@@ -222,6 +241,26 @@ pub(crate) struct LoadArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) to: TargetArgs,
+}
+
+/// How often.
+#[derive(Args)]
+pub(crate) struct CrashArgs {
+    /// How often something is struck down
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) kills: u32,
+    /// What the moments and kinds of the kills follow from; without it another one each time
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Over how many connections; each has one message under way
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) connections: u16,
+    /// What to send
+    #[arg(long, value_enum, default_value_t = Mix::Channels)]
+    pub(crate) mix: Mix,
+    /// Reports as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// No longer than an hour.

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::load::journal::Journal;
 use showtime::load::ledger::{self, Verdict};
 use showtime::load::traffic::{Run, Traffic};
 use showtime::load::{self, Plan, Progress};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::LoadArgs;
@@ -27,7 +28,7 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
         true => Some(Arc::new(Journal::create().context("no file for what is acknowledged")?)),
         false => None,
     };
-    let (stop, progress) = (stop_at_interrupt(), Arc::new(Progress::default()));
+    let (stop, progress) = (stop_when_told()?, Arc::new(Progress::default()));
     let line = tokio::spawn(show(plan.warm_up + plan.duration, progress.clone()));
     let run = load::run(&plan, Clock::default(), journal.clone(), progress, stop).await;
     line.abort();
@@ -75,21 +76,21 @@ async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Resul
     with_database(config, async |db| Ok(ledger::close(db, traffic, &acknowledged).await?)).await
 }
 
-/// Ctrl-C ends the run early; what there is then is reported all the same.
-pub(crate) fn stop_at_interrupt() -> CancellationToken {
+/// Ctrl-C, or a polite kill, ends the run early; what there is then is reported all the same.
+pub(crate) fn stop_when_told() -> Result<CancellationToken> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopping.cancel();
-        }
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        stopping.cancel();
     });
-    stop
+    Ok(stop)
 }
 
 /// One line, on a terminal only, until it is aborted.
 async fn show(length: Duration, progress: Arc<Progress>) {
-    let bar = ProgressBar::new(length.as_secs());
+    let bar = ProgressBar::new(length.as_secs()).with_finish(ProgressFinish::AndClear);
     if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}") {
         bar.set_style(style);
     }

@@ -121,12 +121,7 @@ async fn messages(
     }
 }
 
-async fn viewers(
-    conn: &mut PgConnection,
-    run: Run,
-    effects: &mut Effects,
-    verdict: &mut Verdict,
-) -> sqlx::Result<()> {
+async fn viewers(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
     let mut after = (first, String::new());
     loop {
@@ -155,12 +150,7 @@ fn is_more(found: &Viewer, expected: &Viewer) -> bool {
     sums(found).iter().zip(sums(expected)).any(|(found, expected)| *found > expected)
 }
 
-async fn channels(
-    conn: &mut PgConnection,
-    run: Run,
-    effects: &mut Effects,
-    verdict: &mut Verdict,
-) -> sqlx::Result<()> {
+async fn channels(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
     for (id, found) in store::channels(conn, [&first, &last]).await? {
         let key = offset(&id, run.channel_id(0));
@@ -176,12 +166,7 @@ async fn channels(
     Ok(())
 }
 
-async fn streams(
-    conn: &mut PgConnection,
-    run: Run,
-    effects: &Effects,
-    verdict: &mut Verdict,
-) -> sqlx::Result<()> {
+async fn streams(conn: &mut PgConnection, run: Run, effects: &Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
     let mut expected = effects.streams(run);
     let mut after = String::new();

@@ -5,9 +5,10 @@
 //! about, [`request`] writes it, `pace` says when, [`connection`] sends it, [`journal`] keeps that it
 //! was acknowledged, [`report`] counts. [`ledger`] then compares what was acknowledged with the log,
 //! and the log with the state (`effects` is what that must be). `hostile` sends what no server should
-//! be hurt by.
+//! be hurt by. [`crash`] kills what it loads.
 
 pub mod connection;
+pub mod crash;
 mod effects;
 mod hostile;
 pub mod journal;

@@ -192,13 +192,10 @@ pub async fn streams(
 /// # Errors
 /// If the database fails.
 pub async fn channels(conn: &mut PgConnection, [first, last]: [&str; 2]) -> sqlx::Result<Vec<(String, Anonymous)>> {
-    let rows = sqlx::query!(
-        "select id, anonymous_bits, anonymous_gifts from channel where id between $1 and $2",
-        first,
-        last
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows =
+        sqlx::query!("select id, anonymous_bits, anonymous_gifts from channel where id between $1 and $2", first, last)
+            .fetch_all(conn)
+            .await?;
     Ok(rows
         .into_iter()
         .map(|row| (row.id, Anonymous { bits: row.anonymous_bits, gifts: row.anonymous_gifts }))

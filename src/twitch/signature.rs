@@ -138,12 +138,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-fn digest(
-    key: Hmac<Sha256>,
-    message_id: impl AsRef<[u8]>,
-    timestamp: impl AsRef<[u8]>,
-    body: &[u8],
-) -> Hmac<Sha256> {
+fn digest(key: Hmac<Sha256>, message_id: impl AsRef<[u8]>, timestamp: impl AsRef<[u8]>, body: &[u8]) -> Hmac<Sha256> {
     key.chain_update(message_id).chain_update(timestamp).chain_update(body)
 }
 

@@ -34,7 +34,7 @@ use tokio::time::{Instant, sleep};
 use cluster::{Cluster, Started};
 use data_dir::DataDir;
 pub use error::LocalError;
-pub use verbs::{down, env, join, psql, reset, start_or_join, up};
+pub use verbs::{down, env, join, postmaster, psql, reset, start_or_join, up};
 
 /// Waits before launching again a server that ended before it was of use: its predecessor's
 /// last processes may still be ending.

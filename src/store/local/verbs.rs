@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Pid;
 use sqlx::postgres::PgConnectOptions;
 
 use super::binaries;
@@ -104,6 +105,17 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
 /// [`LocalError::NotRunning`].
 pub async fn join(data_dir: &Path) -> Result<PgConnectOptions, LocalError> {
     Ok(cluster::connect_options(&running(data_dir).await?))
+}
+
+/// The process id of the Postgres that runs in `data_dir`, as the kernel knows it. For whoever wants to
+/// see what happens when it is killed.
+///
+/// # Errors
+///
+/// [`LocalError::NotRunning`].
+pub async fn postmaster(data_dir: &Path) -> Result<Pid, LocalError> {
+    let not_running = || LocalError::NotRunning { dir: data_dir.to_owned() };
+    cluster::postmaster(&running(data_dir).await?).await.ok_or_else(not_running)
 }
 
 /// Lines for a shell to evaluate, after which sqlx, psql and their like find the database.

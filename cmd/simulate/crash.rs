@@ -1,0 +1,64 @@
+//! `simulate crash`: finds the server, tells of each kill, and prints the table.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use showtime::clock::Clock;
+use showtime::load::crash::{self, Kill, Plan, Strike};
+use tokio::process::Command;
+
+use crate::args::CrashArgs;
+use crate::load::stop_when_told;
+use crate::report;
+
+/// Whether nothing was lost or doubled.
+pub(crate) async fn crash(args: &CrashArgs) -> Result<bool> {
+    let plan = Plan {
+        server: server().await?,
+        kills: args.kills,
+        seed: args.seed.unwrap_or_else(rand::random),
+        connections: args.connections.into(),
+        mix: args.mix,
+    };
+    eprintln!("{} kills of {}, --seed {}", plan.kills, plan.server.display(), plan.seed);
+    let outcome = crash::run(&plan, Clock::default(), &stop_when_told()?, tell).await?;
+    match args.json {
+        true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,
+        false => report::print(&outcome.to_string())?,
+    }
+    Ok(outcome.is_clean())
+}
+
+fn tell(kill: &Kill) {
+    let Kill { number, strike, after, pause, unacknowledged, stored, ready_after } = kill;
+    let pause = if *strike == Strike::Pause { format!(" for {:.1} s", pause.as_secs_f64()) } else { String::new() };
+    eprintln!(
+        "{number:>6}  after {:.2} s: {:26} {unacknowledged:>4} unacknowledged, {stored:>3} of these stored; ready \
+         after {:.2} s",
+        after.as_secs_f64(),
+        format!("{strike}{pause}"),
+        ready_after.as_secs_f64()
+    );
+}
+
+/// The server beside this program. Cargo, if it runs this, makes it first: it would be missing
+/// otherwise, or an old one.
+async fn server() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("where this program is can't be told")?;
+    let dir = own.parent().context("this program is nowhere")?;
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        build(Path::new(&cargo), dir).await?;
+    }
+    let server = dir.join("server");
+    ensure!(server.is_file(), "there is no {}: build it with `cargo build --bins`", server.display());
+    Ok(server)
+}
+
+async fn build(cargo: &Path, dir: &Path) -> Result<()> {
+    let is_release = dir.file_name().is_some_and(|name| name == "release");
+    let mut command = Command::new(cargo);
+    command.args(["build", "--bin", "server"]).args(is_release.then_some("--release"));
+    let status = command.status().await.context("cargo can't be run")?;
+    ensure!(status.success(), "the server can't be built");
+    Ok(())
+}
