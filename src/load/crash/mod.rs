@@ -38,6 +38,9 @@ use crate::store::local::{self, LocalError};
 /// How long messages go out before something is struck down.
 const CALM_MS: std::ops::Range<u64> = 100..900;
 
+/// How long messages go on after that: the processes of a killed Postgres need a moment to notice.
+const AFTERMATH: Duration = Duration::from_millis(150);
+
 /// For how long Postgres is stopped: shorter and longer than the server waits for a commit.
 const PAUSE_MS: std::ops::Range<u64> = 300..4_000;
 
@@ -270,6 +273,9 @@ async fn round(
         true => kill.strike.hit(subject, postmaster, kill.pause).await?,
         false => Instant::now(),
     };
+    if is_on {
+        sleep(AFTERMATH).await;
+    }
     let pending = salvo.cease().await?;
     if is_on {
         subject.relaunch_if_dead().await?;
