@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::ring::Ring;
@@ -18,7 +18,7 @@ pub const MAX_READERS: usize = 10_000;
 /// requests.
 const CATCHING_UP: usize = 4;
 
-/// How long a new reader waits for the log to be read the first time.
+/// How long a new reader waits for the log to be read, the first time or the first time in a while.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The newest events, and who reads them.
@@ -28,6 +28,8 @@ pub struct Hub {
     pub(super) ring: watch::Sender<Ring>,
     pub(super) pool: PgPool,
     pub(super) catching_up: Semaphore,
+    /// Told when somebody comes to a ring that is not filled.
+    pub(super) first_reader: Notify,
     places: Arc<Semaphore>,
 }
 
@@ -51,6 +53,7 @@ impl Hub {
             ring: watch::Sender::default(),
             pool,
             catching_up: Semaphore::new(CATCHING_UP),
+            first_reader: Notify::new(),
             places: Arc::new(Semaphore::new(MAX_READERS)),
         })
     }
@@ -65,6 +68,9 @@ impl Hub {
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, NoPlace> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| NoPlace::Full)?;
         let mut ring = self.ring.subscribe();
+        if ring.borrow().cursor().is_none() {
+            self.first_reader.notify_one();
+        }
         let ready = ring.wait_for(|ring| ring.cursor().is_some() || ring.is_over());
         match timeout(READY_TIMEOUT, ready).await {
             Ok(Ok(ring)) if !ring.is_over() => Ok(place),

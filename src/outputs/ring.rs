@@ -79,11 +79,9 @@ impl Ring {
         }
     }
 
-    /// Goes on behind this id, if that is further, without what lies before it: nobody reads.
-    pub(super) fn skip_to(&mut self, cursor: i64) {
-        if self.cursor.is_some_and(|known| known < cursor) {
-            *self = Self { first: self.end(), since: cursor, cursor: Some(cursor), is_over: self.is_over, ..Self::default() };
-        }
+    /// Forgets everything, as nobody reads: the next one waits until the log was read again.
+    pub(super) fn forget(&mut self) {
+        *self = Self { first: self.end(), is_over: self.is_over, ..Self::default() };
     }
 
     /// Forgets everything, as the log has been emptied: whoever reads is cut off.
@@ -166,15 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_passed_by_is_not_here() {
+    fn what_nobody_read_is_read_again() {
         let mut ring = ring([1, 2, 3]);
-        ring.skip_to(3);
-        assert_eq!(ring.position_after(0), Some(0), "nothing lies between");
-        ring.skip_to(7);
-        assert_eq!((ring.end(), ring.cursor(), ring.bytes), (3, Some(7), 0));
-        assert_eq!((ring.position_after(6), ring.position_after(7)), (None, Some(3)));
-        ring.extend([Entry::from(logged(8, 0))]);
-        assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(8));
+        ring.forget();
+        assert_eq!((ring.end(), ring.cursor(), ring.bytes, ring.position_after(3)), (3, None, 0, None));
+        ring.begin(vec![Entry::from(logged(7, 0))], 5, 7);
+        assert_eq!((ring.position_after(4), ring.position_after(5)), (None, Some(3)));
+        assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(7));
     }
 
     #[test]

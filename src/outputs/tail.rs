@@ -68,56 +68,59 @@ impl Tail {
         if std::mem::take(is_away) {
             tracing::info!("the log is followed again");
         }
-        self.read_on(&mut listener).await?;
         loop {
-            let newest = match timeout(POLL_INTERVAL, listener.try_recv()).await {
-                Ok(notification) => {
-                    let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
-                    self.hear(&mut listener, notification).await?
+            if self.is_read() {
+                if self.hub.ring.borrow().cursor().is_none() {
+                    self.check(&mut listener).await?;
                 }
-                Err(_) => self.check(&mut listener).await?,
-            };
-            if !self.skip_to(newest) {
                 self.read_on(&mut listener).await?;
             }
+            tokio::select! {
+                heard = timeout(POLL_INTERVAL, listener.try_recv()) => match heard {
+                    Ok(notification) => {
+                        let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
+                        self.hear(&mut listener, notification).await?;
+                    }
+                    Err(_) => self.check(&mut listener).await?,
+                },
+                () = self.hub.first_reader.notified() => {}
+            }
         }
     }
 
-    /// Returns the newest id that it heard of; what was appended needs no other answer than to read on, however
-    /// often it was said.
-    async fn hear(&self, listener: &mut PgListener, heard: PgNotification) -> sqlx::Result<i64> {
+    /// That something was appended needs no answer but to read on, however often it was said.
+    async fn hear(&self, listener: &mut PgListener, heard: PgNotification) -> sqlx::Result<()> {
         let mut heard = vec![heard];
         heard.extend(std::iter::from_fn(|| listener.next_buffered()));
-        let mut newest = 0;
-        for heard in heard {
-            let Ok(id) = heard.payload().parse() else { continue };
-            match heard.channel() == REPLAY_CHANNEL {
-                true => self.replay(listener, id).await?,
-                false => newest = newest.max(id),
+        for replay in heard.iter().filter(|heard| heard.channel() == REPLAY_CHANNEL && self.is_read()) {
+            if let Ok(id) = replay.payload().parse() {
+                self.replay(listener, id).await?;
             }
         }
-        Ok(newest)
+        Ok(())
     }
 
-    /// Passes by what nobody reads: who comes later begins behind it, or has the database tell. False if somebody
-    /// reads; a new reader takes a place before looking at the ring, so none is missed.
-    fn skip_to(&self, newest: i64) -> bool {
+    /// Whether anybody reads. If not, the ring is forgotten, and nothing is read until somebody comes: a reader takes
+    /// a place before looking at the ring, so nobody sees it go.
+    fn is_read(&self) -> bool {
+        let mut is_read = true;
         self.hub.ring.send_if_modified(|ring| {
-            let is_unread = self.hub.readers() == 0;
-            if is_unread {
-                ring.skip_to(newest);
+            is_read = self.hub.readers() > 0;
+            if !is_read {
+                ring.forget();
             }
-            is_unread
-        })
+            !is_read
+        });
+        is_read
     }
 
-    /// Finds the log's end at the start. Later: sees whether it is still where it was, or was emptied. Returns the
-    /// newest id.
-    async fn check(&self, listener: &mut PgListener) -> sqlx::Result<i64> {
+    /// Finds the log's end at the start, and when somebody reads after a while. In between: sees whether it is still
+    /// where it was, or was emptied.
+    async fn check(&self, listener: &mut PgListener) -> sqlx::Result<()> {
         let newest = answered(live::bounds(&mut *listener)).await?.newest.unwrap_or(0);
         let known = self.hub.ring.borrow().cursor();
         if known.is_some_and(|cursor| cursor <= newest) {
-            return Ok(newest);
+            return Ok(());
         }
         if known.is_some() {
             tracing::warn!("the log has been emptied; readers have to start again");
@@ -134,7 +137,7 @@ impl Tail {
             }
             ring.begin(recent.into_iter().map(Entry::from).collect(), since, newest);
         });
-        Ok(newest)
+        Ok(())
     }
 
     /// Takes over all that is new.

@@ -279,6 +279,9 @@ async fn round(
     let pending = salvo.cease().await?;
     if is_on {
         subject.relaunch_if_dead().await?;
+        if kill.strike.fells_postgres() {
+            subject.until_postgres_is_another(postmaster).await?;
+        }
     }
     subject.until_ready().await?;
     let ready_after = struck.elapsed();

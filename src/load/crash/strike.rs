@@ -29,6 +29,11 @@ impl Strike {
     /// Each kind.
     pub const ALL: [Self; 4] = [Self::Server, Self::Postgres, Self::Both, Self::Pause];
 
+    /// Whether Postgres has to be started again after it.
+    pub(super) fn fells_postgres(self) -> bool {
+        matches!(self, Self::Postgres | Self::Both)
+    }
+
     /// Strikes, and tells since when recovery is possible.
     pub(super) async fn hit(
         self,

@@ -19,6 +19,7 @@ use url::Url;
 use super::CrashError;
 use crate::load::connection::Connection;
 use crate::mock::delivery;
+use crate::store::local;
 use crate::twitch::signature::WebhookSecret;
 
 /// How long a start may take, with a new cluster, and how long recovery.
@@ -91,6 +92,19 @@ impl Subject {
         if self.is_dead {
             (self.child, self.addr) = launch(&self.program, self.dir.path(), &self.secret).await?;
             self.is_dead = false;
+        }
+        Ok(())
+    }
+
+    /// Returns when Postgres runs anew. The processes of a killed one live on for a moment and may still say that all is
+    /// well.
+    pub(super) async fn until_postgres_is_another(&self, killed: Pid) -> Result<(), CrashError> {
+        let deadline = Instant::now() + READY_LIMIT;
+        while !local::postmaster(self.data_dir()).await.is_ok_and(|running| running != killed) {
+            if Instant::now() > deadline {
+                return Err(CrashError::NotReady(READY_LIMIT));
+            }
+            sleep(LOOK).await;
         }
         Ok(())
     }
