@@ -14,6 +14,7 @@ use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
 use crate::outputs::entry::Entry;
 use crate::store::read::events as store;
+use crate::store::read::find::Times;
 
 /// One message from Twitch.
 #[derive(Debug, Serialize, ToSchema)]
@@ -193,8 +194,7 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
     let filter = store::Filter {
         channel: channel.map(Name::into_string),
         kind: kind.map(Name::into_string),
-        since: since.map(|it| it.0),
-        until: until.map(|it| it.0),
+        times: Times { since: since.map(|it| it.0), until: until.map(|it| it.0) },
     };
     let mut rows = ctx.read(async |db| store::page(db, &filter, after, limit.rows()).await).await?;
     let next = limit.cut(&mut rows, |last| last.id);

@@ -16,7 +16,8 @@ use super::entry::Entry;
 use super::hub::{Hub, NoPlace};
 use super::ring::Ring;
 use super::{alert, chat};
-use crate::store::read::live::{self, Bounds, Interest, Logged};
+use crate::store::read::find::{Interest, Range};
+use crate::store::read::live::{self, Bounds, Logged};
 use crate::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
 
 /// Events of which a reader that catches up holds at most as many at once.
@@ -275,9 +276,9 @@ impl Reader {
             let interest = self.selection.interest(&self.hub).await?;
             let mut before = newest.saturating_add(1);
             while found.len() < count && before > 0 {
-                let rows = live::before(&self.hub.pool, &interest, before, PAGE).await?;
-                before = if is_page_full(&rows) { rows.last().map_or(0, |row| row.id) } else { 0 };
-                let entries = rows.into_iter().map(|row| Arc::new(Entry::from(row))).filter(is_wanted);
+                let rows = live::last(&mut *self.hub.pool.acquire().await?, &interest, before, PAGE).await?;
+                before = if is_page_full(&rows) { rows.first().map_or(0, |row| row.id) } else { 0 };
+                let entries = rows.into_iter().rev().map(|row| Arc::new(Entry::from(row))).filter(is_wanted);
                 found.extend(entries.take(count - found.len()));
             }
         }
@@ -353,7 +354,8 @@ async fn at(ring: &mut watch::Receiver<Ring>, position: u64) -> Result<Arc<Entry
 async fn page(hub: Arc<Hub>, selection: Arc<Selection>, after: i64, until: i64) -> sqlx::Result<Page> {
     let permit = hub.catching_up.acquire().await;
     let interest = selection.interest(&hub).await?;
-    let rows = live::between(&hub.pool, &interest, after, until, PAGE).await?;
+    let range = Range { after, last: until };
+    let rows = live::first(&mut *hub.pool.acquire().await?, &interest, range, PAGE).await?;
     drop(permit);
     let cursor = if is_page_full(&rows) { rows.last().map_or(until, |row| row.id) } else { until };
     Ok(Page { entries: rows.into_iter().map(|row| Arc::new(Entry::from(row))).collect(), cursor })

@@ -4,13 +4,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Acquire as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use super::entry::Entry;
 use super::hub::Hub;
 use crate::store::log::{NOTIFY_CHANNEL, REPLAY_CHANNEL};
-use crate::store::read::live::{self, Interest};
+use crate::store::read::find::Interest;
+use crate::store::read::live;
 use crate::store::within;
 
 /// How long to wait for a notification before looking all the same.
@@ -126,8 +128,8 @@ impl Tail {
             tracing::warn!("the log has been emptied; readers have to start again");
         }
         let everything = Interest::default();
-        let mut recent = answered(live::before(listener, &everything, newest.saturating_add(1), RECENT)).await?;
-        recent.reverse();
+        let connection = answered(listener.acquire()).await?;
+        let recent = answered(live::last(connection, &everything, newest.saturating_add(1), RECENT)).await?;
         let is_whole = i64::try_from(recent.len()).is_ok_and(|count| count < RECENT);
         // The first one may be the first of the log, or there may be others before it.
         let since = if is_whole { 0 } else { recent.first().map_or(newest, |first| first.id) };
@@ -144,8 +146,7 @@ impl Tail {
     async fn read_on(&self, listener: &mut PgListener) -> sqlx::Result<()> {
         loop {
             let cursor = self.hub.ring.borrow().cursor().unwrap_or(0);
-            let everything = Interest::default();
-            let new = answered(live::between(&mut *listener, &everything, cursor, i64::MAX, BATCH)).await?;
+            let new = answered(live::between(&mut *listener, cursor, i64::MAX, BATCH)).await?;
             let is_all = i64::try_from(new.len()).is_ok_and(|count| count < BATCH);
             if !new.is_empty() {
                 self.hub.ring.send_modify(|ring| ring.extend(new.into_iter().map(Entry::from)));
@@ -157,8 +158,7 @@ impl Tail {
     }
 
     async fn replay(&self, listener: &mut PgListener, id: i64) -> sqlx::Result<()> {
-        let everything = Interest::default();
-        let found = answered(live::between(listener, &everything, id.saturating_sub(1), id, 1)).await?;
+        let found = answered(live::between(listener, id.saturating_sub(1), id, 1)).await?;
         self.hub.ring.send_modify(|ring| {
             let cursor = ring.cursor().unwrap_or(0);
             ring.extend(found.into_iter().map(|logged| Entry::replay(logged, cursor)));

@@ -1,9 +1,11 @@
 //! The log, oldest first.
 
 use serde_json::value::RawValue;
-use sqlx::PgExecutor;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
+
+use super::find::{self, Interest, Range, Times};
 
 /// One message of the log.
 #[derive(Debug)]
@@ -29,41 +31,46 @@ pub struct Filter {
     pub channel: Option<String>,
     /// Those of this subscription type.
     pub kind: Option<String>,
-    /// Those that occurred then or later.
-    pub since: Option<OffsetDateTime>,
-    /// Those that occurred earlier.
-    pub until: Option<OffsetDateTime>,
+    /// Those that occurred at these times.
+    pub times: Times,
 }
 
 /// The events with an id greater than `after`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(db: impl PgExecutor<'_>, filter: &Filter, after: i64, limit: i64) -> sqlx::Result<Vec<Event>> {
+pub async fn page(db: &mut PgConnection, filter: &Filter, after: i64, limit: i64) -> sqlx::Result<Vec<Event>> {
+    let channel_ids = match &filter.channel {
+        Some(name) => Some(vec![meant(&mut *db, name).await?]),
+        None => None,
+    };
+    let interest = Interest { channel_ids, kinds: filter.kind.clone().map(|kind| vec![kind]) };
+    let range = Range { after, last: i64::MAX }.within(&mut *db, filter.times).await?;
+    let ids = find::first(&mut *db, &interest, filter.times, range, limit).await?;
     sqlx::query_as!(
         Event,
         r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
             received_at, is_test, payload as "payload: Json<Box<RawValue>>"
         from event
-        where id > $1
-            and ($2::text is null or channel_id = coalesce(
-                (select id from twitch_user where id = $2),
-                (select id from twitch_user where login = lower($2) order by named_at desc, named_by desc limit 1),
-                $2
-            ))
-            and ($3::text is null or type = $3)
-            and ($4::timestamptz is null or occurred_at >= $4)
-            and ($5::timestamptz is null or occurred_at < $5)
-        order by id
-        limit $6"#,
-        after,
-        filter.channel,
-        filter.kind,
-        filter.since,
-        filter.until,
-        limit
+        where id = any($1)
+        order by id"#,
+        &ids
     )
     .fetch_all(db)
+    .await
+}
+
+/// The id that a name means: it is one, or else somebody's login, or else nobody's.
+async fn meant(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<String> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+            (select id from twitch_user where id = $1),
+            (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1),
+            $1
+        ) as "id!""#,
+        name
+    )
+    .fetch_one(db)
     .await
 }
 

@@ -6,6 +6,7 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::channels::{self, Channel};
+use super::find::{self, Interest, Range, Times};
 
 /// One message of the log, and what its channel is called.
 #[derive(Debug)]
@@ -24,15 +25,6 @@ pub struct Logged {
     pub is_test: bool,
     pub channel_login: Option<String>,
     pub channel_name: Option<String>,
-}
-
-/// Which events are of interest; `None` does not restrict.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Those of these channels, by id.
-    pub channel_ids: Option<Vec<String>>,
-    /// Those of these subscription types.
-    pub kinds: Option<Vec<String>>,
 }
 
 /// The first and the last id of the log.
@@ -58,17 +50,11 @@ pub async fn bounds(db: impl PgExecutor<'_>) -> sqlx::Result<Bounds> {
     .await
 }
 
-/// The first events with an id greater than `after` and at most `until`, oldest first.
+/// The first events with an id greater than `after` and at most `last`, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn between(
-    db: impl PgExecutor<'_>,
-    interest: &Interest,
-    after: i64,
-    until: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<Logged>> {
+pub async fn between(db: impl PgExecutor<'_>, after: i64, last: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
     sqlx::query_as!(
         Logged,
         r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
@@ -76,45 +62,44 @@ pub async fn between(
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id > $1 and e.id <= $2
-            and ($3::text[] is null or e.channel_id = any($3))
-            and ($4::text[] is null or e.type = any($4))
         order by e.id
-        limit $5"#,
+        limit $3"#,
         after,
-        until,
-        interest.channel_ids.as_deref(),
-        interest.kinds.as_deref(),
+        last,
         limit
     )
     .fetch_all(db)
     .await
 }
 
-/// The last events with an id below `before`, newest first.
+/// The first of the events of interest in a range, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn before(
-    db: impl PgExecutor<'_>,
-    interest: &Interest,
-    before: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<Logged>> {
+pub async fn first(db: &mut PgConnection, interest: &Interest, range: Range, limit: i64) -> sqlx::Result<Vec<Logged>> {
+    let ids = find::first(&mut *db, interest, Times::default(), range, limit).await?;
+    with_ids(db, &ids).await
+}
+
+/// The last of the events of interest with an id below `before`, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last(db: &mut PgConnection, interest: &Interest, before: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
+    let ids = find::last(&mut *db, interest, before, limit).await?;
+    with_ids(db, &ids).await
+}
+
+async fn with_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> sqlx::Result<Vec<Logged>> {
     sqlx::query_as!(
         Logged,
         r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
             e.occurred_at, e.received_at, e.payload as "payload: Json<Box<RawValue>>", e.is_test,
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
-        where e.id < $1
-            and ($2::text[] is null or e.channel_id = any($2))
-            and ($3::text[] is null or e.type = any($3))
-        order by e.id desc
-        limit $4"#,
-        before,
-        interest.channel_ids.as_deref(),
-        interest.kinds.as_deref(),
-        limit
+        where e.id = any($1)
+        order by e.id"#,
+        ids
     )
     .fetch_all(db)
     .await

@@ -4,6 +4,7 @@
 pub mod broadcasts;
 pub mod channels;
 pub mod events;
+pub mod find;
 pub mod health;
 pub mod live;
 pub mod metrics;
