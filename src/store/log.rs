@@ -104,7 +104,11 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn facts_after(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<(Vec<Fact<'static>>, Option<i64>)> {
+pub async fn facts_after(
+    conn: &mut PgConnection,
+    after: i64,
+    limit: i64,
+) -> sqlx::Result<(Vec<Fact<'static>>, Option<i64>)> {
     let rows = sqlx::query!(
         r#"
         select id, message_id, occurred_at, payload::text as "payload!"
