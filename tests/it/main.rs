@@ -12,6 +12,7 @@ mod browser;
 mod callback;
 mod crash;
 mod env_example;
+mod filters;
 mod fold;
 mod gaps;
 mod health;
