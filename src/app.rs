@@ -294,12 +294,14 @@ fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
     Ok(listener)
 }
 
-/// A plan that serves every filter at once would read the whole log for most of them.
+/// A plan that serves every filter at once would read the whole log for most of them, and to compile one takes longer than
+/// to follow it.
 fn for_readers(database: PgConnectOptions) -> PgConnectOptions {
     database.options([
         ("application_name", "showtime api"),
         ("statement_timeout", "5000"),
         ("plan_cache_mode", "force_custom_plan"),
+        ("jit", "off"),
     ])
 }
 

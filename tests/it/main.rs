@@ -11,6 +11,7 @@ mod api;
 mod browser;
 mod callback;
 mod env_example;
+mod filters;
 mod fold;
 mod gaps;
 mod health;

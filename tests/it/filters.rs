@@ -1,0 +1,156 @@
+//! Pages of the log: whatever the filter, what a naive one finds.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use showtime::store::read::events::{self, Filter};
+use showtime::store::read::find::{self, Interest, Range, Times};
+use sqlx::{ConnectOptions as _, PgConnection};
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use crate::support::postgres::fresh_database;
+
+/// How long a log is: some blocks of 1024 ids, and a part of one.
+const LENGTH: i64 = 5_000;
+
+/// Seconds by which an event may come later or earlier than its place in the log tells.
+const DISORDER: i64 = 600;
+
+fn at(seconds: i64) -> OffsetDateTime {
+    datetime!(2026-07-01 10:00 UTC) + Duration::seconds(seconds)
+}
+
+/// Appends as several servers would, in statements of some hundred: an event a second, out of order; most are of a busy
+/// channel and a frequent type, the quiet channel has none of the rare type, and the first one falls silent. Numbers that
+/// were handed out in vain leave gaps, one of which is longer than a block.
+async fn fill(conn: &mut PgConnection) {
+    for from in (0..LENGTH).step_by(300) {
+        sqlx::query(
+            "insert into event (message_id, message_type, type, channel_id, occurred_at, received_at, payload)
+            select n, 'notification',
+                case when n % 500 = 0 then 'rare' when n % 7 = 0 then null else 'frequent' end,
+                case when n % 11 = 0 then null when n % 97 = 1 then 'quiet' when n < 1000 then 'first' else 'busy' end,
+                $3 + make_interval(secs => n + (hashint8(n) % $4)), $3, '{}'
+            from generate_series($1, least($1 + 300, $2) - 1) n",
+        )
+        .bind(from)
+        .bind(LENGTH)
+        .bind(at(0))
+        .bind(i32::try_from(DISORDER).unwrap())
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+        let gap = if from == 1_200 { 2_500 } else { 10 };
+        sqlx::query("select setval('event_id_seq', (select max(id) from event) + $1)")
+            .bind(gap)
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+    }
+}
+
+type Row = (i64, Option<String>, Option<String>, OffsetDateTime);
+
+async fn log(conn: &mut PgConnection) -> Vec<Row> {
+    sqlx::query_as("select id, channel_id, type, occurred_at from event order by id").fetch_all(conn).await.unwrap()
+}
+
+fn is_wanted((_, channel, kind, at): &Row, interest: &Interest, times: Times) -> bool {
+    let among = |names: &Option<Vec<String>>, name: &Option<String>| {
+        names.as_ref().is_none_or(|names| name.as_ref().is_some_and(|name| names.contains(name)))
+    };
+    among(&interest.channel_ids, channel)
+        && among(&interest.kinds, kind)
+        && times.since.is_none_or(|since| *at >= since)
+        && times.until.is_none_or(|until| *at < until)
+}
+
+/// Names, some of them twice, and perhaps none at all.
+fn names(of: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
+    prop::option::of(prop::collection::vec(prop::sample::select(of).prop_map(str::to_owned), 0..4))
+}
+
+fn times() -> impl Strategy<Value = Times> {
+    let time = || prop::option::of((-DISORDER - 10..LENGTH + DISORDER + 10).prop_map(at));
+    (time(), time()).prop_map(|(since, until)| Times { since, until })
+}
+
+#[tokio::test]
+async fn a_page_holds_what_a_naive_filter_finds() {
+    let mut conn = fresh_database().await.connect().await.unwrap();
+    fill(&mut conn).await;
+    let log = log(&mut conn).await;
+    let newest = log.last().unwrap().0;
+    assert!(newest > LENGTH + 2_500, "there are gaps");
+
+    let channels = names(&["first", "quiet", "busy", "nobody"]);
+    let kinds = names(&["frequent", "rare", "unheard of"]);
+    let asked = (channels, kinds, times(), -1..newest + 100, 1..200_i64);
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    for _ in 0..400 {
+        let (channel_ids, kinds, times, place, limit) = asked.new_tree(&mut runner).unwrap().current();
+        let interest = Interest { channel_ids, kinds };
+        let count = usize::try_from(limit).unwrap();
+        let wanted = |range: std::ops::RangeInclusive<i64>, times: Times| -> Vec<i64> {
+            let rows = log.iter().filter(|row| range.contains(&row.0) && is_wanted(row, &interest, times));
+            rows.map(|row| row.0).collect()
+        };
+
+        let all = Range { after: place, last: i64::MAX };
+        let range = all.within(&mut conn, times).await.unwrap();
+        let found = find::first(&mut conn, &interest, times, range, limit).await.unwrap();
+        let expected: Vec<_> = wanted(place + 1..=i64::MAX, times).into_iter().take(count).collect();
+        assert_eq!(found, expected, "{interest:?} {times:?} after {place}, in {range:?}");
+
+        let found = find::last(&mut conn, &interest, place, limit).await.unwrap();
+        let expected: Vec<_> = wanted(0..=place - 1, Times::default()).into_iter().rev().take(count).collect();
+        assert_eq!(found, expected, "{interest:?} before {place}");
+    }
+}
+
+#[tokio::test]
+async fn time_bounds_are_exact_and_leave_little_of_the_log_to_read() {
+    let mut conn = fresh_database().await.connect().await.unwrap();
+    let everything = Range { after: 0, last: i64::MAX };
+    let page = async |conn: &mut PgConnection, times: Times| -> Vec<i64> {
+        let filter = Filter { times, ..Filter::default() };
+        events::page(conn, &filter, 0, 10).await.unwrap().into_iter().map(|event| event.id).collect()
+    };
+    let since = |since| Times { since: Some(since), until: None };
+    let until = |until| Times { since: None, until: Some(until) };
+    assert_eq!(page(&mut conn, since(at(0))).await, [0_i64; 0], "an empty log");
+    assert_eq!(page(&mut conn, until(at(0))).await, [0_i64; 0], "an empty log");
+
+    fill(&mut conn).await;
+    let log = log(&mut conn).await;
+    let (earliest, latest) = (log.iter().map(|row| row.3).min().unwrap(), log.iter().map(|row| row.3).max().unwrap());
+    let tick = Duration::microseconds(1);
+    assert_eq!(page(&mut conn, since(latest)).await.len(), 1, "then or later");
+    assert_eq!(page(&mut conn, since(latest + tick)).await, [0_i64; 0], "the future");
+    assert_eq!(page(&mut conn, until(earliest)).await, [0_i64; 0], "before everything");
+    assert_eq!(page(&mut conn, until(earliest + tick)).await.len(), 1, "earlier");
+
+    let times = Times { since: Some(at(2_500)), until: Some(at(2_600)) };
+    let range = everything.within(&mut conn, times).await.unwrap();
+    let rows = log.iter().filter(|row| row.0 > range.after && row.0 <= range.last).count();
+    assert!(rows < 3 * 1_024, "{rows} of {LENGTH} have to be looked at: {range:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_found_by_its_time_may_have_come_at_any_time() {
+    let mut conn = fresh_database().await.connect().await.unwrap();
+    fill(&mut conn).await;
+    // As from a server whose clock was wrong, or from a log that was brought in later.
+    let late: i64 = sqlx::query_scalar(
+        "insert into event (message_id, message_type, occurred_at, received_at, payload)
+        values ('late', 'segment', $1, now(), '{}') returning id",
+    )
+    .bind(at(-90_000))
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    let times = Times { since: None, until: Some(at(-80_000)) };
+    let found = events::page(&mut conn, &Filter { times, ..Filter::default() }, 0, 10).await.unwrap();
+    assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
+}
