@@ -219,6 +219,8 @@ impl Log {
                 // All is looked up by key. A plan made while a table was empty would read the whole
                 // table, and be kept until long after it has grown.
                 ("enable_seqscan", "off"),
+                // Nor is a plan made anew for each batch, whose parameters are but longer or shorter.
+                ("plan_cache_mode", "force_generic_plan"),
             ])
             .connect()
             .await

@@ -45,7 +45,7 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, after: i64, limit: i64
         None => None,
     };
     let interest = Interest { channel_ids, kinds: filter.kind.clone().map(|kind| vec![kind]) };
-    let range = Range { after, last: i64::MAX }.within(&mut *db, filter.times).await?;
+    let range = Range { after, last: i64::MAX };
     let ids = find::first(&mut *db, &interest, filter.times, range, limit).await?;
     sqlx::query_as!(
         Event,

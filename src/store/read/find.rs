@@ -6,7 +6,7 @@
 //! range of a pair, in the order of that pair, can be read from its own index only. (The channel's two bounds beside the
 //! range of three say nothing new; the planner counts them where it compares that index with the one by channel.)
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 /// Which events are of interest; `None` does not restrict.
@@ -27,47 +27,68 @@ pub struct Times {
     pub until: Option<OffsetDateTime>,
 }
 
-/// Ids, all of them if it says nothing.
+/// A part of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Those greater.
+    /// The events with a greater id.
     pub after: i64,
-    /// Those not greater.
+    /// Those whose id is not greater.
     pub last: i64,
 }
 
 impl Range {
-    /// What of it can have occurred then. Reads one row for each 1024 events (the size of a block, in the migration
-    /// `event_block`): 10,000 for ten million.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Self> {
+    /// What of it can have occurred then: something among the complete blocks (see the migration `event_block`), and what
+    /// is behind them. Reads one row for each 1024 events at most: 10,000 for ten million.
+    async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Vec<Self>> {
         if times == Times::default() {
-            return Ok(self);
+            return Ok(vec![self]);
         }
         let found = sqlx::query!(
-            "select (select block * 1024 - 1 from event_block where latest >= $1 order by block limit 1) as after,
-                (select block * 1024 + 1023 from event_block where earliest < $2 order by block desc limit 1) as last",
+            r#"select
+                (select block * 1024 - 1 from event_block
+                where $1::timestamptz is null or latest >= $1 order by block limit 1) as after,
+                (select block * 1024 + 1023 from event_block
+                where $2::timestamptz is null or earliest < $2 order by block desc limit 1) as last,
+                coalesce((select max(block) * 1024 + 1023 from event_block), -1) as "end!""#,
             times.since,
             times.until
         )
         .fetch_one(db)
         .await?;
-        // No block has any such event, nor is there one without a block.
-        let after = found.after.unwrap_or(if times.since.is_some() { i64::MAX } else { 0 });
-        let last = found.last.unwrap_or(if times.until.is_some() { 0 } else { i64::MAX });
-        Ok(Self { after: self.after.max(after), last: self.last.min(last) })
+        let complete = found.after.zip(found.last).map(|(after, last)| Self { after, last });
+        let rest = Self { after: found.end, last: i64::MAX };
+        let parts = complete.into_iter().chain([rest]);
+        Ok(parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) }).collect())
     }
 }
 
-/// The first so many in a range, oldest first. The caller has taken care that the range holds [little
-/// else](Range::within) than what occurred at these times. That is why the statement hides the times in a difference: the
-/// planner would take them for rare in the whole log, and sort all that a channel had to spare itself a walk.
+/// The first so many in a range, oldest first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn first(
+    db: &mut PgConnection,
+    interest: &Interest,
+    times: Times,
+    range: Range,
+    limit: i64,
+) -> sqlx::Result<Vec<i64>> {
+    let mut found = Vec::new();
+    let mut wanted = limit;
+    for part in range.within(&mut *db, times).await? {
+        if part.after < part.last && wanted > 0 {
+            let more = first_of(&mut *db, interest, times, part, wanted).await?;
+            wanted -= i64::try_from(more.len()).unwrap_or(wanted);
+            found.extend(more);
+        }
+    }
+    Ok(found)
+}
+
+/// What [`first`] finds where little else is than what occurred at these times. That is why the statement hides them in a
+/// difference: the planner would take them for rare in the whole log, and sort all that a channel had to spare itself a
+/// walk.
+async fn first_of(
     db: impl PgExecutor<'_>,
     interest: &Interest,
     times: Times,

@@ -1,14 +1,11 @@
 //! Table `channel`: what is known of a channel, beyond its names.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::keys;
-use crate::stream::{Channel, ChannelInfo, Latest, Stamp, State};
+use crate::stream::{Channel, ChannelInfo, Stamp, State};
 
 /// The columns from `title` to `updated_by` are null until a `channel.update` came.
 #[derive(Serialize)]
@@ -26,39 +23,28 @@ struct Row {
     anonymous_gifts: i64,
 }
 
-pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<BTreeMap<String, Channel>> {
-    if touched.channels.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let rows = sqlx::query_as!(
-        Row,
-        r#"
-        select id, title, language, category_id, category_name, content_classification_labels,
-            updated_at, updated_by, anonymous_bits, anonymous_gifts
-        from channel where id = any($1)
-        "#,
-        &keys(&touched.channels)
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
-}
-
-pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+pub(super) async fn add(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
     if state.channels.is_empty() {
         return Ok(());
     }
     let rows: Vec<Row> = state.channels.iter().map(|(id, channel)| Row::new(id, channel)).collect();
     sqlx::query!(
         r#"
-        insert into channel select * from jsonb_populate_recordset(null::channel, $1)
+        insert into channel as known select * from jsonb_populate_recordset(null::channel, $1)
         on conflict (id) do update set
-            title = excluded.title, language = excluded.language,
-            category_id = excluded.category_id, category_name = excluded.category_name,
-            content_classification_labels = excluded.content_classification_labels,
-            updated_at = excluded.updated_at, updated_by = excluded.updated_by,
-            anonymous_bits = excluded.anonymous_bits, anonymous_gifts = excluded.anonymous_gifts
-        where channel is distinct from excluded
+            (title, language, category_id, category_name, content_classification_labels, updated_at, updated_by) = (
+                select told.* from (values
+                    (known.title, known.language, known.category_id, known.category_name,
+                        known.content_classification_labels, known.updated_at, known.updated_by),
+                    (excluded.title, excluded.language, excluded.category_id, excluded.category_name,
+                        excluded.content_classification_labels, excluded.updated_at, excluded.updated_by)
+                ) as told (title, language, category_id, category_name, labels, at, by)
+                order by told.at desc nulls last, told.by desc
+                limit 1
+            ),
+            anonymous_bits = known.anonymous_bits + excluded.anonymous_bits,
+            anonymous_gifts = known.anonymous_gifts + excluded.anonymous_gifts
+        where excluded.updated_at is not null or excluded.anonymous_bits > 0 or excluded.anonymous_gifts > 0
         "#,
         Json(rows) as _
     )
@@ -83,21 +69,5 @@ impl Row {
             anonymous_bits: channel.anonymous_bits,
             anonymous_gifts: channel.anonymous_gifts,
         }
-    }
-}
-
-impl From<Row> for Channel {
-    fn from(row: Row) -> Self {
-        let info = row.updated_at.zip(row.updated_by).map(|(at, by)| Latest {
-            stamp: Stamp { at, by },
-            value: ChannelInfo {
-                title: row.title.unwrap_or_default(),
-                language: row.language.unwrap_or_default(),
-                category_id: row.category_id.unwrap_or_default(),
-                category_name: row.category_name.unwrap_or_default(),
-                content_classification_labels: row.content_classification_labels.unwrap_or_default(),
-            },
-        });
-        Self { info, anonymous_bits: row.anonymous_bits, anonymous_gifts: row.anonymous_gifts }
     }
 }

@@ -1,7 +1,10 @@
-//! The stored part of [`State`]: read what some messages touch, fold them in, write it back.
+//! The stored part of [`State`].
 //!
-//! The fold in [`crate::stream`] stays the only place that knows how values merge; nothing is
-//! merged in SQL. Callers hold the append lock, so nobody else writes in between.
+//! What some messages add up to is folded in memory, and then added to what is stored: each value of
+//! a user, a channel, a viewer or a subscription merges with the stored one by the rule that
+//! [`crate::stream`] has for it, so that nothing has to be read first. What is derived from several
+//! messages at once, the [`timeline`], is read, folded into, derived anew and written back. Callers
+//! hold the append lock, so nobody else writes in between.
 
 mod channels;
 mod segments;
@@ -26,13 +29,18 @@ const REBUILD_BATCH: i64 = 1_000;
 /// # Errors
 /// If the database fails.
 pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
-    let touched = State::of(facts);
-    let mut state = load(conn, &touched).await?;
-    state.extend(facts);
-    if timeline::is_touched(&touched) {
-        state.derive();
+    let told = State::of(facts);
+    users::add(conn, &told).await?;
+    channels::add(conn, &told).await?;
+    viewers::add(conn, &told).await?;
+    subscriptions::add(conn, &told).await?;
+    if timeline::is_touched(&told) {
+        let mut timeline = timeline::load(conn, &told).await?;
+        timeline.extend(facts);
+        timeline.derive();
+        timeline::save(conn, &timeline).await?;
     }
-    save(conn, &state).await
+    Ok(())
 }
 
 /// Throws the state away and folds the whole log again, in the caller's transaction. Returns how
@@ -56,28 +64,6 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
         after = last;
         count += facts.len() as u64;
     }
-}
-
-async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
-    let (streams, stream_ends, segments) = timeline::load(conn, touched).await?;
-    Ok(State {
-        users: users::load(conn, touched).await?,
-        channels: channels::load(conn, touched).await?,
-        streams,
-        stream_ends,
-        segments,
-        viewers: viewers::load(conn, touched).await?,
-        subscriptions: subscriptions::load(conn, touched).await?,
-    })
-}
-
-async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    users::save(conn, state).await?;
-    channels::save(conn, state).await?;
-    streams::save(conn, state).await?;
-    segments::save(conn, state).await?;
-    viewers::save(conn, state).await?;
-    subscriptions::save(conn, state).await
 }
 
 /// The keys of a map as an array parameter.

@@ -12,7 +12,6 @@ use super::timeline::columns;
 use crate::stream::{Began, State, Stream};
 
 pub(super) type Streams = BTreeMap<String, Stream>;
-pub(super) type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
 
 #[derive(Serialize)]
 struct Row {
@@ -93,7 +92,7 @@ pub(super) async fn from_broadcast_before(
 pub(super) async fn ends_since(
     conn: &mut PgConnection,
     moments: &BTreeMap<String, OffsetDateTime>,
-) -> sqlx::Result<StreamEnds> {
+) -> sqlx::Result<BTreeSet<(String, OffsetDateTime)>> {
     let (channels, moments) = columns(moments);
     let rows = sqlx::query!(
         r#"

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::streams::{StreamEnds, Streams};
+use super::streams::Streams;
 use super::{segments, streams};
 use crate::stream::{Segment, State, Stream};
 
@@ -23,10 +23,7 @@ pub(super) fn is_touched(state: &State) -> bool {
 /// Loads what is touched, and what [`State::derive`] needs beside it: of each channel the segments
 /// from the last one that began before the broadcast before the earliest touched moment, and the
 /// streams from the broadcast before that segment (or else that moment).
-pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<(Streams, StreamEnds, Segments)> {
-    if !is_touched(touched) {
-        return Ok(Default::default());
-    }
+pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
     let mut streams = streams::named(conn, touched).await?;
     let mut segments = segments::named(conn, touched).await?;
     let mut moments = earliest_moments(touched, &streams, &segments);
@@ -38,8 +35,14 @@ pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Resu
     for stream in streams.values() {
         note(&mut moments, &stream.channel_id, stream.began.as_ref().map(|began| began.at));
     }
-    let ends = streams::ends_since(conn, &moments).await?;
-    Ok((streams, ends, segments))
+    let stream_ends = streams::ends_since(conn, &moments).await?;
+    Ok(State { streams, stream_ends, segments, ..State::default() })
+}
+
+/// Writes it back.
+pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
+    streams::save(conn, state).await?;
+    segments::save(conn, state).await
 }
 
 /// The earliest time at which a touched stream or segment begins, or a touched end lies.
