@@ -104,6 +104,11 @@ fill() {
             join template using (type)"
         from=$to
     done
+    sql 'insert into event_block
+        select id / 1024, min(occurred_at), max(occurred_at) from event
+        where id >= coalesce((select max(block) + 1 from event_block), 0) * 1024
+            and id < (select max(id) / 1024 from event) * 1024
+        group by id / 1024 order by id / 1024'
 }
 
 # pages FILTER: "p50 / p99" in milliseconds, of as many requests over one connection as the time allows.

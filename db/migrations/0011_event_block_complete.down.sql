@@ -1,6 +1,3 @@
-drop trigger complete_event_blocks on event;
-drop function complete_event_blocks();
-
 alter table event_block set (fillfactor = 50);
 insert into event_block
 select id / 1024, min(occurred_at), max(occurred_at) from event

@@ -20,6 +20,9 @@ pub const NOTIFY_CHANNEL: &str = "showtime_event";
 /// On this channel somebody tells the log id of an event that live readers are to see again.
 pub const REPLAY_CHANNEL: &str = "showtime_replay";
 
+/// Ids of one row of `event_block` (see its migration).
+const BLOCK: i64 = 1_024;
+
 /// Begins a transaction in which no other one appends, in one round trip.
 ///
 /// # Errors
@@ -65,7 +68,9 @@ pub async fn append<'a>(
             on conflict (message_id) do nothing
             returning id, message_id
         )
-        select array_agg(message_id) as "message_ids!", pg_notify($10, max(id)::text) from appended having count(*) > 0
+        select array_agg(message_id) as "message_ids!", min(id) as "first!", max(id) as "last!",
+            pg_notify($10, max(id)::text)
+        from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id.as_str()) as &[&str],
         &column(messages, |m| m.message_type.as_str()) as &[&str],
@@ -81,12 +86,38 @@ pub async fn append<'a>(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    let new: HashSet<String> = appended.into_iter().flat_map(|row| row.message_ids).collect();
+    let Some(appended) = appended else { return Ok(HashSet::new()) };
+    // Lost ids may hide that a block is complete; the next append that completes one makes up for it.
+    if (appended.first - 1) / BLOCK < appended.last / BLOCK {
+        complete_blocks(conn).await?;
+    }
+    let new: HashSet<String> = appended.message_ids.into_iter().collect();
     let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
     if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
         wake_reconcilers(conn).await?;
     }
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
+}
+
+/// Notes when the events of each block occurred that is complete now, because an event behind it is
+/// there. The caller holds the append lock: nothing with a lower id is still to come.
+///
+/// # Errors
+/// If the database fails.
+pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into event_block
+        select id / $1, min(occurred_at), max(occurred_at) from event
+        where id >= coalesce((select max(block) + 1 from event_block), 0) * $1
+            and id < (select max(id) / $1 from event) * $1
+        group by id / $1 order by id / $1
+        "#,
+        BLOCK
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Asks the live feeds of all servers to send an event again. False if there is no such event.

@@ -3,12 +3,16 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use showtime::clock::Clock;
+use showtime::ingest::Ingest;
+use showtime::store::log;
 use showtime::store::read::events::{self, Filter};
 use showtime::store::read::find::{self, Interest, Range, Times};
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::support::messages::{follow, verified};
 use crate::support::postgres::fresh_database;
 
 /// How long a log is: some blocks of 1024 ids, and a part of one.
@@ -41,6 +45,7 @@ async fn fill(conn: &mut PgConnection) {
         .execute(&mut *conn)
         .await
         .unwrap();
+        log::complete_blocks(&mut *conn).await.unwrap();
         let gap = if from == 1_200 { 2_500 } else { 10 };
         sqlx::query("select setval('event_id_seq', (select max(id) from event) + $1)")
             .bind(gap)
@@ -148,15 +153,46 @@ async fn an_event_that_is_found_by_its_time_may_have_come_at_any_time() {
     assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
 }
 
+type Block = (i64, OffsetDateTime, OffsetDateTime);
+
+async fn blocks(conn: &mut PgConnection) -> Vec<Block> {
+    let statement = "select block, earliest, latest from event_block order by block";
+    sqlx::query_as(statement).fetch_all(conn).await.unwrap()
+}
+
 #[tokio::test]
 async fn the_blocks_of_a_log_are_those_that_are_complete() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     fill(&mut conn).await;
     let expected = "select id / 1024, min(occurred_at), max(occurred_at) from event
         where id / 1024 < (select max(id) / 1024 from event) group by 1 order by 1";
-    type Block = (i64, OffsetDateTime, OffsetDateTime);
     let expected: Vec<Block> = sqlx::query_as(expected).fetch_all(&mut conn).await.unwrap();
-    let kept = "select block, earliest, latest from event_block order by block";
     assert!(expected.len() > 3, "{expected:?}");
-    assert_eq!(sqlx::query_as::<_, Block>(kept).fetch_all(&mut conn).await.unwrap(), expected);
+    assert_eq!(blocks(&mut conn).await, expected);
+}
+
+#[tokio::test]
+async fn the_append_that_completes_a_block_notes_it() {
+    let database = fresh_database().await;
+    let mut conn = database.connect().await.unwrap();
+    let (ingest, writer) = Ingest::new(database, Clock::default());
+    tokio::spawn(writer.run());
+    let mut second = 0;
+    let mut append = async |conn: &mut PgConnection, id: i64| {
+        sqlx::query("select setval('event_id_seq', $1, false)").bind(id).execute(conn).await.unwrap();
+        second += 1;
+        ingest.submit(verified(&follow(&second.to_string(), at(second)))).await.unwrap();
+    };
+    append(&mut conn, 1_000).await;
+    append(&mut conn, 1_023).await;
+    assert_eq!(blocks(&mut conn).await, []);
+    append(&mut conn, 1_024).await;
+    assert_eq!(blocks(&mut conn).await, [(0, at(1), at(2))]);
+
+    // The ids 2048 to 2059 were lost in a failure: who completed a block was not to be seen.
+    append(&mut conn, 2_060).await;
+    append(&mut conn, 3_000).await;
+    assert_eq!(blocks(&mut conn).await.len(), 1);
+    append(&mut conn, 3_072).await;
+    assert_eq!(blocks(&mut conn).await, [(0, at(1), at(2)), (1, at(3), at(3)), (2, at(4), at(5))]);
 }
