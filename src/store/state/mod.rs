@@ -3,7 +3,7 @@
 //! What some messages add up to is folded in memory, and then added to what is stored: each value of
 //! a user, a channel, a viewer or a subscription merges with the stored one by the rule that
 //! [`crate::stream`] has for it, so that nothing has to be read first. What is derived from several
-//! messages at once, the [`timeline`], is read, folded into, derived anew and written back. Callers
+//! messages at once, the timeline, is read, folded into, derived anew and written back. Callers
 //! hold the append lock, so nobody else writes in between.
 
 mod channels;
