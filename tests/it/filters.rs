@@ -149,8 +149,21 @@ async fn an_event_that_is_found_by_its_time_may_have_come_at_any_time() {
     .await
     .unwrap();
     let times = Times { since: None, until: Some(at(-80_000)) };
-    let found = events::page(&mut conn, &Filter { times, ..Filter::default() }, 0, 10).await.unwrap();
-    assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
+    // In the newest block, which is not complete yet, and then in one that is.
+    for newest in [1_024, 2_048] {
+        let found = events::page(&mut conn, &Filter { times, ..Filter::default() }, 0, 10).await.unwrap();
+        assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
+        sqlx::query("select setval('event_id_seq', $1)").bind(late + newest).execute(&mut conn).await.unwrap();
+        sqlx::query(
+            "insert into event (message_id, message_type, occurred_at, received_at, payload)
+            values (gen_random_uuid(), 'segment', $1, now(), '{}')",
+        )
+        .bind(at(LENGTH))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        log::complete_blocks(&mut conn).await.unwrap();
+    }
 }
 
 type Block = (i64, OffsetDateTime, OffsetDateTime);
