@@ -183,7 +183,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = self.rate.map(|rate| format!(" at {rate}/s")).unwrap_or_default();
-        writeln!(f, "{} loop{rate}, {:?} over {} connections", self.mode, self.mix, self.connections)?;
+        let mix = format!("{:?}", self.mix).to_lowercase();
+        writeln!(f, "{} loop{rate}, {mix} over {} connections", self.mode, self.connections)?;
         writeln!(
             f,
             "  acknowledged  {} of {} in {:.1} s: {:.0}/s",

@@ -108,7 +108,7 @@ async fn a_person_can_read_it() {
     let output = run(&server.url("/callback"), None, &["--duration=300ms", "--warm-up=0s", "--connections=2"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["closed loop, Chat over 2 connections", "acknowledged", "p99.9", "204: "] {
+    for part in ["closed loop, chat over 2 connections", "acknowledged", "p99.9", "204: "] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     server.stop().await;

@@ -6,13 +6,10 @@
 //! messages at once, the timeline, is read, folded into, derived anew and written back. Callers
 //! hold the append lock, so nobody else writes in between.
 
-mod channels;
+mod added;
 mod segments;
 mod streams;
-mod subscriptions;
 mod timeline;
-mod users;
-mod viewers;
 
 use std::collections::BTreeMap;
 
@@ -30,10 +27,7 @@ const REBUILD_BATCH: i64 = 1_000;
 /// If the database fails.
 pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
     let told = State::of(facts);
-    users::add(conn, &told).await?;
-    channels::add(conn, &told).await?;
-    viewers::add(conn, &told).await?;
-    subscriptions::add(conn, &told).await?;
+    added::add(conn, &told).await?;
     if timeline::is_touched(&told) {
         let mut timeline = timeline::load(conn, &told).await?;
         timeline.extend(facts);

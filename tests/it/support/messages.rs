@@ -15,9 +15,14 @@ use super::server::secret;
 /// The channel that all these messages are about.
 pub(crate) const CHANNEL: &str = "90210441";
 
-/// Five minutes ago, with some seconds added: messages are only taken while they are fresh.
+thread_local! {
+    /// Each test has a thread of its own: the same call means the same time throughout a test.
+    static BEGAN: OffsetDateTime = Clock::default().now().replace_nanosecond(0).unwrap();
+}
+
+/// Five minutes before the test began, with some seconds added: messages are only taken while they are fresh.
 pub(crate) fn at(seconds: i64) -> OffsetDateTime {
-    Clock::default().now().replace_nanosecond(0).unwrap() - Duration::minutes(5) + Duration::seconds(seconds)
+    BEGAN.with(|began| *began - Duration::minutes(5) + Duration::seconds(seconds))
 }
 
 pub(crate) fn online(stream: &str, at: OffsetDateTime) -> Outgoing {
