@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, Payload};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
@@ -19,6 +21,13 @@ pub const MAX_BODY: usize = 1 << 20;
 
 /// How long a sender may take over its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long whoever didn't sign a message waits to hear that it is refused: a connection gets ten
+/// forgeries checked per second.
+pub const REFUSAL_DELAY: Duration = Duration::from_millis(100);
+
+/// Refusals that wait. Any more are told at once, or else these would hold connections that Twitch needs.
+static DELAYED_REFUSALS: Semaphore = Semaphore::const_new(256);
 
 const MESSAGE_ID: &str = "Twitch-Eventsub-Message-Id";
 const MESSAGE_RETRY: &str = "Twitch-Eventsub-Message-Retry";
@@ -107,7 +116,13 @@ impl Webhook {
         let began = Instant::now();
         let answer = self.take(headers, body).await;
         let kind = headers.get(SUBSCRIPTION_TYPE).and_then(|kind| kind.to_str().ok());
-        self.metrics.message(kind, outcome(&answer), began.elapsed());
+        let outcome = outcome(&answer);
+        self.metrics.message(kind, outcome, began.elapsed());
+        if outcome == Outcome::Forged
+            && let Ok(_place) = DELAYED_REFUSALS.try_acquire()
+        {
+            sleep(REFUSAL_DELAY).await;
+        }
         answer
     }
 

@@ -2,10 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::sources::webhook::REFUSAL_DELAY;
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::samples;
 use showtime::twitch::signature::WebhookSecret;
@@ -217,6 +219,15 @@ async fn a_forgery_leaves_no_trace_and_the_genuine_message_is_taken_later() {
     assert_eq!(server.count_events().await, 0);
     assert_eq!(server.deliver(&message).await.status, 204);
     assert_eq!(server.count_events().await, 1);
+}
+
+#[tokio::test]
+async fn who_is_refused_waits_for_it() {
+    let server = Server::start().await;
+    let forged = follow("1", at(0));
+    let began = Instant::now();
+    server.post(&forged.headers(Some("sha256=00")), forged.body.clone()).await.problem(403, "bad-signature");
+    assert!(began.elapsed() >= REFUSAL_DELAY);
 }
 
 #[tokio::test]
