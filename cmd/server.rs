@@ -23,6 +23,10 @@ use tracing_subscriber::EnvFilter;
 
 use self::database::with_database;
 
+/// Each connection is a file. The usual soft limit of 1024 is less than the readers of one busy feed,
+/// and whoever opens that many connections would keep Twitch out.
+const MAX_FILES: u64 = 1 << 16;
+
 /// Receives Twitch's events, keeps them exactly once, and tells what is on.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
@@ -117,6 +121,9 @@ async fn run(arguments: Arguments, config: &Config) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
+    if let Err(error) = rlimit::increase_nofile_limit(MAX_FILES) {
+        tracing::warn!(%error, "the limit of open files stays as it is, and so does that of connections");
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let app = tokio::select! {
         app = App::start(config, Clock::default()) => app?,
