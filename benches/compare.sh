@@ -7,7 +7,6 @@ source "$(dirname "$0")/compare/lib.sh"
 seconds=${1:-10}
 rounds=${2:-3}
 [[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || die 'wants whole numbers of seconds and of rounds'
-ulimit -n "$(ulimit -Hn)" # each slow connection is a file, here and in the server
 results=$repository/target/compare # stays, for who wants to know more than the medians
 
 # script ROWS: for pgbench, one transaction that inserts so many rows like showtime's. The body of each goes over the socket
@@ -28,6 +27,18 @@ SQL
     echo "($row, :body::text)) as sent (number, body);"
 }
 
+# watched NAME COMMAND...: a measurement, and beside its report how much of the processors' time was stolen during it: given
+# to others by the hypervisor.
+watched() {
+    local name=$1 before after field all=0
+    shift
+    read -ra before </proc/stat
+    "$@"
+    read -ra after </proc/stat
+    for field in {1..8}; do all=$((all + after[field] - before[field])); done
+    echo "$((after[8] - before[8])) $all" >"$results/$round-$name.stolen"
+}
+
 # insert NAME ROWS CLIENTS: so many clients insert so many rows in each transaction.
 insert() {
     local file=$place/insert-$2.sql threads report
@@ -45,7 +56,7 @@ insert() {
 measure() {
     sql checkpoint
     echo "  showtime: $1" >&2
-    load "$results/$round-$1.json" --duration "${seconds}s" --ledger "${@:2}"
+    watched "$1" load "$results/$round-$1.json" --duration "${seconds}s" --ledger "${@:2}"
 }
 
 floors() {
@@ -57,16 +68,16 @@ floors() {
     for kind in nothing verify; do
         echo "  floor: $kind" >&2
         start_floor "$kind"
-        load "$results/$round-$kind.json" --duration "${seconds}s" --mix chat
+        watched "$kind" load "$results/$round-$kind.json" --duration "${seconds}s" --mix chat
         stop_floor
     done
     for clients in 1 8 16 64; do
         echo "  floor: one row per transaction, $clients clients" >&2
-        insert "row-$clients" 1 "$clients"
+        watched "row-$clients" insert "row-$clients" 1 "$clients"
     done
     for clients in 1 2 8; do
         echo "  floor: 100 rows per transaction, $clients clients" >&2
-        insert "rows-$clients" 100 "$clients"
+        watched "rows-$clients" insert "rows-$clients" 100 "$clients"
     done
 }
 
@@ -108,5 +119,5 @@ for ((round = 1; round <= rounds; round++)); do
     showtime
 done
 machine
-printf '\nMedians of %d rounds of %d s; floors (b) and (c) insert bodies of %d bytes.\n\n' "$rounds" "$seconds" "${#body}"
+printf '\nEach measurement took %d s; floors (b) and (c) insert bodies of %d bytes.\n' "$seconds" "${#body}"
 python3 "$repository/benches/compare/table.py" "$results"
