@@ -2,7 +2,7 @@
 //! committed, or that it isn't.
 //!
 //! A single task writes whatever is waiting in one transaction. While one batch commits the next
-//! one gathers, so an idle server answers after one round trip to the database and a busy one
+//! one gathers, so an idle server answers after one transaction and a busy one
 //! commits hundreds of messages at a time.
 
 use std::time::Duration;

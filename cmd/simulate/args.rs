@@ -48,13 +48,13 @@ Examples:
   simulate crash --kills 1000 --connections 64 --mix chat
 
 The server is the one beside this program, in a temporary directory, with a Postgres of its own.
-Of each four strikes one is a kill -9 of the server, one of Postgres, one of both, and one stops
-Postgres for some seconds. What got no 2xx is sent again, as by Twitch.
+Of each four strikes one is a kill -9 of the server, one of Postgres' main process, one of the server
+and all of Postgres, and one stops Postgres for some seconds. What got no 2xx is sent again, as by Twitch.
 
 Ctrl-C ends it with the ledger of what there is. A directory that proves a loss is kept.
 
-Exit status: 0 if all that was sent is there, once, and so is all that must have come of it; 1 if
-not; 2 if the server did not recover.
+Exit status: 0 if all that was sent is there, once, and so are the totals, streams and broadcasts
+that must have come of it; 1 if not; 2 if the server did not recover.
 ";
 
 /// Sends a server what Twitch would send it, and says what came back

@@ -1,5 +1,6 @@
 //! `simulate load`: wiring, a line of progress, and the report.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,12 +14,20 @@ use showtime::load::journal::Journal;
 use showtime::load::ledger::{self, Verdict};
 use showtime::load::traffic::{Run, Traffic};
 use showtime::load::{self, Plan, Progress};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::LoadArgs;
 use crate::database::with_database;
 use crate::{report, target};
+
+/// Those that are no connections of the load.
+const OTHER_FILES: usize = 64;
+
+/// How long an address of the target may take to be tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether all went as it should.
 pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
@@ -35,11 +44,16 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
     let mut outcome = run?;
     if let Some(journal) = journal {
         let verdict = compare(&config, &plan.traffic, &journal).await;
-        outcome.ledger = Some(verdict.inspect_err(|_| eprint!("{outcome}"))?);
-        if !outcome.is_clean()
+        let (verdict, error) = verdict.map_or_else(|error| (None, Some(error)), |verdict| (Some(verdict), None));
+        outcome.ledger = verdict;
+        if (error.is_some() || !outcome.is_clean())
             && let Some(journal) = Arc::into_inner(journal)
         {
             eprintln!("note: what was acknowledged is kept in {}", journal.keep()?.display());
+        }
+        if let Some(error) = error {
+            eprint!("{outcome}");
+            return Err(error);
         }
     }
     match args.json {
@@ -56,7 +70,8 @@ async fn plan(args: &LoadArgs, config: &Config) -> Result<Plan> {
     if addresses.is_empty() {
         addresses = target::resolve(&callback).await?;
     }
-    let target = *addresses.first().context("the target has no address")?;
+    allow_files(usize::from(args.connections) + usize::from(args.flood) + usize::from(args.slow))?;
+    let target = first_that_accepts(&addresses).await.context("the target has no address")?;
     Ok(Plan {
         traffic: Traffic { run: Run::new(), mix: args.mix },
         callback,
@@ -69,6 +84,27 @@ async fn plan(args: &LoadArgs, config: &Config) -> Result<Plan> {
         flood: args.flood.into(),
         slow: args.slow.into(),
     })
+}
+
+/// Each connection is a file.
+fn allow_files(connections: usize) -> Result<()> {
+    let wanted = (connections + OTHER_FILES) as u64;
+    let allowed = rlimit::increase_nofile_limit(wanted).context("the limit of open files can't be raised")?;
+    ensure!(
+        allowed >= wanted,
+        "{connections} connections want {wanted} open files, and {allowed} are allowed: ulimit -Hn"
+    );
+    Ok(())
+}
+
+/// `localhost` is two addresses, and most servers have one of them.
+async fn first_that_accepts(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    for address in addresses {
+        if timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok()) {
+            return Some(*address);
+        }
+    }
+    addresses.first().copied()
 }
 
 async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Result<Verdict> {

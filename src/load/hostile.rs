@@ -1,9 +1,11 @@
 //! What no server should be hurt by, beside the genuine traffic: forged messages as fast as they are
 //! refused, and connections that take for ever.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use super::Plan;
 use super::connection::{Connection, Failure, connect};
 use super::report::{self, Tally};
 use super::request::{RequestError, Requests, Sending};
+use super::traffic::{Run, Traffic};
 use crate::clock::Clock;
 use crate::twitch::signature::WebhookSecret;
 
@@ -29,17 +32,17 @@ pub(super) struct Flood {
 
 /// Connections that send a byte a second.
 pub(super) struct Slow {
-    connections: usize,
-    /// When each was cut off, if it was.
-    tasks: JoinSet<Option<Duration>>,
+    tasks: JoinSet<report::Slow>,
 }
 
-/// Sends messages that somebody else has signed. Each connection has one, and sends it again and
-/// again: it costs the server as much as a new one, and the generator less.
+/// Sends messages that somebody else has signed, with ids of their own: one that is stored is in no
+/// ledger. Each connection has one, and sends it again and again: it costs the server as much as a
+/// new one, and the generator less.
 pub(super) fn flood(plan: &Plan, clock: &Clock, stop: &CancellationToken) -> Result<Flood, RequestError> {
     let mut tasks = JoinSet::new();
     if plan.flood > 0 {
-        let forger = Requests::new(plan.traffic, &plan.callback, &WebhookSecret::generate())?;
+        let forger =
+            Requests::new(Traffic { run: Run::new(), ..plan.traffic }, &plan.callback, &WebhookSecret::generate())?;
         for number in 0..plan.flood as u64 {
             let mut request = Vec::new();
             forger.write(number, Sending { at: clock.now(), retry: 0 }, &mut request);
@@ -77,7 +80,8 @@ impl Flood {
     }
 }
 
-/// Opens connections that send a genuine request, but one byte a second.
+/// Keeps connections open that send a genuine request, but one byte a second: one that is cut off is
+/// made again a second later.
 pub(super) fn slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &CancellationToken) -> Slow {
     let mut tasks = JoinSet::new();
     for _ in 0..plan.slow {
@@ -85,24 +89,42 @@ pub(super) fn slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &Cance
         requests.write(0, Sending { at: clock.now(), retry: 0 }, &mut request);
         let (target, stop) = (plan.target, stop.clone());
         tasks.spawn(async move {
-            let mut stream = timeout(CONNECT_TIMEOUT, connect(target)).await.ok()?.ok()?;
-            let began = Instant::now();
-            let mut answer = [0; 1_024];
-            for byte in request {
-                tokio::select! {
-                    () = stop.cancelled() => return None,
-                    // Whether an answer comes first or nothing: the server has lost patience.
-                    _ = stream.read(&mut answer) => return Some(began.elapsed()),
-                    () = sleep(DRIP) => {}
-                }
-                if stream.write_all(&[byte]).await.is_err() {
-                    return Some(began.elapsed());
-                }
-            }
-            None
+            let mut slow = report::Slow::default();
+            // Dropped at the end, whatever it waits for.
+            let _ = stop.run_until_cancelled(keep_dripping(target, &request, &mut slow)).await;
+            slow
         });
     }
-    Slow { connections: plan.slow, tasks }
+    Slow { tasks }
+}
+
+async fn keep_dripping(target: SocketAddr, request: &[u8], slow: &mut report::Slow) {
+    loop {
+        let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, connect(target)).await else {
+            slow.failed += 1;
+            sleep(DRIP).await;
+            continue;
+        };
+        slow.connections += 1;
+        let began = Instant::now();
+        drip(stream, request).await;
+        slow.add_cut(began.elapsed());
+        sleep(DRIP).await;
+    }
+}
+
+/// Returns when the server has lost patience: with an answer, or with nothing.
+async fn drip(mut stream: TcpStream, request: &[u8]) {
+    let mut answer = [0; 1_024];
+    for byte in request {
+        tokio::select! {
+            _ = stream.read(&mut answer) => return,
+            () = sleep(DRIP) => {}
+        }
+        if stream.write_all(&[*byte]).await.is_err() {
+            return;
+        }
+    }
 }
 
 impl Slow {
@@ -111,12 +133,10 @@ impl Slow {
         if self.tasks.is_empty() {
             return Ok(None);
         }
-        let mut slow = report::Slow { connections: self.connections as u64, ..report::Slow::default() };
-        while let Some(cut) = self.tasks.join_next().await {
-            let Some(after) = cut?.map(|after| after.as_secs_f64()) else { continue };
-            slow.cut_off += 1;
-            slow.first_cut_after_seconds = Some(slow.first_cut_after_seconds.map_or(after, |first| first.min(after)));
+        let mut all = report::Slow::default();
+        while let Some(slow) = self.tasks.join_next().await {
+            all.add(&slow?);
         }
-        Ok(Some(slow))
+        Ok(Some(all))
     }
 }

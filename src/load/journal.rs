@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -20,6 +20,14 @@ impl Journal {
     /// If no file can be made there.
     pub fn create() -> io::Result<Self> {
         Ok(Self(tempfile::Builder::new().prefix("showtime-acknowledged-").append(true).tempfile()?))
+    }
+
+    /// A new one that stays in this directory.
+    ///
+    /// # Errors
+    /// If no file can be made there.
+    pub fn create_in(dir: &Path) -> io::Result<Self> {
+        Ok(Self(tempfile::Builder::new().prefix("acknowledged-").append(true).disable_cleanup(true).tempfile_in(dir)?))
     }
 
     /// Hands a number to the kernel, which keeps it whatever becomes of us. Blocks for no longer

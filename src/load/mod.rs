@@ -114,6 +114,7 @@ pub async fn run(
 ) -> Result<Report, LoadError> {
     let requests = Requests::new(plan.traffic, &plan.callback, &plan.secret)?;
     let beside = stop.child_token();
+    let _ended_in_any_case = beside.clone().drop_guard();
     let flood = hostile::flood(plan, &clock, &beside)?;
     let slow = hostile::slow(plan, &requests, &clock, &beside);
     let begin = Instant::now();
@@ -122,7 +123,7 @@ pub async fn run(
         None => (Pace::Closed(end), None),
         Some(rate) => {
             let tickets = Arc::new(Tickets::new(begin, rate));
-            (Pace::Open(tickets.clone()), Some(tickets.hand_out(end, stop.clone())))
+            (Pace::Open(tickets.clone()), Some(tickets.hand_out(end, beside.clone())))
         }
     };
     let next = AtomicU64::new(0);

@@ -162,12 +162,35 @@ pub struct Flood {
 /// What came of connections that send a byte a second.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Slow {
-    /// How many were made.
+    /// How many were made, those included that took the place of one that was cut off.
     pub connections: u64,
     /// How many of these the server ended.
     pub cut_off: u64,
-    /// How long the first of these lasted.
-    pub first_cut_after_seconds: Option<f64>,
+    /// How often none could be made.
+    pub failed: u64,
+    /// How long the one that was cut off first lasted.
+    pub shortest_seconds: Option<f64>,
+    /// How long the one that was cut off last lasted.
+    pub longest_seconds: Option<f64>,
+}
+
+impl Slow {
+    pub(super) fn add_cut(&mut self, after: Duration) {
+        let after = Some(after.as_secs_f64());
+        self.add(&Self { cut_off: 1, shortest_seconds: after, longest_seconds: after, ..Self::default() });
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.cut_off += other.cut_off;
+        self.failed += other.failed;
+        let both = |pick: fn(f64, f64) -> f64, one: Option<f64>, two: Option<f64>| match (one, two) {
+            (Some(one), Some(two)) => Some(pick(one, two)),
+            (one, two) => one.or(two),
+        };
+        self.shortest_seconds = both(f64::min, self.shortest_seconds, other.shortest_seconds);
+        self.longest_seconds = both(f64::max, self.longest_seconds, other.longest_seconds);
+    }
 }
 
 impl Report {
@@ -213,8 +236,12 @@ impl fmt::Display for Report {
             writeln!(f, "  forged        {} ({:.0}/s): {answers}", flood.sent, flood.per_second)?;
         }
         if let Some(slow) = &self.slow {
-            let first = slow.first_cut_after_seconds.map(|s| format!(", the first after {s:.1} s")).unwrap_or_default();
-            writeln!(f, "  slow          {} of {} connections cut off{first}", slow.cut_off, slow.connections)?;
+            let ages = slow.shortest_seconds.zip(slow.longest_seconds);
+            let ages = ages.map(|(first, last)| format!(", after {first:.1} to {last:.1} s")).unwrap_or_default();
+            writeln!(f, "  slow          {} of {} connections cut off{ages}", slow.cut_off, slow.connections)?;
+            if slow.failed > 0 {
+                writeln!(f, "                {} times none could be made", slow.failed)?;
+            }
         }
         match &self.ledger {
             Some(verdict) => write!(f, "{verdict}"),

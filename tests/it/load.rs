@@ -144,10 +144,12 @@ async fn a_server_that_hangs_up_is_told_from_one_that_is_not_there() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let target = format!("http://{}/callback", listener.local_addr().unwrap());
     let hanging_up = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let args = ["--json", "--duration=1s", "--warm-up=0s", "--connections=2", "--slow=2"];
+    let args = ["--json", "--duration=3s", "--warm-up=0s", "--connections=2", "--slow=2"];
     let found = report(&run(&target, None, &args).await, 1);
     assert_eq!(found["errors"], serde_json::json!({ "closed": found["sent"] }), "{found}");
-    assert_eq!((&found["slow"]["cut_off"], &found["acknowledged"]), (&2.into(), &0.into()), "{found}");
+    assert_eq!(found["acknowledged"], 0, "{found}");
+    let (made, cut_off) = (count(&found["slow"]["connections"]), count(&found["slow"]["cut_off"]));
+    assert!(made > 2 && (made - 2..=made).contains(&cut_off), "one that is cut off is made again: {found}");
     hanging_up.abort();
 
     let unused = Unused::new();

@@ -224,7 +224,7 @@ async fn rounds(
     let mut rng = SmallRng::seed_from_u64(plan.seed);
     let traffic = Traffic { run: Run(rng.random()), mix: plan.mix };
     let requests = Requests::new(traffic, subject.callback(), subject.secret()).map_err(LoadError::from)?;
-    let journal = Journal::create().map_err(LoadError::Journal)?;
+    let journal = Journal::create_in(subject.dir()).map_err(LoadError::Journal)?;
     let gun = Arc::new(Gun::new(requests, clock, journal));
     let mut report = Report::new(plan.seed);
     let mut strikes = Vec::new();

@@ -17,9 +17,9 @@ use super::subject::Subject;
 pub enum Strike {
     /// The server is killed.
     Server,
-    /// Postgres is killed.
+    /// The postmaster is killed. Postgres' other processes go on until they notice.
     Postgres,
-    /// Both are, at the same moment.
+    /// The server is killed and each process of Postgres, at the same moment.
     Both,
     /// All of Postgres stands still for a while, as on a machine that hangs.
     Pause,
@@ -46,7 +46,7 @@ impl Strike {
             Self::Server => subject.kill().await?,
             Self::Postgres => signal(postmaster, Signal::SIGKILL)?,
             Self::Both => {
-                signal(postmaster, Signal::SIGKILL)?;
+                Stopped::all(postmaster)?.kill();
                 subject.kill().await?;
             }
             Self::Pause => {
@@ -84,13 +84,20 @@ impl Stopped {
         let mut stopped = Self(Vec::new());
         signal(postmaster, Signal::SIGSTOP)?;
         stopped.0.push(postmaster);
-        for child in children(postmaster) {
+        for child in children(postmaster)? {
             // It may have ended by now.
             if kill(child, Signal::SIGSTOP).is_ok() {
                 stopped.0.push(child);
             }
         }
         Ok(stopped)
+    }
+
+    /// Kills them all, as they stand.
+    fn kill(self) {
+        for pid in &self.0 {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
     }
 }
 
@@ -102,9 +109,13 @@ impl Drop for Stopped {
     }
 }
 
-/// A process's children, where the system tells (Linux); elsewhere the postmaster stands still
+/// A process's children, where the system tells (Linux); elsewhere none: the postmaster is struck
 /// alone, and nobody new can connect.
-fn children(of: Pid) -> Vec<Pid> {
-    let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+fn children(of: Pid) -> Result<Vec<Pid>, CrashError> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Vec::new());
+    }
+    let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let list = list.map_err(CrashError::system("list Postgres' processes"))?;
+    Ok(list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect())
 }

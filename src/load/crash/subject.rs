@@ -64,6 +64,11 @@ impl Subject {
         Ok(subject)
     }
 
+    /// Where all that it leaves behind is.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(super) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
