@@ -5,7 +5,7 @@
 # want about 25 GB (TMPDIR says where) and an hour.
 #
 # The log is filled by SQL, since this is about what comes after: events of four types from bodies that showtime took itself,
-# a thousand channels from busy to quiet, one event a second until now; with a row for each channel, each person and each
+# a thousand channels from busy to quiet, at times that go on with the clock; with a row for each channel, each person and each
 # viewer, so that the state is as large as if they had come one by one. Then the tables are vacuumed, as would have
 # happened on the way.
 # shellcheck source=compare/lib.sh
@@ -22,7 +22,7 @@ BATCH=100000
 REQUESTS=200
 PATIENCE=60
 
-# Each page begins at a random PLACE of the log; TIME is a random time in it, LATER an hour after that.
+# Each page begins at a random PLACE of the log; TIME is a random time in it, LATER a second, some thousand events, after that.
 FILTERS=(
     'after=PLACE'
     'after=PLACE&channel=100000000'
@@ -63,18 +63,22 @@ make_templates() {
         truncate event, event_block, twitch_user, channel, stream, stream_end, segment, viewer, subscription'
 }
 
-# fill FROM TO: events by these numbers.
+# fill FROM TO: events by these numbers. They occurred between the newest that is there and now: messages that are taken
+# afterwards are newer, as in every log.
 fill() {
     local from=$1 to
     while ((from < $2)); do
         to=$((from + BATCH < $2 ? from + BATCH : $2))
         sql "set synchronous_commit = off;
-            with made as materialized (
-                select n, to_timestamp($began + n) as at, lpad(n::text, 36, '0') as message_id,
+            with newest as (
+                select coalesce((select occurred_at from event order by id desc limit 1), to_timestamp($began)) as at
+            ), made as materialized (
+                select n, newest.at + (clock_timestamp() - newest.at) * ((n - $from)::float / ($to - $from)) as at,
+                    lpad(n::text, 36, '0') as message_id,
                     floor(1000 * power(random(), 3))::int as channel, floor($total / 5 * random())::int as viewer,
                     case when n % 10000 = 0 then 'channel.update' when n % 20 = 0 then 'channel.subscribe'
                         when n % 4 = 0 then 'channel.cheer' else 'channel.follow' end as type
-                from generate_series($from, $to - 1) as n
+                from generate_series($from, $to - 1) as n, newest
             ), named as (
                 insert into twitch_user (id, login, display_name, named_at, named_by)
                 select (100000000 + channel)::text, 'channel_' || channel, 'Channel_' || channel, at, message_id from made
@@ -111,21 +115,24 @@ fill() {
         group by id / 1024 order by id / 1024'
 }
 
+# For curl, whose arguments everybody can read.
+authorization() { printf 'header = "Authorization: Bearer %s"\n' "$(<"$SHOWTIME_DATA_DIR/token")"; }
+
 # pages FILTER: "p50 / p99" in milliseconds, of as many requests over one connection as the time allows.
 pages() {
-    local request before at since until query
+    local request before at since until query span=$(($(date +%s) - began))
     for ((request = 0; request < REQUESTS; request++)); do
         before=$(((RANDOM << 15 | RANDOM) % newest))
-        at=$((began + (RANDOM << 15 | RANDOM) % filled))
+        at=$((began + (RANDOM << 15 | RANDOM) % span))
         TZ=UTC printf -v since '%(%FT%TZ)T' "$at"
-        TZ=UTC printf -v until '%(%FT%TZ)T' $((at + 3600))
+        TZ=UTC printf -v until '%(%FT%TZ)T' $((at + 1))
         query=${1//PLACE/$before}
         query=${query//TIME/$since}
         printf 'url = "%s/events?limit=100&%s"\noutput = /dev/null\n' "$url" "${query//LATER/$until}"
     done >"$place/urls"
     {
-        timeout "$PATIENCE" curl --silent --show-error --config "$place/urls" --write-out '%{http_code} %{time_total}\n' \
-            --header "Authorization: Bearer $(<"$SHOWTIME_DATA_DIR/token")" || (($? == 124))
+        timeout "$PATIENCE" curl --silent --show-error --config "$place/urls" --config <(authorization) \
+            --write-out '%{http_code} %{time_total}\n' || (($? == 124))
     } | sort -k 2n | awk -v wanted="$REQUESTS" '
         { took[NR] = $2 * 1000 } $1 != 200 { failed++ }
         function quantile(q) { return took[int(q * (NR - 1)) + 1] }
@@ -156,7 +163,7 @@ check_disk
 build
 start_cluster
 make_templates
-began=$(($(date +%s) - total))
+began=$(date +%s)
 filled=0 steps=''
 declare -A found
 

@@ -92,7 +92,7 @@ fn allow_files(connections: usize) -> Result<()> {
     let allowed = rlimit::increase_nofile_limit(wanted).context("the limit of open files can't be raised")?;
     ensure!(
         allowed >= wanted,
-        "{connections} connections want {wanted} open files, and {allowed} are allowed: ulimit -Hn"
+        "{connections} connections want {wanted} open files, and the hard limit is {allowed} (see ulimit -Hn)"
     );
     Ok(())
 }

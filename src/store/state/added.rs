@@ -24,8 +24,8 @@ struct ChannelRow {
     anonymous_gifts: i64,
 }
 
-/// Adds to each row what was told of it. All tables in one statement: for a writer that has to wait
-/// for a processor after each round trip, one costs as much as a dozen rows.
+/// Adds to each row what was told of it. All tables in one statement: most batches touch them all, and
+/// each round trip makes everybody wait who is in the batch.
 pub(super) async fn add(conn: &mut PgConnection, told: &State) -> sqlx::Result<()> {
     fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
         viewer.subscription.as_ref()
