@@ -136,8 +136,11 @@ async fn readers_of_every_replica_see_everything() {
 #[tokio::test]
 async fn a_cursor_that_leads_nowhere_is_said_to() {
     let server = Server::start().await;
+    let mut early = Sse::open(&server, "/live/events").await;
     deliver(&server, 3).await;
     let all = all_ids(&server).await;
+    // Now the feed has come as far as the log.
+    assert_eq!(early.ids(3).await, all);
     let mut sse = Sse::resume(&server, "/live/events", Some(all[2] + 5)).await;
     let resync = sse.next().await.unwrap();
     assert_eq!((resync.event.as_str(), resync.id), ("resync", Some(all[2])));
