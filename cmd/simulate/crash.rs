@@ -58,6 +58,12 @@ async fn build(cargo: &Path, dir: &Path) -> Result<()> {
     let is_release = dir.file_name().is_some_and(|name| name == "release");
     let mut command = Command::new(cargo);
     command.args(["build", "--bin", "server"]).args(is_release.then_some("--release"));
+    // What `cargo run` tells of this package would make it build again whatever asks for that (ring does).
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     let status = command.status().await.context("cargo can't be run")?;
     ensure!(status.success(), "the server can't be built");
     Ok(())
