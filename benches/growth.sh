@@ -2,7 +2,7 @@
 # What an event costs, and a page of the log, as the log grows:
 #   benches/growth.sh [events at the end, 10000000] [seconds per measurement, 10]
 # Measures with an empty log and at a tenth, a fifth, half and all of that number. Prints Markdown tables. Ten million events
-# want about 25 GB (TMPDIR says where) and an hour.
+# want about 25 GB (TMPDIR says where) and half an hour.
 #
 # The log is filled by SQL, since this is about what comes after: events of four types from bodies that showtime took itself,
 # a thousand channels from busy to quiet, at times that go on with the clock; with a row for each channel, each person and each

@@ -26,7 +26,7 @@ use crate::{report, target};
 /// Those that are no connections of the load.
 const OTHER_FILES: usize = 64;
 
-/// How long an address of the target may take to be tried.
+/// How long it may take to try the target's addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether all went as it should.
@@ -44,17 +44,13 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
     let mut outcome = run?;
     if let Some(journal) = journal {
         let verdict = compare(&config, &plan.traffic, &journal).await;
-        let (verdict, error) = verdict.map_or_else(|error| (None, Some(error)), |verdict| (Some(verdict), None));
-        outcome.ledger = verdict;
-        if (error.is_some() || !outcome.is_clean())
+        outcome.ledger = verdict.as_ref().ok().cloned();
+        if (verdict.is_err() || !outcome.is_clean())
             && let Some(journal) = Arc::into_inner(journal)
         {
             eprintln!("note: what was acknowledged is kept in {}", journal.keep()?.display());
         }
-        if let Some(error) = error {
-            eprint!("{outcome}");
-            return Err(error);
-        }
+        verdict.inspect_err(|_| eprint!("{outcome}"))?;
     }
     match args.json {
         true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,
@@ -99,12 +95,10 @@ fn allow_files(connections: usize) -> Result<()> {
 
 /// `localhost` is two addresses, and most servers have one of them.
 async fn first_that_accepts(addresses: &[SocketAddr]) -> Option<SocketAddr> {
-    for address in addresses {
-        if timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok()) {
-            return Some(*address);
-        }
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses)).await {
+        Ok(Ok(stream)) => stream.peer_addr().ok(),
+        _ => addresses.first().copied(),
     }
-    addresses.first().copied()
 }
 
 async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Result<Verdict> {

@@ -168,9 +168,9 @@ pub struct Slow {
     pub cut_off: u64,
     /// How often none could be made.
     pub failed: u64,
-    /// How long the one that was cut off first lasted.
+    /// How long one lasted at least before it was cut off.
     pub shortest_seconds: Option<f64>,
-    /// How long the one that was cut off last lasted.
+    /// How long one lasted at most before it was cut off.
     pub longest_seconds: Option<f64>,
 }
 
