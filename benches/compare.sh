@@ -84,8 +84,9 @@ floors() {
 showtime() {
     local mix
     start_server
-    for mix in chat follows channels hot; do measure "$mix" --mix "$mix"; done
+    measure chat --mix chat
     measure chat-flood --mix chat --flood 64
+    for mix in follows channels hot; do measure "$mix" --mix "$mix"; done
     measure open --mix chat --rate 5000
     measure open-flood --mix chat --rate 5000 --flood 64
     measure open-slow --mix chat --rate 5000 --slow 2000

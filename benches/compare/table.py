@@ -35,14 +35,17 @@ calm = sorted(number for number in stolen if max(stolen[number]) <= CALM)
 counted = calm or [min(stolen, key=lambda number: sum(stolen[number]))]
 
 
+def found(name, number, path):
+    """What stands there in the report of one round."""
+    value = measured[name][number]
+    for key in path:
+        value = value[key]
+    return value
+
+
 def median(name, *path):
     """Over the rounds that count, of the number that stands there in each report."""
-    values = []
-    for value in (measured[name][number] for number in counted):
-        for key in path:
-            value = value[key]
-        values.append(value)
-    return statistics.median(values)
+    return statistics.median(found(name, number, path) for number in counted)
 
 
 def rate(name):
@@ -69,6 +72,13 @@ def ratio(part, whole):
     return f"{part / whole:.2f}" if whole else "–"
 
 
+def beside(name, alone, *path):
+    """What an attack makes of a number: the median over the rounds of the ratio of two measurements that followed one
+    another, since the machine is not as fast in each round."""
+    pairs = [(found(name, number, path), found(alone, number, path)) for number in counted]
+    return f"{statistics.median(part / whole for part, whole in pairs):.2f}" if all(whole for _, whole in pairs) else "–"
+
+
 def milliseconds(name, quantile):
     return f"{median(name, 'latency_us', quantile) / 1000:.2f}"
 
@@ -93,15 +103,14 @@ def closed_loop():
         ratios = [ratio(rate(mix), bound) for bound in bounds]
         row(what, f"{rate(mix):,.0f}", *ratios, *(milliseconds(mix, q) for q in ("p50", "p99", "p99_9")))
     flood = median("chat-flood", "flood", "per_second")
-    print(f"\nWith the flood / without: {ratio(rate('chat-flood'), rate('chat'))}; forged messages refused per second: {flood:,.0f}.")
+    print(f"\nWith the flood / without: {beside('chat-flood', 'chat', 'acknowledged_per_second')}; forged messages refused per second: {flood:,.0f}.")
 
 
 def open_loop():
     table("showtime, chat at 5,000 per second", "acknowledged per second", "p50 ms", "p99 ms", "p99.9 ms", "p99 / alone")
-    alone = median("open", "latency_us", "p99")
     for name, what in OPEN.items():
         quantiles = [milliseconds(name, q) for q in ("p50", "p99", "p99_9")]
-        row(what, f"{rate(name):,.0f}", *quantiles, ratio(median(name, "latency_us", "p99"), alone))
+        row(what, f"{rate(name):,.0f}", *quantiles, beside(name, "open", "latency_us", "p99"))
     slow = [measured["open-slow"][number]["slow"] for number in counted]
     print(f"\nSlow connections: {sum(s['connections'] for s in slow):,} made, {sum(s['cut_off'] for s in slow):,} cut off, after "
           f"{min(s['shortest_seconds'] or 0 for s in slow):.1f} to {max(s['longest_seconds'] or 0 for s in slow):.1f} s; "

@@ -60,7 +60,8 @@ async fn build(cargo: &Path, dir: &Path) -> Result<()> {
     command.args(["build", "--bin", "server"]).args(is_release.then_some("--release"));
     // What `cargo run` tells of this package would make it build again whatever asks for that (ring does).
     for (name, _) in std::env::vars_os() {
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+        {
             command.env_remove(name);
         }
     }

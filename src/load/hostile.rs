@@ -81,17 +81,24 @@ impl Flood {
 }
 
 /// Keeps connections open that send a genuine request, but one byte a second: one that is cut off is
-/// made again a second later.
+/// made again a second later. They begin one after the other within that second, so that it is their
+/// number that is measured, and not that all are made, or sent a byte, at the same moment.
 pub(super) fn slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &CancellationToken) -> Slow {
     let mut tasks = JoinSet::new();
-    for _ in 0..plan.slow {
+    for number in 0..plan.slow {
+        let begins_after = DRIP.mul_f64(number as f64 / plan.slow as f64);
         let mut request = Vec::new();
         requests.write(0, Sending { at: clock.now(), retry: 0 }, &mut request);
         let (target, stop) = (plan.target, stop.clone());
         tasks.spawn(async move {
             let mut slow = report::Slow::default();
             // Dropped at the end, whatever it waits for.
-            let _ = stop.run_until_cancelled(keep_dripping(target, &request, &mut slow)).await;
+            let _ = stop
+                .run_until_cancelled(async {
+                    sleep(begins_after).await;
+                    keep_dripping(target, &request, &mut slow).await;
+                })
+                .await;
             slow
         });
     }
