@@ -99,19 +99,27 @@ pub async fn append<'a>(
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
 }
 
-/// Notes when the events of each block occurred that is complete now, because an event behind it is
-/// there. The caller holds the append lock: nothing with a lower id is still to come.
+/// Notes between which times the events of each block occurred that is complete now, because an event
+/// behind it is there. The caller holds the append lock: nothing with a lower id is still to come.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        insert into event_block
-        select id / $1, min(occurred_at), max(occurred_at) from event
-        where id >= coalesce((select max(block) + 1 from event_block), 0) * $1
-            and id < (select max(id) / $1 from event) * $1
-        group by id / $1 order by id / $1
+        with complete as (
+            select id / $1 as block, min(occurred_at) as earliest, max(occurred_at) as latest from event
+            where id >= coalesce((select max(block) + 1 from event_block), 0) * $1
+                and id < (select max(id) / $1 from event) * $1
+            group by id / $1
+        ), overlapping as (
+            update event_block set earliest_from_here = (select min(earliest) from complete)
+            where earliest_from_here > (select min(earliest) from complete)
+        )
+        insert into event_block (block, earliest_from_here, latest_so_far)
+        select block, min(earliest) over (order by block desc),
+            greatest(max(latest) over (order by block), (select max(latest_so_far) from event_block))
+        from complete
         "#,
         BLOCK
     )

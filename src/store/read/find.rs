@@ -37,8 +37,8 @@ pub struct Range {
 }
 
 impl Range {
-    /// What of it can have occurred then: something among the complete blocks (see the migration `event_block`), and what
-    /// is behind them. Reads one row for each 1024 events at most: 10,000 for ten million.
+    /// What of it can have occurred then: something among the complete blocks (see the migrations `event_block…`), and what
+    /// is behind them.
     async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Vec<Self>> {
         if times == Times::default() {
             return Ok(vec![self]);
@@ -46,9 +46,11 @@ impl Range {
         let found = sqlx::query!(
             r#"select
                 (select block * 1024 - 1 from event_block
-                where $1::timestamptz is null or latest >= $1 order by block limit 1) as after,
+                where latest_so_far >= coalesce($1::timestamptz, '-infinity')
+                order by latest_so_far, block limit 1) as after,
                 (select block * 1024 + 1023 from event_block
-                where $2::timestamptz is null or earliest < $2 order by block desc limit 1) as last,
+                where earliest_from_here < coalesce($2::timestamptz, 'infinity')
+                order by earliest_from_here desc, block desc limit 1) as last,
                 coalesce((select max(block) * 1024 + 1023 from event_block), -1) as "end!""#,
             times.since,
             times.until
