@@ -2,12 +2,12 @@
 //! refused, and connections that take for ever.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Plan;
@@ -81,52 +81,47 @@ impl Flood {
 }
 
 /// Keeps connections open that send a genuine request, but one byte a second: one that is cut off is
-/// made again a second later. They begin one after the other within that second, so that it is their
-/// number that is measured, and not that all are made, or sent a byte, at the same moment.
+/// made again when its next byte would have been due. Each has its own place in that second, so that
+/// their number is measured, and not that all are made, or sent a byte, at the same moment.
 pub(super) fn slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &CancellationToken) -> Slow {
     let mut tasks = JoinSet::new();
     for number in 0..plan.slow {
-        let begins_after = DRIP.mul_f64(number as f64 / plan.slow as f64);
+        let mut beat = interval_at(Instant::now() + DRIP.mul_f64(number as f64 / plan.slow as f64), DRIP);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut request = Vec::new();
         requests.write(0, Sending { at: clock.now(), retry: 0 }, &mut request);
         let (target, stop) = (plan.target, stop.clone());
         tasks.spawn(async move {
             let mut slow = report::Slow::default();
             // Dropped at the end, whatever it waits for.
-            let _ = stop
-                .run_until_cancelled(async {
-                    sleep(begins_after).await;
-                    keep_dripping(target, &request, &mut slow).await;
-                })
-                .await;
+            let _ = stop.run_until_cancelled(keep_dripping(target, &request, beat, &mut slow)).await;
             slow
         });
     }
     Slow { tasks }
 }
 
-async fn keep_dripping(target: SocketAddr, request: &[u8], slow: &mut report::Slow) {
+async fn keep_dripping(target: SocketAddr, request: &[u8], mut beat: Interval, slow: &mut report::Slow) {
     loop {
+        beat.tick().await;
         let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, connect(target)).await else {
             slow.failed += 1;
-            sleep(DRIP).await;
             continue;
         };
         slow.connections += 1;
         let began = Instant::now();
-        drip(stream, request).await;
+        drip(stream, request, &mut beat).await;
         slow.add_cut(began.elapsed());
-        sleep(DRIP).await;
     }
 }
 
 /// Returns when the server has lost patience: with an answer, or with nothing.
-async fn drip(mut stream: TcpStream, request: &[u8]) {
+async fn drip(mut stream: TcpStream, request: &[u8], beat: &mut Interval) {
     let mut answer = [0; 1_024];
     for byte in request {
         tokio::select! {
             _ = stream.read(&mut answer) => return,
-            () = sleep(DRIP) => {}
+            _ = beat.tick() => {}
         }
         if stream.write_all(&[*byte]).await.is_err() {
             return;
