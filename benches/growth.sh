@@ -108,19 +108,11 @@ fill() {
             join template using (type)"
         from=$to
     done
-    sql 'with complete as (
-            select id / 1024 as block, min(occurred_at) as earliest, max(occurred_at) as latest from event
-            where id >= coalesce((select max(block) + 1 from event_block), 0) * 1024
-                and id < (select max(id) / 1024 from event) * 1024
-            group by id / 1024
-        ), overlapping as (
-            update event_block set earliest_from_here = (select min(earliest) from complete)
-            where earliest_from_here > (select min(earliest) from complete)
-        )
+    sql 'truncate event_block;
         insert into event_block (block, earliest_from_here, latest_so_far)
-        select block, min(earliest) over (order by block desc),
-            greatest(max(latest) over (order by block), (select max(latest_so_far) from event_block))
-        from complete'
+        select id / 1024, min(min(occurred_at)) over (order by id / 1024 desc), max(max(occurred_at)) over (order by id / 1024)
+        from event where id < (select max(id) / 1024 from event) * 1024
+        group by id / 1024'
 }
 
 # For curl, whose arguments everybody can read.

@@ -102,8 +102,9 @@ def closed_loop():
         what = "chat, beside a flood of 64 unsigned connections" if mix == "chat-flood" else mix
         ratios = [ratio(rate(mix), bound) for bound in bounds]
         row(what, f"{rate(mix):,.0f}", *ratios, *(milliseconds(mix, q) for q in ("p50", "p99", "p99_9")))
-    flood = median("chat-flood", "flood", "per_second")
-    print(f"\nWith the flood / without: {beside('chat-flood', 'chat', 'acknowledged_per_second')}; forged messages refused per second: {flood:,.0f}.")
+    left = beside("chat-flood", "chat", "acknowledged_per_second")
+    refused = median("chat-flood", "flood", "per_second")
+    print(f"\nWith the flood / without: {left}; forged messages refused per second: {refused:,.0f}.")
 
 
 def open_loop():
