@@ -15,7 +15,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput};
 use futures_util::future::try_join_all;
 use showtime::clock::Clock;
 use showtime::ingest::Ingest;
-use showtime::store::local::{Durability, LocalPostgres};
+use showtime::postgres::{Durability, LocalPostgres};
 use showtime::store::migrations;
 use showtime::twitch::eventsub::{Incoming, Message};
 use sqlx::ConnectOptions as _;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use showtime::config::{Config, Database};
-use showtime::store::local;
+use showtime::postgres;
 use sqlx::{ConnectOptions as _, PgConnection};
 
 /// How long a command waits for the database.

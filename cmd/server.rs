@@ -15,7 +15,7 @@ use showtime::app::App;
 use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
 use showtime::control::access::OwnToken;
-use showtime::store::local;
+use showtime::postgres;
 use showtime::store::{migrations, state};
 use sqlx::{Connection as _, PgConnection};
 use tokio::signal::unix::{Signal, SignalKind, signal};

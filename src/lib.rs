@@ -23,7 +23,7 @@
 //! - [`twitch`]: what Twitch speaks: envelope, signature, typed payloads, the catalogue of types.
 //!   [`twitch::eventsub::Verified`] is the only way to a [`twitch::eventsub::Message`].
 //! - [`ingest`]: the one door to the log; answers after the commit.
-//! - [`store`]: every SQL statement, as functions on a connection; [`store::local`] is the private
+//! - [`store`]: every SQL statement, as functions on a connection; [`postgres`] is the private
 //!   Postgres.
 //! - [`stream`]: the fold from messages to state: pure, and indifferent to their order.
 //! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
@@ -45,6 +45,7 @@ pub mod load;
 pub mod metrics;
 pub mod mock;
 pub mod outputs;
+pub mod postgres;
 pub mod sources;
 pub mod store;
 pub mod stream;

@@ -10,7 +10,7 @@ use showtime::config::{Client, Config, Database};
 use showtime::control::tokens::Tokens;
 use showtime::control::vault::Vault;
 use showtime::control::wanted;
-use showtime::store::local::{self, LocalError};
+use showtime::postgres::{self, LocalError};
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::{migrations, tokens, wanted as wanted_subscriptions};

@@ -6,7 +6,6 @@
 pub mod access_tokens;
 pub mod gaps;
 pub mod ledger;
-pub mod local;
 pub mod log;
 pub mod migrations;
 pub mod read;

@@ -32,8 +32,8 @@ use super::ledger::{self, Verdict};
 use super::request::Requests;
 use super::traffic::{Mix, Run, Traffic};
 use crate::clock::Clock;
+use crate::postgres::{self, LocalError};
 use crate::store::ledger::known;
-use crate::store::local::{self, LocalError};
 
 /// How long messages go out before something is struck down.
 const CALM_MS: std::ops::Range<u64> = 100..900;

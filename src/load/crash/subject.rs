@@ -19,7 +19,7 @@ use url::Url;
 use super::CrashError;
 use crate::load::connection::Connection;
 use crate::mock::delivery;
-use crate::store::local;
+use crate::postgres;
 use crate::twitch::signature::WebhookSecret;
 
 /// How long a start may take, with a new cluster, and how long recovery.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::Uid;
-use showtime::store::local::{self, Durability, LocalError, LocalPostgres};
+use showtime::postgres::{self, Durability, LocalError, LocalPostgres};
 
 use super::{HOLD, Holder, child, open_place, start, text};
 

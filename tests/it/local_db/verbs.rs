@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use showtime::store::local;
+use showtime::postgres;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{child, is_alive, open_place, postmaster, read_note, start, text, write_note};
