@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::projection::Fact;
 use crate::store;
-use crate::stream::Fact;
 use crate::twitch::eventsub::Message;
 
 /// How long a caller waits for the commit: Twitch gives us a few seconds (webhook.md §4).

@@ -9,14 +9,14 @@
 //!                              │                            ingest            gather a batch
 //!                              │                               │ one transaction
 //!                              │             store::log ◄──────┴──────► store::state
-//!                              │             append what is new         load, stream::State, save
+//!                              │             append what is new         load, projection::State, save
 //!                              │                     │                      │
 //!                              └──► store::read ◄── Postgres ◄──────────────┘
 //!                                   GET /channels, /events, …
 //! ```
 //!
 //! The modules in the order in which a message meets them, each importing only those it needs
-//! from `twitch` and `stream` (which know nothing of the rest) upwards:
+//! from `twitch` and `projection` (which know nothing of the rest) upwards:
 //!
 //! - [`api`]: the HTTP routes, their OpenAPI description, and errors as problem documents.
 //! - [`sources`]: where messages come from; each source ends in [`ingest::Ingest::submit`].
@@ -25,7 +25,7 @@
 //! - [`ingest`]: the one door to the log; answers after the commit.
 //! - [`store`]: every SQL statement, as functions on a connection; [`postgres`] is the private
 //!   Postgres.
-//! - [`stream`]: the fold from messages to state: pure, and indifferent to their order.
+//! - [`projection`]: the fold from messages to state: pure, and indifferent to their order.
 //! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
 //! - [`control`]: whether the server works, and what to do if not; who may use it
 //!   ([`control::access`]).
@@ -46,8 +46,8 @@ pub mod metrics;
 pub mod mock;
 pub mod outputs;
 pub mod postgres;
+pub mod projection;
 pub mod sources;
 pub mod store;
-pub mod stream;
 pub mod tasks;
 pub mod twitch;

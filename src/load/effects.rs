@@ -1,5 +1,5 @@
 //! What must have come of messages, worked out a second time: naively, from the messages alone, and
-//! without a line of [`crate::stream`], which it judges.
+//! without a line of [`crate::projection`], which it judges.
 
 use std::collections::HashMap;
 

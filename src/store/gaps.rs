@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use crate::stream::ChannelInfo;
+use crate::projection::ChannelInfo;
 
 /// Held while one server looks for gaps. An arbitrary number, the same everywhere.
 const GAPS_LOCK: i64 = 0x5348_4f57_4741_5053;

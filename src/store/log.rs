@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
 use time::OffsetDateTime;
 
 use super::wanted::wake_reconcilers;
-use crate::stream::{Fact, Stamp};
+use crate::projection::{Fact, Stamp};
 use crate::twitch::eventsub::{Content, Message, MessageType};
 
 /// Held from an append's first statement to its commit, so that ids are handed out in commit

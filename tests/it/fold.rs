@@ -9,7 +9,7 @@ use itertools::Itertools as _;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
-use showtime::stream::{Fact, Stamp, State};
+use showtime::projection::{Fact, Stamp, State};
 use showtime::twitch::event::{Event, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::twitch::eventsub::Content;
 use time::macros::datetime;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use showtime::stream::State;
+use showtime::projection::State;
 use showtime::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};

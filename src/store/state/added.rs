@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::{column, keys};
-use crate::stream::{Channel, ChannelInfo, Latest, Stamp, State, Subscribed, Viewer};
+use crate::projection::{Channel, ChannelInfo, Latest, Stamp, State, Subscribed, Viewer};
 
 /// A row of `channel`. The columns from `title` to `updated_by` are null until a `channel.update` came.
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 //!
 //! What some messages add up to is folded in memory, and then added to what is stored: each value of
 //! a user, a channel, a viewer or a subscription merges with the stored one by the rule that
-//! [`crate::stream`] has for it, so that nothing has to be read first. What is derived from several
+//! [`crate::projection`] has for it, so that nothing has to be read first. What is derived from several
 //! messages at once, the timeline, is read, folded into, derived anew and written back. Callers
 //! hold the append lock, so nobody else writes in between.
 
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::log;
-use crate::stream::{Fact, State};
+use crate::projection::{Fact, State};
 
 /// Messages folded at a time when the state is rebuilt.
 const REBUILD_BATCH: i64 = 1_000;

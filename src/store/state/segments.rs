@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::keys;
 use super::timeline::{Segments, columns};
-use crate::stream::{Segment, SegmentBegan, State};
+use crate::projection::{Segment, SegmentBegan, State};
 
 #[derive(Serialize)]
 struct Row {

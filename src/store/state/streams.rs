@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::keys;
 use super::timeline::columns;
-use crate::stream::{Began, State, Stream};
+use crate::projection::{Began, State, Stream};
 
 pub(super) type Streams = BTreeMap<String, Stream>;
 

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::streams::Streams;
 use super::{segments, streams};
-use crate::stream::{Segment, State, Stream};
+use crate::projection::{Segment, State, Stream};
 
 pub(super) type Segments = BTreeMap<String, Segment>;
 
