@@ -51,3 +51,4 @@ pub mod sources;
 pub mod store;
 pub mod tasks;
 pub mod twitch;
+pub mod view;

@@ -7,10 +7,10 @@ use time::macros::datetime;
 use super::channels::Channel;
 use super::events::Event;
 use super::live::Snapshot;
-use crate::outputs::Person;
-use crate::outputs::alert::{Alert, Follow, What};
-use crate::outputs::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
-use crate::outputs::reader::Resync;
+use crate::outputs::live::reader::Resync;
+use crate::view::Person;
+use crate::view::alert::{Alert, Follow, What};
+use crate::view::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
 
 /// A message, the schema of its data, what it means, and an example.
 struct Message {

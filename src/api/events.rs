@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Context;
 use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
-use crate::outputs::entry::Entry;
+use crate::outputs::live::entry::Entry;
 use crate::store::read::events as store;
 use crate::store::read::find::Times;
 

@@ -17,8 +17,8 @@ use super::fallback::WasHead;
 use super::problem::{BadRequest, Error, ServerErrors};
 use super::query::{LogId, Names, Query};
 use crate::control::access::Grant;
-use crate::outputs::alert::Alert;
-use crate::outputs::reader::{Feed, Selection, Start};
+use crate::outputs::live::reader::{Feed, Selection, Start};
+use crate::view::alert::Alert;
 
 /// `snapshot`: how the channels are.
 #[derive(Debug, Serialize, ToSchema)]

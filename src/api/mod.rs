@@ -38,12 +38,12 @@ use crate::control::access::Access;
 use crate::control::status::Setup;
 use crate::control::test_event::Tester;
 use crate::metrics::Metrics;
-use crate::outputs::alert::Alert;
-use crate::outputs::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
-use crate::outputs::hub::Hub;
-use crate::outputs::reader::Resync;
+use crate::outputs::live::hub::Hub;
+use crate::outputs::live::reader::Resync;
 use crate::sources::webhook::Webhook;
 use crate::store::within;
+use crate::view::alert::Alert;
+use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
 /// A client hears that the database is away rather than wait longer for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,14 +1,3 @@
-//! What goes out as it happens. The [`tail`] follows the log into the [`hub`]; each [`reader`]
-//! goes along it at its own pace, and sees the events of its feed as [`frame`]s.
+//! What goes out as it happens. An output never slows the input: it reads the log at its own pace.
 
-pub mod alert;
-pub mod chat;
-pub mod entry;
-mod fields;
-pub mod frame;
-pub mod hub;
-pub mod reader;
-mod ring;
-pub mod tail;
-
-pub use self::fields::Person;
+pub mod live;

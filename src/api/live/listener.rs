@@ -12,9 +12,9 @@ use crate::api::events::Event;
 use crate::api::problem::Error;
 use crate::control::access::Grant;
 use crate::metrics::Reading;
-use crate::outputs::entry::Entry;
-use crate::outputs::frame::Frame;
-use crate::outputs::reader::{End, Feed, Reader, Selection, Start};
+use crate::outputs::live::entry::Entry;
+use crate::outputs::live::frame::Frame;
+use crate::outputs::live::reader::{End, Feed, Reader, Selection, Start};
 use crate::store::read::channels;
 
 /// Somebody who is sent a feed.

@@ -11,7 +11,7 @@ use super::listener::Listener;
 use super::sse::{HEARTBEAT, UNWELCOME};
 use crate::api::problem::Error;
 use crate::clock::Clock;
-use crate::outputs::reader::End;
+use crate::outputs::live::reader::End;
 
 /// What browsers, which can set no header, ask for beside their token.
 const PROTOCOL: &str = "showtime";

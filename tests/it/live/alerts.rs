@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use showtime::api;
-use showtime::outputs::alert::{self, Alert};
-use showtime::outputs::chat;
 use showtime::store::read::live::Logged;
 use showtime::twitch::{catalogue, samples};
+use showtime::view::alert::{self, Alert};
+use showtime::view::chat;
 use sqlx::types::Json;
 
 use crate::support::messages::at;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use showtime::api;
-use showtime::outputs::alert::Alert;
+use showtime::view::alert::Alert;
 
 use crate::support::schema::check;
 

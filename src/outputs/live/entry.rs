@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
 use super::frame::Frame;
-use super::{alert, chat};
 use crate::store::read::live::Logged;
+use crate::view::{alert, chat};
 
 /// An event of the log, or one that is shown again, with what each feed makes of it: worked out by
 /// the first reader who asks, and shared by all.

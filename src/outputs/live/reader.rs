@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 use super::entry::Entry;
 use super::hub::{Hub, NoPlace};
 use super::ring::Ring;
-use super::{alert, chat};
 use crate::store::read::find::{Interest, Range};
 use crate::store::read::live::{self, Bounds, Logged};
 use crate::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::view::{alert, chat};
 
 /// Events of which a reader that catches up holds at most as many at once.
 const PAGE: i64 = 50;

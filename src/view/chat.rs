@@ -4,8 +4,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::fields::{Fields, Person, event_of};
 use crate::store::read::live::Logged;
+use crate::view::fields::{Fields, Person, event_of};
 
 /// The subscription types that the chat comes from.
 pub const SOURCES: [&str; 5] = [

@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::outputs::Person;
+use crate::view::Person;
 
 /// `follow`.
 #[derive(Clone, Debug, Serialize, ToSchema)]

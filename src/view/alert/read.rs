@@ -3,7 +3,7 @@
 
 use super::What;
 use super::types::*;
-use crate::outputs::fields::{Fields, Person};
+use crate::view::fields::{Fields, Person};
 
 /// The subscription types that alerts come from.
 pub const SOURCES: [&str; 29] = [
