@@ -17,7 +17,7 @@ use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// As many as showtime has (`src/app.rs`).
+/// As many as showtime has (`src/app/mod.rs`).
 const MAX_HTTP_WORKERS: usize = 4;
 
 /// More than Twitch sends.

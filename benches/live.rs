@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use showtime::clock::Clock;
-use showtime::mock::notification::{Outgoing, Stamp, Subscription};
 use showtime::twitch::catalogue;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use showtime::twitch::signature::WebhookSecret;
 use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};

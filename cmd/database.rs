@@ -18,7 +18,7 @@ pub(crate) async fn with_database<T>(
 ) -> Result<T> {
     let (options, postgres) = match &config.database {
         Database::Given(options) => ((**options).clone(), None),
-        Database::Private => local::start_or_join(&config.data_dir).await?,
+        Database::Private => postgres::start_or_join(&config.data_dir).await?,
     };
     let outcome = async {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());

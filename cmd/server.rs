@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
+use showtime::access::OwnToken;
 use showtime::app::App;
 use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
-use showtime::control::access::OwnToken;
 use showtime::postgres;
 use showtime::store::{migrations, state};
 use sqlx::{Connection as _, PgConnection};
@@ -197,11 +197,11 @@ async fn migrate(command: Migrate, connection: &mut PgConnection) -> Result<()> 
 async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
     let dir = &config.data_dir;
     let said = match command {
-        LocalDb::Up => local::up(dir).await?,
-        LocalDb::Down => local::down(dir).await?,
-        LocalDb::Reset => local::reset(dir).await?,
-        LocalDb::Env => local::env(dir).await?,
-        LocalDb::Psql { arguments } => return Err(local::psql(dir, &arguments).await.into()),
+        LocalDb::Up => postgres::up(dir).await?,
+        LocalDb::Down => postgres::down(dir).await?,
+        LocalDb::Reset => postgres::reset(dir).await?,
+        LocalDb::Env => postgres::env(dir).await?,
+        LocalDb::Psql { arguments } => return Err(postgres::psql(dir, &arguments).await.into()),
     };
     println!("{said}");
     Ok(())

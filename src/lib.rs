@@ -28,18 +28,20 @@
 //! - [`projection`]: the fold from messages to state: pure, and indifferent to their order.
 //! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
 //! - [`control`]: whether the server works, and what to do if not; who may use it
-//!   ([`control::access`]).
+//!   ([`access`]).
 //! - [`metrics`]: what is counted on the way, for Prometheus.
 //!
 //! Around them: [`app`] builds and runs the whole program, [`config`] reads every setting,
 //! [`clock`] is time as a parameter, [`mock`] makes what Twitch would send, for `simulate` and for
 //! the tests, and [`load`] makes very much of it, kills what takes it, and counts what is there.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod clock;
 pub mod config;
-pub mod control;
+pub mod credentials;
+pub mod http;
 pub mod ingest;
 pub mod load;
 pub mod metrics;
@@ -47,8 +49,12 @@ pub mod mock;
 pub mod outputs;
 pub mod postgres;
 pub mod projection;
+pub mod setup;
+pub mod simulate;
 pub mod sources;
+pub mod status;
 pub mod store;
+pub mod subscriptions;
 pub mod tasks;
 pub mod twitch;
 pub mod view;

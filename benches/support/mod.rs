@@ -1,10 +1,10 @@
 //! Messages as Twitch sends them.
 
 use bytes::Bytes;
-use showtime::mock::cast::Person;
-use showtime::mock::event::Recipe;
-use showtime::mock::notification::{Outgoing, Stamp, Subscription};
+use showtime::simulate::event::Recipe;
+use showtime::simulate::people::Person;
 use showtime::twitch::catalogue;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use showtime::twitch::eventsub::{Headers, Verified, parse_timestamp};
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use time::macros::datetime;

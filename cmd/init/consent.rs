@@ -1,9 +1,9 @@
 //! Asks each channel for the consent that its subscriptions need, and that is not given yet.
 
 use anyhow::{Result, bail};
-use showtime::control::consent::{Listener, PATIENCE};
-use showtime::control::wanted;
+use showtime::setup::consent::{Listener, PATIENCE};
 use showtime::store::served_channels::ServedChannel;
+use showtime::subscriptions::desired;
 
 use crate::causes::with_causes;
 use crate::session::Session;
@@ -12,7 +12,7 @@ use crate::session::Session;
 pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<()> {
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let scopes = wanted::scopes(&session.types, &granted);
+        let scopes = desired::scopes(&session.types, &granted);
         if scopes.iter().all(|scope| granted.iter().any(|granted| granted == scope)) {
             println!("{} has consented to everything that is needed", channel.display_name);
             continue;
@@ -69,7 +69,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
     let mut is_well = true;
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let scopes = wanted::scopes(&session.types, &granted);
+        let scopes = desired::scopes(&session.types, &granted);
         let missing: Vec<_> =
             scopes.into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect();
         if !missing.is_empty() {

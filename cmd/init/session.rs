@@ -7,17 +7,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use showtime::clock::Clock;
 use showtime::config::{Client, Config, Database};
-use showtime::control::tokens::Tokens;
-use showtime::control::vault::Vault;
-use showtime::control::wanted;
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
+use showtime::http::Patience;
 use showtime::postgres::{self, LocalError};
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
-use showtime::store::{migrations, tokens, wanted as wanted_subscriptions};
+use showtime::store::{desired_subscriptions as wanted_subscriptions, migrations, tokens};
+use showtime::subscriptions::desired;
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::helix::Helix;
-use showtime::twitch::http::Patience;
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -67,7 +67,7 @@ impl Session {
             tokens,
             helix,
             app,
-            types: wanted::types(&config.twitch.extra_types),
+            types: desired::types(&config.twitch.extra_types),
             secret,
             callback,
             direct: direct(config)?,
@@ -180,7 +180,7 @@ fn complete(config: &Config) -> Result<(Client, Url)> {
 async fn connect(config: &Config) -> Result<PgPool> {
     let options = match &config.database {
         Database::Given(options) => (**options).clone(),
-        Database::Private => match local::join(&config.data_dir).await {
+        Database::Private => match postgres::join(&config.data_dir).await {
             Err(LocalError::NotRunning { .. }) => bail!(
                 "no server runs with the data directory {}: start it first (`cargo run`), since Twitch must be able to \
                  reach its callback",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
-use showtime::control::subscribe::{self, ENABLED, Plan, Wanted};
 use showtime::store::served_channels::ServedChannel;
+use showtime::subscriptions::plan::{self, ENABLED, Plan, Wanted};
 use showtime::twitch::helix::{HelixError, NewSubscription, RefusalKind, Subscription};
 use url::Url;
 
@@ -54,7 +54,7 @@ impl Wishes {
     }
 
     pub(crate) fn plan<'a>(&'a self, held: &'a [Subscription]) -> Plan<'a> {
-        let mut plan = subscribe::plan(held, &self.wanted, &self.callback);
+        let mut plan = plan::plan(held, &self.wanted, &self.callback);
         let is_asked_for = |want: &Wanted| self.names.contains_key(&want.channel_id);
         plan.keep.retain(|(want, _)| is_asked_for(want));
         plan.create.retain(|want| is_asked_for(want));
@@ -77,7 +77,7 @@ impl Wishes {
             println!("  {:<9}{}", "missing", self.line(want));
         }
         for (want, dead) in &plan.dead {
-            println!("  {:<9}{}: {}", "dead", self.line(want), subscribe::explain(&dead.status));
+            println!("  {:<9}{}: {}", "dead", self.line(want), plan::explain(&dead.status));
         }
         for held in &plan.unwanted {
             println!("  {:<9}{} v{} ({}): nobody wants it", "must go", held.kind, held.version, held.id);
@@ -141,12 +141,12 @@ impl Wishes {
     /// Why each that isn't enabled isn't.
     fn complain(&self, plan: &Plan<'_>, failures: &Failures) {
         for (want, held) in plan.keep.iter().filter(|(_, held)| held.status != ENABLED) {
-            println!("  {}: {}", self.line(want), subscribe::explain(&held.status));
+            println!("  {}: {}", self.line(want), plan::explain(&held.status));
         }
         for want in &plan.create {
             let newest = plan.dead.iter().filter(|(dead, _)| place(dead) == place(want));
             let newest = newest.max_by_key(|(_, dead)| dead.created_at).map(|(_, dead)| dead.status.as_str());
-            let status = subscribe::explain(newest.unwrap_or("missing"));
+            let status = plan::explain(newest.unwrap_or("missing"));
             let why = failures.get(&place(want)).map_or(status, String::as_str);
             println!("  {}: {why}", self.line(want));
         }

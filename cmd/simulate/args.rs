@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use showtime::config::settings_help;
 use showtime::load::traffic::Mix;
-use showtime::mock::edit::Edit;
+use showtime::simulate::edit::Edit;
 use url::Url;
 
 const EXAMPLES: &str = "\

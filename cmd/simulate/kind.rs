@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, anyhow, bail};
-use showtime::mock::kind::{self, KindError};
+use showtime::twitch::catalogue::lookup::{self, KindError};
 use showtime::twitch::catalogue::{self, Availability, SubscriptionType};
 use showtime::twitch::samples;
 
 /// The type of this name that can be simulated.
 pub(crate) fn find(name: &str, version: Option<&str>) -> Result<&'static SubscriptionType> {
-    kind::find(name, version).map_err(|error| match error {
+    lookup::find(name, version).map_err(|error| match error {
         KindError::Unknown { .. } => anyhow!("{error}; `simulate list` shows all"),
         KindError::NotOffered { .. } => error.into(),
     })

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use showtime::mock::delivery::{Answer, Wanted};
-use showtime::mock::notification::Outgoing;
+use showtime::simulate::delivery::{Answer, Wanted};
+use showtime::twitch::eventsub::outgoing::Outgoing;
 
 /// As much of an answer's text as is shown, in characters.
 const MAX_SHOWN: usize = 400;

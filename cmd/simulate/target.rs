@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use showtime::config::Config;
-use showtime::mock::delivery;
+use showtime::simulate::delivery;
 use showtime::twitch::signature::WebhookSecret;
 use url::{Host, Url};
 

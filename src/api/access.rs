@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Context;
 use super::problem::{Error, described};
-use crate::control::access::{Denial, Scope};
+use crate::access::{Denial, Scope};
 
 /// What calls are described to want.
 const SCHEME: &str = "token";
@@ -62,7 +62,7 @@ fn need(method: &Method, path: &str) -> Need {
     }
 }
 
-/// Lets a request through, with the [`Grant`](crate::control::access::Grant) of its token among its
+/// Lets a request through, with the [`Grant`](crate::access::Grant) of its token among its
 /// extensions, or answers it.
 pub(super) async fn guard<B: MessageBody>(
     req: ServiceRequest,

@@ -14,7 +14,7 @@ use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
 use crate::outputs::live::entry::Entry;
 use crate::store::read::events as store;
-use crate::store::read::find::Times;
+use crate::store::read::scan::Times;
 
 /// One message from Twitch.
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::Context;
 use super::problem::{BadRequest, Error, NotReady};
 use super::query::{Nothing, Query};
-use crate::control::access::Grant;
-use crate::control::status::{Found, Status, Summary, Verdict, waiting_migrations};
+use crate::access::Grant;
+use crate::status::{Found, Status, Summary, Verdict, waiting_migrations};
 use crate::store::read::health as store;
 
 /// Who asks how the server is wants to know soon.

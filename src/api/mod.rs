@@ -33,14 +33,14 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use self::asyncapi::live_spec;
 use self::problem::{Error, Problem};
+use crate::access::Access;
 use crate::clock::Clock;
-use crate::control::access::Access;
-use crate::control::status::Setup;
-use crate::control::test_event::Tester;
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
+use crate::simulate::test_event::Tester;
 use crate::sources::webhook::Webhook;
+use crate::status::Setup;
 use crate::store::within;
 use crate::view::alert::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};

@@ -15,12 +15,12 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::access::challenge;
-use crate::control::access::{Denial, Scope};
-use crate::control::status::waiting_migrations;
+use crate::access::{Denial, Scope};
 use crate::ingest::IngestError;
 use crate::outputs::live::hub::NoPlace;
 use crate::outputs::live::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
+use crate::status::waiting_migrations;
 use crate::store;
 use crate::twitch::eventsub::Refusal;
 

@@ -12,10 +12,10 @@ use super::channels::ChannelPath;
 use super::events::EventPath;
 use super::problem::{BadBody, BadRequest, Error, NotFound, ServerErrors};
 use super::query::{LogId, Nothing, Query};
-use crate::control::test_event::TestEventError;
-use crate::mock::cast::Person;
-use crate::mock::kind::{self, KindError};
+use crate::simulate::people::Person;
+use crate::simulate::test_event::TestEventError;
 use crate::store::log;
+use crate::twitch::catalogue::lookup::{self, KindError};
 
 /// An event to be made up.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -81,7 +81,7 @@ impl From<TestEventError> for Error {
         let invalid = |name: &str, reason| Self::InvalidField { name: name.to_owned(), reason };
         match error {
             TestEventError::Kind(KindError::Unknown { suggestions, .. }) if suggestions.is_empty() => {
-                invalid("type", format!("{reason}; it has {}", kind::names().join(", ")))
+                invalid("type", format!("{reason}; it has {}", lookup::names().join(", ")))
             }
             TestEventError::Kind(_) | TestEventError::Recipe(_) => invalid("type", reason),
             TestEventError::NoSuchField { field, .. } | TestEventError::AnotherChannel { field } => {

@@ -8,11 +8,11 @@ use time::{OffsetDateTime, UtcOffset};
 use url::{Position, Url};
 
 use super::traffic::{Event, Kind, Traffic};
-use crate::mock::cast::Person;
-use crate::mock::edit::Edit;
-use crate::mock::event::Recipe;
-use crate::mock::notification::{Outgoing, Stamp, Subscription};
+use crate::simulate::edit::Edit;
+use crate::simulate::event::Recipe;
+use crate::simulate::people::Person;
 use crate::twitch::catalogue;
+use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use crate::twitch::signature::{Signer, WebhookSecret};
 
 /// What stands in the templates until it is replaced: texts that occur nowhere else.

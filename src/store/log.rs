@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
 use time::OffsetDateTime;
 
-use super::wanted::wake_reconcilers;
+use super::desired_subscriptions::wake_reconcilers;
 use crate::projection::{Fact, Stamp};
 use crate::twitch::eventsub::{Content, Message, MessageType};
 

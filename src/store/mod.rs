@@ -4,7 +4,8 @@
 //! look-ups return an `Option`.
 
 pub mod access_tokens;
-pub mod gaps;
+pub mod backfill;
+pub mod desired_subscriptions;
 pub mod ledger;
 pub mod log;
 pub mod migrations;
@@ -12,7 +13,6 @@ pub mod read;
 pub mod served_channels;
 pub mod state;
 pub mod tokens;
-pub mod wanted;
 
 use std::io::ErrorKind;
 use std::time::Duration;

@@ -6,7 +6,6 @@ pub mod catalogue;
 pub mod event;
 pub mod eventsub;
 pub mod helix;
-pub mod http;
 pub mod oauth;
 pub mod samples;
 pub mod signature;

@@ -19,8 +19,8 @@ use url::Url;
 
 pub use self::token::{AppToken, TokenUser, UserToken, Validated};
 use self::token::{TokenAnswer, ValidateAnswer};
-use super::http::{Answer, Http, Outage, Patience};
 use crate::clock::Clock;
+use crate::http::{Answer, Http, Outage, Patience};
 
 type Protocol = Client<
     BasicErrorResponse,

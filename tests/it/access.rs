@@ -6,10 +6,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use showtime::access::{Scope, TOKEN_MEMORY, TWITCH_MEMORY, TokenHash, generate};
 use showtime::api;
 use showtime::config;
-use showtime::control::access::{Scope, TOKEN_MEMORY, TWITCH_MEMORY, TokenHash, generate};
-use showtime::mock::server::MockConfig;
+use showtime::mock::MockConfig;
 use showtime::store::access_tokens;
 use time::OffsetDateTime;
 

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::mock::notification::{Outgoing, Stamp};
 use showtime::sources::webhook::REFUSAL_DELAY;
 use showtime::twitch::catalogue::{self, Availability};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::samples;
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
@@ -188,8 +188,11 @@ async fn every_sample_of_every_type_is_taken() {
         for variant in samples::variants(&kind.name, &kind.version) {
             let event: Value =
                 serde_json::from_str(samples::sample(&kind.name, &kind.version, variant).unwrap()).unwrap();
-            let subscription =
-                showtime::mock::notification::Subscription::to(kind, &event, "https://hooks.example.org/callback");
+            let subscription = showtime::twitch::eventsub::outgoing::Subscription::to(
+                kind,
+                &event,
+                "https://hooks.example.org/callback",
+            );
             let message = Outgoing::notification(Stamp::new(text(at(sent))), &subscription, &event);
             let answer = server.deliver(&message).await;
             assert_eq!(answer.status, 204, "{} {variant:?}: {answer:?}", kind.name);

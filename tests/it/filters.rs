@@ -6,7 +6,7 @@ use proptest::test_runner::TestRunner;
 use showtime::clock::Clock;
 use showtime::ingest::Ingest;
 use showtime::store::read::events::{self, Filter};
-use showtime::store::read::find::{self, Interest, Range, Times};
+use showtime::store::read::scan::{self, Interest, Range, Times};
 use showtime::store::{log, migrations};
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::macros::datetime;
@@ -103,11 +103,11 @@ async fn a_page_holds_what_a_naive_filter_finds() {
         };
 
         let all = Range { after: place, last: i64::MAX };
-        let found = find::first(&mut conn, &interest, times, all, limit).await.unwrap();
+        let found = scan::first(&mut conn, &interest, times, all, limit).await.unwrap();
         let expected: Vec<_> = wanted(place + 1..=i64::MAX, times).into_iter().take(count).collect();
         assert_eq!(found, expected, "{interest:?} {times:?} after {place}");
 
-        let found = find::last(&mut conn, &interest, place, limit).await.unwrap();
+        let found = scan::last(&mut conn, &interest, place, limit).await.unwrap();
         let expected: Vec<_> = wanted(0..=place - 1, Times::default()).into_iter().rev().take(count).collect();
         assert_eq!(found, expected, "{interest:?} before {place}");
     }

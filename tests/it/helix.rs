@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use showtime::clock::Clock;
-use showtime::mock::server::{ChannelEdit, Faults, MockConfig, Telling};
+use showtime::http::Patience;
+use showtime::mock::{ChannelEdit, Faults, MockConfig, Telling};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
-use showtime::twitch::http::Patience;
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
 use url::Url;

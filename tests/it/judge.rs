@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::Request;
 use showtime::clock::Clock;
-use showtime::mock::event::Recipe;
-use showtime::mock::notification::{Outgoing, Stamp, Subscription, new_challenge};
+use showtime::simulate::event::Recipe;
 use showtime::twitch::catalogue::{self, Availability, SubscriptionType};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use showtime::twitch::samples;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use time::format_description::well_known::Rfc3339;

@@ -1,7 +1,7 @@
 //! What `/metrics` tells.
 
 use serde_json::json;
-use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
 

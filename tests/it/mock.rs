@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
-use showtime::mock::server::{Delivery, Faults, MockConfig, StoryError, Telling};
+use showtime::mock::{Delivery, Faults, MockConfig, StoryError, Telling};
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::event::Event;
 use showtime::twitch::eventsub::{Headers, Incoming, Verified};

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use showtime::clock::Clock;
-use showtime::mock::server::{Faults, MockConfig};
+use showtime::mock::{Faults, MockConfig};
 use showtime::twitch::oauth::{ConsentError, Credentials, OAuth, OAuthError};
 use url::Url;
 

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use showtime::clock::Clock;
 use showtime::ingest::{Ingest, IngestError};
-use showtime::mock::notification::Outgoing;
+use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, timeout};
 

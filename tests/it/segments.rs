@@ -139,7 +139,7 @@ async fn twitch_knows_better_what_a_channel_is_called() {
     begin(&server, "Tape").await;
     // Dated before the mark, told after it.
     let renamed = String::from_utf8(follow("6", at(1)).body).unwrap().replace("User90210441", "Renamed");
-    let renamed = showtime::mock::notification::Outgoing { body: renamed.into_bytes(), ..follow("6", at(1)) };
+    let renamed = showtime::twitch::eventsub::outgoing::Outgoing { body: renamed.into_bytes(), ..follow("6", at(1)) };
     assert_eq!(server.deliver(&renamed).await.status, 204);
     assert_eq!(server.json("/channels/90210441").await["display_name"], "Renamed");
 }

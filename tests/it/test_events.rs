@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::store::desired_subscriptions::RECONCILE_CHANNEL;
 use showtime::store::log::REPLAY_CHANNEL;
-use showtime::store::wanted::RECONCILE_CHANNEL;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use sqlx::Connection as _;
 use sqlx::postgres::PgListener;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use showtime::config::{Client, Config, EncryptionKey};
-use showtime::control::tokens::Tokens;
-use showtime::control::vault::Vault;
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
 use showtime::twitch::oauth::AppToken;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 

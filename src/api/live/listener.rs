@@ -6,11 +6,11 @@ use std::sync::Arc;
 use actix_web::web::Data;
 
 use super::Snapshot;
+use crate::access::Grant;
 use crate::api::Context;
 use crate::api::channels::Channel;
 use crate::api::events::Event;
 use crate::api::problem::Error;
-use crate::control::access::Grant;
 use crate::metrics::Reading;
 use crate::outputs::live::entry::Entry;
 use crate::outputs::live::frame::Frame;

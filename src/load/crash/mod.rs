@@ -263,7 +263,7 @@ async fn round(
     kill: Kill,
     stop: &CancellationToken,
 ) -> Result<Option<Kill>, CrashError> {
-    let postmaster = local::postmaster(subject.data_dir()).await?;
+    let postmaster = postgres::postmaster(subject.data_dir()).await?;
     let salvo = gun.fire(subject.addr(), plan.connections);
     let is_on = tokio::select! {
         () = sleep(kill.after) => true,
@@ -296,7 +296,7 @@ async fn round(
 }
 
 async fn database(subject: &Subject) -> Result<PgConnection, CrashError> {
-    let options = local::join(subject.data_dir()).await?;
+    let options = postgres::join(subject.data_dir()).await?;
     let connected = timeout(CONNECT_TIMEOUT, options.connect()).await;
     Ok(connected.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?)
 }

@@ -18,8 +18,8 @@ use url::Url;
 
 use super::CrashError;
 use crate::load::connection::Connection;
-use crate::mock::delivery;
 use crate::postgres;
+use crate::simulate::delivery;
 use crate::twitch::signature::WebhookSecret;
 
 /// How long a start may take, with a new cluster, and how long recovery.
@@ -105,7 +105,7 @@ impl Subject {
     /// well.
     pub(super) async fn until_postgres_is_another(&self, killed: Pid) -> Result<(), CrashError> {
         let deadline = Instant::now() + READY_LIMIT;
-        while !local::postmaster(self.data_dir()).await.is_ok_and(|running| running != killed) {
+        while !postgres::postmaster(self.data_dir()).await.is_ok_and(|running| running != killed) {
             if Instant::now() > deadline {
                 return Err(CrashError::NotReady(READY_LIMIT));
             }

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use super::entry::Entry;
 use super::hub::{Hub, NoPlace};
 use super::ring::Ring;
-use crate::store::read::find::{Interest, Range};
 use crate::store::read::live::{self, Bounds, Logged};
+use crate::store::read::scan::{Interest, Range};
 use crate::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::view::{alert, chat};
 

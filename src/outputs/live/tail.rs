@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use super::entry::Entry;
 use super::hub::Hub;
 use crate::store::log::{NOTIFY_CHANNEL, REPLAY_CHANNEL};
-use crate::store::read::find::Interest;
 use crate::store::read::live;
+use crate::store::read::scan::Interest;
 use crate::store::within;
 
 /// How long to wait for a notification before looking all the same.

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::find::{self, Interest, Range, Times};
+use super::scan::{self, Interest, Range, Times};
 
 /// One message of the log.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, after: i64, limit: i64
     };
     let interest = Interest { channel_ids, kinds: filter.kind.clone().map(|kind| vec![kind]) };
     let range = Range { after, last: i64::MAX };
-    let ids = find::first(&mut *db, &interest, filter.times, range, limit).await?;
+    let ids = scan::first(&mut *db, &interest, filter.times, range, limit).await?;
     sqlx::query_as!(
         Event,
         r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,

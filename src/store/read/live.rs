@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::channels::{self, Channel};
-use super::find::{self, Interest, Range, Times};
+use super::scan::{self, Interest, Range, Times};
 
 /// One message of the log, and what its channel is called.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub async fn between(db: impl PgExecutor<'_>, after: i64, last: i64, limit: i64)
 /// # Errors
 /// When the database fails.
 pub async fn first(db: &mut PgConnection, interest: &Interest, range: Range, limit: i64) -> sqlx::Result<Vec<Logged>> {
-    let ids = find::first(&mut *db, interest, Times::default(), range, limit).await?;
+    let ids = scan::first(&mut *db, interest, Times::default(), range, limit).await?;
     with_ids(db, &ids).await
 }
 
@@ -86,7 +86,7 @@ pub async fn first(db: &mut PgConnection, interest: &Interest, range: Range, lim
 /// # Errors
 /// When the database fails.
 pub async fn last(db: &mut PgConnection, interest: &Interest, before: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
-    let ids = find::last(&mut *db, interest, before, limit).await?;
+    let ids = scan::last(&mut *db, interest, before, limit).await?;
     with_ids(db, &ids).await
 }
 

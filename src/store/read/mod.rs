@@ -4,9 +4,9 @@
 pub mod broadcasts;
 pub mod channels;
 pub mod events;
-pub mod find;
 pub mod health;
 pub mod live;
 pub mod metrics;
+pub mod scan;
 pub mod segments;
 pub mod viewers;

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::twitch::http::Outage;
+use crate::http::Outage;
 use crate::twitch::oauth::OAuthError;
 
 /// Why a call brought nothing. `call` completes the sentence "Twitch refused to …".

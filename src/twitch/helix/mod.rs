@@ -22,7 +22,7 @@ pub use self::types::{
 };
 use self::types::{Listing, SubscriptionRequest};
 use super::app_token::AppTokens;
-use super::http::Http;
+use crate::http::Http;
 
 /// The most ids or logins that one call takes.
 const MAX_IDS: usize = 100;

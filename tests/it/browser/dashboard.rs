@@ -17,7 +17,7 @@ fn text(selector: &str) -> String {
     format!("(document.querySelector({selector:?})?.innerText ?? '')")
 }
 
-fn title(seconds: i64, title: &str) -> showtime::mock::notification::Outgoing {
+fn title(seconds: i64, title: &str) -> showtime::twitch::eventsub::outgoing::Outgoing {
     let event = json!({
         "title": title, "language": "en", "category_id": "33214", "category_name": "A Game",
         "content_classification_labels": [],

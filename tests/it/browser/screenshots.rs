@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::{Duration, OffsetDateTime};
 
 use super::chromium::{Page, in_chromium};

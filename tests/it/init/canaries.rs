@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use secrecy::ExposeSecret as _;
-use showtime::mock::server::{Faults, MockConfig, Telling};
+use showtime::mock::{Faults, MockConfig, Telling};
 use showtime::postgres::{create_data_dir, join};
 use showtime::twitch::oauth::OAuth;
 use sqlx::postgres::PgConnectOptions;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use showtime::store::wanted::RECONCILE_CHANNEL;
+use showtime::store::desired_subscriptions::RECONCILE_CHANNEL;
 use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;

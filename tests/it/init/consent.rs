@@ -3,7 +3,7 @@
 use super::{SCOPES, Scene};
 use crate::support::twitch::CHANNEL;
 use crate::support::until;
-use showtime::mock::server::MockConfig;
+use showtime::mock::MockConfig;
 
 const NO_FOLLOWS: &str = "  maplearcade  channel.follow v2: Twitch refused to create the subscription: subscription \
     missing proper authorization (403: the user has not granted this application a scope that it needs); it needs \

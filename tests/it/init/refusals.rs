@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use showtime::mock::server::Faults;
+use showtime::mock::Faults;
 
 use super::{SCOPES, Scene};
 use crate::support::recorder::{Answer, Recorder, Request};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::Duration;
 
 use super::Scene;

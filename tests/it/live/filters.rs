@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{CHANNEL, at, cheer, follow, notification, online, with_person};
 use crate::support::server::Server;
-use showtime::mock::notification::{Outgoing, Stamp};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 
 /// A follow on another channel.
 fn elsewhere(channel: &str, second: i64) -> Outgoing {

@@ -110,7 +110,7 @@ async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
     let error = refusal(place.path()).await;
     assert!(matches!(error, LocalError::WrongMajor { wanted: 7, .. }), "{error}");
     assert_eq!(fs::read_to_string(cluster.join("PG_VERSION")).unwrap(), "7\n");
-    let reset = local::reset(place.path()).await.unwrap();
+    let reset = postgres::reset(place.path()).await.unwrap();
     assert_eq!(reset, "removed; the next start makes a new one");
     assert!(!cluster.exists());
 }

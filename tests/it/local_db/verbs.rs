@@ -20,7 +20,7 @@ async fn a_child_that_becomes_psql() {
     let data_dir = std::env::var_os(PSQL).expect("its data directory");
     println!();
     let arguments = ["-Atc", "select text from note"].map(Into::into);
-    println!("{}", local::psql(Path::new(&data_dir), &arguments).await);
+    println!("{}", postgres::psql(Path::new(&data_dir), &arguments).await);
 }
 
 #[tokio::test]
@@ -28,20 +28,20 @@ async fn up_stays_for_servers_to_use_until_down() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let dir = data_dir.display();
-    assert_eq!(local::down(&data_dir).await.unwrap(), "not running");
-    assert_eq!(local::reset(&data_dir).await.unwrap(), "nothing to reset");
+    assert_eq!(postgres::down(&data_dir).await.unwrap(), "not running");
+    assert_eq!(postgres::reset(&data_dir).await.unwrap(), "nothing to reset");
     assert_eq!(
-        local::env(&data_dir).await.unwrap_err().to_string(),
+        postgres::env(&data_dir).await.unwrap_err().to_string(),
         format!("no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server")
     );
     assert!(!data_dir.exists(), "asking makes nothing");
 
-    let said = local::up(&data_dir).await.unwrap();
+    let said = postgres::up(&data_dir).await.unwrap();
     let _down = DownAtTheEnd(data_dir.clone());
     let dir = data_dir.canonicalize().unwrap();
     let dir = dir.display();
     assert_eq!(said, format!("running in {dir}; stop it with `./local-db.sh down`"));
-    let said = local::up(&data_dir).await.unwrap();
+    let said = postgres::up(&data_dir).await.unwrap();
     assert_eq!(said, format!("already running in {dir}"));
     let pid = postmaster(&data_dir);
 
@@ -49,21 +49,21 @@ async fn up_stays_for_servers_to_use_until_down() {
     let options = server.connect_options();
     write_note(&options).await;
     let held = format!("pid {}", std::process::id());
-    for refused in [local::down(&data_dir).await, local::reset(&data_dir).await] {
+    for refused in [postgres::down(&data_dir).await, postgres::reset(&data_dir).await] {
         assert!(refused.unwrap_err().to_string().contains(&held));
     }
-    let said = local::up(&data_dir).await.unwrap();
+    let said = postgres::up(&data_dir).await.unwrap();
     assert_eq!(said, format!("already running in {dir}, for a server ({held})"));
     server.stop().await.unwrap();
     assert!(is_alive(pid), "a server that joined leaves it running");
     assert_eq!(read_note(&options).await, "kept");
 
-    assert_eq!(local::reset(&data_dir).await.unwrap(), "the database is empty");
+    assert_eq!(postgres::reset(&data_dir).await.unwrap(), "the database is empty");
     let error = text(&options, "select text from note").await.unwrap_err();
     assert!(error.to_string().contains("\"note\" does not exist"), "{error}");
-    assert_eq!(local::down(&data_dir).await.unwrap(), "stopped");
+    assert_eq!(postgres::down(&data_dir).await.unwrap(), "stopped");
     assert!(text(&options, "select 'there'").await.is_err());
-    assert_eq!(local::down(&data_dir).await.unwrap(), "not running");
+    assert_eq!(postgres::down(&data_dir).await.unwrap(), "not running");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn env_and_psql_lead_to_the_database() {
     let server = start(&data_dir).await; // they work for a server's cluster as for one of `up`
     write_note(&server.connect_options()).await;
 
-    let env = local::env(&data_dir).await.unwrap();
+    let env = postgres::env(&data_dir).await.unwrap();
     let url = env.split('\'').nth(1).unwrap().parse::<PgConnectOptions>().unwrap();
     assert_eq!(read_note(&url).await, "kept");
     assert_eq!(said_by_shell(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");

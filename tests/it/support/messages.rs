@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
-use showtime::mock::notification::{Outgoing, Stamp, Subscription};
 use showtime::twitch::catalogue;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use showtime::twitch::eventsub::{Headers, Incoming, Message, Verified, parse_timestamp};
 use showtime::twitch::signature::Verifier;
 use time::format_description::well_known::Rfc3339;

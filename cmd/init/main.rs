@@ -1,11 +1,9 @@
 //! Sets everything up at Twitch with one command: consent, callback, subscriptions.
 
+#[path = "../causes.rs"]
 mod causes;
-#[path = "init/consent.rs"]
 mod consent;
-#[path = "init/session.rs"]
 mod session;
-#[path = "init/subscriptions.rs"]
 mod subscriptions;
 
 use std::io::IsTerminal as _;
@@ -14,9 +12,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use showtime::config::{Config, LogFormat, settings_help};
-use showtime::control::consent::DEFAULT_PORT;
-use showtime::control::probe::probe;
-use showtime::control::vault::Vault;
+use showtime::credentials::vault::Vault;
+use showtime::setup::consent::DEFAULT_PORT;
+use showtime::setup::probe::probe;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Session;

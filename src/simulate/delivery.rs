@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::notification::Outgoing;
+use crate::twitch::eventsub::outgoing::Outgoing;
 
 /// How long a callback may take (what Twitch's own command-line tool grants; webhook.md §4).
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -223,7 +223,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::mock::event::Recipe;
+    use crate::simulate::event::Recipe;
     use crate::twitch::catalogue::{self, Availability};
 
     const CALLBACK: &str = "http://127.0.0.1:5001/callback";

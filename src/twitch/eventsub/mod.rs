@@ -2,6 +2,7 @@
 //! [`Message`] that may be kept (webhook.md §1, §3, §4).
 
 mod inferred;
+pub mod outgoing;
 mod segment;
 
 use bytes::Bytes;

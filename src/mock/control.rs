@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::story::{ChannelEdit, StoryError, Telling};
+use super::scenario::{ChannelEdit, StoryError, Telling};
 use super::{Faults, World};
 
 const PAGE: &str = include_str!("page.html");

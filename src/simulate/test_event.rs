@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Clock;
-use crate::mock::cast::Person;
-use crate::mock::delivery::{self, DeliveryError, Sender, Wanted};
-use crate::mock::event::{Recipe, RecipeError};
-use crate::mock::kind::{self, KindError};
-use crate::mock::notification::{Outgoing, Stamp, Subscription};
+use crate::simulate::delivery::{self, DeliveryError, Sender, Wanted};
+use crate::simulate::event::{Recipe, RecipeError};
+use crate::simulate::people::Person;
 use crate::twitch::catalogue::SubscriptionType;
+use crate::twitch::catalogue::lookup::{self, KindError};
+use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use crate::twitch::signature::WebhookSecret;
 
 /// Sends test events.
@@ -84,7 +84,7 @@ impl Tester {
         channel: Person,
         changes: Map<String, Value>,
     ) -> Result<String, TestEventError> {
-        let kind = kind::find(kind, None)?;
+        let kind = lookup::find(kind, None)?;
         let now = self.clock.now();
         let event = event(kind, channel, changes, now)?;
         let subscription = Subscription::to(kind, &event, self.sender.callback().as_str());
@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn every_type_that_is_about_a_channel_can_be_tested_on_it() {
         let mut untestable = Vec::new();
-        for name in kind::names() {
-            let Ok(kind) = kind::find(name, None) else { continue };
+        for name in lookup::names() {
+            let Ok(kind) = lookup::find(name, None) else { continue };
             match made(kind, json!({})) {
                 Ok(event) => assert!(event.to_string().contains("\"77\""), "{name}: {event}"),
                 Err(TestEventError::Recipe(_)) => untestable.push(name),

@@ -21,7 +21,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::projection::ChannelInfo;
-use crate::store::gaps::{self as store, Announced, Live};
+use crate::store::backfill::{self as store, Announced, Live};
 use crate::twitch::eventsub::{Inference, Message};
 use crate::twitch::helix::{ChannelInformation, Helix, HelixError, Stream};
 

@@ -112,7 +112,7 @@ fn count_down(counter: &mut u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::server::MockConfig;
+    use crate::mock::MockConfig;
 
     fn fates(seed: u64, faults: &Faults) -> Vec<Fate> {
         let mut state = State::new(&MockConfig { seed, ..MockConfig::default() }).unwrap();

@@ -1,6 +1,8 @@
 //! Every EventSub subscription type and version that Twitch has: its condition, the scopes it
 //! needs, and whose event it is.
 
+pub mod lookup;
+
 use std::sync::LazyLock;
 
 use serde::Deserialize;

@@ -17,10 +17,10 @@ use tokio::sync::{Notify, watch};
 use url::Url;
 
 use super::attempt::{self, Known, MAX_BACKOFF, backoff};
-use super::subscribe::{self, PENDING, Wanted};
+use super::plan::{self as subscribe, PENDING, Wanted};
 use crate::clock::Clock;
+use crate::store::desired_subscriptions as store;
 use crate::store::served_channels::{self, ServedChannel};
-use crate::store::wanted as store;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{Helix, HelixError, NewSubscription, RefusalKind, Subscription};
 use crate::twitch::signature::WebhookSecret;

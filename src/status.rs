@@ -9,10 +9,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
-use super::attempt::waits_for_consent;
-use super::subscribe::{ENABLED, explain};
 use crate::config::Config;
 use crate::store::read::health::{LastEvent, Subscription, Token, Wanted, WantedCount};
+use crate::subscriptions::attempt::waits_for_consent;
+use crate::subscriptions::plan::{ENABLED, explain};
 
 /// What asks for consent, and creates what is missing.
 const INIT: &str = "cargo run --bin init";

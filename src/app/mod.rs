@@ -12,27 +12,27 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access::{self, Access, OwnToken, TwitchSignIn};
 use crate::api;
 use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
-use crate::control::access::{self, Access, OwnToken, TwitchSignIn};
-use crate::control::reconcile::Reconciler;
-use crate::control::test_event::{TestEventError, Tester};
-use crate::control::tokens::Tokens;
-use crate::control::vault::Vault;
-use crate::control::wanted;
+use crate::credentials::tokens::Tokens;
+use crate::credentials::vault::Vault;
+use crate::http::{Outage, Patience};
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::tail::Tail;
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
-use crate::sources::helix::Gaps;
+use crate::simulate::test_event::{TestEventError, Tester};
+use crate::sources::backfill::Gaps;
 use crate::sources::webhook::Webhook;
 use crate::store::{is_outage, migrations, within};
+use crate::subscriptions::desired;
+use crate::subscriptions::reconciler::Reconciler;
 use crate::tasks::Tasks;
 use crate::twitch::app_token::AppTokens;
 use crate::twitch::helix::Helix;
-use crate::twitch::http::{Outage, Patience};
 use crate::twitch::oauth::{Credentials, OAuth};
 use crate::twitch::signature::Verifier;
 
@@ -135,7 +135,7 @@ impl App {
     }
 
     async fn start_on(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<Self, AppError> {
-        local::create_data_dir(&config.data_dir)?;
+        postgres::create_data_dir(&config.data_dir)?;
         let secret = config.webhook_secret()?;
         let verifier =
             Verifier::new([Some(&secret), config.twitch.previous_webhook_secret.as_ref()].into_iter().flatten());
@@ -183,7 +183,7 @@ impl App {
                 clock: clock.clone(),
                 client_id,
                 channel_name: config.twitch.channel_name.clone(),
-                types: wanted::types(&config.twitch.extra_types),
+                types: desired::types(&config.twitch.extra_types),
                 callback: config.twitch.callback_url.clone(),
                 secret,
                 trouble,

@@ -211,7 +211,7 @@ fn stream(account: &Account) -> Option<Value> {
         "title": account.title,
         "tags": [],
         "viewer_count": stream.viewers,
-        "started_at": super::story::rfc3339(stream.started_at),
+        "started_at": super::scenario::rfc3339(stream.started_at),
         "language": account.language,
         "thumbnail_url": "",
         "tag_ids": [],

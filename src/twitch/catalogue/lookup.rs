@@ -1,6 +1,6 @@
 //! Finds the type that a person means.
 
-use crate::twitch::catalogue::{self, Availability, SubscriptionType};
+use super::{self as catalogue, Availability, SubscriptionType};
 
 /// How alike a name must be to be suggested, of 1.
 const ALIKE: f64 = 0.85;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::helix::{Query, Refused, bad_request, pagination};
 use super::state::{Held, State, Token};
 use super::{MockConfig, World};
-use crate::mock::notification::{Subscription, Transport};
 use crate::twitch::catalogue::{self, Availability, SubscriptionType};
+use crate::twitch::eventsub::outgoing::{Subscription, Transport};
 use crate::twitch::signature::WebhookSecret;
 
 /// How many subscriptions may have the same type and condition.
@@ -147,7 +147,7 @@ fn admit(config: &MockConfig, state: &mut State, wish: Wish, now: time::OffsetDa
         version: wish.version,
         condition,
         transport,
-        created_at: super::story::rfc3339(now),
+        created_at: super::scenario::rfc3339(now),
         cost: 0,
     };
     shown.cost = state.cost_of(kind, &shown);

@@ -11,9 +11,9 @@ use url::Url;
 
 use super::MockConfig;
 use super::faults::Faults;
-use crate::mock::cast::{Person, PersonError};
-use crate::mock::delivery::Sender;
-use crate::mock::notification::Subscription;
+use crate::simulate::delivery::Sender;
+use crate::simulate::people::{Person, PersonError};
+use crate::twitch::eventsub::outgoing::Subscription;
 use crate::twitch::signature::WebhookSecret;
 
 /// The most accounts, tokens of a kind, and codes; beyond, the oldest tokens and codes go.

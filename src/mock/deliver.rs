@@ -9,9 +9,9 @@ use super::World;
 use super::faults::Fate;
 use super::state::{Delivery, MAX_HELD, State};
 use super::subscriptions::{ENABLED, PENDING};
-use crate::mock::delivery::{Sender, Wanted};
-use crate::mock::notification::{Outgoing, Stamp, Subscription, new_challenge};
+use crate::simulate::delivery::{Sender, Wanted};
 use crate::twitch::catalogue::SubscriptionType;
+use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
 
 /// How long a message that [`Faults::reorder`](super::Faults::reorder) holds back waits for another.
@@ -87,7 +87,7 @@ impl World {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp::new(super::story::rfc3339(self.config.clock.now()))
+        Stamp::new(super::scenario::rfc3339(self.config.clock.now()))
     }
 
     /// Sends once, logs it, and says whether the answer is as wanted (and has arrived).

@@ -7,8 +7,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use url::Url;
 
-use super::subscribe::{self, ENABLED, Remedy, Wanted, plan, remedy};
-use crate::store::wanted as store;
+use super::plan::{self as subscribe, ENABLED, Remedy, Wanted, plan, remedy};
+use crate::store::desired_subscriptions as store;
 use crate::twitch::helix::{HelixError, RefusalKind, Subscription};
 
 /// Twitch refused to create it until somebody consents.

@@ -83,29 +83,36 @@ pub enum Outage {
 }
 
 /// A complete answer that is no 5xx.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub struct Answer {
+    /// Not 500 to 599.
+    pub status: StatusCode,
+    /// As they came.
+    pub headers: HeaderMap,
+    /// At most 8 MiB.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// Twitch's own message (helix.md "Common rules"), or what the status means.
-    pub(super) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         message(self.status, &self.body)
     }
 }
 
 /// An HTTP client that follows no redirects: Twitch's API has none.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
+pub struct Http {
     client: Client,
     patience: Patience,
     clock: Clock,
 }
 
 impl Http {
-    pub(super) fn new(patience: Patience, clock: Clock) -> Result<Self, Outage> {
+    /// A client with these time limits and retries; pauses follow `clock`.
+    ///
+    /// # Errors
+    /// [`Outage::Setup`] if this machine's certificates can't be used.
+    pub fn new(patience: Patience, clock: Clock) -> Result<Self, Outage> {
         let client = Client::builder()
             .timeout(patience.timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -115,20 +122,29 @@ impl Http {
         Ok(Self { client, patience, clock })
     }
 
-    pub(super) fn client(&self) -> &Client {
+    /// Builds requests.
+    #[must_use]
+    pub fn client(&self) -> &Client {
         &self.client
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    /// The clock that pauses follow.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    pub(super) fn patience(&self) -> &Patience {
+    /// Time limits and retries.
+    #[must_use]
+    pub fn patience(&self) -> &Patience {
         &self.patience
     }
 
     /// Sends, and sends again with growing pauses while Twitch fails to answer sensibly.
-    pub(super) async fn send(&self, request: Request) -> Result<Answer, Outage> {
+    ///
+    /// # Errors
+    /// [`Outage`] if the last attempt failed as well.
+    pub async fn send(&self, request: Request) -> Result<Answer, Outage> {
         let mut attempt = 0;
         loop {
             let again = request.try_clone().filter(|_| attempt < self.patience.retries);

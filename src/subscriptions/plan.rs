@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::wanted;
+use super::desired as wanted;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{Condition, Subscription};
 

@@ -9,11 +9,11 @@ use time::format_description::well_known::Rfc3339;
 
 use super::state::{Account, Delivery, LiveStream, State};
 use super::{Faults, World};
-use crate::mock::cast::PersonError;
-use crate::mock::edit::{Edit, EditError};
-use crate::mock::event::{Recipe, RecipeError};
-use crate::mock::notification::Subscription;
+use crate::simulate::edit::{Edit, EditError};
+use crate::simulate::event::{Recipe, RecipeError};
+use crate::simulate::people::PersonError;
 use crate::twitch::catalogue::{self, SubscriptionType};
+use crate::twitch::eventsub::outgoing::Subscription;
 
 /// Whether those subscribed are told, or only Helix shows it: as if the message had got lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

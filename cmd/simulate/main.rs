@@ -1,31 +1,26 @@
 //! Sends a server what Twitch would send it, and says what came back.
 
-#[path = "simulate/args.rs"]
 mod args;
+#[path = "../causes.rs"]
 mod causes;
-#[path = "simulate/crash.rs"]
 mod crash;
+#[path = "../database.rs"]
 mod database;
-#[path = "simulate/kind.rs"]
 mod kind;
-#[path = "simulate/load.rs"]
 mod load;
-#[path = "simulate/report.rs"]
 mod report;
-#[path = "simulate/session.rs"]
 mod session;
-#[path = "simulate/target.rs"]
 mod target;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use showtime::mock::cast::Person;
-use showtime::mock::delivery::Wanted;
-use showtime::mock::edit::Edit;
-use showtime::mock::event::Recipe;
-use showtime::mock::notification::{Outgoing, Subscription, new_challenge};
+use showtime::simulate::delivery::Wanted;
+use showtime::simulate::edit::Edit;
+use showtime::simulate::event::Recipe;
+use showtime::simulate::people::Person;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Subscription, new_challenge};
 
 use crate::args::{Cli, Command, EventArgs, NotifyArgs, SendArgs};
 use crate::session::Session;

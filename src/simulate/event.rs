@@ -7,8 +7,8 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::cast::{self, Person};
 use super::edit::{Edit, EditError};
+use super::people::{self as cast, Person};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::samples;
 

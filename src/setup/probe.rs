@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::clock::Clock;
-use crate::mock::notification::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::catalogue;
+use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
 
 /// As patient as Twitch is thought to be (webhook.md §4).

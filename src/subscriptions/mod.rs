@@ -1,0 +1,7 @@
+//! EventSub subscriptions: which ones each channel should have, which ones Twitch holds, and the reconciler that
+//! makes the second equal the first.
+
+pub mod attempt;
+pub mod desired;
+pub mod plan;
+pub mod reconciler;
