@@ -17,8 +17,8 @@ use super::problem::{BadBody, BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, Name, Nothing, Query};
 use crate::store::read::channels::Names;
 use crate::store::read::segments as store;
-use crate::twitch::event::{Broadcaster, Ident};
 use crate::twitch::eventsub::{Mark, Marked, Message};
+use crate::twitch::payload::{Broadcaster, Ident};
 
 /// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
 #[derive(Debug, Serialize, ToSchema)]

@@ -272,8 +272,8 @@ mod tests {
 
     use super::*;
     use crate::load::traffic::{Mix, Run};
-    use crate::twitch::event::Event as Payload;
     use crate::twitch::eventsub::Content;
+    use crate::twitch::payload::Event as Payload;
     use crate::twitch::signature::Verifier;
 
     const SENDING: Sending = Sending { at: datetime!(2026-11-21 12:34:56.000_789 UTC), retry: 3 };

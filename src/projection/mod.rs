@@ -20,8 +20,8 @@ pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
 pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
-use crate::twitch::event::{self, Event, Ident};
 use crate::twitch::eventsub::{self, Content, Message};
+use crate::twitch::payload::{self, Event, Ident};
 
 /// A kept message, as far as it can change state.
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ impl State {
         put(&mut self.subscriptions, seen.id.as_str(), Latest { stamp: stamp.clone(), value });
     }
 
-    fn stream_online(&mut self, stamp: &Stamp, online: &event::StreamOnline, is_inferred: bool) {
+    fn stream_online(&mut self, stamp: &Stamp, online: &payload::StreamOnline, is_inferred: bool) {
         self.channel(stamp, &online.broadcaster);
         let began = Began { at: to_microseconds(online.started_at), kind: online.kind.as_str().to_owned() };
         let stream = self.stream(&online.id, &online.broadcaster);
@@ -267,7 +267,7 @@ impl State {
         }
     }
 
-    fn stream_offline(&mut self, stamp: &Stamp, offline: &event::StreamOffline, is_inferred: bool) {
+    fn stream_offline(&mut self, stamp: &Stamp, offline: &payload::StreamOffline, is_inferred: bool) {
         self.channel(stamp, &offline.broadcaster);
         match &offline.id {
             Some(id) if is_inferred => latest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
@@ -278,7 +278,7 @@ impl State {
         }
     }
 
-    fn channel_update(&mut self, stamp: &Stamp, update: &event::ChannelUpdate) {
+    fn channel_update(&mut self, stamp: &Stamp, update: &payload::ChannelUpdate) {
         let info = ChannelInfo {
             title: update.title.clone(),
             language: update.language.clone(),
@@ -291,7 +291,7 @@ impl State {
 
     /// If both channels are subscribed to, the raid is told twice, once from each side: it counts
     /// where it arrived.
-    fn raid(&mut self, fact: &Fact<'_>, raid: &event::Raid) {
+    fn raid(&mut self, fact: &Fact<'_>, raid: &payload::Raid) {
         let (stamp, from, to) = (&fact.stamp, &raid.from, &raid.to);
         self.name(stamp, &from.id, &from.login, &from.display_name);
         self.name(stamp, &to.id, &to.login, &to.display_name);
@@ -310,12 +310,12 @@ impl State {
         put(&mut self.users, id.as_str(), Latest { stamp: stamp.clone(), value: names });
     }
 
-    fn channel(&mut self, stamp: &Stamp, broadcaster: &event::Broadcaster) -> &mut Channel {
+    fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::Broadcaster) -> &mut Channel {
         self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
         self.channels.entry(broadcaster.id.as_str().to_owned()).or_default()
     }
 
-    fn stream(&mut self, id: &Ident, broadcaster: &event::Broadcaster) -> &mut Stream {
+    fn stream(&mut self, id: &Ident, broadcaster: &payload::Broadcaster) -> &mut Stream {
         self.streams.entry(id.as_str().to_owned()).or_insert_with(|| Stream {
             channel_id: broadcaster.id.as_str().to_owned(),
             began: None,
@@ -328,7 +328,7 @@ impl State {
         })
     }
 
-    fn viewer(&mut self, stamp: &Stamp, broadcaster: &event::Broadcaster, viewer: &event::Viewer) -> &mut Viewer {
+    fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::Broadcaster, viewer: &payload::Viewer) -> &mut Viewer {
         self.channel(stamp, broadcaster);
         self.name(stamp, &viewer.id, &viewer.login, &viewer.display_name);
         let key = (broadcaster.id.as_str().to_owned(), viewer.id.as_str().to_owned());

@@ -3,10 +3,10 @@
 
 pub mod app_token;
 pub mod catalogue;
-pub mod event;
 pub mod eventsub;
 pub mod helix;
 pub mod oauth;
+pub mod payload;
 pub mod samples;
 pub mod signature;
 

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use showtime::projection::{Fact, Stamp, State};
-use showtime::twitch::event::{Event, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::twitch::eventsub::Content;
+use showtime::twitch::payload::{Event, SEGMENT_BEGIN, SEGMENT_END};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::mock::{Delivery, Faults, MockConfig, StoryError, Telling};
 use showtime::twitch::catalogue::{self, Availability};
-use showtime::twitch::event::Event;
 use showtime::twitch::eventsub::{Headers, Incoming, Verified};
 use showtime::twitch::helix::RefusalKind;
+use showtime::twitch::payload::Event;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};

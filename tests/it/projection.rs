@@ -12,9 +12,9 @@ use showtime::clock::Clock;
 use showtime::ingest::{Ingest, Receipt};
 use showtime::projection::Fact;
 use showtime::store::state;
-use showtime::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::eventsub::{Inference, Mark, Marked, Message};
+use showtime::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use showtime::projection::State;
-use showtime::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 

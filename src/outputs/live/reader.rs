@@ -17,7 +17,7 @@ use super::hub::{Hub, NoPlace};
 use super::ring::Ring;
 use crate::store::read::live::{self, Bounds, Logged};
 use crate::store::read::scan::{Interest, Range};
-use crate::twitch::event::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::view::{alert, chat};
 
 /// Events of which a reader that catches up holds at most as many at once.

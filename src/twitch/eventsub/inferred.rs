@@ -56,7 +56,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twitch::event::Event;
+    use crate::twitch::payload::Event;
 
     fn inference(channel_id: &str) -> Inference<'_> {
         Inference {

@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 pub use self::inferred::Inference;
 pub use self::segment::{Mark, Marked};
-use super::event::{Event, Ident};
+use super::payload::{Event, Ident};
 use super::signature::Verifier;
 use crate::clock::to_microseconds;
 

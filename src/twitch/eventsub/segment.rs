@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Content, Message, MessageType, Proof};
 use crate::clock::to_microseconds;
-use crate::twitch::event::{Broadcaster, SEGMENT_BEGIN, SEGMENT_END};
+use crate::twitch::payload::{Broadcaster, SEGMENT_BEGIN, SEGMENT_END};
 
 /// A mark that a broadcaster set.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twitch::event::{Event, Ident};
+    use crate::twitch::payload::{Event, Ident};
 
     fn ident(text: &str) -> Ident {
         text.to_owned().try_into().unwrap()
