@@ -44,6 +44,7 @@ pub mod credentials;
 pub mod http;
 pub mod ingest;
 pub mod load;
+pub mod message;
 pub mod metrics;
 pub mod mock;
 pub mod outputs;

@@ -272,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::load::traffic::{Mix, Run};
+    use crate::message;
     use crate::twitch::eventsub::Content;
     use crate::twitch::payload::Event as Payload;
     use crate::twitch::signature::Verifier;
@@ -333,27 +334,27 @@ mod tests {
         let viewer = Run(77).viewer_id(event.viewer).to_string();
         let stream = Run(77).stream_id(event.stream).to_string();
         let tier = event.tier.to_string();
-        match content.event.as_ref() {
-            None => event.kind == Kind::Chat,
-            Some(Payload::Follow(follow)) => follow.viewer.id.as_str() == viewer && follow.followed_at == SENDING.at,
-            Some(Payload::Cheer(cheer)) => {
+        let Some(message::Event::Twitch(payload)) = &content.event else { return event.kind == Kind::Chat };
+        match payload {
+            Payload::Follow(follow) => follow.viewer.id.as_str() == viewer && follow.followed_at == SENDING.at,
+            Payload::Cheer(cheer) => {
                 let who = cheer.viewer.as_ref().map(|viewer| viewer.id.as_str());
                 who == event.kind.names_viewer().then_some(&viewer) && cheer.bits == event.amount
             }
-            Some(Payload::SubscriptionGift(gift)) => {
+            Payload::SubscriptionGift(gift) => {
                 let who = gift.viewer.as_ref().map(|viewer| viewer.id.as_str());
                 who == event.kind.names_viewer().then_some(&viewer) && gift.total == event.amount
             }
-            Some(Payload::Subscribe(new)) => new.viewer.id.as_str() == viewer && new.tier.as_str() == tier,
-            Some(Payload::SubscriptionEnd(end)) => end.viewer.id.as_str() == viewer && end.tier.as_str() == tier,
-            Some(Payload::SubscriptionMessage(message)) => {
+            Payload::Subscribe(new) => new.viewer.id.as_str() == viewer && new.tier.as_str() == tier,
+            Payload::SubscriptionEnd(end) => end.viewer.id.as_str() == viewer && end.tier.as_str() == tier,
+            Payload::SubscriptionMessage(message) => {
                 message.viewer.id.as_str() == viewer && message.cumulative_months == event.amount
             }
-            Some(Payload::StreamOnline(online)) => {
+            Payload::StreamOnline(online) => {
                 online.id.as_str() == stream && online.started_at == datetime!(2026-11-21 12:34:56 UTC)
             }
-            Some(Payload::StreamOffline(offline)) => offline.id.as_ref().is_some_and(|id| id.as_str() == stream),
-            Some(Payload::ChannelUpdate(_)) => event.kind == Kind::Update,
+            Payload::StreamOffline(offline) => offline.id.as_ref().is_some_and(|id| id.as_str() == stream),
+            Payload::ChannelUpdate(_) => event.kind == Kind::Update,
             other => panic!("{other:?}"),
         }
     }

@@ -20,8 +20,9 @@ pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
 pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
+use crate::message::Event;
 use crate::twitch::eventsub::{self, Content, Message};
-use crate::twitch::payload::{self, Event, Ident};
+use crate::twitch::payload::{self, Ident};
 
 /// A kept message, as far as it can change state.
 #[derive(Clone, Debug)]
@@ -199,48 +200,55 @@ impl State {
         if fact.content.is_test {
             return;
         }
-        let (stamp, is_inferred) = (&fact.stamp, fact.content.inferred.is_some());
         if let Some(subscription) = &fact.content.subscription {
-            self.see_subscription(stamp, subscription);
+            self.see_subscription(&fact.stamp, subscription);
         }
         match &fact.content.event {
             None => {}
-            Some(Event::StreamOnline(online)) => self.stream_online(stamp, online, is_inferred),
-            Some(Event::StreamOffline(offline)) => self.stream_offline(stamp, offline, is_inferred),
-            Some(Event::ChannelUpdate(update)) => self.channel_update(stamp, update),
-            Some(Event::Follow(follow)) => {
+            Some(Event::Twitch(event)) => self.apply_twitch(fact, event),
+            Some(Event::SegmentBegin(begin)) => self.segment_begin(&fact.stamp, begin),
+            Some(Event::SegmentEnd(end)) => self.segment_end(&fact.stamp, end),
+        }
+    }
+
+    fn apply_twitch(&mut self, fact: &Fact<'_>, event: &payload::Event) {
+        use payload::Event as E;
+        let (stamp, is_inferred) = (&fact.stamp, fact.content.inferred.is_some());
+        match event {
+            E::StreamOnline(online) => self.stream_online(stamp, online, is_inferred),
+            E::StreamOffline(offline) => self.stream_offline(stamp, offline, is_inferred),
+            E::ChannelUpdate(update) => self.channel_update(stamp, update),
+            E::Follow(follow) => {
                 let viewer = self.viewer(stamp, &follow.broadcaster, &follow.viewer);
                 earliest(&mut viewer.first_followed_at, to_microseconds(follow.followed_at));
             }
-            Some(Event::Subscribe(subscribe)) => {
+            E::Subscribe(subscribe) => {
                 let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.viewer);
                 viewer.subscribed(stamp, true, &subscribe.tier);
                 latest(&mut viewer.subscription_began_at, stamp.at);
             }
-            Some(Event::SubscriptionEnd(end)) => {
+            E::SubscriptionEnd(end) => {
                 let viewer = self.viewer(stamp, &end.broadcaster, &end.viewer);
                 viewer.subscribed(stamp, false, &end.tier);
                 latest(&mut viewer.subscription_ended_at, stamp.at);
             }
-            Some(Event::SubscriptionMessage(message)) => {
+            E::SubscriptionMessage(message) => {
                 let viewer = self.viewer(stamp, &message.broadcaster, &message.viewer);
                 viewer.subscribed(stamp, true, &message.tier);
                 latest(&mut viewer.subscription_months, i64::from(message.cumulative_months));
             }
-            Some(Event::SubscriptionGift(gift)) => match &gift.viewer {
+            E::SubscriptionGift(gift) => match &gift.viewer {
                 Some(giver) => self.viewer(stamp, &gift.broadcaster, giver).gifts.add(stamp.at, gift.total),
                 None => self.channel(stamp, &gift.broadcaster).anonymous_gifts += i64::from(gift.total),
             },
-            Some(Event::Cheer(cheer)) => match &cheer.viewer {
+            E::Cheer(cheer) => match &cheer.viewer {
                 Some(viewer) => self.viewer(stamp, &cheer.broadcaster, viewer).bits.add(stamp.at, cheer.bits),
                 None => self.channel(stamp, &cheer.broadcaster).anonymous_bits += i64::from(cheer.bits),
             },
-            Some(Event::Raid(raid)) => self.raid(fact, raid),
-            Some(Event::UserUpdate(update)) => {
+            E::Raid(raid) => self.raid(fact, raid),
+            E::UserUpdate(update) => {
                 self.name(stamp, &update.user.id, &update.user.login, &update.user.display_name);
             }
-            Some(Event::SegmentBegin(begin)) => self.segment_begin(stamp, begin),
-            Some(Event::SegmentEnd(end)) => self.segment_end(stamp, end),
         }
     }
 

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 
 use super::merge::{Stamp, earliest};
 use super::{State, Stream};
-use crate::twitch::payload::{Broadcaster, Ident, SegmentBegin, SegmentEnd};
+use crate::message::segment::{SegmentBegin, SegmentEnd};
+use crate::twitch::payload::{Broadcaster, Ident};
 
 /// A part of a channel's programme.
 #[derive(Clone, Debug, PartialEq, Eq)]

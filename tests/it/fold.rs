@@ -9,9 +9,10 @@ use itertools::Itertools as _;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
+use showtime::message::Event;
+use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::projection::{Fact, Stamp, State};
 use showtime::twitch::eventsub::Content;
-use showtime::twitch::payload::{Event, SEGMENT_BEGIN, SEGMENT_END};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 

@@ -9,11 +9,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
+use showtime::message::Event;
 use showtime::mock::{Delivery, Faults, MockConfig, StoryError, Telling};
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::eventsub::{Headers, Incoming, Verified};
 use showtime::twitch::helix::RefusalKind;
-use showtime::twitch::payload::Event;
+use showtime::twitch::payload;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -71,7 +72,9 @@ async fn what_happens_reaches_the_callback_signed() {
     let stream_id = twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
     let request = &arrived(&callback, "notification", 1).await[0];
     let Incoming::Message(message) = verify(request, twitch.clock.now()) else { panic!("a message") };
-    let Some(Event::StreamOnline(online)) = message.content.event else { panic!("stream.online") };
+    let Some(Event::Twitch(payload::Event::StreamOnline(online))) = message.content.event else {
+        panic!("stream.online")
+    };
     assert_eq!((online.broadcaster.id.as_str(), online.id.as_str()), (CHANNEL_ID, stream_id.as_str()));
     assert_eq!(message.content.subscription.unwrap().id.as_str(), id);
     let stream = twitch.helix.streams(&[CHANNEL_ID]).await.unwrap().remove(0);

@@ -10,11 +10,11 @@ use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use showtime::clock::Clock;
 use showtime::ingest::{Ingest, Receipt};
+use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::projection::Fact;
 use showtime::store::state;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::eventsub::{Inference, Mark, Marked, Message};
-use showtime::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 

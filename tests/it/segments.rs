@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::projection::State;
-use showtime::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 

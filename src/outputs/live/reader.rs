@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 use super::entry::Entry;
 use super::hub::{Hub, NoPlace};
 use super::ring::Ring;
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::store::read::live::{self, Bounds, Logged};
 use crate::store::read::scan::{Interest, Range};
-use crate::twitch::payload::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::view::{alert, chat};
 
 /// Events of which a reader that catches up holds at most as many at once.

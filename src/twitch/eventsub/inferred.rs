@@ -56,7 +56,8 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twitch::payload::Event;
+    use crate::message::Event;
+    use crate::twitch::payload;
 
     fn inference(channel_id: &str) -> Inference<'_> {
         Inference {
@@ -84,7 +85,9 @@ mod tests {
         assert_eq!((content.kind(), content.version()), (Some("stream.offline"), Some("1")));
         assert_eq!(content.channel_id.as_deref(), Some("141981764"));
         assert!(content.subscription.is_none());
-        let Some(Event::StreamOffline(offline)) = content.event else { panic!("{:?}", content.event) };
+        let Some(Event::Twitch(payload::Event::StreamOffline(offline))) = content.event else {
+            panic!("{:?}", content.event)
+        };
         assert_eq!(offline.id.unwrap().as_str(), "40952110345");
     }
 

@@ -15,9 +15,10 @@ use time::{Duration, OffsetDateTime};
 
 pub use self::inferred::Inference;
 pub use self::segment::{Mark, Marked};
-use super::payload::{Event, Ident};
+use super::payload::Ident;
 use super::signature::Verifier;
 use crate::clock::to_microseconds;
+use crate::message::Event;
 
 /// A message older than this, or as far in the future, is refused as a replay (webhook.md §3).
 pub const MAX_AGE: Duration = Duration::minutes(10);

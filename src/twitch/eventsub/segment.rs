@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::{Content, Message, MessageType, Proof};
 use crate::clock::to_microseconds;
-use crate::twitch::payload::{Broadcaster, SEGMENT_BEGIN, SEGMENT_END};
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::twitch::payload::Broadcaster;
 
 /// A mark that a broadcaster set.
 #[derive(Clone, Debug)]
@@ -70,7 +71,8 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twitch::payload::{Event, Ident};
+    use crate::message::Event;
+    use crate::twitch::payload::Ident;
 
     fn ident(text: &str) -> Ident {
         text.to_owned().try_into().unwrap()

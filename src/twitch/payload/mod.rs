@@ -65,8 +65,6 @@ pub enum Event {
     Cheer(Cheer),
     Raid(Raid),
     UserUpdate(UserUpdate),
-    SegmentBegin(SegmentBegin),
-    SegmentEnd(SegmentEnd),
 }
 
 impl Event {
@@ -75,29 +73,35 @@ impl Event {
     /// # Errors
     /// If the type is one of ours and the payload isn't in its shape.
     pub fn parse(kind: &str, json: &str) -> Result<Option<Self>, PayloadError> {
-        fn read<'a, T: Deserialize<'a>>(json: &'a str, wrap: fn(T) -> Event) -> Result<Option<Event>, PayloadError> {
-            if holds_nul(json) {
-                return Err(PayloadError::Nul);
-            }
-            Ok(Some(wrap(serde_json::from_str(json)?)))
+        fn event<'a, T: Deserialize<'a>>(json: &'a str, wrap: fn(T) -> Event) -> Result<Option<Event>, PayloadError> {
+            read(json).map(wrap).map(Some)
         }
         match kind {
-            "stream.online" => read(json, Self::StreamOnline),
-            "stream.offline" => read(json, Self::StreamOffline),
-            "channel.update" => read(json, Self::ChannelUpdate),
-            "channel.follow" => read(json, Self::Follow),
-            "channel.subscribe" => read(json, Self::Subscribe),
-            "channel.subscription.end" => read(json, Self::SubscriptionEnd),
-            "channel.subscription.gift" => read(json, Self::SubscriptionGift),
-            "channel.subscription.message" => read(json, Self::SubscriptionMessage),
-            "channel.cheer" => read(json, Self::Cheer),
-            "channel.raid" => read(json, Self::Raid),
-            "user.update" => read(json, Self::UserUpdate),
-            SEGMENT_BEGIN => read(json, Self::SegmentBegin),
-            SEGMENT_END => read(json, Self::SegmentEnd),
+            "stream.online" => event(json, Self::StreamOnline),
+            "stream.offline" => event(json, Self::StreamOffline),
+            "channel.update" => event(json, Self::ChannelUpdate),
+            "channel.follow" => event(json, Self::Follow),
+            "channel.subscribe" => event(json, Self::Subscribe),
+            "channel.subscription.end" => event(json, Self::SubscriptionEnd),
+            "channel.subscription.gift" => event(json, Self::SubscriptionGift),
+            "channel.subscription.message" => event(json, Self::SubscriptionMessage),
+            "channel.cheer" => event(json, Self::Cheer),
+            "channel.raid" => event(json, Self::Raid),
+            "user.update" => event(json, Self::UserUpdate),
             _ => Ok(None),
         }
     }
+}
+
+/// Reads a payload of any type.
+///
+/// # Errors
+/// If it isn't in the shape of `T`, or can't be stored.
+pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, PayloadError> {
+    if holds_nul(json) {
+        return Err(PayloadError::Nul);
+    }
+    Ok(serde_json::from_str(json)?)
 }
 
 /// Whether a text in it holds U+0000. Where the backslash is escaped itself, it is only spelt out.
@@ -287,36 +291,6 @@ pub struct UserUpdate {
     /// Whose account.
     #[serde(flatten)]
     pub user: Viewer,
-}
-
-/// The type of [`SegmentBegin`].
-pub const SEGMENT_BEGIN: &str = "showtime.segment.begin";
-
-/// The type of [`SegmentEnd`].
-pub const SEGMENT_END: &str = "showtime.segment.end";
-
-/// `showtime.segment.begin` v1, not Twitch's: the broadcaster marked what is on from now.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct SegmentBegin {
-    /// The channel.
-    #[serde(flatten)]
-    pub broadcaster: Broadcaster,
-    /// The segment's id.
-    pub id: Ident,
-    /// What is on.
-    pub title: String,
-    /// Where to find it; the broadcaster's own words.
-    pub reference: Option<String>,
-}
-
-/// `showtime.segment.end` v1, not Twitch's: the broadcaster marked that it is over.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct SegmentEnd {
-    /// The channel.
-    #[serde(flatten)]
-    pub broadcaster: Broadcaster,
-    /// The segment's id.
-    pub id: Ident,
 }
 
 #[cfg(test)]

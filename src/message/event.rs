@@ -1,0 +1,28 @@
+use crate::twitch::payload::{self, PayloadError};
+
+use super::segment::{SEGMENT_BEGIN, SEGMENT_END, SegmentBegin, SegmentEnd};
+
+/// An event that changes the state: one of Twitch's, or one of showtime's own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Twitch's, sent or inferred.
+    Twitch(payload::Event),
+    /// A broadcaster began a segment.
+    SegmentBegin(SegmentBegin),
+    /// A broadcaster ended a segment.
+    SegmentEnd(SegmentEnd),
+}
+
+impl Event {
+    /// Reads the `event` of a message of this type; `None` for types that change no state.
+    ///
+    /// # Errors
+    /// If the type changes the state and the payload isn't in its shape.
+    pub fn parse(kind: &str, json: &str) -> Result<Option<Self>, PayloadError> {
+        match kind {
+            SEGMENT_BEGIN => payload::read(json).map(Self::SegmentBegin).map(Some),
+            SEGMENT_END => payload::read(json).map(Self::SegmentEnd).map(Some),
+            kind => Ok(payload::Event::parse(kind, json)?.map(Self::Twitch)),
+        }
+    }
+}
