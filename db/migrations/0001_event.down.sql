@@ -1,1 +1,2 @@
+drop table event_block;
 drop table event;

@@ -1,22 +1,46 @@
--- The append-only log. Everything else can be rebuilt from it.
+-- The append-only log of messages. The state (0002 and 0003) can be rebuilt from it.
 create table event (
-    -- The cursor: handed out in commit order, so "after N" never skips one.
+    -- The readers' cursor. Ids are handed out in commit order, so reading after N misses no event.
     id bigint generated always as identity primary key,
     message_id text collate "C" not null unique,
-    -- notification, revocation, or a kind of message that Twitch added later.
+    -- notification, revocation, inferred, segment, or a type that Twitch adds later.
     message_type text collate "C" not null,
-    -- The subscription's type, version and id; unknown kinds of messages may have none.
+    -- The subscription's type, version and id. Message types that Twitch adds later may have none.
     type text collate "C",
     version text collate "C",
     subscription_id text collate "C",
-    -- The channel, or the user where a type has no channel.
+    -- The channel, or the user for subscription types without a channel.
     channel_id text collate "C",
+    -- When Twitch sent the message, and when this server received it.
     occurred_at timestamptz not null,
     received_at timestamptz not null,
-    -- The body as it came; json, because jsonb would reorder it and refuse \u0000.
+    -- A test event is stored and delivered like any other, but changes no state.
+    is_test boolean not null default false,
+    -- The body as it was received. Type json, because jsonb reorders keys and refuses \u0000.
     payload json not null
 );
 
+-- For lists of one channel's events, of one type, and of one type in one channel. The last one is needed where both the
+-- channel and the type have many events, but few in common.
 create index event_channel_idx on event (channel_id, id);
 create index event_type_idx on event (type, id);
-create index event_occurred_at_idx on event (occurred_at);
+create index event_channel_type_idx on event (channel_id, type, id);
+
+-- The time range of each complete block of 1,024 ids, from which a range of times is turned into a range of ids. Ids and
+-- times grow together only roughly, since messages arrive late and clocks differ. An index on event.occurred_at would find
+-- events in the order of time, while pages are in the order of ids.
+--
+-- Both columns grow with the block, so that an index finds the first block that reaches a time and the last block that
+-- begins before a time. The append that completes a block inserts its row; updating the newest block with every append
+-- would cost a quarter of a millisecond.
+create table event_block (
+    -- id / 1024
+    block bigint primary key,
+    -- The earliest occurred_at in this block and all later complete blocks.
+    earliest_from_here timestamptz not null,
+    -- The latest occurred_at in this block and all earlier blocks.
+    latest_so_far timestamptz not null
+);
+
+create index event_block_earliest_idx on event_block (earliest_from_here, block);
+create index event_block_latest_idx on event_block (latest_so_far, block);

@@ -1,18 +1,28 @@
--- What the log adds up to. A pair of columns …_at, …_by is the stamp (time and message id) of the
--- message that a value came from: the newest stamp wins, in whatever order the messages arrive.
+-- State that is merged row by row from the log: users, channels, viewers, EventSub subscriptions.
+--
+-- A pair of columns …_at, …_by is a stamp: the time and the id of the message that a value comes from. The newest stamp
+-- wins, in whatever order the messages arrive.
+--
+-- No foreign keys: only the projection writes these tables, and it adds a row for every id that another row refers to. The
+-- checks by Postgres took longer than the writes.
 
+-- Users by id, with their newest names. Channels are users.
 create table twitch_user (
     id text collate "C" primary key,
+    -- Lower-case ASCII.
     login text collate "C" not null,
     display_name text not null,
     named_at timestamptz not null,
     named_by text collate "C" not null
 );
 
-create index twitch_user_login_idx on twitch_user (login, named_at);
+-- Without named_at, which changes with every message that names the user: while no indexed column changes, an update stays
+-- in its page and touches no index.
+create index twitch_user_login_idx on twitch_user (login);
 
 create table channel (
-    id text collate "C" primary key references twitch_user,
+    id text collate "C" primary key,
+    -- The newest channel.update; null before the first one.
     title text,
     language text,
     category_id text,
@@ -20,63 +30,29 @@ create table channel (
     content_classification_labels text[],
     updated_at timestamptz,
     updated_by text collate "C",
-    -- What people gave who did not want to be named, and so appear as no viewer.
+    -- Sums of the gifts by anonymous users, who have no row in viewer.
     anonymous_bits bigint not null,
     anonymous_gifts bigint not null
 );
 
-create table stream (
-    id text collate "C" primary key,
-    channel_id text collate "C" not null references channel,
-    -- Not known yet when the end was told before the beginning.
-    type text collate "C",
-    started_at timestamptz,
-    -- What a stream.offline with this stream's id said.
-    offline_at timestamptz,
-    -- Derived from these, from the channel's other streams and from stream_end.
-    ended_at timestamptz,
-    is_end_estimated boolean not null,
-    broadcast_id text collate "C"
-);
-
-create index stream_channel_idx on stream (channel_id, started_at, id);
-create index stream_broadcast_idx on stream (broadcast_id);
-
--- Ends told without a stream id, as Twitch did before June 2026.
-create table stream_end (
-    channel_id text collate "C" not null references channel,
-    at timestamptz not null,
-    primary key (channel_id, at)
-);
-
--- One show: the streams of a channel with at most 15 minutes between them. Its id is that of its
--- first stream.
-create view broadcast as
-select
-    broadcast_id as id,
-    channel_id,
-    min(started_at) as started_at,
-    case when bool_and(ended_at is not null) then max(ended_at) end as ended_at,
-    bool_or(is_end_estimated) as is_end_estimated,
-    array_agg(id order by started_at, id) as stream_ids
-from stream
-where broadcast_id is not null
-group by broadcast_id, channel_id;
-
+-- A user's activity in a channel.
 create table viewer (
-    channel_id text collate "C" not null references channel,
-    user_id text collate "C" not null references twitch_user,
+    channel_id text collate "C" not null,
+    user_id text collate "C" not null,
     first_followed_at timestamptz,
+    -- Cheers: the first one, the sum of bits, their number.
     first_bits_at timestamptz,
     bits bigint not null,
     cheers bigint not null,
+    -- Gift subscriptions: the first gift, the sum of subscriptions given, the number of gifts.
     first_gift_at timestamptz,
     gifts bigint not null,
     gift_events bigint not null,
+    -- Raids into the channel: the first one, their number, the sum of viewers brought.
     first_raid_at timestamptz,
     raids bigint not null,
     raid_viewers bigint not null,
-    -- The newest word about their subscription, and when it last began and ended.
+    -- The subscription to the channel, from the newest message about it; when it last began and ended.
     is_subscribed boolean,
     subscription_tier text,
     subscription_at timestamptz,
@@ -87,7 +63,7 @@ create table viewer (
     primary key (channel_id, user_id)
 );
 
--- The EventSub subscriptions through which messages came.
+-- EventSub subscriptions through which messages were received, as the newest message describes them.
 create table subscription (
     id text collate "C" primary key,
     type text collate "C" not null,
@@ -96,7 +72,7 @@ create table subscription (
     transport json,
     cost integer not null,
     created_at timestamptz,
-    -- A dead subscription's status is the reason of its death.
+    -- enabled, or the reason given in the revocation.
     status text not null,
     status_at timestamptz not null,
     status_by text collate "C" not null

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Routes, HttpServer, web};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
@@ -78,7 +79,7 @@ pub enum AppError {
     Database(sqlx::Error),
     /// A migration failed.
     #[error("the database can't be migrated: {0}")]
-    Migrate(sqlx::migrate::MigrateError),
+    Migrate(migrations::MigrationError),
     /// The HTTP server.
     #[error("the HTTP server failed: {0}")]
     Server(#[from] io::Error),
@@ -372,7 +373,9 @@ async fn prepare_once(
     let mut connection = within(POOL_TIMEOUT, database.connect()).await.map_err(AppError::Database)?;
     if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) if is_outage(&error) => AppError::Database(error),
+            migrations::MigrationError::Failed(MigrateError::Execute(error)) if is_outage(&error) => {
+                AppError::Database(error)
+            }
             error => AppError::Migrate(error),
         })?;
     }

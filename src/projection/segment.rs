@@ -18,7 +18,7 @@ pub struct Segment {
     /// How it began; the end may be told first.
     pub began: Option<SegmentBegan>,
     /// When the broadcaster said that it was over.
-    pub end_told_at: Option<OffsetDateTime>,
+    pub end_marked_at: Option<OffsetDateTime>,
     /// Derived: when it was over, for whichever reason came first.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: the broadcast during which it was on, if there was one.
@@ -51,7 +51,7 @@ impl State {
     }
 
     pub(super) fn segment_end(&mut self, stamp: &Stamp, end: &SegmentEnd) {
-        earliest(&mut self.segment(stamp, &end.id, &end.broadcaster).end_told_at, stamp.at);
+        earliest(&mut self.segment(stamp, &end.id, &end.broadcaster).end_marked_at, stamp.at);
     }
 
     /// The names in a mark are those that we knew then, so any word of Twitch's counts for more.
@@ -60,7 +60,7 @@ impl State {
         self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
             channel_id: broadcaster.id.as_str().to_owned(),
             began: None,
-            end_told_at: None,
+            end_marked_at: None,
             ended_at: None,
             broadcast_id: None,
         })
@@ -78,7 +78,7 @@ impl State {
             match &segment.began {
                 Some(began) => channels.entry(segment.channel_id.clone()).or_default().push((began.at, id.clone())),
                 // It can't be placed among the others before its beginning is known.
-                None => segment.ended_at = segment.end_told_at,
+                None => segment.ended_at = segment.end_marked_at,
             }
         }
         for (channel_id, mut segments) in channels {
@@ -100,7 +100,7 @@ impl Segment {
         // it can have been a part of, though it may begin before it.
         let over = shows.partition_point(|show| show.ended_at.is_some_and(|ended_at| ended_at <= began_at));
         let show = shows.get(over);
-        let told = self.end_told_at.map(|at| at.max(began_at));
+        let told = self.end_marked_at.map(|at| at.max(began_at));
         self.ended_at = [told, next_began_at, show.and_then(|show| show.ended_at)].into_iter().flatten().min();
         let was_on = |show: &&Show| {
             show.started_at <= began_at || self.ended_at.is_none_or(|ended_at| show.started_at < ended_at)

@@ -1,4 +1,4 @@
-//! Table `wanted_subscription`: what each served channel should have, and the lock of who sees to it.
+//! Table `desired_subscription`: what each served channel should have, and the lock of who sees to it.
 
 use std::time::Duration;
 
@@ -85,14 +85,14 @@ pub async fn want(
     now: OffsetDateTime,
 ) -> sqlx::Result<Vec<Wanted>> {
     sqlx::query!(
-        "delete from wanted_subscription where (type, version) not in (select * from unnest($1::text[], $2::text[]))",
+        "delete from desired_subscription where (type, version) not in (select * from unnest($1::text[], $2::text[]))",
         kinds as &[&str],
         versions as &[&str]
     )
     .execute(&mut *db)
     .await?;
     sqlx::query!(
-        "insert into wanted_subscription (type, version, channel_id, status, since)
+        "insert into desired_subscription (type, version, channel_id, status, since)
         select kind.type, kind.version, channel.id, 'missing', $3
         from served_channel channel cross join unnest($1::text[], $2::text[]) kind (type, version)
         on conflict do nothing",
@@ -105,7 +105,7 @@ pub async fn want(
     sqlx::query_as!(
         Wanted,
         "select channel_id, type as kind, version, subscription_id, status, since, problem, attempts, next_attempt_at
-        from wanted_subscription order by channel_id, type, version"
+        from desired_subscription order by channel_id, type, version"
     )
     .fetch_all(db)
     .await
@@ -117,7 +117,7 @@ pub async fn want(
 /// When the database fails.
 pub async fn update(db: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<()> {
     sqlx::query!(
-        "update wanted_subscription
+        "update desired_subscription
         set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, next_attempt_at = $9
         where channel_id = $1 and type = $2 and version = $3",
         wanted.channel_id,

@@ -20,7 +20,7 @@ pub const NOTIFY_CHANNEL: &str = "showtime_event";
 /// On this channel somebody tells the log id of an event that live readers are to see again.
 pub const REPLAY_CHANNEL: &str = "showtime_replay";
 
-/// Ids of one row of `event_block` (see its migration).
+/// Ids of one row of `event_block` (see db/migrations/0001_event.up.sql).
 const BLOCK: i64 = 1_024;
 
 /// Begins a transaction in which no other one appends, in one round trip.

@@ -64,7 +64,7 @@ async fn what_the_server_is_and_has_is_told() {
     server
         .sql(
             "insert into served_channel values ('1', 'one', 'One', now());
-            insert into wanted_subscription (type, version, channel_id, status, since) values
+            insert into desired_subscription (type, version, channel_id, status, since) values
                 ('channel.follow', '2', '1', 'enabled', now()), ('channel.raid', '1', '1', 'enabled', now()),
                 ('channel.cheer', '1', '1', 'missing', now());
             insert into token (holder, access_token, scopes, obtained_at) values ('app', '', '{}', now())",
@@ -92,7 +92,7 @@ async fn what_the_server_is_and_has_is_told() {
 #[tokio::test]
 async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
     let server = Server::start().await;
-    server.sql("drop table wanted_subscription").await;
+    server.sql("drop table desired_subscription").await;
     let answer = server.get("/metrics").await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("showtime_database_up 0\n"), "{}", answer.text);

@@ -19,7 +19,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn migrations_go_up_with_data_down_to_nothing_and_up_again() {
+async fn migrations_revert_with_data_to_an_empty_database() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     for message in [online("1", at(0)), follow("55", at(1)), cheer("55", 100, at(2))] {
@@ -44,7 +44,7 @@ async fn migrations_go_up_with_data_down_to_nothing_and_up_again() {
 }
 
 #[tokio::test]
-async fn servers_that_start_at_once_migrate_once() {
+async fn servers_starting_together_migrate_once() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
     while migrations::down(&mut connection).await.unwrap().is_some() {}
@@ -56,7 +56,7 @@ async fn servers_that_start_at_once_migrate_once() {
 }
 
 #[tokio::test]
-async fn a_server_told_not_to_migrate_says_what_is_missing() {
+async fn missing_migrations_are_not_ready_without_migrating_at_start() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
     while migrations::down(&mut connection).await.unwrap().is_some() {}
@@ -67,4 +67,18 @@ async fn a_server_told_not_to_migrate_says_what_is_missing() {
     migrations::up(&mut connection).await.unwrap();
     assert_eq!(server.json("/readyz").await["status"], "pass");
     assert_eq!(server.deliver(&online("1", at(0))).await.status, 204);
+}
+
+#[tokio::test]
+async fn migrations_of_another_version_are_refused_with_what_to_do() {
+    let database = fresh_database().await;
+    let mut connection = database.connect().await.unwrap();
+    for change in [
+        "update _sqlx_migrations set checksum = 'edited' where version = 1",
+        "update _sqlx_migrations set version = 99 where version = 2",
+    ] {
+        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        let error = migrations::up(&mut connection).await.unwrap_err().to_string();
+        assert!(error.contains("another version of this program") && error.contains("./local-db.sh reset"), "{error}");
+    }
 }

@@ -122,7 +122,7 @@ pub async fn wanted(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Want
     let count = sqlx::query_as!(
         WantedCount,
         r#"select count(*) as "total!", count(*) filter (where status = 'enabled') as "enabled!"
-        from wanted_subscription"#
+        from desired_subscription"#
     )
     .fetch_one(&mut *db)
     .await?;
@@ -130,7 +130,7 @@ pub async fn wanted(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Want
         Wanted,
         "select w.channel_id, c.login as channel_login, w.type as kind, w.version, w.subscription_id, w.status,
             w.since, w.problem, w.next_attempt_at
-        from wanted_subscription w join served_channel c on c.id = w.channel_id
+        from desired_subscription w join served_channel c on c.id = w.channel_id
         order by w.status = 'enabled', w.channel_id, w.type, w.version
         limit $1",
         limit

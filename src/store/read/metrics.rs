@@ -23,10 +23,11 @@ pub struct Counts {
 /// # Errors
 /// When the database fails.
 pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
-    let subscriptions =
-        sqlx::query!(r#"select status, count(*) as "count!" from wanted_subscription group by status order by status"#)
-            .fetch_all(&mut *db)
-            .await?;
+    let subscriptions = sqlx::query!(
+        r#"select status, count(*) as "count!" from desired_subscription group by status order by status"#
+    )
+    .fetch_all(&mut *db)
+    .await?;
     let twitch = sqlx::query!(
         r#"select count(*) filter (where needs_consent is null) as "good!",
             count(*) filter (where needs_consent is not null) as "needs_consent!"

@@ -20,7 +20,7 @@ struct Row {
     #[serde(with = "time::serde::rfc3339::option")]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
-    end_told_at: Option<OffsetDateTime>,
+    end_marked_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     broadcast_id: Option<String>,
@@ -33,7 +33,7 @@ pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Res
     }
     let rows = sqlx::query_as!(
         Row,
-        "select id, channel_id, title, reference, started_at, end_told_at, ended_at, broadcast_id
+        "select id, channel_id, title, reference, started_at, end_marked_at, ended_at, broadcast_id
         from segment where id = any($1)",
         &keys(&touched.segments)
     )
@@ -52,7 +52,7 @@ pub(super) async fn from_before_broadcast(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id, s.title, s.reference, s.started_at, s.end_told_at, s.ended_at, s.broadcast_id
+        select s.id, s.channel_id, s.title, s.reference, s.started_at, s.end_marked_at, s.ended_at, s.broadcast_id
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at
@@ -90,7 +90,7 @@ pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result
         insert into segment select * from jsonb_populate_recordset(null::segment, $1)
         on conflict (id) do update set
             title = excluded.title, reference = excluded.reference, started_at = excluded.started_at,
-            end_told_at = excluded.end_told_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
+            end_marked_at = excluded.end_marked_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
         where segment is distinct from excluded
         "#,
         Json(rows) as _
@@ -106,12 +106,12 @@ fn by_id(rows: Vec<Row>) -> Segments {
 
 impl Row {
     fn new(id: &str, segment: &Segment) -> Self {
-        let Segment { channel_id, began, end_told_at, ended_at, broadcast_id } = segment.clone();
+        let Segment { channel_id, began, end_marked_at, ended_at, broadcast_id } = segment.clone();
         let (started_at, title, reference) = match began {
             Some(began) => (Some(began.at), Some(began.title), began.reference),
             None => (None, None, None),
         };
-        Self { id: id.to_owned(), channel_id, title, reference, started_at, end_told_at, ended_at, broadcast_id }
+        Self { id: id.to_owned(), channel_id, title, reference, started_at, end_marked_at, ended_at, broadcast_id }
     }
 }
 
@@ -121,7 +121,7 @@ impl From<Row> for Segment {
         Self {
             channel_id: row.channel_id,
             began: row.started_at.zip(row.title).map(|(at, title)| SegmentBegan { at, title, reference }),
-            end_told_at: row.end_told_at,
+            end_marked_at: row.end_marked_at,
             ended_at: row.ended_at,
             broadcast_id: row.broadcast_id,
         }

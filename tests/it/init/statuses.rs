@@ -72,7 +72,7 @@ async fn the_status_page_tells_every_status_of_what_is_wanted_in_words() {
     let mut connection = server.pool.acquire().await.unwrap();
     for (number, (status, _)) in STATUSES.into_iter().enumerate() {
         sqlx::query(
-            "insert into wanted_subscription (type, version, channel_id, status, since) values ($1, '1', '7', $2, now())",
+            "insert into desired_subscription (type, version, channel_id, status, since) values ($1, '1', '7', $2, now())",
         )
         .bind(number.to_string())
         .bind(status)

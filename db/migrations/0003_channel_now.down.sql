@@ -1,1 +1,0 @@
-drop view channel_now;

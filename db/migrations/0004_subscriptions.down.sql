@@ -1,0 +1,3 @@
+drop table desired_subscription;
+drop table token;
+drop table served_channel;

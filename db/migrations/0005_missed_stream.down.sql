@@ -1,2 +1,0 @@
-drop table missed_stream;
-alter table stream drop column shown_at;
