@@ -1,128 +1,138 @@
-//! One HTTP call to Twitch: bounded in time and size, and repeated while that can help.
+//! Calls to other servers: one set-up of clients, one retry policy, one set of errors.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use oauth2::http::StatusCode;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Request};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Request, Response};
 use serde::Deserialize;
 
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 
-/// No answer of Twitch's comes near this; what is longer is not read.
+/// The longest answer that is read, in bytes. No genuine one comes near it.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
-/// The longest that an error message of Twitch's gets in ours, in characters.
+/// The longest part of another server's error message that is kept, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// How patient calls are.
+/// The time limit of a call, and when it is repeated.
 #[derive(Clone, Debug)]
-pub struct Patience {
-    /// For one attempt, from connecting to the last byte of the answer.
+pub struct RetryPolicy {
+    /// The time limit of one attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// How often a call is repeated after a 5xx or when there was no answer.
+    /// How often a call is repeated after a 5xx or without an answer.
     pub retries: u32,
-    /// Before the first repetition. It doubles with each, and up to half of it is left out at
-    /// random, so that callers who failed together do not come back together.
-    pub backoff: Duration,
-    /// The longest that a call waits for points of the rate limit. Twitch's bucket fills within a
-    /// minute (helix.md "Common rules").
+    /// The pauses before repetitions.
+    pub backoff: Backoff,
+    /// The longest wait for a rate limit to allow a call. Twitch's bucket fills within a
+    /// [minute](https://dev.twitch.tv/docs/api/guide/#twitch-rate-limits).
     pub rate_limit_wait: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
             retries: 3,
-            backoff: Duration::from_millis(500),
+            backoff: Backoff { first: Duration::from_millis(500), max: Duration::from_secs(30) },
             rate_limit_wait: Duration::from_secs(90),
         }
     }
 }
 
-/// Twitch could not be asked. Nothing is wrong with the question: later it may work.
+/// A call without a usable answer. The request may be right: the same call may work later.
+///
+/// Texts are complete: the cause is in the text and not a [`source`](Error::source), since reqwest's layers above it
+/// only repeat the URL.
 #[derive(Debug, thiserror::Error)]
-pub enum Outage {
+pub enum TransportError {
     /// No connection, or it broke.
     #[error("{host} can't be reached: {reason}")]
     Unreachable {
-        /// Whom we called.
+        /// Name, and port unless it is the usual one.
         host: String,
         /// The innermost cause, such as `Connection refused`.
         reason: String,
     },
-    /// Connected or not, there was no answer in time.
+    /// No complete answer in time.
     #[error("{host} did not answer within {} s", within.as_secs_f32())]
     Timeout {
-        /// Whom we called.
+        /// Name, and port unless it is the usual one.
         host: String,
-        /// [`Patience::timeout`].
+        /// [`RetryPolicy::timeout`].
         within: Duration,
     },
-    /// A 5xx, and again when asked again.
+    /// A 5xx, after all repetitions.
     #[error("{host} is in trouble: {message} ({status})")]
-    Failing {
-        /// Whom we called.
+    ServerError {
+        /// Name, and port unless it is the usual one.
         host: String,
         /// 500 to 599.
         status: u16,
-        /// What it said.
+        /// The server's message, or the status in words.
         message: String,
     },
-    /// More than any genuine answer.
+    /// An answer longer than any genuine one.
     #[error("{host} sent an answer of more than {MAX_ANSWER} bytes")]
     TooLong {
-        /// Whom we called.
+        /// Name, and port unless it is the usual one.
         host: String,
     },
-    /// The machine's certificates can't be used, so no call can be made.
+    /// No call can be made: this machine's certificates can't be used.
     #[error("HTTPS can't be set up on this machine: {0}")]
     Setup(String),
 }
 
-/// A complete answer that is no 5xx.
+/// A complete answer with any status below 500. What a 4xx means is for the caller to say.
 pub struct Answer {
-    /// Not 500 to 599.
+    /// 100 to 499.
     pub status: StatusCode,
-    /// As they came.
+    /// All headers of the response.
     pub headers: HeaderMap,
     /// At most 8 MiB.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Twitch's own message (helix.md "Common rules"), or what the status means.
+    /// The server's error message (the JSON field `message`, or else `error`), or the status in words.
     pub fn message(&self) -> String {
         message(self.status, &self.body)
     }
 }
 
-/// An HTTP client that follows no redirects: Twitch's API has none.
+/// The set-up that all clients share: a time limit for each call, no redirects, and who calls.
+pub fn client(timeout: Duration) -> ClientBuilder {
+    Client::builder()
+        .timeout(timeout)
+        .redirect(Policy::none())
+        .user_agent(concat!("showtime/", env!("CARGO_PKG_VERSION")))
+}
+
+/// An HTTP client that repeats calls by a [`RetryPolicy`].
 #[derive(Clone, Debug)]
 pub struct Http {
     client: Client,
-    patience: Patience,
+    policy: RetryPolicy,
     clock: Clock,
 }
 
 impl Http {
-    /// A client with these time limits and retries; pauses follow `clock`.
+    /// A client with this policy, whose pauses follow `clock`.
     ///
     /// # Errors
-    /// [`Outage::Setup`] if this machine's certificates can't be used.
-    pub fn new(patience: Patience, clock: Clock) -> Result<Self, Outage> {
-        let client = Client::builder()
-            .timeout(patience.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("showtime/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Outage::Setup(innermost(&error)))?;
-        Ok(Self { client, patience, clock })
+    /// [`TransportError::Setup`] if this machine's certificates can't be used.
+    pub fn new(policy: RetryPolicy, clock: Clock) -> Result<Self, TransportError> {
+        let client = client(policy.timeout).build();
+        let client = client.map_err(|error| TransportError::Setup(root_cause(&error)))?;
+        Ok(Self { client, policy, clock })
     }
 
-    /// Builds requests.
+    /// Builds requests for [`send`](Self::send).
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -136,50 +146,48 @@ impl Http {
 
     /// Time limits and retries.
     #[must_use]
-    pub fn patience(&self) -> &Patience {
-        &self.patience
+    pub fn policy(&self) -> &RetryPolicy {
+        &self.policy
     }
 
-    /// Sends, and sends again with growing pauses while Twitch fails to answer sensibly.
+    /// Sends a request, and repeats it after a 5xx or without an answer, as the policy allows. A body that is a stream
+    /// is sent once.
     ///
     /// # Errors
-    /// [`Outage`] if the last attempt failed as well.
-    pub async fn send(&self, request: Request) -> Result<Answer, Outage> {
-        let mut attempt = 0;
+    /// [`TransportError`] of the last attempt.
+    pub async fn send(&self, request: Request) -> Result<Answer, TransportError> {
+        let mut failures = 0;
         loop {
-            let again = request.try_clone().filter(|_| attempt < self.patience.retries);
-            let Some(copy) = again else { return self.send_once(request).await };
+            let copy = request.try_clone().filter(|_| failures < self.policy.retries);
+            let Some(copy) = copy else { return self.send_once(request).await };
             match self.send_once(copy).await {
-                Err(outage @ Outage::TooLong { .. }) => return Err(outage),
-                Err(outage) => tracing::debug!(attempt, %outage, "a call to Twitch failed and is repeated"),
+                Err(error @ TransportError::TooLong { .. }) => return Err(error),
+                Err(error) => tracing::debug!(failures, %error, "a call failed and is repeated"),
                 answered => return answered,
             }
-            self.clock.sleep(jitter(self.patience.backoff * 2_u32.saturating_pow(attempt))).await;
-            attempt += 1;
+            failures += 1;
+            self.clock.sleep(self.policy.backoff.pause(failures)).await;
         }
     }
 
-    async fn send_once(&self, request: Request) -> Result<Answer, Outage> {
+    async fn send_once(&self, request: Request) -> Result<Answer, TransportError> {
         let host = host(&request);
         let unanswered = |error: reqwest::Error| {
             if error.is_timeout() {
-                Outage::Timeout { host: host.clone(), within: self.patience.timeout }
+                TransportError::Timeout { host: host.clone(), within: self.policy.timeout }
             } else {
-                Outage::Unreachable { host: host.clone(), reason: innermost(&error) }
+                TransportError::Unreachable { host: host.clone(), reason: root_cause(&error) }
             }
         };
         let mut response = self.client.execute(request).await.map_err(unanswered)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(Outage::TooLong { host });
-            }
-            body.extend_from_slice(&chunk);
+        let body = read_body(&mut response, MAX_ANSWER + 1).await.map_err(unanswered)?;
+        if body.len() > MAX_ANSWER {
+            return Err(TransportError::TooLong { host });
         }
         if status.is_server_error() {
             let message = message(status, &body);
-            return Err(Outage::Failing { host, status: status.as_u16(), message });
+            return Err(TransportError::ServerError { host, status: status.as_u16(), message });
         }
         Ok(Answer { status, headers, body })
     }
@@ -187,22 +195,36 @@ impl Http {
 
 fn host(request: &Request) -> String {
     let url = request.url();
-    let name = url.host_str().unwrap_or("Twitch");
+    let name = url.host_str().unwrap_or("the server");
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }
 
-/// Half of the span to all of it.
-fn jitter(span: Duration) -> Duration {
-    span.mul_f64(rand::random_range(0.5..=1.0))
+/// The first `limit` bytes of a body; the rest is not read.
+///
+/// # Errors
+/// If the connection breaks, or the time limit of the call ends.
+pub async fn read_body(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() < limit
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
+    }
+    Ok(body)
 }
 
-/// The cause at the bottom: the layers above it only say "error sending request", and the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if error.source().is_none() { "the request failed".to_owned() } else { cause.to_string() }
+/// The causes of an error, from the outermost to the innermost. What an I/O error wraps is one of them, which its
+/// `source` leaves out.
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(error.source(), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    })
+}
+
+/// The innermost cause: the layers above it only say "error sending request", and the URL.
+pub fn root_cause(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }
 
 fn message(status: StatusCode, body: &[u8]) -> String {
@@ -211,10 +233,10 @@ fn message(status: StatusCode, body: &[u8]) -> String {
         message: Option<String>,
         error: Option<String>,
     }
-    let said = serde_json::from_slice::<Body>(body).ok().and_then(|body| body.message.or(body.error));
-    let said = said.filter(|said| !said.trim().is_empty());
-    let said = said.unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
-    said.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect()
+    let given = serde_json::from_slice::<Body>(body).ok().and_then(|body| body.message.or(body.error));
+    let given = given.filter(|text| !text.trim().is_empty());
+    let text = given.unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
+    text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect()
 }
 
 #[cfg(test)]
@@ -222,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_is_twitchs_own_or_what_the_status_means() {
+    fn message_is_the_servers_or_the_status_in_words() {
         let of = |body: &str| message(StatusCode::BAD_REQUEST, body.as_bytes());
         assert_eq!(of(r#"{"error":"Bad Request","status":400,"message":"invalid id"}"#), "invalid id");
         assert_eq!(of(r#"{"error":"redirect_mismatch"}"#), "redirect_mismatch");
@@ -234,10 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn jitter_leaves_out_up_to_half() {
-        for _ in 0..100 {
-            let span = jitter(Duration::from_secs(2));
-            assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&span), "{span:?}");
-        }
+    fn causes_include_what_an_io_error_wraps() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+        let error = Outer(io::Error::other("inner"));
+        let texts: Vec<_> = causes(&error).map(ToString::to_string).collect();
+        assert_eq!(texts, ["inner", "inner"], "the I/O error itself, then what it wraps");
     }
 }

@@ -38,6 +38,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod credentials;

@@ -9,7 +9,7 @@ use showtime::clock::Clock;
 use showtime::config::{Client, Config, Database};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
-use showtime::http::Patience;
+use showtime::http::RetryPolicy;
 use showtime::postgres::{self, LocalError};
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
@@ -56,7 +56,7 @@ impl Session {
         )?;
         let clock = Clock::default();
         let credentials = Credentials { client_id: client.id, client_secret: client.secret };
-        let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
+        let oauth = OAuth::new(credentials, &config.twitch.auth_url, RetryPolicy::default(), clock.clone())?;
         let tokens = Tokens::new(pool.clone(), vault, oauth.clone(), clock.clone());
         let app = tokens.app().await?;
         let helix = Helix::new(config.twitch.api_url.clone(), app.clone());

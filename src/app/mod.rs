@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Client, Config, Database, SecretFileError};
 use crate::credentials::tokens::Tokens;
 use crate::credentials::vault::Vault;
-use crate::http::{Outage, Patience};
+use crate::http::{RetryPolicy, TransportError};
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
@@ -88,7 +88,7 @@ pub enum AppError {
     Tester(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
-    Twitch(#[from] Outage),
+    Twitch(#[from] TransportError),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -276,7 +276,7 @@ struct Application {
 impl Application {
     fn new(client: &Client, config: &Config, pool: &PgPool, clock: &Clock) -> Result<Self, AppError> {
         let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
-        let oauth = OAuth::new(credentials, &config.twitch.auth_url, Patience::default(), clock.clone())?;
+        let oauth = OAuth::new(credentials, &config.twitch.auth_url, RetryPolicy::default(), clock.clone())?;
         let tokens = Arc::new(Tokens::new(pool.clone(), Vault::open_for(config)?, oauth.clone(), clock.clone()));
         let app_tokens = tokens.shared_app();
         let helix = Helix::new(config.twitch.api_url.clone(), app_tokens.clone());

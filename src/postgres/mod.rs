@@ -36,13 +36,14 @@ use data_dir::DataDir;
 pub use error::LocalError;
 pub use verbs::{down, env, join, postmaster, psql, reset, start_or_join, up};
 
-/// Waits before launching again a server that ended before it was of use: its predecessor's
-/// last processes may still be ending.
-const LAUNCH_PAUSES: [Duration; 4] =
-    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
+use crate::backoff::Backoff;
 
-/// The longest wait before restarting a server that dies again and again.
-const MAX_RESTART_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses before launching a server again that has ended.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
+
+/// How often a server that ended before it was of use is launched again, within some 5 s: its predecessor's last
+/// processes may still be ending.
+const RELAUNCHES: u32 = 6;
 
 /// A server that ran this long before it died is not one that dies again and again.
 const STEADY: Duration = Duration::from_secs(60);
@@ -106,16 +107,13 @@ impl LocalPostgres {
     /// again. Returns only when it cannot be started; may be dropped at any await, and called
     /// again.
     pub async fn supervise(&mut self) -> LocalError {
-        let mut pause = LAUNCH_PAUSES[0];
+        let mut failures = 0;
         loop {
             let since = Instant::now();
             self.ended().await;
             tracing::warn!("the private Postgres has ended; starting it again");
-            if since.elapsed() > STEADY {
-                pause = LAUNCH_PAUSES[0];
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(MAX_RESTART_PAUSE);
+            failures = if since.elapsed() > STEADY { 1 } else { failures + 1 };
+            sleep(BACKOFF.pause(failures)).await;
             if let Err(error) = self.launch().await {
                 return error;
             }
@@ -137,7 +135,7 @@ impl LocalPostgres {
     }
 
     async fn launch(&mut self) -> Result<(), LocalError> {
-        let mut pauses = LAUNCH_PAUSES.iter();
+        let mut failures = 0;
         loop {
             // Also stops one whose watchdog was killed and that goes on without.
             if self.cluster.is_up().await? {
@@ -146,11 +144,14 @@ impl LocalPostgres {
             }
             let started = self.cluster.launch_watched().await?;
             let result = self.cluster.until_ready(self.started.insert(started)).await;
-            let (Err(error @ LocalError::Ended { .. }), Some(pause)) = (&result, pauses.next()) else {
-                return result;
-            };
-            tracing::warn!(%error, "trying again");
-            sleep(*pause).await;
+            failures += 1;
+            match &result {
+                Err(error @ LocalError::Ended { .. }) if failures <= RELAUNCHES => {
+                    tracing::warn!(%error, "trying again")
+                }
+                _ => return result,
+            }
+            sleep(BACKOFF.pause(failures)).await;
         }
     }
 

@@ -1,18 +1,16 @@
 //! Proves the callback from outside in: sends it a signed challenge, as Twitch would, by way of its
 //! public address.
 
-use std::error::Error;
 use std::io;
-use std::iter::successors;
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::clock::Clock;
+use crate::http::{self, causes, read_body, root_cause};
 use crate::twitch::catalogue;
 use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
@@ -117,13 +115,9 @@ async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Res
         Subscription::to(kind, &event, callback.as_str()).with_status("webhook_callback_verification_pending");
     let text = new_challenge();
     let message = Outgoing::challenge(Stamp::new(timestamp), &subscription, &text);
-    let client = Client::builder()
-        .timeout(PATIENCE)
-        .redirect(Policy::none())
-        .no_proxy()
-        .user_agent(concat!("showtime-init/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| other(&error.to_string()))?;
+    let user_agent = concat!("showtime-init/", env!("CARGO_PKG_VERSION"));
+    let client = http::client(PATIENCE).no_proxy().user_agent(user_agent).build();
+    let client = client.map_err(|error| other(&error.to_string()))?;
     let headers = message.headers(Some(&message.sign(secret)));
     let request = client.post(callback.clone()).body(message.body.clone());
     let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
@@ -131,12 +125,7 @@ async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Res
     let status = response.status();
     let location = response.headers().get(reqwest::header::LOCATION);
     let location = location.and_then(|to| to.to_str().ok()).unwrap_or("nowhere").to_owned();
-    let mut body = Vec::new();
-    while body.len() < MAX_ANSWER
-        && let Some(chunk) = response.chunk().await.map_err(|error| unanswered(callback, &error))?
-    {
-        body.extend_from_slice(&chunk);
-    }
+    let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| unanswered(callback, &error))?;
     judge(status, location, &body, &text)
 }
 
@@ -180,18 +169,10 @@ fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
         None if error.is_connect() && callback.scheme() == "https" && kinds.iter().any(|kind| is_hanging_up(*kind)) => {
             ProbeError::Tls("the connection was closed during the handshake".to_owned())
         }
-        None => ProbeError::Other(causes.last().map_or("the request failed".to_owned(), ToString::to_string)),
+        None => ProbeError::Other(root_cause(error)),
     }
 }
 
 fn is_hanging_up(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-}
-
-/// From the outermost on. What an I/O error wraps is a cause of its own, which its `source` skips.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(error.source(), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => cause.source(),
-    })
 }

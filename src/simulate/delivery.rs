@@ -1,18 +1,18 @@
 //! Delivers messages to a callback as Twitch does: no redirects, limited patience; and says
 //! whether an answer is the one that Twitch wants (webhook.md §4).
 
-use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use crate::http::{self, causes, read_body, root_cause};
 use crate::twitch::eventsub::outgoing::Outgoing;
 
 /// How long a callback may take (what Twitch's own command-line tool grants; webhook.md §4).
@@ -96,11 +96,8 @@ impl Sender {
     /// # Errors
     /// If this machine's TLS can't be set up.
     pub fn new(callback: Url, addresses: &[SocketAddr]) -> Result<Self, DeliveryError> {
-        let mut builder = Client::builder()
-            .timeout(PATIENCE)
-            .redirect(Policy::none())
-            .no_proxy()
-            .user_agent(concat!("showtime-simulate/", env!("CARGO_PKG_VERSION")));
+        let user_agent = concat!("showtime-simulate/", env!("CARGO_PKG_VERSION"));
+        let mut builder = http::client(PATIENCE).no_proxy().user_agent(user_agent);
         if let Some(host) = callback.domain().filter(|_| !addresses.is_empty()) {
             builder = builder.resolve_to_addrs(host, addresses);
         }
@@ -126,9 +123,9 @@ impl Sender {
         }
         let began = Instant::now();
         let request = self.client.post(self.callback.clone()).headers(headers).body(message.body.clone());
-        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
         let (status, content_type) = (response.status(), content_type(&response));
-        let body = read(response).await.map_err(|error| self.failed(&error))?;
+        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.failed(&error))?;
         Ok(Answer { status, content_type, body, latency: began.elapsed() })
     }
 
@@ -156,52 +153,30 @@ impl Sender {
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}
             status => return Err(broken(format!("asked for its channels, it said {status}"))),
         }
-        let body = read(response).await.map_err(|error| self.failed(&error))?;
+        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.failed(&error))?;
         let channel: Channel = serde_json::from_slice(&body).map_err(|error| broken(error.to_string()))?;
         Ok(channel.stream.map(|stream| stream.id))
     }
 
     fn failed(&self, error: &reqwest::Error) -> DeliveryError {
         let url = self.callback.clone();
-        let mut reasons = Vec::new();
-        let mut source = error.source();
-        while let Some(error) = source {
-            let is_refusal = error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            if is_refusal {
-                return DeliveryError::NobodyThere(url);
-            }
-            reasons.push(error.to_string());
-            source = error.source();
-        }
+        let mut kinds = causes(error).filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
         match error.is_timeout() {
+            _ if kinds.any(|kind| kind == io::ErrorKind::ConnectionRefused) => DeliveryError::NobodyThere(url),
             true => DeliveryError::TooSlow(url),
-            false => DeliveryError::Broken { url, reason: reasons.join(": ") },
+            false => DeliveryError::Broken { url, reason: root_cause(error) },
         }
     }
 }
 
 fn content_type(response: &Response) -> Option<String> {
     response.headers().get(CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = MAX_ANSWER - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() == MAX_ANSWER {
-            break;
-        }
-    }
-    Ok(body)
 }
 
 impl Wanted {

@@ -8,18 +8,16 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::plan::{self as subscribe, ENABLED, Remedy, Wanted, plan, remedy};
+use crate::backoff::Backoff;
 use crate::store::desired_subscriptions as store;
 use crate::twitch::helix::{HelixError, RefusalKind, Subscription};
 
 /// Twitch refused to create it until somebody consents.
 pub const NEEDS_CONSENT: &str = "needs_consent";
 
-/// Before the second attempt; doubles with each.
-const MIN_BACKOFF: Duration = Duration::from_secs(2);
-
-/// The longest pause before an attempt that can succeed by itself. With the time that a call may
-/// take, everything is healed within a minute of its cause's end.
-pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The pauses before attempts that can succeed by themselves. With the time that a call may take, everything is healed
+/// within a minute of its cause's end.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), max: Duration::from_secs(30) };
 
 /// Before another attempt at what somebody has to help first.
 const LONG_PAUSE: Duration = Duration::from_secs(3_600);
@@ -106,7 +104,7 @@ pub(super) fn is_due(
     now: OffsetDateTime,
 ) -> bool {
     let Some(at) = row.next_attempt_at else { return true };
-    let is_long = at > now + MAX_BACKOFF;
+    let is_long = at > now + BACKOFF.max;
     let has_new_consent = waits_for_consent(&row.status) && consented_at.is_some_and(|it| *it > at - LONG_PAUSE);
     at <= now || has_new_consent || (is_long && is_first && row.status != "authorization_revoked")
 }
@@ -114,7 +112,7 @@ pub(super) fn is_due(
 /// Keeps what came of an attempt.
 pub(super) fn settle(row: &mut store::Wanted, outcome: &Result<Subscription, HelixError>, now: OffsetDateTime) {
     row.attempts = row.attempts.saturating_add(1);
-    let soon = now + backoff(row.attempts.unsigned_abs());
+    let soon = now + BACKOFF.pause(row.attempts.unsigned_abs());
     row.next_attempt_at = Some(soon);
     match outcome {
         Ok(created) => {
@@ -137,13 +135,6 @@ pub(super) fn settle(row: &mut store::Wanted, outcome: &Result<Subscription, Hel
     }
 }
 
-/// Half of a growing pause to all of it, at random, so that servers that failed together do not
-/// come back together.
-pub(super) fn backoff(attempts: u32) -> Duration {
-    let span = MIN_BACKOFF.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1))).min(MAX_BACKOFF);
-    span.mul_f64(rand::random_range(0.5..=1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,15 +151,6 @@ mod tests {
             attempts: 0,
             next_attempt_at: None,
         }
-    }
-
-    #[test]
-    fn pauses_grow_but_stay_below_the_promise() {
-        for attempts in 0..100 {
-            let pause = backoff(attempts);
-            assert!(pause >= MIN_BACKOFF / 2 && pause <= MAX_BACKOFF, "{attempts}: {pause:?}");
-        }
-        assert!(backoff(2) >= MIN_BACKOFF && backoff(1) <= MIN_BACKOFF);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use url::Url;
 
-use super::attempt::{self, Known, MAX_BACKOFF, backoff};
+use super::attempt::{self, BACKOFF, Known};
 use super::plan::{self as subscribe, PENDING, Wanted};
 use crate::clock::Clock;
 use crate::store::desired_subscriptions as store;
@@ -109,7 +109,7 @@ impl Reconciler {
                 Err(error) => {
                     tracing::warn!(%error, "the subscriptions could not be compared with what is wanted");
                     failures += 1;
-                    let pause = if error.is_transient() { backoff(failures) } else { MAX_PAUSE };
+                    let pause = if error.is_transient() { BACKOFF.pause(failures) } else { MAX_PAUSE };
                     self.trouble.send_replace(Some(error.to_string()));
                     pause
                 }
@@ -256,7 +256,7 @@ impl Reconciler {
                 let age = Duration::try_from(now - row.since).unwrap_or_default();
                 age.clamp(PENDING_PAUSE.0, PENDING_PAUSE.1)
             }
-            _ => row.next_attempt_at.map_or(MAX_BACKOFF, until).max(PENDING_PAUSE.0),
+            _ => row.next_attempt_at.map_or(BACKOFF.max, until).max(PENDING_PAUSE.0),
         };
         rows.iter().map(of_row).fold(idle, Ord::min)
     }

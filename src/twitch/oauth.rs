@@ -20,7 +20,7 @@ use url::Url;
 pub use self::token::{AppToken, TokenUser, UserToken, Validated};
 use self::token::{TokenAnswer, ValidateAnswer};
 use crate::clock::Clock;
-use crate::http::{Answer, Http, Outage, Patience};
+use crate::http::{Answer, Http, RetryPolicy, TransportError};
 
 type Protocol = Client<
     BasicErrorResponse,
@@ -70,9 +70,9 @@ pub enum OAuthError {
         /// Twitch's message.
         message: String,
     },
-    /// Not now.
+    /// No usable answer.
     #[error(transparent)]
-    Outage(#[from] Outage),
+    Transport(#[from] TransportError),
     /// Tokens are shared through a place that can't be used now. Says why.
     #[error("{0}")]
     NotShared(String),
@@ -91,7 +91,7 @@ impl OAuthError {
     /// Whether the same call may work later with nobody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Outage(_) | Self::RateLimited { .. } | Self::NotShared(_))
+        matches!(self, Self::Transport(_) | Self::RateLimited { .. } | Self::NotShared(_))
     }
 }
 
@@ -151,7 +151,12 @@ impl OAuth {
     ///
     /// # Errors
     /// If the machine can't do HTTPS.
-    pub fn new(credentials: Credentials, auth_url: &Url, patience: Patience, clock: Clock) -> Result<Self, Outage> {
+    pub fn new(
+        credentials: Credentials,
+        auth_url: &Url,
+        policy: RetryPolicy,
+        clock: Clock,
+    ) -> Result<Self, TransportError> {
         let endpoint = |name| super::endpoint(auth_url, name);
         let protocol = Client::new(ClientId::new(credentials.client_id.clone()))
             .set_client_secret(ClientSecret::new(credentials.client_secret.expose_secret().to_owned()))
@@ -161,7 +166,7 @@ impl OAuth {
         Ok(Self {
             protocol,
             client_id: credentials.client_id,
-            http: Http::new(patience, clock)?,
+            http: Http::new(policy, clock)?,
             validate_url: endpoint("validate"),
             revoke_url: endpoint("revoke"),
         })

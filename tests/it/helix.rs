@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use showtime::clock::Clock;
-use showtime::http::Patience;
+use showtime::http::RetryPolicy;
 use showtime::mock::{ChannelEdit, Faults, MockConfig, Telling};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
@@ -15,7 +15,7 @@ use showtime::twitch::signature::WebhookSecret;
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, impatience};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, quick_retries};
 use crate::support::{PATIENCE, Unused};
 
 fn condition(field: &str, id: &str) -> Condition {
@@ -41,7 +41,7 @@ fn server(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> (Reco
         _ => respond(request),
     });
     let (url, clock) = (Url::parse(&recorder.url("")).unwrap(), Clock::default());
-    let (_, helix) = clients(url.clone(), &url, impatience(), &clock);
+    let (_, helix) = clients(url.clone(), &url, quick_retries(), &clock);
     (recorder, clock, helix)
 }
 
@@ -291,7 +291,7 @@ async fn an_application_that_twitch_does_not_know_gets_no_token() {
     let twitch = Twitch::start().await;
     let known = credentials(twitch.mock.world.config());
     let wrong = Credentials { client_secret: "canary-secret".to_owned().into(), ..known };
-    let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), impatience(), Clock::default()).unwrap();
+    let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), quick_retries(), Clock::default()).unwrap();
     let helix = Helix::new(twitch.mock.api_url(), Arc::new(AppTokens::new(oauth, None)));
     let error = helix.users_by_id(&["1"]).await.unwrap_err();
     assert_eq!(
@@ -324,9 +324,9 @@ async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
     let twitch = Twitch::start().await;
     let token = twitch.oauth.app_token().await.unwrap();
     let helix_at = |address: SocketAddr, timeout| {
-        let patience = Patience { retries: 0, timeout, ..impatience() };
+        let policy = RetryPolicy { retries: 0, timeout, ..quick_retries() };
         let credentials = credentials(twitch.mock.world.config());
-        let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), patience, twitch.clock.clone()).unwrap();
+        let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), policy, twitch.clock.clone()).unwrap();
         let api_url = Url::parse(&format!("http://{address}/")).unwrap();
         Helix::new(api_url, Arc::new(AppTokens::new(oauth, Some(token.clone()))))
     };

@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{
-    CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, impatience, received,
+    CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, quick_retries, received,
 };
 use crate::support::{PATIENCE, Unused};
 
@@ -378,7 +378,7 @@ async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
     assert_eq!(environment["TWITCH_CHANNEL_NAME"], "copperkite");
     assert_eq!(environment["TWITCH_WEBHOOK_CALLBACK_URL"], "http://127.0.0.1:5001/callback");
     let [api_url, auth_url] = ["TWITCH_API_URL", "TWITCH_AUTH_URL"].map(|name| Url::parse(&environment[name]).unwrap());
-    let (_, helix) = clients(api_url, &auth_url, impatience(), &Clock::default());
+    let (_, helix) = clients(api_url, &auth_url, quick_retries(), &Clock::default());
     assert_eq!(helix.users_by_login(&["copperkite"]).await.unwrap()[0].display_name, "CopperKite");
 
     let pid = Pid::from_raw(program.id().unwrap().try_into().unwrap());

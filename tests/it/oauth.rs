@@ -8,7 +8,9 @@ use showtime::twitch::oauth::{ConsentError, Credentials, OAuth, OAuthError};
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, credentials, impatience, redirect, redirect_url};
+use crate::support::twitch::{
+    CHANNEL, CHANNEL_ID, Twitch, clients, credentials, quick_retries, redirect, redirect_url,
+};
 
 const SCOPES: [&str; 2] = ["bits:read", "moderator:read:followers"];
 
@@ -111,7 +113,7 @@ async fn an_unregistered_redirect_url_or_application_gets_an_error_page() {
     assert!(page.contains("Parameter redirect_uri does not match registered URI"), "{page}");
 
     let stranger = Credentials { client_id: "<b>".to_owned(), ..credentials(twitch.mock.world.config()) };
-    let stranger = OAuth::new(stranger, &twitch.mock.auth_url(), impatience(), Clock::default()).unwrap();
+    let stranger = OAuth::new(stranger, &twitch.mock.auth_url(), quick_retries(), Clock::default()).unwrap();
     let request = stranger.request_consent(SCOPES, &redirect_url(), false);
     let page = twitch.browser.get(request.url).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("client does not exist"), "{page}");
@@ -188,7 +190,7 @@ async fn answers_are_sorted_by_who_can_help_and_show_no_token() {
     ] {
         let recorder = Recorder::start(move |_| Answer::new(status, "application/json", body));
         let url = Url::parse(&recorder.url("")).unwrap();
-        let (oauth, _) = clients(url.clone(), &url, impatience(), &Clock::default());
+        let (oauth, _) = clients(url.clone(), &url, quick_retries(), &Clock::default());
         let error = oauth.refresh(&SecretString::from("canary+%")).await.unwrap_err();
         assert_eq!(error.to_string(), text);
         assert!(!format!("{error:?} {oauth:?}").contains("canary"), "{error:?}");
@@ -205,7 +207,7 @@ async fn a_token_of_another_application_is_refused() {
     let answer = r#"{"client_id":"another","login":"a","scopes":[],"user_id":"1","expires_in":5}"#;
     let recorder = Recorder::start(move |_| Answer::new(200, "application/json", answer));
     let url = Url::parse(&recorder.url("/oauth2/")).unwrap();
-    let (oauth, _) = clients(url.clone(), &url, impatience(), &Clock::default());
+    let (oauth, _) = clients(url.clone(), &url, quick_retries(), &Clock::default());
     let error = oauth.validate(&SecretString::from("canary")).await.unwrap_err();
     assert_eq!(error.to_string(), "Twitch refuses the access token: it belongs to another application");
     assert_eq!(recorder.requests()[0].path, "/oauth2/validate", "a base URL may end in a slash");

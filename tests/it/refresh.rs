@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::support::postgres::fresh_database;
 use crate::support::recorder::{Answer, Recorder};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, impatience};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, quick_retries};
 
 /// How many want the token at once, of each replica.
 const CALLERS: usize = 5;
@@ -49,7 +49,7 @@ fn login_server(respond: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (Rec
         respond(count.fetch_add(1, Ordering::SeqCst))
     });
     let (url, clock) = (Url::parse(&recorder.url("")).unwrap(), Clock::default());
-    let (oauth, _) = clients(url.clone(), &url, impatience(), &clock);
+    let (oauth, _) = clients(url.clone(), &url, quick_retries(), &clock);
     (recorder, oauth, clock)
 }
 

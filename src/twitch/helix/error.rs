@@ -2,19 +2,19 @@
 
 use time::OffsetDateTime;
 
-use crate::http::Outage;
+use crate::http::TransportError;
 use crate::twitch::oauth::OAuthError;
 
 /// Why a call brought nothing. `call` completes the sentence "Twitch refused to …".
 #[derive(Debug, thiserror::Error)]
 pub enum HelixError {
-    /// Not now.
-    #[error("can't {call}: {source}")]
-    Outage {
+    /// No usable answer.
+    #[error("can't {call}: {error}")]
+    Transport {
         /// What was tried.
         call: &'static str,
-        /// What is wrong.
-        source: Outage,
+        /// Why there is no answer.
+        error: TransportError,
     },
     /// There is no app token to call with.
     #[error("can't get an app token: {0}")]
@@ -54,7 +54,7 @@ impl HelixError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Outage { .. } | Self::RateLimited { .. } => true,
+            Self::Transport { .. } | Self::RateLimited { .. } => true,
             Self::Token(error) => error.is_transient(),
             Self::Refused(_) | Self::Malformed { .. } => false,
         }

@@ -62,7 +62,7 @@ impl<'a> Call<'a> {
 }
 
 impl Helix {
-    /// `api_url` is the base, `https://api.twitch.tv/helix` for the real Twitch. Patience and clock
+    /// `api_url` is the base, `https://api.twitch.tv/helix` for the real Twitch. The client and its clock
     /// are those of `tokens`.
     #[must_use]
     pub fn new(api_url: Url, tokens: Arc<AppTokens>) -> Self {
@@ -198,8 +198,7 @@ impl Helix {
         loop {
             self.wait_for_points(call.name).await?;
             let request = self.request(call, token.access_token.expose_secret())?;
-            let answer =
-                http.send(request).await.map_err(|outage| HelixError::Outage { call: call.name, source: outage })?;
+            let answer = http.send(request).await.map_err(|error| HelixError::Transport { call: call.name, error })?;
             let is_bucket_empty = bucket.note(&answer.headers, http.clock().now());
             match answer.status.as_u16() {
                 200..300 => return Ok(answer.body),
@@ -216,7 +215,7 @@ impl Helix {
     async fn wait_for_points(&self, call: &'static str) -> Result<(), HelixError> {
         let http = &self.0.http;
         while let Err(until) = self.0.bucket.take(http.clock().now()) {
-            if until - http.clock().now() > http.patience().rate_limit_wait {
+            if until - http.clock().now() > http.policy().rate_limit_wait {
                 return Err(HelixError::RateLimited { call, until });
             }
             tracing::info!(call, %until, "waiting for Twitch's rate limit");

@@ -18,7 +18,7 @@ use super::{INIT, Scene, free_port};
 use crate::process::{SERVER, SIMULATE, Serving};
 use crate::support::PATIENCE;
 use crate::support::postgres::{dump, url};
-use crate::support::twitch::{credentials, impatience};
+use crate::support::twitch::{credentials, quick_retries};
 
 /// No secret, and to be found in everything: else the search would be of no worth.
 const CONTROL: &str = "canarycontrol";
@@ -204,7 +204,7 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     let refused = scene.browser.post(server.url("/callback")).body("{}").send().await.unwrap();
     seen.add("HTTP", refused.bytes().await.unwrap());
     let (auth_url, clock) = (scene.twitch.mock.auth_url(), scene.twitch.clock.clone());
-    let oauth = OAuth::new(credentials(world.config()), &auth_url, impatience(), clock).unwrap();
+    let oauth = OAuth::new(credentials(world.config()), &auth_url, quick_retries(), clock).unwrap();
     let token = oauth.app_token().await.unwrap();
     assert!(token.access_token.expose_secret().starts_with(TOKENS), "tokens can be recognised");
 }

@@ -7,8 +7,9 @@ use oauth2::RedirectUrl;
 use reqwest::Client;
 use reqwest::header::LOCATION;
 use secrecy::SecretString;
+use showtime::backoff::Backoff;
 use showtime::clock::Clock;
-use showtime::http::Patience;
+use showtime::http::RetryPolicy;
 use showtime::mock::{Mock, MockConfig};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, Subscription};
@@ -37,9 +38,10 @@ pub(crate) struct Twitch {
     pub(crate) browser: Client,
 }
 
-/// Retries at once, so that tests are quick.
-pub(crate) fn impatience() -> Patience {
-    Patience { backoff: Duration::from_millis(1), ..Patience::default() }
+/// The usual retries, almost without pauses.
+pub(crate) fn quick_retries() -> RetryPolicy {
+    let backoff = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(10) };
+    RetryPolicy { backoff, ..RetryPolicy::default() }
 }
 
 pub(crate) fn credentials(config: &MockConfig) -> Credentials {
@@ -48,9 +50,9 @@ pub(crate) fn credentials(config: &MockConfig) -> Credentials {
 }
 
 /// A client of Helix and its login server at these addresses.
-pub(crate) fn clients(api_url: Url, auth_url: &Url, patience: Patience, clock: &Clock) -> (OAuth, Helix) {
+pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: &Clock) -> (OAuth, Helix) {
     let credentials = credentials(&MockConfig::default());
-    let oauth = OAuth::new(credentials, auth_url, patience, clock.clone()).unwrap();
+    let oauth = OAuth::new(credentials, auth_url, policy, clock.clone()).unwrap();
     let helix = Helix::new(api_url, Arc::new(AppTokens::new(oauth.clone(), None)));
     (oauth, helix)
 }
@@ -66,7 +68,7 @@ impl Twitch {
         let redelivery = vec![Duration::from_millis(5); 4];
         let config = MockConfig { clock: clock.clone(), redelivery, ..config };
         let mock = Mock::start(config).await.unwrap();
-        let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), impatience(), &clock);
+        let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), quick_retries(), &clock);
         let browser = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { mock, clock, oauth, helix, browser }
     }
