@@ -53,6 +53,7 @@ async fn serve_verification() -> io::Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_HTTP_WORKERS));
     let server = HttpServer::new(move || App::new().app_data(verifier.clone()).default_service(to(verify)))
         .workers(workers)
+        .tcp_nodelay(true)
         .bind("127.0.0.1:0")?;
     announce(server.addrs()[0]);
     server.run().await

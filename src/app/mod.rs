@@ -312,6 +312,7 @@ fn serve(listener: TcpListener, context: api::Context) -> Result<Server, AppErro
     let server = HttpServer::new(move || Routes::new().configure(api::configure(context.clone())))
         .workers(workers)
         .disable_signals()
+        .tcp_nodelay(true)
         .shutdown_timeout(DRAIN_SECONDS)
         .listen(listener)?
         .run();

@@ -150,7 +150,8 @@ impl Mock {
         });
         let shared = web::Data::from(Arc::clone(&world));
         let app = move || App::new().app_data(shared.clone()).configure(routes);
-        let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run();
+        let server = HttpServer::new(app).workers(1).disable_signals().tcp_nodelay(true).shutdown_timeout(1);
+        let server = server.listen(listener)?.run();
         Ok(Self { world, address, server: server.handle(), serving: tokio::spawn(server) })
     }
 

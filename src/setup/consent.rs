@@ -55,13 +55,14 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// On this port of 127.0.0.1.
+    /// On this port of 127.0.0.1; 0 for any that is free.
     ///
     /// # Errors
     /// [`WaitError::Listen`]
     pub fn bind(port: u16) -> Result<Self, WaitError> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| WaitError::Listen { port, source })?;
+        let failed = |source| WaitError::Listen { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port })
     }
 
@@ -104,7 +105,8 @@ struct Expected {
 
 fn serve(listener: TcpListener, expected: web::Data<Expected>) -> io::Result<Server> {
     let app = move || App::new().app_data(expected.clone()).route("/auth", web::get().to(answer));
-    Ok(HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(2).listen(listener)?.run())
+    let server = HttpServer::new(app).workers(1).disable_signals().tcp_nodelay(true).shutdown_timeout(2);
+    Ok(server.listen(listener)?.run())
 }
 
 async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResponse {

@@ -26,6 +26,7 @@ mod metrics;
 mod migrations;
 mod mock;
 mod nginx;
+mod nodelay;
 mod oauth;
 mod openapi;
 mod outage;
