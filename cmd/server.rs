@@ -16,6 +16,7 @@ use showtime::app::App;
 use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
 use showtime::postgres;
+use showtime::program::Program;
 use showtime::store::{migrations, state};
 use sqlx::{Connection as _, PgConnection};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -163,13 +164,14 @@ fn banner(addr: SocketAddr, token: Option<&OwnToken>, config: &Config) -> String
             file.display()
         ),
         Some(_) => Ok(()),
-        None => writeln!(banner, "  token:     cargo run --bin token create --name NAME --scope admin"),
+        None => writeln!(banner, "  token:     {} create --name NAME --scope admin", Program::Token),
     };
     let _ = write!(
         banner,
-        "  try it:    cargo run --bin simulate stream.online\n  \
+        "  try it:    {} stream.online\n  \
            then see:  curl -s -H \"Authorization: Bearer {bearer}\" http://{addr}/channels\n  \
-           API:       http://{addr}/docs   health: http://{addr}/status\n"
+           API:       http://{addr}/docs   health: http://{addr}/status\n",
+        Program::Simulate
     );
     banner
 }

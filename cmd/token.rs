@@ -12,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use showtime::access::{Scope, TOKEN_MEMORY, TokenHash, check_name, generate};
 use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
+use showtime::program::Program;
 use showtime::store::access_tokens;
 use showtime::store::read::health::missing_migrations;
 use sqlx::PgConnection;
@@ -112,7 +113,7 @@ fn text(at: OffsetDateTime) -> Result<String> {
 
 async fn revoke(connection: &mut PgConnection, name: &str) -> Result<()> {
     let Some(name) = access_tokens::delete(connection, name).await? else {
-        bail!("there is no token {name}: `cargo run --bin token list` shows which there are");
+        bail!("there is no token {name}: `{} list` shows which there are", Program::Token);
     };
     println!("revoked {name}; running servers refuse it within {} s", TOKEN_MEMORY.as_secs());
     Ok(())

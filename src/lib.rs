@@ -50,6 +50,7 @@ pub mod metrics;
 pub mod mock;
 pub mod outputs;
 pub mod postgres;
+pub mod program;
 pub mod projection;
 pub mod setup;
 pub mod simulate;

@@ -10,12 +10,10 @@ use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use crate::config::Config;
+use crate::program::Program;
 use crate::store::read::health::{LastEvent, Subscription, Token, Wanted, WantedCount};
 use crate::subscriptions::attempt::waits_for_consent;
 use crate::subscriptions::plan::{ENABLED, explain};
-
-/// What asks for consent, and creates what is missing.
-const INIT: &str = "cargo run --bin init";
 
 /// An event that took longer to arrive than this, or came from that far in the future, tells of a
 /// slow network or a wrong clock.
@@ -144,7 +142,8 @@ pub struct WantedStatus {
     /// That in words, with what to do.
     message: String,
     /// What to run, if somebody has to.
-    command: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    command: Option<Program>,
     /// When the server tries again, unless it waits for something else.
     #[serde(with = "time::serde::rfc3339::option")]
     next_attempt_at: Option<OffsetDateTime>,
@@ -154,7 +153,7 @@ impl From<Wanted> for WantedStatus {
     fn from(row: Wanted) -> Self {
         Self {
             message: message_of(&row),
-            command: waits_for_consent(&row.status).then_some(INIT),
+            command: waits_for_consent(&row.status).then_some(Program::Init),
             channel_id: row.channel_id,
             channel_login: row.channel_login,
             kind: row.kind,
@@ -169,7 +168,7 @@ impl From<Wanted> for WantedStatus {
 
 fn message_of(wanted: &Wanted) -> String {
     match (&wanted.problem, waits_for_consent(&wanted.status)) {
-        (Some(problem), true) => format!("{problem}: consent with `{INIT}`"),
+        (Some(problem), true) => format!("{problem}: consent with `{}`", Program::Init),
         (Some(problem), false) if wanted.status == "missing" => problem.clone(),
         (Some(problem), false) => format!("{}; {problem}", explain(&wanted.status)),
         (None, _) if wanted.status == "missing" => "it does not exist yet: the server is about to create it".to_owned(),
@@ -195,13 +194,14 @@ pub struct TokenStatus {
     /// The status in words.
     message: String,
     /// What to run, if somebody has to.
-    command: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    command: Option<Program>,
 }
 
 impl From<Token> for TokenStatus {
     fn from(row: Token) -> Self {
         let (status, message, command) = match row.needs_consent {
-            Some(reason) => ("needs_consent", reason, Some(INIT)),
+            Some(reason) => ("needs_consent", reason, Some(Program::Init)),
             None => ("good", "Twitch accepts it, as far as we know".to_owned(), None),
         };
         let Token { holder, login, expires_at, validated_at, .. } = row;
@@ -379,7 +379,9 @@ fn tokens(tokens: &[Token]) -> Check {
         .collect();
     let (status, message) = match needing.as_slice() {
         [] => (Verdict::Pass, "no token needs anybody's consent".to_owned()),
-        needing => (Verdict::Warn, format!("consent is needed again ({}): run `{INIT}`", needing.join("; "))),
+        needing => {
+            (Verdict::Warn, format!("consent is needed again ({}): run `{}`", needing.join("; "), Program::Init))
+        }
     };
     Check { name: "tokens", status, message }
 }
@@ -389,7 +391,7 @@ fn subscriptions(setup: Setup, found: &Found) -> Check {
     let (status, message) = if found.wanted_count.total > 0 {
         wanted(found)
     } else if setup.has_client && setup.has_callback_url {
-        (Verdict::Warn, format!("no channel is served yet: set TWITCH_CHANNEL_NAME, or run `{INIT}`"))
+        (Verdict::Warn, format!("no channel is served yet: set TWITCH_CHANNEL_NAME, or run `{}`", Program::Init))
     } else {
         seen(found)
     };

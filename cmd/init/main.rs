@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use showtime::config::{Config, LogFormat, settings_help};
 use showtime::credentials::vault::Vault;
+use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
 use showtime::setup::probe::probe;
 use tracing_subscriber::EnvFilter;
@@ -125,7 +126,11 @@ async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
     wishes.show(&held.subscriptions);
     is_well &= wishes.are_enabled(&held.subscriptions);
     is_well &= prove_callback(session).await;
-    println!("{}", if is_well { "nothing is missing" } else { "something is missing: run `cargo run --bin init`" });
+    if is_well {
+        println!("nothing is missing");
+    } else {
+        println!("something is missing: run `{}`", Program::Init);
+    }
     Ok(is_well)
 }
 

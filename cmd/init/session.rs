@@ -11,6 +11,7 @@ use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
 use showtime::http::RetryPolicy;
 use showtime::postgres::{self, LocalError};
+use showtime::program::Program;
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::{desired_subscriptions as wanted_subscriptions, migrations, tokens};
@@ -169,9 +170,10 @@ fn complete(config: &Config) -> Result<(Client, Url)> {
                 missing.push("  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback");
             }
             bail!(
-                "these settings are missing:\n{}\nWithout a Twitch application, `cargo run --bin mock-twitch` prints \
-                 settings to try things out with",
-                missing.join("\n")
+                "these settings are missing:\n{}\nWithout a Twitch application, `{}` prints settings to try \
+                 things out with",
+                missing.join("\n"),
+                Program::MockTwitch
             )
         }
     }
@@ -182,9 +184,10 @@ async fn connect(config: &Config) -> Result<PgPool> {
         Database::Given(options) => (**options).clone(),
         Database::Private => match postgres::join(&config.data_dir).await {
             Err(LocalError::NotRunning { .. }) => bail!(
-                "no server runs with the data directory {}: start it first (`cargo run`), since Twitch must be able to \
+                "no server runs with the data directory {}: start it first (`{}`), since Twitch must be able to \
                  reach its callback",
-                config.data_dir.display()
+                config.data_dir.display(),
+                Program::Server
             ),
             joined => joined?,
         },

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use showtime::clock::Clock;
 use showtime::config::Config;
+use showtime::program::Program;
 use showtime::simulate::delivery::{DeliveryError, Sender, Wanted};
 use showtime::simulate::event::Recipe;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
@@ -155,9 +156,9 @@ impl SendArgs {
     }
 }
 
-fn hint(error: &DeliveryError) -> &'static str {
+fn hint(error: &DeliveryError) -> String {
     match error {
-        DeliveryError::NobodyThere(_) => ": start the server with `cargo run`",
-        _ => "",
+        DeliveryError::NobodyThere(_) => format!(": start the server with `{}`", Program::Server),
+        _ => String::new(),
     }
 }

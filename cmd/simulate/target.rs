@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use showtime::config::Config;
+use showtime::program::Program;
 use showtime::simulate::delivery;
 use showtime::twitch::signature::WebhookSecret;
 use url::{Host, Url};
@@ -71,9 +72,10 @@ pub(crate) fn secret(args: &TargetArgs, config: &Config) -> Result<(WebhookSecre
         Some(secret) => Ok((secret, file.display().to_string())),
         None => bail!(
             "no secret to sign with: TWITCH_WEBHOOK_SECRET is set neither in the environment nor in .env, and there \
-             is no {}, which a server makes at its first start. Start one in this directory with `cargo run`, or \
-             name a file that holds the secret with --secret-file.",
-            file.display()
+             is no {}, which a server makes at its first start. Start one in this directory with `{}`, or name \
+             a file that holds the secret with --secret-file.",
+            file.display(),
+            Program::Server
         ),
     }
 }

@@ -171,8 +171,8 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 
 /// Says of each operation what [`need`] says.
 pub(super) fn describe(spec: &mut OpenApi) {
-    let description = "A token of the server's: the first is in the file `token` of its data directory; `cargo run \
-        --bin token create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
+    let description = "A token of the server's: the first is in the file `token` of its data directory; `token \
+        create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
         access token that the broadcaster of a served channel gave to this server's application, which counts as \
         `admin`.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();

@@ -71,7 +71,7 @@ pub enum Error {
     /// Nobody said who asks.
     #[error(
         "this wants an access token, as `Authorization: Bearer TOKEN`. The first is in the file `token` of the \
-         server's data directory; `cargo run --bin token create` makes more"
+         server's data directory; `token create` makes more"
     )]
     TokenMissing,
     /// Somebody tried to.
@@ -80,12 +80,12 @@ pub enum Error {
     /// The token does not count.
     #[error(
         "the token is not known here: mistyped, revoked, of another server, or Twitch's for somebody whose channel is \
-         not served. `cargo run --bin token list` shows which there are"
+         not served. `token list` shows which there are"
     )]
     TokenUnknown,
     /// The token counts, but not for this.
     #[error(
-        "the token's scope is {}, but this wants {needed}: `cargo run --bin token create --name NAME --scope {needed}` \
+        "the token's scope is {}, but this wants {needed}: `token create --name NAME --scope {needed}` \
          makes such a token", .held.as_str(), needed = .needed.as_str()
     )]
     ScopeTooSmall {

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::tail::Tail;
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
+use crate::program::Program;
 use crate::simulate::test_event::{TestEventError, Tester};
 use crate::sources::backfill::Gaps;
 use crate::sources::webhook::Webhook;
@@ -358,8 +359,9 @@ fn tell_of(token: Option<&OwnToken>, config: &Config) {
     match token {
         Some(OwnToken { unkept: Some(error), .. }) => tracing::error!(
             %error,
-            "an access token was made, but can't be put into {}: make another with `cargo run --bin token create`",
-            path.display()
+            "an access token was made, but can't be put into {}: make another with `{} create`",
+            path.display(),
+            Program::Token
         ),
         Some(OwnToken { unkept: None, .. }) => tracing::info!("an access token is in {}", path.display()),
         None => {}

@@ -10,6 +10,7 @@ use sqlx::PgPool;
 
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
+use crate::program::Program;
 use crate::store::tokens::{self, APP, Row};
 use crate::twitch::app_token::{AppTokens, Renewal};
 use crate::twitch::oauth::{AppToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
@@ -20,14 +21,11 @@ const VALIDATE_EVERY: Duration = Duration::from_secs(3_600);
 /// A token this close to its end is refreshed rather than used.
 const MARGIN: time::Duration = time::Duration::minutes(2);
 
-/// What a person has to do whose consent does not hold any more.
-pub const CONSENT_COMMAND: &str = "cargo run --bin init";
-
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// Only the person can help.
-    #[error("{holder} has to consent (again): {reason}; run `{CONSENT_COMMAND}`")]
+    #[error("{holder} has to consent (again): {reason}; run `{}`", Program::Init)]
     NeedsConsent {
         /// Who.
         holder: String,
@@ -192,7 +190,7 @@ impl Tokens {
                 let reason = error.to_string();
                 tokens::mark_needs_consent(&mut transaction, user_id, &reason).await?;
                 transaction.commit().await?;
-                tracing::warn!(user_id, reason, "a user has to consent again: run `{CONSENT_COMMAND}`");
+                tracing::warn!(user_id, reason, "a user has to consent again: run `{}`", Program::Init);
                 Err(TokensError::NeedsConsent { holder: user_id.to_owned(), reason })
             }
             Err(error) => Err(error.into()),

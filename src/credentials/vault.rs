@@ -7,6 +7,7 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{Config, EncryptionKey, SecretFileError};
+use crate::program::Program;
 
 /// Bytes of the random nonce that stands before each ciphertext. With 192 bits, chance never
 /// brings the same one twice.
@@ -25,7 +26,8 @@ pub enum VaultError {
     /// Another key, another holder's row, or a changed row: nobody can tell which.
     #[error(
         "what the database holds for {holder:?} can't be decrypted with the key in {key_place}: it was encrypted with \
-         another one. Restore that key, or delete the row from the table `token` and run `cargo run --bin init`"
+         another one. Restore that key, or delete the row from the table `token` and run `{}`",
+        Program::Init
     )]
     WrongKey {
         /// Whose.
