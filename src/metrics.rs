@@ -1,5 +1,5 @@
 //! What is counted and measured, for Prometheus. Whoever has something to tell holds a clone; an
-//! observation takes no allocation. README.md lists the names.
+//! observation takes no allocation. docs/operations.md lists the names.
 
 use std::collections::HashSet;
 use std::fmt;

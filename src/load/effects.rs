@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::traffic::{Event, Kind, Run};
 use crate::store::ledger::{Anonymous, Stream, Subscribed, Viewer};
 
-/// Streams of a channel with at most this much between them are one broadcast, as README.md says.
+/// Streams of a channel with at most this much between them are one broadcast, as docs/api.md says.
 const PAUSE: Duration = Duration::minutes(15);
 
 /// What must be in the tables.

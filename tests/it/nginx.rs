@@ -1,4 +1,4 @@
-//! Behind Debian's nginx, set up as README says.
+//! Behind Debian's nginx, set up as docs/your-channel.md and docs/live.md say.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -24,11 +24,13 @@ struct Nginx {
     _dir: TempDir,
 }
 
-/// The blocks of README that belong into nginx's `server`.
+/// The blocks of the documents that belong into nginx's `server`.
 fn locations() -> String {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("```nginx\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.collect()
+    [include_str!("../../docs/your-channel.md"), include_str!("../../docs/live.md")]
+        .into_iter()
+        .flat_map(|document| document.split("```nginx\n").skip(1))
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
 }
 
 impl Nginx {

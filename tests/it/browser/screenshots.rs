@@ -1,4 +1,4 @@
-//! The pictures in README.md. They are taken each time, and kept with
+//! The pictures in README.md and docs/. They are taken each time, and kept with
 //! `UPDATE_SCREENSHOTS=1 cargo test screenshots`.
 
 use std::path::Path;
