@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod architecture;
 mod browser;
 mod callback;
 mod crash;
