@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOUND, Queue } from '../../../src/api/pages/assets/queue.js';
 
-/** A queue whose items are shown until they are told to end. */
+/** A queue whose items are shown until `end` is called. */
 function staged() {
   const shown = [];
   const queue = new Queue(item => new Promise((end, fail) => shown.push({ item, end, fail })));
@@ -11,7 +11,7 @@ function staged() {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-test('one is shown at a time, in order', async () => {
+test('items are shown one at a time, in order', async () => {
   const { queue, shown, items } = staged();
   for (const item of [1, 2, 3]) queue.push(item);
   assert.deepEqual(items(), [1]);
@@ -21,7 +21,7 @@ test('one is shown at a time, in order', async () => {
   assert.equal(queue.isIdle, false);
 });
 
-test('it is idle again after the last one, and takes more', async () => {
+test('queue is idle after the last item and takes more', async () => {
   const { queue, shown, items } = staged();
   queue.push(1);
   shown[0].end();
@@ -31,7 +31,7 @@ test('it is idle again after the last one, and takes more', async () => {
   assert.deepEqual(items(), [1, 2]);
 });
 
-test('one that fails does not stop the others', async context => {
+test('failing item does not stop the others', async context => {
   context.mock.method(console, 'error', () => {});
   const { queue, shown, items } = staged();
   queue.push(1);
@@ -41,7 +41,7 @@ test('one that fails does not stop the others', async context => {
   assert.deepEqual(items(), [1, 2]);
 });
 
-test('of too many the oldest are given up', async () => {
+test('oldest items are dropped when too many wait', async () => {
   const { queue, shown, items } = staged();
   for (let item = 0; item <= BOUND + 2; item++) queue.push(item);
   shown[0].end();
@@ -49,7 +49,7 @@ test('of too many the oldest are given up', async () => {
   assert.deepEqual(items(), [0, 3]);
 });
 
-test('those that wait can be forgotten', async () => {
+test('clear drops the items that wait', async () => {
   const { queue, shown, items } = staged();
   queue.push(1);
   queue.push(2);

@@ -4,11 +4,11 @@ import { contrast, readable } from '../../../src/api/pages/assets/color.js';
 import { pause } from '../../../src/api/pages/assets/feed.js';
 import { KINDS } from '../../../src/api/pages/assets/kinds.js';
 import { alertSettings, chatSettings } from '../../../src/api/pages/assets/settings.js';
-import { fill, places } from '../../../src/api/pages/assets/template.js';
+import { fill, placeholders } from '../../../src/api/pages/assets/template.js';
 
 const alerts = query => alertSettings(new URLSearchParams(query));
 
-test('without settings the usual ones hold, and nothing is wrong', () => {
+test('defaults apply without settings', () => {
   const { settings, problems } = alerts('');
   assert.deepEqual(problems, []);
   assert.equal(settings.duration, 6);
@@ -16,7 +16,7 @@ test('without settings the usual ones hold, and nothing is wrong', () => {
   assert.ok(settings.types.includes('follow') && !settings.types.includes('hype_train_progress'));
 });
 
-test('a kind has what is said of it, and else what is said of all', () => {
+test('setting of one kind overrides the general one', () => {
   const { settings, problems } = alerts('sound=chime&image=/a.png&sound_raid=none&image_raid=https://x.test/r.gif&text_raid={viewers}!');
   assert.deepEqual(problems, []);
   assert.deepEqual(settings.of.raid, { text: '{viewers}!', image: 'https://x.test/r.gif', sound: 'none' });
@@ -34,10 +34,10 @@ for (const [query, name, says] of [
   ['image=//x.test/a.png', 'image', 'https://'],
   ['sound=data:audio/wav,', 'sound', 'https://'],
   ['image_cheer=http://x.test/a.png', 'image_cheer', 'https://'],
-  ['colour=red', 'colour', 'no such setting'],
+  ['colour=red', 'colour', 'unknown setting'],
   ['token=showtime_x', 'token', 'behind #'],
 ]) {
-  test(`${query} is told, and does not count`, () => {
+  test(`${query} is reported and ignored`, () => {
     const { settings, problems } = alerts(query);
     assert.deepEqual(problems.map(it => it.name), [name]);
     assert.ok(problems[0].message.includes(says), problems[0].message);
@@ -46,21 +46,21 @@ for (const [query, name, says] of [
   });
 }
 
-test('the chat has settings of its own', () => {
+test('chat has its own settings', () => {
   const { settings, problems } = chatSettings(new URLSearchParams('max=3&channel=maplearcade&sound=chime'));
   assert.deepEqual(settings, { channel: 'maplearcade', max: 3, max_age: 5 });
   assert.deepEqual(problems.map(it => it.name), ['sound']);
 });
 
-test('what a kind says can be filled from its example', () => {
+test('text of each kind can be filled from its example', () => {
   for (const [type, kind] of Object.entries(KINDS)) {
     const values = kind.values(kind.example);
-    assert.deepEqual(places(kind.text).filter(place => !values[place]), [], type);
+    assert.deepEqual(placeholders(kind.text).filter(name => !values[name]), [], type);
     assert.doesNotMatch(fill(kind.text, values).map(it => it.text).join(''), /undefined|NaN|\{/, type);
   }
 });
 
-test('every colour that somebody may choose can be read', () => {
+test('every chosen colour is readable', () => {
   for (const chosen of ['#000000', '#0000ff', '#8B0000', '#1E90FF', '#ffffff', '', null, 'red', 'url(x)']) {
     const color = readable(chosen);
     assert.match(color, /^#[0-9a-f]{6}$/);
@@ -69,7 +69,7 @@ test('every colour that somebody may choose can be read', () => {
   assert.equal(readable('#1E90FF'), '#1e90ff');
 });
 
-test('pauses grow, up to a bound, and differ', () => {
+test('pauses grow up to a bound, with jitter', () => {
   assert.deepEqual([0, 1, 2, 9, 99].map(attempt => pause(attempt, 2000, 1)), [2000, 4000, 8000, 30000, 30000]);
   assert.equal(pause(0, 2000, 0), 1000);
 });

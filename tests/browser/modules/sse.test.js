@@ -10,7 +10,7 @@ const EVENTS = [
   { id: '9', event: 'message', data: '' },
 ];
 
-test('a stream is read the same wherever it is cut, whatever ends its lines', () => {
+test('stream is parsed the same wherever it is cut and whatever ends its lines', () => {
   for (const end of ['\n', '\r\n', '\r']) {
     const stream = STREAM.replaceAll('\n', end);
     for (let first = 0; first <= stream.length; first++) {
@@ -24,17 +24,17 @@ test('a stream is read the same wherever it is cut, whatever ends its lines', ()
   }
 });
 
-test('an event that is cut off does not come out', () => {
+test('incomplete event is not returned', () => {
   const parser = new Parser();
   assert.deepEqual(parser.push('id: 1\nevent: alert\ndata: {}\n'), []);
 });
 
-test('what the standard says to ignore is ignored', () => {
+test('fields that the standard ignores are ignored', () => {
   const parser = new Parser();
   assert.deepEqual(parser.push('id: a\0b\nretry: soon\nnew: field\ndata:x\n\n'), [{ id: null, event: 'message', data: 'x' }]);
   assert.equal(parser.retry, null);
 });
 
-test('an event that was named does not name the next one', () => {
+test('name of an event does not carry over to the next one', () => {
   assert.deepEqual(new Parser().push('event: alert\n\ndata: x\n\n'), [{ id: null, event: 'message', data: 'x' }]);
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fill, places } from '../../../src/api/pages/assets/template.js';
+import { fill, placeholders } from '../../../src/api/pages/assets/template.js';
 
 const text = parts => parts.map(part => part.text).join('');
 
-test('places are filled, and known as values', () => {
+test('placeholders are filled and marked as values', () => {
   assert.deepEqual(fill('{user} cheers {bits} bits!', { user: 'QuietOtter', bits: 5 }), [
     { text: 'QuietOtter', isValue: true },
     { text: ' cheers ', isValue: false },
@@ -13,14 +13,14 @@ test('places are filled, and known as values', () => {
   ]);
 });
 
-test('a value is never filled again', () => {
+test('value is never filled again', () => {
   assert.equal(text(fill('{user}{user}', { user: '{bits}', bits: 5 })), '{bits}{bits}');
 });
 
-test('what is no place stays as it is', () => {
-  for (const same of ['', '{', '{}', '{nobody}', '{toString}', '{{', 'a } b']) assert.equal(text(fill(same, { user: 'x' })), same);
+test('text that is no placeholder stays as it is', () => {
+  for (const same of ['', '{', '{}', '{unknown}', '{toString}', '{{', 'a } b']) assert.equal(text(fill(same, { user: 'x' })), same);
 });
 
-test('the places of a text are found', () => {
-  assert.deepEqual(places('{user} and {bits}, {user}'), ['user', 'bits', 'user']);
+test('placeholders of a text are found', () => {
+  assert.deepEqual(placeholders('{user} and {bits}, {user}'), ['user', 'bits', 'user']);
 });

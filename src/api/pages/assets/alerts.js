@@ -3,20 +3,20 @@
 import { tokenInAddress } from './api.js';
 import { Cursor } from './cursor.js';
 import { Feed } from './feed.js';
-import { aboutSettings, begin, tell } from './hint.js';
+import { settingsProblems, showState, startFeed } from './notice.js';
 import { Queue } from './queue.js';
 import { alertSettings } from './settings.js';
-import { show } from './stage.js';
+import { showAlert } from './alert-card.js';
 
 const { settings, problems } = alertSettings(new URLSearchParams(location.search));
 const place = document.getElementById('stage');
-const complaints = aboutSettings(problems);
+const complaints = settingsProblems(problems);
 
 // An alert counts as shown when it begins to be: a reload in the middle of it does not repeat it.
 const cursor = new Cursor('alerts', settings.channel, new URLSearchParams(location.search).get('types'));
 const queue = new Queue(({ alert, id }) => {
   cursor.moveTo(id);
-  return show(place, alert, settings);
+  return showAlert(place, alert, settings);
 });
 
 const feed = new Feed({
@@ -25,24 +25,24 @@ const feed = new Feed({
   token: tokenInAddress(),
   cursor: cursor.value,
   on: {
-    event: (_, alert, id) => isOld(alert) ? passOver(id) : queue.push({ alert, id }),
-    position: passOver,
+    event: (_, alert, id) => isOld(alert) ? skipTo(id) : queue.push({ alert, id }),
+    position: skipTo,
     resync: newest => {
       queue.clear();
       cursor.reset(newest);
     },
-    state: (state, problem) => tell(state, problem, complaints),
+    state: (state, problem) => showState(state, problem, complaints),
   },
 });
 
-/** What happened during a long pause is no news. A replay was asked for. */
+/** Whether an alert is too old to show. A replay never is: it was asked for. */
 function isOld(alert) {
   return !alert.is_replay && feed.now() - Date.parse(alert.occurred_at) > settings.max_age * 60_000;
 }
 
-/** Nothing is to be shown up to there, unless something before it still waits. */
-function passOver(id) {
+/** Moves the cursor past events without an alert, unless alerts before them still wait. */
+function skipTo(id) {
   if (queue.isIdle) cursor.moveTo(id);
 }
 
-begin(feed, complaints);
+startFeed(feed, complaints);

@@ -1,13 +1,13 @@
-// Calls this server.
+// Calls the API of this server.
 
 const NAME = 'showtime.token';
 
-/** The token behind `#` in the address, if one is there. */
+/** The token behind `#` in the address, or null. */
 export function tokenInAddress() {
   return new URLSearchParams(location.hash.slice(1)).get('token');
 }
 
-/** The token of this tab: one in the address is kept here and taken away there. */
+/** The token of this tab. One in the address is moved to the session storage. */
 export function takeToken() {
   const given = tokenInAddress();
   if (given === null) return sessionStorage.getItem(NAME);
@@ -16,13 +16,13 @@ export function takeToken() {
   return given;
 }
 
-/** Keeps it until the tab is closed; null forgets it. */
+/** Keeps the token until the tab is closed; null deletes it. */
 export function keepToken(token) {
   if (token === null) sessionStorage.removeItem(NAME);
   else sessionStorage.setItem(NAME, token);
 }
 
-/** What the server said that went wrong, in words. */
+/** An error answer of the server: `status`, and its `detail` as the message. */
 export class Refused extends Error {
   constructor({ status, detail }) {
     super(detail);
@@ -30,13 +30,13 @@ export class Refused extends Error {
   }
 }
 
-/** An answer that is an error, as `{status, detail}`. */
+/** The problem document of an error answer, as `{status, detail}`. */
 export async function problemOf(response) {
   const document = await response.json().catch(() => ({}));
   return { status: response.status, detail: document.detail ?? `the server answered ${response.status}` };
 }
 
-/** Asks for a document, or sends one. Throws what the server says against it. */
+/** Calls the API and returns the JSON answer, or null. Throws `Refused` on an error answer. */
 export async function call(token, method, path, body) {
   const headers = { Authorization: `Bearer ${token}` };
   if (body !== undefined) headers['Content-Type'] = 'application/json';

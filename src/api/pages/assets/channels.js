@@ -1,16 +1,16 @@
-// The channels as they are now.
+// The cards of the channels.
 
 import { element } from './dom.js';
 import { attempt } from './toast.js';
-import { clock, day, duration, number } from './words.js';
+import { clock, day, duration, number } from './format.js';
 
-/** More are not shown; those that are live come first. */
+/** Channels shown at most; live ones come first. */
 const MAX_SHOWN = 50;
-/** With more channels than these, what is behind a card is asked for when somebody opens it. */
+/** With more channels than this, the details of a card are loaded when it is opened. */
 const FEW = 3;
 
 export class Channels {
-  /** Called with the channels that are shown, when these become others. */
+  /** Called with the shown channels when the selection or order changes. */
   onChange = () => {};
   #ask;
   #known = new Map();
@@ -42,7 +42,7 @@ export class Channels {
       this.#cards.get(channel.id).update(channel);
     }
     document.getElementById('no-channels').hidden = shown.length > 0;
-    // Moving a card would take the focus away from what is in it.
+    // Moving a card would take the focus from its controls.
     if (order === this.order) return;
     this.order = order;
     this.#place.replaceChildren(...shown.map(it => this.#cards.get(it.id).root));
@@ -54,7 +54,7 @@ export class Channels {
   }
 }
 
-/** What is seen of one channel. Its parts stay, so that focus and what was typed stay too. */
+/** The card of one channel. Its elements are kept, so that focus and input are kept too. */
 class Card {
   #ask; #channel; #broadcastShown;
   #badge = element('span', { class: 'badge' });
@@ -155,7 +155,7 @@ class Card {
         + `${number(this.#channel.anonymous_gifts)} gifts.`));
   }
 
-  /** What can't be had now is empty; the connection's state tells of trouble. */
+  /** An answer that fails is shown as empty; the connection's badge shows the failure. */
   #load(path) {
     return this.#ask('GET', path).catch(() => ({ data: [] }));
   }

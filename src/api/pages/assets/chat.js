@@ -5,12 +5,12 @@ import { readable } from './color.js';
 import { Cursor } from './cursor.js';
 import { element } from './dom.js';
 import { Feed } from './feed.js';
-import { aboutSettings, begin, tell } from './hint.js';
+import { settingsProblems, showState, startFeed } from './notice.js';
 import { chatSettings } from './settings.js';
 
 const { settings, problems } = chatSettings(new URLSearchParams(location.search));
 const list = document.getElementById('messages');
-const complaints = aboutSettings(problems);
+const complaints = settingsProblems(problems);
 const cursor = new Cursor('chat', settings.channel);
 const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
@@ -40,15 +40,15 @@ const feed = new Feed({
       list.replaceChildren();
       cursor.reset(newest);
     },
-    state: (state, problem) => tell(state, problem, complaints),
+    state: (state, problem) => showState(state, problem, complaints),
   },
 });
 
-function remove(isMeant) {
-  for (const item of [...list.children]) if (isMeant(item)) item.remove();
+function remove(matches) {
+  for (const item of [...list.children]) if (matches(item)) item.remove();
 }
 
-/** What Twitch tells the chat stands before what somebody wrote beside it. */
+/** A line of chat. Twitch's notice stands before the text that the user wrote with it. */
 function line({ message_id, user, channel, color, notice, fragments }) {
   const name = element('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
   name.style.color = readable(color);
@@ -65,4 +65,4 @@ function piece({ text, emote }) {
   return element('img', { class: 'emote', src: source, alt: text, title: text });
 }
 
-begin(feed, complaints);
+startFeed(feed, complaints);

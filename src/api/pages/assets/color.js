@@ -1,8 +1,8 @@
-// Colours that can be read.
+// Makes colours readable.
 
-/** What names stand on: --panel of overlay.css. */
+/** The background of names: --panel of overlay.css. */
 const PANEL = [24, 24, 27];
-const WANTED = 4.5;
+const MIN_CONTRAST = 4.5;
 const FALLBACK = '#c4b5fd';
 
 /** Relative luminance, as WCAG defines it. */
@@ -17,10 +17,10 @@ export function contrast(color) {
   return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
 }
 
-/** The colour that somebody chose, as much lighter as it must be to be read on the panel. */
+/** The colour that a user chose, lightened until it is readable on the panel. */
 export function readable(chosen) {
   if (!/^#[0-9a-f]{6}$/i.test(chosen ?? '')) return FALLBACK;
   let color = [1, 3, 5].map(at => parseInt(chosen.slice(at, at + 2), 16));
-  while (contrast(color) < WANTED) color = color.map(it => Math.min(255, Math.ceil(it + (255 - it) * 0.1)));
+  while (contrast(color) < MIN_CONTRAST) color = color.map(it => Math.min(255, Math.ceil(it + (255 - it) * 0.1)));
   return `#${color.map(it => it.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -1,11 +1,11 @@
-// How far an overlay has come, kept over reloads and restarts of the browser.
+// An overlay's place in the log, kept over reloads and restarts of the browser.
 
-/** A place in the log, as text. Where nothing can be kept, it is known until the page is left. */
+/** A log id, as text. Without local storage it is kept until the page is left. */
 export class Cursor {
   #key;
   #value;
 
-  /** One for each overlay and each choice of what it shows. */
+  /** One cursor for each overlay and each choice of its settings. */
   constructor(overlay, ...choice) {
     this.#key = ['showtime.cursor', overlay, ...choice.map(it => it || '*')].join(':');
     try {
@@ -20,18 +20,18 @@ export class Cursor {
     return this.#value;
   }
 
-  /** Never back: an older page in another scene may be slower. */
+  /** Moves forwards only: an older page in another scene may be slower. */
   moveTo(id) {
     if (id !== null && (this.#value === null || Number(id) > Number(this.#value))) this.reset(id);
   }
 
-  /** Back as well. */
+  /** Moves to any place, backwards too. */
   reset(id) {
     this.#value = id;
     try {
       localStorage.setItem(this.#key, id);
     } catch {
-      // Then it lasts as long as the page.
+      // Then it is kept as long as the page.
     }
   }
 }

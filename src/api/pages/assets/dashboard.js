@@ -6,7 +6,7 @@ import { Events } from './events.js';
 import { Feed } from './feed.js';
 import { Health } from './health.js';
 import { toast } from './toast.js';
-import { offerTests } from './tests.js';
+import { offerTests } from './test-buttons.js';
 
 const $ = id => document.getElementById(id);
 const LAST = 50;
@@ -33,7 +33,7 @@ function start(token) {
   health.start();
 }
 
-/** Not while nobody looks: a browser has only six connections to a server, for all tabs together. */
+/** Keeps the feeds open only while the tab is visible: a browser has six connections to a server for all tabs together. */
 function follow() {
   for (const feed of feeds) document.hidden ? feed.stop() : feed.start();
 }
@@ -52,7 +52,7 @@ function askForToken(problem = '') {
   $('token').focus();
 }
 
-/** Everything that was shown goes with the page. */
+/** Forgets the token and reloads, so that nothing stays on the page. */
 function signOut(problem) {
   keepToken(null);
   if (problem) sessionStorage.setItem('showtime.problem', problem);

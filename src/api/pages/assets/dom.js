@@ -1,4 +1,4 @@
-// Makes elements. Text is only ever text.
+// Creates elements. Text is never read as markup.
 
 /** `element('p', { class: 'note' }, 'It is ', element('b', {}, 'late'))`; a null child is left out. */
 export function element(name, attributes = {}, ...children) {

@@ -1,10 +1,10 @@
-// Events as they come.
+// The list of events.
 
 import { element } from './dom.js';
 import { attempt } from './toast.js';
-import { clock, number } from './words.js';
+import { clock, number } from './format.js';
 
-/** Older ones leave the page. */
+/** Events shown at most; older ones are removed. */
 const MAX_SHOWN = 200;
 
 const COUNTERS = {
@@ -30,13 +30,13 @@ export class Events {
     this.#filter.addEventListener('input', () => this.#applyFilter());
     this.#button.addEventListener('click', () => this.#pause());
     this.#showCounts();
-    this.#tell();
+    this.#showNote();
   }
 
   clear() {
     this.#list.replaceChildren();
     this.#waiting &&= [];
-    this.#tell();
+    this.#showNote();
   }
 
   add(event) {
@@ -47,27 +47,27 @@ export class Events {
       this.#waiting.push(event);
       if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
     }
-    this.#tell();
+    this.#showNote();
   }
 
   #pause() {
     const waiting = this.#waiting;
     this.#waiting = waiting === null ? [] : null;
     this.#button.setAttribute('aria-pressed', String(waiting === null));
-    this.#button.textContent = waiting === null ? 'Go on' : 'Pause';
+    this.#button.textContent = waiting === null ? 'Resume' : 'Pause';
     for (const event of waiting ?? []) this.#show(event);
-    this.#tell();
+    this.#showNote();
   }
 
-  #tell() {
+  #showNote() {
     const waiting = this.#waiting;
-    if (waiting !== null) this.#note.textContent = `Paused; ${waiting.length} more have come.`;
+    if (waiting !== null) this.#note.textContent = `Paused; ${waiting.length} more events wait.`;
     else this.#note.textContent = this.#list.children.length > 0 ? '' : 'None yet.';
   }
 
   #show(event) {
     const item = this.#item(event);
-    item.hidden = !this.#isWanted(item);
+    item.hidden = !this.#matchesFilter(item);
     this.#list.prepend(item);
     while (this.#list.children.length > MAX_SHOWN) this.#list.lastElementChild.remove();
   }
@@ -84,7 +84,7 @@ export class Events {
       element('details', { toggle: open },
         element('summary', {},
           element('time', { datetime: event.occurred_at }, clock(event.occurred_at)),
-          element('code', {}, name), ' ', element('span', { class: 'who' }, about(event)),
+          element('code', {}, name), ' ', element('span', { class: 'who' }, summary(event)),
           ...marks.filter(Boolean).map(mark => element('span', { class: 'badge' }, mark))),
         payload),
       element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${name}`, click: replay },
@@ -92,10 +92,10 @@ export class Events {
   }
 
   #applyFilter() {
-    for (const item of this.#list.children) item.hidden = !this.#isWanted(item);
+    for (const item of this.#list.children) item.hidden = !this.#matchesFilter(item);
   }
 
-  #isWanted(item) {
+  #matchesFilter(item) {
     return item.querySelector('summary').textContent.toLowerCase().includes(this.#filter.value.trim().toLowerCase());
   }
 
@@ -114,11 +114,11 @@ export class Events {
   }
 }
 
-/** Who did it, and how much, as far as this can be told of any type. */
-function about({ payload }) {
+/** User, amount and text of an event, for any type that has them. */
+function summary({ payload }) {
   const event = payload?.event ?? {};
-  const who = event.user_name ?? event.from_broadcaster_user_name ?? event.chatter_user_name;
-  const what = event.message?.text ?? event.title ?? event.reward?.title;
-  const much = event.bits ? `${number(event.bits)} bits` : event.viewers ? `${number(event.viewers)} viewers` : null;
-  return [who, much, typeof what === 'string' ? what : null].filter(Boolean).join(' · ');
+  const user = event.user_name ?? event.from_broadcaster_user_name ?? event.chatter_user_name;
+  const text = event.message?.text ?? event.title ?? event.reward?.title;
+  const amount = event.bits ? `${number(event.bits)} bits` : event.viewers ? `${number(event.viewers)} viewers` : null;
+  return [user, amount, typeof text === 'string' ? text : null].filter(Boolean).join(' · ');
 }

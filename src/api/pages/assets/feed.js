@@ -1,16 +1,16 @@
-// Follows one of the live feeds. EventSource can't send a token, so this is fetch, read as it comes.
+// Follows a live feed. EventSource can't send a token, so the stream is read from fetch.
 
 import { Parser } from './sse.js';
 import { problemOf } from './api.js';
 
 const FIRST_PAUSE = 2_000;
 const LONGEST_PAUSE = 30_000;
-/** The server sends something every 15 s; after three times that it is gone. */
+/** The server sends a heartbeat every 15 s; after three missed ones the connection is given up. */
 const SILENCE = 45_000;
-/** Nothing that a repetition would change. */
+/** Statuses that a retry would not change. */
 const FINAL = [400, 401, 403];
 
-/** How long to wait before try number `attempt`, in ms; at random, so that readers don't come all at once. */
+/** How long to wait before try number `attempt`, in ms; with jitter, so that readers don't come all at once. */
 export function pause(attempt, first, random = Math.random()) {
   return Math.min(first * 2 ** attempt, LONGEST_PAUSE) * (0.5 + random / 2);
 }
@@ -18,10 +18,10 @@ export function pause(attempt, first, random = Math.random()) {
 /**
  * Reads `path` from its cursor on, reconnects when the connection breaks, and goes on where it was.
  *
- * `on.event(name, data, id)`: something happened; `id` is the place in the log to go on from.
- * `on.position(id)`: nothing up to there is for us.
- * `on.state(state, problem)`: `open`, `lost` (it will be tried again) or `refused` (it won't).
- * `on.resync(newest)`: the place that we were at is gone; what was known may be wrong.
+ * `on.event(name, data, id)`: an event; `id` is the place in the log to resume from.
+ * `on.position(id)`: the feed has nothing else up to this place.
+ * `on.state(state, problem)`: `open`, `lost` (it is retried) or `refused` (it is not).
+ * `on.resync(newest)`: the log no longer has our place; earlier state may be wrong.
  */
 export class Feed {
   #path; #query; #token; #cursor; #on;
@@ -60,7 +60,7 @@ export class Feed {
     }
   }
 
-  /** One connection, to its end. The problem, if the server did not want it. */
+  /** Reads one connection to its end. Returns the problem if the server refused it. */
   async #read(stopped, retry) {
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), SILENCE);

@@ -1,7 +1,7 @@
-// What /status says.
+// Shows /status.
 
 import { element } from './dom.js';
-import { day } from './words.js';
+import { day } from './format.js';
 
 const EVERY_MS = 30_000;
 
@@ -23,11 +23,11 @@ export class Health {
     try {
       this.#show(await this.#ask('GET', '/status'));
     } catch (error) {
-      this.#tell('fail', error.message);
+      this.#showVerdict('fail', error.message);
     }
   }
 
-  #tell(verdict, message) {
+  #showVerdict(verdict, message) {
     const badge = document.getElementById('verdict');
     badge.textContent = verdict;
     badge.className = `badge ${verdict}`;
@@ -35,9 +35,9 @@ export class Health {
   }
 
   #show(status) {
-    this.#tell(status.verdict, status.message);
+    this.#showVerdict(status.verdict, status.message);
     const parts = [status.checks ?? [], status.wanted ?? [], status.subscriptions ?? [], status.tokens ?? []];
-    // An open table stays as it is while nothing in it changes: the delay of the last event is no change.
+    // An open table is kept while its rows are the same; the changing delay of the last event does not count.
     const text = JSON.stringify(parts.slice(1)) + parts[0].map(it => it.name + it.status).join();
     if (text === this.#shown) return;
     this.#shown = text;
@@ -45,7 +45,7 @@ export class Health {
     this.#details.replaceChildren(...[
       element('ul', { class: 'list' }, ...checks.map(it => element('li', {},
         element('span', { class: `badge ${it.status}` }, it.status), element('span', {}, it.message)))),
-      table('Wanted subscriptions', wanted, {
+      table('Desired subscriptions', wanted, {
         Type: it => `${it.type} v${it.version}`, Channel: it => it.channel_login, Status: it => it.status,
         Since: it => day(it.since), 'What to do': it => it.command ?? it.message,
       }),

@@ -1,9 +1,9 @@
-// One at a time, in order.
+// Shows items one at a time, in order.
 
-/** How many may wait. */
+/** Items that wait at most. */
 export const BOUND = 100;
 
-/** Calls `show` for each item, the next one when the promise of the one before is done. */
+/** Calls `show` for each item, after the promise of the item before. */
 export class Queue {
   #show;
   #waiting = [];
@@ -17,14 +17,14 @@ export class Queue {
     return !this.#isBusy;
   }
 
-  /** If too many wait, the oldest is given up. */
+  /** Adds an item. If too many wait, the oldest is dropped. */
   push(item) {
     this.#waiting.push(item);
     if (this.#waiting.length > BOUND) this.#waiting.shift();
     if (!this.#isBusy) this.#run();
   }
 
-  /** Forgets those that wait. */
+  /** Drops the items that wait. */
   clear() {
     this.#waiting = [];
   }

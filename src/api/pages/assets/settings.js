@@ -1,18 +1,18 @@
-// The settings of the overlays, as they stand in the query of an overlay's address. What is wrong is
-// told and does not count: OBS has no console to look into.
+// Reads the settings of an overlay from the query of its address. A wrong setting is reported on the overlay and
+// ignored: OBS has no console to look into.
 
 import { KINDS } from './kinds.js';
-import { places } from './template.js';
+import { placeholders } from './template.js';
 
-/** By name: least, most, and what holds if nothing is said. */
+/** By name: minimum, maximum and default. */
 export const NUMBERS = {
-  duration: { least: 1, most: 60, usual: 6, unit: 'seconds' },
-  volume: { least: 0, most: 100, usual: 50, unit: 'percent' },
-  max_age: { least: 0, most: 1440, usual: 5, unit: 'minutes' },
-  max: { least: 1, most: 100, usual: 12, unit: 'messages' },
+  duration: { min: 1, max: 60, fallback: 6, unit: 'seconds' },
+  volume: { min: 0, max: 100, fallback: 50, unit: 'percent' },
+  max_age: { min: 0, max: 1440, fallback: 5, unit: 'minutes' },
+  max: { min: 1, max: 100, fallback: 12, unit: 'messages' },
 };
 
-/** The sounds that are built in. */
+/** The built-in sounds. */
 export const SOUNDS = ['none', 'chime'];
 
 /** `{settings, problems}` of `/overlay/alerts`; a problem is `{name, message}`. */
@@ -54,37 +54,37 @@ class Reader {
     this.#query = query;
   }
 
-  /** What was wrong, and what nobody asked for. */
+  /** The problems found, unknown settings included. */
   problems() {
     for (const name of new Set(this.#query.keys())) {
       if (this.#known.has(name)) continue;
-      const advice = name === 'token' ? 'the token belongs behind # at the end: #token=…' : 'there is no such setting';
+      const advice = name === 'token' ? 'the token belongs behind # at the end: #token=…' : 'unknown setting';
       this.#problems.push({ name, message: advice });
     }
     return this.#problems;
   }
 
-  /** An empty value is as good as none. */
+  /** The trimmed value; null if it is empty or missing. */
   text(name) {
     this.#known.add(name);
     return this.#query.get(name)?.trim() || null;
   }
 
   number(name) {
-    const { least, most, usual, unit } = NUMBERS[name];
+    const { min, max, fallback, unit } = NUMBERS[name];
     const text = this.text(name);
-    if (text === null) return usual;
+    if (text === null) return fallback;
     const number = Number(text);
-    if (number >= least && number <= most) return number;
-    this.#wrong(name, `“${text}”, but must be a number from ${least} to ${most} (${unit})`);
-    return usual;
+    if (number >= min && number <= max) return number;
+    this.#wrong(name, `“${text}” is not a number from ${min} to ${max} (${unit})`);
+    return fallback;
   }
 
   types() {
     const names = (this.text('types') ?? '').split(',').map(name => name.trim()).filter(Boolean);
     const unknown = names.filter(name => !Object.hasOwn(KINDS, name));
     if (unknown.length > 0) {
-      this.#wrong('types', `“${unknown.join(', ')}”, but there are ${Object.keys(KINDS).join(', ')}`);
+      this.#wrong('types', `“${unknown.join(', ')}”, allowed: ${Object.keys(KINDS).join(', ')}`);
     }
     const known = names.filter(name => Object.hasOwn(KINDS, name));
     return known.length > 0 ? known : Object.keys(KINDS).filter(name => KINDS[name].isUsual);
@@ -92,11 +92,11 @@ class Reader {
 
   template(name, kind) {
     const text = this.text(name);
-    const there = Object.keys(kind.values(kind.example));
-    const unknown = places(text ?? '').filter(place => !there.includes(place));
+    const known = Object.keys(kind.values(kind.example));
+    const unknown = placeholders(text ?? '').filter(name => !known.includes(name));
     if (unknown.length === 0) return text;
-    const list = names => names.map(place => `{${place}}`).join(', ');
-    this.#wrong(name, `there is no ${list(unknown)}, only ${list(there)}`);
+    const list = names => names.map(name => `{${name}}`).join(', ');
+    this.#wrong(name, `unknown ${list(unknown)}, allowed: ${list(known)}`);
     return null;
   }
 
@@ -104,12 +104,12 @@ class Reader {
     return SOUNDS.includes(this.text(name)) ? this.text(name) : this.address(name);
   }
 
-  /** On this server, or by https: what the page's security policy lets through. */
+  /** A path on this server or an https address, as the page's security policy allows. */
   address(name) {
     const text = this.text(name);
     if (text === null || /^\/(?!\/)/.test(text)) return text;
     if (/^https:\/\/[^/]/.test(text)) return text;
-    this.#wrong(name, `“${text}”, but must be an address that begins with https://`);
+    this.#wrong(name, `“${text}” is not an address that begins with https://`);
     return null;
   }
 

@@ -4,24 +4,24 @@ import { takeToken } from './api.js';
 import { element } from './dom.js';
 import { KINDS } from './kinds.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
-import { show } from './stage.js';
+import { showAlert } from './alert-card.js';
 import { toast } from './toast.js';
 
 const $ = id => document.getElementById(id);
 const form = $('form');
 
-/** What each overlay takes; the kinds' own settings belong to the alerts. */
+/** The settings of each overlay; those of a single kind belong to the alerts. */
 const TAKES = {
   alerts: ['channel', 'types', 'duration', 'sound', 'volume', 'image', 'max_age'],
   chat: ['channel', 'max', 'max_age'],
 };
 
 function kindFields([type, kind]) {
-  const places = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
+  const placeholders = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
   const field = (name, label, placeholder, note) => [
     element('label', { for: `${name}_${type}` }, label),
     element('input', { id: `${name}_${type}`, name: `${name}_${type}`, placeholder, autocomplete: 'off',
-      'aria-describedby': note ? `places_${type}` : null }),
+      'aria-describedby': note ? `placeholders_${type}` : null }),
   ];
   return element('div', { class: 'kind' },
     element('label', { class: 'shown' },
@@ -29,7 +29,7 @@ function kindFields([type, kind]) {
     element('details', {},
       element('summary', {}, 'Text, sound and image', element('span', { class: 'unseen' }, ` of ${nameOf(type, kind)}`)),
       ...field('text', 'Text', kind.text, true),
-      element('p', { id: `places_${type}`, class: 'quiet' }, `Can hold ${places}`),
+      element('p', { id: `placeholders_${type}`, class: 'quiet' }, `Placeholders: ${placeholders}`),
       ...field('sound', 'Sound', 'as above'),
       ...field('image', 'Image', 'as above')));
 }
@@ -39,7 +39,7 @@ function nameOf(type, kind) {
   return step ? `${kind.label}: ${step}` : kind.label;
 }
 
-/** The settings that differ from the usual ones, in the order of the form. */
+/** The settings that differ from the defaults, in the order of the form. */
 function query(overlay) {
   const data = new FormData(form);
   const given = new URLSearchParams();
@@ -47,11 +47,11 @@ function query(overlay) {
     const isOfKind = /^(text|sound|image)_/.test(name);
     if (name === 'types' || !(TAKES[overlay].includes(name) || overlay === 'alerts' && isOfKind)) continue;
     const value = data.get(name).trim();
-    if (value !== '' && value !== String(NUMBERS[name]?.usual ?? '')) given.set(name, value);
+    if (value !== '' && value !== String(NUMBERS[name]?.fallback ?? '')) given.set(name, value);
   }
   const types = data.getAll('types');
-  const usual = Object.keys(KINDS).filter(type => KINDS[type].isUsual);
-  if (overlay === 'alerts' && types.join() !== usual.join()) given.set('types', types.join());
+  const defaults = Object.keys(KINDS).filter(type => KINDS[type].isUsual);
+  if (overlay === 'alerts' && types.join() !== defaults.join()) given.set('types', types.join());
   return given;
 }
 
@@ -77,7 +77,7 @@ function compose() {
 
 async function play() {
   const { settings } = alertSettings(query('alerts'));
-  await show($('preview'), KINDS[$('preview-kind').value].example, settings);
+  await showAlert($('preview'), KINDS[$('preview-kind').value].example, settings);
 }
 
 async function copy({ currentTarget }) {
@@ -93,7 +93,7 @@ async function copy({ currentTarget }) {
 
 $('kinds').append(...Object.entries(KINDS).map(kindFields));
 $('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)));
-for (const [name, { usual }] of Object.entries(NUMBERS)) form.elements[name].value = usual;
+for (const [name, { fallback }] of Object.entries(NUMBERS)) form.elements[name].value = fallback;
 $('token').value = takeToken() ?? '';
 form.addEventListener('input', compose);
 form.addEventListener('submit', event => event.preventDefault());

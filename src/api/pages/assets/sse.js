@@ -1,11 +1,11 @@
-// Reads text/event-stream, as the HTML standard defines it, piece by piece as it arrives.
+// Parses text/event-stream as the HTML standard defines it, chunk by chunk.
 
 /**
- * Events have `id` (the latest that was said), `event` and `data`. A block without data moves the
- * place in the stream alone; it comes out with `event` and `data` null.
+ * Events have `id` (the latest one seen), `event` and `data`. A block with an id but without data only moves the
+ * place in the stream; its `event` and `data` are null.
  */
 export class Parser {
-  /** Milliseconds that the server asks to wait before a reconnect, or null. */
+  /** The reconnection time that the server sent, in ms, or null. */
   retry = null;
   #id = null;
   #rest = '';
@@ -14,7 +14,7 @@ export class Parser {
   #data = [];
   #hasOwnId = false;
 
-  /** The events that this piece of text completes. */
+  /** Returns the events that this chunk completes. */
   push(text) {
     if (this.#endedWithReturn && text.startsWith('\n')) text = text.slice(1);
     if (text === '') return [];

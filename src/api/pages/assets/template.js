@@ -1,17 +1,17 @@
-// Texts with places in them: `{user} follows!`.
+// Texts with placeholders: `{user} follows!`.
 
-const PLACE = /\{(\w+)\}/g;
+const PLACEHOLDER = /\{(\w+)\}/g;
 
-/** The places that a text has. */
-export function places(text) {
-  return [...text.matchAll(PLACE)].map(match => match[1]);
+/** The names of the placeholders in a text. */
+export function placeholders(text) {
+  return [...text.matchAll(PLACEHOLDER)].map(match => match[1]);
 }
 
-/** The text in parts, `{text, isValue}`. Places without a value stay as they are. */
+/** The text in parts, `{text, isValue}`. Placeholders without a value stay as they are. */
 export function fill(text, values) {
   const parts = [];
   let end = 0;
-  for (const match of text.matchAll(PLACE)) {
+  for (const match of text.matchAll(PLACEHOLDER)) {
     const value = Object.hasOwn(values, match[1]) ? values[match[1]] : undefined;
     if (value === undefined) continue;
     if (match.index > end) parts.push({ text: text.slice(end, match.index), isValue: false });

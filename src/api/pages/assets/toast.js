@@ -1,6 +1,6 @@
-// Says how something went, to eyes and to screen readers.
+// Shows the outcome of an action, also to screen readers.
 
-const PATIENCE_MS = 8_000;
+const VISIBLE_MS = 8_000;
 
 let timer = 0;
 
@@ -9,10 +9,10 @@ export function toast(text, isBad = false) {
   place.textContent = text;
   place.classList.toggle('bad', isBad);
   clearTimeout(timer);
-  timer = setTimeout(() => { place.textContent = ''; }, PATIENCE_MS);
+  timer = setTimeout(() => { place.textContent = ''; }, VISIBLE_MS);
 }
 
-/** Does it while the button waits, and says how it went. */
+/** Runs the action, marks the button as busy meanwhile, and shows the outcome. */
 export async function attempt(button, action, done) {
   button.setAttribute('aria-busy', 'true');
   try {

@@ -1,4 +1,4 @@
-// Times and numbers in words.
+// Formats times and numbers for people.
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });

@@ -1,16 +1,16 @@
-// Where alerts are shown.
+// Shows alerts as cards, one at a time.
 
 import { element } from './dom.js';
 import { KINDS } from './kinds.js';
 import { fill } from './template.js';
 
-/** As long as the animation of `leaving` in overlay.css. */
+/** The length of the animation of `leaving` in overlay.css. */
 const LEAVE_MS = 400;
 
 const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 
-/** Shows one alert in this place, with its sound, and takes it away after its time. */
-export async function show(place, alert, settings) {
+/** Shows one alert in this place, with its sound, and removes it after its duration. */
+export async function showAlert(place, alert, settings) {
   const kind = KINDS[alert.type];
   if (!kind) return;
   const { text, image, sound } = settings.of[alert.type];
@@ -26,17 +26,17 @@ export async function show(place, alert, settings) {
 function cardOf(kind, alert, text, image) {
   const values = kind.values(alert);
   const parts = fill(text, values).map(part => part.isValue ? element('strong', {}, part.text) : part.text);
-  const says = values.message && !text.includes('{message}') ? element('p', { class: 'message' }, values.message) : null;
+  const message = values.message && !text.includes('{message}') ? element('p', { class: 'message' }, values.message) : null;
   const label = alert.is_test ? `${kind.label} · test` : kind.label;
   return element('article', { class: `alert alert-${alert.type}`, 'data-id': alert.id ?? '' },
     image ? element('img', { class: 'image', src: image, alt: '' }) : null,
     element('div', { class: 'words' },
       element('p', { class: 'label' }, label),
       element('p', { class: 'text' }, ...parts),
-      says));
+      message));
 }
 
-/** OBS lets pages play sounds; a browser may want a click first, and then it stays silent. */
+/** OBS lets pages play sounds; a browser may require a click first, and then it stays silent. */
 function play(sound, volume) {
   if (sound === 'none' || volume === 0) return;
   if (sound === 'chime') return chime(volume);
@@ -47,7 +47,7 @@ function play(sound, volume) {
 
 let output = null;
 
-/** Two tones, made here: nothing to load, nothing to license. */
+/** Two synthesised tones: nothing to load, nothing to license. */
 function chime(volume) {
   output ??= new AudioContext();
   output.resume().catch(() => {});
