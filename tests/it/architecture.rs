@@ -70,7 +70,8 @@ fn files(places: &[&str], extensions: &[&str]) -> Vec<(String, String)> {
 
 fn documents() -> Vec<(String, String)> {
     let mut documents = files(&["docs"], &["md"]);
-    documents.extend(files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md", "CHANGELOG.md"], &["md"]));
+    documents
+        .extend(files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md", "CHANGELOG.md"], &["md"]));
     documents
 }
 
@@ -141,8 +142,10 @@ fn files_do_not_import_each_other_in_a_circle() {
         .iter()
         .map(|(module, paths)| {
             // A parent declares its children, and children use what it has beside them: that is no circle of ours.
-            let is_family = |other: &String| other.starts_with(&format!("{module}::")) || module.starts_with(&format!("{other}::"));
-            let others = paths.iter().filter_map(|path| file_of(path)).filter(|other| other != module && !is_family(other));
+            let is_family =
+                |other: &String| other.starts_with(&format!("{module}::")) || module.starts_with(&format!("{other}::"));
+            let others =
+                paths.iter().filter_map(|path| file_of(path)).filter(|other| other != module && !is_family(other));
             (module.as_str(), others.collect())
         })
         .collect();
@@ -152,9 +155,11 @@ fn files_do_not_import_each_other_in_a_circle() {
         goal: &str,
         seen: &mut BTreeSet<&'a str>,
     ) -> bool {
-        graph.get(from).into_iter().flatten().any(|next| {
-            next == goal || (seen.insert(next.as_str()) && reaches(graph, next, goal, seen))
-        })
+        graph
+            .get(from)
+            .into_iter()
+            .flatten()
+            .any(|next| next == goal || (seen.insert(next.as_str()) && reaches(graph, next, goal, seen)))
     }
     let circles: Vec<_> =
         graph.keys().filter(|module| reaches(&graph, module, module, &mut BTreeSet::new())).copied().collect();
@@ -163,7 +168,8 @@ fn files_do_not_import_each_other_in_a_circle() {
 
 #[test]
 fn sql_is_only_in_the_store() {
-    let statement = Regex::new(r"\bquery(_as|_scalar|_file|_file_as|_file_scalar)?(_unchecked)?!|sqlx::(query|raw_sql)").unwrap();
+    let statement =
+        Regex::new(r"\bquery(_as|_scalar|_file|_file_as|_file_scalar)?(_unchecked)?!|sqlx::(query|raw_sql)").unwrap();
     let elsewhere: Vec<_> = files(&["src", "cmd"], &["rs"])
         .into_iter()
         .filter(|(path, text)| !path.starts_with("src/store/") && code(text).any(|line| statement.is_match(line)))
@@ -177,7 +183,10 @@ fn paths_in_comments_and_documents_exist() {
     let known: BTreeSet<String> =
         files(&["src", "cmd", "tests", "benches", "db", "docs", ".ci"], &["rs", "md", "sql", "sh"])
             .into_iter()
-            .chain(files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md", "CHANGELOG.md"], &["md"]))
+            .chain(files(
+                &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md", "CHANGELOG.md"],
+                &["md"],
+            ))
             .chain(files(&["local-db.sh", "db-migrate.sh", "build.rs"], &["sh", "rs"]))
             .map(|(path, _)| path)
             .collect();
