@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::projection::Fact;
 use crate::store;
+use crate::store::locks::Lock;
 use crate::twitch::eventsub::Message;
 
 /// How long a caller waits for the commit: Twitch gives us a few seconds (webhook.md §4).
@@ -190,7 +191,7 @@ impl Log {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let mut transaction = store::log::begin(&mut connection).await?;
+        let mut transaction = Lock::Append.begin(&mut connection).await?;
         let mut new = store::log::append(&mut transaction, messages, self.clock.now()).await?;
         let mut facts = Vec::with_capacity(new.len());
         let receipts = messages.iter().map(|message| match new.remove(message.id.as_str()) {

@@ -14,7 +14,8 @@ use showtime::postgres::{self, LocalError};
 use showtime::program::Program;
 use showtime::store::read::health;
 use showtime::store::served_channels::{self, ServedChannel};
-use showtime::store::{desired_subscriptions as wanted_subscriptions, migrations, tokens};
+use showtime::store::signals::Channel;
+use showtime::store::{migrations, tokens};
 use showtime::subscriptions::desired;
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::catalogue::SubscriptionType;
@@ -128,7 +129,7 @@ impl Session {
 
     /// Lets the server look at Twitch's list at once.
     pub(crate) async fn announce(&self) -> Result<()> {
-        Ok(wanted_subscriptions::wake_reconcilers(&mut *self.pool.acquire().await?).await?)
+        Ok(Channel::Reconcile.notify(&mut *self.pool.acquire().await?, "").await?)
     }
 
     /// Waits until the server shows that everything is enabled; false if it does not within

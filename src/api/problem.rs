@@ -17,7 +17,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::access::challenge;
 use crate::access::{Denial, Scope};
 use crate::ingest::IngestError;
-use crate::outputs::live::hub::NoPlace;
+use crate::outputs::live::hub::SubscribeError;
 use crate::outputs::live::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::status::waiting_migrations;
@@ -128,7 +128,7 @@ pub enum Error {
     Callback(#[from] WebhookError),
     /// As many as there may be read the live feeds.
     #[error("{0}")]
-    TooManyReaders(NoPlace),
+    TooManyReaders(SubscribeError),
     /// It asks for a WebSocket, but not as RFC 6455 has it.
     #[error("this is no WebSocket handshake: {0}")]
     NotWebSocket(String),
@@ -165,8 +165,8 @@ impl From<Denial> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::NoPlace(full @ NoPlace::Full) => Self::TooManyReaders(full),
-            OpenError::NoPlace(NoPlace::NotNow) => Self::Unavailable(None),
+            OpenError::Subscribe(full @ SubscribeError::Full) => Self::TooManyReaders(full),
+            OpenError::Subscribe(SubscribeError::NotReady) => Self::Unavailable(None),
             OpenError::Database(error) => error.into(),
         }
     }

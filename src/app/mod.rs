@@ -29,6 +29,7 @@ use crate::program::Program;
 use crate::simulate::test_event::{TestEventError, Tester};
 use crate::sources::backfill::Gaps;
 use crate::sources::webhook::Webhook;
+use crate::store::signals::Signals;
 use crate::store::{is_outage, migrations, within};
 use crate::subscriptions::desired;
 use crate::subscriptions::reconciler::Reconciler;
@@ -176,11 +177,13 @@ impl App {
         let server = serve(listener, context)?;
         let mut tasks = Tasks::default();
         tasks.spawn("noting of tokens' use", access.note_use());
-        tasks.spawn("tail of the log", Tail::new(hub.clone(), database.clone()).run());
+        let signals = Signals::default();
+        tasks.spawn("listening to the database", signals.clone().run(database.clone()));
+        tasks.spawn("tail of the log", Tail::new(hub.clone(), database.clone(), signals.clone()).run());
         if let Some(Application { client_id, tokens, app_tokens, helix, .. }) = application {
             let reconciler = Reconciler {
                 database,
-                pool: pool.clone(),
+                signals,
                 helix: helix.clone(),
                 clock: clock.clone(),
                 client_id,

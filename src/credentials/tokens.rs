@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
 use crate::program::Program;
+use crate::store::locks::Lock;
 use crate::store::tokens::{self, APP, Row};
 use crate::twitch::app_token::{AppTokens, Renewal};
 use crate::twitch::oauth::{AppToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
@@ -89,7 +90,7 @@ impl Tokens {
     /// Others wait while one asks Twitch, and then find what it has got.
     async fn renew_app(&self, stale: Option<&AppToken>) -> Result<AppToken, TokensError> {
         let mut transaction = self.pool.begin().await?;
-        tokens::lock_app(&mut transaction).await?;
+        Lock::AppToken.acquire(&mut transaction).await?;
         let kept = tokens::get(&mut transaction, APP).await?;
         // One that can't be decrypted is worth no more than one that is spent.
         let kept = kept.and_then(|row| self.app_token(row).ok()).filter(|kept| !kept.is_spent(self.clock.now()));

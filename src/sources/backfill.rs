@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::projection::ChannelInfo;
 use crate::store::backfill::{self as store, Announced, Live};
+use crate::store::locks::Lock;
 use crate::twitch::eventsub::{Inference, Message};
 use crate::twitch::helix::{ChannelInformation, Helix, HelixError, Stream};
 
@@ -94,11 +95,11 @@ impl Gaps {
     pub async fn fill(&self, is_start: bool) -> Result<Option<usize>, GapsError> {
         // Outside of the pool: the lock goes when this is dropped, however the round ends.
         let conn = &mut self.pool.acquire().await?.detach();
-        if !store::try_lock(conn).await? {
+        if !Lock::Backfill.try_hold(conn).await? {
             return Ok(None);
         }
         let filled = self.look(conn, is_start).await;
-        let unlocked = store::unlock(conn).await;
+        let unlocked = Lock::Backfill.release(conn).await;
         let filled = filled?;
         unlocked?;
         Ok(Some(filled))

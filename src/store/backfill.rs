@@ -1,29 +1,9 @@
 //! What is compared with Twitch's API, to find what was missed.
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use crate::projection::ChannelInfo;
-
-/// Held while one server looks for gaps. An arbitrary number, the same everywhere.
-const GAPS_LOCK: i64 = 0x5348_4f57_4741_5053;
-
-/// Whether this connection is the one to look for gaps. It holds the lock until it is closed.
-///
-/// # Errors
-/// When the database fails.
-pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, GAPS_LOCK).fetch_one(conn).await
-}
-
-/// Gives the lock up at once. When a connection is closed Postgres does so too, but when it comes to it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query_scalar!("select pg_advisory_unlock($1)", GAPS_LOCK).fetch_one(conn).await?;
-    Ok(())
-}
 
 /// The ids of the channels that are served, and of those that events came from. What can't be an
 /// id of Twitch's is left out, because Helix would refuse the whole call.

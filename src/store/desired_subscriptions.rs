@@ -1,4 +1,4 @@
-//! Table `desired_subscription`: what each served channel should have, and the lock of who sees to it.
+//! Table `desired_subscription`: what each served channel should have.
 
 use std::time::Duration;
 
@@ -7,12 +7,6 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use time::OffsetDateTime;
 
 use super::within;
-
-/// Held by the one server that compares and repairs. An arbitrary number, the same everywhere.
-const RECONCILER_LOCK: i64 = 0x5348_4f57_5245_434f;
-
-/// On this channel reconcilers are told that there may be something to do.
-pub const RECONCILE_CHANNEL: &str = "showtime_reconcile";
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,23 +48,6 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
         ("tcp_keepalives_count", "3"),
     ]);
     within(CONNECT_TIMEOUT, options.connect()).await
-}
-
-/// Lets the reconcilers look at once, when the transaction is committed.
-///
-/// # Errors
-/// When the database fails.
-pub async fn wake_reconcilers(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_notify($1, '')", RECONCILE_CHANNEL).execute(db).await?;
-    Ok(())
-}
-
-/// Takes the lock until the connection is closed; false if another server has it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_ours!""#, RECONCILER_LOCK).fetch_one(db).await
 }
 
 /// Brings the table in line with what is wanted (types and versions as pairs, for every served

@@ -3,43 +3,15 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::desired_subscriptions::wake_reconcilers;
+use super::signals::Channel;
 use crate::projection::{Fact, Stamp};
 use crate::twitch::eventsub::{Content, Message, MessageType};
 
-/// Held from an append's first statement to its commit, so that ids are handed out in commit
-/// order, by however many servers. An arbitrary number, the same everywhere.
-const APPEND_LOCK: i64 = 0x5348_4f57_5449_4d45;
-
-/// On this channel each append tells the newest log id.
-pub const NOTIFY_CHANNEL: &str = "showtime_event";
-
-/// On this channel somebody tells the log id of an event that live readers are to see again.
-pub const REPLAY_CHANNEL: &str = "showtime_replay";
-
 /// Ids of one row of `event_block` (see db/migrations/0001_event.up.sql).
 const BLOCK: i64 = 1_024;
-
-/// Begins a transaction in which no other one appends, in one round trip.
-///
-/// # Errors
-/// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
-pub async fn begin(conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
-    let statement = format!("begin; select pg_advisory_xact_lock({APPEND_LOCK})");
-    conn.begin_with(AssertSqlSafe(statement)).await
-}
-
-/// Waits until no other transaction appends; released when this one ends.
-///
-/// # Errors
-/// If the database fails, or the lock isn't free within the connection's `lock_timeout`.
-pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", APPEND_LOCK).execute(conn).await?;
-    Ok(())
-}
 
 /// Appends those messages that the log doesn't have, in the given order, and returns their ids.
 /// A message that occurs twice is appended once.
@@ -81,7 +53,7 @@ pub async fn append<'a>(
         &column(messages, |m| m.at),
         &column(messages, |m| &*m.body) as &[&str],
         received_at,
-        NOTIFY_CHANNEL,
+        Channel::Event.name(),
         &column(messages, |m| m.content.is_test),
     )
     .fetch_optional(&mut *conn)
@@ -94,7 +66,7 @@ pub async fn append<'a>(
     let new: HashSet<String> = appended.message_ids.into_iter().collect();
     let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
     if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
-        wake_reconcilers(conn).await?;
+        Channel::Reconcile.notify(conn, "").await?;
     }
     Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
 }
@@ -133,7 +105,7 @@ pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// # Errors
 /// If the database fails.
 pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
-    let told = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, REPLAY_CHANNEL)
+    let told = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, Channel::Replay.name())
         .fetch_optional(conn)
         .await?;
     Ok(told.is_some())

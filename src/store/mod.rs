@@ -7,10 +7,12 @@ pub mod access_tokens;
 pub mod backfill;
 pub mod desired_subscriptions;
 pub mod ledger;
+pub mod locks;
 pub mod log;
 pub mod migrations;
 pub mod read;
 pub mod served_channels;
+pub mod signals;
 pub mod state;
 pub mod tokens;
 

@@ -6,9 +6,6 @@ use time::OffsetDateTime;
 /// The holder of the application's own token; users' tokens are held by the user's id.
 pub const APP: &str = "app";
 
-/// Held while the app token is renewed. An arbitrary number, the same everywhere.
-const APP_TOKEN_LOCK: i64 = 0x5348_4f57_4150_5054;
-
 /// A row.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -59,16 +56,6 @@ pub async fn get(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<R
     )
     .fetch_optional(conn)
     .await
-}
-
-/// Waits until nobody else is about to renew [`APP`]'s, whether there is a row or not, and keeps
-/// others from it until the transaction ends.
-///
-/// # Errors
-/// If the database fails.
-pub async fn lock_app(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", APP_TOKEN_LOCK).execute(conn).await?;
-    Ok(())
 }
 
 /// One row, which nobody else can lock until the transaction ends.

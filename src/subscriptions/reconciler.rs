@@ -9,18 +9,20 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool};
+use futures_util::future::join_all;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use url::Url;
 
 use super::attempt::{self, BACKOFF, Known};
 use super::plan::{self as subscribe, PENDING, Wanted};
 use crate::clock::Clock;
 use crate::store::desired_subscriptions as store;
+use crate::store::locks::Lock;
 use crate::store::served_channels::{self, ServedChannel};
+use crate::store::signals::Signals;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{Helix, HelixError, NewSubscription, RefusalKind, Subscription};
 use crate::twitch::signature::WebhookSecret;
@@ -42,9 +44,6 @@ const PENDING_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 /// When another server is at it.
 const SKIPPED_PAUSE: Duration = Duration::from_secs(15);
 
-/// Before listening to the database again.
-const LISTEN_PAUSE: Duration = Duration::from_secs(2);
-
 /// How many subscriptions are created at the same time.
 const CONCURRENCY: usize = 8;
 
@@ -53,8 +52,8 @@ const CONCURRENCY: usize = 8;
 pub struct Reconciler {
     /// For the lock, and what is kept under it.
     pub database: PgConnectOptions,
-    /// For hearing of revocations.
-    pub pool: PgPool,
+    /// Wakes it at each revocation, and when the database is back.
+    pub signals: Signals,
     /// Whom it asks.
     pub helix: Helix,
     /// What time it is.
@@ -94,11 +93,7 @@ impl CycleError {
 impl Reconciler {
     /// Never ends by itself.
     pub async fn run(self) -> Infallible {
-        let woken = Notify::new();
-        join(self.listen(&woken), self.reconcile(&woken)).await.1
-    }
-
-    async fn reconcile(&self, woken: &Notify) -> Infallible {
+        let mut woken = self.signals.reconcile();
         let (mut failures, mut is_first) = (0, true);
         loop {
             let pause = match self.cycle(is_first).await {
@@ -121,31 +116,14 @@ impl Reconciler {
         }
     }
 
-    /// Wakes the reconciler at each revocation, and when the database is there again: what it
-    /// would have told meanwhile is lost.
-    async fn listen(&self, woken: &Notify) -> Infallible {
-        loop {
-            if let Err(error) = self.listen_once(woken).await {
-                tracing::debug!(%error, "listening for revocations failed");
-            }
-            self.clock.sleep(LISTEN_PAUSE).await;
-        }
-    }
-
-    async fn listen_once(&self, woken: &Notify) -> sqlx::Result<()> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(store::RECONCILE_CHANNEL).await?;
-        loop {
-            listener.try_recv().await?;
-            woken.notify_one();
-        }
-    }
-
     /// Does what there is to do, and says how long there will be nothing.
     async fn cycle(&self, is_first: bool) -> Result<Duration, CycleError> {
         let mut db = store::connect(&self.database).await?;
-        let pause =
-            if store::try_lock(&mut db).await? { self.cycle_alone(&mut db, is_first).await? } else { SKIPPED_PAUSE };
+        let pause = if Lock::Reconciler.try_hold(&mut db).await? {
+            self.cycle_alone(&mut db, is_first).await?
+        } else {
+            SKIPPED_PAUSE
+        };
         db.close().await?;
         Ok(pause)
     }

@@ -37,6 +37,7 @@ mod projection;
 mod reconcile;
 mod refresh;
 mod segments;
+mod signals;
 mod simulate;
 mod support;
 mod test_events;

@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use showtime::clock::Clock;
 use showtime::ingest::{Ingest, IngestError};
+use showtime::store::locks::Lock;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, timeout};
@@ -102,7 +103,7 @@ async fn a_database_that_is_away_at_start_is_waited_for() {
 async fn a_commit_that_takes_too_long_is_not_acknowledged() {
     let server = Server::start().await;
     let mut holder = server.pool.begin().await.unwrap();
-    showtime::store::log::lock(&mut holder).await.unwrap();
+    Lock::Append.acquire(&mut holder).await.unwrap();
     let message = follow("1", at(0));
     let begun = Instant::now();
     let answer = server.deliver(&message).await;
@@ -140,7 +141,7 @@ async fn what_was_accepted_is_answered_before_the_server_stops() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     let mut holder = server.pool.begin().await.unwrap();
-    showtime::store::log::lock(&mut holder).await.unwrap();
+    Lock::Append.acquire(&mut holder).await.unwrap();
     let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     let sending: Vec<_> = (0..20)
         .map(|user| {

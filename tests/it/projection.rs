@@ -12,6 +12,7 @@ use showtime::clock::Clock;
 use showtime::ingest::{Ingest, Receipt};
 use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::projection::Fact;
+use showtime::store::signals::Channel;
 use showtime::store::state;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::eventsub::{Inference, Mark, Marked, Message};
@@ -179,7 +180,7 @@ async fn two_servers_on_one_database_take_each_message_once_and_agree() {
     let database = fresh_database().await;
     let servers = [Server::on(database.clone()).await, Server::on(database).await];
     let mut listener = PgListener::connect_with(&servers[0].pool).await.unwrap();
-    listener.listen(showtime::store::log::NOTIFY_CHANNEL).await.unwrap();
+    listener.listen(Channel::Event.name()).await.unwrap();
 
     let messages: Vec<_> = (0..150).map(|n| cheer(&(n % 10).to_string(), 1, at(n))).collect();
     let next = AtomicU32::new(0);

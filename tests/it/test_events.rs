@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use showtime::store::desired_subscriptions::RECONCILE_CHANNEL;
-use showtime::store::log::REPLAY_CHANNEL;
+use showtime::store::signals::Channel;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use sqlx::Connection as _;
 use sqlx::postgres::PgListener;
@@ -101,7 +100,7 @@ async fn only_true_is_true() {
 async fn a_revocation_that_is_a_test_wakes_nobody() {
     let server = Server::start().await;
     let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
-    listener.listen(RECONCILE_CHANNEL).await.unwrap();
+    listener.listen(Channel::Reconcile.name()).await.unwrap();
     let event = with_person("broadcaster_user_", CHANNEL, json!({}));
     let revoked = subscription("stream.online", &event).with_status("user_removed");
     let genuine = Outgoing::revocation(Stamp::new(text(at(0))), &revoked);
@@ -113,7 +112,7 @@ async fn a_revocation_that_is_a_test_wakes_nobody() {
     let told = async |listener: &mut PgListener| tokio::time::timeout(Duration::from_secs(30), listener.recv()).await;
     told(&mut listener).await.unwrap().unwrap();
     // Whatever was told is told in order: had the test woken anybody, this would come second.
-    sqlx::query("select pg_notify($1, 'the end')").bind(RECONCILE_CHANNEL).execute(&server.pool).await.unwrap();
+    sqlx::query("select pg_notify($1, 'the end')").bind(Channel::Reconcile.name()).execute(&server.pool).await.unwrap();
     assert_eq!(told(&mut listener).await.unwrap().unwrap().payload(), "the end");
 }
 
@@ -157,11 +156,11 @@ async fn a_replay_is_told_to_every_server() {
     let server = Server::start().await;
     server.deliver(&follow("5", at(0))).await;
     let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
-    listener.listen(REPLAY_CHANNEL).await.unwrap();
+    listener.listen(Channel::Replay.name()).await.unwrap();
     let answer = server.send(reqwest::Method::POST, "/events/1/replay").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
     let told = tokio::time::timeout(Duration::from_secs(30), listener.recv()).await.unwrap().unwrap();
-    assert_eq!((told.channel(), told.payload()), (REPLAY_CHANNEL, "1"));
+    assert_eq!((told.channel(), told.payload()), (Channel::Replay.name(), "1"));
     assert_eq!(server.count_events().await, 1, "nothing is stored again");
     server.send(reqwest::Method::POST, "/events/2/replay").await.problem(404, "not-found");
     server.send(reqwest::Method::POST, "/events/x/replay").await.problem(400, "invalid-path");

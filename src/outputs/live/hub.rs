@@ -1,4 +1,4 @@
-//! Where the log meets its readers: one per process.
+//! The newest events in memory, shared by all readers of the live feeds of a process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,39 +14,37 @@ use crate::store::read::live;
 /// Readers per process.
 pub const MAX_READERS: usize = 10_000;
 
-/// Readers who may ask the database at once for what they missed; the rest of the pool is for
-/// requests.
+/// Readers that may query the database at once for what they missed; the rest of the pool is for requests.
 const CATCHING_UP: usize = 4;
 
-/// How long a new reader waits for the log to be read, the first time or the first time in a while.
+/// Time limit of a new reader's wait until the ring is filled, the first time or the first time in a while.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The newest events, and who reads them.
+/// The ring of the newest events, and the limits on its readers.
 #[derive(Debug)]
 pub struct Hub {
-    /// Readers wait for it to change, and hold nothing but their place in it.
+    /// Readers wait for it to change, and hold nothing but a position in it.
     pub(super) ring: watch::Sender<Ring>,
     pub(super) pool: PgPool,
     pub(super) catching_up: Semaphore,
-    /// Told when somebody comes to a ring that is not filled.
+    /// Notified when a reader subscribes to a ring that is not filled.
     pub(super) first_reader: Notify,
-    places: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
 }
 
-/// Why somebody can't read.
+/// Why a reader was refused.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPlace {
-    /// [`MAX_READERS`] do.
+pub enum SubscribeError {
+    /// There are [`MAX_READERS`] already.
     #[error("{MAX_READERS} readers are connected, and more are not taken")]
     Full,
     /// The log could not be read yet, or the server stops.
     #[error("the log can't be followed now")]
-    NotNow,
+    NotReady,
 }
 
 impl Hub {
-    /// Without anything to read until a [`Tail`](super::tail::Tail) is run for it. What readers
-    /// missed comes from this pool.
+    /// A hub with an empty ring, which a [`Tail`](super::tail::Tail) fills. Readers that fall behind read from this pool.
     #[must_use]
     pub fn new(pool: PgPool) -> Arc<Self> {
         Arc::new(Self {
@@ -54,32 +52,32 @@ impl Hub {
             pool,
             catching_up: Semaphore::new(CATCHING_UP),
             first_reader: Notify::new(),
-            places: Arc::new(Semaphore::new(MAX_READERS)),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
         })
     }
 
-    /// How many read at the moment.
+    /// The number of readers now.
     #[must_use]
     pub fn readers(&self) -> usize {
-        MAX_READERS - self.places.available_permits()
+        MAX_READERS - self.readers.available_permits()
     }
 
-    /// A place for a reader, who has it until the permit is dropped.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, NoPlace> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| NoPlace::Full)?;
+    /// Counts a reader until the permit is dropped. Returns once the ring is filled.
+    pub(super) async fn subscribe(&self) -> Result<OwnedSemaphorePermit, SubscribeError> {
+        let permit = self.readers.clone().try_acquire_owned().map_err(|_| SubscribeError::Full)?;
         let mut ring = self.ring.subscribe();
         if ring.borrow().cursor().is_none() {
             self.first_reader.notify_one();
         }
         let ready = ring.wait_for(|ring| ring.cursor().is_some() || ring.is_over());
         match timeout(READY_TIMEOUT, ready).await {
-            Ok(Ok(ring)) if !ring.is_over() => Ok(place),
-            _ => Err(NoPlace::NotNow),
+            Ok(Ok(ring)) if !ring.is_over() => Ok(permit),
+            _ => Err(SubscribeError::NotReady),
         }
     }
 
-    /// The channels with these ids or logins as they are after the event with the id that comes with
-    /// them; asked for by few at once.
+    /// The channels with these ids or logins, and the id of the newest event that their state contains. Few callers at
+    /// once.
     ///
     /// # Errors
     /// If the database fails.
@@ -88,7 +86,7 @@ impl Hub {
         live::snapshot(&mut *self.pool.acquire().await?, names).await
     }
 
-    /// Sends every reader away, and takes no more.
+    /// Disconnects every reader, and refuses new ones.
     pub fn stop(&self) {
         self.ring.send_modify(Ring::stop);
     }
@@ -105,23 +103,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_so_many_places_and_no_more() {
+    async fn readers_are_limited() {
         let hub = hub();
         hub.ring.send_modify(|ring| ring.begin(Vec::new(), 0, 0));
-        let place = hub.place().await.unwrap();
+        let reader = hub.subscribe().await.unwrap();
         assert_eq!(hub.readers(), 1);
         let rest = u32::try_from(MAX_READERS - 1).unwrap();
-        let others = hub.places.clone().try_acquire_many_owned(rest).unwrap();
-        assert!(matches!(hub.place().await, Err(NoPlace::Full)));
-        drop((place, others));
-        assert!(hub.place().await.is_ok());
+        let others = hub.readers.clone().try_acquire_many_owned(rest).unwrap();
+        assert!(matches!(hub.subscribe().await, Err(SubscribeError::Full)));
+        drop((reader, others));
+        assert!(hub.subscribe().await.is_ok());
         assert_eq!(hub.readers(), 0);
     }
 
     #[tokio::test]
-    async fn nobody_is_taken_in_when_the_server_stops() {
+    async fn stopped_hub_refuses_readers() {
         let hub = hub();
         hub.stop();
-        assert!(matches!(hub.place().await, Err(NoPlace::NotNow)));
+        assert!(matches!(hub.subscribe().await, Err(SubscribeError::NotReady)));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::ToSchema;
 
 use super::entry::Entry;
-use super::hub::{Hub, NoPlace};
+use super::hub::{Hub, SubscribeError};
 use super::ring::Ring;
 use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::store::read::live::{self, Bounds, Logged};
@@ -186,7 +186,7 @@ impl Reader {
     /// # Errors
     /// If there is no place; if the database fails where it has to be asked.
     pub async fn open(hub: Arc<Hub>, selection: Selection, start: Start) -> Result<(Self, Option<Resync>), OpenError> {
-        let permit = hub.place().await?;
+        let permit = hub.subscribe().await?;
         let ring = hub.ring.subscribe();
         let (end, newest) = {
             let now = ring.borrow();
@@ -330,9 +330,9 @@ impl std::fmt::Debug for Reader {
 /// Why nobody can begin to read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no place.
+    /// The hub refused the reader.
     #[error(transparent)]
-    NoPlace(#[from] NoPlace),
+    Subscribe(#[from] SubscribeError),
     /// The database had to be asked.
     #[error(transparent)]
     Database(#[from] sqlx::Error),

@@ -1,125 +1,112 @@
-//! Follows the log into the ring of the hub: woken by `NOTIFY`, and by a slow poll where that fails.
+//! Copies new events of the log into the hub's ring: woken by a notification, with a slow poll as the safety net.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Acquire as _;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
-use tokio::time::{sleep, timeout};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::sleep;
 
 use super::entry::Entry;
 use super::hub::Hub;
-use crate::store::log::{NOTIFY_CHANNEL, REPLAY_CHANNEL};
 use crate::store::read::live;
 use crate::store::read::scan::Interest;
+use crate::store::signals::{Signals, Wakeup};
 use crate::store::within;
 
-/// How long to wait for a notification before looking all the same.
+/// Time without a notification after which the log is read all the same.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the database may take to answer before the connection is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two attempts to reach a database that is away.
+/// Pause between two attempts to reach a database that is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Events that are read at once.
+/// Events per read.
 const BATCH: i64 = 256;
 
 /// Events from before the start that are kept: a restart sends all readers back at the same time,
 /// and most of them missed little.
 const RECENT: i64 = 1_024;
 
-/// The one who reads the log for everybody.
+/// The background task that fills the ring. No follower: it saves no cursor, and every server runs one.
 #[derive(Debug)]
 pub struct Tail {
     hub: Arc<Hub>,
     database: PgConnectOptions,
+    signals: Signals,
 }
 
 impl Tail {
-    /// Needs a connection of its own to this database.
+    /// A tail with a connection of its own to this database.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, database: PgConnectOptions) -> Self {
+    pub fn new(hub: Arc<Hub>, database: PgConnectOptions, signals: Signals) -> Self {
         let options = [("application_name", "showtime hub"), ("statement_timeout", "5000")];
-        Self { hub, database: database.options(options) }
+        Self { hub, database: database.options(options), signals }
     }
 
     /// Follows the log, through every outage of the database.
     pub async fn run(self) -> Infallible {
+        let (mut appended, mut replays) = (self.signals.events(), self.signals.replays());
         let mut is_away = false;
         loop {
-            let Err(error) = self.follow(&mut is_away).await;
-            if !is_away {
+            let Err(error) = self.follow(&mut appended, &mut replays, &mut is_away).await;
+            if !std::mem::replace(&mut is_away, true) {
                 tracing::warn!(%error, "the log can't be followed; trying again");
-                is_away = true;
             }
             sleep(PAUSE).await;
         }
     }
 
-    /// Until the connection breaks. Listens before it looks, so that nothing falls between.
-    async fn follow(&self, is_away: &mut bool) -> sqlx::Result<Infallible> {
-        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let pool = answered(pool.connect_with(self.database.clone())).await?;
-        let mut listener = answered(PgListener::connect_with(&pool)).await?;
-        listener.eager_reconnect(false);
-        answered(listener.listen_all([NOTIFY_CHANNEL, REPLAY_CHANNEL])).await?;
-        self.check(&mut listener).await?;
+    /// Follows the log until the connection breaks.
+    async fn follow(
+        &self,
+        appended: &mut Wakeup,
+        replays: &mut Receiver<i64>,
+        is_away: &mut bool,
+    ) -> sqlx::Result<Infallible> {
+        let mut connection = answered(self.database.connect()).await?;
+        self.check(&mut connection).await?;
         if std::mem::take(is_away) {
             tracing::info!("the log is followed again");
         }
         loop {
-            if self.is_read() {
-                if self.hub.ring.borrow().cursor().is_none() {
-                    self.check(&mut listener).await?;
-                }
-                self.read_on(&mut listener).await?;
-            }
+            self.read_on(&mut connection).await?;
             tokio::select! {
-                heard = timeout(POLL_INTERVAL, listener.try_recv()) => match heard {
-                    Ok(notification) => {
-                        let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
-                        self.hear(&mut listener, notification).await?;
-                    }
-                    Err(_) => self.check(&mut listener).await?,
-                },
+                () = appended.notified() => {}
                 () = self.hub.first_reader.notified() => {}
+                replay = replays.recv() => match replay {
+                    Ok(id) => self.replay(&mut connection, id).await?,
+                    Err(RecvError::Lagged(dropped)) => tracing::warn!(dropped, "too many replays at once"),
+                    // Not while `self` has the signals.
+                    Err(RecvError::Closed) => std::future::pending().await,
+                },
+                () = sleep(POLL_INTERVAL) => self.check(&mut connection).await?,
             }
         }
     }
 
-    /// That something was appended needs no answer but to read on, however often it was said.
-    async fn hear(&self, listener: &mut PgListener, heard: PgNotification) -> sqlx::Result<()> {
-        let mut heard = vec![heard];
-        heard.extend(std::iter::from_fn(|| listener.next_buffered()));
-        for replay in heard.iter().filter(|heard| heard.channel() == REPLAY_CHANNEL && self.is_read()) {
-            if let Ok(id) = replay.payload().parse() {
-                self.replay(listener, id).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether anybody reads. If not, the ring is forgotten, and nothing is read until somebody comes: a reader takes
-    /// a place before looking at the ring, so nobody sees it go.
-    fn is_read(&self) -> bool {
-        let mut is_read = true;
+    /// Whether there are readers. If not, the ring is cleared, and nothing is read until one comes: a reader subscribes
+    /// before it looks at the ring, so none sees it go.
+    fn has_readers(&self) -> bool {
+        let mut has_readers = true;
         self.hub.ring.send_if_modified(|ring| {
-            is_read = self.hub.readers() > 0;
-            if !is_read {
+            has_readers = self.hub.readers() > 0;
+            if !has_readers {
                 ring.forget();
             }
-            !is_read
+            !has_readers
         });
-        is_read
+        has_readers
     }
 
-    /// Finds the log's end at the start, and when somebody reads after a while. In between: sees whether it is still
-    /// where it was, or was emptied.
-    async fn check(&self, listener: &mut PgListener) -> sqlx::Result<()> {
-        let newest = answered(live::bounds(&mut *listener)).await?.newest.unwrap_or(0);
+    /// Fills the ring if it is empty. Else checks that the log still reaches the ring's cursor, and was not emptied.
+    async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let newest = answered(live::bounds(&mut *connection)).await?.newest.unwrap_or(0);
         let known = self.hub.ring.borrow().cursor();
         if known.is_some_and(|cursor| cursor <= newest) {
             return Ok(());
@@ -128,7 +115,6 @@ impl Tail {
             tracing::warn!("the log has been emptied; readers have to start again");
         }
         let everything = Interest::default();
-        let connection = answered(listener.acquire()).await?;
         let recent = answered(live::last(connection, &everything, newest.saturating_add(1), RECENT)).await?;
         let is_whole = i64::try_from(recent.len()).is_ok_and(|count| count < RECENT);
         // The first one may be the first of the log, or there may be others before it.
@@ -142,11 +128,17 @@ impl Tail {
         Ok(())
     }
 
-    /// Takes over all that is new.
-    async fn read_on(&self, listener: &mut PgListener) -> sqlx::Result<()> {
+    /// Copies all that is new, if there are readers.
+    async fn read_on(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if !self.has_readers() {
+            return Ok(());
+        }
+        if self.hub.ring.borrow().cursor().is_none() {
+            self.check(connection).await?;
+        }
         loop {
             let cursor = self.hub.ring.borrow().cursor().unwrap_or(0);
-            let new = answered(live::between(&mut *listener, cursor, i64::MAX, BATCH)).await?;
+            let new = answered(live::between(&mut *connection, cursor, i64::MAX, BATCH)).await?;
             let is_all = i64::try_from(new.len()).is_ok_and(|count| count < BATCH);
             if !new.is_empty() {
                 self.hub.ring.send_modify(|ring| ring.extend(new.into_iter().map(Entry::from)));
@@ -157,8 +149,13 @@ impl Tail {
         }
     }
 
-    async fn replay(&self, listener: &mut PgListener, id: i64) -> sqlx::Result<()> {
-        let found = answered(live::between(listener, id.saturating_sub(1), id, 1)).await?;
+    /// Shows an event once more, after all that was appended before the request.
+    async fn replay(&self, connection: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+        self.read_on(connection).await?;
+        if !self.has_readers() {
+            return Ok(());
+        }
+        let found = answered(live::between(connection, id.saturating_sub(1), id, 1)).await?;
         self.hub.ring.send_modify(|ring| {
             let cursor = ring.cursor().unwrap_or(0);
             ring.extend(found.into_iter().map(|logged| Entry::replay(logged, cursor)));
@@ -167,7 +164,7 @@ impl Tail {
     }
 }
 
-/// A connection on which nothing comes any more must not be waited for.
+/// Gives a connection up on which no answer comes.
 async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     within(ANSWER_TIMEOUT, answer).await
 }

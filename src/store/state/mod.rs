@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use super::log;
+use super::{locks::Lock, log};
 use crate::projection::{Fact, State};
 
 /// Messages folded at a time when the state is rebuilt.
@@ -43,7 +43,7 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<(
 /// # Errors
 /// If the database fails.
 pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
-    log::lock(conn).await?;
+    Lock::Append.acquire(conn).await?;
     // These tables grow from nothing, and statistics come only after the commit: plans would be
     // made for empty ones.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use showtime::store::desired_subscriptions::RECONCILE_CHANNEL;
+use showtime::store::signals::Channel;
 use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -75,7 +75,7 @@ async fn a_server_that_runs_is_told_to_look() {
     scene.grant().await;
     let pool = PgPool::connect_lazy_with(scene.database.clone());
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
-    listener.listen(RECONCILE_CHANNEL).await.unwrap();
+    listener.listen(Channel::Reconcile.name()).await.unwrap();
     scene.run(&["check", "--channel", CHANNEL]).await.has(1, &[]);
     scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
     timeout(PATIENCE, listener.recv()).await.expect("it is told").unwrap();

@@ -1,0 +1,56 @@
+//! Every advisory lock of the program. The migrator's is sqlx's own, one for each database.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
+
+/// An advisory lock, which at most one connection of the database holds. The numbers are arbitrary, but the same in every
+/// version, because servers of two versions run side by side during an upgrade.
+#[derive(Clone, Copy, Debug)]
+#[repr(i64)]
+pub enum Lock {
+    /// Held from an append's first statement to its commit, so that ids are handed out in commit order.
+    Append = 0x5348_4f57_5449_4d45,
+    /// Held by the server that compares and repairs the subscriptions.
+    Reconciler = 0x5348_4f57_5245_434f,
+    /// Held by the server that looks for missed events.
+    Backfill = 0x5348_4f57_4741_5053,
+    /// Held while the application's token is renewed.
+    AppToken = 0x5348_4f57_4150_5054,
+}
+
+impl Lock {
+    /// Begins a transaction that holds the lock, in one round trip.
+    ///
+    /// # Errors
+    /// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
+    pub async fn begin(self, conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
+        let statement = format!("begin; select pg_advisory_xact_lock({})", self as i64);
+        conn.begin_with(AssertSqlSafe(statement)).await
+    }
+
+    /// Waits for the lock and holds it until the current transaction ends.
+    ///
+    /// # Errors
+    /// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
+    pub async fn acquire(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query!("select pg_advisory_xact_lock($1)", self as i64).execute(conn).await?;
+        Ok(())
+    }
+
+    /// Takes the lock until [`release`](Self::release), or until the connection is closed. False if another connection
+    /// holds it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn try_hold(self, conn: &mut PgConnection) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_held!""#, self as i64).fetch_one(conn).await
+    }
+
+    /// Gives up what [`try_hold`](Self::try_hold) took. Closing the connection does so too, but only once Postgres notices.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn release(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query_scalar!("select pg_advisory_unlock($1)", self as i64).fetch_one(conn).await?;
+        Ok(())
+    }
+}
