@@ -1,4 +1,4 @@
-//! axe-core finds nothing to object to, on any page, in light and dark.
+//! Accessibility: axe-core checks every page, in light and dark.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::support::messages::{at, cheer, follow, online};
 use crate::support::server::Server;
 use crate::support::skip;
 
-/// From npm; `npm ci` in `tests/browser` brings it.
+/// From npm: `npm ci` in `tests/browser`.
 fn axe() -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/node_modules/axe-core/axe.min.js");
     std::fs::read_to_string(path).ok()
@@ -32,7 +32,7 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
     server.deliver(&follow("1", at(1))).await;
     in_chromium(async |page| {
         for scheme in ["light", "dark"] {
-            // What moves is half transparent for a moment.
+            // Moving elements are half transparent for a moment.
             page.prefer_still(scheme).await;
             for (path, there) in [
                 ("/", ".event"),

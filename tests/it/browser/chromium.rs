@@ -1,6 +1,5 @@
-//! Drives Debian's Chromium by its chromedriver, in the W3C's protocol for that: a handful of JSON
-//! requests. (The crates for it change how the program under test serializes, or are under licences
-//! that `deny.toml` does not know.)
+//! Drives Debian's Chromium through chromedriver, with the W3C's WebDriver protocol: a few JSON requests. (The crates
+//! for it change how the program under test serializes, or have licences that `deny.toml` does not allow.)
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -17,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{PATIENCE, skip};
 
-/// Keys, as that protocol names them.
+/// Keys, in the names of WebDriver.
 pub(super) const TAB: &str = "\u{e004}";
 pub(super) const ENTER: &str = "\u{e007}";
 
@@ -34,14 +33,14 @@ const ARGUMENTS: [&str; 9] = [
     "--window-size=1280,720",
 ];
 
-/// A page in a browser of its own, with a new profile.
+/// A page in its own browser, with a new profile.
 pub(super) struct Page {
     client: Client,
     /// The session's address at chromedriver.
     session: String,
 }
 
-/// Runs a test in a browser, and ends the browser, whatever comes of the test.
+/// Runs a test in a browser, and ends the browser whatever the outcome.
 pub(super) async fn in_chromium(test: impl AsyncFnOnce(&Page)) {
     let (Some(chromium), Some(chromedriver)) = (find("chromium"), find("chromedriver")) else {
         return skip("Debian's packages chromium and chromium-driver");
@@ -62,7 +61,7 @@ fn find(program: &str) -> Option<String> {
     Path::new(&path).exists().then_some(path)
 }
 
-/// Starts chromedriver on a free port, which it tells.
+/// Starts chromedriver on a free port, and returns its address.
 async fn start(chromedriver: &str) -> (Child, String) {
     let mut command = Command::new(chromedriver);
     command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
@@ -70,14 +69,14 @@ async fn start(chromedriver: &str) -> (Child, String) {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let port = timeout(PATIENCE, async {
         loop {
-            let line = lines.next_line().await.unwrap().expect("it tells its port before it ends");
+            let line = lines.next_line().await.unwrap().expect("chromedriver prints its port");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 return port.trim_end_matches('.').to_owned();
             }
         }
     });
     let port = port.await.expect("chromedriver starts");
-    // Whatever else it says must have somewhere to go.
+    // Drain the rest of its output.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (process, format!("http://127.0.0.1:{port}"))
 }
@@ -103,7 +102,7 @@ impl Page {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    /// What chromedriver answers. Fails the test if that is an error.
+    /// Sends a command and returns its result. Fails the test on an error.
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = self.client.request(method, format!("{}{path}", self.session));
         let request = body.iter().fold(request, |request, body| request.json(body));
@@ -114,7 +113,7 @@ impl Page {
     }
 
     pub(super) async fn open(&self, url: &str) {
-        // From elsewhere: another fragment alone would not load the page anew.
+        // From another page: a change of the fragment alone would not reload it.
         self.post("/url", json!({ "url": "about:blank" })).await;
         self.post("/url", json!({ "url": url })).await;
     }
@@ -123,7 +122,7 @@ impl Page {
         self.post("/refresh", json!({})).await;
     }
 
-    /// What a JavaScript expression is on the page.
+    /// Evaluates a JavaScript expression on the page.
     pub(super) async fn eval(&self, expression: &str) -> Value {
         self.post("/execute/sync", json!({ "script": format!("return ({expression})"), "args": [] })).await
     }
@@ -137,31 +136,31 @@ impl Page {
                 return value;
             }
             if Instant::now() > deadline {
-                panic!("never on the page: {expression}; it says: {}", self.eval("document.body.innerText").await);
+                panic!("never on the page: {expression}; its text: {}", self.eval("document.body.innerText").await);
             }
             sleep(std::time::Duration::from_millis(50)).await;
         }
     }
 
-    /// Clicks on what a selector finds, once it is there.
+    /// Clicks on the element of a selector, once it is there.
     pub(super) async fn click(&self, selector: &str) {
         self.until(&format!("document.querySelector({selector:?})")).await;
         self.eval(&format!("document.querySelector({selector:?}).click()")).await;
     }
 
-    /// Presses keys, which go where the focus is.
+    /// Presses keys, which go to the focused element.
     pub(super) async fn press(&self, keys: &str) {
         let stroke = |key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
         let strokes: Vec<_> = keys.chars().flat_map(stroke).collect();
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] })).await;
     }
 
-    /// Runs a script in each page that is opened from now on, before its own.
+    /// Runs a script in each page that is opened from now on, before its own scripts.
     pub(super) async fn prepare(&self, script: &str) {
         self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
     }
 
-    /// Prefers `light` or `dark`, and pages on which nothing moves, as a person's system does.
+    /// Prefers `light` or `dark`, and reduced motion, as a system setting would.
     pub(super) async fn prefer_still(&self, scheme: &str) {
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
@@ -170,14 +169,14 @@ impl Page {
         self.command("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
-    /// Makes the window as large as this, in CSS pixels.
+    /// Resizes the window, in CSS pixels.
     pub(super) async fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", size).await;
         self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
     }
 
-    /// Puts a colour behind the page, where OBS has the stream.
+    /// Sets the colour behind the page, where OBS shows the stream.
     pub(super) async fn background(&self, color: Value) {
         self.command("Emulation.setDefaultBackgroundColorOverride", json!({ "color": color })).await;
     }

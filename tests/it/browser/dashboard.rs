@@ -1,4 +1,4 @@
-//! The dashboard.
+//! The dashboard in a browser.
 
 use serde_json::json;
 
@@ -8,11 +8,11 @@ use crate::support::server::{Server, TOKEN};
 
 const CHANNEL: &str = ".channel[data-channel=\"user90210441\"]";
 
-/// The types of the events that are shown, newest first.
+/// JavaScript: the types of the shown events, newest first.
 const TYPES: &str =
     "[...document.querySelectorAll('.event')].filter(it => !it.hidden).map(it => it.dataset.type).join()";
 
-/// What one can see of this.
+/// JavaScript: the visible text of an element.
 fn text(selector: &str) -> String {
     format!("(document.querySelector({selector:?})?.innerText ?? '')")
 }
@@ -30,7 +30,7 @@ impl Page {
         self.until(&format!("document.querySelectorAll('.event').length === {count} && {TYPES} === {types:?}")).await;
     }
 
-    /// Presses Tab until something has the focus.
+    /// Presses Tab until this element has the focus.
     async fn tab_to(&self, selector: &str) {
         for _ in 0..200 {
             if self.eval(&format!("document.activeElement.matches({selector:?})")).await == true {
@@ -43,7 +43,7 @@ impl Page {
 }
 
 #[tokio::test]
-async fn it_shows_who_is_live_what_happens_and_how_the_server_is() {
+async fn dashboard_shows_live_channels_events_and_health() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;
     server.deliver(&title(1, "A <b>bold</b> plan")).await;
@@ -76,7 +76,7 @@ async fn it_shows_who_is_live_what_happens_and_how_the_server_is() {
 }
 
 #[tokio::test]
-async fn its_buttons_send_tests_replay_events_and_mark_segments() {
+async fn buttons_send_tests_replay_events_and_mark_segments() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;
     in_chromium(async |page| {
@@ -102,7 +102,7 @@ async fn its_buttons_send_tests_replay_events_and_mark_segments() {
 }
 
 #[tokio::test]
-async fn events_can_be_filtered_and_held_back() {
+async fn events_can_be_filtered_and_paused() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.open(&server.page("/")).await;
@@ -125,7 +125,7 @@ async fn events_can_be_filtered_and_held_back() {
 }
 
 #[tokio::test]
-async fn a_tab_that_was_hidden_catches_up_and_shows_nothing_twice() {
+async fn hidden_tab_catches_up_without_duplicates() {
     let server = Server::start().await;
     in_chromium(async |page| {
         let hide = async |is_hidden: bool| {
@@ -146,7 +146,7 @@ async fn a_tab_that_was_hidden_catches_up_and_shows_nothing_twice() {
 }
 
 #[tokio::test]
-async fn it_can_be_used_with_the_keyboard_alone() {
+async fn dashboard_works_with_the_keyboard_alone() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;
     in_chromium(async |page| {
@@ -206,7 +206,7 @@ async fn no_page_scrolls_sideways_on_a_phone() {
 }
 
 #[tokio::test]
-async fn the_settings_page_composes_the_address_of_an_overlay() {
+async fn settings_page_composes_the_address_of_an_overlay() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.open(&server.page("/overlay/settings")).await;

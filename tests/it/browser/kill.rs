@@ -1,4 +1,4 @@
-//! An overlay outlives its server.
+//! An overlay survives a kill of its server.
 
 use nix::sys::signal::Signal;
 
@@ -7,7 +7,7 @@ use super::overlay::{OPEN, RECORDER};
 use crate::process::{Place, Serving};
 
 #[tokio::test]
-async fn after_a_kill_and_a_restart_of_the_server_each_alert_is_shown_exactly_once() {
+async fn each_alert_is_shown_once_over_a_kill_of_the_server() {
     let place = Place::new();
     in_chromium(async |page| {
         page.prepare(RECORDER).await;
@@ -30,7 +30,7 @@ async fn after_a_kill_and_a_restart_of_the_server_each_alert_is_shown_exactly_on
         follow(&server, "JustAfter").await;
         page.until_shown(&["BeforeIt follows!", "JustAfter follows!"]).await;
 
-        // OBS is restarted as well, while the server is away and something happens.
+        // OBS is restarted as well, while the server is away and an event happens.
         page.open("about:blank").await;
         follow(&server, "Meanwhile").await;
         server.signal(Signal::SIGKILL);

@@ -1,7 +1,8 @@
-//! The pages in a real, headless Chromium. Skipped, loudly, where it is not installed.
+//! The pages in a real, headless Chromium. Skipped with a message where it is not installed.
 
 mod axe;
 mod chromium;
+mod consent;
 mod dashboard;
 mod kill;
 mod modules;
@@ -11,7 +12,7 @@ mod screenshots;
 use crate::support::server::{Server, TOKEN};
 
 impl Server {
-    /// The address of a page, with a token that may do everything.
+    /// The address of a page, with an admin token.
     fn page(&self, path: &str) -> String {
         format!("{}#token={TOKEN}", self.url(path))
     }

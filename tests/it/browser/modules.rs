@@ -1,15 +1,15 @@
-//! The pages' modules alone, by node's own test runner.
+//! Unit tests of the pages' modules, run by node.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::skip;
 
-/// The first that takes a module for one without being told.
+/// The first version that detects modules by itself.
 const NODE: (u32, u32) = (20, 19);
 
 #[test]
-fn the_modules_of_the_pages_pass_their_own_tests() {
+fn page_modules_pass_their_own_tests() {
     if node_version().is_none_or(|version| version < NODE) {
         return skip("node 20.19 or newer (Debian's package nodejs)");
     }

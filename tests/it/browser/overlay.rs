@@ -46,7 +46,7 @@ fn message(id: &str, user: &str, text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_follow_pops_up_and_a_reload_shows_nothing_twice_and_loses_nothing() {
+async fn reload_shows_nothing_twice_and_loses_nothing() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.prepare(RECORDER).await;
@@ -70,7 +70,7 @@ async fn a_follow_pops_up_and_a_reload_shows_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_happened_long_ago_is_skipped() {
+async fn old_alerts_are_skipped() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.prepare(RECORDER).await;
@@ -84,7 +84,7 @@ async fn what_happened_long_ago_is_skipped() {
 }
 
 #[tokio::test]
-async fn texts_are_as_the_settings_say_and_never_markup() {
+async fn alert_texts_follow_the_settings_and_are_never_markup() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.open_overlay(&server.page("/overlay/alerts?max_age=60&text_cheer=<b>{user}</b>%20{bits}")).await;
@@ -100,7 +100,7 @@ async fn texts_are_as_the_settings_say_and_never_markup() {
 }
 
 #[tokio::test]
-async fn wrong_settings_and_wrong_tokens_are_told_on_the_page() {
+async fn wrong_settings_and_tokens_are_shown_on_the_page() {
     let server = Server::start().await;
     in_chromium(async |page| {
         let hint = "!document.getElementById('hint').hidden && document.getElementById('hint').textContent";
@@ -122,7 +122,7 @@ async fn wrong_settings_and_wrong_tokens_are_told_on_the_page() {
 }
 
 #[tokio::test]
-async fn the_chat_shows_the_last_messages_and_takes_back_what_moderators_delete() {
+async fn chat_shows_the_last_messages_and_removes_deleted_ones() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.open_overlay(&server.page("/overlay/chat?max=3&max_age=60")).await;

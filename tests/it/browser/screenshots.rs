@@ -1,4 +1,4 @@
-//! The pictures in README.md and docs/. They are taken each time, and kept with
+//! The screenshots in README.md and docs/. They are taken each time and written with
 //! `UPDATE_SCREENSHOTS=1 cargo test screenshots`.
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::support::server::Server;
 const VIEWERS: [(&str, &str); 4] =
     [("55120873", "QuietOtter"), ("61904417", "MintComet"), ("73310095", "BraveTeapot"), ("48812001", "TinyLoom")];
 
-/// Something that happened on the channel, with somebody in it.
+/// An event on the channel, caused by this user.
 fn happened(kind: &str, minutes_ago: i64, (prefix, (id, name)): (&str, (&str, &str)), event: Value) -> Outgoing {
     let at = at(300) - Duration::minutes(minutes_ago) - Duration::seconds(37 * minutes_ago % 60);
     happened_at(kind, at, (prefix, (id, name)), event)
@@ -32,7 +32,7 @@ fn happened_at(kind: &str, at: OffsetDateTime, who: (&str, (&str, &str)), mut ev
     Outgoing::notification(Stamp::new(text(at)), &subscription(kind, &event), &event)
 }
 
-/// A stream with what belongs to it.
+/// A stream with its events.
 async fn tell(server: &Server) {
     let [otter, comet, teapot, loom] = VIEWERS;
     let title = json!({
@@ -86,7 +86,7 @@ async fn take(page: &Page, name: &str) {
 }
 
 #[tokio::test]
-async fn the_screenshots_of_the_readme_can_be_taken() {
+async fn screenshots_of_the_documents_can_be_taken() {
     let server = Server::start().await;
     in_chromium(async |page| {
         page.prefer_still("dark").await;

@@ -135,14 +135,14 @@ impl Serving<'_> {
     }
 
     /// The document at a path that must be there.
-    async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
 
     /// All of a list.
-    async fn list(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
         let (mut all, mut after) = (Vec::new(), String::new());
         loop {
             let page = self.json(&format!("{path}?limit=100{after}")).await;
