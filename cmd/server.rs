@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
-use showtime::access::OwnToken;
+use showtime::access::BootstrapToken;
 use showtime::app::App;
 use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
@@ -145,12 +145,12 @@ async fn serve(config: &Config) -> Result<()> {
 }
 
 /// What to do next. Not part of the log: it holds a token.
-fn banner(addr: SocketAddr, token: Option<&OwnToken>, config: &Config) -> String {
-    let file = config.own_token_file();
+fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config) -> String {
+    let file = config.bootstrap_token_file();
     let (fragment, bearer) = match token {
-        Some(OwnToken { text, unkept }) => {
+        Some(BootstrapToken { text, write_error }) => {
             let text = text.expose_secret();
-            let bearer = if unkept.is_some() { text.to_owned() } else { format!("$(cat {})", file.display()) };
+            let bearer = if write_error.is_some() { text.to_owned() } else { format!("$(cat {})", file.display()) };
             (format!("#token={text}"), bearer)
         }
         None => (String::new(), "TOKEN".to_owned()),
@@ -158,7 +158,7 @@ fn banner(addr: SocketAddr, token: Option<&OwnToken>, config: &Config) -> String
     let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n");
     // A String takes everything.
     let _ = match token {
-        Some(OwnToken { unkept: Some(error), .. }) => writeln!(
+        Some(BootstrapToken { write_error: Some(error), .. }) => writeln!(
             banner,
             "  note:      keep that token, it is not shown again: {} can't be written ({error})",
             file.display()

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
-use showtime::access::{Scope, TOKEN_MEMORY, TokenHash, check_name, generate};
+use showtime::access::{Scope, TOKEN_TTL, TokenHash, check_name, generate};
 use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
 use showtime::program::Program;
@@ -115,6 +115,6 @@ async fn revoke(connection: &mut PgConnection, name: &str) -> Result<()> {
     let Some(name) = access_tokens::delete(connection, name).await? else {
         bail!("there is no token {name}: `{} list` shows which there are", Program::Token);
     };
-    println!("revoked {name}; running servers refuse it within {} s", TOKEN_MEMORY.as_secs());
+    println!("revoked {name}; running servers refuse it within {} s", TOKEN_TTL.as_secs());
     Ok(())
 }

@@ -9,7 +9,7 @@ use showtime::clock::Clock;
 use showtime::config::{Client, Config, Database};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
-use showtime::http::RetryPolicy;
+use showtime::http::{Http, RetryPolicy};
 use showtime::postgres::{self, LocalError};
 use showtime::program::Program;
 use showtime::store::read::health;
@@ -58,7 +58,8 @@ impl Session {
         )?;
         let clock = Clock::default();
         let credentials = Credentials { client_id: client.id, client_secret: client.secret };
-        let oauth = OAuth::new(credentials, &config.twitch.auth_url, RetryPolicy::default(), clock.clone())?;
+        let http = Http::new(RetryPolicy::default(), clock.clone())?;
+        let oauth = OAuth::new(credentials, &config.twitch.auth_url, http);
         let tokens = Tokens::new(pool.clone(), vault, oauth.clone(), clock.clone());
         let app = tokens.app().await?;
         let helix = Helix::new(config.twitch.api_url.clone(), app.clone());
@@ -138,7 +139,7 @@ impl Session {
         let mut connection = self.pool.acquire().await?;
         let until = self.clock.now() + SERVER_PATIENCE;
         loop {
-            let (_, count) = health::wanted(&mut connection, 0).await?;
+            let (_, count) = health::desired(&mut connection, 0).await?;
             if count.total > 0 && count.enabled == count.total {
                 return Ok(true);
             }

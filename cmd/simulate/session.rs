@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
         let (secret, secret_source) = target::secret(&args.to, &config)?;
         let (callback, addresses) = target::target(&args.to, &config).await?;
         let sender = Sender::new(callback, &addresses)?;
-        let token = if args.to.allow_remote { None } else { config.own_token() };
+        let token = if args.to.allow_remote { None } else { config.bootstrap_token() };
         Ok(Self { args, secret, secret_source, sender, token, clock: Clock::default(), count, tally: Tally::default() })
     }
 

@@ -1,11 +1,11 @@
-//! Who may do what: the server's own tokens, and those that Twitch gave to the broadcasters that it
-//! serves.
+//! Authentication of API requests, by the server's own tokens or by a Twitch user access token of a broadcaster that the
+//! server serves.
 //!
-//! Tokens are looked up by their hash. What an attacker can learn from the time that takes is where
-//! a hash of theirs ends to equal one of ours, which leads to no token.
+//! Tokens are looked up by their hash. The time that takes only tells an attacker how far the hash of a guess equals a
+//! stored hash, which leads to no token.
 
-mod failures;
-mod first;
+mod bootstrap;
+mod limiter;
 mod token;
 
 use std::collections::HashMap;
@@ -20,113 +20,129 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-use self::failures::Failures;
-pub use self::first::{NAME, OwnToken, find_or_make};
+pub use self::bootstrap::{BootstrapToken, NAME, bootstrap};
+use self::limiter::FailureLimiter;
 pub use self::token::{TokenHash, check_name, generate};
 use crate::clock::Clock;
+use crate::credentials::application::Application;
+use crate::services::{Services, Tasks};
 pub use crate::store::access_tokens::Scope;
 use crate::store::{access_tokens, served_channels, within};
 use crate::twitch::oauth::{OAuth, OAuthError};
 
-/// How long a token counts after it was looked up, and so how long one that was revoked may still
-/// be used.
-pub const TOKEN_MEMORY: Duration = Duration::from_secs(5);
+/// How long a token is cached after it was looked up, and so how long a revoked one may still be used.
+pub const TOKEN_TTL: Duration = Duration::from_secs(5);
 
-/// How long a token of Twitch's counts after Twitch confirmed it.
-pub const TWITCH_MEMORY: Duration = Duration::from_secs(300);
+/// How long a token of Twitch's is cached after Twitch confirmed it.
+pub const TWITCH_TOKEN_TTL: Duration = Duration::from_secs(300);
 
-/// Tokens that are remembered at once; others are looked up each time.
-const MAX_REMEMBERED: usize = 1_024;
+/// Tokens that are cached at once; others are looked up each time.
+const MAX_CACHED: usize = 1_024;
 
-/// How long a token may take to be looked up.
+/// Time limit of a look-up in the database.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long Twitch may take to confirm one.
+/// Time limit of a validation by Twitch.
 const TWITCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Questions to Twitch at once.
-const MAX_QUESTIONS: usize = 4;
+/// Validations by Twitch at once.
+const MAX_VALIDATIONS: usize = 4;
 
-/// What is longer is no token of Twitch's (they have 30 characters).
-const MAX_TWITCH_LEN: usize = 128;
+/// The longest text that is sent to Twitch for validation. Its tokens have 30 characters.
+const MAX_TWITCH_TOKEN: usize = 128;
 
-/// Between two writes of when tokens were used.
-const NOTE_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause between two writes of when tokens were used.
+const RECORD_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Leave to act.
+/// The permission that a valid token gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// How far.
+    /// What it covers.
     pub scope: Scope,
     hash: TokenHash,
-    /// The row; a broadcaster's token of Twitch's has none.
+    /// The token's row; a broadcaster's token of Twitch's has none.
     id: Option<i32>,
 }
 
-/// Why there is no leave.
+/// Why a token gives no permission.
 #[derive(Debug, thiserror::Error)]
 pub enum Denial {
-    /// The token is none of ours, or not any more.
+    /// No such token, or it was revoked.
     #[error("the token is not known: mistyped, revoked, or of another server")]
     Unknown,
-    /// Nor are many others that came from the same address.
+    /// No such token, nor were many others from the same address; holds how long to wait.
     #[error("too many wrong tokens came from this address")]
     TooMany(Duration),
-    /// The database could not be asked.
+    /// The database did not answer.
     #[error("the token can't be looked up")]
     Unavailable(#[from] sqlx::Error),
-    /// Twitch could not be asked.
+    /// Twitch did not answer.
     #[error("Twitch can't be asked about the token")]
     TwitchUnavailable(#[source] Option<OAuthError>),
 }
 
-/// The channels whose broadcasters may sign in with a token of Twitch's.
+/// What is needed to authenticate broadcasters.
 #[derive(Debug)]
 pub struct TwitchSignIn {
-    /// As our application: tokens of others don't count.
+    /// Validates their tokens; those of other applications are refused.
     pub oauth: OAuth,
-    /// The configured channel; those in the database count as well.
+    /// The login of the configured channel; the channels in the database count as well.
     pub channel_name: Option<String>,
 }
 
-/// Knows whom to let in.
+/// Authenticates API tokens.
 #[derive(Debug)]
 pub struct Access {
     pool: PgPool,
     clock: Clock,
+    /// Without it, tokens of Twitch's are refused.
     twitch: Option<TwitchSignIn>,
-    questions: Semaphore,
-    remembered: Mutex<HashMap<TokenHash, (Grant, OffsetDateTime)>>,
-    failures: Failures,
+    /// Bounds the validations in progress.
+    validations: Semaphore,
+    /// Valid tokens, each until it has to be looked up again.
+    cached: Mutex<HashMap<TokenHash, (Grant, OffsetDateTime)>>,
+    failures: FailureLimiter,
+    /// When tokens were used that the database does not know of yet, by row.
     used: Mutex<HashMap<i32, OffsetDateTime>>,
+    /// Wakes [`record_use`](Access::record_use).
     was_used: Notify,
 }
 
+/// Starts the task that records when tokens were used.
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Arc<Access> {
+    let twitch = application.map(|application| TwitchSignIn {
+        oauth: application.oauth.clone(),
+        channel_name: services.config.twitch.channel_name.clone(),
+    });
+    let access = Arc::new(Access::new(services.pool.clone(), services.clock.clone(), twitch));
+    tasks.spawn("recording of tokens' use", access.clone().record_use());
+    access
+}
+
 impl Access {
-    /// Lets in the tokens of this database and, with `twitch`, broadcasters.
+    /// Accepts the tokens of this database and, with `twitch`, those of broadcasters.
     #[must_use]
     pub fn new(pool: PgPool, clock: Clock, twitch: Option<TwitchSignIn>) -> Self {
         Self {
             pool,
             twitch,
-            questions: Semaphore::new(MAX_QUESTIONS),
-            remembered: Mutex::default(),
-            failures: Failures::new(clock.clone()),
+            validations: Semaphore::new(MAX_VALIDATIONS),
+            cached: Mutex::default(),
+            failures: FailureLimiter::new(clock.clone()),
             used: Mutex::default(),
             was_used: Notify::new(),
             clock,
         }
     }
 
-    /// What this token is good for. Only failures are counted, and only they are refused for being
-    /// too many: a good token works, whoever else comes from that address. The exception are
-    /// tokens of Twitch's that are not known yet, since each costs a question.
+    /// The permission of this token. Only failures are limited, so a valid token works however many wrong ones come from
+    /// the same address. The exception are tokens of Twitch's that are not cached, since each costs a call.
     ///
     /// # Errors
     /// [`Denial`]
     pub async fn admit(&self, token: &str, peer: IpAddr) -> Result<Grant, Denial> {
-        let hash = TokenHash::of(token);
-        if let Some(grant) = self.recall(&hash) {
+        let hash = TokenHash::new(token);
+        if let Some(grant) = self.cached(&hash) {
             return Ok(grant);
         }
         if token::is_ours(token) {
@@ -135,52 +151,52 @@ impl Access {
             }
         } else if let Some(twitch) = self.twitch.as_ref().filter(|_| is_twitchs(token)) {
             self.failures.count(peer).map_err(Denial::TooMany)?;
-            let grant = self.ask(twitch, token, hash).await?;
+            let grant = self.validate(twitch, token, hash).await?;
             return grant.ok_or(Denial::Unknown);
         }
         Err(self.failures.count(peer).map_or_else(Denial::TooMany, |()| Denial::Unknown))
     }
 
-    /// Whether this leave still holds; for what goes on longer than a request. A broadcaster's
-    /// holds for as long as it is used, and so does every one while the database is away.
+    /// Whether this permission still holds, for what goes on longer than a request. A broadcaster's holds for as long as
+    /// it is used, and so does every one while the database is away.
     pub async fn still_holds(&self, grant: &Grant) -> bool {
-        grant.id.is_none() || self.recall(&grant.hash).is_some() || !matches!(self.look_up(grant.hash).await, Ok(None))
+        grant.id.is_none() || self.cached(&grant.hash).is_some() || !matches!(self.look_up(grant.hash).await, Ok(None))
     }
 
-    /// Writes when tokens were used: soon for the first time, then at most once a minute, and
-    /// never while a request waits.
-    pub async fn note_use(self: Arc<Self>) -> Infallible {
+    /// Writes when tokens were used: soon for the first time, then at most once a minute, and never while a request
+    /// waits.
+    async fn record_use(self: Arc<Self>) -> Infallible {
         loop {
             self.was_used.notified().await;
             let used = std::mem::take(&mut *lock(&self.used));
             let (ids, at): (Vec<_>, Vec<_>) = used.into_iter().unzip();
-            if let Err(error) = self.query(async |db| access_tokens::note_use(db, &ids, &at).await).await {
-                tracing::debug!(%error, "when tokens were used is not known");
+            if let Err(error) = self.query(async |db| access_tokens::record_use(db, &ids, &at).await).await {
+                tracing::debug!(%error, "the use of tokens could not be recorded");
             }
-            self.clock.sleep(NOTE_INTERVAL).await;
+            self.clock.sleep(RECORD_INTERVAL).await;
         }
     }
 
-    fn recall(&self, hash: &TokenHash) -> Option<Grant> {
+    fn cached(&self, hash: &TokenHash) -> Option<Grant> {
         let now = self.clock.now();
-        let grant = lock(&self.remembered).get(hash).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone());
-        self.note(grant.as_ref()?, now);
+        let grant = lock(&self.cached).get(hash).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone());
+        self.mark_used(grant.as_ref()?, now);
         grant
     }
 
-    fn remember(&self, grant: &Grant, span: Duration) {
+    fn cache(&self, grant: &Grant, ttl: Duration) {
         let now = self.clock.now();
-        self.note(grant, now);
-        let mut remembered = lock(&self.remembered);
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.retain(|_, (_, until)| now < *until);
+        self.mark_used(grant, now);
+        let mut cached = lock(&self.cached);
+        if cached.len() >= MAX_CACHED {
+            cached.retain(|_, (_, until)| now < *until);
         }
-        if remembered.len() < MAX_REMEMBERED {
-            remembered.insert(grant.hash, (grant.clone(), now + span));
+        if cached.len() < MAX_CACHED {
+            cached.insert(grant.hash, (grant.clone(), now + ttl));
         }
     }
 
-    fn note(&self, grant: &Grant, now: OffsetDateTime) {
+    fn mark_used(&self, grant: &Grant, now: OffsetDateTime) {
         if let Some(id) = grant.id {
             let is_new = lock(&self.used).insert(id, now).is_none();
             if is_new {
@@ -193,16 +209,16 @@ impl Access {
         let found = self.query(async |db| access_tokens::by_hash(db, hash.as_bytes()).await).await?;
         let grant = found.map(|(id, scope)| Grant { scope, hash, id: Some(id) });
         if let Some(grant) = &grant {
-            self.remember(grant, TOKEN_MEMORY);
+            self.cache(grant, TOKEN_TTL);
         }
         Ok(grant)
     }
 
-    /// Asks Twitch whose token this is (oauth.md "Validate"): it must be a broadcaster's whom we
-    /// serve, given to our own application.
-    async fn ask(&self, twitch: &TwitchSignIn, token: &str, hash: TokenHash) -> Result<Option<Grant>, Denial> {
+    /// Has Twitch validate a token (<https://dev.twitch.tv/docs/authentication/validate-tokens/>). Its user must be the
+    /// broadcaster of a served channel, and its application our own.
+    async fn validate(&self, twitch: &TwitchSignIn, token: &str, hash: TokenHash) -> Result<Option<Grant>, Denial> {
         let validated = timeout(TWITCH_TIMEOUT, async {
-            let _permit = self.questions.acquire().await;
+            let _permit = self.validations.acquire().await;
             twitch.oauth.validate(&SecretString::from(token)).await
         });
         let user = match validated.await {
@@ -216,7 +232,7 @@ impl Access {
             || self.query(async |db| served_channels::contains(db, &user.id).await).await?;
         let grant = is_served.then_some(Grant { scope: Scope::Admin, hash, id: None });
         if let Some(grant) = &grant {
-            self.remember(grant, TWITCH_MEMORY);
+            self.cache(grant, TWITCH_TOKEN_TTL);
         }
         Ok(grant)
     }
@@ -227,11 +243,12 @@ impl Access {
     }
 }
 
+/// Whether a text has the shape of a token of Twitch's.
 fn is_twitchs(token: &str) -> bool {
-    (1..=MAX_TWITCH_LEN).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric())
+    (1..=MAX_TWITCH_TOKEN).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// Nothing that holds one of these locks can panic halfway.
+/// No critical section of these locks can panic halfway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,27 +1,29 @@
 //! `/livez`, `/readyz` and `/status`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::web::{Data, Json, ReqData};
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::Context;
 use super::problem::{BadRequest, Error, NotReady};
 use super::query::{Nothing, Query};
 use crate::access::Grant;
-use crate::status::{Found, Status, Summary, Verdict, waiting_migrations};
+use crate::credentials::check::TokenReport;
+use crate::sources::check::LastEventReport;
+use crate::status::{Check, Report, Verdict, missing_migrations};
 use crate::store::read::health as store;
+use crate::subscriptions::check::{DesiredReport, SubscriptionReport};
 
-/// Who asks how the server is wants to know soon.
+/// Time limit of the health endpoints.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many of a kind `/status` shows.
 const MAX_SHOWN: i64 = 1_000;
 
-/// What there is to say if all is well.
+/// A server that works.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {
     /// Always `pass`.
@@ -30,6 +32,91 @@ struct Health {
 
 impl Health {
     const PASS: Self = Self { status: Verdict::Pass };
+}
+
+/// How the server is. All but the summary is there only for those who may read.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// The worst of the checks.
+    verdict: Verdict,
+    /// Whether the server may take traffic: the same as what `/readyz` says.
+    is_ready: bool,
+    /// What to do, if anything.
+    message: String,
+    /// The checks of all components.
+    #[schema(required = false)]
+    checks: Vec<Check>,
+    /// The EventSub subscriptions through which messages came, dead ones first; at most 1000.
+    #[schema(required = false)]
+    subscriptions: Vec<SubscriptionReport>,
+    /// The subscriptions that the served channels should have, those first that are not enabled;
+    /// at most 1000.
+    #[schema(required = false)]
+    wanted: Vec<DesiredReport>,
+    /// The tokens with which the server acts for the application and for users, those first that need a new consent; at
+    /// most 1000.
+    #[schema(required = false)]
+    tokens: Vec<TokenReport>,
+    /// The newest event.
+    #[schema(required = false)]
+    last_event: Option<LastEventReport>,
+}
+
+/// What is shown without a token.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    verdict: Verdict,
+    is_ready: bool,
+    message: &'a str,
+}
+
+impl Status {
+    fn new(report: Report, records: store::Records) -> Self {
+        Self {
+            verdict: report.verdict,
+            is_ready: report.is_ready,
+            message: report.message,
+            checks: report.checks,
+            subscriptions: records.subscriptions.into_iter().map(Into::into).collect(),
+            wanted: records.desired.into_iter().map(Into::into).collect(),
+            tokens: records.tokens.into_iter().map(Into::into).collect(),
+            last_event: records.last_event.map(Into::into),
+        }
+    }
+
+    fn summary(&self) -> Summary<'_> {
+        Summary { verdict: self.verdict, is_ready: self.is_ready, message: &self.message }
+    }
+
+    /// A server just set up, for the documentation.
+    fn example() -> Self {
+        let [twitch, webhook_secret] = Self::unconfigured();
+        let checks = vec![
+            Check::pass("database", "the database answered in 2 ms"),
+            Check::pass("migrations", "all migrations are applied"),
+            twitch,
+            webhook_secret,
+            Check::pass("tokens", "no token needs a new consent"),
+            Check::warn("subscriptions", "no message came through any subscription yet"),
+            Check::pass("events", "no event was received yet"),
+        ];
+        Self::new(Report::new(checks, true), store::Records::default())
+    }
+
+    /// A server that has lost its database, for the documentation.
+    fn failing_example() -> Self {
+        let [twitch, webhook_secret] = Self::unconfigured();
+        let database = "the database can't be reached: check that it runs and what the log says";
+        let checks = vec![Check::fail("database", database), twitch, webhook_secret];
+        Self::new(Report::new(checks, false), store::Records::default())
+    }
+
+    fn unconfigured() -> [Check; 2] {
+        let twitch = "Twitch is not configured: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET, or try things out with \
+            `simulate`";
+        let secret = "the webhook secret is one that this server made in its data directory";
+        [Check::warn("twitch", twitch), Check::pass("webhook_secret", secret)]
+    }
 }
 
 /// Is the process alive?
@@ -56,7 +143,7 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
     let missing = tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::missing_migrations(db).await))
         .await
         .unwrap_or(Err(Error::Unavailable(None)))?;
-    if missing.is_empty() { Ok(Json(Health::PASS)) } else { Err(Error::NotReady(waiting_migrations(&missing))) }
+    if missing.is_empty() { Ok(Json(Health::PASS)) } else { Err(Error::NotReady(missing_migrations(&missing))) }
 }
 
 /// How is the server?
@@ -75,36 +162,20 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
 )]
 #[get("/status")]
 pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _query: Query<Nothing>) -> HttpResponse {
-    let found = match tokio::time::timeout(TIMEOUT, ctx.read(find)).await {
-        Ok(Ok(found)) => Some(found),
+    let answer = match tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::ask(db, MAX_SHOWN).await)).await {
+        Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the database can't tell how it is");
+            tracing::warn!(%error, "the database can't be asked for the status");
             None
         }
         Err(_) => None,
     };
-    let trouble = ctx.troubles.borrow().clone();
-    let status = Status::new(ctx.setup, trouble.as_deref(), found);
+    let report = ctx.checks.report(answer.as_ref());
+    let status = Status::new(report, answer.and_then(|answer| answer.records).unwrap_or_default());
     let mut response = match status.verdict {
         Verdict::Fail => HttpResponse::ServiceUnavailable(),
         Verdict::Pass | Verdict::Warn => HttpResponse::Ok(),
     };
     // Every scope may read.
-    if grant.is_some() { response.json(status) } else { response.json(Summary::from(&status)) }
-}
-
-/// What there is to ask of a database whose migrations are missing is only which.
-async fn find(db: &mut PgConnection) -> sqlx::Result<Found> {
-    let asked = Instant::now();
-    let missing_migrations = store::missing_migrations(&mut *db).await?;
-    let took = asked.elapsed();
-    let nothing = Found { took, missing_migrations, ..Found::default() };
-    if !nothing.missing_migrations.is_empty() {
-        return Ok(nothing);
-    }
-    let (subscriptions, subscriptions_total) = store::subscriptions(&mut *db, MAX_SHOWN).await?;
-    let (wanted, wanted_count) = store::wanted(&mut *db, MAX_SHOWN).await?;
-    let tokens = store::tokens(&mut *db, MAX_SHOWN).await?;
-    let last_event = store::last_event(db).await?;
-    Ok(Found { subscriptions, subscriptions_total, wanted, wanted_count, tokens, last_event, ..nothing })
+    if grant.is_some() { response.json(status) } else { response.json(status.summary()) }
 }

@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use actix_web::web;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -38,42 +37,57 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
+use crate::services::Services;
 use crate::simulate::test_event::Tester;
 use crate::sources::webhook::Webhook;
-use crate::status::Setup;
+use crate::status::Checks;
 use crate::store::within;
 use crate::view::alert::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
-/// A client hears that the database is away rather than wait longer for it.
+/// Time limit of a request's queries; then the client is told that the database is away.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the handlers work with.
 #[derive(Debug)]
 pub struct Context {
-    /// Where everything is read from.
+    /// The connections for reading.
     pub pool: PgPool,
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
-    /// What takes in Twitch's messages.
+    /// Receives Twitch's messages.
     pub webhook: Webhook,
-    /// Who may call what.
+    /// Authenticates tokens.
     pub access: Arc<Access>,
     /// The origins of web pages that may read; `*` alone for all.
     pub cors_origins: Vec<String>,
-    /// What `/metrics` tells.
+    /// The counters of `/metrics`.
     pub metrics: Metrics,
-    /// What sends test events.
+    /// Sends test events.
     pub tester: Tester,
-    /// What live feeds are read from.
+    /// The live feeds subscribe to it.
     pub hub: Arc<Hub>,
-    /// What `/status` tells of the configuration.
-    pub setup: Setup,
-    /// Why the reconciler got nowhere the last time, if it did not.
-    pub troubles: watch::Receiver<Option<String>>,
+    /// The checks of `/status`.
+    pub checks: Checks,
 }
 
 impl Context {
+    /// What the handlers need of the services, and the components that they call.
+    #[must_use]
+    pub fn new(services: Services, webhook: Webhook, access: Arc<Access>, tester: Tester, hub: Arc<Hub>) -> Self {
+        Self {
+            pool: services.pool,
+            clock: services.clock,
+            webhook,
+            access,
+            cors_origins: services.config.cors_origins.clone(),
+            metrics: services.metrics,
+            tester,
+            hub,
+            checks: services.checks,
+        }
+    }
+
     /// Runs a query on a connection of the pool, within [`READ_TIMEOUT`].
     async fn read<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T, Error> {
         let answer = async { query(&mut *self.pool.acquire().await?).await };

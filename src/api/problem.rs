@@ -20,7 +20,7 @@ use crate::ingest::IngestError;
 use crate::outputs::live::hub::SubscribeError;
 use crate::outputs::live::reader::OpenError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
-use crate::status::waiting_migrations;
+use crate::status::missing_migrations;
 use crate::store;
 use crate::twitch::eventsub::Refusal;
 
@@ -436,7 +436,7 @@ pub(super) struct NotReady;
 
 impl IntoResponses for NotReady {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let error = Error::NotReady(waiting_migrations(&[3]));
+        let error = Error::NotReady(missing_migrations(&[3]));
         [described("The database is away, or lacks migrations.", &error)].into()
     }
 }

@@ -47,22 +47,22 @@ impl Config {
 
     /// Where the access token is that a server made at its first start.
     #[must_use]
-    pub fn own_token_file(&self) -> PathBuf {
+    pub fn bootstrap_token_file(&self) -> PathBuf {
         self.data_dir.join("token")
     }
 
     /// The access token that a server made at its first start; it may have been revoked since.
     #[must_use]
-    pub fn own_token(&self) -> Option<SecretString> {
-        fs::read_to_string(self.own_token_file()).ok().map(|text| SecretString::from(text.trim()))
+    pub fn bootstrap_token(&self) -> Option<SecretString> {
+        fs::read_to_string(self.bootstrap_token_file()).ok().map(|text| SecretString::from(text.trim()))
     }
 
     /// Puts an access token in the place of the one that is there.
     ///
     /// # Errors
     /// If the file can't be made.
-    pub fn keep_own_token(&self, token: &SecretString) -> io::Result<()> {
-        let path = self.own_token_file();
+    pub fn write_bootstrap_token(&self, token: &SecretString) -> io::Result<()> {
+        let path = self.bootstrap_token_file();
         let draft = draft(&path, token.expose_secret())?;
         fs::rename(&draft, &path).inspect_err(|_| drop(fs::remove_file(&draft)))
     }

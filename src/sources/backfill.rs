@@ -18,9 +18,12 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::check;
 use crate::clock::Clock;
+use crate::credentials::application::Application;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::projection::ChannelInfo;
+use crate::services::{Services, Tasks};
 use crate::store::backfill::{self as store, Announced, Live};
 use crate::store::locks::Lock;
 use crate::twitch::eventsub::{Inference, Message};
@@ -37,6 +40,19 @@ const LAG: Duration = Duration::from_secs(300);
 
 /// Messages that are submitted at once: few of the writer's queue, most of which is Twitch's.
 const MAX_IN_FLIGHT: usize = 64;
+
+/// Starts the backfill, if an application is configured, and registers the check `events`.
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
+    services.checks.add_on_records(check::events);
+    let Some(application) = application else { return };
+    let gaps = Gaps {
+        helix: application.helix.clone(),
+        pool: services.pool.clone(),
+        ingest: services.ingest.clone(),
+        clock: services.clock.clone(),
+    };
+    tasks.spawn("backfill", gaps.run());
+}
 
 /// Looks for what was missed.
 #[derive(Debug)]

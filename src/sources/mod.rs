@@ -1,4 +1,5 @@
 //! Where messages come from. Each source ends in [`Ingest::submit`](crate::ingest::Ingest::submit).
 
 pub mod backfill;
+pub mod check;
 pub mod webhook;

@@ -10,11 +10,13 @@ use actix_web::web::{Bytes, Payload};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
+use super::check;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::metrics::{Metrics, Outcome};
+use crate::services::Services;
 use crate::twitch::eventsub::{EnvelopeError, Headers, Incoming, Refusal, Verified, parse_timestamp};
-use crate::twitch::signature::Verifier;
+use crate::twitch::signature::{Verifier, WebhookSecret};
 
 /// The largest body that is read, in bytes; Twitch's largest are under 250 KB (webhook.md §9).
 pub const MAX_BODY: usize = 1 << 20;
@@ -108,6 +110,20 @@ pub enum HeaderProblem {
 }
 
 impl Webhook {
+    /// Takes messages that are signed with this secret or the previous one, and registers the check `webhook_secret`.
+    #[must_use]
+    pub fn new(services: &Services, secret: &WebhookSecret) -> Self {
+        let config = services.config.clone();
+        services.checks.add(move || check::webhook_secret(&config));
+        let previous = services.config.twitch.previous_webhook_secret.as_ref();
+        Self {
+            verifier: Verifier::new([Some(secret), previous].into_iter().flatten()),
+            clock: services.clock.clone(),
+            ingest: services.ingest.clone(),
+            metrics: services.metrics.clone(),
+        }
+    }
+
     /// Takes one request. Nothing of it is remembered unless it is genuine and recent.
     ///
     /// # Errors

@@ -1,20 +1,20 @@
-//! Table `access_token`: who may use the API.
+//! Table `access_token`: the tokens of the API.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// What a token is good for. Each scope includes those before it.
+/// The permissions of a token. Each scope includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Scope {
-    /// To read everything.
+    /// Reading everything.
     Read,
-    /// To change things as well.
+    /// Changing things as well.
     Admin,
 }
 
 impl Scope {
-    /// Its name.
+    /// The scope's name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,11 +27,11 @@ impl Scope {
 /// A row, without the hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Ours.
+    /// Also accepted instead of the name.
     pub id: i32,
     /// Unique, and never a number.
     pub name: String,
-    /// What it is good for.
+    /// Its permissions.
     pub scope: Scope,
     /// When it was made.
     pub created_at: OffsetDateTime,
@@ -87,8 +87,7 @@ pub async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-/// Adds a token if there is none at all. False if there is one, of a server that started at the
-/// same time, perhaps.
+/// Adds a token if there is none at all. False if there is one, perhaps of a server that started at the same time.
 ///
 /// # Errors
 /// If the database fails.
@@ -123,11 +122,11 @@ pub async fn delete(conn: &mut PgConnection, name_or_id: &str) -> sqlx::Result<O
         .await
 }
 
-/// Notes when tokens were used.
+/// Records when tokens were last used, given their ids and times; an older time than the recorded one is ignored.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn note_use(conn: &mut PgConnection, ids: &[i32], at: &[OffsetDateTime]) -> sqlx::Result<()> {
+pub async fn record_use(conn: &mut PgConnection, ids: &[i32], at: &[OffsetDateTime]) -> sqlx::Result<()> {
     sqlx::query!(
         "update access_token t set last_used_at = greatest(t.last_used_at, used.at)
         from unnest($1::integer[], $2::timestamptz[]) as used (id, at) where t.id = used.id",

@@ -2,6 +2,7 @@
 //! makes the second equal the first.
 
 pub mod attempt;
+pub mod check;
 pub mod desired;
 pub mod plan;
 pub mod reconciler;

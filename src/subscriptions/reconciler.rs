@@ -17,8 +17,12 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::attempt::{self, BACKOFF, Known};
+use super::check;
+use super::desired;
 use super::plan::{self as subscribe, PENDING, Wanted};
 use crate::clock::Clock;
+use crate::credentials::application::Application;
+use crate::services::{Services, Tasks};
 use crate::store::desired_subscriptions as store;
 use crate::store::locks::Lock;
 use crate::store::served_channels::{self, ServedChannel};
@@ -69,7 +73,29 @@ pub struct Reconciler {
     /// What Twitch is to sign with.
     pub secret: WebhookSecret,
     /// Why the last cycle came to nothing, for `/status`.
-    pub trouble: watch::Sender<Option<String>>,
+    pub last_error: watch::Sender<Option<String>>,
+}
+
+/// Starts the reconciler, if an application is configured, and registers the check `twitch`.
+pub fn spawn(services: &Services, application: Option<&Application>, secret: &WebhookSecret, tasks: &mut Tasks) {
+    let (last_error, read_error) = watch::channel(None);
+    let config = services.config.clone();
+    services.checks.add(move || check::twitch(&config.twitch, read_error.borrow().as_deref()));
+    let Some(application) = application else { return };
+    let twitch = &services.config.twitch;
+    let reconciler = Reconciler {
+        database: services.database.clone(),
+        signals: services.signals.clone(),
+        helix: application.helix.clone(),
+        clock: services.clock.clone(),
+        client_id: application.oauth.client_id().to_owned(),
+        channel_name: twitch.channel_name.clone(),
+        types: desired::types(&twitch.extra_types),
+        callback: twitch.callback_url.clone(),
+        secret: secret.clone(),
+        last_error,
+    };
+    tasks.spawn("reconciler", reconciler.run());
 }
 
 /// Why a cycle came to nothing.
@@ -105,7 +131,7 @@ impl Reconciler {
                     tracing::warn!(%error, "the subscriptions could not be compared with what is wanted");
                     failures += 1;
                     let pause = if error.is_transient() { BACKOFF.pause(failures) } else { MAX_PAUSE };
-                    self.trouble.send_replace(Some(error.to_string()));
+                    self.last_error.send_replace(Some(error.to_string()));
                     pause
                 }
             };
@@ -131,7 +157,7 @@ impl Reconciler {
     async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
         let trouble = self.serve_channel(db).await?;
         let Some(callback) = &self.callback else {
-            self.trouble.send_replace(trouble);
+            self.last_error.send_replace(trouble);
             return Ok(MAX_PAUSE);
         };
         let now = self.clock.now();
@@ -156,7 +182,7 @@ impl Reconciler {
             }
         }
         self.heal_all(db, callback, due).await?;
-        self.trouble.send_replace(trouble);
+        self.last_error.send_replace(trouble);
         Ok(self.pause(&rows, held.len()))
     }
 

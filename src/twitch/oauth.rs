@@ -19,8 +19,7 @@ use url::Url;
 
 pub use self::token::{AppToken, TokenUser, UserToken, Validated};
 use self::token::{TokenAnswer, ValidateAnswer};
-use crate::clock::Clock;
-use crate::http::{Answer, Http, RetryPolicy, TransportError};
+use crate::http::{Answer, Http, TransportError};
 
 type Protocol = Client<
     BasicErrorResponse,
@@ -148,28 +147,21 @@ pub struct OAuth {
 
 impl OAuth {
     /// `auth_url` is the base, `https://id.twitch.tv/oauth2` for the real Twitch.
-    ///
-    /// # Errors
-    /// If the machine can't do HTTPS.
-    pub fn new(
-        credentials: Credentials,
-        auth_url: &Url,
-        policy: RetryPolicy,
-        clock: Clock,
-    ) -> Result<Self, TransportError> {
+    #[must_use]
+    pub fn new(credentials: Credentials, auth_url: &Url, http: Http) -> Self {
         let endpoint = |name| super::endpoint(auth_url, name);
         let protocol = Client::new(ClientId::new(credentials.client_id.clone()))
             .set_client_secret(ClientSecret::new(credentials.client_secret.expose_secret().to_owned()))
             .set_auth_uri(AuthUrl::from_url(endpoint("authorize")))
             .set_token_uri(TokenUrl::from_url(endpoint("token")))
             .set_auth_type(AuthType::RequestBody);
-        Ok(Self {
+        Self {
             protocol,
             client_id: credentials.client_id,
-            http: Http::new(policy, clock)?,
+            http,
             validate_url: endpoint("validate"),
             revoke_url: endpoint("revoke"),
-        })
+        }
     }
 
     /// The application's id, which Helix wants beside every token.

@@ -6,7 +6,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use showtime::access::{Scope, TOKEN_MEMORY, TWITCH_MEMORY, TokenHash, generate};
+use showtime::access::{Scope, TOKEN_TTL, TWITCH_TOKEN_TTL, TokenHash, generate};
 use showtime::api;
 use showtime::config;
 use showtime::mock::MockConfig;
@@ -120,7 +120,7 @@ async fn a_token_counts_from_when_it_is_made_until_seconds_after_it_is_revoked()
     }
     let revoked = access_tokens::delete(&mut server.pool.acquire().await.unwrap(), "obs").await.unwrap();
     assert_eq!(revoked.as_deref(), Some("obs"));
-    server.clock.advance(TOKEN_MEMORY.try_into().unwrap());
+    server.clock.advance(TOKEN_TTL.try_into().unwrap());
     let refused = get(&server, "/channels", Some(token.expose_secret())).await;
     refused.problem(401, "token-invalid");
     assert!(challenge(&refused).ends_with(r#"error="invalid_token""#), "{refused:?}");
@@ -260,7 +260,7 @@ async fn the_broadcaster_of_a_served_channel_signs_in_with_twitch() {
     get(&server, "/channels", Some(app.expose_secret())).await.problem(401, "token-invalid");
 
     twitch.oauth.revoke(&SecretString::from(token)).await.unwrap();
-    server.clock.advance(TWITCH_MEMORY.try_into().unwrap());
+    server.clock.advance(TWITCH_TOKEN_TTL.try_into().unwrap());
     get(&server, "/channels", Some(token)).await.problem(401, "token-invalid");
 }
 

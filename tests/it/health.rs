@@ -24,6 +24,9 @@ async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
     assert_eq!(api.json("/readyz").await["status"], "pass");
     let status = api.json("/status").await;
     assert_eq!((&status["verdict"], &status["is_ready"]), (&"warn".into(), &true.into()), "{status}");
+    let names: Vec<_> = status["checks"].as_array().expect("checks").iter().map(|check| &check["name"]).collect();
+    let expected = ["database", "migrations", "twitch", "webhook_secret", "tokens", "subscriptions", "events"];
+    assert_eq!(names, expected);
     assert_eq!(check(&status, "database").0, "pass");
     assert_eq!(check(&status, "migrations").0, "pass");
     let (twitch, advice) = check(&status, "twitch");

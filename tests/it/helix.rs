@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use showtime::clock::Clock;
-use showtime::http::RetryPolicy;
+use showtime::http::{Http, RetryPolicy};
 use showtime::mock::{ChannelEdit, Faults, MockConfig, Telling};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
@@ -291,7 +291,8 @@ async fn an_application_that_twitch_does_not_know_gets_no_token() {
     let twitch = Twitch::start().await;
     let known = credentials(twitch.mock.world.config());
     let wrong = Credentials { client_secret: "canary-secret".to_owned().into(), ..known };
-    let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), quick_retries(), Clock::default()).unwrap();
+    let http = Http::new(quick_retries(), Clock::default()).unwrap();
+    let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), http);
     let helix = Helix::new(twitch.mock.api_url(), Arc::new(AppTokens::new(oauth, None)));
     let error = helix.users_by_id(&["1"]).await.unwrap_err();
     assert_eq!(
@@ -326,7 +327,8 @@ async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
     let helix_at = |address: SocketAddr, timeout| {
         let policy = RetryPolicy { retries: 0, timeout, ..quick_retries() };
         let credentials = credentials(twitch.mock.world.config());
-        let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), policy, twitch.clock.clone()).unwrap();
+        let http = Http::new(policy, twitch.clock.clone()).unwrap();
+        let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), http);
         let api_url = Url::parse(&format!("http://{address}/")).unwrap();
         Helix::new(api_url, Arc::new(AppTokens::new(oauth, Some(token.clone()))))
     };

@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use showtime::clock::Clock;
+use showtime::http::Http;
 use showtime::mock::{Faults, MockConfig};
 use showtime::twitch::oauth::{ConsentError, Credentials, OAuth, OAuthError};
 use url::Url;
@@ -113,7 +114,8 @@ async fn an_unregistered_redirect_url_or_application_gets_an_error_page() {
     assert!(page.contains("Parameter redirect_uri does not match registered URI"), "{page}");
 
     let stranger = Credentials { client_id: "<b>".to_owned(), ..credentials(twitch.mock.world.config()) };
-    let stranger = OAuth::new(stranger, &twitch.mock.auth_url(), quick_retries(), Clock::default()).unwrap();
+    let http = Http::new(quick_retries(), Clock::default()).unwrap();
+    let stranger = OAuth::new(stranger, &twitch.mock.auth_url(), http);
     let request = stranger.request_consent(SCOPES, &redirect_url(), false);
     let page = twitch.browser.get(request.url).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("client does not exist"), "{page}");

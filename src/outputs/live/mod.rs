@@ -6,3 +6,17 @@ pub mod hub;
 pub mod reader;
 mod ring;
 pub mod tail;
+
+use std::sync::Arc;
+
+use self::hub::Hub;
+use self::tail::Tail;
+use crate::services::{Services, Tasks};
+
+/// Starts the tail of the log, and returns the hub that readers subscribe to.
+pub fn spawn(services: &Services, tasks: &mut Tasks) -> Arc<Hub> {
+    let hub = Hub::new(services.pool.clone());
+    let tail = Tail::new(hub.clone(), services.database.clone(), services.signals.clone());
+    tasks.spawn("tail of the log", tail.run());
+    hub
+}

@@ -1,4 +1,6 @@
-//! What `/readyz` and `/status` ask.
+//! The queries of `/readyz` and `/status`.
+
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use sqlx::types::Json;
@@ -7,28 +9,76 @@ use time::OffsetDateTime;
 
 use crate::store::MIGRATOR;
 
-/// The migrations of this program that the database doesn't have, or has in another wording, by
-/// version. A newer program's migrations are no concern of ours.
+/// What the database answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// How long its first answer took.
+    pub took: Duration,
+    /// The versions of the migrations that are missing.
+    pub missing_migrations: Vec<i64>,
+    /// What is in its tables; nothing while migrations are missing.
+    pub records: Option<Records>,
+}
+
+/// What checks judge, and `/status` lists: of each kind at most the limit that was asked for.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// The subscriptions through which messages came, dead ones first.
+    pub subscriptions: Vec<SubscriptionRow>,
+    /// How many there are in all.
+    pub subscriptions_total: i64,
+    /// The desired subscriptions, those first that are not enabled.
+    pub desired: Vec<DesiredRow>,
+    /// How many there are in all.
+    pub desired_count: DesiredCount,
+    /// Twitch's tokens, those first that need a new consent.
+    pub tokens: Vec<TokenRow>,
+    /// The newest event.
+    pub last_event: Option<LastEvent>,
+}
+
+/// Reads all that `/status` needs, with at most `limit` rows of each kind.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ask(db: &mut PgConnection, limit: i64) -> sqlx::Result<Answer> {
+    let asked = Instant::now();
+    let missing_migrations = missing_migrations(&mut *db).await?;
+    let took = asked.elapsed();
+    let records = if missing_migrations.is_empty() { Some(records(db, limit).await?) } else { None };
+    Ok(Answer { took, missing_migrations, records })
+}
+
+async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
+    let (subscriptions, subscriptions_total) = subscriptions(&mut *db, limit).await?;
+    let (desired, desired_count) = desired(&mut *db, limit).await?;
+    let tokens = tokens(&mut *db, limit).await?;
+    let last_event = last_event(db).await?;
+    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, tokens, last_event })
+}
+
+/// The migrations of this program that the database lacks, or has in another wording, by version. Those of a newer
+/// program are ignored.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn missing_migrations(db: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
-    let wanted = MIGRATOR.iter().filter(|it| it.migration_type.is_up_migration());
+    let all = MIGRATOR.iter().filter(|it| it.migration_type.is_up_migration());
     if !sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "exists!""#)
         .fetch_one(&mut *db)
         .await?
     {
-        return Ok(wanted.map(|it| it.version).collect());
+        return Ok(all.map(|it| it.version).collect());
     }
     let applied = sqlx::query!("select version, checksum from _sqlx_migrations where success").fetch_all(db).await?;
     let is_applied =
         |version, checksum: &[u8]| applied.iter().any(|it| it.version == version && it.checksum == checksum);
-    Ok(wanted.filter(|it| !is_applied(it.version, &it.checksum)).map(|it| it.version).collect())
+    Ok(all.filter(|it| !is_applied(it.version, &it.checksum)).map(|it| it.version).collect())
 }
 
 /// An EventSub subscription through which messages came.
 #[derive(Debug)]
-pub struct Subscription {
+pub struct SubscriptionRow {
     /// Twitch's id.
     pub id: String,
     /// For example `channel.follow`.
@@ -37,20 +87,17 @@ pub struct Subscription {
     pub version: String,
     /// As Twitch sent it.
     pub condition: Json<Box<RawValue>>,
-    /// `enabled`, or why it died (webhook.md §7).
+    /// `enabled`, or the reason why Twitch ended it.
     pub status: String,
-    /// Since when.
+    /// Since when it has had this status.
     pub since: OffsetDateTime,
 }
 
 /// The subscriptions that we know of, dead ones first, and how many there are in all.
-///
-/// # Errors
-/// When the database fails.
-pub async fn subscriptions(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Subscription>, i64)> {
+async fn subscriptions(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<SubscriptionRow>, i64)> {
     let total = sqlx::query_scalar!(r#"select count(*) as "count!" from subscription"#).fetch_one(&mut *db).await?;
     let first = sqlx::query_as!(
-        Subscription,
+        SubscriptionRow,
         r#"select id, type as kind, version, condition as "condition: Json<Box<RawValue>>", status,
             status_at as since
         from subscription
@@ -73,10 +120,7 @@ pub struct LastEvent {
 }
 
 /// The newest event of the log that was no test.
-///
-/// # Errors
-/// When the database fails.
-pub async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEvent>> {
+async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEvent>> {
     sqlx::query_as!(LastEvent, "select occurred_at, received_at from event where not is_test order by id desc limit 1")
         .fetch_optional(db)
         .await
@@ -84,10 +128,10 @@ pub async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEven
 
 /// A subscription that a served channel should have.
 #[derive(Debug)]
-pub struct Wanted {
-    /// Whose: Twitch's id.
+pub struct DesiredRow {
+    /// Twitch's id of the channel.
     pub channel_id: String,
-    /// Whose.
+    /// The channel's login.
     pub channel_login: String,
     /// For example `channel.follow`.
     pub kind: String,
@@ -97,7 +141,7 @@ pub struct Wanted {
     pub subscription_id: Option<String>,
     /// Twitch's status, `missing` or `needs_consent`.
     pub status: String,
-    /// Since when.
+    /// Since when it has had this status.
     pub since: OffsetDateTime,
     /// Why it could not be created, in words.
     pub problem: Option<String>,
@@ -105,29 +149,29 @@ pub struct Wanted {
     pub next_attempt_at: Option<OffsetDateTime>,
 }
 
-/// How many subscriptions are wanted, and how many of these are enabled.
+/// How many subscriptions are desired, and how many of these are enabled.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct WantedCount {
-    /// All.
+pub struct DesiredCount {
+    /// All of them.
     pub total: i64,
-    /// Those that deliver.
+    /// Those through which messages arrive.
     pub enabled: i64,
 }
 
-/// The wanted subscriptions, those first that are not enabled, and how many there are.
+/// The desired subscriptions, those first that are not enabled, and how many there are.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn wanted(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Wanted>, WantedCount)> {
+pub async fn desired(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<DesiredRow>, DesiredCount)> {
     let count = sqlx::query_as!(
-        WantedCount,
+        DesiredCount,
         r#"select count(*) as "total!", count(*) filter (where status = 'enabled') as "enabled!"
         from desired_subscription"#
     )
     .fetch_one(&mut *db)
     .await?;
     let first = sqlx::query_as!(
-        Wanted,
+        DesiredRow,
         "select w.channel_id, c.login as channel_login, w.type as kind, w.version, w.subscription_id, w.status,
             w.since, w.problem, w.next_attempt_at
         from desired_subscription w join served_channel c on c.id = w.channel_id
@@ -140,9 +184,9 @@ pub async fn wanted(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<Want
     Ok((first, count))
 }
 
-/// A token that is kept, without itself.
+/// A token that is kept, without its text.
 #[derive(Debug)]
-pub struct Token {
+pub struct TokenRow {
     /// A user id, or `app`.
     pub holder: String,
     /// The user's login.
@@ -155,13 +199,10 @@ pub struct Token {
     pub needs_consent: Option<String>,
 }
 
-/// The tokens, those first that need somebody.
-///
-/// # Errors
-/// When the database fails.
-pub async fn tokens(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Token>> {
+/// The tokens, those first that need a new consent.
+async fn tokens(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<TokenRow>> {
     sqlx::query_as!(
-        Token,
+        TokenRow,
         "select holder, login, expires_at, validated_at, needs_consent
         from token order by needs_consent is null, holder limit $1",
         limit

@@ -8,6 +8,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use secrecy::ExposeSecret as _;
+use showtime::http::Http;
 use showtime::mock::{Faults, MockConfig, Telling};
 use showtime::postgres::{create_data_dir, join};
 use showtime::twitch::oauth::OAuth;
@@ -204,7 +205,8 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     let refused = scene.browser.post(server.url("/callback")).body("{}").send().await.unwrap();
     seen.add("HTTP", refused.bytes().await.unwrap());
     let (auth_url, clock) = (scene.twitch.mock.auth_url(), scene.twitch.clock.clone());
-    let oauth = OAuth::new(credentials(world.config()), &auth_url, quick_retries(), clock).unwrap();
+    let http = Http::new(quick_retries(), clock).unwrap();
+    let oauth = OAuth::new(credentials(world.config()), &auth_url, http);
     let token = oauth.app_token().await.unwrap();
     assert!(token.access_token.expose_secret().starts_with(TOKENS), "tokens can be recognised");
 }

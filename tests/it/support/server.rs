@@ -81,7 +81,7 @@ pub(crate) async fn allow(database: &PgConnectOptions) {
     let Ok(mut connection) = PgConnection::connect_with(database).await else { return };
     let statement = "insert into access_token (name, scope, hash, created_at) values ('tests', 'admin', $1, now())
         on conflict (name) do nothing";
-    let _ = sqlx::query(statement).bind(TokenHash::of(TOKEN).as_bytes()).execute(&mut connection).await;
+    let _ = sqlx::query(statement).bind(TokenHash::new(TOKEN).as_bytes()).execute(&mut connection).await;
 }
 
 impl Server {

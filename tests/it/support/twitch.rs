@@ -9,7 +9,7 @@ use reqwest::header::LOCATION;
 use secrecy::SecretString;
 use showtime::backoff::Backoff;
 use showtime::clock::Clock;
-use showtime::http::RetryPolicy;
+use showtime::http::{Http, RetryPolicy};
 use showtime::mock::{Mock, MockConfig};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, Subscription};
@@ -52,7 +52,7 @@ pub(crate) fn credentials(config: &MockConfig) -> Credentials {
 /// A client of Helix and its login server at these addresses.
 pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: &Clock) -> (OAuth, Helix) {
     let credentials = credentials(&MockConfig::default());
-    let oauth = OAuth::new(credentials, auth_url, policy, clock.clone()).unwrap();
+    let oauth = OAuth::new(credentials, auth_url, Http::new(policy, clock.clone()).unwrap());
     let helix = Helix::new(api_url, Arc::new(AppTokens::new(oauth.clone(), None)));
     (oauth, helix)
 }

@@ -1,5 +1,5 @@
-//! Counts the requests with wrong tokens, by where they come from. Nobody guesses 256 bits; this
-//! keeps the database, and Twitch, from being asked by somebody who tries.
+//! Limits requests with wrong tokens, by address. No one can guess 256 bits; the limit protects the database and Twitch
+//! from the questions of those who try.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -12,33 +12,32 @@ use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
 
-/// Failures that an address has at once; then one a second.
+/// Failures that an address may have at once; after that one per second.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
-/// Addresses that are told apart. Beyond, all new ones are counted as one, so that memory stays
-/// bounded whoever comes.
+/// Addresses that are counted separately. Beyond that all new ones count as one, which bounds the memory.
 const MAX_ADDRESSES: usize = 10_000;
 
-/// What stands for all that can't be told apart any more.
+/// The key of all addresses beyond [`MAX_ADDRESSES`].
 const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// How many failures each address has left.
+/// Counts down the failures that each address has left.
 #[derive(Debug)]
-pub(super) struct Failures {
+pub(super) struct FailureLimiter {
     limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Clock, NoOpMiddleware<Nanos>>,
     max_addresses: usize,
 }
 
-impl Failures {
+impl FailureLimiter {
     pub(super) fn new(clock: Clock) -> Self {
         let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(BURST);
         Self { limiter: RateLimiter::hashmap_with_clock(quota, clock), max_addresses: MAX_ADDRESSES }
     }
 
-    /// Counts one.
+    /// Counts a failure of this address.
     ///
     /// # Errors
-    /// How long to wait, if there were too many.
+    /// How long to wait, if it has none left.
     pub(super) fn count(&self, peer: IpAddr) -> Result<(), Duration> {
         if self.limiter.len() >= self.max_addresses {
             self.limiter.retain_recent();
@@ -49,7 +48,7 @@ impl Failures {
     }
 }
 
-/// Whoever has an IPv6 address has the 2⁶⁴ of its network.
+/// The /64 network of an IPv6 address: its owner has all of its 2⁶⁴ addresses.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
@@ -69,14 +68,14 @@ impl governor::clock::Clock for Clock {
 mod tests {
     use super::*;
 
-    fn left(failures: &Failures, peer: IpAddr) -> usize {
+    fn left(failures: &FailureLimiter, peer: IpAddr) -> usize {
         std::iter::repeat_with(|| failures.count(peer)).take(100).take_while(Result::is_ok).count()
     }
 
     #[test]
-    fn an_address_runs_out_alone_and_recovers() {
+    fn one_address_runs_out_alone_and_recovers() {
         let clock = Clock::default();
-        let failures = Failures::new(clock.clone());
+        let failures = FailureLimiter::new(clock.clone());
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().unwrap());
         assert!(left(&failures, one) >= 60);
         let wait = failures.count(one).unwrap_err();
@@ -87,26 +86,26 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_counts_as_one_address() {
-        let failures = Failures::new(Clock::default());
+    fn ipv6_network_counts_as_one_address() {
+        let failures = FailureLimiter::new(Clock::default());
         assert!(left(&failures, "2001:db8::1".parse().unwrap()) >= 60);
         assert!(failures.count("2001:db8::2".parse().unwrap()).is_err());
         assert!(failures.count("2001:db8:0:1::1".parse().unwrap()).is_ok());
     }
 
     #[test]
-    fn however_many_addresses_come_memory_is_bounded() {
+    fn memory_is_bounded_for_any_number_of_addresses() {
         let clock = Clock::default();
-        let failures = Failures { max_addresses: 10, ..Failures::new(clock.clone()) };
+        let failures = FailureLimiter { max_addresses: 10, ..FailureLimiter::new(clock.clone()) };
         let ip = |number: u32| IpAddr::from(number.to_be_bytes());
         for number in 0..10 {
             left(&failures, ip(number));
         }
         let others = (10..1_000).map(|number| failures.count(ip(number))).filter(Result::is_err).count();
-        assert!(others > 0, "those beyond count as one");
+        assert!(others > 0, "addresses beyond the limit count as one");
         assert_eq!(failures.limiter.len(), 11);
         clock.advance(time::Duration::minutes(30));
-        assert_eq!(failures.count(ip(2_000)), Ok(()), "what is long ago is forgotten");
+        assert_eq!(failures.count(ip(2_000)), Ok(()), "old failures are forgotten");
         assert_eq!(failures.limiter.len(), 1);
     }
 }

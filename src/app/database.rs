@@ -1,0 +1,145 @@
+//! The database of a server: found or started, prepared, and waited for while it is away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::task::JoinHandle;
+
+use super::AppError;
+use crate::access::{self, BootstrapToken};
+use crate::clock::Clock;
+use crate::config::{Config, Database};
+use crate::postgres::{Durability, LocalPostgres};
+use crate::program::Program;
+use crate::services::Services;
+use crate::store::migrations::{self, MigrationError};
+use crate::store::{is_outage, within};
+
+/// How long a request waits for a connection.
+const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections that requests share; the writer has its own.
+const POOL_SIZE: u32 = 10;
+
+/// The pause between two attempts to reach a database that is away at start.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The address of the configured database, or of a private one that is started.
+pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<LocalPostgres>), AppError> {
+    match &config.database {
+        Database::Given(options) => Ok(((**options).clone(), None)),
+        Database::Private => {
+            let postgres = LocalPostgres::start(&config.data_dir, Durability::Durable).await?;
+            Ok((postgres.connect_options(), Some(postgres)))
+        }
+    }
+}
+
+/// The connections that requests share. A plan that serves every filter at once would read the whole log for most of
+/// them, and compiling one takes longer than following it.
+pub(super) fn pool(database: PgConnectOptions) -> PgPool {
+    let options = database.options([
+        ("application_name", "showtime api"),
+        ("statement_timeout", "5000"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("jit", "off"),
+    ]);
+    PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(POOL_TIMEOUT).connect_lazy_with(options)
+}
+
+/// The preparation of a database that was away at start, while it goes on.
+#[derive(Debug, Default)]
+pub(super) struct Preparation(Option<JoinHandle<Result<(), AppError>>>);
+
+impl Preparation {
+    /// Migrates the database and makes sure that there is an access token. If the database is away, keeps trying in the
+    /// background.
+    pub(super) async fn start(services: &Services) -> Result<(Self, Option<BootstrapToken>), AppError> {
+        let (database, config, clock) = (services.database.clone(), services.config.clone(), services.clock.clone());
+        match prepare(&database, &config, &clock).await {
+            Err(AppError::Database(error)) if is_outage(&error) => {
+                tracing::warn!(%error, "the database is away; waiting for it");
+                Ok((Self(Some(tokio::spawn(retry(database, config, clock)))), None))
+            }
+            outcome => outcome.map(|token| (Self::default(), token)),
+        }
+    }
+
+    /// Waits for the preparation to fail; for ever if it succeeds.
+    pub(super) async fn failure(&mut self) -> AppError {
+        if let Some(task) = &mut self.0 {
+            let outcome = task.await;
+            self.0 = None;
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(_) => return AppError::TaskEnded("preparation of the database"),
+            }
+        }
+        std::future::pending().await
+    }
+
+    pub(super) fn abort(self) {
+        if let Some(task) = self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn retry(database: PgConnectOptions, config: Arc<Config>, clock: Clock) -> Result<(), AppError> {
+    loop {
+        tokio::time::sleep(RETRY_PAUSE).await;
+        match prepare(&database, &config, &clock).await {
+            Err(AppError::Database(error)) if is_outage(&error) => {}
+            outcome => {
+                let token = outcome?;
+                tracing::info!("the database is there");
+                log_token(token.as_ref(), &config);
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn prepare(
+    database: &PgConnectOptions,
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<BootstrapToken>, AppError> {
+    let mut connection = within(POOL_TIMEOUT, database.connect()).await.map_err(AppError::Database)?;
+    if config.migrate {
+        migrations::up(&mut connection).await.map_err(|error| match error {
+            MigrationError::Failed(MigrateError::Execute(error)) if is_outage(&error) => AppError::Database(error),
+            error => AppError::Migrate(error),
+        })?;
+    }
+    let token = match access::bootstrap(&mut connection, config, clock).await {
+        Err(error) if is_outage(&error) => return Err(AppError::Database(error)),
+        // Migrations may be missing; `/readyz` shows them.
+        Err(error) => {
+            tracing::warn!(%error, "access tokens can't be used yet");
+            None
+        }
+        Ok(token) => token,
+    };
+    connection.close().await.map_err(AppError::Database)?;
+    Ok(token)
+}
+
+/// Logs where the token is, never what it is: by now, the banner with the token has been printed without it.
+fn log_token(token: Option<&BootstrapToken>, config: &Config) {
+    let path = config.bootstrap_token_file();
+    match token {
+        Some(BootstrapToken { write_error: Some(error), .. }) => tracing::error!(
+            %error,
+            "an access token was made, but can't be put into {}: make another with `{} create`",
+            path.display(),
+            Program::Token
+        ),
+        Some(BootstrapToken { write_error: None, .. }) => tracing::info!("an access token is in {}", path.display()),
+        None => {}
+    }
+}

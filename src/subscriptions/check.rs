@@ -1,0 +1,171 @@
+//! What `/status` shows of subscriptions: the checks `twitch` and `subscriptions`, and both lists.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::attempt::waits_for_consent;
+use super::plan::{ENABLED, explain};
+use crate::config::Twitch;
+use crate::program::Program;
+use crate::services::Services;
+use crate::status::Check;
+use crate::store::read::health::{DesiredCount, DesiredRow, Records, SubscriptionRow};
+
+/// An EventSub subscription.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SubscriptionStatus)]
+pub struct SubscriptionReport {
+    /// Twitch's id.
+    id: String,
+    /// For example `channel.follow`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// For example `2`.
+    version: String,
+    /// The channel or user that it is about, as Twitch sent it.
+    #[schema(value_type = Object)]
+    condition: Box<RawValue>,
+    /// `enabled`, or the reason why Twitch ended it.
+    status: String,
+    /// Since when it has had this status.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// The status in words.
+    message: &'static str,
+}
+
+impl From<SubscriptionRow> for SubscriptionReport {
+    fn from(row: SubscriptionRow) -> Self {
+        Self {
+            message: explain(&row.status),
+            id: row.id,
+            kind: row.kind,
+            version: row.version,
+            condition: row.condition.0,
+            status: row.status,
+            since: row.since,
+        }
+    }
+}
+
+/// A subscription that a served channel should have.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WantedStatus)]
+pub struct DesiredReport {
+    /// Twitch's id of the channel.
+    channel_id: String,
+    /// The channel's login.
+    channel_login: String,
+    /// For example `channel.follow`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// For example `2`.
+    version: String,
+    /// Twitch's id for the subscription, once there was one.
+    subscription_id: Option<String>,
+    /// Twitch's status, or `missing`, or `needs_consent` if Twitch refused to create it.
+    status: String,
+    /// Since when it has had this status.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// The status in words, with what to do.
+    message: String,
+    /// The command to run, if a person has to act.
+    #[schema(value_type = Option<String>)]
+    command: Option<Program>,
+    /// When the server tries again, unless it waits for something else.
+    #[serde(with = "time::serde::rfc3339::option")]
+    next_attempt_at: Option<OffsetDateTime>,
+}
+
+impl From<DesiredRow> for DesiredReport {
+    fn from(row: DesiredRow) -> Self {
+        Self {
+            message: message(&row),
+            command: waits_for_consent(&row.status).then_some(Program::Init),
+            channel_id: row.channel_id,
+            channel_login: row.channel_login,
+            kind: row.kind,
+            version: row.version,
+            subscription_id: row.subscription_id,
+            status: row.status,
+            since: row.since,
+            next_attempt_at: row.next_attempt_at,
+        }
+    }
+}
+
+fn message(row: &DesiredRow) -> String {
+    match (&row.problem, waits_for_consent(&row.status)) {
+        (Some(problem), true) => format!("{problem}: consent with `{}`", Program::Init),
+        (Some(problem), false) if row.status == "missing" => problem.clone(),
+        (Some(problem), false) => format!("{}; {problem}", explain(&row.status)),
+        (None, _) if row.status == "missing" => "it does not exist yet: the server is about to create it".to_owned(),
+        (None, _) => explain(&row.status).to_owned(),
+    }
+}
+
+/// The check `twitch`: the settings, and why the reconciler's last cycle failed, if it did.
+pub(super) fn twitch(config: &Twitch, last_error: Option<&str>) -> Check {
+    match (&config.client, &config.callback_url, last_error) {
+        (Some(_), Some(_), None) => Check::pass("twitch", "Twitch is configured"),
+        (Some(_), Some(_), Some(error)) => Check::warn("twitch", error),
+        (Some(_), None, _) => {
+            Check::warn("twitch", "Twitch does not know this server: set TWITCH_WEBHOOK_CALLBACK_URL")
+        }
+        (None, ..) => Check::warn(
+            "twitch",
+            "Twitch is not configured: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET, or try things out with `simulate`",
+        ),
+    }
+}
+
+/// Registers the check `subscriptions`.
+pub fn register(services: &Services) {
+    let config = services.config.clone();
+    let can_subscribe = config.twitch.client.is_some() && config.twitch.callback_url.is_some();
+    services.checks.add_on_records(move |records| subscriptions(can_subscribe, records));
+}
+
+/// Judges the desired subscriptions; if there are none, those through which messages came.
+fn subscriptions(can_subscribe: bool, records: &Records) -> Check {
+    if records.desired_count.total > 0 {
+        desired(records)
+    } else if can_subscribe {
+        Check::warn(
+            "subscriptions",
+            format!("no channel is served yet: set TWITCH_CHANNEL_NAME, or run `{}`", Program::Init),
+        )
+    } else {
+        seen(records)
+    }
+}
+
+fn desired(records: &Records) -> Check {
+    let DesiredCount { total, enabled } = records.desired_count;
+    match records.desired.iter().find(|row| row.status != ENABLED) {
+        None => Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled")),
+        Some(first) => {
+            let (login, reason) = (&first.channel_login, message(first));
+            let first = format!("{} of {login} ({}): {reason}", first.kind, first.status);
+            Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions are enabled; {first}"))
+        }
+    }
+}
+
+fn seen(records: &Records) -> Check {
+    let dead: Vec<_> = records.subscriptions.iter().filter(|row| row.status != ENABLED).collect();
+    match dead.as_slice() {
+        [] if records.subscriptions_total == 0 => {
+            Check::warn("subscriptions", "no message came through any subscription yet")
+        }
+        [] => Check::pass("subscriptions", format!("{} subscriptions are enabled", records.subscriptions_total)),
+        [first, others @ ..] => {
+            let rest = if others.is_empty() { String::new() } else { format!(", and {} more ended", others.len()) };
+            let reason = explain(&first.status);
+            Check::warn("subscriptions", format!("the subscription to {} ended: {reason}{rest}", first.kind))
+        }
+    }
+}
