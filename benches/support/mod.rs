@@ -1,8 +1,8 @@
 //! Messages as Twitch sends them.
 
 use bytes::Bytes;
-use showtime::simulate::event::Recipe;
 use showtime::simulate::people::Person;
+use showtime::simulate::template::EventTemplate;
 use showtime::twitch::catalogue;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use showtime::twitch::eventsub::{Headers, Verified, parse_timestamp};
@@ -25,8 +25,8 @@ impl Signed {
     pub(crate) fn new(kind: &str, user: Option<&str>) -> Self {
         let kind = catalogue::find(kind, None).expect("a type");
         let user = user.map(|id| Person::described(None, None, Some(id)).expect("a person"));
-        let recipe = Recipe { user: user.flatten(), ..Recipe::plain(kind) };
-        let event = recipe.event(datetime!(2026-11-21 12:00:00.480 UTC)).expect("a sample");
+        let template = EventTemplate { user: user.flatten(), ..EventTemplate::plain(kind) };
+        let event = template.event(datetime!(2026-11-21 12:00:00.480 UTC)).expect("a sample");
         let subscription = Subscription::to(kind, &event, "https://hooks.example.org/callback");
         let message = Outgoing::notification(Stamp::new(TIMESTAMP.to_owned()), &subscription, &event);
         let secret = WebhookSecret::new("the secret of the benches").expect("a secret");

@@ -1,4 +1,4 @@
-//! The types that can be simulated: finding one by name, and showing them all.
+//! Subscription types that can be simulated: lookup by name, and the table of all.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use showtime::twitch::catalogue::lookup::{self, KindError};
 use showtime::twitch::catalogue::{self, Availability, SubscriptionType};
 use showtime::twitch::samples;
 
-/// The type of this name that can be simulated.
+/// Finds a type by name and version.
 pub(crate) fn find(name: &str, version: Option<&str>) -> Result<&'static SubscriptionType> {
     lookup::find(name, version).map_err(|error| match error {
         KindError::Unknown { .. } => anyhow!("{error}; `simulate list` shows all"),
@@ -15,13 +15,13 @@ pub(crate) fn find(name: &str, version: Option<&str>) -> Result<&'static Subscri
     })
 }
 
-/// A table of the types whose name or summary contains the filter.
+/// Formats a table of the types whose name or summary contains the filter.
 pub(crate) fn table(filter: Option<&str>) -> Result<String> {
     let filter = filter.unwrap_or_default().to_lowercase();
     let fits = |kind: &&SubscriptionType| kind.name.contains(&filter) || kind.summary.to_lowercase().contains(&filter);
     let kinds: Vec<_> = catalogue::all().iter().filter(fits).collect();
     if kinds.is_empty() {
-        bail!("nothing that Twitch tells matches `{filter}`; `simulate list` shows all");
+        bail!("no type matches `{filter}`; `simulate list` shows all");
     }
     let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or_default();
     let mut text = format!("{:width$}  VERSION  STATUS      SUMMARY\n", "TYPE");
@@ -45,13 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_shown_where_to_find() {
+    fn unknown_type_is_an_error_that_names_the_list() {
         let error = find("xyz", None).unwrap_err().to_string();
         assert_eq!(error, "Twitch has no type `xyz`; `simulate list` shows all");
     }
 
     #[test]
-    fn the_table_has_every_type_and_can_be_filtered() {
+    fn table_has_every_type_and_can_be_filtered() {
         let lines = |text: String| text.lines().filter(|line| !line.starts_with(' ')).count() - 1;
         assert_eq!(lines(table(None).unwrap()), catalogue::all().len());
         let cheer = table(Some("channel.cheer")).unwrap();

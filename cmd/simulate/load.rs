@@ -1,4 +1,4 @@
-//! `simulate load`: wiring, a line of progress, and the report.
+//! `simulate load`: the plan, a progress bar, and the report.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -12,7 +12,8 @@ use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::load::journal::Journal;
 use showtime::load::ledger::{self, Verdict};
-use showtime::load::traffic::{Run, Traffic};
+use showtime::load::run::Run;
+use showtime::load::traffic::Traffic;
 use showtime::load::{self, Plan, Progress};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,24 +24,24 @@ use crate::args::LoadArgs;
 use crate::database::with_database;
 use crate::{report, target};
 
-/// Those that are no connections of the load.
+/// Open files besides the connections.
 const OTHER_FILES: usize = 64;
 
-/// How long it may take to try the target's addresses.
+/// Time limit for trying the target's addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether all went as it should.
+/// Returns whether the report is clean.
 pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
     let config = Config::load()?;
     let plan = plan(args, &config).await?;
     let journal = match args.ledger {
-        true => Some(Arc::new(Journal::create().context("no file for what is acknowledged")?)),
+        true => Some(Arc::new(Journal::create().context("the file for acknowledged messages can't be created")?)),
         false => None,
     };
-    let (stop, progress) = (stop_when_told()?, Arc::new(Progress::default()));
-    let line = tokio::spawn(show(plan.warm_up + plan.duration, progress.clone()));
+    let (stop, progress) = (stop_on_signal()?, Arc::new(Progress::default()));
+    let bar = tokio::spawn(show(plan.warm_up + plan.duration, progress.clone()));
     let run = load::run(&plan, Clock::default(), journal.clone(), progress, stop).await;
-    line.abort();
+    bar.abort();
     let mut outcome = run?;
     if let Some(journal) = journal {
         let verdict = compare(&config, &plan.traffic, &journal).await;
@@ -48,7 +49,7 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
         if (verdict.is_err() || !outcome.is_clean())
             && let Some(journal) = Arc::into_inner(journal)
         {
-            eprintln!("note: what was acknowledged is kept in {}", journal.keep()?.display());
+            eprintln!("note: the acknowledged messages are recorded in {}", journal.keep()?.display());
         }
         verdict.inspect_err(|_| eprint!("{outcome}"))?;
     }
@@ -82,18 +83,18 @@ async fn plan(args: &LoadArgs, config: &Config) -> Result<Plan> {
     })
 }
 
-/// Each connection is a file.
+/// Raises the limit of open files, since each connection is one.
 fn allow_files(connections: usize) -> Result<()> {
-    let wanted = (connections + OTHER_FILES) as u64;
-    let allowed = rlimit::increase_nofile_limit(wanted).context("the limit of open files can't be raised")?;
+    let required = (connections + OTHER_FILES) as u64;
+    let allowed = rlimit::increase_nofile_limit(required).context("the limit of open files can't be raised")?;
     ensure!(
-        allowed >= wanted,
-        "{connections} connections want {wanted} open files, and the hard limit is {allowed} (see ulimit -Hn)"
+        allowed >= required,
+        "{connections} connections need {required} open files; the hard limit is {allowed} (see ulimit -Hn)"
     );
     Ok(())
 }
 
-/// `localhost` is two addresses, and most servers have one of them.
+/// Returns the first address that accepts a connection: `localhost` has two, and most servers listen on one.
 async fn first_that_accepts(addresses: &[SocketAddr]) -> Option<SocketAddr> {
     match timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses)).await {
         Ok(Ok(stream)) => stream.peer_addr().ok(),
@@ -102,12 +103,12 @@ async fn first_that_accepts(addresses: &[SocketAddr]) -> Option<SocketAddr> {
 }
 
 async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Result<Verdict> {
-    let acknowledged = journal.read().context("what was acknowledged can't be read")?;
-    with_database(config, async |db| Ok(ledger::close(db, traffic, &acknowledged).await?)).await
+    let acknowledged = journal.read().context("the record of acknowledged messages can't be read")?;
+    with_database(config, async |db| Ok(ledger::verify(db, traffic, &acknowledged).await?)).await
 }
 
-/// Ctrl-C, or a polite kill, ends the run early; what there is then is reported all the same.
-pub(crate) fn stop_when_told() -> Result<CancellationToken> {
+/// A token that SIGINT and SIGTERM cancel: the run ends early, with its report.
+pub(crate) fn stop_on_signal() -> Result<CancellationToken> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let stopping = stop.clone();
@@ -118,7 +119,7 @@ pub(crate) fn stop_when_told() -> Result<CancellationToken> {
     Ok(stop)
 }
 
-/// One line, on a terminal only, until it is aborted.
+/// Shows a progress bar, on a terminal only, until the task is aborted.
 async fn show(length: Duration, progress: Arc<Progress>) {
     let bar = ProgressBar::new(length.as_secs()).with_finish(ProgressFinish::AndClear);
     if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}") {

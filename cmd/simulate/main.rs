@@ -1,4 +1,4 @@
-//! Sends a server what Twitch would send it, and says what came back.
+//! Sends a server messages as Twitch does, and shows its answers.
 
 mod args;
 #[path = "../causes.rs"]
@@ -16,16 +16,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use showtime::simulate::delivery::Wanted;
+use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
-use showtime::simulate::event::Recipe;
 use showtime::simulate::people::Person;
+use showtime::simulate::template::EventTemplate;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Subscription, new_challenge};
 
 use crate::args::{Cli, Command, EventArgs, NotifyArgs, SendArgs};
 use crate::session::Session;
 
-/// The conduit whose shard is asked with `challenge --conduit-shard`.
+/// Conduit and shard of `challenge --conduit-shard`.
 const CONDUIT: (&str, &str) = ("3d6a2b1c-2222-4333-8444-555566667777", "0");
 
 #[tokio::main]
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether everything was answered as wanted; an error if nothing could be sent.
+/// Returns whether every answer was as expected; an error if nothing could be sent.
 async fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         None => notify(&cli.notify).await,
@@ -57,20 +57,20 @@ async fn run(cli: Cli) -> Result<bool> {
 }
 
 async fn notify(args: &NotifyArgs) -> Result<bool> {
-    let mut recipe = recipe(args.kind.as_deref().unwrap_or_default(), &args.event)?;
+    let mut template = template(args.kind.as_deref().unwrap_or_default(), &args.event)?;
     let mut session = Session::open(&args.send, args.count).await?;
-    if let Some(id) = session.stream_to_end(&recipe).await? {
-        recipe.edits.insert(0, Edit::text("id", &id));
+    if let Some(id) = session.stream_to_end(&template).await? {
+        template.edits.insert(0, Edit::text("id", &id));
     }
     for _ in 0..args.count {
         let (stamp, at) = session.stamp()?;
-        let event = recipe.event(at)?;
-        let subscription = Subscription::to(recipe.kind, &event, session.callback());
+        let event = template.event(at)?;
+        let subscription = Subscription::to(template.kind, &event, session.callback());
         let message = match args.test {
             true => Outgoing::test(stamp, &subscription, &event),
             false => Outgoing::notification(stamp, &subscription, &event),
         };
-        if !session.send(message, Some(&event), Wanted::Taken).await? {
+        if !session.send(message, Some(&event), ExpectedAnswer::Success).await? {
             return Ok(false);
         }
     }
@@ -78,15 +78,15 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
 }
 
 async fn challenge(kind: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
-    let recipe = recipe(kind, event)?;
+    let template = template(kind, event)?;
     let mut session = Session::open(send, 1).await?;
     let (stamp, at) = session.stamp()?;
-    let event = recipe.event(at)?;
+    let event = template.event(at)?;
     let pending = "webhook_callback_verification_pending";
-    let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(pending);
+    let subscription = Subscription::to(template.kind, &event, session.callback()).with_status(pending);
     let challenge = new_challenge();
     let message = Outgoing::challenge(stamp, &subscription, &challenge);
-    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
+    Ok(session.send(message, None, ExpectedAnswer::Challenge(challenge)).await? && session.finish()?)
 }
 
 async fn challenge_shard(send: &SendArgs) -> Result<bool> {
@@ -94,23 +94,24 @@ async fn challenge_shard(send: &SendArgs) -> Result<bool> {
     let (stamp, _) = session.stamp()?;
     let challenge = new_challenge();
     let message = Outgoing::shard_challenge(stamp, CONDUIT.0, CONDUIT.1, &challenge);
-    Ok(session.send(message, None, Wanted::Echo(challenge)).await? && session.finish()?)
+    Ok(session.send(message, None, ExpectedAnswer::Challenge(challenge)).await? && session.finish()?)
 }
 
 async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
-    let recipe = recipe(kind, event)?;
+    let template = template(kind, event)?;
     let mut session = Session::open(send, 1).await?;
     let (stamp, at) = session.stamp()?;
-    let event = recipe.event(at)?;
-    let subscription = Subscription::to(recipe.kind, &event, session.callback()).with_status(status);
-    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, Wanted::Taken).await? && session.finish()?)
+    let event = template.event(at)?;
+    let subscription = Subscription::to(template.kind, &event, session.callback()).with_status(status);
+    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, ExpectedAnswer::Success).await?
+        && session.finish()?)
 }
 
-fn recipe(kind: &str, args: &EventArgs) -> Result<Recipe> {
+fn template(kind: &str, args: &EventArgs) -> Result<EventTemplate> {
     let person = |name: &Option<String>, login: &Option<String>, id: &Option<String>| {
         Person::described(name.as_deref(), login.as_deref(), id.as_deref())
     };
-    Ok(Recipe {
+    Ok(EventTemplate {
         kind: kind::find(kind, args.type_version.as_deref())?,
         variant: args.variant.clone(),
         broadcaster: person(&args.broadcaster, &args.broadcaster_login, &args.broadcaster_id)?,

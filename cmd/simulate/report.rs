@@ -1,4 +1,4 @@
-//! What a person sees.
+//! Output of `simulate`: messages, answers and totals.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use showtime::simulate::delivery::{Answer, Wanted};
+use showtime::simulate::answer::{CallbackAnswer, ExpectedAnswer};
 use showtime::twitch::eventsub::outgoing::Outgoing;
 
-/// As much of an answer's text as is shown, in characters.
+/// How much of an answer's text is shown, in characters.
 const MAX_SHOWN: usize = 400;
 
-/// How many were sent, and how that went.
+/// Counts of messages, and their latencies.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) sent: u32,
@@ -22,22 +22,22 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, answer: &Answer, is_wrong: bool) {
+    pub(crate) fn count(&mut self, answer: &CallbackAnswer, is_wrong: bool) {
         self.sent += 1;
         self.wrong += u32::from(is_wrong);
         self.slowest = self.slowest.max(answer.latency);
         self.total += answer.latency;
     }
 
-    /// One line on all of them.
+    /// Formats a line about all messages.
     pub(crate) fn summary(&self) -> String {
         let Self { sent, wrong, .. } = self;
         let (mean, slowest) = (milliseconds(self.total / (*sent).max(1)), milliseconds(self.slowest));
-        format!("{sent} sent, {} answered as wanted, {wrong} not; mean {mean}, slowest {slowest}", sent - wrong)
+        format!("{sent} sent, {} answered as expected, {wrong} not; mean {mean}, slowest {slowest}", sent - wrong)
     }
 }
 
-/// Prints to standard output, and doesn't mind if nobody reads on (`simulate list | head`).
+/// Prints to standard output. A closed pipe is no error (`simulate list | head`).
 pub(crate) fn print(text: &str) -> io::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -45,7 +45,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// What is about to be sent.
+/// Formats a message before it is sent.
 pub(crate) fn sending(message: &Outgoing, event: Option<&Value>) -> String {
     let mut text = match &message.subscription {
         Some((kind, version)) => format!("{} {kind} v{version}\n", message.message_type),
@@ -59,7 +59,7 @@ pub(crate) fn sending(message: &Outgoing, event: Option<&Value>) -> String {
     text
 }
 
-/// The people whom an event names, and its id.
+/// Formats the people that an event names, and its id.
 fn about(event: &Value) -> String {
     let event = event.get(0).and_then(|first| first.get("data")).unwrap_or(event);
     let Some(fields) = event.as_object() else { return String::new() };
@@ -77,20 +77,21 @@ fn about(event: &Value) -> String {
     parts.join(", ")
 }
 
-/// What came back.
-pub(crate) fn answer(answer: &Answer, wanted: &Wanted) -> String {
+/// Formats an answer, and what is wrong with it.
+pub(crate) fn answer(answer: &CallbackAnswer, expected: &ExpectedAnswer) -> String {
     let mut text = format!("{} in {}", answer.status, milliseconds(answer.latency));
-    if let Some(said) = said(answer) {
-        let _ = write!(text, ": {said}");
+    if let Some(body) = body_text(answer) {
+        let _ = write!(text, ": {body}");
     }
     text.push('\n');
-    if let Some(objection) = wanted.objection(answer) {
-        let _ = writeln!(text, "NOT as wanted ({wanted}): {objection}");
+    if let Some(objection) = expected.objection(answer) {
+        let _ = writeln!(text, "NOT as expected ({expected}): {objection}");
     }
     text
 }
 
-fn said(answer: &Answer) -> Option<String> {
+/// The text of a problem document, or else the whole body.
+fn body_text(answer: &CallbackAnswer) -> Option<String> {
     /// RFC 9457.
     #[derive(Deserialize)]
     struct Problem {
@@ -106,7 +107,7 @@ fn said(answer: &Answer) -> Option<String> {
     Some(visible(&text)).filter(|text| !text.is_empty())
 }
 
-/// Without what could move a terminal's cursor, and not too long.
+/// Shortens a text and replaces control characters, which could move a terminal's cursor.
 fn visible(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {

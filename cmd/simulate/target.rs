@@ -1,4 +1,4 @@
-//! Where to send to, and what to sign with.
+//! The callback to send to, and the secret to sign with.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,10 +13,10 @@ use url::{Host, Url};
 
 use crate::args::TargetArgs;
 
-/// How long the resolution of a name may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time limit for resolving a name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The callback to send to, and the only addresses its name may mean (none: any).
+/// Returns the callback, and the only addresses that its host may resolve to (none: any).
 pub(crate) async fn target(args: &TargetArgs, config: &Config) -> Result<(Url, Vec<SocketAddr>)> {
     let url = match &args.target {
         Some(url) => url.clone(),
@@ -24,25 +24,31 @@ pub(crate) async fn target(args: &TargetArgs, config: &Config) -> Result<(Url, V
     };
     ensure!(
         matches!(url.scheme(), "http" | "https") && url.has_host(),
-        "{url} is nothing to send to: wants an address like http://127.0.0.1:5001/callback"
+        "{url} is not a callback; expected an address like http://127.0.0.1:5001/callback"
     );
     if args.allow_remote {
         return Ok((url, Vec::new()));
     }
     let addresses = resolve(&url).await?;
     if let Some(address) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
-        bail!("{url} is not this machine ({} is no loopback address): add --allow-remote if you mean it", address.ip());
+        bail!(
+            "{url} is not this machine ({} is not a loopback address); add --allow-remote to send there anyway",
+            address.ip()
+        );
     }
     Ok((url, addresses))
 }
 
-/// The callback of the server that this configuration makes.
+/// Returns the callback of the server with this configuration.
 fn own_callback(config: &Config) -> Result<Url> {
-    ensure!(config.listen_port != 0, "LISTEN_PORT is 0, so the server's port is not known: name it with --target");
+    ensure!(
+        config.listen_port != 0,
+        "LISTEN_PORT is 0, so the server's port is not known; give the callback with --target"
+    );
     Ok(delivery::own_callback(SocketAddr::new(config.bind_addr, config.listen_port))?)
 }
 
-/// Where a URL leads.
+/// Resolves the host of a URL.
 pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or_default();
     let name = match url.host() {
@@ -51,14 +57,14 @@ pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
         Some(Host::Domain(name)) => name,
         None => bail!("{url} names no host"),
     };
-    let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, port)));
+    let lookup = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((name, port)));
     let addresses = lookup.await.with_context(|| format!("the name {name} was not resolved in time"))?;
     let addresses: Vec<_> = addresses.with_context(|| format!("the name {name} can't be resolved"))?.collect();
     ensure!(!addresses.is_empty(), "the name {name} has no address");
     Ok(addresses)
 }
 
-/// The secret, and where it was found.
+/// Returns the secret, and where it was found.
 pub(crate) fn secret(args: &TargetArgs, config: &Config) -> Result<(WebhookSecret, String)> {
     if let Some(text) = &args.secret {
         return Ok((WebhookSecret::new(text).context("--secret")?, "--secret".to_owned()));

@@ -38,7 +38,7 @@ use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
 use crate::services::Services;
-use crate::simulate::test_event::Tester;
+use crate::simulate::test_event::TestEventSender;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
 use crate::store::within;
@@ -64,7 +64,7 @@ pub struct Context {
     /// The counters of `/metrics`.
     pub metrics: Metrics,
     /// Sends test events.
-    pub tester: Tester,
+    pub tester: TestEventSender,
     /// The live feeds subscribe to it.
     pub hub: Arc<Hub>,
     /// The checks of `/status`.
@@ -74,7 +74,7 @@ pub struct Context {
 impl Context {
     /// What the handlers need of the services, and the components that they call.
     #[must_use]
-    pub fn new(services: Services, webhook: Webhook, access: Arc<Access>, tester: Tester, hub: Arc<Hub>) -> Self {
+    pub fn new(services: Services, webhook: Webhook, access: Arc<Access>, tester: TestEventSender, hub: Arc<Hub>) -> Self {
         Self {
             pool: services.pool,
             clock: services.clock,

@@ -83,7 +83,7 @@ impl From<TestEventError> for Error {
             TestEventError::Kind(KindError::Unknown { suggestions, .. }) if suggestions.is_empty() => {
                 invalid("type", format!("{reason}; it has {}", lookup::names().join(", ")))
             }
-            TestEventError::Kind(_) | TestEventError::Recipe(_) => invalid("type", reason),
+            TestEventError::Kind(_) | TestEventError::Template(_) => invalid("type", reason),
             TestEventError::NoSuchField { field, .. } | TestEventError::AnotherChannel { field } => {
                 invalid(&format!("event.{field}"), reason)
             }

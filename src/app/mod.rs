@@ -25,7 +25,7 @@ use crate::outputs::live;
 use crate::outputs::live::hub::Hub;
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::services::{Services, Tasks};
-use crate::simulate::test_event::{TestEventError, Tester};
+use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
@@ -62,7 +62,7 @@ pub enum AppError {
     Server(#[from] io::Error),
     /// The sender of test events can't be made.
     #[error("test events can't be sent: {0}")]
-    Tester(#[from] TestEventError),
+    TestEventSender(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] TransportError),
@@ -136,7 +136,7 @@ impl App {
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
 
-        let tester = Tester::new(addr, secret, services.clock.clone())?;
+        let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let server = http::serve(listener, api::Context::new(services, webhook, access, tester, hub.clone()))?;
         Ok(Self {
             addr,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use time::{Duration, OffsetDateTime};
 
-use super::traffic::{Event, Kind, Run};
+use super::event::{Event, Kind};
+use super::run::Run;
 use crate::store::ledger::{Anonymous, Stream, Subscribed, Viewer};
 
 /// Streams of a channel with at most this much between them are one broadcast, as docs/api.md says.

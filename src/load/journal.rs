@@ -1,50 +1,48 @@
-//! What was acknowledged, written down before it counts: a generator that is killed leaves the
-//! proof behind.
+//! Record of acknowledged messages, written before they are counted: it survives if the generator is killed.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use roaring::RoaringTreemap;
 use tempfile::NamedTempFile;
-
-use super::numbers::Numbers;
 
 /// A file with the numbers of acknowledged messages, eight bytes each.
 #[derive(Debug)]
 pub struct Journal(NamedTempFile);
 
 impl Journal {
-    /// A new one, in the directory for temporary files.
+    /// Creates a journal in the directory for temporary files.
     ///
     /// # Errors
-    /// If no file can be made there.
+    /// If the file can't be created.
     pub fn create() -> io::Result<Self> {
         Ok(Self(tempfile::Builder::new().prefix("showtime-acknowledged-").append(true).tempfile()?))
     }
 
-    /// A new one that stays in this directory.
+    /// Creates a journal in this directory that is not removed.
     ///
     /// # Errors
-    /// If no file can be made there.
+    /// If the file can't be created.
     pub fn create_in(dir: &Path) -> io::Result<Self> {
         Ok(Self(tempfile::Builder::new().prefix("acknowledged-").append(true).disable_cleanup(true).tempfile_in(dir)?))
     }
 
-    /// Hands a number to the kernel, which keeps it whatever becomes of us. Blocks for no longer
-    /// than it takes to copy eight bytes into the page cache: shorter than any way around that.
+    /// Records a number. The kernel keeps it even if this process is killed. Blocks only for a copy of eight bytes into the page
+    /// cache, which is faster than handing it to another thread.
     ///
     /// # Errors
-    /// If the file takes no more.
-    pub fn note(&self, number: u64) -> io::Result<()> {
+    /// If the file can't be written.
+    pub fn record(&self, number: u64) -> io::Result<()> {
         self.0.as_file().write_all(&number.to_le_bytes())
     }
 
-    /// All that was noted.
+    /// Reads all recorded numbers.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn read(&self) -> io::Result<Numbers> {
-        let mut numbers = Numbers::default();
+    pub fn read(&self) -> io::Result<RoaringTreemap> {
+        let mut numbers = RoaringTreemap::new();
         let mut file = BufReader::new(File::open(self.0.path())?);
         let mut number = [0; 8];
         loop {
@@ -56,7 +54,7 @@ impl Journal {
         }
     }
 
-    /// Keeps the file, which would go otherwise, and tells where it is.
+    /// Keeps the file, which would otherwise be removed, and returns its path.
     ///
     /// # Errors
     /// If it can't be kept.

@@ -1,38 +1,38 @@
-//! The ledger: what was acknowledged against what is there, and what is there against what must
-//! have come of it.
+//! The ledger: compares the acknowledged messages with the log, and the log with the state that must follow from it.
 
 use std::fmt;
 
+use roaring::RoaringTreemap;
 use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::effects::Effects;
-use super::numbers::Numbers;
-use super::traffic::{Run, Traffic};
+use super::run::Run;
+use super::traffic::Traffic;
 use crate::store::ledger::{self as store, Stream, Viewer};
 
-/// Rows that are read at a time.
+/// Rows per query.
 const PAGE: i64 = 10_000;
 
-/// Differences of which more is said than that they are there.
+/// Number of differences that are described.
 const MAX_EXAMPLES: usize = 5;
 
-/// What the ledger comes to.
+/// Result of the comparison.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verdict {
-    /// Messages that were acknowledged.
+    /// Acknowledged messages.
     pub acknowledged: u64,
-    /// Messages that the log has.
+    /// Messages in the log.
     pub stored: u64,
-    /// Acknowledged, and not in the log.
+    /// Acknowledged messages that are not in the log.
     pub lost: u64,
-    /// In the log twice, or in sums that are greater than all messages together.
+    /// Messages that are in the log twice, and sums that are greater than those of all messages.
     pub doubled: u64,
-    /// In the log, and not acknowledged. No harm: Twitch would send these again.
+    /// Messages in the log that were not acknowledged. Harmless, since Twitch would send them again.
     pub unacknowledged_but_stored: u64,
-    /// Rows of viewers, channels and streams that are not what the messages in the log add up to.
+    /// Rows of viewers, channels and streams that differ from the sum of the messages in the log.
     pub effects_differ: u64,
-    /// The first few of all these, in words.
+    /// Descriptions of the first few differences.
     #[serde(skip)]
     pub examples: Vec<String>,
 }
@@ -73,20 +73,24 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares what was acknowledged of this traffic with the database, as it is now.
+/// Compares the acknowledged messages of this traffic with the database.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn close(conn: &mut PgConnection, traffic: &Traffic, acknowledged: &Numbers) -> sqlx::Result<Verdict> {
+pub async fn verify(
+    conn: &mut PgConnection,
+    traffic: &Traffic,
+    acknowledged: &RoaringTreemap,
+) -> sqlx::Result<Verdict> {
     let mut snapshot = store::snapshot(conn).await?;
-    let mut verdict = Verdict { acknowledged: acknowledged.count(), ..Verdict::default() };
+    let mut verdict = Verdict { acknowledged: acknowledged.len(), ..Verdict::default() };
     let (stored, mut effects) = messages(&mut snapshot, traffic, &mut verdict).await?;
-    verdict.stored = stored.count();
-    for number in acknowledged.without(&stored) {
+    verdict.stored = stored.len();
+    for number in acknowledged - &stored {
         verdict.lost += 1;
         verdict.example(|| format!("lost: message {} ({number})", traffic.run.message_id(number)));
     }
-    verdict.unacknowledged_but_stored = stored.without(acknowledged).count() as u64;
+    verdict.unacknowledged_but_stored = stored.difference_len(acknowledged);
     viewers(&mut snapshot, traffic.run, &mut effects, &mut verdict).await?;
     channels(&mut snapshot, traffic.run, &mut effects, &mut verdict).await?;
     streams(&mut snapshot, traffic.run, &effects, &mut verdict).await?;
@@ -94,15 +98,15 @@ pub async fn close(conn: &mut PgConnection, traffic: &Traffic, acknowledged: &Nu
     Ok(verdict)
 }
 
-/// The messages that the log has, and what must have come of them.
+/// Reads the messages in the log, and computes the state that must follow from them.
 async fn messages(
     conn: &mut PgConnection,
     traffic: &Traffic,
     verdict: &mut Verdict,
-) -> sqlx::Result<(Numbers, Effects)> {
-    let (mut stored, mut effects) = (Numbers::default(), Effects::default());
+) -> sqlx::Result<(RoaringTreemap, Effects)> {
+    let (mut stored, mut effects) = (RoaringTreemap::new(), Effects::default());
     let [mut after, last] = traffic.run.message_ids();
-    // The range begins after an id; number 0 has the first one.
+    // The query begins after this id, and message 0 has the first id of the run.
     after.pop();
     loop {
         let page = store::messages(conn, &after, &last, PAGE).await?;
@@ -144,7 +148,7 @@ async fn viewers(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdi
     Ok(())
 }
 
-/// Whether something counted that never was sent.
+/// Whether a sum is greater than expected.
 fn is_more(found: &Viewer, expected: &Viewer) -> bool {
     let sums = |viewer: &Viewer| [viewer.bits, viewer.cheers, viewer.gifts, viewer.gift_events, viewer.raids];
     sums(found).iter().zip(sums(expected)).any(|(found, expected)| *found > expected)
@@ -188,12 +192,12 @@ async fn streams(conn: &mut PgConnection, run: Run, effects: &Effects, verdict: 
     Ok(())
 }
 
-/// The least and the greatest id that a channel of this run can have.
+/// The lowest and the highest channel id of this run.
 fn channel_ids(run: Run) -> [String; 2] {
     [run.channel_id(0).to_string(), run.channel_id(99_999).to_string()]
 }
 
-/// Which one of the run it is.
+/// Number of a channel or viewer within the run, from its id.
 fn offset(id: &str, first: u64) -> Option<u32> {
     u32::try_from(id.parse::<u64>().ok()?.checked_sub(first)?).ok()
 }

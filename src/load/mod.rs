@@ -1,22 +1,25 @@
-//! As much traffic as is wanted, as from Twitch, and what became of it: behind `simulate load` and
-//! `simulate crash`.
+//! Load generator, and the comparison of its messages with the database: behind `simulate load` and `simulate crash`.
 //!
-//! In the order in which a message meets them: [`traffic`] says what message number `n` of a run is
-//! about, [`request`] writes it, `pace` says when, [`connection`] sends it, [`journal`] keeps that it
-//! was acknowledged, [`report`] counts. [`ledger`] then compares what was acknowledged with the log,
-//! and the log with the state (`effects` is what that must be). `hostile` sends what no server should
-//! be hurt by. [`crash`] kills what it loads.
+//! In the order of the work: [`traffic`] computes the [`event`] of message number `n` from the [`run`] and the [`mix`],
+//! [`request`] writes it into a copy of its [`template`], `pace` says when it is due, [`connection`] sends it, [`journal`]
+//! records that it was acknowledged, `tally` counts, and [`report`] sums up. [`ledger`] then compares the acknowledged
+//! messages with the log, and the log with the state that `effects` computes. `attack` sends forged messages and slow requests
+//! meanwhile. [`crash`] kills the server that it loads.
 
+mod attack;
 pub mod connection;
 pub mod crash;
 mod effects;
-mod hostile;
+pub mod event;
 pub mod journal;
 pub mod ledger;
-pub mod numbers;
+pub mod mix;
 mod pace;
 pub mod report;
 pub mod request;
+pub mod run;
+mod tally;
+pub mod template;
 pub mod traffic;
 
 use std::io;
@@ -32,67 +35,69 @@ use url::Url;
 
 use self::connection::Connection;
 use self::journal::Journal;
-use self::pace::{Pace, Tickets};
-use self::report::{Late, Latency, Report, Tally, is_acknowledgement};
-use self::request::{RequestError, Requests, Sending};
+use self::pace::{Pace, Schedule};
+use self::report::{Late, Latency, Report};
+use self::request::{Requests, Sending};
+use self::tally::{Tally, is_acknowledgement};
+use self::template::RequestError;
 use self::traffic::Traffic;
 use crate::clock::Clock;
 use crate::twitch::signature::WebhookSecret;
 
-/// How a server is to be loaded.
+/// Parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is sent.
+    /// The messages.
     pub traffic: Traffic,
-    /// Where to, as the messages have it.
+    /// The callback that the messages name.
     pub callback: Url,
-    /// Where that is.
+    /// The callback's address.
     pub target: SocketAddr,
-    /// What the messages are signed with.
+    /// The secret that the messages are signed with.
     pub secret: WebhookSecret,
-    /// Over how many connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Messages a second, whatever the answers; `None`: as fast as they are answered.
+    /// Messages per second, whatever the answers; `None`: as fast as they are answered.
     pub rate: Option<NonZeroU32>,
-    /// How long is sent before it counts.
+    /// Duration of the load before the measurement.
     pub warm_up: Duration,
-    /// How long is sent that counts.
+    /// Duration of the measurement.
     pub duration: Duration,
-    /// Connections that send forged messages beside it.
+    /// Number of additional connections that send forged messages.
     pub flood: usize,
-    /// Connections that send a byte a second beside it.
+    /// Number of additional connections that send a byte per second.
     pub slow: usize,
 }
 
-/// Why a run could not go on.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// No messages can be made.
+    /// The requests can't be made.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// What was acknowledged can't be written down, so nothing could be proved.
-    #[error("what is acknowledged can't be written down: {0}")]
+    /// Acknowledged messages can't be recorded, so nothing can be verified.
+    #[error("acknowledged messages can't be recorded: {0}")]
     Journal(io::Error),
-    /// A part of the generator failed.
+    /// A task of the generator failed.
     #[error("the generator failed: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// What can be seen of a run from outside while it goes on.
+/// Progress of a run, for display.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Messages sent and answered so far, warm-up included.
+    /// Messages sent so far, including the warm-up, whose answer has come or failed.
     pub answered: AtomicU64,
-    /// Of these acknowledged.
+    /// Messages acknowledged so far.
     pub acknowledged: AtomicU64,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 struct Shared {
     requests: Requests,
     clock: Clock,
     pace: Pace,
-    /// What is due before that does not count.
+    /// Messages that were due earlier belong to the warm-up.
     counted_from: Instant,
     next: AtomicU64,
     journal: Option<Arc<Journal>>,
@@ -100,11 +105,11 @@ struct Shared {
     stop: CancellationToken,
 }
 
-/// Runs until the end of the plan, or until `stop`. What is acknowledged goes to the journal, if
-/// there is one, before it counts.
+/// Runs until the end of the plan, or until `stop`. Acknowledged messages are recorded in the journal, if there is one, before
+/// they are counted.
 ///
 /// # Errors
-/// If the generator itself fails; what the server does is in the report.
+/// If the generator itself fails. Failures of the server are in the report.
 pub async fn run(
     plan: &Plan,
     clock: Clock,
@@ -113,24 +118,24 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Report, LoadError> {
     let requests = Requests::new(plan.traffic, &plan.callback, &plan.secret)?;
-    let beside = stop.child_token();
-    let _ended_in_any_case = beside.clone().drop_guard();
-    let flood = hostile::flood(plan, &clock, &beside)?;
-    let slow = hostile::slow(plan, &requests, &clock, &beside);
+    let background = stop.child_token();
+    let _stop_on_drop = background.clone().drop_guard();
+    let flood = attack::start_flood(plan, &clock, &background)?;
+    let slow = attack::start_slow(plan, &requests, &clock, &background);
     let begin = Instant::now();
     let (counted_from, end) = (begin + plan.warm_up, begin + plan.warm_up + plan.duration);
     let (pace, pacer) = match plan.rate {
         None => (Pace::Closed(end), None),
         Some(rate) => {
-            let tickets = Arc::new(Tickets::new(begin, rate));
-            (Pace::Open(tickets.clone()), Some(tickets.hand_out(end, beside.clone())))
+            let schedule = Arc::new(Schedule::new(begin, rate));
+            (Pace::Open(schedule.clone()), Some(schedule.run(end, background.clone())))
         }
     };
     let next = AtomicU64::new(0);
     let shared = Arc::new(Shared { requests, clock, pace, counted_from, next, journal, progress, stop });
     let mut workers = JoinSet::new();
     for _ in 0..plan.connections {
-        workers.spawn(work(shared.clone(), Connection::to(plan.target)));
+        workers.spawn(work(shared.clone(), Connection::new(plan.target)));
     }
     let (mut warm_up, mut counted) = (Tally::default(), Tally::default());
     while let Some(worked) = workers.join_next().await {
@@ -139,12 +144,12 @@ pub async fn run(
         counted.add(&after);
     }
     let seconds = counted_from.elapsed().as_secs_f64();
-    beside.cancel();
-    let paced = match pacer {
+    background.cancel();
+    let adherence = match pacer {
         Some(pacer) => Some(pacer.await?),
         None => None,
     };
-    if let Some(not_sent) = paced.as_ref().map(|paced| paced.not_sent).filter(|count| *count > 0) {
+    if let Some(not_sent) = adherence.as_ref().map(|adherence| adherence.not_sent).filter(|count| *count > 0) {
         counted.sent += not_sent;
         counted.errors.insert("not_sent", not_sent);
     }
@@ -160,28 +165,28 @@ pub async fn run(
         latency_us: Latency::from(&counted.latency),
         statuses: counted.statuses,
         errors: counted.errors,
-        pacer_late_us: paced.map(|paced| Late { p99: paced.late.value_at_quantile(0.99), max: paced.late.max() }),
-        flood: flood.joined().await?,
-        slow: slow.joined().await?,
+        pacer_late_us: adherence.map(|it| Late { p99: it.late.value_at_quantile(0.99), max: it.late.max() }),
+        flood: flood.join().await?,
+        slow: slow.join().await?,
         ledger: None,
         warm_up_unacknowledged: warm_up.sent - warm_up.acknowledged,
     })
 }
 
-/// One connection's part: what was sent before it counts, and what was sent then.
+/// Sends messages over one connection until the end. Returns the counts of the warm-up and of the measurement.
 async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<(Tally, Tally), LoadError> {
     let (mut warm_up, mut counted) = (Tally::default(), Tally::default());
     let mut request = Vec::new();
     loop {
-        // Written and signed before it is due, so that this is no part of the latency.
+        // Written and signed before it is due, so that the latency doesn't include this.
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         shared.requests.write(number, Sending { at: shared.clock.now(), retry: 0 }, &mut request);
-        let Some(due) = shared.pace.turn(&shared.stop).await else { return Ok((warm_up, counted)) };
+        let Some(due) = shared.pace.next_due(&shared.stop).await else { return Ok((warm_up, counted)) };
         let answer = connection.exchange(&request).await;
         let latency = due.elapsed();
         if answer.is_ok_and(is_acknowledgement) {
             if let Some(journal) = &shared.journal {
-                journal.note(number).map_err(LoadError::Journal)?;
+                journal.record(number).map_err(LoadError::Journal)?;
             }
             shared.progress.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
@@ -189,7 +194,7 @@ async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<(Tally,
         let tally = if due < shared.counted_from { &mut warm_up } else { &mut counted };
         tally.count(answer, latency);
         if answer == Err(connection::Failure::Refused) {
-            // Nobody there: no need to find that out a hundred thousand times a second.
+            // No server: a pause, so as not to retry a hundred thousand times per second.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

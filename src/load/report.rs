@@ -1,4 +1,4 @@
-//! What came of a run.
+//! Report of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,120 +7,50 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::connection::Failure;
 use super::ledger::Verdict;
-use super::traffic::Mix;
+use super::mix::Mix;
+use super::tally::is_acknowledgement;
 
-/// The longest time that is told apart from longer ones, in microseconds.
-const LONGEST: u64 = 60_000_000;
-
-/// A histogram of microseconds, to three digits.
-pub(super) fn microseconds() -> Histogram<u64> {
-    #[expect(clippy::expect_used, reason = "these bounds are sound")]
-    Histogram::new_with_bounds(1, LONGEST, 3).expect("sound bounds")
-}
-
-/// What one or more connections saw.
-#[derive(Clone, Debug)]
-pub(super) struct Tally {
-    pub(super) sent: u64,
-    pub(super) acknowledged: u64,
-    pub(super) statuses: BTreeMap<u16, u64>,
-    pub(super) errors: BTreeMap<&'static str, u64>,
-    /// Of what was acknowledged, in microseconds.
-    pub(super) latency: Histogram<u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        let latency = microseconds();
-        Self { sent: 0, acknowledged: 0, statuses: BTreeMap::new(), errors: BTreeMap::new(), latency }
-    }
-}
-
-impl Tally {
-    pub(super) fn count(&mut self, answer: Result<u16, Failure>, latency: Duration) {
-        self.sent += 1;
-        match answer {
-            Ok(status) => {
-                *self.statuses.entry(status).or_default() += 1;
-                if is_acknowledgement(status) {
-                    self.acknowledged += 1;
-                    self.latency.saturating_record(super::pace::micros(latency));
-                }
-            }
-            Err(failure) => *self.errors.entry(name(failure)).or_default() += 1,
-        }
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.acknowledged += other.acknowledged;
-        for (status, count) in &other.statuses {
-            *self.statuses.entry(*status).or_default() += count;
-        }
-        for (name, count) in &other.errors {
-            *self.errors.entry(name).or_default() += count;
-        }
-        // Both have the same bounds.
-        let _ = self.latency.add(&other.latency);
-    }
-}
-
-/// Whether Twitch would not send the message again.
-pub(super) fn is_acknowledgement(status: u16) -> bool {
-    (200..300).contains(&status)
-}
-
-fn name(failure: Failure) -> &'static str {
-    match failure {
-        Failure::Refused => "refused",
-        Failure::Closed => "closed",
-        Failure::TimedOut => "timed_out",
-        Failure::Malformed => "malformed",
-    }
-}
-
-/// What came of a run. As JSON, the same names.
+/// Report of a run. Its JSON has the same names.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// `closed` or `open`.
     pub mode: &'static str,
-    /// Of which messages.
+    /// The mix of messages.
     pub mix: Mix,
-    /// Over how many connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Messages a second that were asked for, in an open loop.
+    /// Messages per second that were due, in an open loop.
     pub rate: Option<u32>,
-    /// How long it took to the last answer, without the warm-up.
+    /// Time until the last answer, without the warm-up.
     pub seconds: f64,
-    /// Messages sent, without the warm-up's.
+    /// Messages sent, without those of the warm-up.
     pub sent: u64,
-    /// How many of these were answered with 2xx.
+    /// Messages answered with 2xx.
     pub acknowledged: u64,
-    /// Per second.
+    /// Acknowledged messages per second.
     pub acknowledged_per_second: f64,
-    /// Answers by status.
+    /// Number of answers by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Why there was no answer, and how often; `not_sent`: no connection was free in time.
+    /// Messages without an answer by cause; `not_sent`: no connection was free in time.
     pub errors: BTreeMap<&'static str, u64>,
-    /// How long acknowledgements took, in an open loop since the message was due.
+    /// Latency of acknowledgements; in an open loop from the time when the message was due.
     pub latency_us: Latency,
-    /// In an open loop, how late the generator itself was.
+    /// How late the generator itself was, in an open loop.
     pub pacer_late_us: Option<Late>,
-    /// What came of the forged messages.
-    pub flood: Option<Flood>,
-    /// What came of the slow connections.
-    pub slow: Option<Slow>,
-    /// What the database says, if it was asked.
+    /// Forged messages.
+    pub flood: Option<FloodReport>,
+    /// Slow connections.
+    pub slow: Option<SlowReport>,
+    /// Comparison with the database, if it was made.
     pub ledger: Option<Verdict>,
     /// Messages of the warm-up that were not acknowledged.
     pub warm_up_unacknowledged: u64,
 }
 
-/// In microseconds.
+/// Quantiles of latencies, in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[expect(missing_docs, reason = "they are what they are called")]
+#[expect(missing_docs, reason = "named after the quantiles")]
 pub struct Latency {
     pub p50: u64,
     pub p90: u64,
@@ -138,43 +68,43 @@ impl From<&Histogram<u64>> for Latency {
     }
 }
 
-/// In microseconds.
+/// Quantiles of the generator's delays, in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[expect(missing_docs, reason = "they are what they are called")]
+#[expect(missing_docs, reason = "named after the quantiles")]
 pub struct Late {
     pub p99: u64,
     pub max: u64,
 }
 
-/// What came of forged messages.
+/// Report of forged messages.
 #[derive(Clone, Debug, Serialize)]
-pub struct Flood {
-    /// How many were sent.
+pub struct FloodReport {
+    /// Messages sent.
     pub sent: u64,
-    /// Answers by status: to be 403, all of them.
+    /// Number of answers by status. All should be 403.
     pub statuses: BTreeMap<u16, u64>,
-    /// Why there was no answer, and how often.
+    /// Messages without an answer, by cause.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Sent per second.
+    /// Messages sent per second.
     pub per_second: f64,
 }
 
-/// What came of connections that send a byte a second.
+/// Report of connections that send a byte per second.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Slow {
-    /// How many were made, those included that took the place of one that was cut off.
+pub struct SlowReport {
+    /// Connections made, including those that replaced one that was cut off.
     pub connections: u64,
-    /// How many of these the server ended.
+    /// Connections that the server closed.
     pub cut_off: u64,
-    /// How often none could be made.
+    /// Failed attempts to connect.
     pub failed: u64,
-    /// How long one lasted at least before it was cut off.
+    /// The shortest time until a connection was cut off.
     pub shortest_seconds: Option<f64>,
-    /// How long one lasted at most before it was cut off.
+    /// The longest time until a connection was cut off.
     pub longest_seconds: Option<f64>,
 }
 
-impl Slow {
+impl SlowReport {
     pub(super) fn add_cut(&mut self, after: Duration) {
         let after = Some(after.as_secs_f64());
         self.add(&Self { cut_off: 1, shortest_seconds: after, longest_seconds: after, ..Self::default() });
@@ -240,7 +170,7 @@ impl fmt::Display for Report {
             let ages = ages.map(|(first, last)| format!(", after {first:.1} to {last:.1} s")).unwrap_or_default();
             writeln!(f, "  slow          {} of {} connections cut off{ages}", slow.cut_off, slow.connections)?;
             if slow.failed > 0 {
-                writeln!(f, "                {} times none could be made", slow.failed)?;
+                writeln!(f, "                {} connections failed", slow.failed)?;
             }
         }
         match &self.ledger {

@@ -1,78 +1,18 @@
-//! Whole requests without any JSON work: each kind of message is made once, as the rest of
-//! [`crate::mock`] makes it, with people and times of fixed width; what differs from message to
-//! message is then written over these.
+//! Requests without any JSON work: each kind of message has a template, in which the fields that differ from message to
+//! message are overwritten.
 
 use time::format_description::BorrowedFormatItem;
-use time::macros::{datetime, format_description};
+use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
-use url::{Position, Url};
+use url::Url;
 
-use super::traffic::{Event, Kind, Traffic};
-use crate::simulate::edit::Edit;
-use crate::simulate::event::Recipe;
-use crate::simulate::people::Person;
-use crate::twitch::catalogue;
-use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
+use super::event::{Event, Kind};
+use super::template::{Field, RequestError, RequestTemplate};
+use super::traffic::Traffic;
 use crate::twitch::signature::{Signer, WebhookSecret};
-
-/// What stands in the templates until it is replaced: texts that occur nowhere else.
-const CHANNEL: &str = "199999999991";
-const VIEWER: &str = "288888888882";
-const STREAM: &str = "377777777777773";
-const MESSAGE_ID: &str = "eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee";
-const SIGNATURE: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
-const MOMENT: OffsetDateTime = datetime!(2001-02-03 04:05:06.123_456 UTC);
-const TIMESTAMP: &str = "2001-02-03T04:05:06.123456Z";
-const SECOND: &str = "2001-02-03T04:05:06Z";
 
 const TIME_FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
-
-/// A part of a request that differs from message to message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    MessageId,
-    Signature,
-    Retry,
-    Timestamp,
-    /// The time, in whole seconds.
-    Second,
-    Channel,
-    Viewer,
-    Stream,
-    /// A number of so many digits.
-    Amount(usize),
-    Tier,
-}
-
-/// Where each field stands: the text before it, which is no part of it, and its own.
-const FIELDS: [(Field, &str, &str); 12] = [
-    (Field::MessageId, "", MESSAGE_ID),
-    (Field::Signature, "sha256=", SIGNATURE),
-    (Field::Retry, "Message-Retry: ", "0"),
-    (Field::Timestamp, "", TIMESTAMP),
-    (Field::Second, "", SECOND),
-    (Field::Channel, "", CHANNEL),
-    (Field::Viewer, "", VIEWER),
-    (Field::Stream, "", STREAM),
-    (Field::Amount(3), "\"bits\":", "777"),
-    (Field::Amount(1), "\"total\":", "7"),
-    (Field::Amount(2), "\"cumulative_months\":", "77"),
-    (Field::Tier, "\"tier\":\"", "7000"),
-];
-
-/// Why there can be no requests.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// A sample is missing, or is not what it was.
-    #[error("no message of type {kind} can be made: {reason}")]
-    Sample {
-        /// The type.
-        kind: &'static str,
-        /// Why not.
-        reason: String,
-    },
-}
 
 /// Writes the requests of a run.
 #[derive(Clone, Debug)]
@@ -80,43 +20,35 @@ pub struct Requests {
     traffic: Traffic,
     signer: Signer,
     /// In the order of [`Kind::ALL`].
-    templates: Vec<Template>,
+    templates: Vec<RequestTemplate>,
 }
 
-/// When a message is dated, and how often it was sent before.
+/// Timestamp and retry counter of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// What the message says of its time.
+    /// Timestamp of the message.
     pub at: OffsetDateTime,
-    /// At most 9, which is what has room.
+    /// Number of earlier attempts; above 9 it is sent as 9, since the template has one digit.
     pub retry: u8,
 }
 
-#[derive(Clone, Debug)]
-struct Template {
-    bytes: Vec<u8>,
-    /// Where the body begins.
-    body: usize,
-    fields: Vec<(usize, Field)>,
-}
-
 impl Requests {
-    /// For this traffic, to be sent to this callback.
+    /// Requests of this traffic to this callback.
     ///
     /// # Errors
-    /// If a sample is not as expected.
+    /// If a sample is missing or has changed.
     pub fn new(traffic: Traffic, callback: &Url, secret: &WebhookSecret) -> Result<Self, RequestError> {
-        let templates = Kind::ALL.iter().map(|kind| Template::new(*kind, callback)).collect::<Result<_, _>>()?;
+        let templates = Kind::ALL.iter().map(|kind| RequestTemplate::new(*kind, callback)).collect::<Result<_, _>>()?;
         Ok(Self { traffic, signer: secret.signer(), templates })
     }
 
-    /// What the messages say.
+    /// The traffic that is sent.
     #[must_use]
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
-    /// Puts the request with the message of this number in place of what is in `request`.
+    /// Replaces the content of `request` with the request of the message with this number.
     pub fn write(&self, number: u64, sending: Sending, request: &mut Vec<u8>) {
         let event = self.traffic.message(number);
         let template = &self.templates[event.kind as usize];
@@ -137,7 +69,7 @@ impl Requests {
     }
 }
 
-/// What the fields of one message become.
+/// Values of the fields of one message.
 struct Values {
     message_id: [u8; 36],
     timestamp: [u8; 27],
@@ -171,7 +103,7 @@ impl Values {
         }
     }
 
-    /// `None` for what depends on all the rest.
+    /// The value of a field; `None` for the signature, which depends on all others.
     fn get(&self, field: Field) -> Option<&[u8]> {
         Some(match field {
             Field::MessageId => &self.message_id,
@@ -188,7 +120,7 @@ impl Values {
     }
 }
 
-/// The last digits of a number.
+/// The last `N` digits of a number.
 fn digits<const N: usize>(mut number: u64) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
@@ -198,69 +130,12 @@ fn digits<const N: usize>(mut number: u64) -> [u8; N] {
     digits
 }
 
-/// RFC 3339 in UTC, to the microsecond.
+/// Formats a time in RFC 3339, in UTC with microseconds.
 fn timestamp(at: OffsetDateTime) -> [u8; 27] {
     let mut text = [b'0'; 27];
-    // Whatever the year, it has four digits; a text that did not fit would be no time, and be refused.
+    // Years have four digits; a text that did not fit would be an invalid time, which the server refuses.
     let _ = at.to_offset(UtcOffset::UTC).format_into(&mut text.as_mut_slice(), TIME_FORMAT);
     text
-}
-
-impl Template {
-    fn new(kind: Kind, callback: &Url) -> Result<Self, RequestError> {
-        let name = kind.sample().0;
-        let failed = |reason: String| RequestError::Sample { kind: name, reason };
-        let message = message(kind, callback).map_err(|reason| failed(reason.to_string()))?;
-        let mut bytes = format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n",
-            &callback[Position::BeforePath..Position::AfterQuery],
-            &callback[Position::BeforeHost..Position::AfterPort],
-            message.body.len(),
-        )
-        .into_bytes();
-        for (name, value) in message.headers(Some(&format!("sha256={SIGNATURE}"))) {
-            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-        }
-        bytes.extend_from_slice(b"\r\n");
-        let body = bytes.len();
-        bytes.extend_from_slice(&message.body);
-        let text = std::str::from_utf8(&bytes).map_err(|error| failed(error.to_string()))?;
-        let mut fields = Vec::new();
-        for (field, before, own) in FIELDS {
-            let needle = format!("{before}{own}");
-            fields.extend(text.match_indices(&needle).map(|(at, _)| (at + before.len(), field)));
-        }
-        Ok(Self { bytes, body, fields })
-    }
-}
-
-/// The message of this kind, with the placeholders in it.
-fn message(kind: Kind, callback: &Url) -> Result<Outgoing, Box<dyn std::error::Error>> {
-    let (name, variant) = kind.sample();
-    let mut recipe = Recipe::plain(catalogue::find(name, None).ok_or("Twitch has no such type")?);
-    recipe.variant = variant.map(str::to_owned);
-    recipe.broadcaster = Person::described(None, None, Some(CHANNEL))?;
-    if kind.names_viewer() {
-        recipe.user = Person::described(None, None, Some(VIEWER))?;
-    }
-    let edits: &[&str] = match kind {
-        Kind::Chat => &["message_id=eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee"],
-        Kind::Cheer | Kind::AnonymousCheer => &["bits=777"],
-        Kind::Gift | Kind::AnonymousGift => &["total=7", "tier=7000"],
-        Kind::Resubscribe => &["cumulative_months=77", "tier=7000"],
-        Kind::Subscribe | Kind::SubscriptionEnd => &["tier=7000"],
-        Kind::Online | Kind::Offline => &["id=377777777777773"],
-        Kind::Follow | Kind::Update => &[],
-    };
-    recipe.edits = edits.iter().map(|edit| edit.parse()).collect::<Result<Vec<Edit>, _>>()?;
-    let event = recipe.event(MOMENT)?;
-    let mut subscription = Subscription::to(recipe.kind, &event, callback.as_str());
-    // One of its own for each type and channel, by its last twelve characters.
-    let width = subscription.id.len().saturating_sub(CHANNEL.len());
-    subscription.id.truncate(width);
-    subscription.id.push_str(CHANNEL);
-    let stamp = Stamp { message_id: MESSAGE_ID.to_owned(), timestamp: TIMESTAMP.to_owned(), retry: 0 };
-    Ok(Outgoing::notification(stamp, &subscription, &event))
 }
 
 #[cfg(test)]
@@ -269,9 +144,12 @@ mod tests {
 
     use clap::ValueEnum as _;
     use serde_json::Value;
+    use time::macros::datetime;
 
     use super::*;
-    use crate::load::traffic::{Mix, Run};
+    use crate::load::mix::Mix;
+    use crate::load::run::Run;
+    use crate::load::template::{CHANNEL, VIEWER};
     use crate::message;
     use crate::twitch::eventsub::Content;
     use crate::twitch::payload::Event as Payload;
@@ -295,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_genuine_and_says_what_its_number_means() {
+    fn every_request_is_genuine_and_has_the_event_of_its_number() {
         let secret = WebhookSecret::generate();
         let verifier = Verifier::new([&secret]);
         let (mut request, mut kinds) = (Vec::new(), HashSet::new());
@@ -321,7 +199,7 @@ mod tests {
                 assert_eq!(content.channel_id, Some(Run(77).channel_id(event.channel).to_string()), "{body}");
                 assert_eq!(content.kind(), Some(header("twitch-eventsub-subscription-type")));
                 let json: Value = serde_json::from_str(body).unwrap();
-                assert!(says(&content, &event), "{event:?} {body}");
+                assert!(has_event(&content, &event), "{event:?} {body}");
                 assert!(!body.contains(CHANNEL) && !body.contains(VIEWER) && !body.contains("2001-02"), "{json}");
             }
         }
@@ -329,8 +207,8 @@ mod tests {
         assert_eq!(Kind::ALL.map(|kind| kind as usize).to_vec(), (0..Kind::ALL.len()).collect::<Vec<_>>());
     }
 
-    /// Whether our own parser reads there what was meant.
-    fn says(content: &Content, event: &Event) -> bool {
+    /// Whether the server's own parser reads this event.
+    fn has_event(content: &Content, event: &Event) -> bool {
         let viewer = Run(77).viewer_id(event.viewer).to_string();
         let stream = Run(77).stream_id(event.stream).to_string();
         let tier = event.tier.to_string();
@@ -338,12 +216,12 @@ mod tests {
         match payload {
             Payload::Follow(follow) => follow.viewer.id.as_str() == viewer && follow.followed_at == SENDING.at,
             Payload::Cheer(cheer) => {
-                let who = cheer.viewer.as_ref().map(|viewer| viewer.id.as_str());
-                who == event.kind.names_viewer().then_some(&viewer) && cheer.bits == event.amount
+                let viewer_id = cheer.viewer.as_ref().map(|viewer| viewer.id.as_str());
+                viewer_id == event.kind.names_viewer().then_some(&viewer) && cheer.bits == event.amount
             }
             Payload::SubscriptionGift(gift) => {
-                let who = gift.viewer.as_ref().map(|viewer| viewer.id.as_str());
-                who == event.kind.names_viewer().then_some(&viewer) && gift.total == event.amount
+                let viewer_id = gift.viewer.as_ref().map(|viewer| viewer.id.as_str());
+                viewer_id == event.kind.names_viewer().then_some(&viewer) && gift.total == event.amount
             }
             Payload::Subscribe(new) => new.viewer.id.as_str() == viewer && new.tier.as_str() == tier,
             Payload::SubscriptionEnd(end) => end.viewer.id.as_str() == viewer && end.tier.as_str() == tier,

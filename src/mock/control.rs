@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::scenario::{ChannelEdit, StoryError, Telling};
-use super::{Faults, World};
+use super::faults::{Faults, InvalidChance};
+use super::scenario::{ChannelEdit, Notify, ScenarioError};
+use super::world::World;
 
 const PAGE: &str = include_str!("page.html");
 
@@ -31,25 +32,28 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/mock/faults", web::put().to(set_faults));
 }
 
-/// Why the control API did nothing.
+/// Why the control API refused a call.
 #[derive(Debug, thiserror::Error)]
 enum ControlError {
     #[error(transparent)]
-    Story(#[from] StoryError),
-    #[error("the body is not as it should be: {0}")]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Chance(#[from] InvalidChance),
+    #[error("invalid body: {0}")]
     Body(#[from] serde_json::Error),
-    #[error("there is no such action: {0}")]
-    NoAction(String),
+    #[error("unknown action: {0}")]
+    UnknownAction(String),
 }
 
 impl ResponseError for ControlError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::NoAction(_) | Self::Story(StoryError::UnknownChannel(_) | StoryError::UnknownSubscription(_)) => {
+            Self::UnknownAction(_)
+            | Self::Scenario(ScenarioError::UnknownChannel(_) | ScenarioError::UnknownSubscription(_)) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Story(StoryError::Already(..)) => StatusCode::CONFLICT,
-            Self::Story(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Scenario(ScenarioError::Already(..)) => StatusCode::CONFLICT,
+            Self::Scenario(_) | Self::Chance(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -58,10 +62,10 @@ impl ResponseError for ControlError {
     }
 }
 
-type Answer = Result<web::Json<Value>, ControlError>;
+type JsonResult = Result<web::Json<Value>, ControlError>;
 
-/// Nothing is as good as `{}`.
-fn read<T: DeserializeOwned>(body: &web::Bytes) -> Result<T, serde_json::Error> {
+/// Parses a body. An empty one counts as `{}`.
+fn parse<T: DeserializeOwned>(body: &web::Bytes) -> Result<T, serde_json::Error> {
     serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
 }
 
@@ -79,7 +83,7 @@ async fn state(world: web::Data<World>) -> web::Json<Value> {
         "consents": state.consents,
         "subscriptions": subscriptions,
         "deliveries": deliveries,
-        "faults": state.faults,
+        "faults": state.faults.settings(),
         "rate_limit_remaining": state.points.remaining,
         "calls": state.calls,
     }))
@@ -91,18 +95,18 @@ struct NewChannel {
     name: String,
 }
 
-async fn add_channel(world: web::Data<World>, body: web::Bytes) -> Answer {
-    let NewChannel { name } = read(&body)?;
+async fn add_channel(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    let NewChannel { name } = parse(&body)?;
     Ok(web::Json(json!(world.add_channel(&name)?)))
 }
 
-async fn update_channel(world: web::Data<World>, login: web::Path<String>, body: web::Bytes) -> Answer {
-    let edit: ChannelEdit = read(&body)?;
-    world.into_inner().update_channel(&login, edit, Telling::Told)?;
+async fn update_channel(world: web::Data<World>, login: web::Path<String>, body: web::Bytes) -> JsonResult {
+    let edit: ChannelEdit = parse(&body)?;
+    world.into_inner().update_channel(&login, edit, Notify::Yes)?;
     Ok(web::Json(json!({})))
 }
 
-/// What an action may need; each takes what it does.
+/// Parameters of an action; each action uses some of them.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Details {
@@ -127,19 +131,19 @@ impl Default for Details {
     }
 }
 
-async fn act(world: web::Data<World>, path: web::Path<(String, String)>, body: web::Bytes) -> Answer {
+async fn act(world: web::Data<World>, path: web::Path<(String, String)>, body: web::Bytes) -> JsonResult {
     let (world, (channel, action)) = (world.into_inner(), path.into_inner());
-    let Details { user, from, viewers, bits, tier, silent } = read(&body)?;
-    let telling = if silent { Telling::Silent } else { Telling::Told };
+    let Details { user, from, viewers, bits, tier, silent } = parse(&body)?;
+    let notify = if silent { Notify::No } else { Notify::Yes };
     let sent = |messages: usize| json!({ "messages": messages });
     let answer = match action.as_str() {
-        "live" => json!({ "stream_id": world.go_live(&channel, telling)? }),
-        "offline" => json!({ "stream_id": world.go_offline(&channel, telling)? }),
+        "live" => json!({ "stream_id": world.go_live(&channel, notify)? }),
+        "offline" => json!({ "stream_id": world.go_offline(&channel, notify)? }),
         "follow" => sent(world.follow(&channel, &user)?),
         "raid" => sent(world.raid(&channel, &from, viewers)?),
         "cheer" => sent(world.cheer(&channel, &user, bits)?),
         "subscribe" => sent(world.subscribe(&channel, &user, &tier)?),
-        _ => return Err(ControlError::NoAction(action)),
+        _ => return Err(ControlError::UnknownAction(action)),
     };
     Ok(web::Json(answer))
 }
@@ -151,21 +155,21 @@ struct NewEvent {
     version: Option<String>,
     channel: Option<String>,
     user: Option<String>,
-    /// As `simulate --set` takes them: `bits=500`, `new_field:={"any": "json"}`.
+    /// In the form of `simulate --set`: `bits=500`, `new_field:={"any": "json"}`.
     #[serde(default)]
     set: Vec<String>,
 }
 
-async fn emit(world: web::Data<World>, body: web::Bytes) -> Answer {
-    let NewEvent { r#type, version, channel, user, set } = read(&body)?;
+async fn emit(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    let NewEvent { r#type, version, channel, user, set } = parse(&body)?;
     let edits: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
-    let edits = edits.map_err(StoryError::from)?;
+    let edits = edits.map_err(ScenarioError::from)?;
     let world: Arc<World> = world.into_inner();
     let messages = world.emit(&r#type, version.as_deref(), channel.as_deref(), user.as_deref(), &edits)?;
     Ok(web::Json(json!({ "messages": messages })))
 }
 
-async fn withdraw_consent(world: web::Data<World>, login: web::Path<String>) -> Answer {
+async fn withdraw_consent(world: web::Data<World>, login: web::Path<String>) -> JsonResult {
     world.into_inner().withdraw_consent(&login)?;
     Ok(web::Json(json!({})))
 }
@@ -182,17 +186,17 @@ impl Default for End {
     }
 }
 
-async fn end_subscription(world: web::Data<World>, id: web::Path<String>, body: web::Bytes) -> Answer {
-    let End { status } = read(&body)?;
+async fn end_subscription(world: web::Data<World>, id: web::Path<String>, body: web::Bytes) -> JsonResult {
+    let End { status } = parse(&body)?;
     world.into_inner().end_subscription(&id, &status)?;
     Ok(web::Json(json!({})))
 }
 
-async fn end_tokens(world: web::Data<World>, kind: web::Path<String>) -> Answer {
+async fn end_tokens(world: web::Data<World>, kind: web::Path<String>) -> JsonResult {
     match kind.as_str() {
         "app" => world.end_app_tokens(),
         "user" => world.end_user_tokens(),
-        _ => return Err(ControlError::NoAction(kind.into_inner())),
+        _ => return Err(ControlError::UnknownAction(kind.into_inner())),
     }
     Ok(web::Json(json!({})))
 }
@@ -203,8 +207,8 @@ struct Pause {
     seconds: u32,
 }
 
-async fn use_up_rate_limit(world: web::Data<World>, body: web::Bytes) -> Answer {
-    let Pause { seconds } = read(&body)?;
+async fn use_up_rate_limit(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    let Pause { seconds } = parse(&body)?;
     world.use_up_rate_limit(seconds);
     Ok(web::Json(json!({})))
 }
@@ -213,7 +217,7 @@ async fn faults(world: web::Data<World>) -> web::Json<Faults> {
     web::Json(world.faults())
 }
 
-async fn set_faults(world: web::Data<World>, body: web::Bytes) -> Answer {
-    world.set_faults(read(&body)?)?;
+async fn set_faults(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    world.set_faults(parse(&body)?)?;
     Ok(web::Json(json!(world.faults())))
 }

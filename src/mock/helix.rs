@@ -1,4 +1,4 @@
-//! Helix: who may call, the rate limit, and the users, streams and channels (helix.md).
+//! Helix: authorization, the rate limit, and users, streams and channels (<https://dev.twitch.tv/docs/api/reference/>).
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use time::Duration;
 use url::form_urlencoded;
 
-use super::World;
-use super::state::{Account, State, Token};
+use super::state::{Account, State, Token, rfc3339};
+use super::world::World;
 
-/// The most ids and logins of one call.
+/// Limit of ids and logins per call.
 const MAX_IDS: usize = 100;
 
-/// How long it takes until the bucket is full again.
+/// How long the rate limit's bucket takes to fill.
 const REFILL: Duration = Duration::MINUTE;
 
-/// A refusal in Twitch's words.
-pub(super) type Refused = (StatusCode, String);
+/// An error answer: status and message.
+pub(super) type Refusal = (StatusCode, String);
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/users", web::get().to(users))
@@ -25,21 +25,21 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/channels", web::get().to(channels));
 }
 
-/// An error as Twitch words it (helix.md "Common rules").
-pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+/// An error in the form of Twitch's (<https://dev.twitch.tv/docs/api/guide/>).
+pub(super) fn error_answer(status: StatusCode, message: &str) -> HttpResponse {
     let error = status.canonical_reason().unwrap_or("Error");
     HttpResponse::build(status).json(json!({ "error": error, "status": status.as_u16(), "message": message }))
 }
 
-pub(super) fn bad_request(message: impl Into<String>) -> Refused {
+pub(super) fn bad_request(message: impl Into<String>) -> Refusal {
     (StatusCode::BAD_REQUEST, message.into())
 }
 
-/// The parameters of a call; the same one may come many times.
+/// Query parameters of a call; the same one may occur several times.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(super) fn from_request(request: &HttpRequest) -> Self {
         Self(form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect())
     }
 
@@ -51,8 +51,8 @@ impl Query {
         self.all(name).next()
     }
 
-    /// Where a page begins: our cursors are positions, which is nobody's business.
-    pub(super) fn position(&self) -> Result<usize, Refused> {
+    /// Position at which a page begins, from its cursor. Callers should treat cursors as opaque.
+    pub(super) fn position(&self) -> Result<usize, Refusal> {
         let Some(cursor) = self.one("after") else { return Ok(0) };
         let digits = cursor.strip_prefix("mock").and_then(|digits| digits.parse().ok());
         digits.ok_or_else(|| bad_request("The cursor specified in the after field is not valid."))
@@ -65,16 +65,16 @@ pub(super) fn pagination(end: usize, total: usize) -> Value {
 }
 
 impl World {
-    /// Answers a call, if the caller may make it, and tells the state of the rate limit.
+    /// Answers a call if its token allows it, with the rate limit's headers.
     pub(super) fn answer(
         &self,
         request: &HttpRequest,
-        respond: impl FnOnce(&mut State, &Token) -> Result<HttpResponse, Refused>,
+        respond: impl FnOnce(&mut State, &Token) -> Result<HttpResponse, Refusal>,
     ) -> HttpResponse {
         let mut state = self.state();
         state.count(format!("{} {}", request.method(), request.path()));
-        let result = self.admit(&mut state, request).and_then(|token| respond(&mut state, &token));
-        let mut response = result.unwrap_or_else(|(status, message)| refuse(status, &message));
+        let result = self.authorize(&mut state, request).and_then(|token| respond(&mut state, &token));
+        let mut response = result.unwrap_or_else(|(status, message)| error_answer(status, &message));
         let points = &state.points;
         for (name, value) in [
             ("ratelimit-limit", i64::from(self.config.rate_limit)),
@@ -86,14 +86,14 @@ impl World {
         response
     }
 
-    fn admit(&self, state: &mut State, request: &HttpRequest) -> Result<Token, Refused> {
-        let mishap = state.draw_mishap();
-        if mishap.is_failing {
+    fn authorize(&self, state: &mut State, request: &HttpRequest) -> Result<Token, Refusal> {
+        let fault = state.faults.draw_helix_fault();
+        if fault.is_failing {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "Helix is unwell".to_owned()));
         }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let text = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        if mishap.revokes_token {
+        if fault.revokes_token {
             state.access_tokens.remove(text);
         }
         let unauthorized = |message: &str| (StatusCode::UNAUTHORIZED, message.to_owned());
@@ -103,12 +103,12 @@ impl World {
         if header("Client-Id") != Some(&self.config.client_id) {
             return Err(unauthorized("Client ID and OAuth token do not match"));
         }
-        self.take_point(state, mishap.empties_bucket)?;
+        self.take_point(state, fault.empties_bucket)?;
         Ok(token)
     }
 
-    /// Twitch tells the reset in whole seconds.
-    fn take_point(&self, state: &mut State, empties_bucket: bool) -> Result<(), Refused> {
+    /// Takes a point of the rate limit. As at Twitch, the reset is in whole seconds.
+    fn take_point(&self, state: &mut State, empties_bucket: bool) -> Result<(), Refusal> {
         let now = self.config.clock.now();
         let points = &mut state.points;
         if points.full_at <= now {
@@ -128,14 +128,14 @@ impl World {
 
 async fn users(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
-        let query = Query::of(&request);
+        let query = Query::from_request(&request);
         let own = token.user_id.as_deref().filter(|_| query.one("id").or(query.one("login")).is_none());
         let ids: Vec<_> = query.all("id").chain(own).collect();
         let logins: Vec<_> = query.all("login").collect();
         if ids.is_empty() && logins.is_empty() {
             return Err(bad_request("Must provide an ID, Login or OAuth Token"));
         }
-        limit(ids.len() + logins.len())?;
+        check_count(ids.len() + logins.len())?;
         let is_wanted = |a: &&Account| ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str());
         let data: Vec<_> = state.accounts.values().filter(is_wanted).map(user).collect();
         Ok(HttpResponse::Ok().json(json!({ "data": data })))
@@ -144,17 +144,17 @@ async fn users(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
 
 async fn streams(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, _| {
-        let query = Query::of(&request);
+        let query = Query::from_request(&request);
         let ids: Vec<_> = query.all("user_id").collect();
         let logins: Vec<_> = query.all("user_login").collect();
-        limit(ids.len().max(logins.len()))?;
+        check_count(ids.len().max(logins.len()))?;
         let first = query.one("first").map_or(Ok(20), str::parse);
         let first = first.ok().filter(|first| (1..=100).contains(first));
         let first: usize = first.ok_or_else(|| bad_request("The parameter \"first\" was malformed"))?;
         let is_wanted = |a: &Account| {
             (ids.is_empty() && logins.is_empty()) || ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str())
         };
-        let is_shown = !state.draw_hiding();
+        let is_shown = !state.faults.draw_hidden_streams();
         let shown = state.accounts.values().filter(|a| is_shown && is_wanted(a));
         let live: Vec<_> = shown.filter_map(stream).collect();
         let from = query.position()?.min(live.len());
@@ -165,18 +165,18 @@ async fn streams(world: web::Data<World>, request: HttpRequest) -> HttpResponse 
 
 async fn channels(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, _| {
-        let query = Query::of(&request);
+        let query = Query::from_request(&request);
         let ids: Vec<_> = query.all("broadcaster_id").collect();
         if ids.is_empty() {
             return Err(bad_request("Missing required parameter \"broadcaster_id\""));
         }
-        limit(ids.len())?;
+        check_count(ids.len())?;
         let data: Vec<_> = ids.iter().filter_map(|id| state.accounts.get(*id)).map(channel).collect();
         Ok(HttpResponse::Ok().json(json!({ "data": data })))
     })
 }
 
-fn limit(count: usize) -> Result<(), Refused> {
+fn check_count(count: usize) -> Result<(), Refusal> {
     if count > MAX_IDS {
         return Err(bad_request(format!("The number of ids and logins must not exceed {MAX_IDS}")));
     }
@@ -211,7 +211,7 @@ fn stream(account: &Account) -> Option<Value> {
         "title": account.title,
         "tags": [],
         "viewer_count": stream.viewers,
-        "started_at": super::scenario::rfc3339(stream.started_at),
+        "started_at": rfc3339(stream.started_at),
         "language": account.language,
         "thumbnail_url": "",
         "tag_ids": [],

@@ -1,4 +1,5 @@
-//! The login server: consent page, tokens, validate, revoke (oauth.md).
+//! The login server: consent page, tokens, validate, revoke
+//! (<https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/>).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::World;
-use super::helix::refuse;
+use super::helix::{Refusal, error_answer};
 use super::state::{State, Token};
+use super::world::World;
 
-/// What asks for consent, its `{{…}}` to be filled in.
+/// Template of the page that asks for consent.
 const CONSENT_PAGE: &str = include_str!("consent.html");
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -24,9 +25,9 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/revoke", web::post().to(revoke));
 }
 
-/// What the application asks for.
+/// Parameters of an authorization request.
 #[derive(Deserialize)]
-struct Ask {
+struct AuthorizationRequest {
     #[serde(default)]
     client_id: String,
     #[serde(default)]
@@ -40,12 +41,12 @@ struct Ask {
     force_verify: String,
 }
 
-impl Ask {
+impl AuthorizationRequest {
     fn scopes(&self) -> BTreeSet<String> {
         self.scope.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// What can't be sent back to the application, because it isn't known where that is.
+    /// Returns the error to show on a page, when it is unsafe to redirect to the application.
     fn objection(&self, world: &World) -> Option<&'static str> {
         if self.client_id != world.config.client_id {
             return Some("client does not exist");
@@ -53,13 +54,13 @@ impl Ask {
         if !world.config.redirect_urls.contains(&self.redirect_uri) {
             return Some("redirect_mismatch: Parameter redirect_uri does not match registered URI");
         }
-        (self.response_type != "code").then_some("Invalid response_type: this Twitch knows only `code`")
+        (self.response_type != "code").then_some("Invalid response_type: only `code` is supported")
     }
 
-    /// Back to the application with these parameters and the state.
-    fn send_back(&self, parameters: &[(&str, &str)]) -> HttpResponse {
+    /// Redirects to the application with these parameters and the state.
+    fn redirect(&self, parameters: &[(&str, &str)]) -> HttpResponse {
         let Ok(mut url) = Url::parse(&self.redirect_uri) else {
-            return error_page("redirect_mismatch: the registered URL is no URL");
+            return error_page("redirect_mismatch: the registered URL is not valid");
         };
         url.query_pairs_mut().extend_pairs(parameters).extend_pairs(self.state.iter().map(|state| ("state", state)));
         HttpResponse::Found().insert_header((LOCATION, url.as_str())).finish()
@@ -71,33 +72,34 @@ impl Ask {
         state.signed_in = Some(user_id.to_owned());
         state.make_free(user_id);
         let code = state.new_code(user_id, self.scopes(), &self.redirect_uri, now);
-        self.send_back(&[("code", &code), ("scope", &self.scope)])
+        self.redirect(&[("code", &code), ("scope", &self.scope)])
     }
 }
 
-/// Sends people back at once if there is nothing to ask them, and else asks.
-async fn authorize(world: web::Data<World>, ask: web::Query<Ask>) -> HttpResponse {
-    if let Some(objection) = ask.objection(&world) {
+/// Redirects at once if the consent is already there, and else shows the page that asks for it.
+async fn authorize(world: web::Data<World>, request: web::Query<AuthorizationRequest>) -> HttpResponse {
+    if let Some(objection) = request.objection(&world) {
         return error_page(objection);
     }
     let mut state = world.state();
     if let Some(name) = &world.config.auto_consent
         && let Ok(person) = state.account_or_new(name)
     {
-        return ask.grant(&mut state, &person.id, &world);
+        return request.grant(&mut state, &person.id, &world);
     }
-    if let Some(user_id) = state.signed_in.clone().filter(|_| ask.force_verify != "true")
-        && state.consents.get(&user_id).is_some_and(|scopes| scopes.is_superset(&ask.scopes()))
+    if let Some(user_id) = state.signed_in.clone().filter(|_| request.force_verify != "true")
+        && state.consents.get(&user_id).is_some_and(|scopes| scopes.is_superset(&request.scopes()))
     {
-        return ask.grant(&mut state, &user_id, &world);
+        return request.grant(&mut state, &user_id, &world);
     }
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(consent_page(&world, &state, &ask))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(consent_page(&world, &state, &request))
 }
 
-/// Whoever consented last is chosen already, and before that the first channel.
-fn consent_page(world: &World, state: &State, ask: &Ask) -> String {
+/// Preselects the user who consented last, or else the first channel.
+fn consent_page(world: &World, state: &State, request: &AuthorizationRequest) -> String {
     let list = |items: Vec<String>| items.concat();
-    let scopes = ask.scopes().into_iter().map(|scope| format!("<li><code>{}</code></li>", escaped(&scope))).collect();
+    let scopes =
+        request.scopes().into_iter().map(|scope| format!("<li><code>{}</code></li>", escaped(&scope))).collect();
     let last = state.signed_in.as_ref().and_then(|id| state.accounts.get(id)).map(|account| account.login.clone());
     let chosen = last.or_else(|| world.config.channels.first().map(|name| name.to_lowercase()));
     let option = |login: &String| {
@@ -106,12 +108,12 @@ fn consent_page(world: &World, state: &State, ask: &Ask) -> String {
     };
     let accounts = state.accounts.values().map(|account| option(&account.login)).collect();
     let fields = [
-        ("client_id", ask.client_id.as_str()),
-        ("redirect_uri", &ask.redirect_uri),
-        ("response_type", &ask.response_type),
-        ("scope", &ask.scope),
+        ("client_id", request.client_id.as_str()),
+        ("redirect_uri", &request.redirect_uri),
+        ("response_type", &request.response_type),
+        ("scope", &request.scope),
     ];
-    let fields = fields.into_iter().chain(ask.state.as_deref().map(|state| ("state", state)));
+    let fields = fields.into_iter().chain(request.state.as_deref().map(|state| ("state", state)));
     let hidden = |(name, value)| format!(r#"<input type="hidden" name="{name}" value="{}">"#, escaped(value));
     CONSENT_PAGE
         .replace("{{scopes}}", &list(scopes))
@@ -124,21 +126,21 @@ struct Decision {
     login: String,
     decision: String,
     #[serde(flatten)]
-    ask: Ask,
+    request: AuthorizationRequest,
 }
 
-/// A person pressed a button.
+/// Handles the consent page's form.
 async fn decide(world: web::Data<World>, form: web::Form<Decision>) -> HttpResponse {
-    let Decision { login, decision, ask } = form.into_inner();
-    if let Some(objection) = ask.objection(&world) {
+    let Decision { login, decision, request } = form.into_inner();
+    if let Some(objection) = request.objection(&world) {
         return error_page(objection);
     }
     if decision != "consent" {
-        return ask.send_back(&[("error", "access_denied"), ("error_description", "The user denied you access")]);
+        return request.redirect(&[("error", "access_denied"), ("error_description", "The user denied you access")]);
     }
     let mut state = world.state();
     match state.account(&login).map(|account| account.id.clone()) {
-        Some(user_id) => ask.grant(&mut state, &user_id, &world),
+        Some(user_id) => request.grant(&mut state, &user_id, &world),
         None => error_page("there is no such user"),
     }
 }
@@ -156,16 +158,16 @@ type Fields = HashMap<String, String>;
 
 async fn token(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse {
     let mut state = world.state();
-    if state.draw_oauth_failure() {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
+    if state.faults.draw_oauth_failure() {
+        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
     }
     match grant(&world, &mut state, &form) {
         Ok(answer) => HttpResponse::Ok().json(answer),
-        Err((status, message)) => refuse(status, &message),
+        Err((status, message)) => error_answer(status, &message),
     }
 }
 
-fn grant(world: &World, state: &mut State, form: &Fields) -> Result<Value, (StatusCode, String)> {
+fn grant(world: &World, state: &mut State, form: &Fields) -> Result<Value, Refusal> {
     let get = |name: &str| form.get(name).map_or("", String::as_str);
     let bad = |message: &str| (StatusCode::BAD_REQUEST, message.to_owned());
     if get("client_id") != world.config.client_id {
@@ -226,14 +228,14 @@ fn user_token(world: &World, state: &mut State, token: Token, refresh_token: &st
 
 async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     let mut state = world.state();
-    if state.draw_oauth_failure() {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
+    if state.faults.draw_oauth_failure() {
+        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let text = header.strip_prefix("OAuth ").or_else(|| header.strip_prefix("Bearer ")).unwrap_or_default();
     let now = world.config.clock.now();
     let Some(token) = state.access_tokens.get(text).filter(|token| token.is_alive(now)) else {
-        return refuse(StatusCode::UNAUTHORIZED, "invalid access token");
+        return error_answer(StatusCode::UNAUTHORIZED, "invalid access token");
     };
     let account = token.user_id.as_ref().and_then(|id| state.accounts.get(id));
     HttpResponse::Ok().json(json!({
@@ -247,11 +249,11 @@ async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse
 
 async fn revoke(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse {
     if form.get("client_id") != Some(&world.config.client_id) {
-        return refuse(StatusCode::NOT_FOUND, "client does not exist");
+        return error_answer(StatusCode::NOT_FOUND, "client does not exist");
     }
     let token = form.get("token").and_then(|text| world.state().access_tokens.remove(text));
     match token {
         Some(_) => HttpResponse::Ok().finish(),
-        None => refuse(StatusCode::BAD_REQUEST, "Invalid token"),
+        None => error_answer(StatusCode::BAD_REQUEST, "Invalid token"),
     }
 }

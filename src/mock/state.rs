@@ -1,40 +1,39 @@
-//! What the fake Twitch remembers. All of it is bounded.
+//! State of the fake Twitch. All of it is bounded.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use rand::SeedableRng;
 use rand::distr::{Alphanumeric, SampleString as _};
-use rand::rngs::StdRng;
 use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
-use super::MockConfig;
-use super::faults::Faults;
-use crate::simulate::delivery::Sender;
+use super::config::MockConfig;
+use super::faults::FaultGenerator;
+use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};
 use crate::twitch::eventsub::outgoing::Subscription;
 use crate::twitch::signature::WebhookSecret;
 
-/// The most accounts, tokens of a kind, and codes; beyond, the oldest tokens and codes go.
+/// Limit of accounts, of tokens of each kind, and of codes. When it is reached, tokens and codes are cleared.
 pub(super) const MAX_HELD: usize = 10_000;
 
-/// The most attempts that the log of deliveries shows.
+/// Limit of deliveries in the log.
 const MAX_LOG: usize = 1_000;
 
-/// How long an authorization code waits to be exchanged.
+/// Lifetime of an authorization code.
 const CODE_LIFETIME: Duration = Duration::minutes(10);
 
-/// Somebody on the fake Twitch, with a channel.
+/// A user of the fake Twitch, with a channel.
 #[derive(Clone, Debug, Serialize)]
 pub struct Account {
-    /// Digits.
+    /// Digits only.
     pub id: String,
     /// Lower-case ASCII.
     pub login: String,
-    /// As shown.
+    /// The name that viewers see.
     pub display_name: String,
-    /// Of the current or next stream.
+    /// Title of the current or next stream.
     pub title: String,
     /// The category's id.
     pub game_id: String,
@@ -51,12 +50,12 @@ pub struct Account {
 /// A stream that is live.
 #[derive(Clone, Debug, Serialize)]
 pub struct LiveStream {
-    /// Digits.
+    /// Digits only.
     pub id: String,
     /// To the second.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
-    /// How many watch.
+    /// Number of viewers.
     pub viewers: u32,
 }
 
@@ -74,25 +73,25 @@ pub struct Delivery {
     pub subscription_type: String,
     /// The subscription's id.
     pub subscription_id: String,
-    /// How often it was tried before.
+    /// Number of earlier attempts.
     pub retry: u32,
-    /// The callback took it.
+    /// Whether the callback accepted it.
     pub is_accepted: bool,
     /// The answer, or why there was none.
     pub outcome: String,
 }
 
-/// A subscription, with what only Twitch knows of it.
+/// A subscription, with what only Twitch knows about it.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) shown: Subscription,
     pub(super) secret: WebhookSecret,
-    pub(super) sender: Sender,
+    pub(super) client: CallbackClient,
     /// Messages lost in a row.
     pub(super) losses: u32,
 }
 
-/// Waits to be exchanged for tokens.
+/// An authorization code that has not been exchanged for tokens.
 #[derive(Debug)]
 pub(super) struct Code {
     pub(super) user_id: String,
@@ -122,9 +121,9 @@ pub(super) struct Points {
 pub(super) struct State {
     /// By id.
     pub(super) accounts: BTreeMap<String, Account>,
-    /// By user id, what they consented to.
+    /// Scopes that each user has consented to, by user id.
     pub(super) consents: BTreeMap<String, BTreeSet<String>>,
-    /// Whom the browser belongs to: who consented last.
+    /// The user who consented last, as a browser would be signed in.
     pub(super) signed_in: Option<String>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) access_tokens: HashMap<String, Token>,
@@ -135,12 +134,11 @@ pub(super) struct State {
     pub(super) subscriptions: Vec<Held>,
     pub(super) log: VecDeque<Delivery>,
     pub(super) points: Points,
-    /// How often each call was made.
+    /// Number of calls, by method and path.
     pub(super) calls: BTreeMap<String, usize>,
-    pub(super) faults: Faults,
-    pub(super) rng: StdRng,
-    /// Made once for each callback.
-    senders: HashMap<Url, Sender>,
+    pub(super) faults: FaultGenerator,
+    /// One for each callback.
+    clients: HashMap<Url, CallbackClient>,
 }
 
 impl State {
@@ -157,9 +155,8 @@ impl State {
             log: VecDeque::new(),
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
             calls: BTreeMap::new(),
-            faults: Faults::default(),
-            rng: StdRng::seed_from_u64(config.seed),
-            senders: HashMap::new(),
+            faults: FaultGenerator::new(config.seed),
+            clients: HashMap::new(),
         };
         for name in config.channels.iter().chain(&config.auto_consent) {
             state.account_or_new(name)?;
@@ -175,13 +172,13 @@ impl State {
         self.accounts.values_mut().find(|account| account.login == login)
     }
 
-    /// The account of this display name or login, made if it isn't there.
+    /// The account of this display name or login, added if necessary.
     pub(super) fn account_or_new(&mut self, name: &str) -> Result<Person, PersonError> {
-        if let Some(known) = self.account(&name.to_lowercase()) {
-            return Ok(known.person());
+        if let Some(account) = self.account(&name.to_lowercase()) {
+            return Ok(account.person());
         }
         let described = Person::described(Some(name), None, None)?;
-        let person = described.ok_or_else(|| PersonError::NoLogin(name.to_owned()))?;
+        let person = described.ok_or_else(|| PersonError::InvalidLogin(name.to_owned()))?;
         if self.accounts.len() < MAX_HELD {
             self.accounts.insert(person.id.clone(), Account::new(&person));
         }
@@ -192,26 +189,26 @@ impl State {
         self.subscriptions.iter_mut().find(|held| held.shown.id == id)
     }
 
-    pub(super) fn sender(&mut self, callback: &Url) -> Result<Sender, String> {
-        if let Some(sender) = self.senders.get(callback) {
-            return Ok(sender.clone());
+    pub(super) fn client(&mut self, callback: &Url) -> Result<CallbackClient, String> {
+        if let Some(client) = self.clients.get(callback) {
+            return Ok(client.clone());
         }
-        if self.senders.len() >= MAX_LOG {
-            self.senders.clear();
+        if self.clients.len() >= MAX_LOG {
+            self.clients.clear();
         }
-        let sender = Sender::new(callback.clone(), &[]).map_err(|error| error.to_string())?;
-        self.senders.insert(callback.clone(), sender.clone());
-        Ok(sender)
+        let client = CallbackClient::new(callback.clone(), &[]).map_err(|error| error.to_string())?;
+        self.clients.insert(callback.clone(), client.clone());
+        Ok(client)
     }
 
-    pub(super) fn note(&mut self, delivery: Delivery) {
+    pub(super) fn log_delivery(&mut self, delivery: Delivery) {
         if self.log.len() >= MAX_LOG {
             self.log.pop_front();
         }
         self.log.push_back(delivery);
     }
 
-    /// Counts a call. There are only as many as there are routes.
+    /// Counts a call. The number of different calls is bounded by the routes.
     pub(super) fn count(&mut self, call: String) {
         *self.calls.entry(call).or_default() += 1;
     }
@@ -242,10 +239,10 @@ impl State {
         insert(&mut self.refresh_tokens, token, &self.token_prefix)
     }
 
-    /// Ends every token of these users, or of the application itself.
-    pub(super) fn end_tokens(&mut self, is_doomed: impl Fn(&Token) -> bool) {
-        self.access_tokens.retain(|_, token| !is_doomed(token));
-        self.refresh_tokens.retain(|_, token| !is_doomed(token));
+    /// Ends all tokens that match.
+    pub(super) fn end_tokens(&mut self, matches: impl Fn(&Token) -> bool) {
+        self.access_tokens.retain(|_, token| !matches(token));
+        self.refresh_tokens.retain(|_, token| !matches(token));
     }
 }
 
@@ -275,7 +272,7 @@ impl Token {
     }
 }
 
-/// As long as Twitch's. Not seeded: two runs must not hand out the same tokens.
+/// Makes a token or code as long as Twitch's. Not seeded: two runs must not issue the same tokens.
 fn random_text(prefix: &str) -> String {
     prefix.to_owned() + &Alphanumeric.sample_string(&mut rand::rng(), 30).to_lowercase()
 }
@@ -287,4 +284,9 @@ fn insert(tokens: &mut HashMap<String, Token>, token: Token, prefix: &str) -> St
     let text = random_text(prefix);
     tokens.insert(text.clone(), token);
     text
+}
+
+/// Formats a time as Twitch does.
+pub(super) fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
 }

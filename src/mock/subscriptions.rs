@@ -1,5 +1,5 @@
-//! Helix' EventSub subscriptions over webhooks: what may be subscribed to, what it costs, the
-//! limits (helix.md "EventSub subscriptions", webhook.md §6 to §8).
+//! EventSub subscriptions over webhooks: which are allowed, their costs and limits
+//! (<https://dev.twitch.tv/docs/eventsub/manage-subscriptions/>).
 
 use std::sync::Arc;
 
@@ -10,20 +10,21 @@ use serde_json::{Map, Value, json};
 use url::{Host, Url};
 use uuid::Uuid;
 
-use super::helix::{Query, Refused, bad_request, pagination};
-use super::state::{Held, State, Token};
-use super::{MockConfig, World};
+use super::config::MockConfig;
+use super::helix::{Query, Refusal, bad_request, pagination};
+use super::state::{Held, State, Token, rfc3339};
+use super::world::World;
 use crate::twitch::catalogue::{self, Availability, SubscriptionType};
 use crate::twitch::eventsub::outgoing::{Subscription, Transport};
 use crate::twitch::signature::WebhookSecret;
 
-/// How many subscriptions may have the same type and condition.
+/// Limit of subscriptions with the same type and condition.
 const MAX_ALIKE: usize = 3;
 
-/// Delivers.
+/// Status of a subscription that delivers.
 pub(super) const ENABLED: &str = "enabled";
 
-/// The challenge is under way.
+/// Status while the challenge is being sent.
 pub(super) const PENDING: &str = "webhook_callback_verification_pending";
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -36,18 +37,18 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct CreateRequest {
     #[serde(rename = "type")]
     kind: String,
     version: String,
     condition: Map<String, Value>,
-    transport: TransportWish,
+    transport: TransportRequest,
     #[serde(default)]
     is_batching_enabled: bool,
 }
 
 #[derive(Deserialize)]
-struct TransportWish {
+struct TransportRequest {
     method: String,
     callback: Option<String>,
     secret: Option<String>,
@@ -57,8 +58,8 @@ async fn create(world: web::Data<World>, request: HttpRequest, body: web::Bytes)
     let world = world.into_inner();
     world.answer(&request, |state, token| {
         must_be_app(token)?;
-        let wish = serde_json::from_slice(&body).map_err(|error| bad_request(format!("invalid request: {error}")))?;
-        let held = admit(&world.config, state, wish, world.config.clock.now())?;
+        let wanted = serde_json::from_slice(&body).map_err(|error| bad_request(format!("invalid request: {error}")))?;
+        let held = admit(&world.config, state, wanted, world.config.clock.now())?;
         let shown = held.shown.clone();
         state.subscriptions.push(held);
         world.challenge(&shown.id);
@@ -69,13 +70,13 @@ async fn create(world: web::Data<World>, request: HttpRequest, body: web::Bytes)
 async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
         must_be_app(token)?;
-        let query = Query::of(&request);
+        let query = Query::from_request(&request);
         let filters = ["status", "type", "user_id", "subscription_id"];
         let filters: Vec<_> = filters.into_iter().filter_map(|name| Some((name, query.one(name)?))).collect();
         if filters.len() > 1 {
             return Err(bad_request("only one of status, type, user_id and subscription_id can be given"));
         }
-        let is_wanted = |shown: &Subscription| {
+        let matches = |shown: &Subscription| {
             filters.iter().all(|(name, value)| match *name {
                 "status" => shown.status == *value,
                 "type" => shown.kind == *value,
@@ -83,13 +84,12 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
                 _ => shown.id == *value,
             })
         };
-        let wanted: Vec<_> =
-            state.subscriptions.iter().map(|held| &held.shown).filter(|shown| is_wanted(shown)).collect();
-        let from = query.position()?.min(wanted.len());
-        let to = (from + world.config.page_size).min(wanted.len());
-        let mut answer = listing(&world.config, state, &wanted[from..to]);
-        answer["total"] = wanted.len().into();
-        answer["pagination"] = pagination(to, wanted.len());
+        let found: Vec<_> = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| matches(shown)).collect();
+        let from = query.position()?.min(found.len());
+        let to = (from + world.config.page_size).min(found.len());
+        let mut answer = listing(&world.config, state, &found[from..to]);
+        answer["total"] = found.len().into();
+        answer["pagination"] = pagination(to, found.len());
         Ok(HttpResponse::Ok().json(answer))
     })
 }
@@ -97,7 +97,7 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
 async fn delete(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
         must_be_app(token)?;
-        let query = Query::of(&request);
+        let query = Query::from_request(&request);
         let id = query.one("id").filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| bad_request("The ID query parameter is required"))?;
         let place = state.subscriptions.iter().position(|held| held.shown.id == id);
@@ -107,7 +107,7 @@ async fn delete(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     })
 }
 
-fn must_be_app(token: &Token) -> Result<(), Refused> {
+fn must_be_app(token: &Token) -> Result<(), Refusal> {
     match token.user_id {
         None => Ok(()),
         Some(_) => Err((StatusCode::UNAUTHORIZED, "webhook subscriptions require an app access token".to_owned())),
@@ -123,41 +123,46 @@ fn listing(config: &MockConfig, state: &State, data: &[&Subscription]) -> Value 
     })
 }
 
-/// Checks a wish against every rule, in the order in which Twitch seems to.
-fn admit(config: &MockConfig, state: &mut State, wish: Wish, now: time::OffsetDateTime) -> Result<Held, Refused> {
-    let kind = catalogue::find(&wish.kind, Some(&wish.version))
+/// Checks a request against every rule, in what seems to be Twitch's order.
+fn admit(
+    config: &MockConfig,
+    state: &mut State,
+    wanted: CreateRequest,
+    now: time::OffsetDateTime,
+) -> Result<Held, Refusal> {
+    let kind = catalogue::find(&wanted.kind, Some(&wanted.version))
         .filter(|kind| kind.status != Availability::Deprecated)
         .ok_or_else(|| bad_request("invalid subscription type and version"))?;
-    if wish.transport.method != "webhook" {
+    if wanted.transport.method != "webhook" {
         return Err(bad_request("unsupported transport method: mock-twitch delivers over webhooks only"));
     }
-    if kind.is_batched() != wish.is_batching_enabled {
+    if kind.is_batched() != wanted.is_batching_enabled {
         return Err(bad_request("is_batching_enabled must be true for drop.entitlement.grant, and for nothing else"));
     }
-    let callback = callback(config, wish.transport.callback.as_deref())?;
-    let secret = WebhookSecret::new(wish.transport.secret.as_deref().unwrap_or_default())
+    let callback = callback(config, wanted.transport.callback.as_deref())?;
+    let secret = WebhookSecret::new(wanted.transport.secret.as_deref().unwrap_or_default())
         .map_err(|error| bad_request(format!("the secret {error}")))?;
-    let condition = condition(config, state, kind, &wish.condition)?;
+    let condition = condition(config, state, kind, &wanted.condition)?;
     must_be_granted(state, kind, &condition)?;
     let transport = Transport { method: "webhook".to_owned(), callback: callback.to_string() };
     let mut shown = Subscription {
         id: Uuid::new_v4().to_string(),
         status: PENDING.to_owned(),
-        kind: wish.kind,
-        version: wish.version,
+        kind: wanted.kind,
+        version: wanted.version,
         condition,
         transport,
-        created_at: super::scenario::rfc3339(now),
+        created_at: rfc3339(now),
         cost: 0,
     };
     shown.cost = state.cost_of(kind, &shown);
     must_fit(config, state, &shown)?;
-    let sender = state.sender(&callback).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    Ok(Held { shown, secret, sender, losses: 0 })
+    let client = state.client(&callback).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(Held { shown, secret, client, losses: 0 })
 }
 
-/// https on its own port (webhook.md §6), or on this machine whatever it likes if that is allowed.
-fn callback(config: &MockConfig, text: Option<&str>) -> Result<Url, Refused> {
+/// Parses a callback: https on port 443, or any port and scheme on this machine if the settings allow that.
+fn callback(config: &MockConfig, text: Option<&str>) -> Result<Url, Refusal> {
     let text = text.filter(|text| !text.is_empty()).ok_or_else(|| bad_request("callback is required"))?;
     let url = Url::parse(text).map_err(|error| bad_request(format!("invalid callback: {error}")))?;
     let is_local = match url.host() {
@@ -174,25 +179,25 @@ fn callback(config: &MockConfig, text: Option<&str>) -> Result<Url, Refused> {
     Ok(url)
 }
 
-/// The fields that the type has, which must name users that exist.
+/// Checks a condition: it has the fields of the type, and names users that exist.
 fn condition(
     config: &MockConfig,
     state: &State,
     kind: &SubscriptionType,
-    wished: &Map<String, Value>,
-) -> Result<Map<String, Value>, Refused> {
+    wanted: &Map<String, Value>,
+) -> Result<Map<String, Value>, Refusal> {
     let mut condition = Map::new();
     for field in &kind.condition {
         let name = field.field.as_str();
-        let value = wished.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
+        let value = wanted.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
         match value {
             None if field.required => return Err(bad_request(format!("invalid condition: {name} is required"))),
             None => continue,
             Some(id) if name.ends_with("user_id") && !state.accounts.contains_key(id) => {
-                return Err(bad_request(format!("invalid condition: there is no user {id}")));
+                return Err(bad_request(format!("invalid condition: no user {id}")));
             }
             Some(id) if name == "client_id" && id != config.client_id => {
-                return Err(bad_request("invalid condition: client_id is not that of the token"));
+                return Err(bad_request("invalid condition: client_id is not the token's"));
             }
             Some(id) => condition.insert(name.to_owned(), id.into()),
         };
@@ -203,8 +208,8 @@ fn condition(
     Ok(condition)
 }
 
-/// An app token may subscribe to what the user in the condition has granted to the application.
-fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<String, Value>) -> Result<(), Refused> {
+/// Checks that the user in the condition has granted the scopes of the type to the application.
+fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<String, Value>) -> Result<(), Refusal> {
     let granter = kind.scope_granted_by.as_ref().and_then(|field| condition.get(field)).and_then(Value::as_str);
     let granted = granter.and_then(|id| state.consents.get(id));
     let has = |scope: &String| granted.is_some_and(|granted| granted.contains(scope));
@@ -214,19 +219,19 @@ fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<Strin
     Err((StatusCode::FORBIDDEN, "subscription missing proper authorization".to_owned()))
 }
 
-/// Only living subscriptions stand in the way: a dead one can be made anew beside its remains.
-fn must_fit(config: &MockConfig, state: &State, new: &Subscription) -> Result<(), Refused> {
-    let living = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.is_alive());
-    let alike: Vec<_> = living.filter(|old| (&old.kind, &old.condition) == (&new.kind, &new.condition)).collect();
+/// Checks limits and duplicates. Ended subscriptions don't count: a new one can be created beside them.
+fn must_fit(config: &MockConfig, state: &State, new: &Subscription) -> Result<(), Refusal> {
+    let alive = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.is_alive());
+    let alike: Vec<_> = alive.filter(|old| (&old.kind, &old.condition) == (&new.kind, &new.condition)).collect();
     if alike.iter().any(|old| old.transport.callback == new.transport.callback && old.version == new.version) {
         return Err((StatusCode::CONFLICT, "subscription already exists".to_owned()));
     }
-    let over = |what: &str| Err((StatusCode::TOO_MANY_REQUESTS, format!("maximum {what} exceeded")));
+    let exceeded = |what: &str| Err((StatusCode::TOO_MANY_REQUESTS, format!("maximum {what} exceeded")));
     if alike.len() >= MAX_ALIKE {
-        return over("subscriptions with type and condition");
+        return exceeded("subscriptions with type and condition");
     }
     if state.total_cost() + new.cost > config.max_total_cost || state.subscriptions.len() >= super::state::MAX_HELD {
-        return over("total cost");
+        return exceeded("total cost");
     }
     Ok(())
 }
@@ -236,7 +241,7 @@ impl Subscription {
         matches!(self.status.as_str(), ENABLED | PENDING)
     }
 
-    /// Whether its condition is about this user.
+    /// Whether its condition names this user.
     pub(super) fn names(&self, user_id: &str) -> bool {
         self.condition.iter().any(|(field, value)| field.ends_with("user_id") && value == user_id)
     }
@@ -247,15 +252,15 @@ impl State {
         self.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.is_alive()).map(|shown| shown.cost).sum()
     }
 
-    /// Nothing if somebody's consent is needed, nobody is named, or all who are have consented to
-    /// something, whatever it was (webhook.md §8).
+    /// The cost of a subscription: 0 if its type requires consent, or if all users that it names have consented to any scope
+    /// (<https://dev.twitch.tv/docs/eventsub/manage-subscriptions/#subscription-limits>).
     fn cost_of(&self, kind: &SubscriptionType, shown: &Subscription) -> u32 {
         let is_stranger = |id: &Value| id.as_str().is_some_and(|id| !self.consents.contains_key(id));
         let mut named = shown.condition.iter().filter(|(field, _)| field.ends_with("user_id"));
         u32::from(kind.scopes.is_empty() && named.any(|(_, id)| is_stranger(id)))
     }
 
-    /// Once somebody has consented, what is about them costs nothing.
+    /// Sets the cost of all subscriptions about a user to 0, after the user has consented.
     pub(super) fn make_free(&mut self, user_id: &str) {
         for held in self.subscriptions.iter_mut().filter(|held| held.shown.names(user_id)) {
             held.shown.cost = 0;
@@ -264,7 +269,7 @@ impl State {
 }
 
 impl World {
-    /// Ends a subscription with this status, and tells its callback.
+    /// Ends a subscription with this status and notifies its callback.
     pub(super) fn end(self: &Arc<Self>, state: &mut State, id: &str, status: &str) {
         let Some(held) = state.subscription_mut(id).filter(|held| held.shown.is_alive()) else { return };
         status.clone_into(&mut held.shown.status);

@@ -1,7 +1,5 @@
-//! Delivers messages to a callback as Twitch does: no redirects, limited patience; and says
-//! whether an answer is the one that Twitch wants (webhook.md §4).
+//! Delivers messages to a callback as Twitch does: no redirects, and with a time limit.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -12,72 +10,50 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use super::answer::CallbackAnswer;
 use crate::http::{self, causes, read_body, root_cause};
 use crate::twitch::eventsub::outgoing::Outgoing;
 
-/// How long a callback may take (what Twitch's own command-line tool grants; webhook.md §4).
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a callback may take, as in Twitch's own command-line tool
+/// (<https://dev.twitch.tv/docs/cli/event-command/>).
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As much of an answer as is read.
+/// How much of an answer is read.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Sends messages to one callback.
+/// An HTTP client for one callback.
 #[derive(Clone, Debug)]
-pub struct Sender {
+pub struct CallbackClient {
     client: Client,
     callback: Url,
 }
 
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The content type, if any.
-    pub content_type: Option<String>,
-    /// The first 64 KiB of the body.
-    pub body: Vec<u8>,
-    /// From sending until the answer was complete.
-    pub latency: Duration,
-}
-
-/// What must come back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Any 2xx: the message was taken.
-    Taken,
-    /// 200 with this text and nothing else.
-    Echo(String),
-    /// This status: the message was not taken, and for the right reason.
-    Status(StatusCode),
-}
-
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// There is no way to make such a client.
+    /// This machine's TLS can't be set up.
     #[error("no HTTP client can be made: {0}")]
     Client(reqwest::Error),
-    /// A header can't hold this.
+    /// The text is not a header value.
     #[error("`{0}` can't be a header: only visible ASCII characters can")]
     Header(String),
-    /// Nobody listens there.
+    /// The connection was refused.
     #[error("nothing listens at {0}")]
-    NobodyThere(Url),
-    /// It took too long.
-    #[error("no answer from {0} within {PATIENCE:?}")]
-    TooSlow(Url),
-    /// Something else went wrong on the way.
+    NotListening(Url),
+    /// No answer within the time limit.
+    #[error("no answer from {0} within {TIMEOUT:?}")]
+    TimedOut(Url),
+    /// The connection failed or broke.
     #[error("no answer from {url}: {reason}")]
     Broken {
         /// The callback.
         url: Url,
-        /// All that is known.
+        /// All causes.
         reason: String,
     },
 }
 
-/// The callback of a server that listens at this address of this machine.
+/// The callback URL of a server that listens at this address of this machine.
 ///
 /// # Errors
 /// Never: every address can stand in a URL.
@@ -90,21 +66,21 @@ pub fn own_callback(listens_at: SocketAddr) -> Result<Url, url::ParseError> {
     Url::parse(&format!("http://{}/callback", SocketAddr::new(ip, listens_at.port())))
 }
 
-impl Sender {
-    /// Sends to this callback. If `addresses` of its host are given, no others are used.
+impl CallbackClient {
+    /// A client for this callback. If `addresses` of its host are given, no others are used.
     ///
     /// # Errors
     /// If this machine's TLS can't be set up.
     pub fn new(callback: Url, addresses: &[SocketAddr]) -> Result<Self, DeliveryError> {
         let user_agent = concat!("showtime-simulate/", env!("CARGO_PKG_VERSION"));
-        let mut builder = http::client(PATIENCE).no_proxy().user_agent(user_agent);
+        let mut builder = http::client(TIMEOUT).no_proxy().user_agent(user_agent);
         if let Some(host) = callback.domain().filter(|_| !addresses.is_empty()) {
             builder = builder.resolve_to_addrs(host, addresses);
         }
         Ok(Self { client: builder.build().map_err(DeliveryError::Client)?, callback })
     }
 
-    /// Where it sends to.
+    /// The callback's URL.
     #[must_use]
     pub fn callback(&self) -> &Url {
         &self.callback
@@ -114,7 +90,7 @@ impl Sender {
     ///
     /// # Errors
     /// If there is no answer.
-    pub async fn deliver(&self, message: &Outgoing, signature: Option<&str>) -> Result<Answer, DeliveryError> {
+    pub async fn deliver(&self, message: &Outgoing, signature: Option<&str>) -> Result<CallbackAnswer, DeliveryError> {
         let mut headers = HeaderMap::new();
         for (name, value) in message.headers(signature) {
             let unfit = || DeliveryError::Header(value.clone());
@@ -123,17 +99,17 @@ impl Sender {
         }
         let began = Instant::now();
         let request = self.client.post(self.callback.clone()).headers(headers).body(message.body.clone());
-        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
+        let mut response = request.send().await.map_err(|error| self.error(&error))?;
         let (status, content_type) = (response.status(), content_type(&response));
-        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.failed(&error))?;
-        Ok(Answer { status, content_type, body, latency: began.elapsed() })
+        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.error(&error))?;
+        Ok(CallbackAnswer { status, content_type, body, latency: began.elapsed() })
     }
 
-    /// Asks the server of this callback (`GET channels/{id}` beside it) which stream of a channel
-    /// is live, with a token of the server's.
+    /// Gets the id of a channel's live stream from the showtime server of this callback (`GET channels/{id}` beside it), with
+    /// one of its tokens.
     ///
     /// # Errors
-    /// If the answer is none that a showtime server gives.
+    /// If there is no answer, or not one of a showtime server.
     pub async fn live_stream(
         &self,
         channel_id: &str,
@@ -153,23 +129,23 @@ impl Sender {
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
+        let mut response = request.send().await.map_err(|error| self.error(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}
-            status => return Err(broken(format!("asked for its channels, it said {status}"))),
+            status => return Err(broken(format!("GET channels/{channel_id} was answered {status}"))),
         }
-        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.failed(&error))?;
+        let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.error(&error))?;
         let channel: Channel = serde_json::from_slice(&body).map_err(|error| broken(error.to_string()))?;
         Ok(channel.stream.map(|stream| stream.id))
     }
 
-    fn failed(&self, error: &reqwest::Error) -> DeliveryError {
+    fn error(&self, error: &reqwest::Error) -> DeliveryError {
         let url = self.callback.clone();
         let mut kinds = causes(error).filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
         match error.is_timeout() {
-            _ if kinds.any(|kind| kind == io::ErrorKind::ConnectionRefused) => DeliveryError::NobodyThere(url),
-            true => DeliveryError::TooSlow(url),
+            _ if kinds.any(|kind| kind == io::ErrorKind::ConnectionRefused) => DeliveryError::NotListening(url),
+            true => DeliveryError::TimedOut(url),
             false => DeliveryError::Broken { url, reason: root_cause(error) },
         }
     }
@@ -177,70 +153,4 @@ impl Sender {
 
 fn content_type(response: &Response) -> Option<String> {
     response.headers().get(CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
-}
-
-impl Wanted {
-    /// What is wrong with an answer; `None` if it is the wanted one.
-    #[must_use]
-    pub fn objection(&self, answer: &Answer) -> Option<String> {
-        let is_text = || answer.content_type.as_deref().is_some_and(|kind| kind.starts_with("text/plain"));
-        match self {
-            Self::Taken if answer.status.is_success() => None,
-            Self::Status(status) if answer.status == *status => None,
-            Self::Echo(challenge) if answer.status == StatusCode::OK => match () {
-                () if answer.body != challenge.as_bytes() => Some(format!("its body is not just {challenge}")),
-                () if !is_text() => Some("its content type is not text/plain".to_owned()),
-                () => None,
-            },
-            _ => Some(format!("its status is {}", answer.status.as_u16())),
-        }
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken => f.write_str("204, or another 2xx"),
-            Self::Echo(_) => f.write_str("200 with the challenge as plain text"),
-            Self::Status(status) => write!(f, "{}", status.as_u16()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(status: u16, content_type: &str, body: &str) -> Answer {
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            content_type: Some(content_type.to_owned()).filter(|kind| !kind.is_empty()),
-            body: body.into(),
-            latency: Duration::ZERO,
-        }
-    }
-
-    #[test]
-    fn any_2xx_says_that_a_message_was_taken() {
-        for status in [200, 202, 204] {
-            assert_eq!(Wanted::Taken.objection(&answer(status, "", "")), None);
-        }
-        for status in [302, 403, 503] {
-            assert_eq!(Wanted::Taken.objection(&answer(status, "", "")), Some(format!("its status is {status}")));
-        }
-        assert_eq!(Wanted::Status(StatusCode::FORBIDDEN).objection(&answer(403, "", "")), None);
-        assert!(Wanted::Status(StatusCode::FORBIDDEN).objection(&answer(204, "", "")).is_some());
-    }
-
-    #[test]
-    fn a_challenge_is_answered_with_itself_and_nothing_else() {
-        let objection = |status, kind, body| Wanted::Echo("abc".to_owned()).objection(&answer(status, kind, body));
-        assert_eq!(objection(200, "text/plain", "abc"), None);
-        assert_eq!(objection(200, "text/plain; charset=utf-8", "abc"), None);
-        for (status, kind, body) in
-            [(204, "text/plain", "abc"), (200, "text/html", "abc"), (200, "", "abc"), (200, "text/plain", "\"abc\"")]
-        {
-            assert!(objection(status, kind, body).is_some(), "{status} {kind} {body}");
-        }
-    }
 }

@@ -1,5 +1,4 @@
-//! A person's changes to an event, as text: `bits=500`, `message.fragments[0].text=hi`,
-//! `brand_new_field:={"any": "json"}`.
+//! Changes to an event, as text: `bits=500`, `message.fragments[0].text=hi`, `brand_new_field:={"any": "json"}`.
 
 use std::str::FromStr;
 
@@ -8,39 +7,43 @@ use serde_json::Value;
 /// A field to set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
+    /// As it was written, for errors.
     path: String,
-    steps: Vec<String>,
+    /// JSON pointer to the object or array that holds the field.
+    parent: String,
+    /// Name of the field in its object, or its index in its array.
+    name: String,
     value: NewValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum NewValue {
-    /// After `=`: takes the type of what it replaces.
+    /// After `=`: takes the type of the value that it replaces.
     Text(String),
-    /// After `:=`: JSON as it is; may also add a field.
+    /// After `:=`: used as it is; may also add a field.
     Json(Value),
 }
 
 /// Why a change can't be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EditError {
-    /// Not of the form.
-    #[error("`{0}` is no change: wants path=value or path:=json")]
+    /// Neither `path=value` nor `path:=json`.
+    #[error("`{0}` is not a change; expected path=value or path:=json")]
     Form(String),
     /// What follows `:=` isn't JSON.
-    #[error("what `{path}` shall be is no JSON: {reason}")]
+    #[error("the new value of `{path}` is not valid JSON: {reason}")]
     Json {
         /// The field.
         path: String,
-        /// The parser's words.
+        /// The parser's error.
         reason: String,
     },
     /// Only existing fields can be changed with `=`.
-    #[error("this event has no field `{path}`; it has {fields} (`{path}:=json` adds a field to what is there)")]
+    #[error("this event has no field `{path}`; it has {fields} (`{path}:=json` adds a field)")]
     NoSuchField {
-        /// What was asked for.
+        /// The field.
         path: String,
-        /// The paths that there are.
+        /// The paths of all fields.
         fields: String,
     },
 }
@@ -49,7 +52,8 @@ impl FromStr for Edit {
     type Err = EditError;
 
     fn from_str(text: &str) -> Result<Self, EditError> {
-        let (path, new) = text.split_once('=').ok_or_else(|| EditError::Form(text.to_owned()))?;
+        let form = || EditError::Form(text.to_owned());
+        let (path, new) = text.split_once('=').ok_or_else(form)?;
         let (path, value) = match path.strip_suffix(':') {
             Some(path) => match serde_json::from_str(new) {
                 Ok(value) => (path, NewValue::Json(value)),
@@ -60,11 +64,12 @@ impl FromStr for Edit {
         // `[0].id` is `0.id`, as `a[0].id` is `a.0.id`.
         let dotted = path.replace('[', ".").replace(']', "");
         let dotted = dotted.strip_prefix('.').filter(|_| path.starts_with('[')).unwrap_or(&dotted);
-        let steps: Vec<_> = dotted.split('.').map(str::to_owned).collect();
-        if steps.iter().any(String::is_empty) {
-            return Err(EditError::Form(text.to_owned()));
+        if dotted.split('.').any(str::is_empty) {
+            return Err(form());
         }
-        Ok(Self { path: path.to_owned(), steps, value })
+        let (parents, name) = dotted.rsplit_once('.').unwrap_or(("", dotted));
+        let parent = parents.split_terminator('.').map(|step| format!("/{}", escaped(step))).collect();
+        Ok(Self { path: path.to_owned(), parent, name: name.to_owned(), value })
     }
 }
 
@@ -78,7 +83,8 @@ impl Edit {
     /// A change of one top-level field to a text.
     #[must_use]
     pub fn text(field: &str, value: &str) -> Self {
-        Self { path: field.to_owned(), steps: vec![field.to_owned()], value: NewValue::Json(value.into()) }
+        let (path, name) = (field.to_owned(), field.to_owned());
+        Self { path, parent: String::new(), name, value: NewValue::Json(value.into()) }
     }
 
     pub(super) fn apply(&self, event: &mut Value) -> Result<(), EditError> {
@@ -90,36 +96,33 @@ impl Edit {
         Ok(())
     }
 
+    /// Sets the field; `None` if the event has no such field.
     fn set(&self, event: &mut Value) -> Option<()> {
-        let (last, parents) = self.steps.split_last()?;
-        let parent = parents.iter().try_fold(event, |value, step| child(value, step))?;
-        match &self.value {
-            NewValue::Text(text) => {
-                let old = child(parent, last)?;
-                *old = typed(text, last, old);
+        let parent = event.pointer_mut(&self.parent)?;
+        let old = parent.pointer_mut(&format!("/{}", escaped(&self.name)));
+        match (&self.value, old) {
+            (NewValue::Text(text), old) => {
+                let old = old?;
+                *old = typed(text, &self.name, old);
             }
-            NewValue::Json(new) => match parent {
-                Value::Object(fields) => {
-                    fields.insert(last.clone(), new.clone());
-                }
-                Value::Array(items) if last.parse() == Ok(items.len()) => items.push(new.clone()),
-                other => *child(other, last)? = new.clone(),
+            (NewValue::Json(new), Some(old)) => *old = new.clone(),
+            (NewValue::Json(new), None) => match parent {
+                Value::Object(fields) => drop(fields.insert(self.name.clone(), new.clone())),
+                Value::Array(items) if self.name.parse() == Ok(items.len()) => items.push(new.clone()),
+                _ => return None,
             },
         }
         Some(())
     }
 }
 
-fn child<'a>(value: &'a mut Value, step: &str) -> Option<&'a mut Value> {
-    match value {
-        Value::Object(fields) => fields.get_mut(step),
-        Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
-        _ => None,
-    }
+/// A name as a step of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
-/// What replaces a text stays a text, and so do ids, which are digits but never numbers; `null` is
-/// null. Everything else is JSON if it can be read as such.
+/// Converts a text to the type of the value that it replaces. Texts stay texts, and so do ids, which are digits but never
+/// numbers; `null` is null. Anything else is JSON if it can be read as such.
 fn typed(text: &str, field: &str, old: &Value) -> Value {
     let is_id = field == "id" || field.ends_with("_id");
     match text {
@@ -129,24 +132,19 @@ fn typed(text: &str, field: &str, old: &Value) -> Value {
     }
 }
 
-/// The paths of all that can be set, outer before inner.
+/// Lists the paths of all fields, outer before inner.
 fn list(value: &Value, path: &str, paths: &mut Vec<String>) {
-    let mut enter = |path: String, value: &Value| {
-        paths.push(path.clone());
-        list(value, &path, paths);
-    };
-    match value {
+    let separator = if path.is_empty() { "" } else { "." };
+    let children: Vec<_> = match value {
         Value::Object(fields) => {
-            for (name, field) in fields {
-                enter(if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, field);
-            }
+            fields.iter().map(|(name, field)| (format!("{path}{separator}{name}"), field)).collect()
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                enter(format!("{path}[{index}]"), item);
-            }
-        }
-        _ => {}
+        Value::Array(items) => items.iter().enumerate().map(|(n, item)| (format!("{path}[{n}]"), item)).collect(),
+        _ => return,
+    };
+    for (path, child) in children {
+        paths.push(path.clone());
+        list(child, &path, paths);
     }
 }
 
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_takes_the_type_of_the_old_one() {
+    fn text_takes_the_type_of_the_value_it_replaces() {
         assert_eq!(edited("bits=500").unwrap()["bits"], 500);
         assert_eq!(edited("is_gift=true").unwrap()["is_gift"], true);
         assert_eq!(edited("title=123").unwrap()["title"], "123");
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_into_objects_and_arrays() {
+    fn paths_reach_into_objects_and_arrays() {
         for path in ["message.fragments[0].text", "message.fragments.0.text"] {
             assert_eq!(edited(&format!("{path}=bye")).unwrap()["message"], json!({ "fragments": [{ "text": "bye" }] }));
         }
@@ -185,14 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn json_is_taken_as_it_is_and_may_be_new() {
+    fn json_replaces_a_value_or_adds_one() {
         assert_eq!(edited("title:=123").unwrap()["title"], 123);
         assert_eq!(edited(r#"brand_new:={"a":[1]}"#).unwrap()["brand_new"], json!({ "a": [1] }));
         assert_eq!(edited("message.fragments[1]:={}").unwrap()["message"]["fragments"], json!([{ "text": "hi" }, {}]));
+        assert_eq!(edited("message.fragments[0]:=1").unwrap()["message"]["fragments"], json!([1]));
+        assert_eq!(edited("a/~b:=1").unwrap()["a/~b"], 1, "not an escape");
     }
 
     #[test]
-    fn a_field_that_is_not_there_is_an_error_that_lists_those_that_are() {
+    fn missing_field_is_an_error_that_lists_the_fields() {
         let error = edited("tilte=new").unwrap_err().to_string();
         for part in ["no field `tilte`", "title", "message.fragments[0].text"] {
             assert!(error.contains(part), "{error}");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_another_form_is_no_change() {
+    fn text_of_another_form_is_an_error() {
         for text in ["bits", "", "=5", "a..b=5", "a.=5"] {
             assert_eq!(edited(text), Err(EditError::Form(text.to_owned())));
         }

@@ -1,71 +1,71 @@
-//! Whom a sample is about. The samples share a few invented people, so giving somebody's part to
-//! somebody else means replacing their id, login and display name wherever these stand.
+//! People in samples. The samples share a few invented people; replacing one of them means replacing the id, login and
+//! display name everywhere in the event.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Somebody on Twitch.
+/// A Twitch user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Digits.
+    /// Digits only.
     pub id: String,
     /// Lower-case ASCII.
     pub login: String,
-    /// As shown.
+    /// The name that viewers see.
     pub display_name: String,
 }
 
-/// Why somebody can't be made up from what was given.
+/// Why a person can't be made from the given names.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PersonError {
     /// Display names can be in any script, logins can't.
-    #[error("`{0}` is no login (1 to 25 letters a-z, digits and underscores): give the login as well")]
-    NoLogin(String),
-    /// Twitch's ids are text, but made of digits.
-    #[error("`{0}` is no Twitch id: these are digits only")]
-    NoId(String),
+    #[error("`{0}` is not a login (1 to 25 letters a-z, digits and underscores): give the login as well")]
+    InvalidLogin(String),
+    /// Twitch's ids are texts of digits.
+    #[error("`{0}` is not a Twitch id, which is digits only")]
+    InvalidId(String),
 }
 
-/// An invented person of the samples.
-struct Role {
+/// An invented person in the samples.
+struct SamplePerson {
     id: &'static str,
     login: &'static str,
     display_name: &'static str,
 }
 
-const fn role(id: &'static str, login: &'static str, display_name: &'static str) -> Role {
-    Role { id, login, display_name }
+const fn sample(id: &'static str, login: &'static str, display_name: &'static str) -> SamplePerson {
+    SamplePerson { id, login, display_name }
 }
 
-/// Whose channel it is in the samples.
-const BROADCASTER: Role = role("90210441", "maplearcade", "MapleArcade");
+/// The broadcaster in all samples.
+const BROADCASTER: SamplePerson = sample("90210441", "maplearcade", "MapleArcade");
 
-/// The others; the first of them whom a sample names is the one who acts in it, or is acted upon.
-const USERS: [Role; 6] = [
-    role("55120873", "quietotter", "QuietOtter"),
-    role("70011234", "loudgoose", "LoudGoose"),
-    role("71330092", "copperkite", "CopperKite"),
-    role("30118264", "lanternmod", "LanternMod"),
-    role("61904417", "mintcomet", "MintComet"),
-    role("80000001", "velvetyak", "VelvetYak"),
+/// The others. The first of these that a sample names is its user: the one who acts, or is acted upon.
+const USERS: [SamplePerson; 6] = [
+    sample("55120873", "quietotter", "QuietOtter"),
+    sample("70011234", "loudgoose", "LoudGoose"),
+    sample("71330092", "copperkite", "CopperKite"),
+    sample("30118264", "lanternmod", "LanternMod"),
+    sample("61904417", "mintcomet", "MintComet"),
+    sample("80000001", "velvetyak", "VelvetYak"),
 ];
 
 impl Person {
-    /// Somebody of whom a display name, a login, an id or several of these are given; the rest is
-    /// made up, the same every time. `None` if nothing is given.
+    /// Makes a person from a display name, a login, an id or several of these; the rest follows from them, the same every
+    /// time. `None` if nothing is given.
     ///
     /// # Errors
-    /// If the login or id can't be one.
+    /// If the login or the id is invalid.
     pub fn described(
         display_name: Option<&str>,
         login: Option<&str>,
         id: Option<&str>,
     ) -> Result<Option<Self>, PersonError> {
         if let Some(id) = id.filter(|id| id.is_empty() || id.len() > 20 || !id.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(PersonError::NoId(id.to_owned()));
+            return Err(PersonError::InvalidId(id.to_owned()));
         }
         let login = match (login.or(display_name), id) {
-            (Some(name), _) => to_login(name).ok_or_else(|| PersonError::NoLogin(name.to_owned()))?,
+            (Some(name), _) => to_login(name).ok_or_else(|| PersonError::InvalidLogin(name.to_owned()))?,
             (None, Some(id)) => format!("user{id}"),
             (None, None) => return Ok(None),
         };
@@ -82,10 +82,9 @@ fn to_login(name: &str) -> Option<String> {
     fits.then(|| name.to_ascii_lowercase())
 }
 
-/// The id of somebody who exists in the samples, or nine digits that follow from the login, so
-/// that a name means the same person whenever it is used.
+/// The id of a person in the samples, or nine digits that follow from the login: the same name always means the same person.
 fn id_of(login: &str) -> String {
-    if let Some(known) = USERS.iter().chain([&BROADCASTER]).find(|role| role.login == login) {
+    if let Some(known) = USERS.iter().chain([&BROADCASTER]).find(|sample| sample.login == login) {
         return known.id.to_owned();
     }
     let hash = Sha256::digest(login);
@@ -93,21 +92,20 @@ fn id_of(login: &str) -> String {
     (100_000_000 + number % 900_000_000).to_string()
 }
 
-/// Gives the broadcaster's part and the other's in an event to these people. Says which part the
-/// event doesn't have, if one was to be given away.
-pub(super) fn recast(
+/// Replaces the broadcaster and the user in an event. The error is the role that the event doesn't have.
+pub(super) fn replace_people(
     event: &mut Value,
     broadcaster: Option<&Person>,
     user: Option<&Person>,
 ) -> Result<(), &'static str> {
-    let mut parts: Vec<(&Role, &Person)> = Vec::new();
+    let mut people: Vec<(&SamplePerson, &Person)> = Vec::new();
     if let Some(person) = broadcaster {
-        parts.push((Some(&BROADCASTER).filter(|role| mentions(event, role.id)).ok_or("broadcaster")?, person));
+        people.push((Some(&BROADCASTER).filter(|old| mentions(event, old.id)).ok_or("broadcaster")?, person));
     }
     if let Some(person) = user {
-        parts.push((USERS.iter().find(|role| mentions(event, role.id)).ok_or("user")?, person));
+        people.push((USERS.iter().find(|old| mentions(event, old.id)).ok_or("user")?, person));
     }
-    replace(event, &parts);
+    replace(event, &people);
     Ok(())
 }
 
@@ -120,26 +118,26 @@ fn mentions(value: &Value, id: &str) -> bool {
     }
 }
 
-fn replace(value: &mut Value, parts: &[(&Role, &Person)]) {
+fn replace(value: &mut Value, people: &[(&SamplePerson, &Person)]) {
     match value {
-        Value::String(text) => *text = replaced(text, parts),
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, parts)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, parts)),
+        Value::String(text) => *text = replaced(text, people),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, people)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, people)),
         _ => {}
     }
 }
 
-/// Ids and logins stand alone, display names also within texts, such as `system_message`.
-fn replaced(text: &str, parts: &[(&Role, &Person)]) -> String {
-    for (role, person) in parts {
+/// Ids and logins are whole texts; display names also occur within texts, such as `system_message`.
+fn replaced(text: &str, people: &[(&SamplePerson, &Person)]) -> String {
+    for (old, person) in people {
         match text {
-            _ if text == role.id => return person.id.clone(),
-            _ if text == role.login => return person.login.clone(),
-            _ if text == role.display_name => return person.display_name.clone(),
+            _ if text == old.id => return person.id.clone(),
+            _ if text == old.login => return person.login.clone(),
+            _ if text == old.display_name => return person.display_name.clone(),
             _ => {}
         }
     }
-    parts.iter().fold(text.to_owned(), |text, (role, person)| text.replace(role.display_name, &person.display_name))
+    people.iter().fold(text.to_owned(), |text, (old, person)| text.replace(old.display_name, &person.display_name))
 }
 
 #[cfg(test)]
@@ -153,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_always_means_the_same_person() {
-        assert_eq!(person("Somebody"), person("Somebody"));
-        assert_eq!(person("Somebody").login, "somebody");
-        assert_eq!(person("Somebody").id.len(), 9);
-        assert_ne!(person("Somebody").id, person("Somebody_Else").id);
+    fn name_always_means_the_same_person() {
+        assert_eq!(person("NewFriend"), person("NewFriend"));
+        assert_eq!(person("NewFriend").login, "newfriend");
+        assert_eq!(person("NewFriend").id.len(), 9);
+        assert_ne!(person("NewFriend").id, person("NewFriend_2").id);
         assert_eq!(person("MapleArcade").id, BROADCASTER.id, "the samples' own people keep their ids");
     }
 
     #[test]
-    fn what_is_not_given_is_made_up() {
+    fn missing_names_follow_from_the_given_ones() {
         let described = |name, login, id| Person::described(name, login, id).unwrap().unwrap();
         assert_eq!(
             described(Some("Überschall"), Some("ueberschall"), Some("7")),
@@ -175,33 +173,33 @@ mod tests {
         assert_eq!(Person::described(None, None, None), Ok(None));
         assert_eq!(
             Person::described(Some("Überschall"), None, None),
-            Err(PersonError::NoLogin("Überschall".to_owned()))
+            Err(PersonError::InvalidLogin("Überschall".to_owned()))
         );
-        assert_eq!(Person::described(None, None, Some("x1")), Err(PersonError::NoId("x1".to_owned())));
+        assert_eq!(Person::described(None, None, Some("x1")), Err(PersonError::InvalidId("x1".to_owned())));
     }
 
     #[test]
-    fn a_part_is_recast_wherever_it_appears() {
+    fn person_is_replaced_everywhere_in_the_event() {
         let mut event = json!({
             "broadcaster_user_id": "90210441", "user_login": "quietotter", "list": [{"user_id": "55120873"}],
             "system_message": "QuietOtter gifted a sub to MintComet!", "other": "71330092", "bits": 55_120_873,
         });
-        recast(&mut event, Some(&person("QuietOtter")), Some(&person("MapleArcade"))).unwrap();
+        replace_people(&mut event, Some(&person("QuietOtter")), Some(&person("MapleArcade"))).unwrap();
         assert_eq!(
             event,
             json!({
                 "broadcaster_user_id": "55120873", "user_login": "maplearcade", "list": [{"user_id": "90210441"}],
                 "system_message": "MapleArcade gifted a sub to MintComet!", "other": "71330092", "bits": 55_120_873,
             }),
-            "even if two people swap parts"
+            "even if two people swap their roles"
         );
     }
 
     #[test]
-    fn a_part_that_is_not_there_can_not_be_given_away() {
+    fn missing_role_can_not_be_replaced() {
         let mut event = json!({ "client_id": "x" });
-        assert_eq!(recast(&mut event, Some(&person("Somebody")), None), Err("broadcaster"));
-        assert_eq!(recast(&mut event, None, Some(&person("Somebody"))), Err("user"));
-        assert_eq!(recast(&mut event, None, None), Ok(()));
+        assert_eq!(replace_people(&mut event, Some(&person("NewFriend")), None), Err("broadcaster"));
+        assert_eq!(replace_people(&mut event, None, Some(&person("NewFriend"))), Err("user"));
+        assert_eq!(replace_people(&mut event, None, None), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
-//! Test events: what Twitch would send, marked as a test, signed with the server's own secret and
-//! sent to its own callback, so that all is tried that a real event would meet.
+//! Test events: messages as from Twitch, marked as tests, signed with the server's own secret and sent to its own callback,
+//! so that they take the same way as real events.
 
 use std::net::SocketAddr;
 
@@ -8,18 +8,19 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Clock;
-use crate::simulate::delivery::{self, DeliveryError, Sender, Wanted};
-use crate::simulate::event::{Recipe, RecipeError};
+use crate::simulate::answer::ExpectedAnswer;
+use crate::simulate::delivery::{self, CallbackClient, DeliveryError};
 use crate::simulate::people::Person;
+use crate::simulate::template::{EventTemplate, TemplateError};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::catalogue::lookup::{self, KindError};
 use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
 use crate::twitch::signature::WebhookSecret;
 
-/// Sends test events.
+/// Sends test events to the server's own callback.
 #[derive(Debug)]
-pub struct Tester {
-    sender: Sender,
+pub struct TestEventSender {
+    client: CallbackClient,
     secret: WebhookSecret,
     clock: Clock,
 }
@@ -30,51 +31,51 @@ pub enum TestEventError {
     /// There is no such type.
     #[error(transparent)]
     Kind(#[from] KindError),
-    /// It isn't about a channel.
+    /// Events of this type are not about a channel.
     #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// A field was to be another that there isn't.
+    Template(#[from] TemplateError),
+    /// A change names a field that the event doesn't have.
     #[error("an event of type {kind} has no field `{field}`; it has {fields}")]
     NoSuchField {
         /// The type.
         kind: String,
-        /// What was asked for.
+        /// The unknown field.
         field: String,
-        /// Those that there are.
+        /// The fields of the event.
         fields: String,
     },
-    /// A field makes it an event of another channel.
+    /// A change makes it an event of another channel.
     #[error("`{field}` names another channel than the path")]
     AnotherChannel {
-        /// Which.
+        /// The changed field.
         field: String,
     },
-    /// The server's own address is none.
+    /// The server's own address doesn't make a URL.
     #[error("the server's own address can't be called: {0}")]
     Address(#[from] url::ParseError),
-    /// The callback is not reached.
+    /// The callback gave no answer.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// The callback does not take it.
-    #[error("the callback does not take the test event: {0}")]
+    /// The callback refused it.
+    #[error("the callback does not accept the test event: {0}")]
     NotTaken(String),
-    /// A time that can't be written.
+    /// The time can't be formatted.
     #[error("the time can't be written: {0}")]
     Clock(#[from] time::error::Format),
 }
 
-impl Tester {
-    /// Tests the server that listens at this address.
+impl TestEventSender {
+    /// Sends to the server that listens at this address.
     ///
     /// # Errors
-    /// If this machine can make no HTTP client.
+    /// If this machine's TLS can't be set up.
     pub fn new(listens_at: SocketAddr, secret: WebhookSecret, clock: Clock) -> Result<Self, TestEventError> {
-        let sender = Sender::new(delivery::own_callback(listens_at)?, &[])?;
-        Ok(Self { sender, secret, clock })
+        let client = CallbackClient::new(delivery::own_callback(listens_at)?, &[])?;
+        Ok(Self { client, secret, clock })
     }
 
-    /// Sends an event of this type on this channel, with these fields changed. Returns the id of
-    /// the message, which is in the log then.
+    /// Sends an event of this type on this channel, with these fields changed. Returns the id of the message, which is then
+    /// in the log.
     ///
     /// # Errors
     /// [`TestEventError`]
@@ -87,10 +88,10 @@ impl Tester {
         let kind = lookup::find(kind, None)?;
         let now = self.clock.now();
         let event = event(kind, channel, changes, now)?;
-        let subscription = Subscription::to(kind, &event, self.sender.callback().as_str());
+        let subscription = Subscription::to(kind, &event, self.client.callback().as_str());
         let message = Outgoing::test(Stamp::new(now.format(&Rfc3339)?), &subscription, &event);
-        let answer = self.sender.deliver(&message, Some(&message.sign(&self.secret))).await?;
-        match Wanted::Taken.objection(&answer) {
+        let answer = self.client.deliver(&message, Some(&message.sign(&self.secret))).await?;
+        match ExpectedAnswer::Success.objection(&answer) {
             None => Ok(message.stamp.message_id),
             Some(objection) => Err(TestEventError::NotTaken(objection)),
         }
@@ -104,7 +105,7 @@ fn event(
     now: OffsetDateTime,
 ) -> Result<Value, TestEventError> {
     let channel_id = channel.id.clone();
-    let mut event = Recipe { broadcaster: Some(channel), ..Recipe::plain(kind) }.event(now)?;
+    let mut event = EventTemplate { broadcaster: Some(channel), ..EventTemplate::plain(kind) }.event(now)?;
     change(&kind.name, &mut event, changes)?;
     match kind.entity.as_deref().filter(|field| event[*field] != channel_id.as_str()) {
         Some(field) => Err(TestEventError::AnotherChannel { field: field.to_owned() }),
@@ -112,7 +113,7 @@ fn event(
     }
 }
 
-/// Unknown fields are mistyped ones: a test that is silently another than was meant tests nothing.
+/// Changes fields. An unknown field is an error, since it is probably mistyped.
 fn change(kind: &str, event: &mut Value, changes: Map<String, Value>) -> Result<(), TestEventError> {
     for (field, value) in changes {
         match event.get_mut(&field) {
@@ -137,19 +138,20 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 
     fn made(kind: &'static SubscriptionType, changes: Value) -> Result<Value, TestEventError> {
-        let channel = Person { id: "77".to_owned(), login: "tester".to_owned(), display_name: "Tester".to_owned() };
+        let channel =
+            Person { id: "77".to_owned(), login: "tester".to_owned(), display_name: "TestEventSender".to_owned() };
         let Value::Object(changes) = changes else { panic!("{changes}") };
         event(kind, channel, changes, NOW)
     }
 
     #[test]
-    fn every_type_that_is_about_a_channel_can_be_tested_on_it() {
+    fn every_type_about_a_channel_can_be_tested() {
         let mut untestable = Vec::new();
         for name in lookup::names() {
             let Ok(kind) = lookup::find(name, None) else { continue };
             match made(kind, json!({})) {
                 Ok(event) => assert!(event.to_string().contains("\"77\""), "{name}: {event}"),
-                Err(TestEventError::Recipe(_)) => untestable.push(name),
+                Err(TestEventError::Template(_)) => untestable.push(name),
                 Err(error) => panic!("{name}: {error}"),
             }
         }
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_can_be_changed_but_not_added_nor_the_channel_left() {
+    fn fields_can_be_changed_but_neither_added_nor_moved_to_another_channel() {
         let cheer = catalogue::find("channel.cheer", None).unwrap();
         assert_eq!(made(cheer, json!({ "bits": 5 })).unwrap()["bits"], 5);
         let error = made(cheer, json!({ "bit": 5 })).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! `simulate crash`: the real server, a Postgres of its own, and what kills them.
+//! `simulate crash`: the real server with its own Postgres, killed repeatedly.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::support::until;
 
-/// Each kill takes seconds, and many more where much else goes on.
+/// Time limit of a run. Each fault takes seconds, and much longer on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// `simulate crash`, with a directory of its own for all that it makes.
+/// Starts `simulate crash` with its own directory for temporary files.
 fn start(directory: &tempfile::TempDir, args: &[&str]) -> Child {
     let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
@@ -24,7 +24,7 @@ fn start(directory: &tempfile::TempDir, args: &[&str]) -> Child {
     command.kill_on_drop(true).spawn().unwrap()
 }
 
-/// A directory that Postgres, which is never root, can get at.
+/// A directory that Postgres, which never runs as root, can reach.
 fn open_directory() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
@@ -32,7 +32,7 @@ fn open_directory() -> tempfile::TempDir {
     directory
 }
 
-/// Whether a process still names this directory.
+/// Whether a process has this directory in its command line.
 fn is_used(directory: &tempfile::TempDir) -> bool {
     let output = std::process::Command::new("ps").args(["-A", "-ww", "-o", "args="]).output().unwrap();
     let name = directory.path().file_name().unwrap().to_str().unwrap();
@@ -47,11 +47,11 @@ fn assert_clean(report: &Value) {
     }
     assert!(report["sent"].as_u64() > Some(0), "{report}");
     assert_eq!((&report["acknowledged"], &ledger["stored"]), (&report["sent"], &report["sent"]), "{report}");
-    assert_eq!(ledger["unacknowledged_but_stored"], 0, "all of it was acknowledged at last: {report}");
+    assert_eq!(ledger["unacknowledged_but_stored"], 0, "all were acknowledged in the end: {report}");
 }
 
 #[tokio::test]
-async fn nothing_is_lost_or_doubled_whatever_is_killed() {
+async fn no_message_is_lost_or_doubled_by_any_fault() {
     let directory = open_directory();
     let child = start(&directory, &["--kills=8", "--seed=5", "--connections=8", "--json"]);
     let output = timeout(LIMIT, child.wait_with_output()).await.expect("it ends").unwrap();
@@ -59,7 +59,7 @@ async fn nothing_is_lost_or_doubled_whatever_is_killed() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["kills"], json!({ "server": 2, "postgres": 2, "both": 2, "pause": 2 }), "{report}");
     assert_eq!(report["seed"], 5);
-    assert!(report["resent"].as_u64() > Some(0), "a kill hits something: {report}");
+    assert!(report["resent"].as_u64() > Some(0), "faults leave unacknowledged messages: {report}");
     assert!(report["longest_to_ready_seconds"].as_f64() > Some(0.0), "{report}");
     assert_clean(&report);
     until("nothing runs any more", async || !is_used(&directory)).await;
@@ -67,9 +67,9 @@ async fn nothing_is_lost_or_doubled_whatever_is_killed() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_start_is_an_error_that_says_so() {
+async fn server_that_does_not_start_is_an_error() {
     let directory = open_directory();
-    // It stands alone there.
+    // Without the server program beside it.
     let alone = directory.path().join("simulate");
     std::fs::copy(env!("CARGO_BIN_EXE_simulate"), &alone).unwrap();
     let run = || Command::new(&alone).args(["crash", "--kills=1"]).env_clear().env("TMPDIR", directory.path()).output();
@@ -84,19 +84,19 @@ async fn a_server_that_does_not_start_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_person_who_has_seen_enough_gets_the_ledger_of_what_there_is() {
+async fn interrupted_crash_run_verifies_its_ledger() {
     let directory = open_directory();
     let mut child = start(&directory, &["--kills=1000", "--connections=4", "--mix=chat", "--json"]);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    let first_kill = async {
+    let first_fault = async {
         while let Some(line) = said.next_line().await.unwrap() {
             if line.contains("unacknowledged") {
                 return;
             }
         }
-        panic!("it ended without a kill");
+        panic!("it ended without a fault");
     };
-    timeout(LIMIT, first_kill).await.expect("something is killed");
+    timeout(LIMIT, first_fault).await.expect("a fault is injected");
     kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let rest = async {

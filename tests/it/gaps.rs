@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use showtime::config::{Client, Config};
 use showtime::ingest::Ingest;
-use showtime::mock::{ChannelEdit, Faults, Mock, Telling};
+use showtime::mock::{ChannelEdit, Faults, Mock, Notify};
 use showtime::sources::backfill::Gaps;
 use showtime::store::state;
 use sqlx::ConnectOptions as _;
@@ -106,9 +106,9 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
     for account in world.accounts() {
         serve_channel(&pool, &account.id, &account.login).await;
     }
-    let stream = world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let stream = world.go_live(CHANNEL, Notify::No).unwrap();
     let edit = ChannelEdit { title: Some("A new title".to_owned()), ..ChannelEdit::default() };
-    world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+    world.update_channel(CHANNEL, edit, Notify::No).unwrap();
 
     let server = Server::with(database.clone(), on(&twitch.mock)).await;
     until("both channels have titles", async || count(&pool, "channel.update").await == 2).await;
@@ -123,7 +123,7 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
     assert_eq!(events["data"].as_array().unwrap().len(), 1, "the other channel is not live");
 
     // It ends, nobody tells, and two rounds miss it.
-    world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    world.go_offline(CHANNEL, Notify::No).unwrap();
     let ended_at = server.clock.now();
     until_with_time(&server, "the end is found", async || count(&pool, "stream.offline").await == 1).await;
     assert!(server.clock.now() - ended_at >= time::Duration::minutes(5), "one look is not enough");
@@ -136,13 +136,13 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
 async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
     let twitch = Twitch::start().await;
     let (_, gaps) = served(&twitch).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     assert_eq!(gaps.fill(true).await.unwrap(), Some(2), "a stream and a title");
     assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
     twitch.clock.advance(time::Duration::minutes(30));
     assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
     let edit = ChannelEdit { labels: Some(vec!["Gambling".to_owned()]), ..ChannelEdit::default() };
-    twitch.mock.world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+    twitch.mock.world.update_channel(CHANNEL, edit, Notify::No).unwrap();
     assert_eq!(gaps.fill(false).await.unwrap(), Some(0), "known titles are looked up at start only");
     assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
     twitch.mock.stop().await.unwrap();
@@ -173,14 +173,14 @@ async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
-    let stream = twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let stream = twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     gaps.fill(true).await.unwrap();
     let began = streams(&gaps.pool).await;
     assert_eq!(server.deliver(&online(&stream, at(300))).await.status, 204);
     assert_eq!(streams(&gaps.pool).await[0]["id"], began[0]["id"]);
     assert!(streams(&gaps.pool).await[0]["ended_at"].is_null());
 
-    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
     miss_twice(&twitch, &gaps).await;
     let gone = streams(&gaps.pool).await;
     assert_eq!((&gone[0]["is_end_estimated"], &gone[0]["ended_at"]), (&json!(true), &gone[0]["gone_at"]));
@@ -200,7 +200,7 @@ async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees
 async fn two_servers_that_look_at_once_find_everything_once() {
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     let servers =
         [Server::with(database.clone(), on(&twitch.mock)).await, Server::with(database, on(&twitch.mock)).await];
     until("all is found", async || log(&gaps.pool).await.len() >= 2).await;
@@ -221,7 +221,7 @@ async fn two_servers_that_look_at_once_find_everything_once() {
 async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_filled() {
     let twitch = Twitch::start().await;
     let (_, gaps) = served(&twitch).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     gaps.fill(true).await.unwrap();
     twitch.clock.advance(time::Duration::minutes(6));
     let down = Faults { helix_error: 1.0, ..Faults::default() };
@@ -230,7 +230,7 @@ async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_fill
     assert!(error.contains("can't look up streams"), "{error}");
     assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "no answer is no end");
     twitch.mock.world.set_faults(Faults::default()).unwrap();
-    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
     assert_eq!(gaps.fill(true).await.unwrap(), Some(0), "one look is not enough");
     twitch.clock.advance(time::Duration::minutes(5));
     assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
@@ -248,7 +248,7 @@ async fn look_past_the_stream(twitch: &Twitch, gaps: &Gaps) {
 async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows_later() {
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     look(&gaps).await;
     for _ in 0..3 {
         twitch.clock.advance(time::Duration::minutes(5));
@@ -265,9 +265,9 @@ async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows
 async fn servers_share_what_they_missed_and_a_restart_forgets_nothing() {
     let twitch = Twitch::start().await;
     let (database, gaps) = served(&twitch).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     look(&gaps).await;
-    twitch.mock.world.go_offline(CHANNEL, Telling::Silent).unwrap();
+    twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
     look(&gaps).await;
     twitch.clock.advance(time::Duration::minutes(5));
     look(&self::gaps(&twitch, &database)).await;
@@ -281,7 +281,7 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
     let (database, gaps) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
     let is_live = async || server.json(&format!("/channels/{CHANNEL}")).await["is_live"] == true;
-    let stream = twitch.mock.world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let stream = twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     assert_eq!(server.deliver(&online(&stream, at(0))).await.status, 204);
     // Twice, since each may happen again.
     for times in 1..=2 {
@@ -313,7 +313,7 @@ async fn a_thousand_channels_are_looked_up_and_what_is_no_id_is_left_out() {
     for n in 0..999 {
         let account = twitch.mock.world.add_channel(&format!("channel_{n}")).unwrap();
         serve_channel(&gaps.pool, &account.id, &account.login).await;
-        twitch.mock.world.go_live(&account.login, Telling::Silent).unwrap();
+        twitch.mock.world.go_live(&account.login, Notify::No).unwrap();
     }
     serve_channel(&gaps.pool, "no id", "nobody").await;
     let begun = Instant::now();

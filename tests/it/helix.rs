@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use showtime::clock::Clock;
 use showtime::http::{Http, RetryPolicy};
-use showtime::mock::{ChannelEdit, Faults, MockConfig, Telling};
+use showtime::mock::{ChannelEdit, Faults, MockConfig, Notify};
 use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
 use showtime::twitch::oauth::{Credentials, OAuth};
@@ -54,9 +54,9 @@ async fn users_streams_and_channels_are_found_and_strangers_are_missing() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     world.add_channel("CopperKite").unwrap();
-    let stream_id = world.go_live(CHANNEL, Telling::Silent).unwrap();
+    let stream_id = world.go_live(CHANNEL, Notify::No).unwrap();
     let edit = ChannelEdit { title: Some("Überraschung".to_owned()), ..ChannelEdit::default() };
-    world.update_channel(CHANNEL, edit, Telling::Silent).unwrap();
+    world.update_channel(CHANNEL, edit, Notify::No).unwrap();
 
     let users = twitch.helix.users_by_login(&[CHANNEL, "copperkite", "nobody_at_all"]).await.unwrap();
     let mut found: Vec<_> = users.iter().map(|user| (user.login.as_str(), user.display_name.as_str())).collect();
@@ -82,7 +82,7 @@ async fn any_number_of_channels_is_asked_for_a_hundred_at_a_time() {
     let logins: Vec<_> = (0..250).map(|n| format!("channel_{n}")).collect();
     let ids: Vec<_> = logins.iter().map(|login| world.add_channel(login).unwrap().id).collect();
     for login in &logins[..180] {
-        world.go_live(login, Telling::Silent).unwrap();
+        world.go_live(login, Notify::No).unwrap();
     }
     assert_eq!(twitch.helix.streams(&ids).await.unwrap().len(), 180);
     assert_eq!(twitch.helix.users_by_login(&logins).await.unwrap().len(), 250);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::Request;
 use showtime::clock::Clock;
-use showtime::simulate::event::Recipe;
+use showtime::simulate::template::EventTemplate;
 use showtime::twitch::catalogue::{self, Availability, SubscriptionType};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use showtime::twitch::samples;
@@ -72,8 +72,8 @@ fn simulated(
     variant: Option<&str>,
     without: Option<&str>,
 ) -> (Subscription, Outgoing) {
-    let recipe = Recipe { variant: variant.map(str::to_owned), ..Recipe::plain(kind) };
-    let mut event = recipe.event(Clock::default().now()).unwrap();
+    let template = EventTemplate { variant: variant.map(str::to_owned), ..EventTemplate::plain(kind) };
+    let mut event = template.event(Clock::default().now()).unwrap();
     if let (Some(field), Some(fields)) = (without, event.as_object_mut()) {
         fields.remove(field);
     }

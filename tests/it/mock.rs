@@ -1,4 +1,4 @@
-//! The fake Twitch as a sender: challenges, signatures, redelivery, giving up, faults, control.
+//! The fake Twitch as a sender: challenges, signatures, retries, revocations, faults, and its control API.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::message::Event;
-use showtime::mock::{Delivery, Faults, MockConfig, StoryError, Telling};
+use showtime::mock::{Delivery, Faults, MockConfig, Notify, ScenarioError};
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::eventsub::{Headers, Incoming, Verified};
 use showtime::twitch::helix::RefusalKind;
@@ -31,20 +31,20 @@ fn message_id(request: &Request) -> String {
     request.twitch("message-id").unwrap().to_owned()
 }
 
-/// What has arrived, once it is so many.
+/// Waits for this many messages of a type.
 async fn arrived(callback: &Recorder, message_type: &str, count: usize) -> Vec<Request> {
     let what = format!("{count} of type {message_type}");
     eventually(&what, || Some(received(callback, message_type)).filter(|found| found.len() >= count)).await
 }
 
-/// An enabled subscription.
+/// Creates a subscription and waits until it is enabled.
 async fn enabled(twitch: &Twitch, kind: &str, version: &str, callback: &Recorder) -> String {
     let id = twitch.subscribe(kind, version, &callback.url("/callback")).await.unwrap().id;
     twitch.until_status(&id, "enabled").await;
     id
 }
 
-/// The program's own reading of a message, if it is genuine.
+/// Verifies and parses a message as the server does.
 fn verify(request: &Request, now: time::OffsetDateTime) -> Incoming {
     let headers = Headers {
         message_id: request.twitch("message-id").unwrap(),
@@ -61,7 +61,7 @@ fn verify(request: &Request, now: time::OffsetDateTime) -> Incoming {
 }
 
 #[tokio::test]
-async fn what_happens_reaches_the_callback_signed() {
+async fn events_reach_the_callback_signed() {
     let twitch = Twitch::start().await;
     let callback = callback(|_| Answer::status(204));
     let id = enabled(&twitch, "stream.online", "1", &callback).await;
@@ -69,7 +69,7 @@ async fn what_happens_reaches_the_callback_signed() {
     assert!(matches!(verify(challenge, twitch.clock.now()), Incoming::Challenge(text) if text.len() == 43));
     assert_eq!(challenge.json()["subscription"]["status"], "webhook_callback_verification_pending");
 
-    let stream_id = twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    let stream_id = twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     let request = &arrived(&callback, "notification", 1).await[0];
     let Incoming::Message(message) = verify(request, twitch.clock.now()) else { panic!("a message") };
     let Some(Event::Twitch(payload::Event::StreamOnline(online))) = message.content.event else {
@@ -84,21 +84,21 @@ async fn what_happens_reaches_the_callback_signed() {
 }
 
 #[tokio::test]
-async fn everything_that_is_offered_can_happen() {
+async fn every_offered_type_can_be_emitted() {
     let twitch = Twitch::start().await;
     twitch.mock.world.add_channel("copperkite").unwrap();
     let offered = || catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated);
     for kind in offered() {
         let sent = twitch.mock.world.emit(&kind.name, Some(&kind.version), None, None, &[]);
-        assert_eq!(sent.unwrap(), 0, "nobody is subscribed to {}", kind.name);
+        assert_eq!(sent.unwrap(), 0, "no subscription to {}", kind.name);
     }
     let unknown = twitch.mock.world.emit("channel.fellow", None, None, None, &[]);
-    assert!(matches!(unknown, Err(StoryError::UnknownType(_))));
+    assert!(matches!(unknown, Err(ScenarioError::UnknownType(_))));
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn only_who_subscribed_to_it_is_told() {
+async fn only_matching_subscriptions_are_notified() {
     let twitch = Twitch::start().await;
     twitch.consent(&["moderator:read:followers", "bits:read", "channel:read:subscriptions"]).await;
     let callback = callback(|_| Answer::status(204));
@@ -123,7 +123,7 @@ async fn only_who_subscribed_to_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_challenge_must_be_answered_exactly() {
+async fn wrong_answer_to_a_challenge_fails_the_verification() {
     let twitch = Twitch::start().await;
     let challenge = |request: &Request| request.json()["challenge"].as_str().unwrap().to_owned();
     let wrong = Recorder::start(|_| Answer::new(200, "text/plain", "something else"));
@@ -133,14 +133,14 @@ async fn a_challenge_must_be_answered_exactly() {
     let forbidden = Recorder::start(|_| Answer::status(403));
     let elsewhere = Recorder::start(|_| Answer::status(302));
     let unused = Unused::new();
-    let nobody = unused.addr();
+    let closed = unused.addr();
     for (callback, outcome) in [
         (wrong.url("/"), "its body is not just ".to_owned()),
         (as_json.url("/"), "its content type is not text/plain".to_owned()),
         (quoted.url("/"), "its body is not just ".to_owned()),
         (forbidden.url("/"), "its status is 403".to_owned()),
         (elsewhere.url("/"), "its status is 302".to_owned()),
-        (format!("http://{nobody}/"), format!("nothing listens at http://{nobody}/")),
+        (format!("http://{closed}/"), format!("nothing listens at http://{closed}/")),
     ] {
         let id = twitch.subscribe("stream.online", "1", &callback).await.unwrap().id;
         twitch.until_status(&id, "webhook_callback_verification_failed").await;
@@ -152,7 +152,7 @@ async fn a_challenge_must_be_answered_exactly() {
 }
 
 #[tokio::test]
-async fn a_challenge_must_be_answered_in_time() {
+async fn late_answer_to_a_challenge_fails_the_verification() {
     let delivery_timeout = Duration::from_millis(100);
     let twitch = Twitch::with(MockConfig { delivery_timeout, ..MockConfig::default() }).await;
     let never = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -164,12 +164,12 @@ async fn a_challenge_must_be_answered_in_time() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_taken_comes_again_under_the_same_id() {
+async fn refused_message_is_retried_with_the_same_id() {
     let twitch = Twitch::start().await;
     let count = AtomicU32::new(0);
     let callback = callback(move |_| Answer::status(if count.fetch_add(1, Ordering::SeqCst) < 2 { 503 } else { 204 }));
     enabled(&twitch, "stream.online", "1", &callback).await;
-    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     let requests = arrived(&callback, "notification", 3).await;
     assert_eq!(requests.iter().map(message_id).collect::<BTreeSet<_>>().len(), 1);
     assert_eq!(requests.iter().map(|r| r.twitch("message-retry").unwrap()).collect::<Vec<_>>(), ["0", "1", "2"]);
@@ -181,7 +181,7 @@ async fn a_message_that_is_not_taken_comes_again_under_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_subscription_whose_messages_get_lost_is_revoked() {
+async fn subscription_is_revoked_after_lost_messages() {
     let twitch = Twitch::with(MockConfig { tolerated_losses: 1, ..MockConfig::default() }).await;
     let callback = callback(|request| match request.twitch("message-type") {
         Some("revocation") => Answer::status(204),
@@ -189,32 +189,36 @@ async fn a_subscription_whose_messages_get_lost_is_revoked() {
     });
     let id = enabled(&twitch, "stream.online", "1", &callback).await;
     let world = &twitch.mock.world;
-    world.go_live(CHANNEL, Telling::Told).unwrap();
+    world.go_live(CHANNEL, Notify::Yes).unwrap();
     arrived(&callback, "notification", 5).await;
-    world.go_offline(CHANNEL, Telling::Silent).unwrap();
-    world.go_live(CHANNEL, Telling::Told).unwrap();
+    world.go_offline(CHANNEL, Notify::No).unwrap();
+    world.go_live(CHANNEL, Notify::Yes).unwrap();
     twitch.until_status(&id, "notification_failures_exceeded").await;
     let revocation = &arrived(&callback, "revocation", 1).await[0];
     assert_eq!(revocation.json()["subscription"]["status"], "notification_failures_exceeded");
     assert!(matches!(verify(revocation, twitch.clock.now()), Incoming::Message(_)));
     assert_eq!(received(&callback, "notification").len(), 10, "two messages, five attempts each");
 
-    world.go_offline(CHANNEL, Telling::Silent).unwrap();
-    assert_eq!(world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap(), 0, "dead is dead");
+    world.go_offline(CHANNEL, Notify::No).unwrap();
+    assert_eq!(
+        world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap(),
+        0,
+        "an ended subscription gets nothing"
+    );
     let again = twitch.subscribe("stream.online", "1", &callback.url("/callback")).await.unwrap();
-    assert_ne!(again.id, id, "it can be made anew beside its remains");
+    assert_ne!(again.id, id, "a new one can be created beside it");
     let held = twitch.helix.subscriptions().await.unwrap().subscriptions;
     assert_eq!(held.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), [id.as_str(), again.id.as_str()]);
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn deleting_a_subscription_stops_its_deliveries() {
+async fn deleted_subscription_gets_no_deliveries() {
     let twitch = Twitch::start().await;
     let callback = callback(|_| Answer::status(503));
     let id = enabled(&twitch, "stream.online", "1", &callback).await;
     twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
-    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     twitch.helix.delete_subscription(&id).await.unwrap();
     assert!(twitch.helix.subscriptions().await.unwrap().subscriptions.is_empty());
     twitch.mock.world.set_faults(Faults::default()).unwrap();
@@ -232,7 +236,7 @@ async fn deleting_a_subscription_stops_its_deliveries() {
 }
 
 #[tokio::test]
-async fn withdrawn_consent_ends_what_rests_on_it_and_nothing_else() {
+async fn withdrawn_consent_ends_only_subscriptions_that_depend_on_it() {
     let twitch = Twitch::start().await;
     twitch.consent(&["moderator:read:followers"]).await;
     let callback = callback(|_| Answer::status(204));
@@ -269,13 +273,13 @@ async fn consent_makes_subscriptions_free() {
 }
 
 #[tokio::test]
-async fn messages_are_doubled_and_answers_lost_on_demand() {
+async fn faults_double_messages_and_lose_answers() {
     let twitch = Twitch::start().await;
     let callback = callback(|_| Answer::status(204));
     enabled(&twitch, "stream.online", "1", &callback).await;
     let world = &twitch.mock.world;
     world.set_faults(Faults { duplicate: 1.0, ..Faults::default() }).unwrap();
-    world.go_live(CHANNEL, Telling::Told).unwrap();
+    world.go_live(CHANNEL, Notify::Yes).unwrap();
     let twins = arrived(&callback, "notification", 2).await;
     assert_eq!(message_id(&twins[0]), message_id(&twins[1]));
 
@@ -285,21 +289,21 @@ async fn messages_are_doubled_and_answers_lost_on_demand() {
     assert_eq!(message_id(&all[2]), message_id(&all[3]));
     assert_eq!(all[3].twitch("message-retry"), Some("1"));
     let wrong = world.set_faults(Faults { reorder: 1.5, ..Faults::default() }).unwrap_err();
-    assert_eq!(wrong.to_string(), "`reorder` is a chance: wants a number from 0 to 1");
+    assert_eq!(wrong.to_string(), "`reorder` is a chance: it must be a number from 0 to 1");
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_message_held_back_arrives_after_the_next() {
+async fn message_held_back_arrives_after_the_next() {
     let twitch = Twitch::start().await;
     let callback = callback(|_| Answer::status(204));
     enabled(&twitch, "stream.online", "1", &callback).await;
     enabled(&twitch, "stream.offline", "1", &callback).await;
     let world = &twitch.mock.world;
     world.set_faults(Faults { reorder: 1.0, ..Faults::default() }).unwrap();
-    world.go_live(CHANNEL, Telling::Told).unwrap();
+    world.go_live(CHANNEL, Notify::Yes).unwrap();
     world.set_faults(Faults::default()).unwrap();
-    world.go_offline(CHANNEL, Telling::Told).unwrap();
+    world.go_offline(CHANNEL, Notify::Yes).unwrap();
     let requests = arrived(&callback, "notification", 2).await;
     let kinds: Vec<_> = requests.iter().map(|request| request.twitch("subscription-type").unwrap()).collect();
     assert_eq!(kinds, ["stream.offline", "stream.online"]);
@@ -307,7 +311,7 @@ async fn a_message_held_back_arrives_after_the_next() {
 }
 
 #[tokio::test]
-async fn the_control_api_and_the_page_do_all_of_this() {
+async fn control_api_and_page_work() {
     let twitch = Twitch::start().await;
     let url = |path: &str| format!("{}{path}", twitch.mock.base_url());
     let post = async |path: &str, body: Value| {
@@ -321,8 +325,8 @@ async fn the_control_api_and_the_page_do_all_of_this() {
     assert_eq!((status, &live["stream_id"]), (200, &json!(twitch.helix.streams(&[CHANNEL_ID]).await.unwrap()[0].id)));
     let again = post("/mock/channels/maplearcade/live", json!({})).await;
     assert_eq!(again, (409, json!({ "error": "maplearcade is live already" })));
-    let unknown = post("/mock/channels/nobody/live", json!({})).await;
-    assert_eq!(unknown, (404, json!({ "error": "there is no channel nobody: add it first" })));
+    let unknown = post("/mock/channels/unknown/live", json!({})).await;
+    assert_eq!(unknown, (404, json!({ "error": "there is no channel unknown: add it first" })));
     for action in ["follow", "raid", "cheer", "subscribe", "offline"] {
         assert_eq!(post(&format!("/mock/channels/maplearcade/{action}"), json!({})).await.0, 200, "{action}");
     }
@@ -347,12 +351,12 @@ async fn the_control_api_and_the_page_do_all_of_this() {
 }
 
 #[tokio::test]
-async fn it_stops_at_once_with_messages_still_to_be_delivered() {
+async fn mock_stops_at_once_with_undelivered_messages() {
     let twitch = Twitch::start().await;
     let callback = callback(|_| Answer::status(204));
     enabled(&twitch, "stream.online", "1", &callback).await;
     twitch.mock.world.set_faults(Faults { delay: 1.0, delay_ms: 3_600_000, ..Faults::default() }).unwrap();
-    twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     let base_url = twitch.mock.base_url();
     tokio::time::timeout(PATIENCE, twitch.mock.stop()).await.expect("it stops").unwrap();
     assert!(twitch.browser.get(base_url).send().await.unwrap_err().is_connect(), "nothing listens any more");
@@ -360,7 +364,7 @@ async fn it_stops_at_once_with_messages_still_to_be_delivered() {
 }
 
 #[tokio::test]
-async fn the_program_prints_the_environment_to_use_and_ends_when_told() {
+async fn program_prints_its_environment_and_stops_on_sigterm() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_mock-twitch"))
         .args(["--port", "0", "--channel", "CopperKite", "--auto-consent"])
         .stdout(Stdio::piped())

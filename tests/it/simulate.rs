@@ -1,4 +1,4 @@
-//! `simulate` as a person uses it: a child process, and a server that records what it sends.
+//! `simulate` as a child process, against a server that records the messages.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -13,7 +13,7 @@ use crate::support::{PATIENCE, Unused};
 
 const SECRET: &str = "the secret of these tests";
 
-/// `simulate` with nothing but the given environment, in the given directory.
+/// Runs `simulate` with only the given environment, in the given directory.
 async fn run_in(directory: &Path, environment: &[(&str, &str)], args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
     command.args(args).env_clear().envs(environment.iter().copied()).current_dir(directory);
@@ -21,7 +21,7 @@ async fn run_in(directory: &Path, environment: &[(&str, &str)], args: &[&str]) -
     tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
 }
 
-/// `simulate` with the tests' secret, aimed at the recorder.
+/// Runs `simulate` with the tests' secret against the recorder.
 async fn run(recorder: &Recorder, args: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let target = recorder.url("/callback");
@@ -47,8 +47,8 @@ fn is_genuine(request: &Request) -> bool {
     )
 }
 
-/// What a server answers that knows the secret, and nothing about time.
-fn like_a_server(request: &Request) -> Answer {
+/// Answers as the server does, without a check of the time.
+fn server_answer(request: &Request) -> Answer {
     match request.twitch("message-type") {
         _ if !is_genuine(request) => Answer::status(403),
         _ if serde_json::from_slice::<Value>(&request.body).is_err() => Answer::status(400),
@@ -60,9 +60,9 @@ fn like_a_server(request: &Request) -> Answer {
 }
 
 #[tokio::test]
-async fn an_event_arrives_signed_and_as_twitch_would_send_it() {
-    let recorder = Recorder::start(like_a_server);
-    let output = run(&recorder, &["channel.follow", "--user", "SomebodyNew", "--broadcaster-id", "77"]).await;
+async fn event_is_signed_and_formed_as_by_twitch() {
+    let recorder = Recorder::start(server_answer);
+    let output = run(&recorder, &["channel.follow", "--user", "NewFriend", "--broadcaster-id", "77"]).await;
     assert_exit(&output, 0);
     let [request] = &recorder.requests()[..] else { panic!("one request") };
     assert!(is_genuine(request));
@@ -73,21 +73,21 @@ async fn an_event_arrives_signed_and_as_twitch_would_send_it() {
     assert_eq!(request.twitch("subscription-type"), Some("channel.follow"));
     assert_eq!(request.twitch("subscription-version"), Some("2"));
     let body = request.json();
-    assert_eq!(body["event"]["user_login"], "somebodynew");
-    assert_eq!(body["event"]["user_name"], "SomebodyNew");
+    assert_eq!(body["event"]["user_login"], "newfriend");
+    assert_eq!(body["event"]["user_name"], "NewFriend");
     assert_eq!(body["event"]["broadcaster_user_id"], "77");
     assert_eq!(body["subscription"]["condition"]["broadcaster_user_id"], "77");
     assert_eq!(body["subscription"]["transport"]["callback"], recorder.url("/callback"));
     let shown = text(&output);
-    for part in ["channel.follow v2", "SomebodyNew", request.twitch("message-id").unwrap(), "204 No Content in "] {
+    for part in ["channel.follow v2", "NewFriend", request.twitch("message-id").unwrap(), "204 No Content in "] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
     assert!(!shown.contains(SECRET), "{shown}");
 }
 
 #[tokio::test]
-async fn every_type_and_version_that_twitch_offers_can_be_sent() {
-    let recorder = Recorder::start(like_a_server);
+async fn every_offered_type_and_version_can_be_sent() {
+    let recorder = Recorder::start(server_answer);
     let offered: Vec<_> = catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated).collect();
     for kind in &offered {
         assert_exit(&run(&recorder, &[&kind.name, "--type-version", &kind.version]).await, 0);
@@ -99,8 +99,8 @@ async fn every_type_and_version_that_twitch_offers_can_be_sent() {
 }
 
 #[tokio::test]
-async fn what_a_person_sets_is_what_is_sent() {
-    let recorder = Recorder::start(like_a_server);
+async fn set_fields_and_headers_are_sent() {
+    let recorder = Recorder::start(server_answer);
     let timestamp = "2026-03-14T18:02:11.500Z";
     let output = run(
         &recorder,
@@ -128,8 +128,8 @@ async fn what_a_person_sets_is_what_is_sent() {
 }
 
 #[tokio::test]
-async fn a_test_is_marked_in_the_signed_body() {
-    let recorder = Recorder::start(like_a_server);
+async fn test_is_marked_in_the_signed_body() {
+    let recorder = Recorder::start(server_answer);
     assert_exit(&run(&recorder, &["channel.follow", "--test"]).await, 0);
     assert_exit(&run(&recorder, &["channel.follow"]).await, 0);
     let requests = recorder.requests();
@@ -138,8 +138,8 @@ async fn a_test_is_marked_in_the_signed_body() {
 }
 
 #[tokio::test]
-async fn many_events_have_many_ids() {
-    let recorder = Recorder::start(like_a_server);
+async fn repeated_events_have_different_ids() {
+    let recorder = Recorder::start(server_answer);
     let output = run(&recorder, &["stream.online", "--count", "5"]).await;
     assert_exit(&output, 0);
     let requests = recorder.requests();
@@ -148,14 +148,14 @@ async fn many_events_have_many_ids() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 10, "five messages, five streams");
-    assert!(text(&output).contains("5 sent, 5 answered as wanted, 0 not"), "{}", text(&output));
+    assert!(text(&output).contains("5 sent, 5 answered as expected, 0 not"), "{}", text(&output));
 }
 
 #[tokio::test]
-async fn each_fault_is_one_and_wants_its_own_answer() {
+async fn each_fault_is_sent_and_has_its_expected_answer() {
     let recorder = Recorder::start(|request| match request.twitch("message-timestamp") {
         Some(timestamp) if timestamp.starts_with("2020-") => Answer::status(403),
-        _ => like_a_server(request),
+        _ => server_answer(request),
     });
     let fault = async |fault: &str, more: &[&str]| {
         let before = recorder.requests().len();
@@ -174,11 +174,11 @@ async fn each_fault_is_one_and_wants_its_own_answer() {
 }
 
 #[tokio::test]
-async fn a_stale_message_is_older_than_ten_minutes_and_must_not_be_taken() {
-    let recorder = Recorder::start(like_a_server);
+async fn stale_message_is_older_than_ten_minutes_and_must_be_refused() {
+    let recorder = Recorder::start(server_answer);
     let output = run(&recorder, &["channel.follow", "--fault", "stale"]).await;
     assert_exit(&output, 1);
-    assert!(text(&output).contains("NOT as wanted (403): its status is 204"), "{}", text(&output));
+    assert!(text(&output).contains("NOT as expected (403): its status is 204"), "{}", text(&output));
     let requests = recorder.requests();
     let at = showtime::twitch::eventsub::parse_timestamp(requests[0].twitch("message-timestamp").unwrap()).unwrap();
     let age = showtime::clock::Clock::default().now() - at;
@@ -186,8 +186,8 @@ async fn a_stale_message_is_older_than_ten_minutes_and_must_not_be_taken() {
 }
 
 #[tokio::test]
-async fn a_challenge_wants_exactly_its_text_back() {
-    let recorder = Recorder::start(like_a_server);
+async fn challenge_expects_exactly_its_text() {
+    let recorder = Recorder::start(server_answer);
     assert_exit(&run(&recorder, &["challenge"]).await, 0);
     assert_exit(&run(&recorder, &["challenge", "channel.follow"]).await, 0);
     assert_exit(&run(&recorder, &["challenge", "--conduit-shard"]).await, 0);
@@ -205,8 +205,8 @@ async fn a_challenge_wants_exactly_its_text_back() {
 }
 
 #[tokio::test]
-async fn a_revocation_tells_why() {
-    let recorder = Recorder::start(like_a_server);
+async fn revocation_has_its_status() {
+    let recorder = Recorder::start(server_answer);
     assert_exit(&run(&recorder, &["revoke", "channel.follow", "--status", "user_removed"]).await, 0);
     let request = &recorder.requests()[0];
     assert_eq!(request.twitch("message-type"), Some("revocation"));
@@ -215,12 +215,12 @@ async fn a_revocation_tells_why() {
 }
 
 #[tokio::test]
-async fn offline_ends_the_stream_that_is_live() {
+async fn offline_ends_the_live_stream() {
     let recorder = Recorder::start(|request| match request.path.as_str() {
         "/channels/90210441" => Answer::new(200, "application/json", r#"{"login":"x","stream":{"id":"4711"}}"#),
         "/channels/77" => Answer::new(200, "application/json", r#"{"login":"x","stream":null}"#),
         path if path.starts_with("/channels/") => Answer::status(404),
-        _ => like_a_server(request),
+        _ => server_answer(request),
     });
     let ended = async |args: &[&str]| {
         assert_exit(&run(&recorder, &[&["stream.offline"], args].concat()).await, 0);
@@ -234,18 +234,18 @@ async fn offline_ends_the_stream_that_is_live() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_not_wanted_is_explained() {
+async fn unexpected_answer_is_explained() {
     let problem = r#"{"type":"x","title":"Forbidden","status":403,"detail":"the signature does not match"}"#;
     let recorder = Recorder::start(|_| Answer::new(403, "application/problem+json", problem));
     let output = run(&recorder, &["channel.follow"]).await;
     assert_exit(&output, 1);
-    for part in ["403 Forbidden in ", "the signature does not match", "NOT as wanted", "TWITCH_WEBHOOK_SECRET"] {
+    for part in ["403 Forbidden in ", "the signature does not match", "NOT as expected", "TWITCH_WEBHOOK_SECRET"] {
         assert!(text(&output).contains(part), "{part} is not in {}", text(&output));
     }
 }
 
 #[tokio::test]
-async fn without_a_server_one_line_says_how_to_start_it() {
+async fn refused_connection_names_the_command_that_starts_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let unused = Unused::new();
     let free = unused.addr().port().to_string();
@@ -260,8 +260,8 @@ async fn without_a_server_one_line_says_how_to_start_it() {
 }
 
 #[tokio::test]
-async fn the_secret_is_the_one_that_the_server_made() {
-    let recorder = Recorder::start(like_a_server);
+async fn default_secret_is_the_servers() {
+    let recorder = Recorder::start(server_answer);
     let target = recorder.url("/callback");
     let directory = tempfile::tempdir().unwrap();
     let output = run_in(directory.path(), &[], &["channel.follow", "--target", &target]).await;
@@ -283,8 +283,8 @@ async fn the_secret_is_the_one_that_the_server_made() {
 }
 
 #[tokio::test]
-async fn another_machine_is_not_aimed_at_by_accident() {
-    let recorder = Recorder::start(like_a_server);
+async fn remote_target_requires_allow_remote() {
+    let recorder = Recorder::start(server_answer);
     let directory = tempfile::tempdir().unwrap();
     let environment = [("TWITCH_WEBHOOK_SECRET", SECRET)];
     for target in ["http://192.0.2.1/callback", "http://[2001:db8::1]/callback", "http://0.0.0.0:1/callback"] {
@@ -299,14 +299,14 @@ async fn another_machine_is_not_aimed_at_by_accident() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_sent_is_a_usage_error_and_nothing_is_sent() {
-    let recorder = Recorder::start(like_a_server);
+async fn invalid_arguments_are_a_usage_error_and_nothing_is_sent() {
+    let recorder = Recorder::start(server_answer);
     for (args, expected) in [
         (&["channel.fellow"][..], "did you mean channel.follow?"),
         (&["channel.follow", "--type-version", "1"], "withdrawn version 1 of channel.follow; it offers 2"),
         (&["channel.cheer", "--variant", "x"], "has the variants anonymous"),
         (&["channel.cheer", "--set", "bit=5"], "no field `bit`; it has "),
-        (&["channel.cheer", "--set", "bits"], "wants path=value"),
+        (&["channel.cheer", "--set", "bits"], "expected path=value"),
         (&["stream.online", "--user", "X"], "names no user"),
         (&["stream.online", "--broadcaster", "Ü"], "give the login as well"),
         (&["stream.online", "--timestamp", "yesterday"], "RFC 3339"),
@@ -323,7 +323,7 @@ async fn what_can_not_be_sent_is_a_usage_error_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn the_list_needs_no_configuration() {
+async fn list_needs_no_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let output = run_in(directory.path(), &[], &["list", "cheer"]).await;
     assert_exit(&output, 0);

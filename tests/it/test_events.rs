@@ -1,4 +1,4 @@
-//! Trying things out: test events, which change nothing, and replays.
+//! Test events, which change no state, and replays.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::server::Server;
 
 const TEST: &str = "/channels/90210441/test";
 
-/// Everything that the API says of the state.
+/// All answers of the API about the state.
 async fn state(server: &Server) -> Vec<Value> {
     let mut answers = Vec::new();
     for path in ["/channels", "/channels/90210441/viewers", "/channels/90210441/broadcasts"] {
@@ -36,7 +36,7 @@ async fn rebuild(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_test_event_takes_the_real_way_into_the_log_and_changes_nothing() {
+async fn test_event_is_logged_like_a_real_one_and_changes_no_state() {
     let server = Server::start().await;
     for message in [online("1", at(0)), follow("5", at(1)), cheer("5", 10, at(2))] {
         server.deliver(&message).await;
@@ -44,7 +44,7 @@ async fn a_test_event_takes_the_real_way_into_the_log_and_changes_nothing() {
     let before = state(&server).await;
     let tests = [
         json!({ "type": "channel.follow" }),
-        json!({ "type": "channel.cheer", "event": { "bits": 500, "user_name": "Somebody" } }),
+        json!({ "type": "channel.cheer", "event": { "bits": 500, "user_name": "NewFriend" } }),
         json!({ "type": "channel.update", "event": { "title": "a test" } }),
         json!({ "type": "stream.online" }),
         json!({ "type": "stream.offline", "event": { "id": "1" } }),
@@ -72,7 +72,7 @@ async fn a_test_event_takes_the_real_way_into_the_log_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_channel_that_only_tests_were_sent_of_is_not_known() {
+async fn channel_with_only_test_events_is_unknown() {
     let server = Server::start().await;
     let event = with_user("5", with_person("broadcaster_user_", CHANNEL, json!({ "followed_at": text(at(0)) })));
     let message = Outgoing::test(Stamp::new(text(at(0))), &subscription("channel.follow", &event), &event);
@@ -83,7 +83,7 @@ async fn a_channel_that_only_tests_were_sent_of_is_not_known() {
 }
 
 #[tokio::test]
-async fn only_true_is_true() {
+async fn only_the_boolean_true_marks_a_test() {
     let server = Server::start().await;
     for (n, mark) in ["false", "null", "\"true\"", "1", "[true]"].iter().enumerate() {
         let message = follow(&n.to_string(), at(0));
@@ -95,9 +95,9 @@ async fn only_true_is_true() {
     assert_eq!(server.json("/channels/90210441/viewers").await["data"].as_array().unwrap().len(), 5);
 }
 
-/// The mark of a revocation is respected as well: nobody is woken to mend a subscription.
+/// A test revocation does not wake the reconciler.
 #[tokio::test]
-async fn a_revocation_that_is_a_test_wakes_nobody() {
+async fn test_revocation_does_not_wake_the_reconciler() {
     let server = Server::start().await;
     let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
     listener.listen(Channel::Reconcile.name()).await.unwrap();
@@ -109,15 +109,15 @@ async fn a_revocation_that_is_a_test_wakes_nobody() {
     for message in [&test, &genuine] {
         assert_eq!(server.deliver(message).await.status, 204);
     }
-    let told = async |listener: &mut PgListener| tokio::time::timeout(Duration::from_secs(30), listener.recv()).await;
-    told(&mut listener).await.unwrap().unwrap();
-    // Whatever was told is told in order: had the test woken anybody, this would come second.
+    let next = async |listener: &mut PgListener| tokio::time::timeout(Duration::from_secs(30), listener.recv()).await;
+    next(&mut listener).await.unwrap().unwrap();
+    // Notifications keep their order: had the test sent one, this would come second.
     sqlx::query("select pg_notify($1, 'the end')").bind(Channel::Reconcile.name()).execute(&server.pool).await.unwrap();
-    assert_eq!(told(&mut listener).await.unwrap().unwrap().payload(), "the end");
+    assert_eq!(next(&mut listener).await.unwrap().unwrap().payload(), "the end");
 }
 
 #[tokio::test]
-async fn what_can_not_be_tested_is_explained() {
+async fn invalid_test_event_is_a_problem() {
     let server = Server::start().await;
     server.post_json(TEST, &json!({ "type": "channel.follow" })).await.problem(404, "not-found");
     server.deliver(&follow("5", at(0))).await;
@@ -143,7 +143,7 @@ async fn what_can_not_be_tested_is_explained() {
 }
 
 #[tokio::test]
-async fn a_test_event_that_does_not_get_in_is_a_problem() {
+async fn test_event_that_is_not_stored_is_a_problem() {
     let server = Server::start().await;
     server.deliver(&follow("5", at(0))).await;
     server.sql("alter table event rename column is_test to was_test").await;
@@ -152,15 +152,15 @@ async fn a_test_event_that_does_not_get_in_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_replay_is_told_to_every_server() {
+async fn replay_notifies_every_server() {
     let server = Server::start().await;
     server.deliver(&follow("5", at(0))).await;
     let mut listener = PgListener::connect_with(&server.pool).await.unwrap();
     listener.listen(Channel::Replay.name()).await.unwrap();
     let answer = server.send(reqwest::Method::POST, "/events/1/replay").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-    let told = tokio::time::timeout(Duration::from_secs(30), listener.recv()).await.unwrap().unwrap();
-    assert_eq!((told.channel(), told.payload()), (Channel::Replay.name(), "1"));
+    let notification = tokio::time::timeout(Duration::from_secs(30), listener.recv()).await.unwrap().unwrap();
+    assert_eq!((notification.channel(), notification.payload()), (Channel::Replay.name(), "1"));
     assert_eq!(server.count_events().await, 1, "nothing is stored again");
     server.send(reqwest::Method::POST, "/events/2/replay").await.problem(404, "not-found");
     server.send(reqwest::Method::POST, "/events/x/replay").await.problem(400, "invalid-path");

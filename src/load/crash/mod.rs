@@ -1,15 +1,14 @@
-//! A server of its own that is loaded and killed again and again; then the ledger is closed.
+//! Faults under load: a private server is loaded and killed repeatedly; then the ledger is verified.
 //!
-//! Each round: messages go out over all connections; at a random moment something is struck down;
-//! what got no 2xx is kept; when the server is ready again it is sent again, as Twitch would, until
-//! it is acknowledged.
+//! In each round, messages are sent over all connections, and at a random time a [`fault`] is injected. Messages without a
+//! 2xx are kept; when the server is ready again they are sent again, as Twitch would, until they are acknowledged.
 
-mod salvo;
-mod strike;
-mod subject;
+mod error;
+mod fault;
+mod report;
+mod sender;
+mod server;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,179 +17,58 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use serde::Serialize;
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::salvo::Gun;
-pub use self::strike::Strike;
-use self::subject::Subject;
+pub use self::error::CrashError;
+pub use self::fault::Fault;
+pub use self::report::{Injection, Report};
+use self::sender::Sender;
+use self::server::ServerUnderTest;
 use super::LoadError;
 use super::journal::Journal;
-use super::ledger::{self, Verdict};
+use super::ledger;
+use super::mix::Mix;
 use super::request::Requests;
-use super::traffic::{Mix, Run, Traffic};
+use super::run::Run;
+use super::traffic::Traffic;
 use crate::clock::Clock;
-use crate::postgres::{self, LocalError};
+use crate::postgres;
 use crate::store::ledger::known;
 
-/// How long messages go out before something is struck down.
+/// How long messages are sent before a fault.
 const CALM_MS: std::ops::Range<u64> = 100..900;
 
-/// How long messages go on after that: the processes of a killed Postgres need a moment to notice.
+/// How long messages are sent after a fault. The processes of a killed Postgres need a moment to notice.
 const AFTERMATH: Duration = Duration::from_millis(150);
 
-/// For how long Postgres is stopped: shorter and longer than the server waits for a commit.
+/// For how long Postgres is paused: sometimes shorter, sometimes longer than the server waits for a commit.
 const PAUSE_MS: std::ops::Range<u64> = 300..4_000;
 
-/// How long a run may take: for its beginning and end, and for each kill.
+/// Time limits of a run: for its start and end together, and for each fault.
 const TIME_LIMITS: (Duration, Duration) = (Duration::from_secs(180), Duration::from_secs(30));
 
-/// How long a connection to the database may take to be made.
+/// Time limit for connecting to the database.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is to be done.
+/// Parameters of a crash run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server's executable.
     pub server: PathBuf,
-    /// How often something is struck down.
+    /// Number of faults.
     pub kills: u32,
-    /// What all that is random follows from.
+    /// Seed of the random times and the order of the faults.
     pub seed: u64,
-    /// How many messages are under way at a time.
+    /// Number of connections; each has one message in flight.
     pub connections: usize,
-    /// What is sent.
+    /// The mix of messages.
     pub mix: Mix,
 }
 
-/// Why there is no ledger.
-#[derive(Debug, thiserror::Error)]
-pub enum CrashError {
-    /// The generator.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The private Postgres.
-    #[error(transparent)]
-    Local(#[from] LocalError),
-    /// The database can't be asked.
-    #[error("the database can't be asked: {0}")]
-    Database(#[from] sqlx::Error),
-    /// Something that has to do with files or processes.
-    #[error("could not {action}: {source}")]
-    System {
-        /// What.
-        action: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// It ended although nobody had killed it.
-    #[error("the server ended by itself ({0})")]
-    ServerEnded(std::process::ExitStatus),
-    /// It did not recover.
-    #[error("the server was not ready within {} s", .0.as_secs())]
-    NotReady(Duration),
-    /// A message was refused again and again.
-    #[error("message {message_id} was not acknowledged within {} s by a server that said it was ready", .limit.as_secs())]
-    NeverAcknowledged {
-        /// Which.
-        message_id: String,
-        /// How long it was tried.
-        limit: Duration,
-    },
-    /// One of these, and where to look.
-    #[error("{reason}; what the server left is kept in {}", .dir.display())]
-    Kept {
-        /// The server's directory, with its log and its database.
-        dir: PathBuf,
-        /// What went wrong.
-        reason: Box<CrashError>,
-    },
-    /// All of it.
-    #[error("the run took longer than {} s", .0.as_secs())]
-    TookTooLong(Duration),
-}
-
-impl CrashError {
-    fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::System { action, source }
-    }
-}
-
-/// One kill.
-#[derive(Clone, Copy, Debug)]
-pub struct Kill {
-    /// From 1.
-    pub number: u32,
-    /// What was struck down.
-    pub strike: Strike,
-    /// How long messages had gone out before.
-    pub after: Duration,
-    /// For how long Postgres stood still, if that was it.
-    pub pause: Duration,
-    /// Messages that got no 2xx.
-    pub unacknowledged: u64,
-    /// How many of these were stored all the same.
-    pub stored: u64,
-    /// Until the server was ready again.
-    pub ready_after: Duration,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// As planned, or chosen.
-    pub seed: u64,
-    /// How often what was struck down.
-    pub kills: BTreeMap<Strike, u32>,
-    /// How long it took.
-    pub seconds: f64,
-    /// Messages sent, each counted once.
-    pub sent: u64,
-    /// Messages that were acknowledged at last.
-    pub acknowledged: u64,
-    /// Messages that had to be sent again.
-    pub resent: u64,
-    /// How many of these had been stored, without an acknowledgement.
-    pub stored_without_acknowledgement: u64,
-    /// The longest time from a kill until the server was ready again, in seconds.
-    pub longest_to_ready_seconds: f64,
-    /// What the database says.
-    pub ledger: Verdict,
-    /// The server's directory, if something is wrong.
-    pub kept: Option<PathBuf>,
-}
-
-impl Report {
-    /// Whether all that was sent is there, once.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.ledger.is_clean() && self.acknowledged == self.sent && self.sent > 0
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:34} {value:>12}");
-        for (strike, count) in &self.kills {
-            line(&strike.to_string(), count)?;
-        }
-        line("messages sent", &self.sent)?;
-        line("acknowledged", &self.acknowledged)?;
-        line("sent again", &self.resent)?;
-        line("stored without acknowledgement", &self.stored_without_acknowledgement)?;
-        line("longest time to ready, s", &format!("{:.2}", self.longest_to_ready_seconds))?;
-        line("lost", &self.ledger.lost)?;
-        line("doubled", &self.ledger.doubled)?;
-        line("effects that differ", &self.ledger.effects_differ)?;
-        self.ledger.examples.iter().try_for_each(|example| writeln!(f, "  {example}"))?;
-        self.kept.iter().try_for_each(|dir| writeln!(f, "  what the server left is kept in {}", dir.display()))
-    }
-}
-
-/// Runs the plan, or as much of it as there is time for until `stop`, and tells of each kill. If the
-/// outcome is not clean, all the server left behind is kept.
+/// Runs the plan, or a part of it until `stop`, and shows each fault. If the report is not clean, the server's directory is
+/// kept.
 ///
 /// # Errors
 /// If the server does not recover, or the run itself fails.
@@ -198,12 +76,12 @@ pub async fn run(
     plan: &Plan,
     clock: Clock,
     stop: &CancellationToken,
-    mut tell: impl FnMut(&Kill),
+    mut show: impl FnMut(&Injection),
 ) -> Result<Report, CrashError> {
-    let mut subject = Subject::start(&plan.server).await?;
-    let outcome = rounds(plan, clock, stop, &mut subject, &mut tell).await;
+    let mut server = ServerUnderTest::start(&plan.server).await?;
+    let outcome = rounds(plan, clock, stop, &mut server, &mut show).await;
     let is_clean = outcome.as_ref().is_ok_and(Report::is_clean);
-    let stopped = subject.stop(!is_clean).await;
+    let stopped = server.stop(!is_clean).await;
     match (outcome, stopped) {
         (Ok(report), Ok(kept)) => Ok(Report { kept, ..report }),
         (Ok(_), Err(error)) => Err(error),
@@ -216,111 +94,89 @@ async fn rounds(
     plan: &Plan,
     clock: Clock,
     stop: &CancellationToken,
-    subject: &mut Subject,
-    tell: &mut impl FnMut(&Kill),
+    server: &mut ServerUnderTest,
+    show: &mut impl FnMut(&Injection),
 ) -> Result<Report, CrashError> {
     let began = Instant::now();
     let limit = TIME_LIMITS.0 + TIME_LIMITS.1 * plan.kills;
     let mut rng = SmallRng::seed_from_u64(plan.seed);
     let traffic = Traffic { run: Run(rng.random()), mix: plan.mix };
-    let requests = Requests::new(traffic, subject.callback(), subject.secret()).map_err(LoadError::from)?;
-    let journal = Journal::create_in(subject.dir()).map_err(LoadError::Journal)?;
-    let gun = Arc::new(Gun::new(requests, clock, journal));
+    let requests = Requests::new(traffic, server.callback(), server.secret()).map_err(LoadError::from)?;
+    let journal = Journal::create_in(server.dir()).map_err(LoadError::Journal)?;
+    let sender = Arc::new(Sender::new(requests, clock, journal));
     let mut report = Report::new(plan.seed);
-    let mut strikes = Vec::new();
-    while report.kills.values().sum::<u32>() < plan.kills && !stop.is_cancelled() {
+    let mut faults = Vec::new();
+    while report.injections() < plan.kills && !stop.is_cancelled() {
         if began.elapsed() > limit {
             return Err(CrashError::TookTooLong(limit));
         }
-        if strikes.is_empty() {
-            // Of four, one of each kind.
-            strikes = Strike::ALL.to_vec();
-            strikes.shuffle(&mut rng);
+        if faults.is_empty() {
+            // One of each kind, in random order.
+            faults = Fault::ALL.to_vec();
+            faults.shuffle(&mut rng);
         }
-        let Some(strike) = strikes.pop() else { break };
-        let mut plan_of = |range| Duration::from_millis(rng.random_range(range));
-        let (after, pause) = (plan_of(CALM_MS), plan_of(PAUSE_MS));
-        let number = report.kills.values().sum::<u32>() + 1;
-        let kill = Kill { number, strike, after, pause, unacknowledged: 0, stored: 0, ready_after: Duration::ZERO };
-        if let Some(kill) = round(plan, subject, &gun, kill, stop).await? {
-            report.add(&kill);
-            tell(&kill);
+        let Some(fault) = faults.pop() else { break };
+        let mut random = |range| Duration::from_millis(rng.random_range(range));
+        let (after, pause) = (random(CALM_MS), random(PAUSE_MS));
+        let number = report.injections() + 1;
+        let planned =
+            Injection { number, fault, after, pause, unacknowledged: 0, stored: 0, ready_after: Duration::ZERO };
+        if let Some(injection) = round(plan, server, &sender, planned, stop).await? {
+            report.add(&injection);
+            show(&injection);
         }
     }
-    report.sent = gun.sent();
-    let acknowledged = gun.acknowledged().map_err(LoadError::Journal)?;
-    report.acknowledged = acknowledged.count();
-    report.ledger = ledger::close(&mut database(subject).await?, &traffic, &acknowledged).await?;
+    report.sent = sender.sent();
+    let acknowledged = sender.acknowledged().map_err(LoadError::Journal)?;
+    report.acknowledged = acknowledged.len();
+    report.ledger = ledger::verify(&mut connect(server).await?, &traffic, &acknowledged).await?;
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }
 
-/// One kill, and all that follows from it; `None` if it was not to be any more.
+/// One fault, and the recovery from it; `None` if the run was stopped before the fault.
 async fn round(
     plan: &Plan,
-    subject: &mut Subject,
-    gun: &Arc<Gun>,
-    kill: Kill,
+    server: &mut ServerUnderTest,
+    sender: &Arc<Sender>,
+    planned: Injection,
     stop: &CancellationToken,
-) -> Result<Option<Kill>, CrashError> {
-    let postmaster = postgres::postmaster(subject.data_dir()).await?;
-    let salvo = gun.fire(subject.addr(), plan.connections);
+) -> Result<Option<Injection>, CrashError> {
+    let postmaster = postgres::postmaster(server.data_dir()).await?;
+    let batch = sender.start(server.addr(), plan.connections);
     let is_on = tokio::select! {
-        () = sleep(kill.after) => true,
+        () = sleep(planned.after) => true,
         () = stop.cancelled() => false,
     };
-    let struck = match is_on {
-        true => kill.strike.hit(subject, postmaster, kill.pause).await?,
+    let recovering_since = match is_on {
+        true => planned.fault.inject(server, postmaster, planned.pause).await?,
         false => Instant::now(),
     };
     if is_on {
         sleep(AFTERMATH).await;
     }
-    let pending = salvo.cease().await?;
+    let pending = batch.stop().await?;
     if is_on {
-        subject.relaunch_if_dead().await?;
-        if kill.strike.fells_postgres() {
-            subject.until_postgres_is_another(postmaster).await?;
+        server.restart_if_killed().await?;
+        if planned.fault.kills_postgres() {
+            server.wait_for_new_postmaster(postmaster).await?;
         }
     }
-    subject.until_ready().await?;
-    let ready_after = struck.elapsed();
-    let ids: Vec<_> = pending.iter().map(|message| gun.message_id(message)).collect();
+    server.wait_until_ready().await?;
+    let ready_after = recovering_since.elapsed();
+    let ids: Vec<_> = pending.iter().map(|message| sender.message_id(message)).collect();
     let stored = match ids.is_empty() {
         true => 0,
-        false => known(&mut database(subject).await?, &ids).await?.len() as u64,
+        false => known(&mut connect(server).await?, &ids).await?.len() as u64,
     };
     let unacknowledged = pending.len() as u64;
-    gun.send_again(subject.addr(), pending).await?;
-    Ok(is_on.then_some(Kill { unacknowledged, stored, ready_after, ..kill }))
+    sender.send_again(server.addr(), pending).await?;
+    Ok(is_on.then_some(Injection { unacknowledged, stored, ready_after, ..planned }))
 }
 
-async fn database(subject: &Subject) -> Result<PgConnection, CrashError> {
-    let options = postgres::join(subject.data_dir()).await?;
+/// Connects to the server's database.
+async fn connect(server: &ServerUnderTest) -> Result<PgConnection, CrashError> {
+    let options = postgres::join(server.data_dir()).await?;
     let connected = timeout(CONNECT_TIMEOUT, options.connect()).await;
     Ok(connected.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?)
-}
-
-impl Report {
-    fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            kills: BTreeMap::new(),
-            seconds: 0.0,
-            sent: 0,
-            acknowledged: 0,
-            resent: 0,
-            stored_without_acknowledgement: 0,
-            longest_to_ready_seconds: 0.0,
-            ledger: Verdict::default(),
-            kept: None,
-        }
-    }
-
-    fn add(&mut self, kill: &Kill) {
-        *self.kills.entry(kill.strike).or_default() += 1;
-        self.resent += kill.unacknowledged;
-        self.stored_without_acknowledgement += kill.stored;
-        self.longest_to_ready_seconds = self.longest_to_ready_seconds.max(kill.ready_after.as_secs_f64());
-    }
 }

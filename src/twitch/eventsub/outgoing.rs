@@ -223,14 +223,14 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::simulate::event::Recipe;
+    use crate::simulate::template::EventTemplate;
     use crate::twitch::catalogue::{self, Availability};
 
     const CALLBACK: &str = "http://127.0.0.1:5001/callback";
 
     fn subscription(kind: &str) -> Subscription {
         let kind = catalogue::find(kind, None).unwrap();
-        let event = Recipe::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
+        let event = EventTemplate::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
         Subscription::to(kind, &event, CALLBACK)
     }
 
@@ -342,7 +342,7 @@ mod tests {
         let offered = catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated);
         let ids = || {
             let of = |kind: &'static SubscriptionType| {
-                let event = Recipe::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
+                let event = EventTemplate::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
                 Subscription::to(kind, &event, CALLBACK).id
             };
             offered.clone().map(of).collect::<std::collections::BTreeSet<_>>()

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use secrecy::ExposeSecret as _;
 use showtime::http::Http;
-use showtime::mock::{Faults, MockConfig, Telling};
+use showtime::mock::{Faults, MockConfig, Notify};
 use showtime::postgres::{create_data_dir, join};
 use showtime::twitch::oauth::OAuth;
 use sqlx::postgres::PgConnectOptions;
@@ -164,7 +164,7 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     assert_eq!(seen.init(scene, &["check"], "deny").await, Some(1));
     assert_eq!(seen.init(scene, &[], "deny").await, Some(1));
     assert_eq!(seen.init(scene, &[], "consent").await, Some(0));
-    world.go_live(CONTROL, Telling::Told).unwrap();
+    world.go_live(CONTROL, Notify::Yes).unwrap();
     world.follow(CONTROL, "quietotter").unwrap();
     let target = server.url("/callback");
     let simulate = async |seen: &mut Seen, args: &[&str], target: &str| {

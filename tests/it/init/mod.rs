@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use showtime::config::{Client, EncryptionKey};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
-use showtime::mock::{MockConfig, Telling};
+use showtime::mock::{MockConfig, Notify};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -242,7 +242,7 @@ async fn one_command_sets_everything_up_and_then_the_channel_goes_live() {
     assert!(wanted.len() == 10 && wanted.iter().all(|wanted| wanted["status"] == "enabled"), "{status}");
     assert!(status.to_string().contains("all 10 wanted subscriptions are enabled"), "{status}");
 
-    let stream = scene.twitch.mock.world.go_live(CHANNEL, Telling::Told).unwrap();
+    let stream = scene.twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     let channel = async || server.json("/channels").await["data"][0].clone();
     until("the channel is live", async || channel().await["is_live"] == true).await;
     assert_eq!((&channel().await["login"], &channel().await["stream"]["id"]), (&CHANNEL.into(), &stream.into()));

@@ -1,4 +1,4 @@
-//! What can be done to a server and its database.
+//! Faults of a server and its database.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,59 +8,59 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::CrashError;
-use super::subject::Subject;
+use super::error::CrashError;
+use super::server::ServerUnderTest;
 
-/// What is struck down.
+/// A fault. Its JSON names are part of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Strike {
+pub enum Fault {
     /// The server is killed.
     Server,
-    /// The postmaster is killed. Postgres' other processes go on until they notice.
+    /// The postmaster is killed. Postgres' other processes run until they notice.
     Postgres,
-    /// The server is killed and each process of Postgres, at the same moment.
+    /// The server and all processes of Postgres are killed at the same time.
     Both,
-    /// All of Postgres stands still for a while, as on a machine that hangs.
+    /// All of Postgres is paused for a while, as on a machine that hangs.
     Pause,
 }
 
-impl Strike {
-    /// Each kind.
+impl Fault {
+    /// All faults.
     pub const ALL: [Self; 4] = [Self::Server, Self::Postgres, Self::Both, Self::Pause];
 
-    /// Whether Postgres has to be started again after it.
-    pub(super) fn fells_postgres(self) -> bool {
+    /// Whether Postgres must be started again.
+    pub(super) fn kills_postgres(self) -> bool {
         matches!(self, Self::Postgres | Self::Both)
     }
 
-    /// Strikes, and tells since when recovery is possible.
-    pub(super) async fn hit(
+    /// Injects the fault. Returns the time from which the server can recover.
+    pub(super) async fn inject(
         self,
-        subject: &mut Subject,
+        server: &mut ServerUnderTest,
         postmaster: Pid,
         pause: Duration,
     ) -> Result<Instant, CrashError> {
-        let struck = Instant::now();
+        let injected = Instant::now();
         match self {
-            Self::Server => subject.kill().await?,
+            Self::Server => server.kill().await?,
             Self::Postgres => signal(postmaster, Signal::SIGKILL)?,
             Self::Both => {
-                Stopped::all(postmaster)?.kill();
-                subject.kill().await?;
+                PausedProcesses::of_postgres(postmaster)?.kill();
+                server.kill().await?;
             }
             Self::Pause => {
-                let stopped = Stopped::all(postmaster)?;
+                let paused = PausedProcesses::of_postgres(postmaster)?;
                 sleep(pause).await;
-                drop(stopped);
+                drop(paused);
                 return Ok(Instant::now());
             }
         }
-        Ok(struck)
+        Ok(injected)
     }
 }
 
-impl fmt::Display for Strike {
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Server => "kill -9 of the server",
@@ -75,25 +75,25 @@ fn signal(pid: Pid, signal: Signal) -> Result<(), CrashError> {
     kill(pid, signal).map_err(|error| CrashError::system("signal Postgres")(error.into()))
 }
 
-/// Processes that stand still; they go on when this is dropped, whatever happens meanwhile.
-struct Stopped(Vec<Pid>);
+/// Paused processes. They continue when this is dropped.
+struct PausedProcesses(Vec<Pid>);
 
-impl Stopped {
-    /// A postmaster and then its children: it makes no more while it stands still.
-    fn all(postmaster: Pid) -> Result<Self, CrashError> {
-        let mut stopped = Self(Vec::new());
+impl PausedProcesses {
+    /// Pauses a postmaster and then its children: while it is paused it starts no new ones.
+    fn of_postgres(postmaster: Pid) -> Result<Self, CrashError> {
+        let mut paused = Self(Vec::new());
         signal(postmaster, Signal::SIGSTOP)?;
-        stopped.0.push(postmaster);
+        paused.0.push(postmaster);
         for child in children(postmaster)? {
             // It may have ended by now.
             if kill(child, Signal::SIGSTOP).is_ok() {
-                stopped.0.push(child);
+                paused.0.push(child);
             }
         }
-        Ok(stopped)
+        Ok(paused)
     }
 
-    /// Kills them all, as they stand.
+    /// Kills all of them while they are paused.
     fn kill(self) {
         for pid in &self.0 {
             let _ = kill(*pid, Signal::SIGKILL);
@@ -101,7 +101,7 @@ impl Stopped {
     }
 }
 
-impl Drop for Stopped {
+impl Drop for PausedProcesses {
     fn drop(&mut self) {
         for pid in self.0.iter().rev() {
             let _ = kill(*pid, Signal::SIGCONT);
@@ -109,13 +109,13 @@ impl Drop for Stopped {
     }
 }
 
-/// A process's children, where the system tells (Linux); elsewhere none: the postmaster is struck
-/// alone, and nobody new can connect.
-fn children(of: Pid) -> Result<Vec<Pid>, CrashError> {
+/// Children of a process, on Linux. On other systems none: then only the postmaster is hit, and no new connections are
+/// possible.
+fn children(parent: Pid) -> Result<Vec<Pid>, CrashError> {
     if !cfg!(target_os = "linux") {
         return Ok(Vec::new());
     }
-    let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let list = list.map_err(CrashError::system("list Postgres' processes"))?;
     Ok(list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect())
 }

@@ -1,4 +1,4 @@
-//! A fresh event from a sample: now, with ids of its own, about whom one wants.
+//! Templates of events: a fresh event from a sample, with the current time, new ids and chosen people.
 
 use rand::RngExt as _;
 use serde_json::Value;
@@ -8,16 +8,16 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::edit::{Edit, EditError};
-use super::people::{self as cast, Person};
+use super::people::{self, Person};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::samples;
 
-/// The moment that the samples tell of, unless one of their fields says otherwise.
+/// Time of the event in samples that have no field for it.
 const MOMENT: OffsetDateTime = datetime!(2026-03-14 18:02:11.480_213_377 UTC);
 
-/// The ids that are new with each event of a type. What goes on for a while (a poll, a hype
-/// train, a goal, a held message) keeps its sample's id, so that begin, progress and end agree.
-const FRESH: [(&str, &str); 13] = [
+/// Ids that are new in each event, as type and JSON pointer. What lasts for a while (a poll, a hype train, a goal, a held
+/// message) keeps the id of its sample, so that begin, progress and end agree.
+const FRESH_IDS: [(&str, &str); 13] = [
     ("channel.channel_points_automatic_reward_redemption.add", "/id"),
     ("channel.channel_points_custom_reward_redemption.add", "/id"),
     ("channel.charity_campaign.donate", "/id"),
@@ -33,24 +33,24 @@ const FRESH: [(&str, &str); 13] = [
     ("user.whisper.message", "/whisper_id"),
 ];
 
-/// What event to make.
+/// A sample of a type, and what to change in it.
 #[derive(Clone, Debug)]
-pub struct Recipe {
-    /// Of which type.
+pub struct EventTemplate {
+    /// The subscription type.
     pub kind: &'static SubscriptionType,
-    /// From which of its samples; `None` is the plain one.
+    /// Which of the type's samples; `None` is the plain one.
     pub variant: Option<String>,
-    /// On whose channel, instead of the sample's.
+    /// Replaces the broadcaster of the sample.
     pub broadcaster: Option<Person>,
-    /// Who acts in it, or is acted upon, instead of the sample's.
+    /// Replaces the user who acts in the sample or is acted upon.
     pub user: Option<Person>,
-    /// What else to change, last and in this order.
+    /// Further changes, made last and in this order.
     pub edits: Vec<Edit>,
 }
 
-/// Why an event can't be made.
+/// Why an event can't be made from a template.
 #[derive(Debug, thiserror::Error)]
-pub enum RecipeError {
+pub enum TemplateError {
     /// The type has no such sample.
     #[error("{kind} v{version} has {variants}")]
     NoSample {
@@ -58,51 +58,51 @@ pub enum RecipeError {
         kind: String,
         /// Its version.
         version: String,
-        /// What it has instead.
+        /// The variants that it has, for the message.
         variants: String,
     },
-    /// A sample is broken.
-    #[error("the sample of {kind} is no JSON: {reason}")]
+    /// The sample is not valid JSON.
+    #[error("the sample of {kind} is not valid JSON: {reason}")]
     BrokenSample {
         /// The type.
         kind: String,
-        /// The parser's words.
+        /// The parser's error.
         reason: serde_json::Error,
     },
-    /// Somebody was named for a part that isn't there.
-    #[error("this event of type {kind} names no {part}")]
-    NoSuchPart {
+    /// A person was given for a role that the sample doesn't have.
+    #[error("this event of type {kind} names no {role}")]
+    NoSuchRole {
         /// The type.
         kind: String,
         /// `broadcaster` or `user`.
-        part: &'static str,
+        role: &'static str,
     },
-    /// An edit doesn't fit.
+    /// An edit doesn't apply to the sample.
     #[error(transparent)]
     Edit(#[from] EditError),
 }
 
-impl Recipe {
-    /// The sample of a type and version, unchanged but for times and ids.
+impl EventTemplate {
+    /// The plain sample of a type: only times and ids change.
     #[must_use]
     pub fn plain(kind: &'static SubscriptionType) -> Self {
         Self { kind, variant: None, broadcaster: None, user: None, edits: Vec::new() }
     }
 
-    /// Makes the `event` (or the array of `events`) of something that happens `at` this time.
+    /// Makes the `event` of a notification, or its array of `events`, as of this time.
     ///
     /// # Errors
-    /// If there is no such sample, or what shall be changed isn't in it.
-    pub fn event(&self, at: OffsetDateTime) -> Result<Value, RecipeError> {
+    /// If there is no such sample, or a change doesn't apply to it.
+    pub fn event(&self, at: OffsetDateTime) -> Result<Value, TemplateError> {
         let kind = &self.kind.name;
         let text = samples::sample(kind, &self.kind.version, self.variant.as_deref());
         let mut event = serde_json::from_str(text.ok_or_else(|| self.no_sample())?)
-            .map_err(|reason| RecipeError::BrokenSample { kind: kind.clone(), reason })?;
-        cast::recast(&mut event, self.broadcaster.as_ref(), self.user.as_ref())
-            .map_err(|part| RecipeError::NoSuchPart { kind: kind.clone(), part })?;
-        let by = at - happened(&event).unwrap_or(MOMENT);
+            .map_err(|reason| TemplateError::BrokenSample { kind: kind.clone(), reason })?;
+        people::replace_people(&mut event, self.broadcaster.as_ref(), self.user.as_ref())
+            .map_err(|role| TemplateError::NoSuchRole { kind: kind.clone(), role })?;
+        let by = at - event_time(&event).unwrap_or(MOMENT);
         shift(&mut event, by);
-        for (_, pointer) in FRESH.iter().filter(|(of, _)| of == kind) {
+        for (_, pointer) in FRESH_IDS.iter().filter(|(of, _)| of == kind) {
             if let Some(Value::String(id)) = event.pointer_mut(pointer) {
                 *id = fresh_id(id);
             }
@@ -111,9 +111,9 @@ impl Recipe {
         Ok(event)
     }
 
-    fn no_sample(&self) -> RecipeError {
+    fn no_sample(&self) -> TemplateError {
         let variants: Vec<_> = samples::variants(&self.kind.name, &self.kind.version).flatten().collect();
-        RecipeError::NoSample {
+        TemplateError::NoSample {
             kind: self.kind.name.clone(),
             version: self.kind.version.clone(),
             variants: if variants.is_empty() {
@@ -125,15 +125,15 @@ impl Recipe {
     }
 }
 
-/// When an event happened: fields such as `started_at` and `redeemed_at` tell what has been (and
-/// `ends_at`, `expires_at` what is to come), so it is the latest of these.
-fn happened(value: &Value) -> Option<OffsetDateTime> {
+/// Returns the time of an event: the latest of its times in the past. Fields such as `started_at` and `redeemed_at` hold
+/// these; `ends_at` and `expires_at` hold times in the future.
+fn event_time(value: &Value) -> Option<OffsetDateTime> {
     match value {
         Value::Object(fields) => fields
             .iter()
-            .filter_map(|(name, field)| if name.ends_with("ed_at") { time_in(field) } else { happened(field) })
+            .filter_map(|(name, field)| if name.ends_with("ed_at") { time_in(field) } else { event_time(field) })
             .max(),
-        Value::Array(items) => items.iter().filter_map(happened).max(),
+        Value::Array(items) => items.iter().filter_map(event_time).max(),
         _ => None,
     }
 }
@@ -142,7 +142,7 @@ fn time_in(value: &Value) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()
 }
 
-/// Moves every time by as much, so that durations stay what they were.
+/// Moves every time by the same amount, so that durations stay the same.
 fn shift(value: &mut Value, by: Duration) {
     match value {
         Value::Object(fields) => {
@@ -158,7 +158,7 @@ fn shift(value: &mut Value, by: Duration) {
     }
 }
 
-/// Keeps to whole seconds where Twitch does, as in a stream's `started_at`.
+/// Moves one time. A time in whole seconds, such as a stream's `started_at`, stays in whole seconds.
 fn shift_time(field: &mut Value, time: OffsetDateTime, by: Duration) {
     let is_whole = time.nanosecond() == 0;
     let Some(mut moved) = time.checked_add(by) else { return };
@@ -170,7 +170,7 @@ fn shift_time(field: &mut Value, time: OffsetDateTime, by: Duration) {
     }
 }
 
-/// Another id of the same kind: as many digits, or else a UUID.
+/// Returns a new id of the same form: as many digits, or else a UUID.
 fn fresh_id(old: &str) -> String {
     let is_number = old.bytes().all(|b| b.is_ascii_digit());
     if !is_number {
@@ -191,22 +191,22 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-21 12:00:00.25 UTC);
 
-    fn recipe(kind: &str) -> Recipe {
-        Recipe::plain(catalogue::find(kind, None).unwrap())
+    fn template(kind: &str) -> EventTemplate {
+        EventTemplate::plain(catalogue::find(kind, None).unwrap())
     }
 
     fn event(kind: &str) -> Value {
-        recipe(kind).event(NOW).unwrap()
+        template(kind).event(NOW).unwrap()
     }
 
     #[test]
-    fn an_event_happens_now() {
+    fn event_has_the_given_time() {
         assert_eq!(event("channel.follow")["followed_at"], "2026-11-21T12:00:00.25Z");
         assert_eq!(event("stream.online")["started_at"], "2026-11-21T12:00:00Z", "in whole seconds, as from Twitch");
     }
 
     #[test]
-    fn what_lies_ahead_stays_ahead_and_what_lies_behind_behind() {
+    fn past_and_future_times_move_with_the_event() {
         let begin = event("channel.poll.begin");
         assert_eq!((&begin["started_at"], &begin["ends_at"]), (&NOW_TEXT.into(), &"2026-11-21T12:05:00.25Z".into()));
         let end = event("channel.poll.end");
@@ -217,13 +217,13 @@ mod tests {
     const NOW_TEXT: &str = "2026-11-21T12:00:00.25Z";
 
     #[test]
-    fn every_sample_becomes_an_event_that_has_happened_by_now() {
+    fn every_sample_becomes_an_event_of_the_given_time() {
         let mut made = 0;
         for kind in catalogue::all() {
             for variant in samples::variants(&kind.name, &kind.version) {
-                let recipe = Recipe { variant: variant.map(str::to_owned), ..Recipe::plain(kind) };
-                let event = recipe.event(NOW).unwrap();
-                if let Some(at) = happened(&event) {
+                let template = EventTemplate { variant: variant.map(str::to_owned), ..EventTemplate::plain(kind) };
+                let event = template.event(NOW).unwrap();
+                if let Some(at) = event_time(&event) {
                     assert!(at == NOW || at == NOW.replace_nanosecond(0).unwrap(), "{} {variant:?}: {at}", kind.name);
                 }
                 made += 1;
@@ -233,41 +233,45 @@ mod tests {
     }
 
     #[test]
-    fn every_fresh_id_is_in_its_sample_and_new_each_time() {
-        for (kind, pointer) in FRESH.iter().filter(|(_, pointer)| *pointer != "/community_sub_gift/id") {
+    fn fresh_ids_exist_in_their_samples_and_are_new_each_time() {
+        for (kind, pointer) in FRESH_IDS.iter().filter(|(_, pointer)| *pointer != "/community_sub_gift/id") {
             let ids = [event(kind), event(kind)].map(|event| event.pointer(pointer).cloned().unwrap());
             assert_ne!(ids[0], ids[1], "{kind}");
             assert!(ids[0].as_str().is_some_and(|id| !id.is_empty()), "{kind}");
         }
         let id = event("stream.online")["id"].as_str().unwrap().to_owned();
         assert!(id.len() == 11 && id.bytes().all(|b| b.is_ascii_digit()), "a stream's id is a number: {id}");
-        let sample =
-            Recipe { variant: Some("community_sub_gift-anonymous".to_owned()), ..recipe("channel.chat.notification") };
+        let sample = EventTemplate {
+            variant: Some("community_sub_gift-anonymous".to_owned()),
+            ..template("channel.chat.notification")
+        };
         assert_ne!(sample.event(NOW).unwrap()["community_sub_gift"]["id"], "9911028374650192837");
     }
 
     #[test]
-    fn begin_progress_and_end_are_about_the_same_thing() {
+    fn begin_progress_and_end_share_their_id() {
         assert_eq!(event("channel.poll.begin")["id"], event("channel.poll.end")["id"]);
         assert_eq!(event("channel.hype_train.begin")["id"], event("channel.hype_train.progress")["id"]);
     }
 
     #[test]
-    fn edits_have_the_last_word() {
-        let mut recipe = recipe("stream.online");
-        recipe.broadcaster = Person::described(Some("Somebody"), None, None).unwrap();
-        recipe.edits = ["id=5", "broadcaster_user_name=Else"].map(|text| text.parse().unwrap()).into();
-        let event = recipe.event(NOW).unwrap();
+    fn edits_are_applied_last() {
+        let mut template = template("stream.online");
+        template.broadcaster = Person::described(Some("NewFriend"), None, None).unwrap();
+        template.edits = ["id=5", "broadcaster_user_name=Else"].map(|text| text.parse().unwrap()).into();
+        let event = template.event(NOW).unwrap();
         assert_eq!((&event["id"], &event["broadcaster_user_name"]), (&"5".into(), &"Else".into()));
-        assert_eq!(event["broadcaster_user_login"], "somebody");
+        assert_eq!(event["broadcaster_user_login"], "newfriend");
     }
 
     #[test]
-    fn what_a_type_does_not_have_is_an_error_that_says_so() {
-        let unknown = Recipe { variant: Some("unknown".to_owned()), ..recipe("channel.cheer") };
+    fn missing_variant_or_role_is_an_error() {
+        let unknown = EventTemplate { variant: Some("unknown".to_owned()), ..template("channel.cheer") };
         assert_eq!(unknown.event(NOW).unwrap_err().to_string(), "channel.cheer v1 has the variants anonymous");
-        let nobody =
-            Recipe { user: Person::described(Some("Somebody"), None, None).unwrap(), ..recipe("stream.online") };
-        assert_eq!(nobody.event(NOW).unwrap_err().to_string(), "this event of type stream.online names no user");
+        let no_user = EventTemplate {
+            user: Person::described(Some("NewFriend"), None, None).unwrap(),
+            ..template("stream.online")
+        };
+        assert_eq!(no_user.event(NOW).unwrap_err().to_string(), "this event of type stream.online names no user");
     }
 }

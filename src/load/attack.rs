@@ -1,5 +1,4 @@
-//! What no server should be hurt by, beside the genuine traffic: forged messages as fast as they are
-//! refused, and connections that take for ever.
+//! Attacks during the load: forged messages as fast as they are refused, and connections that send very slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,16 +11,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Plan;
 use super::connection::{Connection, Failure, connect};
-use super::report::{self, Tally};
-use super::request::{RequestError, Requests, Sending};
-use super::traffic::{Run, Traffic};
+use super::report::{FloodReport, SlowReport};
+use super::request::{Requests, Sending};
+use super::run::Run;
+use super::tally::Tally;
+use super::template::RequestError;
+use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::twitch::signature::WebhookSecret;
 
-/// Between two bytes of a slow connection.
-const DRIP: Duration = Duration::from_secs(1);
+/// Time between two bytes of a slow connection.
+const BYTE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a slow connection may take to be made.
+/// Time limit for opening a slow connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that send forged messages.
@@ -30,15 +32,14 @@ pub(super) struct Flood {
     tasks: JoinSet<Tally>,
 }
 
-/// Connections that send a byte a second.
-pub(super) struct Slow {
-    tasks: JoinSet<report::Slow>,
+/// Connections that send a byte per second.
+pub(super) struct SlowConnections {
+    tasks: JoinSet<SlowReport>,
 }
 
-/// Sends messages that somebody else has signed, with ids of their own: one that is stored is in no
-/// ledger. Each connection has one, and sends it again and again: it costs the server as much as a
-/// new one, and the generator less.
-pub(super) fn flood(plan: &Plan, clock: &Clock, stop: &CancellationToken) -> Result<Flood, RequestError> {
+/// Starts connections that send messages signed with another secret and with ids of another run. Each sends the same message
+/// again and again, which costs the server as much as new ones, and the generator less.
+pub(super) fn start_flood(plan: &Plan, clock: &Clock, stop: &CancellationToken) -> Result<Flood, RequestError> {
     let mut tasks = JoinSet::new();
     if plan.flood > 0 {
         let forger =
@@ -46,7 +47,7 @@ pub(super) fn flood(plan: &Plan, clock: &Clock, stop: &CancellationToken) -> Res
         for number in 0..plan.flood as u64 {
             let mut request = Vec::new();
             forger.write(number, Sending { at: clock.now(), retry: 0 }, &mut request);
-            tasks.spawn(send_forged(Connection::to(plan.target), request, stop.clone()));
+            tasks.spawn(send_forged(Connection::new(plan.target), request, stop.clone()));
         }
     }
     Ok(Flood { began: Instant::now(), tasks })
@@ -66,8 +67,8 @@ async fn send_forged(mut connection: Connection, request: Vec<u8>, stop: Cancell
 }
 
 impl Flood {
-    /// Waits for the last answers; there must have been a stop.
-    pub(super) async fn joined(mut self) -> Result<Option<report::Flood>, JoinError> {
+    /// Waits for the last answers after the stop token was cancelled. `None` if there was no flood.
+    pub(super) async fn join(mut self) -> Result<Option<FloodReport>, JoinError> {
         if self.tasks.is_empty() {
             return Ok(None);
         }
@@ -76,32 +77,31 @@ impl Flood {
             all.add(&tally?);
         }
         let per_second = all.sent as f64 / self.began.elapsed().as_secs_f64();
-        Ok(Some(report::Flood { sent: all.sent, statuses: all.statuses, errors: all.errors, per_second }))
+        Ok(Some(FloodReport { sent: all.sent, statuses: all.statuses, errors: all.errors, per_second }))
     }
 }
 
-/// Keeps connections open that send a genuine request, but one byte a second: one that is cut off is
-/// made again when its next byte would have been due. Each has its own place in that second, so that
-/// their number is measured, and not that all are made, or sent a byte, at the same moment.
-pub(super) fn slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &CancellationToken) -> Slow {
+/// Starts connections that send a genuine request at one byte per second. One that is cut off is opened again when its next
+/// byte would have been due. They are spread over the second, so that not all of them connect or send at the same moment.
+pub(super) fn start_slow(plan: &Plan, requests: &Requests, clock: &Clock, stop: &CancellationToken) -> SlowConnections {
     let mut tasks = JoinSet::new();
     for number in 0..plan.slow {
-        let mut beat = interval_at(Instant::now() + DRIP.mul_f64(number as f64 / plan.slow as f64), DRIP);
+        let mut beat =
+            interval_at(Instant::now() + BYTE_INTERVAL.mul_f64(number as f64 / plan.slow as f64), BYTE_INTERVAL);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut request = Vec::new();
         requests.write(0, Sending { at: clock.now(), retry: 0 }, &mut request);
         let (target, stop) = (plan.target, stop.clone());
         tasks.spawn(async move {
-            let mut slow = report::Slow::default();
-            // Dropped at the end, whatever it waits for.
-            let _ = stop.run_until_cancelled(keep_dripping(target, &request, beat, &mut slow)).await;
+            let mut slow = SlowReport::default();
+            let _ = stop.run_until_cancelled(keep_sending(target, &request, beat, &mut slow)).await;
             slow
         });
     }
-    Slow { tasks }
+    SlowConnections { tasks }
 }
 
-async fn keep_dripping(target: SocketAddr, request: &[u8], mut beat: Interval, slow: &mut report::Slow) {
+async fn keep_sending(target: SocketAddr, request: &[u8], mut beat: Interval, slow: &mut SlowReport) {
     loop {
         beat.tick().await;
         let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, connect(target)).await else {
@@ -110,13 +110,13 @@ async fn keep_dripping(target: SocketAddr, request: &[u8], mut beat: Interval, s
         };
         slow.connections += 1;
         let began = Instant::now();
-        drip(stream, request, &mut beat).await;
+        send_slowly(stream, request, &mut beat).await;
         slow.add_cut(began.elapsed());
     }
 }
 
-/// Returns when the server has lost patience: with an answer, or with nothing.
-async fn drip(mut stream: TcpStream, request: &[u8], beat: &mut Interval) {
+/// Returns when the server answers or closes the connection.
+async fn send_slowly(mut stream: TcpStream, request: &[u8], beat: &mut Interval) {
     let mut answer = [0; 1_024];
     for byte in request {
         tokio::select! {
@@ -129,13 +129,13 @@ async fn drip(mut stream: TcpStream, request: &[u8], beat: &mut Interval) {
     }
 }
 
-impl Slow {
-    /// Ends what is left; there must have been a stop.
-    pub(super) async fn joined(mut self) -> Result<Option<report::Slow>, JoinError> {
+impl SlowConnections {
+    /// Collects the reports after the stop token was cancelled. `None` if there were no slow connections.
+    pub(super) async fn join(mut self) -> Result<Option<SlowReport>, JoinError> {
         if self.tasks.is_empty() {
             return Ok(None);
         }
-        let mut all = report::Slow::default();
+        let mut all = SlowReport::default();
         while let Some(slow) = self.tasks.join_next().await {
             all.add(&slow?);
         }

@@ -1,4 +1,4 @@
-//! The server that is killed: a child process in a directory of its own, with a Postgres of its own.
+//! The server under test: a child process with its own directory and its own Postgres.
 
 use std::fs::{OpenOptions, Permissions};
 use std::net::SocketAddr;
@@ -16,25 +16,26 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::CrashError;
+use super::error::CrashError;
 use crate::load::connection::Connection;
 use crate::postgres;
 use crate::simulate::delivery;
 use crate::twitch::signature::WebhookSecret;
 
-/// How long a start may take, with a new cluster, and how long recovery.
+/// Time limit for a start with a new cluster, and for a recovery.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long an orderly end may take.
+/// Time limit for a graceful stop.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval of polling.
+const POLL: Duration = Duration::from_millis(10);
 
-/// What the server says when it serves, before its address.
+/// The text before the address in the line that the server prints when it serves.
 const SERVES: &str = "serves on http://";
 
-pub(super) struct Subject {
+/// A running server, or one that was killed.
+pub(super) struct ServerUnderTest {
     program: PathBuf,
     dir: TempDir,
     data_dir: PathBuf,
@@ -42,15 +43,15 @@ pub(super) struct Subject {
     child: Child,
     addr: SocketAddr,
     callback: Url,
-    is_dead: bool,
+    is_killed: bool,
 }
 
-impl Subject {
-    /// Starts a new server with nothing in its database, and returns when it is ready.
+impl ServerUnderTest {
+    /// Starts a server with an empty database, and returns when it is ready.
     pub(super) async fn start(program: &Path) -> Result<Self, CrashError> {
         let dir = tempfile::Builder::new().prefix("showtime-crash-").tempdir();
         let dir = dir.map_err(CrashError::system("make a directory"))?;
-        // Its Postgres may have to run as somebody else.
+        // Its Postgres may have to run as another user.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
             .map_err(CrashError::system("open a directory"))?;
         let (secret, data_dir) = (WebhookSecret::generate(), dir.path().join("data"));
@@ -59,12 +60,12 @@ impl Subject {
             CrashError::system("name the callback")(std::io::Error::new(std::io::ErrorKind::InvalidData, error))
         })?;
         let program = program.to_owned();
-        let mut subject = Self { program, dir, data_dir, secret, child, addr, callback, is_dead: false };
-        subject.until_ready().await?;
-        Ok(subject)
+        let mut server = Self { program, dir, data_dir, secret, child, addr, callback, is_killed: false };
+        server.wait_until_ready().await?;
+        Ok(server)
     }
 
-    /// Where all that it leaves behind is.
+    /// The directory with all of the server's files.
     pub(super) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -77,47 +78,46 @@ impl Subject {
         &self.secret
     }
 
-    /// Where it listens now; another port after each start.
+    /// The address at present; the port differs after each start.
     pub(super) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What messages say of where they go; as at the first start.
+    /// The callback that the messages name: that of the first start.
     pub(super) fn callback(&self) -> &Url {
         &self.callback
     }
 
-    /// As `kill -9` does.
+    /// Kills the server as `kill -9` does.
     pub(super) async fn kill(&mut self) -> Result<(), CrashError> {
-        self.is_dead = true;
+        self.is_killed = true;
         self.child.kill().await.map_err(CrashError::system("kill the server"))
     }
 
-    pub(super) async fn relaunch_if_dead(&mut self) -> Result<(), CrashError> {
-        if self.is_dead {
+    pub(super) async fn restart_if_killed(&mut self) -> Result<(), CrashError> {
+        if self.is_killed {
             (self.child, self.addr) = launch(&self.program, self.dir.path(), &self.secret).await?;
-            self.is_dead = false;
+            self.is_killed = false;
         }
         Ok(())
     }
 
-    /// Returns when Postgres runs anew. The processes of a killed one live on for a moment and may still say that all is
-    /// well.
-    pub(super) async fn until_postgres_is_another(&self, killed: Pid) -> Result<(), CrashError> {
+    /// Waits until a new postmaster runs. Until then the remaining processes of the killed one may still answer.
+    pub(super) async fn wait_for_new_postmaster(&self, killed: Pid) -> Result<(), CrashError> {
         let deadline = Instant::now() + READY_LIMIT;
         while !postgres::postmaster(self.data_dir()).await.is_ok_and(|running| running != killed) {
             if Instant::now() > deadline {
                 return Err(CrashError::NotReady(READY_LIMIT));
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// Returns when it says that it may take traffic.
-    pub(super) async fn until_ready(&mut self) -> Result<(), CrashError> {
+    /// Waits until `/readyz` answers 200.
+    pub(super) async fn wait_until_ready(&mut self) -> Result<(), CrashError> {
         let deadline = Instant::now() + READY_LIMIT;
-        let mut connection = Connection::to(self.addr);
+        let mut connection = Connection::new(self.addr);
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.addr);
         while connection.exchange(request.as_bytes()).await != Ok(200) {
             let ended = self.child.try_wait().map_err(CrashError::system("look at the server"))?;
@@ -127,12 +127,12 @@ impl Subject {
             if Instant::now() > deadline {
                 return Err(CrashError::NotReady(READY_LIMIT));
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// Stops it in order, if it still runs. Keeps its directory if that is wanted, and tells where.
+    /// Stops the server gracefully, if it still runs. With `keep`, returns the directory; otherwise it is removed.
     pub(super) async fn stop(mut self, keep: bool) -> Result<Option<PathBuf>, CrashError> {
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM); // it may have ended by now
@@ -144,7 +144,7 @@ impl Subject {
     }
 }
 
-/// Starts the server, and returns when it says where it serves.
+/// Starts the server, and returns when it prints its address.
 async fn launch(program: &Path, dir: &Path, secret: &WebhookSecret) -> Result<(Child, SocketAddr), CrashError> {
     let log = OpenOptions::new().create(true).append(true).open(dir.join("server.log"));
     let mut child = Command::new(program)
@@ -158,19 +158,19 @@ async fn launch(program: &Path, dir: &Path, secret: &WebhookSecret) -> Result<(C
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log.map_err(CrashError::system("make a log"))?)
-        // A Ctrl-C at the terminal is for us, who then stop it.
+        // A Ctrl-C at the terminal must only reach this process, which then stops the server.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(CrashError::system("start the server"))?;
     let stdout = child.stdout.take();
-    let said = async {
+    let printed = async {
         match stdout {
             Some(stdout) => address(stdout).await,
             None => None,
         }
     };
-    match timeout(READY_LIMIT, said).await {
+    match timeout(READY_LIMIT, printed).await {
         Ok(Some(addr)) => Ok((child, addr)),
         Ok(None) => {
             let ended = child.wait().await;
@@ -180,7 +180,7 @@ async fn launch(program: &Path, dir: &Path, secret: &WebhookSecret) -> Result<(C
     }
 }
 
-/// Where it serves, as it says; `None` if it ends without a word of that.
+/// Reads the address that the server prints; `None` if it ends without.
 async fn address(stdout: ChildStdout) -> Option<SocketAddr> {
     let mut lines = BufReader::new(stdout).lines();
     let addr = loop {
@@ -189,7 +189,7 @@ async fn address(stdout: ChildStdout) -> Option<SocketAddr> {
             break addr.trim().parse().ok()?;
         }
     };
-    // The rest has to be read, or it would wait for that some day. Ends with the server.
+    // The rest must be read too, or the server would block when the pipe is full. Ends with the server.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Some(addr)
 }

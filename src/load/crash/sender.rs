@@ -1,5 +1,4 @@
-//! Messages over many connections, until each has met with a failure or is told to cease; and those
-//! that failed, again.
+//! Sends messages over many connections, each until a message fails or the batch is stopped; and sends the failed ones again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,60 +6,60 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use roaring::RoaringTreemap;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::CrashError;
+use super::error::CrashError;
 use crate::clock::Clock;
 use crate::load::LoadError;
 use crate::load::connection::Connection;
 use crate::load::journal::Journal;
-use crate::load::numbers::Numbers;
-use crate::load::report::is_acknowledgement;
 use crate::load::request::{Requests, Sending};
+use crate::load::tally::is_acknowledgement;
 use crate::twitch::eventsub::MAX_AGE;
 
-/// How long a message may be refused by a server that is ready.
+/// For how long a message is retried with a server that is ready.
 const RESEND_LIMIT: Duration = Duration::from_secs(60);
 
-/// Between two attempts.
+/// Pause after the first retry; it grows by as much with each.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What sends the messages of a run.
-pub(super) struct Gun {
+/// Sends the messages of a run.
+pub(super) struct Sender {
     requests: Requests,
     clock: Clock,
     journal: Journal,
     next: AtomicU64,
 }
 
-/// A message that got no 2xx.
+/// A message without a 2xx.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     number: u64,
     at: OffsetDateTime,
 }
 
-/// Messages that go out.
-pub(super) struct Salvo {
-    cease: CancellationToken,
+/// Connections that send messages until they are stopped.
+pub(super) struct Batch {
+    stop: CancellationToken,
     connections: JoinSet<io::Result<Option<Pending>>>,
 }
 
-impl Gun {
+impl Sender {
     pub(super) fn new(requests: Requests, clock: Clock, journal: Journal) -> Self {
         Self { requests, clock, journal, next: AtomicU64::new(0) }
     }
 
-    /// How many messages there were, all in all.
+    /// Number of different messages sent.
     pub(super) fn sent(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// Which were acknowledged.
-    pub(super) fn acknowledged(&self) -> io::Result<Numbers> {
+    /// Numbers of the acknowledged messages.
+    pub(super) fn acknowledged(&self) -> io::Result<RoaringTreemap> {
         self.journal.read()
     }
 
@@ -68,20 +67,24 @@ impl Gun {
         self.requests.traffic().run.message_id(message.number)
     }
 
-    /// Sends new messages, as fast as they are answered.
-    pub(super) fn fire(self: &Arc<Self>, target: SocketAddr, connections: usize) -> Salvo {
-        let mut salvo = Salvo { cease: CancellationToken::new(), connections: JoinSet::new() };
+    /// Starts sending new messages, as fast as they are answered.
+    pub(super) fn start(self: &Arc<Self>, target: SocketAddr, connections: usize) -> Batch {
+        let mut batch = Batch { stop: CancellationToken::new(), connections: JoinSet::new() };
         for _ in 0..connections {
-            let (gun, cease) = (self.clone(), salvo.cease.clone());
-            salvo.connections.spawn(async move { gun.fire_over(Connection::to(target), &cease).await });
+            let (sender, stop) = (self.clone(), batch.stop.clone());
+            batch.connections.spawn(async move { sender.send_until_failure(Connection::new(target), &stop).await });
         }
-        salvo
+        batch
     }
 
-    /// Until something fails, which is returned.
-    async fn fire_over(&self, mut connection: Connection, cease: &CancellationToken) -> io::Result<Option<Pending>> {
+    /// Sends messages until one fails, which is returned, or until `stop`.
+    async fn send_until_failure(
+        &self,
+        mut connection: Connection,
+        stop: &CancellationToken,
+    ) -> io::Result<Option<Pending>> {
         let mut request = Vec::new();
-        while !cease.is_cancelled() {
+        while !stop.is_cancelled() {
             let message = Pending { number: self.next.fetch_add(1, Ordering::Relaxed), at: self.clock.now() };
             if !self.send(&mut connection, message, 0, &mut request).await? {
                 return Ok(Some(message));
@@ -90,7 +93,7 @@ impl Gun {
         Ok(None)
     }
 
-    /// Whether it was acknowledged.
+    /// Sends a message once. Returns whether it was acknowledged, after recording that.
     async fn send(
         &self,
         connection: &mut Connection,
@@ -101,12 +104,12 @@ impl Gun {
         self.requests.write(message.number, Sending { at: message.at, retry }, request);
         let is_acknowledged = connection.exchange(request).await.is_ok_and(is_acknowledgement);
         if is_acknowledged {
-            self.journal.note(message.number)?;
+            self.journal.record(message.number)?;
         }
         Ok(is_acknowledged)
     }
 
-    /// Sends these again and again until they are acknowledged.
+    /// Sends these messages until all are acknowledged.
     pub(super) async fn send_again(
         self: &Arc<Self>,
         target: SocketAddr,
@@ -114,8 +117,8 @@ impl Gun {
     ) -> Result<(), CrashError> {
         let mut sending = JoinSet::new();
         for message in messages {
-            let gun = self.clone();
-            sending.spawn(async move { gun.insist(Connection::to(target), message).await });
+            let sender = self.clone();
+            sending.spawn(async move { sender.retry(Connection::new(target), message).await });
         }
         while let Some(sent) = sending.join_next().await {
             sent.map_err(LoadError::from)??;
@@ -123,8 +126,8 @@ impl Gun {
         Ok(())
     }
 
-    /// As Twitch does: with the same id and time, as long as that is recent enough.
-    async fn insist(&self, mut connection: Connection, mut message: Pending) -> Result<(), CrashError> {
+    /// Retries as Twitch does, with the same id and the same time, unless that time gets too old for the server.
+    async fn retry(&self, mut connection: Connection, mut message: Pending) -> Result<(), CrashError> {
         let deadline = Instant::now() + RESEND_LIMIT;
         let mut request = Vec::new();
         for retry in 1_u8.. {
@@ -144,13 +147,13 @@ impl Gun {
     }
 }
 
-impl Salvo {
-    /// No new ones; waits for the last answers, and returns what got none, or none of 2xx.
-    pub(super) async fn cease(mut self) -> Result<Vec<Pending>, CrashError> {
-        self.cease.cancel();
+impl Batch {
+    /// Stops sending, waits for the last answers, and returns the messages without a 2xx.
+    pub(super) async fn stop(mut self) -> Result<Vec<Pending>, CrashError> {
+        self.stop.cancel();
         let mut pending = Vec::new();
-        while let Some(fired) = self.connections.join_next().await {
-            pending.extend(fired.map_err(LoadError::from)?.map_err(LoadError::Journal)?);
+        while let Some(failed) = self.connections.join_next().await {
+            pending.extend(failed.map_err(LoadError::from)?.map_err(LoadError::Journal)?);
         }
         Ok(pending)
     }
