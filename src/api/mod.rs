@@ -74,7 +74,13 @@ pub struct Context {
 impl Context {
     /// What the handlers need of the services, and the components that they call.
     #[must_use]
-    pub fn new(services: Services, webhook: Webhook, access: Arc<Access>, tester: TestEventSender, hub: Arc<Hub>) -> Self {
+    pub fn new(
+        services: Services,
+        webhook: Webhook,
+        access: Arc<Access>,
+        tester: TestEventSender,
+        hub: Arc<Hub>,
+    ) -> Self {
         Self {
             pool: services.pool,
             clock: services.clock,
