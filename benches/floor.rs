@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use actix_web::web::{Data, Payload, to};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use bytes::{Buf as _, BytesMut};
-use showtime::sources::webhook::MAX_BODY;
+use showtime::sources::body::MAX_BODY;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

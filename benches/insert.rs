@@ -15,9 +15,9 @@ use criterion::{BenchmarkGroup, Criterion, Throughput};
 use futures_util::future::try_join_all;
 use showtime::clock::Clock;
 use showtime::ingest::Ingest;
+use showtime::message::{Incoming, Message};
 use showtime::postgres::{Durability, LocalPostgres};
 use showtime::store::migrations;
-use showtime::twitch::eventsub::{Incoming, Message};
 use sqlx::ConnectOptions as _;
 use tokio::runtime::Runtime;
 
@@ -25,9 +25,12 @@ use crate::support::Signed;
 
 /// New messages, each from another viewer.
 fn messages(kind: &str, count: usize) -> impl Iterator<Item = Box<Message>> {
-    (0..count).map(move |_| match Signed::new(kind, Some(&rand::random::<u32>().to_string())).verified().parse() {
-        Ok(Incoming::Message(message)) => message,
-        other => panic!("{other:?}"),
+    (0..count).map(move |_| {
+        let signed = Signed::new(kind, Some(&rand::random::<u32>().to_string()));
+        match Message::from_webhook(&signed.verified()) {
+            Ok(Incoming::Message(message)) => message,
+            other => panic!("{other:?}"),
+        }
     })
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
 
+use showtime::message::Message;
+
 use crate::support::Signed;
 
 fn verify(criterion: &mut Criterion) {
@@ -41,7 +43,7 @@ fn parse(criterion: &mut Criterion) {
         group.bench_function(kind, |bencher| {
             bencher.iter_batched(
                 || signed.verified(),
-                |verified| verified.parse().expect("a message"),
+                |verified| Message::from_webhook(&verified).expect("a message"),
                 BatchSize::SmallInput,
             );
         });

@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::message::Message;
 use crate::projection::Fact;
 use crate::store;
 use crate::store::locks::Lock;
-use crate::twitch::eventsub::Message;
 
 /// How long a caller waits for the commit: Twitch gives us a few seconds (webhook.md §4).
 pub const ANSWER_BUDGET: Duration = Duration::from_secs(3);
@@ -194,7 +194,7 @@ impl Log {
         let mut transaction = Lock::Append.begin(&mut connection).await?;
         let mut new = store::log::append(&mut transaction, messages, self.clock.now()).await?;
         let mut facts = Vec::with_capacity(new.len());
-        let receipts = messages.iter().map(|message| match new.remove(message.id.as_str()) {
+        let receipts = messages.iter().map(|message| match new.remove(message.id()) {
             true => {
                 facts.push(Fact::from(*message));
                 Receipt::Appended

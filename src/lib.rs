@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  Twitch ──POST /callback──► api ──► sources::webhook ──► twitch::eventsub    verify, then parse
-//!                              │                               │ Message
+//!                              │                               │ message::Message
 //!                              │                               ▼
 //!                              │                            ingest            gather a batch
 //!                              │                               │ one transaction
@@ -21,7 +21,8 @@
 //! - [`api`]: the HTTP routes, their OpenAPI description, and errors as problem documents.
 //! - [`sources`]: where messages come from; each source ends in [`ingest::Ingest::submit`].
 //! - [`twitch`]: what Twitch speaks: envelope, signature, typed payloads, the catalogue of types.
-//!   [`twitch::eventsub::Verified`] is the only way to a [`twitch::eventsub::Message`].
+//! - [`message`]: what enters the log; each source has one constructor of a [`message::Message`],
+//!   which takes a witness that only the verification of that source makes.
 //! - [`ingest`]: the one door to the log; answers after the commit.
 //! - [`store`]: every SQL statement, as functions on a connection; [`postgres`] is the private
 //!   Postgres.

@@ -5,7 +5,8 @@ use showtime::simulate::people::Person;
 use showtime::simulate::template::EventTemplate;
 use showtime::twitch::catalogue;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
-use showtime::twitch::eventsub::{Headers, Verified, parse_timestamp};
+use showtime::twitch::eventsub::parse_timestamp;
+use showtime::twitch::eventsub::webhook::{Headers, Verified};
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use time::macros::datetime;
 

@@ -20,6 +20,7 @@ use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
 use showtime::simulate::people::Person;
 use showtime::simulate::template::EventTemplate;
+use showtime::simulate::test_mark::test_notification;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Subscription, new_challenge};
 
 use crate::args::{Cli, Command, EventArgs, NotifyArgs, SendArgs};
@@ -67,7 +68,7 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
         let event = template.event(at)?;
         let subscription = Subscription::to(template.kind, &event, session.callback());
         let message = match args.test {
-            true => Outgoing::test(stamp, &subscription, &event),
+            true => test_notification(stamp, &subscription, &event),
             false => Outgoing::notification(stamp, &subscription, &event),
         };
         if !session.send(message, Some(&event), ExpectedAnswer::Success).await? {

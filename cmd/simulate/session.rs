@@ -11,7 +11,8 @@ use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::delivery::{CallbackClient, DeliveryError};
 use showtime::simulate::template::EventTemplate;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
-use showtime::twitch::eventsub::{self, MAX_AGE};
+use showtime::twitch::eventsub::parse_timestamp;
+use showtime::twitch::eventsub::webhook::MAX_AGE;
 use showtime::twitch::signature::WebhookSecret;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -62,7 +63,7 @@ impl<'a> Session<'a> {
         let stale = if self.args.has(MessageFault::Stale) { MAX_AGE + Duration::MINUTE } else { Duration::ZERO };
         let (timestamp, at) = match &self.args.timestamp {
             Some(text) => {
-                let at = eventsub::parse_timestamp(text);
+                let at = parse_timestamp(text);
                 (text.clone(), at.with_context(|| format!("--timestamp: {text:?} is not a time in RFC 3339"))?)
             }
             None => {

@@ -5,10 +5,11 @@ use std::io;
 use secrecy::SecretString;
 use sqlx::PgConnection;
 
+use super::grant::Scope;
 use super::token::{TokenHash, generate};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::access_tokens::{self, Scope};
+use crate::store::access_tokens;
 
 /// Its name in the list of tokens.
 pub const NAME: &str = "first";

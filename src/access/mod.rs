@@ -5,6 +5,7 @@
 //! stored hash, which leads to no token.
 
 mod bootstrap;
+pub mod grant;
 mod limiter;
 mod token;
 
@@ -21,12 +22,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 pub use self::bootstrap::{BootstrapToken, NAME, bootstrap};
+use self::grant::{Grant, Scope};
 use self::limiter::FailureLimiter;
 pub use self::token::{TokenHash, check_name, generate};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::services::{Services, Tasks};
-pub use crate::store::access_tokens::Scope;
 use crate::store::{access_tokens, served_channels, within};
 use crate::twitch::oauth::{OAuth, OAuthError};
 
@@ -53,16 +54,6 @@ const MAX_TWITCH_TOKEN: usize = 128;
 
 /// The pause between two writes of when tokens were used.
 const RECORD_INTERVAL: Duration = Duration::from_secs(60);
-
-/// The permission that a valid token gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// What it covers.
-    pub scope: Scope,
-    hash: TokenHash,
-    /// The token's row; a broadcaster's token of Twitch's has none.
-    id: Option<i32>,
-}
 
 /// Why a token gives no permission.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +198,7 @@ impl Access {
 
     async fn look_up(&self, hash: TokenHash) -> Result<Option<Grant>, Denial> {
         let found = self.query(async |db| access_tokens::by_hash(db, hash.as_bytes()).await).await?;
-        let grant = found.map(|(id, scope)| Grant { scope, hash, id: Some(id) });
+        let grant = found.map(|(id, scope)| Grant::new(scope, hash, Some(id)));
         if let Some(grant) = &grant {
             self.cache(grant, TOKEN_TTL);
         }
@@ -230,7 +221,7 @@ impl Access {
         let Some(user) = user else { return Ok(None) };
         let is_served = twitch.channel_name.as_ref() == Some(&user.login)
             || self.query(async |db| served_channels::contains(db, &user.id).await).await?;
-        let grant = is_served.then_some(Grant { scope: Scope::Admin, hash, id: None });
+        let grant = is_served.then_some(Grant::new(Scope::Admin, hash, None));
         if let Some(grant) = &grant {
             self.cache(grant, TWITCH_TOKEN_TTL);
         }

@@ -17,7 +17,8 @@ use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Context;
 use super::problem::{Error, described};
-use crate::access::{Denial, Scope};
+use crate::access::Denial;
+use crate::access::grant::Scope;
 
 /// What calls are described to want.
 const SCHEME: &str = "token";
@@ -62,7 +63,7 @@ fn need(method: &Method, path: &str) -> Need {
     }
 }
 
-/// Lets a request through, with the [`Grant`](crate::access::Grant) of its token among its
+/// Lets a request through, with the [`Grant`](crate::access::grant::Grant) of its token among its
 /// extensions, or answers it.
 pub(super) async fn guard<B: MessageBody>(
     req: ServiceRequest,
@@ -87,8 +88,8 @@ async fn admit(req: &ServiceRequest, need: Need) -> Result<(), Error> {
     };
     let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     match (ctx.access.admit(token, peer).await, need) {
-        (Ok(grant), Need::Token(needed)) if grant.scope < needed => {
-            Err(Error::ScopeTooSmall { held: grant.scope, needed })
+        (Ok(grant), Need::Token(needed)) if grant.scope() < needed => {
+            Err(Error::ScopeTooSmall { held: grant.scope(), needed })
         }
         (Ok(grant), _) => {
             req.extensions_mut().insert(grant);

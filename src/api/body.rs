@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::problem::Error;
-use crate::sources::webhook::{WebhookError, read_body};
+use crate::sources::body::{BodyError, read_body};
 
 /// The body of a request: a JSON object. Unlike actix's, it names what is wrong; its size and the
 /// time that it may take are limited as Twitch's messages are. Its type should refuse unknown
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json {
                 return Err(Error::UnsupportedMediaType(said));
             }
-            let body = read_body(body.await.map_err(WebhookError::Body)?).await?;
+            let body = read_body(body.await.map_err(BodyError::Incomplete)?).await?;
             parse(&body).map(Self)
         }
         .boxed_local()

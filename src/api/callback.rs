@@ -59,8 +59,9 @@ pub(super) async fn receive_message(
     body: web::Payload,
 ) -> Result<HttpResponse, Error> {
     match context.webhook.receive(request.headers(), body).await? {
-        // No charset: exactly what Twitch's own sample answers with (webhook.md §4).
+        // No charset, as in Twitch's sample:
+        // https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#responding-to-a-challenge-request
         Answer::Challenge(challenge) => Ok(HttpResponse::Ok().content_type("text/plain").body(challenge)),
-        Answer::Kept(_) => Ok(HttpResponse::NoContent().finish()),
+        Answer::Stored(_) => Ok(HttpResponse::NoContent().finish()),
     }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Context;
 use super::problem::{BadRequest, Error, NotReady};
 use super::query::{Nothing, Query};
-use crate::access::Grant;
+use crate::access::grant::Grant;
 use crate::credentials::check::TokenReport;
 use crate::sources::check::LastEventReport;
 use crate::status::{Check, Report, Verdict, missing_migrations};

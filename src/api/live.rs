@@ -16,7 +16,7 @@ use super::channels::Channel;
 use super::fallback::WasHead;
 use super::problem::{BadRequest, Error, ServerErrors};
 use super::query::{LogId, Names, Query};
-use crate::access::Grant;
+use crate::access::grant::Grant;
 use crate::outputs::live::reader::{Feed, Selection, Start};
 use crate::view::alert::Alert;
 

@@ -33,7 +33,7 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
     let has_database = counts.is_some();
     let store::Counts { subscriptions, twitch_tokens, access_tokens } = counts.unwrap_or_default();
     let now = Now {
-        queue_depth: ctx.webhook.ingest.queue_depth(),
+        queue_depth: ctx.ingest.queue_depth(),
         has_database,
         subscriptions,
         twitch_tokens,

@@ -34,6 +34,7 @@ pub use self::asyncapi::live_spec;
 use self::problem::{Error, Problem};
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
@@ -57,6 +58,8 @@ pub struct Context {
     pub clock: Clock,
     /// Receives Twitch's messages.
     pub webhook: Webhook,
+    /// Appends messages to the log.
+    pub ingest: Ingest,
     /// Authenticates tokens.
     pub access: Arc<Access>,
     /// The origins of web pages that may read; `*` alone for all.
@@ -85,6 +88,7 @@ impl Context {
             pool: services.pool,
             clock: services.clock,
             webhook,
+            ingest: services.ingest,
             access,
             cors_origins: services.config.cors_origins.clone(),
             metrics: services.metrics,

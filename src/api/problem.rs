@@ -15,14 +15,16 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::access::challenge;
-use crate::access::{Denial, Scope};
+use crate::access::Denial;
+use crate::access::grant::Scope;
 use crate::ingest::IngestError;
 use crate::outputs::live::hub::SubscribeError;
 use crate::outputs::live::reader::OpenError;
+use crate::sources::body::BodyError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::status::missing_migrations;
 use crate::store;
-use crate::twitch::eventsub::Refusal;
+use crate::twitch::eventsub::webhook::Refusal;
 
 /// What a client is asked to wait when the database is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -123,7 +125,10 @@ pub enum Error {
     /// The server may not take traffic yet.
     #[error("{0}")]
     NotReady(String),
-    /// Twitch's (or somebody else's) message isn't taken.
+    /// The body can't be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The message is not accepted.
     #[error(transparent)]
     Callback(#[from] WebhookError),
     /// As many as there may be read the live feeds.
@@ -267,6 +272,7 @@ impl Error {
                 (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-handshake", "Invalid handshake")
             }
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "urn:showtime:problem:not-ready", "Not ready"),
+            Self::Body(error) => body_kind(error),
             Self::Callback(error) => callback_kind(error),
             Self::Internal(_) | Self::Broken(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "urn:showtime:problem:internal", "Internal error")
@@ -354,8 +360,8 @@ impl IntoResponses for BadBody {
         let field = Error::InvalidField { name: "title".into(), reason: "missing field `title`".into() };
         [
             described("A field or a parameter is unknown, missing or malformed; `detail` says which.", &field),
-            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
-            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("The body did not arrive in time.", &BodyError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
             described("The body isn't said to be JSON.", &Error::UnsupportedMediaType(Some("text/plain".into()))),
         ]
         .into()
@@ -379,13 +385,19 @@ impl IntoResponses for ServerErrors {
     }
 }
 
+fn body_kind(error: &BodyError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "urn:showtime:problem:body-too-large", "Body too large"),
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "urn:showtime:problem:body-too-slow", "Body too slow"),
+        BodyError::Incomplete(_) => {
+            (StatusCode::BAD_REQUEST, "urn:showtime:problem:body-incomplete", "Body incomplete")
+        }
+    }
+}
+
 fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static str) {
     match error {
-        WebhookError::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "urn:showtime:problem:body-too-large", "Body too large")
-        }
-        WebhookError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "urn:showtime:problem:body-too-slow", "Body too slow"),
-        WebhookError::Body(_) => (StatusCode::BAD_REQUEST, "urn:showtime:problem:body-incomplete", "Body incomplete"),
+        WebhookError::Body(error) => body_kind(error),
         WebhookError::Header { .. } => {
             (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-header", "Invalid header")
         }
@@ -395,7 +407,7 @@ fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static st
         WebhookError::Refused(Refusal::Stale(_)) => {
             (StatusCode::FORBIDDEN, "urn:showtime:problem:stale-message", "Stale message")
         }
-        WebhookError::Envelope(_) => {
+        WebhookError::Refused(Refusal::NotUtf8 { .. }) | WebhookError::Decode(_) => {
             (StatusCode::BAD_REQUEST, "urn:showtime:problem:invalid-message", "Invalid message")
         }
         WebhookError::Ingest(IngestError::Rejected) => {
@@ -419,8 +431,8 @@ impl IntoResponses for Callback {
                 "Not signed with the webhook secret, or not recent.",
                 &WebhookError::from(Refusal::Forged).into(),
             ),
-            described("The body did not arrive in time.", &WebhookError::TooSlow.into()),
-            described("The body is larger than 1 MiB.", &WebhookError::TooLarge.into()),
+            described("The body did not arrive in time.", &BodyError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
             described("A bug; the server's log has the details.", &WebhookError::from(IngestError::Rejected).into()),
             described(
                 "Not stored, or not known to be; Twitch sends it again.",

@@ -1,7 +1,7 @@
 //! `/channels/{channel}/segments`.
 
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, ReqData};
 use actix_web::{HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -15,9 +15,11 @@ use super::channels::ChannelPath;
 use super::page::{Cursor, Page};
 use super::problem::{BadBody, BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, Name, Nothing, Query};
+use crate::access::grant::{Grant, Scope};
+use crate::message::Message;
+use crate::message::segment::{Edge, Mark, MarkError};
 use crate::store::read::channels::Names;
 use crate::store::read::segments as store;
-use crate::twitch::eventsub::{Mark, Marked, Message};
 use crate::twitch::payload::{Broadcaster, Ident};
 
 /// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
@@ -144,6 +146,7 @@ struct BeginSegment {
 #[post("/channels/{channel}/segments")]
 pub(super) async fn begin_segment(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     path: Path<ChannelPath>,
     _query: Query<Nothing>,
     body: Body<BeginSegment>,
@@ -151,8 +154,8 @@ pub(super) async fn begin_segment(
     let Body(BeginSegment { title, reference }) = body;
     let channel = ctx.served_channel(&path.channel).await?;
     let id = Uuid::new_v4().to_string();
-    let mark = Mark::Begin { title: title.as_str(), reference: reference.as_ref().map(Line::as_str) };
-    let segment = ctx.mark(channel, &id, mark).await?;
+    let begin = Edge::Begin { title: title.as_str(), reference: reference.as_ref().map(Line::as_str) };
+    let segment = ctx.mark(&grant, channel, &id, begin).await?;
     let location = format!("/channels/{}/segments/{id}", segment.channel_id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(segment))
 }
@@ -208,12 +211,13 @@ pub(super) async fn get_segment(
 #[post("/channels/{channel}/segments/{id}/end")]
 pub(super) async fn end_segment(
     ctx: Data<Context>,
+    grant: ReqData<Grant>,
     path: Path<SegmentPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<Segment>, Error> {
     let channel = ctx.served_channel(&path.channel).await?;
     let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
-    Ok(Json(ctx.mark(channel, &segment.id, Mark::End).await?))
+    Ok(Json(ctx.mark(&grant, channel, &segment.id, Edge::End).await?))
 }
 
 impl Context {
@@ -222,15 +226,17 @@ impl Context {
         row.map(Segment::from).ok_or_else(|| Error::NotFound { what: "segment", name: id.to_owned() })
     }
 
-    /// Puts a mark into the log, and returns what the segment is then. Only these handlers do so,
-    /// for somebody who may change things.
-    async fn mark(&self, channel: Names, segment_id: &str, mark: Mark<'_>) -> Result<Segment, Error> {
+    /// Puts a mark into the log, and returns the segment as it is then.
+    async fn mark(&self, grant: &Grant, channel: Names, segment_id: &str, edge: Edge<'_>) -> Result<Segment, Error> {
         let Names { id, login, display_name } = channel;
         let ident = |text: String| Ident::try_from(text).map_err(|reason| Error::Broken(reason.to_owned()));
         let broadcaster = Broadcaster { id: ident(id)?, login: ident(login)?, display_name: ident(display_name)? };
-        let marked = Marked { broadcaster: &broadcaster, segment_id, at: self.clock.now(), mark };
-        let message = Message::marked(&marked).map_err(|error| Error::Broken(error.to_string()))?;
-        self.webhook.ingest.submit(message).await?;
+        let mark = Mark { broadcaster: &broadcaster, segment_id, at: self.clock.now(), edge };
+        let message = Message::segment(grant, &mark).map_err(|error| match error {
+            MarkError::ReadOnly => Error::ScopeTooSmall { held: grant.scope(), needed: Scope::Admin },
+            MarkError::Unreadable(error) => Error::Broken(error.to_string()),
+        })?;
+        self.ingest.submit(message).await?;
         self.segment(broadcaster.id.as_str(), segment_id).await
     }
 }

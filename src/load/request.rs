@@ -150,8 +150,7 @@ mod tests {
     use crate::load::mix::Mix;
     use crate::load::run::Run;
     use crate::load::template::{CHANNEL, VIEWER};
-    use crate::message;
-    use crate::twitch::eventsub::Content;
+    use crate::message::{self, Content};
     use crate::twitch::payload::Event as Payload;
     use crate::twitch::signature::Verifier;
 

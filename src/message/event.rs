@@ -1,6 +1,5 @@
-use crate::twitch::payload::{self, PayloadError};
-
 use super::segment::{SEGMENT_BEGIN, SEGMENT_END, SegmentBegin, SegmentEnd};
+use crate::twitch::payload::{self, PayloadError};
 
 /// An event that changes the state: one of Twitch's, or one of showtime's own.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,114 @@
-//! What enters the log: messages of Twitch's and of showtime's own.
+//! What enters the log.
+//!
+//! A [`Message`] is made from a witness: a value that only the verification of its source can make. So nothing
+//! unproved reaches the store. Each source has one constructor, in a file of its own:
+//!
+//! | source | constructor | witness | made by |
+//! |---|---|---|---|
+//! | EventSub, webhook | [`Message::from_webhook`] | [`Verified`](crate::twitch::eventsub::webhook::Verified) | a valid, recent signature |
+//! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
+//! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | an access token that counts |
+//!
+//! A source that comes later (EventSub over a WebSocket, IRC) adds a row: its witness stands in `twitch/`, beside the
+//! code that opens the connection to Twitch and reads what comes over it, and only that code can make one. Witnesses are
+//! borrowed, so that tests can use one from a mock for many messages.
+//!
+//! The body of each message is stored as it came or was made, and [`Content::read`] reads it again when the state is
+//! rebuilt. Bodies that Twitch did not send have the field `inferred` or `segment` in place of `subscription`.
 
+mod content;
 mod event;
+mod inference;
 pub mod segment;
+mod webhook;
 
+use bytestring::ByteString;
+use time::OffsetDateTime;
+
+pub use self::content::{Content, Origin, Subject};
 pub use self::event::Event;
+pub use self::inference::Inference;
+pub use self::webhook::Incoming;
+
+/// A message that may enter the log.
+#[derive(Clone, Debug)]
+pub struct Message {
+    id: String,
+    at: OffsetDateTime,
+    message_type: MessageType,
+    content: Content,
+    body: ByteString,
+}
+
+/// The kinds of messages in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageType {
+    /// Something happened.
+    Notification,
+    /// A subscription ended; its status says why.
+    Revocation,
+    /// Helix showed that something had happened.
+    Inferred,
+    /// A broadcaster marked a segment.
+    Segment,
+    /// A kind that Twitch added later.
+    Other(String),
+}
+
+impl Message {
+    /// Unique; redeliveries have the same.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When Twitch sent it, or when it was made here, to the microsecond.
+    #[must_use]
+    pub fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn message_type(&self) -> &MessageType {
+        &self.message_type
+    }
+
+    /// What showtime understands of the body.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// JSON, as it came.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// A message that showtime makes itself: its content is what a rebuild will read from the log.
+    fn own(
+        message_type: MessageType,
+        id: String,
+        at: OffsetDateTime,
+        body: &serde_json::Value,
+    ) -> Result<Box<Self>, serde_json::Error> {
+        let body = ByteString::from(body.to_string());
+        let content = Content::read(&id, &body)?;
+        Ok(Box::new(Self { id, at, message_type, content, body }))
+    }
+}
+
+impl MessageType {
+    /// The name in the log: Twitch's, or `inferred` or `segment`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Notification => "notification",
+            Self::Revocation => "revocation",
+            Self::Inferred => "inferred",
+            Self::Segment => "segment",
+            Self::Other(name) => name,
+        }
+    }
+}

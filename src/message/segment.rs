@@ -1,7 +1,13 @@
 //! Segments: parts of a channel's programme, which its broadcaster marks.
 
 use serde::Deserialize;
+use serde_json::json;
+use time::OffsetDateTime;
 
+use super::content::SEGMENT;
+use super::{Message, MessageType};
+use crate::access::grant::{Grant, Scope};
+use crate::clock::to_microseconds;
 use crate::twitch::payload::{Broadcaster, Ident};
 
 /// The type of [`SegmentBegin`].
@@ -32,4 +38,73 @@ pub struct SegmentEnd {
     pub broadcaster: Broadcaster,
     /// The segment's id.
     pub id: Ident,
+}
+
+/// The begin or the end of a segment, as a broadcaster marks it.
+#[derive(Clone, Debug)]
+pub struct Mark<'a> {
+    /// The channel.
+    pub broadcaster: &'a Broadcaster,
+    /// The segment's id.
+    pub segment_id: &'a str,
+    /// When it was marked.
+    pub at: OffsetDateTime,
+    /// Which of the two.
+    pub edge: Edge<'a>,
+}
+
+/// The begin or the end of a segment.
+#[derive(Clone, Copy, Debug)]
+pub enum Edge<'a> {
+    /// From now on, this is on.
+    Begin {
+        /// What is on.
+        title: &'a str,
+        /// Where to find it.
+        reference: Option<&'a str>,
+    },
+    /// It is over.
+    End,
+}
+
+/// Why a segment can't be marked.
+#[derive(Debug, thiserror::Error)]
+pub enum MarkError {
+    /// The token's scope does not include changes.
+    #[error("the token may only read")]
+    ReadOnly,
+    /// The mark can't be read back.
+    #[error("the mark can't be read back: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+impl Message {
+    /// A message that holds a mark. Its id follows from the mark, so a segment begins once and ends once, however often
+    /// that is said.
+    ///
+    /// # Errors
+    /// [`MarkError`]
+    pub fn segment(grant: &Grant, mark: &Mark<'_>) -> Result<Box<Self>, MarkError> {
+        if grant.scope() < Scope::Admin {
+            return Err(MarkError::ReadOnly);
+        }
+        let Mark { broadcaster, segment_id, at, edge } = mark;
+        let mut event = json!({
+            "id": segment_id,
+            "broadcaster_user_id": broadcaster.id.as_str(),
+            "broadcaster_user_login": broadcaster.login.as_str(),
+            "broadcaster_user_name": broadcaster.display_name.as_str(),
+        });
+        let kind = match edge {
+            Edge::Begin { title, reference } => {
+                event["title"] = (*title).into();
+                event["reference"] = (*reference).into();
+                SEGMENT_BEGIN
+            }
+            Edge::End => SEGMENT_END,
+        };
+        let subject = json!({ "type": kind, "version": "1", "channel_id": broadcaster.id.as_str() });
+        let body = json!({ SEGMENT: subject, "event": event });
+        Ok(Self::own(MessageType::Segment, format!("{kind}:{segment_id}"), to_microseconds(*at), &body)?)
+    }
 }

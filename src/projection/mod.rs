@@ -20,8 +20,8 @@ pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
 pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
-use crate::message::Event;
-use crate::twitch::eventsub::{self, Content, Message};
+use crate::message::{Content, Event, Message, Origin};
+use crate::twitch::eventsub::decode;
 use crate::twitch::payload::{self, Ident};
 
 /// A kept message, as far as it can change state.
@@ -35,7 +35,10 @@ pub struct Fact<'a> {
 
 impl<'a> From<&'a Message> for Fact<'a> {
     fn from(message: &'a Message) -> Self {
-        Self { stamp: Stamp { at: message.at, by: message.id.clone() }, content: Cow::Borrowed(&message.content) }
+        Self {
+            stamp: Stamp { at: message.at(), by: message.id().to_owned() },
+            content: Cow::Borrowed(message.content()),
+        }
     }
 }
 
@@ -200,7 +203,7 @@ impl State {
         if fact.content.is_test {
             return;
         }
-        if let Some(subscription) = &fact.content.subscription {
+        if let Some(subscription) = fact.content.subscription() {
             self.see_subscription(&fact.stamp, subscription);
         }
         match &fact.content.event {
@@ -213,7 +216,7 @@ impl State {
 
     fn apply_twitch(&mut self, fact: &Fact<'_>, event: &payload::Event) {
         use payload::Event as E;
-        let (stamp, is_inferred) = (&fact.stamp, fact.content.inferred.is_some());
+        let (stamp, is_inferred) = (&fact.stamp, matches!(fact.content.origin, Some(Origin::Inferred(_))));
         match event {
             E::StreamOnline(online) => self.stream_online(stamp, online, is_inferred),
             E::StreamOffline(offline) => self.stream_offline(stamp, offline, is_inferred),
@@ -252,7 +255,7 @@ impl State {
         }
     }
 
-    fn see_subscription(&mut self, stamp: &Stamp, seen: &eventsub::Subscription) {
+    fn see_subscription(&mut self, stamp: &Stamp, seen: &decode::Subscription) {
         let value = Subscription {
             kind: seen.kind.as_str().to_owned(),
             version: seen.version.as_str().to_owned(),

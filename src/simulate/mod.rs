@@ -11,3 +11,4 @@ pub mod edit;
 pub mod people;
 pub mod template;
 pub mod test_event;
+pub mod test_mark;

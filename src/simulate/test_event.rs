@@ -12,9 +12,10 @@ use crate::simulate::answer::ExpectedAnswer;
 use crate::simulate::delivery::{self, CallbackClient, DeliveryError};
 use crate::simulate::people::Person;
 use crate::simulate::template::{EventTemplate, TemplateError};
+use crate::simulate::test_mark::test_notification;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::catalogue::lookup::{self, KindError};
-use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
+use crate::twitch::eventsub::outgoing::{Stamp, Subscription};
 use crate::twitch::signature::WebhookSecret;
 
 /// Sends test events to the server's own callback.
@@ -89,7 +90,7 @@ impl TestEventSender {
         let now = self.clock.now();
         let event = event(kind, channel, changes, now)?;
         let subscription = Subscription::to(kind, &event, self.client.callback().as_str());
-        let message = Outgoing::test(Stamp::new(now.format(&Rfc3339)?), &subscription, &event);
+        let message = test_notification(Stamp::new(now.format(&Rfc3339)?), &subscription, &event);
         let answer = self.client.deliver(&message, Some(&message.sign(&self.secret))).await?;
         match ExpectedAnswer::Success.objection(&answer) {
             None => Ok(message.stamp.message_id),

@@ -1,12 +1,12 @@
-//! Filling gaps: what Twitch did not tell us, because we were away or a message got lost, but its
+//! Backfill: finds what Twitch did not send, because the server was down or a message got lost, but its
 //! API still shows. At start and every five minutes each known channel is looked up, and what was
 //! missed enters the log like everything else, marked as inferred.
 //!
-//! Helix trails the notifications by a minute or two, and an answer may lack a stream that is live.
-//! So what was announced less than `LAG` ago is believed before it, and a stream has ended when two
-//! looks, at least that far apart, both miss it and none between has shown it. Should it be shown
-//! again after all, it is live again. The ids of inferred messages are made from what they tell, so
-//! that however many servers look, and however often, each happens once.
+//! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live.
+//! So a notification less than `LAG` old counts more than an answer, and a stream has ended when two
+//! lookups, at least that far apart, both miss it and none between has shown it. If it is shown
+//! again after all, it is live again. The ids of inferred messages follow from their content, so
+//! each happens once, however many servers look, and however often.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -22,80 +22,80 @@ use super::check;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::ingest::{Ingest, IngestError, Receipt};
+use crate::message::{Inference, Message};
 use crate::projection::ChannelInfo;
 use crate::services::{Services, Tasks};
-use crate::store::backfill::{self as store, Announced, Live};
+use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
-use crate::twitch::eventsub::{Inference, Message};
-use crate::twitch::helix::{ChannelInformation, Helix, HelixError, Stream};
+use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
 
-/// Between two rounds.
+/// Time between two rounds.
 const PERIOD: Duration = Duration::from_secs(300);
 
-/// After a round that failed.
+/// Time before the next round after one that failed.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// How far Helix may trail the notifications, generously.
+/// How far Helix may lag behind the notifications, generously.
 const LAG: Duration = Duration::from_secs(300);
 
-/// Messages that are submitted at once: few of the writer's queue, most of which is Twitch's.
+/// Messages that are submitted at once: a small part of the writer's queue, which is for Twitch's.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// Starts the backfill, if an application is configured, and registers the check `events`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
     services.checks.add_on_records(check::events);
     let Some(application) = application else { return };
-    let gaps = Gaps {
+    let backfill = Backfill {
         helix: application.helix.clone(),
         pool: services.pool.clone(),
         ingest: services.ingest.clone(),
         clock: services.clock.clone(),
     };
-    tasks.spawn("backfill", gaps.run());
+    tasks.spawn("backfill", backfill.run());
 }
 
-/// Looks for what was missed.
+/// Compares the state with Helix, and submits what was missed.
 #[derive(Debug)]
-pub struct Gaps {
-    /// What Twitch shows.
+pub struct Backfill {
+    /// Twitch's API.
     pub helix: Helix,
-    /// What we know.
+    /// The database with the state.
     pub pool: PgPool,
-    /// Where what was missed goes.
+    /// Where missed messages are submitted.
     pub ingest: Ingest,
-    /// When to look.
+    /// The time of the lookups.
     pub clock: Clock,
 }
 
 /// Why a round could not be finished. The next one does what this one did not.
 #[derive(Debug, thiserror::Error)]
-pub enum GapsError {
-    /// Twitch.
+pub enum BackfillError {
+    /// Helix did not answer.
     #[error(transparent)]
     Helix(#[from] HelixError),
-    /// The database, reading.
+    /// The state can't be read.
     #[error("the database can't be read: {0}")]
     Database(#[from] sqlx::Error),
-    /// The database, writing.
+    /// A message can't be stored.
     #[error(transparent)]
     Ingest(#[from] IngestError),
-    /// A message of ours can't be read back.
+    /// A message can't be read back.
     #[error("an inferred message can't be made: {0}")]
     Message(#[from] serde_json::Error),
 }
 
-impl Gaps {
-    /// Goes on until it is dropped.
+impl Backfill {
+    /// Runs until it is dropped.
     pub async fn run(self) -> Infallible {
         let mut is_start = true;
         loop {
-            let pause = match self.fill(is_start).await {
-                Ok(filled) => {
-                    is_start &= filled.is_none();
+            let pause = match self.run_once(is_start).await {
+                Ok(found) => {
+                    is_start &= found.is_none();
                     PERIOD
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "what Twitch did not tell could not be looked up; trying again soon");
+                    tracing::warn!(%error, "missed events could not be looked up; trying again soon");
                     RETRY
                 }
             };
@@ -103,32 +103,33 @@ impl Gaps {
         }
     }
 
-    /// Looks once, unless another server is looking. Returns how many messages had been missed.
-    /// Channels that never announced a title are looked up for it, the others only at start.
+    /// Runs one round, unless another server is running one. Returns the number of missed messages.
+    /// Channel information is looked up for all channels at start, else only for those that never
+    /// announced any.
     ///
     /// # Errors
-    /// [`GapsError`]; what was found until then is in the log.
-    pub async fn fill(&self, is_start: bool) -> Result<Option<usize>, GapsError> {
+    /// [`BackfillError`]; what was found until then is in the log.
+    pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
         // Outside of the pool: the lock goes when this is dropped, however the round ends.
         let conn = &mut self.pool.acquire().await?.detach();
         if !Lock::Backfill.try_hold(conn).await? {
             return Ok(None);
         }
-        let filled = self.look(conn, is_start).await;
+        let found = self.look_up(conn, is_start).await;
         let unlocked = Lock::Backfill.release(conn).await;
-        let filled = filled?;
+        let found = found?;
         unlocked?;
-        Ok(Some(filled))
+        Ok(Some(found))
     }
 
-    async fn look(&self, conn: &mut PgConnection, is_start: bool) -> Result<usize, GapsError> {
+    async fn look_up(&self, conn: &mut PgConnection, is_start: bool) -> Result<usize, BackfillError> {
         let channels = store::known_channels(&mut *conn).await?;
-        let streams = self.fill_streams(conn, &channels).await?;
-        Ok(streams + self.fill_info(conn, &channels, is_start).await?)
+        let streams = self.look_up_streams(conn, &channels).await?;
+        Ok(streams + self.look_up_info(conn, &channels, is_start).await?)
     }
 
-    /// The state is read after Helix, so that nothing is inferred which was told meanwhile.
-    async fn fill_streams(&self, conn: &mut PgConnection, channels: &[String]) -> Result<usize, GapsError> {
+    /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
+    async fn look_up_streams(&self, conn: &mut PgConnection, channels: &[String]) -> Result<usize, BackfillError> {
         let streams = self.helix.streams(channels).await?;
         let now = self.clock.now();
         let ids: Vec<_> = streams.iter().map(|stream| stream.id.as_str()).collect();
@@ -136,58 +137,59 @@ impl Gaps {
         let known: HashMap<_, _> = known.iter().map(|known| (known.id.as_str(), known.gone_at)).collect();
         // Without a type Twitch does not know itself whether it is live.
         let live = streams.iter().filter(|stream| !stream.kind.is_empty());
-        let news = live.filter_map(|stream| match known.get(stream.id.as_str()) {
+        let began = live.filter_map(|stream| match known.get(stream.id.as_str()) {
             None => Some(went_live(stream, None, now)),
             Some(gone_at) => gone_at.map(|gone_at| went_live(stream, Some(gone_at), now)),
         });
-        let mut inferences: Vec<_> = news.collect();
+        let mut inferences: Vec<_> = began.collect();
 
         let shown: HashSet<_> = streams.iter().map(|stream| stream.user_id.as_str()).collect();
         let mut missed = store::live_streams(&mut *conn, channels).await?;
         missed.retain(|live| !shown.contains(live.channel_id.as_str()));
         let ids: Vec<_> = missed.iter().map(|live| live.stream_id.as_str()).collect();
-        let gone: HashSet<_> = store::note_missed(&mut *conn, &ids, now, now - LAG).await?.into_iter().collect();
+        let gone: HashSet<_> = store::record_missed(&mut *conn, &ids, now, now - LAG).await?.into_iter().collect();
         missed.retain(|live| gone.contains(&live.stream_id));
         inferences.extend(missed.iter().map(|live| went_offline(live, now)));
-        self.submit(&inferences).await
+        self.submit(&streams, &inferences).await
     }
 
-    async fn fill_info(
+    async fn look_up_info(
         &self,
         conn: &mut PgConnection,
         channels: &[String],
         is_start: bool,
-    ) -> Result<usize, GapsError> {
-        let known = store::announced(&mut *conn, channels).await?;
+    ) -> Result<usize, BackfillError> {
+        let known = store::announced_info(&mut *conn, channels).await?;
         let known: HashSet<_> = known.into_iter().map(|known| known.channel_id).collect();
-        let wanted: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
-        let shown = self.helix.channels(&wanted).await?;
+        let channels: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
+        let shown = self.helix.channels(&channels).await?;
         let now = self.clock.now();
-        let announced = store::announced(&mut *conn, &wanted).await?;
-        let announced: HashMap<_, _> = announced.iter().map(|known| (known.channel_id.as_str(), known)).collect();
+        let known = store::announced_info(&mut *conn, &channels).await?;
+        let known: HashMap<_, _> = known.iter().map(|known| (known.channel_id.as_str(), known)).collect();
         let key = microseconds(now).to_string();
         let inferences: Vec<_> = shown
             .iter()
-            .filter(|shown| is_news(shown, announced.get(shown.broadcaster_id.as_str()).copied(), now))
+            .filter(|shown| is_missed(shown, known.get(shown.broadcaster_id.as_str()).copied(), now))
             .map(|shown| updated(shown, &key, now))
             .collect();
-        self.submit(&inferences).await
+        self.submit(&shown, &inferences).await
     }
 
     /// Returns how many were new.
-    async fn submit(&self, inferences: &[Inference<'_>]) -> Result<usize, GapsError> {
-        let messages: Vec<_> = inferences.iter().map(Message::inferred).collect::<Result<_, _>>()?;
+    async fn submit<T>(&self, answer: &Answer<T>, inferences: &[Inference<'_>]) -> Result<usize, BackfillError> {
+        let messages = inferences.iter().map(|inference| Message::inferred(answer, inference));
+        let messages = messages.collect::<Result<Vec<_>, _>>()?;
         let submitting = messages.into_iter().map(async |message| {
-            let (id, channel_id) = (message.id.clone(), message.content.channel_id.clone());
+            let (id, channel_id) = (message.id().to_owned(), message.content().channel_id.clone());
             match self.ingest.submit(message).await {
                 Ok(Receipt::Appended) => {
-                    tracing::info!(message.id = id, channel.id = channel_id, "filled a gap");
+                    tracing::info!(message.id = id, channel.id = channel_id, "a missed event is in the log");
                     Ok(1)
                 }
                 Ok(Receipt::Duplicate) => Ok(0),
                 // One that can't be stored, which the writer has logged, holds up no other.
                 Err(IngestError::Rejected) => Ok(0),
-                Err(error) => Err(GapsError::from(error)),
+                Err(error) => Err(BackfillError::from(error)),
             }
         });
         let counts = stream::iter(submitting).buffer_unordered(MAX_IN_FLIGHT);
@@ -196,8 +198,8 @@ impl Gaps {
 }
 
 /// Whether Helix shows something else than was announced, and long enough ago for Helix to know.
-/// The order of labels says nothing.
-fn is_news(shown: &ChannelInformation, known: Option<&Announced>, now: OffsetDateTime) -> bool {
+/// The order of labels has no meaning.
+fn is_missed(shown: &ChannelInformation, known: Option<&AnnouncedInfo>, now: OffsetDateTime) -> bool {
     let sorted = |mut info: ChannelInfo| {
         info.content_classification_labels.sort_unstable();
         info
@@ -212,7 +214,7 @@ fn is_news(shown: &ChannelInformation, known: Option<&Announced>, now: OffsetDat
     known.is_none_or(|known| now - known.at >= LAG && sorted(known.info.clone()) != sorted(shown))
 }
 
-/// `gone_at` is when it was thought to have ended.
+/// `gone_at` is when the stream was thought to have ended.
 fn went_live(stream: &Stream, gone_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Inference<'_> {
     let event = json!({
         "id": stream.id,
@@ -224,30 +226,28 @@ fn went_live(stream: &Stream, gone_at: Option<OffsetDateTime>, now: OffsetDateTi
         version: "1",
         key: key_after(&stream.id, gone_at),
         channel_id: &stream.user_id,
-        source: "Get Streams",
         observed_at: later(now, gone_at),
-        event: on(&stream.user_id, &stream.user_login, &stream.user_name, event),
+        event: with_channel(&stream.user_id, &stream.user_login, &stream.user_name, event),
     }
 }
 
-fn went_offline(live: &Live, now: OffsetDateTime) -> Inference<'_> {
+fn went_offline(live: &LiveStream, now: OffsetDateTime) -> Inference<'_> {
     Inference {
         kind: "stream.offline",
         version: "1",
         key: key_after(&live.stream_id, live.shown_at),
         channel_id: &live.channel_id,
-        source: "Get Streams",
         observed_at: later(now, live.shown_at),
-        event: on(&live.channel_id, &live.login, &live.display_name, json!({ "id": live.stream_id })),
+        event: with_channel(&live.channel_id, &live.login, &live.display_name, json!({ "id": live.stream_id })),
     }
 }
 
-/// The same inference may be made again once its opposite has been: that one is part of the key.
+/// The same inference may be made again once its opposite has been, whose time is therefore part of the key.
 fn key_after(stream_id: &str, opposite: Option<OffsetDateTime>) -> String {
     opposite.map_or_else(|| stream_id.to_owned(), |at| format!("{stream_id}:{}", microseconds(at)))
 }
 
-/// Of two inferences the newer one counts, whichever servers made them: their clocks may differ.
+/// A time after the opposite inference, which another server with another clock may have made: the newer one counts.
 fn later(now: OffsetDateTime, opposite: Option<OffsetDateTime>) -> OffsetDateTime {
     opposite.map_or(now, |at| now.max(at + Duration::from_micros(1)))
 }
@@ -269,14 +269,13 @@ fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) ->
         version: "2",
         key: format!("{}:{key}", shown.broadcaster_id),
         channel_id: &shown.broadcaster_id,
-        source: "Get Channel Information",
         observed_at: now,
-        event: on(&shown.broadcaster_id, &shown.broadcaster_login, &shown.broadcaster_name, event),
+        event: with_channel(&shown.broadcaster_id, &shown.broadcaster_login, &shown.broadcaster_name, event),
     }
 }
 
 /// Adds the channel to an event, as Twitch's events have it.
-fn on(id: &str, login: &str, display_name: &str, mut event: Value) -> Value {
+fn with_channel(id: &str, login: &str, display_name: &str, mut event: Value) -> Value {
     event["broadcaster_user_id"] = id.into();
     event["broadcaster_user_login"] = login.into();
     event["broadcaster_user_name"] = display_name.into();

@@ -1,5 +1,6 @@
 //! Where messages come from. Each source ends in [`Ingest::submit`](crate::ingest::Ingest::submit).
 
 pub mod backfill;
+pub mod body;
 pub mod check;
 pub mod webhook;

@@ -1,82 +1,67 @@
-//! Twitch's calls to our `POST /callback` (webhook.md).
+//! Receives the messages that Twitch sends to `POST /callback`.
+//! <https://dev.twitch.tv/docs/eventsub/handling-webhook-events/>
 //!
 //! The order is the promise: size, headers, signature, age, and only then anything that parses or
-//! remembers.
+//! stores.
 
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Payload;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
+use super::body::{BodyError, MAX_BODY, read_body};
 use super::check;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
+use crate::message::{Incoming, Message};
 use crate::metrics::{Metrics, Outcome};
 use crate::services::Services;
-use crate::twitch::eventsub::{EnvelopeError, Headers, Incoming, Refusal, Verified, parse_timestamp};
+use crate::twitch::eventsub::decode::{DecodeError, VERIFICATION};
+use crate::twitch::eventsub::parse_timestamp;
+use crate::twitch::eventsub::webhook::{
+    Headers, MESSAGE_ID, MESSAGE_RETRY, MESSAGE_SIGNATURE, MESSAGE_TIMESTAMP, MESSAGE_TYPE, Refusal, SUBSCRIPTION_TYPE,
+    SUBSCRIPTION_VERSION, Verified,
+};
 use crate::twitch::signature::{Verifier, WebhookSecret};
 
-/// The largest body that is read, in bytes; Twitch's largest are under 250 KB (webhook.md §9).
-pub const MAX_BODY: usize = 1 << 20;
-
-/// How long a sender may take over its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long whoever didn't sign a message waits to hear that it is refused: a connection gets ten
-/// forgeries checked per second.
+/// Delay of the answer to a message that is not signed: a connection gets ten forgeries checked per
+/// second.
 pub const REFUSAL_DELAY: Duration = Duration::from_millis(100);
 
-/// Refusals that wait. Any more are told at once, or else these would hold connections that Twitch needs.
-static DELAYED_REFUSALS: Semaphore = Semaphore::const_new(256);
+/// Answers that may be delayed at once. Others are sent at once: delayed ones would hold connections that Twitch needs.
+const MAX_DELAYED_REFUSALS: usize = 256;
 
-const MESSAGE_ID: &str = "Twitch-Eventsub-Message-Id";
-const MESSAGE_RETRY: &str = "Twitch-Eventsub-Message-Retry";
-const MESSAGE_TYPE: &str = "Twitch-Eventsub-Message-Type";
-const MESSAGE_SIGNATURE: &str = "Twitch-Eventsub-Message-Signature";
-const MESSAGE_TIMESTAMP: &str = "Twitch-Eventsub-Message-Timestamp";
-const SUBSCRIPTION_TYPE: &str = "Twitch-Eventsub-Subscription-Type";
-const SUBSCRIPTION_VERSION: &str = "Twitch-Eventsub-Subscription-Version";
-
-/// Receives, verifies and submits.
-#[derive(Clone, Debug)]
+/// Receives, verifies and submits messages.
+#[derive(Debug)]
 pub struct Webhook {
-    /// Knows the secrets.
-    pub verifier: Verifier,
-    /// Says how old a message is.
-    pub clock: Clock,
-    /// Where messages go.
-    pub ingest: Ingest,
-    /// Counts them.
-    pub metrics: Metrics,
+    verifier: Verifier,
+    clock: Clock,
+    ingest: Ingest,
+    metrics: Metrics,
+    delayed_refusals: Semaphore,
 }
 
-/// What Twitch is to be told.
+/// What is answered with success.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Exactly this text.
+    /// A challenge, with exactly this text.
     Challenge(String),
-    /// That we have it, since now or from before.
-    Kept(Receipt),
+    /// A message that is in the log.
+    Stored(Receipt),
 }
 
 /// Why a request is not answered with success.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// More than [`MAX_BODY`] bytes, announced or sent.
-    #[error("the body is larger than {MAX_BODY} bytes")]
-    TooLarge,
-    /// The body did not arrive.
-    #[error("the body could not be read: {0}")]
-    Body(actix_web::Error),
-    /// The body did not arrive in time.
-    #[error("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs())]
-    TooSlow,
+    /// The body can't be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// A header isn't as Twitch sends it.
     #[error("the header {name} {problem}")]
     Header {
-        /// Which.
+        /// The header's name.
         name: &'static str,
         /// What is wrong with it.
         problem: HeaderProblem,
@@ -84,33 +69,33 @@ pub enum WebhookError {
     /// There is no signature to check.
     #[error("the header {MESSAGE_SIGNATURE} {0}: only messages signed by Twitch are taken")]
     Unsigned(HeaderProblem),
-    /// Not genuine, or not recent.
+    /// The request is not genuine, or not recent.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Genuine, but not a message.
+    /// The request is genuine, but no message.
     #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    /// A message, but not in the log.
+    Decode(#[from] DecodeError),
+    /// The message could not be stored.
     #[error(transparent)]
     Ingest(#[from] IngestError),
 }
 
-/// What can be wrong with a header.
+/// What is wrong with a header.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HeaderProblem {
-    /// Not there.
+    /// It is not there.
     #[error("is missing")]
     Missing,
-    /// There more than once.
+    /// It is there more than once.
     #[error("is there more than once")]
     Doubled,
-    /// Not in the form that Twitch gives it.
+    /// It is not in the format that Twitch gives it.
     #[error("is malformed: expected {0}")]
     Malformed(&'static str),
 }
 
 impl Webhook {
-    /// Takes messages that are signed with this secret or the previous one, and registers the check `webhook_secret`.
+    /// Accepts messages that are signed with this secret or the previous one, and registers the check `webhook_secret`.
     #[must_use]
     pub fn new(services: &Services, secret: &WebhookSecret) -> Self {
         let config = services.config.clone();
@@ -121,30 +106,31 @@ impl Webhook {
             clock: services.clock.clone(),
             ingest: services.ingest.clone(),
             metrics: services.metrics.clone(),
+            delayed_refusals: Semaphore::new(MAX_DELAYED_REFUSALS),
         }
     }
 
-    /// Takes one request. Nothing of it is remembered unless it is genuine and recent.
+    /// Handles one request. Nothing of it is stored unless it is genuine and recent.
     ///
     /// # Errors
-    /// Why it isn't taken.
+    /// [`WebhookError`]
     pub async fn receive(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
         let began = Instant::now();
-        let answer = self.take(headers, body).await;
+        let result = self.verify_and_submit(headers, body).await;
         let kind = headers.get(SUBSCRIPTION_TYPE).and_then(|kind| kind.to_str().ok());
-        let outcome = outcome(&answer);
+        let outcome = outcome_of(&result);
         self.metrics.message(kind, outcome, began.elapsed());
         if outcome == Outcome::Forged
-            && let Ok(_place) = DELAYED_REFUSALS.try_acquire()
+            && let Ok(_permit) = self.delayed_refusals.try_acquire()
         {
             sleep(REFUSAL_DELAY).await;
         }
-        answer
+        result
     }
 
-    async fn take(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
-        if announced_length(headers).is_some_and(|length| length > MAX_BODY) {
-            return Err(WebhookError::TooLarge);
+    async fn verify_and_submit(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
+        if content_length(headers).is_some_and(|length| length > MAX_BODY) {
+            return Err(BodyError::TooLarge.into());
         }
         let headers = read_headers(headers)?;
         let timestamp = parse_timestamp(headers.timestamp).ok_or(WebhookError::Header {
@@ -154,52 +140,52 @@ impl Webhook {
         let body = read_body(body).await?;
         let now = self.clock.now();
         let verified = Verified::new(headers, timestamp, body, &self.verifier, now)?;
-        match verified.parse()? {
-            Incoming::Challenge(challenge) => Ok(Answer::Challenge(challenge)),
+        match Message::from_webhook(&verified)? {
+            Incoming::Challenge(text) => Ok(Answer::Challenge(text)),
             Incoming::Message(message) => {
                 let receipt = self.ingest.submit(message).await?;
                 if receipt == Receipt::Appended {
                     self.metrics.delivery_lag(now - timestamp);
                 }
-                Ok(Answer::Kept(receipt))
+                Ok(Answer::Stored(receipt))
             }
         }
     }
 }
 
-fn outcome(answer: &Result<Answer, WebhookError>) -> Outcome {
-    match answer {
-        Ok(Answer::Kept(Receipt::Appended)) => Outcome::Accepted,
-        Ok(Answer::Kept(Receipt::Duplicate)) => Outcome::Duplicate,
+/// How a request is counted.
+fn outcome_of(result: &Result<Answer, WebhookError>) -> Outcome {
+    match result {
+        Ok(Answer::Stored(Receipt::Appended)) => Outcome::Accepted,
+        Ok(Answer::Stored(Receipt::Duplicate)) => Outcome::Duplicate,
         Ok(Answer::Challenge(_)) => Outcome::Challenge,
         Err(WebhookError::Unsigned(_) | WebhookError::Refused(Refusal::Forged)) => Outcome::Forged,
         Err(WebhookError::Refused(Refusal::Stale(_))) => Outcome::Stale,
         Err(WebhookError::Ingest(IngestError::Rejected)) => Outcome::Rejected,
         Err(WebhookError::Ingest(_)) => Outcome::Unavailable,
         Err(
-            WebhookError::TooLarge
-            | WebhookError::TooSlow
-            | WebhookError::Body(_)
+            WebhookError::Body(_)
             | WebhookError::Header { .. }
-            | WebhookError::Envelope(_),
+            | WebhookError::Refused(Refusal::NotUtf8 { .. })
+            | WebhookError::Decode(_),
         ) => Outcome::Malformed,
     }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
+fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn read_headers(headers: &HeaderMap) -> Result<Headers<'_>, WebhookError> {
     let required =
-        |name, form: Form| header(headers, name, form).map_err(|problem| WebhookError::Header { name, problem });
-    let signature = header(headers, MESSAGE_SIGNATURE, WORD).map_err(WebhookError::Unsigned)?;
+        |name, format| read_header(headers, name, format).map_err(|problem| WebhookError::Header { name, problem });
+    let signature = read_header(headers, MESSAGE_SIGNATURE, WORD).map_err(WebhookError::Unsigned)?;
     let message_id = required(MESSAGE_ID, WORD)?;
     required(MESSAGE_RETRY, NUMBER)?;
     let message_type = required(MESSAGE_TYPE, WORD)?;
     let timestamp = required(MESSAGE_TIMESTAMP, WORD)?;
-    // A conduit shard's challenge belongs to no subscription (webhook.md §4).
-    let is_optional = message_type == "webhook_callback_verification";
+    // The challenge of a conduit's shard belongs to no subscription.
+    let is_optional = message_type == VERIFICATION;
     let subscription = |name| match required(name, WORD) {
         Err(WebhookError::Header { problem: HeaderProblem::Missing, .. }) if is_optional => Ok(None),
         other => other.map(Some),
@@ -214,34 +200,27 @@ fn read_headers(headers: &HeaderMap) -> Result<Headers<'_>, WebhookError> {
     })
 }
 
-/// What a header's value must look like.
-struct Form {
-    expected: &'static str,
-    is_met: fn(&str) -> bool,
+/// The format of a header's value.
+#[derive(Clone, Copy)]
+struct HeaderFormat {
+    description: &'static str,
+    is_valid: fn(&str) -> bool,
 }
 
-const WORD: Form = Form {
-    expected: "1 to 256 printable ASCII characters without spaces",
-    is_met: |value| (1..=256).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
+const WORD: HeaderFormat = HeaderFormat {
+    description: "1 to 256 printable ASCII characters without spaces",
+    is_valid: |value| (1..=256).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
 };
 
-const NUMBER: Form = Form { expected: "a number such as 0", is_met: |value| value.parse::<u32>().is_ok() };
+const NUMBER: HeaderFormat =
+    HeaderFormat { description: "a number such as 0", is_valid: |value| value.parse::<u32>().is_ok() };
 
-fn header<'a>(headers: &'a HeaderMap, name: &str, form: Form) -> Result<&'a str, HeaderProblem> {
+fn read_header<'a>(headers: &'a HeaderMap, name: &str, format: HeaderFormat) -> Result<&'a str, HeaderProblem> {
     let mut values = headers.get_all(name);
     let value = values.next().ok_or(HeaderProblem::Missing)?;
     if values.next().is_some() {
         return Err(HeaderProblem::Doubled);
     }
-    value.to_str().ok().filter(|value| (form.is_met)(value)).ok_or(HeaderProblem::Malformed(form.expected))
-}
-
-/// Reads a body, of at most [`MAX_BODY`] bytes and within `BODY_TIMEOUT`.
-pub(crate) async fn read_body(body: Payload) -> Result<Bytes, WebhookError> {
-    match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY)).await {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(error))) => Err(WebhookError::Body(error)),
-        Ok(Err(_)) => Err(WebhookError::TooLarge),
-        Err(_) => Err(WebhookError::TooSlow),
-    }
+    let text = value.to_str().ok().filter(|text| (format.is_valid)(text));
+    text.ok_or(HeaderProblem::Malformed(format.description))
 }

@@ -3,26 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// The permissions of a token. Each scope includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum Scope {
-    /// Reading everything.
-    Read,
-    /// Changing things as well.
-    Admin,
-}
-
-impl Scope {
-    /// The scope's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Admin => "admin",
-        }
-    }
-}
+use crate::access::grant::Scope;
 
 /// A row, without the hash.
 #[derive(Clone, Debug, PartialEq, Eq)]

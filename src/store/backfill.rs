@@ -1,15 +1,15 @@
-//! What is compared with Twitch's API, to find what was missed.
+//! The state that the backfill compares with Twitch's API.
 
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use crate::projection::ChannelInfo;
 
-/// The ids of the channels that are served, and of those that events came from. What can't be an
-/// id of Twitch's is left out, because Helix would refuse the whole call.
+/// The ids of the channels that are served, and of those that events came from. An id that can't be
+/// one of Twitch's is left out, because Helix would refuse the whole call.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"select id as "id!" from (select id from served_channel union select id from channel) as known
@@ -20,22 +20,22 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>
     .await
 }
 
-/// A stream whose beginning is known.
+/// A stream whose start is known.
 #[derive(Debug)]
-pub struct Known {
-    /// Twitch's.
+pub struct KnownStream {
+    /// The id that Twitch gave it.
     pub id: String,
-    /// When it was inferred that it has ended, if nobody told its end.
+    /// When its end was inferred, unless Twitch sent the end.
     pub gone_at: Option<OffsetDateTime>,
 }
 
-/// Those of these streams whose beginning is known.
+/// Those of these streams whose start is known.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<Known>> {
+/// If the database fails.
+pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<KnownStream>> {
     sqlx::query_as!(
-        Known,
+        KnownStream,
         "select id, case when is_end_estimated then gone_at end as gone_at
         from stream where id = any($1) and started_at is not null",
         ids as _
@@ -44,10 +44,10 @@ pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Resul
     .await
 }
 
-/// A stream that is live, as far as we know.
+/// A stream that is live by the state.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "columns of stream and channel_now, which db/migrations describes")]
-pub struct Live {
+pub struct LiveStream {
     pub stream_id: String,
     pub shown_at: Option<OffsetDateTime>,
     pub channel_id: String,
@@ -55,13 +55,13 @@ pub struct Live {
     pub display_name: String,
 }
 
-/// The streams with which these channels are live.
+/// The live streams of these channels.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<Live>> {
+/// If the database fails.
+pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<LiveStream>> {
     sqlx::query_as!(
-        Live,
+        LiveStream,
         r#"select stream.id as stream_id, stream.shown_at, stream.channel_id, login as "login!",
             display_name as "display_name!"
         from channel_now join stream on stream.id = channel_now.stream_id
@@ -72,12 +72,12 @@ pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sq
     .await
 }
 
-/// Notes which live streams a look at Twitch's API did not show, and forgets all others. Returns
-/// those that no look has shown since `by`, or for longer.
+/// Records which live streams an answer of Helix did not show, and forgets all others. Returns
+/// those that no answer has shown since `by` or earlier.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn note_missed(
+/// If the database fails.
+pub async fn record_missed(
     db: impl PgExecutor<'_>,
     stream_ids: &[&str],
     now: OffsetDateTime,
@@ -95,22 +95,22 @@ pub async fn note_missed(
     .await
 }
 
-/// What a channel announced of itself, and when.
+/// Title, category, language and labels that a channel announced.
 #[derive(Debug)]
-pub struct Announced {
+pub struct AnnouncedInfo {
     /// The channel.
     pub channel_id: String,
-    /// What.
+    /// The last announcement.
     pub info: ChannelInfo,
-    /// When.
+    /// When it was announced.
     pub at: OffsetDateTime,
 }
 
-/// What those of these channels announced that announced anything.
+/// The last announcements of these channels; channels without one are left out.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn announced(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<Announced>> {
+/// If the database fails.
+pub async fn announced_info(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<AnnouncedInfo>> {
     let rows = sqlx::query!(
         r#"select id, title as "title!", language as "language!", category_id as "category_id!",
             category_name as "category_name!", content_classification_labels as "labels!", updated_at as "updated_at!"
@@ -119,7 +119,7 @@ pub async fn announced(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx:
     )
     .fetch_all(db)
     .await?;
-    let announced = rows.into_iter().map(|row| Announced {
+    let announced = rows.into_iter().map(|row| AnnouncedInfo {
         channel_id: row.id,
         info: ChannelInfo {
             title: row.title,

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::signals::Channel;
+use crate::message::{Content, Message, MessageType};
 use crate::projection::{Fact, Stamp};
-use crate::twitch::eventsub::{Content, Message, MessageType};
 
 /// Ids of one row of `event_block` (see db/migrations/0001_event.up.sql).
 const BLOCK: i64 = 1_024;
@@ -44,17 +44,17 @@ pub async fn append<'a>(
             pg_notify($10, max(id)::text)
         from appended having count(*) > 0
         "#,
-        &column(messages, |m| m.id.as_str()) as &[&str],
-        &column(messages, |m| m.message_type.as_str()) as &[&str],
-        &column(messages, |m| m.content.kind()) as &[Option<&str>],
-        &column(messages, |m| m.content.version()) as &[Option<&str>],
-        &column(messages, |m| m.content.subscription.as_ref().map(|s| s.id.as_str())) as &[Option<&str>],
-        &column(messages, |m| m.content.channel_id.as_deref()) as &[Option<&str>],
-        &column(messages, |m| m.at),
-        &column(messages, |m| &*m.body) as &[&str],
+        &column(messages, |m| m.id()) as &[&str],
+        &column(messages, |m| m.message_type().as_str()) as &[&str],
+        &column(messages, |m| m.content().kind()) as &[Option<&str>],
+        &column(messages, |m| m.content().version()) as &[Option<&str>],
+        &column(messages, |m| m.content().subscription().map(|s| s.id.as_str())) as &[Option<&str>],
+        &column(messages, |m| m.content().channel_id.as_deref()) as &[Option<&str>],
+        &column(messages, |m| m.at()),
+        &column(messages, |m| m.body()) as &[&str],
         received_at,
         Channel::Event.name(),
-        &column(messages, |m| m.content.is_test),
+        &column(messages, |m| m.content().is_test),
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -64,11 +64,11 @@ pub async fn append<'a>(
         complete_blocks(conn).await?;
     }
     let new: HashSet<String> = appended.message_ids.into_iter().collect();
-    let is_end = |m: &&Message| m.message_type == MessageType::Revocation && !m.content.is_test;
-    if messages.iter().any(|m| is_end(m) && new.contains(&m.id)) {
+    let is_end = |m: &&Message| *m.message_type() == MessageType::Revocation && !m.content().is_test;
+    if messages.iter().any(|m| is_end(m) && new.contains(m.id())) {
         Channel::Reconcile.notify(conn, "").await?;
     }
-    Ok(messages.iter().map(|message| message.id.as_str()).filter(|id| new.contains(*id)).collect())
+    Ok(messages.iter().map(|message| message.id()).filter(|id| new.contains(*id)).collect())
 }
 
 /// Notes between which times the events of each block occurred that is complete now, because an event

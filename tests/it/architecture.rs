@@ -27,8 +27,9 @@ const LEVELS: [&[&str]; 15] = [
     &["app"],
 ];
 
-/// A segment enters the log only with the grant of its broadcaster, which `access` alone can make.
-const EXCEPTIONS: [(&str, &str); 1] = [("message", "access::grant")];
+/// A segment enters the log only with the grant of its broadcaster, which `access` alone can make; the scope of a grant
+/// is a column of the store.
+const EXCEPTIONS: [(&str, &str); 2] = [("message", "access::grant"), ("store", "access::grant")];
 
 /// Words that hide who is meant. `nobody` stays where it is the name of a system user.
 static VAGUE: LazyLock<Regex> =

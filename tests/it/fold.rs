@@ -9,10 +9,9 @@ use itertools::Itertools as _;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
-use showtime::message::Event;
 use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::{Content, Event, Origin};
 use showtime::projection::{Fact, Stamp, State};
-use showtime::twitch::eventsub::Content;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -35,9 +34,9 @@ pub(crate) struct Told {
 impl Told {
     fn fact(&self) -> Fact<'static> {
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
-        let inferred = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
-        let inferred = self.is_inferred.then(|| serde_json::from_value(inferred).unwrap());
-        let content = Content { channel_id: Some(CHANNEL.to_owned()), event, inferred, ..Content::default() };
+        let subject = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
+        let origin = self.is_inferred.then(|| Origin::Inferred(serde_json::from_value(subject).unwrap()));
+        let content = Content { channel_id: Some(CHANNEL.to_owned()), event, origin, ..Content::default() };
         Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content: Cow::Owned(content) }
     }
 

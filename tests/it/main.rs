@@ -9,13 +9,13 @@
 mod access;
 mod api;
 mod architecture;
+mod backfill;
 mod browser;
 mod callback;
 mod crash;
 mod env_example;
 mod filters;
 mod fold;
-mod gaps;
 mod health;
 mod helix;
 mod init;

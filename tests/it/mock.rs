@@ -9,10 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
-use showtime::message::Event;
+use showtime::message::{Event, Incoming, Message};
 use showtime::mock::{Delivery, Faults, MockConfig, Notify, ScenarioError};
 use showtime::twitch::catalogue::{self, Availability};
-use showtime::twitch::eventsub::{Headers, Incoming, Verified};
+use showtime::twitch::eventsub::webhook::{Headers, Verified};
 use showtime::twitch::helix::RefusalKind;
 use showtime::twitch::payload;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
@@ -57,7 +57,8 @@ fn verify(request: &Request, now: time::OffsetDateTime) -> Incoming {
     let verifier = Verifier::new([&WebhookSecret::new(SECRET).unwrap()]);
     let timestamp = showtime::twitch::eventsub::parse_timestamp(headers.timestamp).unwrap();
     let body = String::from_utf8(request.body.clone()).unwrap();
-    Verified::new(headers, timestamp, body.into(), &verifier, now).unwrap().parse().unwrap()
+    let verified = Verified::new(headers, timestamp, body.into(), &verifier, now).unwrap();
+    Message::from_webhook(&verified).unwrap()
 }
 
 #[tokio::test]
@@ -72,12 +73,12 @@ async fn events_reach_the_callback_signed() {
     let stream_id = twitch.mock.world.go_live(CHANNEL, Notify::Yes).unwrap();
     let request = &arrived(&callback, "notification", 1).await[0];
     let Incoming::Message(message) = verify(request, twitch.clock.now()) else { panic!("a message") };
-    let Some(Event::Twitch(payload::Event::StreamOnline(online))) = message.content.event else {
+    let Some(Event::Twitch(payload::Event::StreamOnline(online))) = &message.content().event else {
         panic!("stream.online")
     };
     assert_eq!((online.broadcaster.id.as_str(), online.id.as_str()), (CHANNEL_ID, stream_id.as_str()));
-    assert_eq!(message.content.subscription.unwrap().id.as_str(), id);
-    let stream = twitch.helix.streams(&[CHANNEL_ID]).await.unwrap().remove(0);
+    assert_eq!(message.content().subscription().unwrap().id.as_str(), id);
+    let stream = twitch.helix.streams(&[CHANNEL_ID]).await.unwrap()[0].clone();
     assert_eq!((stream.id, stream.started_at), (stream_id, online.started_at), "Helix says the same");
     assert!(!format!("{:?}", twitch.mock).contains(SECRET));
     twitch.mock.stop().await.unwrap();

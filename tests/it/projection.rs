@@ -8,14 +8,16 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
+use showtime::access::grant::{Grant, Scope};
 use showtime::clock::Clock;
 use showtime::ingest::{Ingest, Receipt};
-use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::{Inference, Message};
 use showtime::projection::Fact;
 use showtime::store::signals::Channel;
 use showtime::store::state;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
-use showtime::twitch::eventsub::{Inference, Mark, Marked, Message};
+use showtime::twitch::helix::{Answer, Stream};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
@@ -24,38 +26,54 @@ use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
+use crate::support::witnesses;
 
-fn message(told: &Told) -> Box<Message> {
-    if told.is_inferred {
+/// What proves the messages that Twitch does not send.
+struct Witnesses {
+    answer: Answer<Stream>,
+    grant: Grant,
+}
+
+impl Witnesses {
+    async fn collect() -> Self {
+        Self { answer: witnesses::streams().await, grant: witnesses::grant(Scope::Admin).await }
+    }
+
+    fn message(&self, told: &Told) -> Box<Message> {
+        if told.is_inferred {
+            return self.inferred(told);
+        }
+        if [SEGMENT_BEGIN, SEGMENT_END].contains(&told.kind) {
+            return self.segment(told);
+        }
+        let subscription = subscription(told.kind, &told.event);
+        let mut stamp = Stamp::new(text(told.at));
+        stamp.message_id.clone_from(&told.id);
+        verified(&Outgoing::notification(stamp, &subscription, &told.event))
+    }
+
+    fn inferred(&self, told: &Told) -> Box<Message> {
         let inference = Inference {
             kind: told.kind,
             version: "1",
             key: told.id.clone(),
             channel_id: CHANNEL,
-            source: "Get Streams",
             observed_at: told.at,
             event: told.event.clone(),
         };
-        return Message::inferred(&inference).unwrap();
+        Message::inferred(&self.answer, &inference).unwrap()
     }
-    if [SEGMENT_BEGIN, SEGMENT_END].contains(&told.kind) {
-        return mark(told);
-    }
-    let subscription = subscription(told.kind, &told.event);
-    let mut stamp = Stamp::new(text(told.at));
-    stamp.message_id.clone_from(&told.id);
-    verified(&Outgoing::notification(stamp, &subscription, &told.event))
-}
 
-fn mark(told: &Told) -> Box<Message> {
-    let text = |field: &str| told.event[field].as_str();
-    let mark = match told.kind {
-        SEGMENT_BEGIN => Mark::Begin { title: text("title").unwrap(), reference: text("reference") },
-        _ => Mark::End,
-    };
-    let broadcaster = serde_json::from_value(told.event.clone()).unwrap();
-    let marked = Marked { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: told.at, mark };
-    Message::marked(&marked).unwrap()
+    fn segment(&self, told: &Told) -> Box<Message> {
+        let text = |field: &str| told.event[field].as_str();
+        let edge = match told.kind {
+            SEGMENT_BEGIN => Edge::Begin { title: text("title").unwrap(), reference: text("reference") },
+            _ => Edge::End,
+        };
+        let broadcaster = serde_json::from_value(told.event.clone()).unwrap();
+        let mark = Mark { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: told.at, edge };
+        Message::segment(&self.grant, &mark).unwrap()
+    }
 }
 
 /// Every row of every table of the state, in order.
@@ -137,15 +155,17 @@ fn door(database: &PgConnectOptions) -> Ingest {
 async fn random_histories_end_in_the_state_of_the_pure_fold_and_rebuild_to_it() {
     let histories =
         history(20..=60).prop_flat_map(|told| (Just(told.clone()), Just([told.clone(), told].concat()).prop_shuffle()));
+    let witnesses = Witnesses::collect().await;
+    let message = |told: &Told| witnesses.message(told);
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     for round in 0..12 {
         let (told, delivered) = histories.new_tree(&mut runner).unwrap().current();
-        let expected = folded_at_once(&told.iter().map(message).collect::<Vec<_>>()).await;
+        let expected = folded_at_once(&told.iter().map(&message).collect::<Vec<_>>()).await;
 
         let database = fresh_database().await;
         // Two servers, so also two writers whose batches take turns.
         let doors = [door(&database), door(&database)];
-        let messages: Vec<_> = delivered.iter().map(message).collect();
+        let messages: Vec<_> = delivered.iter().map(&message).collect();
         assert_eq!(submit(&doors, &messages, 1 + round * 3).await, told.len());
 
         let mut connection = database.connect().await.unwrap();

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::access::grant::Scope;
+use showtime::message::Message;
+use showtime::message::segment::{Edge, Mark, MarkError, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::projection::State;
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 
 use crate::fold::{Placed, Told};
-use crate::support::messages::{CHANNEL, at, follow, offline, online, text};
+use crate::support::messages::{CHANNEL, at, follow, offline, online, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server};
+use crate::support::witnesses::grant;
 
 const SEGMENTS: &str = "/channels/90210441/segments";
 
@@ -69,7 +72,18 @@ async fn a_segment_is_on_until_it_is_ended() {
     let log = server.json("/events?after=1").await["data"].clone();
     let kinds: Vec<_> = log.as_array().unwrap().iter().map(|event| (&event["message_type"], &event["type"])).collect();
     assert_eq!(kinds, [(&json!("segment"), &json!(SEGMENT_BEGIN)), (&json!("segment"), &json!(SEGMENT_END))]);
+    assert_eq!(log[0]["message_id"], format!("{SEGMENT_BEGIN}:{}", segment["id"].as_str().unwrap()));
     assert_eq!((&log[0]["channel_id"], &log[0]["payload"]["event"]["title"]), (&json!(CHANNEL), &json!("Tape 12")));
+}
+
+#[tokio::test]
+async fn read_only_grant_can_not_mark_a_segment() {
+    let event = with_person("broadcaster_user_", CHANNEL, json!({}));
+    let broadcaster = serde_json::from_value(event).unwrap();
+    let mark = Mark { broadcaster: &broadcaster, segment_id: "1", at: at(0), edge: Edge::End };
+    let error = Message::segment(&grant(Scope::Read).await, &mark).unwrap_err();
+    assert!(matches!(error, MarkError::ReadOnly), "{error}");
+    assert_eq!(Message::segment(&grant(Scope::Admin).await, &mark).unwrap().id(), "showtime.segment.end:1");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use showtime::simulate::test_mark::test_notification;
 use showtime::store::signals::Channel;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use sqlx::Connection as _;
@@ -75,7 +76,7 @@ async fn test_event_is_logged_like_a_real_one_and_changes_no_state() {
 async fn channel_with_only_test_events_is_unknown() {
     let server = Server::start().await;
     let event = with_user("5", with_person("broadcaster_user_", CHANNEL, json!({ "followed_at": text(at(0)) })));
-    let message = Outgoing::test(Stamp::new(text(at(0))), &subscription("channel.follow", &event), &event);
+    let message = test_notification(Stamp::new(text(at(0))), &subscription("channel.follow", &event), &event);
     assert_eq!(server.deliver(&message).await.status, 204);
     assert_eq!(server.json("/channels").await["data"], json!([]));
     let status = server.json("/status").await;

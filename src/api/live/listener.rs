@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 
 use super::Snapshot;
-use crate::access::Grant;
+use crate::access::grant::Grant;
 use crate::api::Context;
 use crate::api::channels::Channel;
 use crate::api::events::Event;

@@ -19,7 +19,7 @@ use crate::load::connection::Connection;
 use crate::load::journal::Journal;
 use crate::load::request::{Requests, Sending};
 use crate::load::tally::is_acknowledgement;
-use crate::twitch::eventsub::MAX_AGE;
+use crate::twitch::eventsub::webhook::MAX_AGE;
 
 /// For how long a message is retried with a server that is ready.
 const RESEND_LIMIT: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::store::access_tokens::Scope;
+use crate::access::grant::Scope;
 
 /// A state, and how many are in it.
 pub type Count = (String, i64);

@@ -144,15 +144,6 @@ impl Outgoing {
         Self::about(stamp, "notification", subscription, &happening(subscription, event))
     }
 
-    /// Nothing happened, but somebody wants to see what would come of it. Twitch sends no such
-    /// messages: the mark is ours, and stands in the signed body so that nobody can add it.
-    #[must_use]
-    pub fn test(stamp: Stamp, subscription: &Subscription, event: &Value) -> Self {
-        let mut body = happening(subscription, event);
-        body["is_test"] = true.into();
-        Self::about(stamp, "notification", subscription, &body)
-    }
-
     /// The subscription has ended, for the reason that is its status.
     #[must_use]
     pub fn revocation(stamp: Stamp, subscription: &Subscription) -> Self {
@@ -283,14 +274,6 @@ mod tests {
         let message = Outgoing::notification(stamp(), &subscription("drop.entitlement.grant"), &json!([{ "id": "1" }]));
         assert_eq!(body(&message)["events"], json!([{ "id": "1" }]));
         assert_eq!(body(&message).get("event"), None);
-    }
-
-    #[test]
-    fn a_test_says_so_and_is_otherwise_the_same() {
-        let (subscription, event) = (subscription("channel.follow"), json!({ "user_id": "1" }));
-        let mut expected = body(&Outgoing::notification(stamp(), &subscription, &event));
-        expected["is_test"] = true.into();
-        assert_eq!(body(&Outgoing::test(stamp(), &subscription, &event)), expected);
     }
 
     #[test]

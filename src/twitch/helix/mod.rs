@@ -3,6 +3,7 @@
 //! Every call uses the app token. It is renewed once if Twitch refuses it; outages are waited out
 //! for a bounded time; the rate limit is obeyed before Twitch has to insist.
 
+mod answer;
 mod bucket;
 mod error;
 mod types;
@@ -15,6 +16,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+pub use self::answer::Answer;
 use self::bucket::Bucket;
 pub use self::error::{HelixError, Refusal, RefusalKind};
 pub use self::types::{
@@ -90,16 +92,18 @@ impl Helix {
     ///
     /// # Errors
     /// [`HelixError`]
-    pub async fn streams(&self, user_ids: &[impl AsRef<str>]) -> Result<Vec<Stream>, HelixError> {
-        self.look_up("look up streams", "streams", "user_id", user_ids).await
+    pub async fn streams(&self, user_ids: &[impl AsRef<str>]) -> Result<Answer<Stream>, HelixError> {
+        let data = self.look_up("look up streams", "streams", "user_id", user_ids).await?;
+        Ok(Answer::new("Get Streams", data))
     }
 
     /// Title, category, language and labels of these channels; unknown ones are missing.
     ///
     /// # Errors
     /// [`HelixError`]
-    pub async fn channels(&self, ids: &[impl AsRef<str>]) -> Result<Vec<ChannelInformation>, HelixError> {
-        self.look_up("look up channels", "channels", "broadcaster_id", ids).await
+    pub async fn channels(&self, ids: &[impl AsRef<str>]) -> Result<Answer<ChannelInformation>, HelixError> {
+        let data = self.look_up("look up channels", "channels", "broadcaster_id", ids).await?;
+        Ok(Answer::new("Get Channel Information", data))
     }
 
     /// Every webhook and conduit subscription of the application, whatever its status, each once.

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
+use showtime::message::{Incoming, Message};
 use showtime::twitch::catalogue;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription};
-use showtime::twitch::eventsub::{Headers, Incoming, Message, Verified, parse_timestamp};
+use showtime::twitch::eventsub::parse_timestamp;
+use showtime::twitch::eventsub::webhook::{Headers, Verified};
 use showtime::twitch::signature::Verifier;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -85,7 +87,7 @@ pub(crate) fn verified(message: &Outgoing) -> Box<Message> {
     let at = parse_timestamp(&message.stamp.timestamp).unwrap();
     let body = Bytes::from(message.body.clone());
     let verified = Verified::new(headers, at, body, &Verifier::new([&secret()]), at).unwrap();
-    match verified.parse().unwrap() {
+    match Message::from_webhook(&verified).unwrap() {
         Incoming::Message(message) => message,
         Incoming::Challenge(_) => panic!("a challenge is not kept"),
     }

@@ -8,6 +8,7 @@ pub(crate) mod recorder;
 pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod twitch;
+pub(crate) mod witnesses;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Filling gaps: what the fake Twitch did not tell, the program finds on Helix.
+//! Filling backfill: what the fake Twitch did not tell, the program finds on Helix.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use showtime::config::{Client, Config};
 use showtime::ingest::Ingest;
 use showtime::mock::{ChannelEdit, Faults, Mock, Notify};
-use showtime::sources::backfill::Gaps;
+use showtime::sources::backfill::Backfill;
 use showtime::store::state;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -31,11 +31,11 @@ fn pool(database: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
 }
 
-/// What fills gaps, by the mock's clock.
-fn gaps(twitch: &Twitch, database: &PgConnectOptions) -> Gaps {
+/// What fills backfill, by the mock's clock.
+fn backfill(twitch: &Twitch, database: &PgConnectOptions) -> Backfill {
     let (ingest, writer) = Ingest::new(database.clone(), twitch.clock.clone());
     tokio::spawn(writer.run());
-    Gaps { helix: twitch.helix.clone(), pool: pool(database), ingest, clock: twitch.clock.clone() }
+    Backfill { helix: twitch.helix.clone(), pool: pool(database), ingest, clock: twitch.clock.clone() }
 }
 
 async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
@@ -47,23 +47,23 @@ async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
         .unwrap();
 }
 
-async fn served(twitch: &Twitch) -> (PgConnectOptions, Gaps) {
+async fn served(twitch: &Twitch) -> (PgConnectOptions, Backfill) {
     let database = fresh_database().await;
-    let gaps = gaps(twitch, &database);
-    serve_channel(&gaps.pool, CHANNEL_ID, CHANNEL).await;
-    (database, gaps)
+    let backfill = backfill(twitch, &database);
+    serve_channel(&backfill.pool, CHANNEL_ID, CHANNEL).await;
+    (database, backfill)
 }
 
 /// A look that no other one is in the way of.
-async fn look(gaps: &Gaps) {
-    gaps.fill(false).await.unwrap().expect("nobody else is looking");
+async fn look(backfill: &Backfill) {
+    backfill.run_once(false).await.unwrap().expect("nobody else is looking");
 }
 
 /// The stream has ended; two rounds find out.
-async fn miss_twice(twitch: &Twitch, gaps: &Gaps) {
-    look(gaps).await;
+async fn miss_twice(twitch: &Twitch, backfill: &Backfill) {
+    look(backfill).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    look(gaps).await;
+    look(backfill).await;
 }
 
 /// Type and message id of everything in the log.
@@ -135,16 +135,16 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
 #[tokio::test]
 async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
     let twitch = Twitch::start().await;
-    let (_, gaps) = served(&twitch).await;
+    let (_, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(2), "a stream and a title");
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(2), "a stream and a title");
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0));
     twitch.clock.advance(time::Duration::minutes(30));
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0));
     let edit = ChannelEdit { labels: Some(vec!["Gambling".to_owned()]), ..ChannelEdit::default() };
     twitch.mock.world.update_channel(CHANNEL, edit, Notify::No).unwrap();
-    assert_eq!(gaps.fill(false).await.unwrap(), Some(0), "known titles are looked up at start only");
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
+    assert_eq!(backfill.run_once(false).await.unwrap(), Some(0), "known titles are looked up at start only");
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(1));
     twitch.mock.stop().await.unwrap();
 }
 
@@ -152,17 +152,17 @@ async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
 async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
     let twitch = Twitch::start().await;
     let database = fresh_database().await;
-    let gaps = gaps(&twitch, &database);
+    let backfill = backfill(&twitch, &database);
     let server = Server::on(database).await;
     let began = server.clock.now().replace_nanosecond(0).unwrap();
     assert_eq!(server.deliver(&online("7", began)).await.status, 204);
     for _ in 0..4 {
-        look(&gaps).await;
-        assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
+        look(&backfill).await;
+        assert_eq!(count(&backfill.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
         twitch.clock.advance(time::Duration::SECOND * 75);
     }
-    look(&gaps).await;
-    assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
+    look(&backfill).await;
+    assert_eq!(count(&backfill.pool, "stream.offline").await, 1);
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], false);
     server.stop().await;
     twitch.mock.stop().await.unwrap();
@@ -171,27 +171,27 @@ async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
 #[tokio::test]
 async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees() {
     let twitch = Twitch::start().await;
-    let (database, gaps) = served(&twitch).await;
+    let (database, backfill) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
     let stream = twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    gaps.fill(true).await.unwrap();
-    let began = streams(&gaps.pool).await;
+    backfill.run_once(true).await.unwrap();
+    let began = streams(&backfill.pool).await;
     assert_eq!(server.deliver(&online(&stream, at(300))).await.status, 204);
-    assert_eq!(streams(&gaps.pool).await[0]["id"], began[0]["id"]);
-    assert!(streams(&gaps.pool).await[0]["ended_at"].is_null());
+    assert_eq!(streams(&backfill.pool).await[0]["id"], began[0]["id"]);
+    assert!(streams(&backfill.pool).await[0]["ended_at"].is_null());
 
     twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
-    miss_twice(&twitch, &gaps).await;
-    let gone = streams(&gaps.pool).await;
+    miss_twice(&twitch, &backfill).await;
+    let gone = streams(&backfill.pool).await;
     assert_eq!((&gone[0]["is_end_estimated"], &gone[0]["ended_at"]), (&json!(true), &gone[0]["gone_at"]));
     assert_eq!(server.deliver(&offline(Some(&stream), at(310))).await.status, 204);
-    let ended = streams(&gaps.pool).await;
+    let ended = streams(&backfill.pool).await;
     assert_eq!((&ended[0]["is_end_estimated"], &ended[0]["ended_at"]), (&json!(false), &ended[0]["offline_at"]));
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(0));
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0));
 
     let mut connection = database.connect().await.unwrap();
     state::rebuild(&mut connection).await.unwrap();
-    assert_eq!(streams(&gaps.pool).await, ended);
+    assert_eq!(streams(&backfill.pool).await, ended);
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
@@ -199,18 +199,18 @@ async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees
 #[tokio::test]
 async fn two_servers_that_look_at_once_find_everything_once() {
     let twitch = Twitch::start().await;
-    let (database, gaps) = served(&twitch).await;
+    let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     let servers =
         [Server::with(database.clone(), on(&twitch.mock)).await, Server::with(database, on(&twitch.mock)).await];
-    until("all is found", async || log(&gaps.pool).await.len() >= 2).await;
+    until("all is found", async || log(&backfill.pool).await.len() >= 2).await;
     for server in &servers {
         let before = twitch.mock.world.calls("GET /helix/streams");
         until_with_time(server, "it looks again", async || twitch.mock.world.calls("GET /helix/streams") > before)
             .await;
     }
-    until("nobody is looking", async || gaps.fill(true).await.unwrap().is_some()).await;
-    assert_eq!(log(&gaps.pool).await.len(), 2, "{:?}", log(&gaps.pool).await);
+    until("nobody is looking", async || backfill.run_once(true).await.unwrap().is_some()).await;
+    assert_eq!(log(&backfill.pool).await.len(), 2, "{:?}", log(&backfill.pool).await);
     for server in servers {
         server.stop().await;
     }
@@ -220,88 +220,88 @@ async fn two_servers_that_look_at_once_find_everything_once() {
 #[tokio::test]
 async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_filled() {
     let twitch = Twitch::start().await;
-    let (_, gaps) = served(&twitch).await;
+    let (_, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    gaps.fill(true).await.unwrap();
+    backfill.run_once(true).await.unwrap();
     twitch.clock.advance(time::Duration::minutes(6));
     let down = Faults { helix_error: 1.0, ..Faults::default() };
     twitch.mock.world.set_faults(down).unwrap();
-    let error = gaps.fill(true).await.unwrap_err().to_string();
+    let error = backfill.run_once(true).await.unwrap_err().to_string();
     assert!(error.contains("can't look up streams"), "{error}");
-    assert_eq!(count(&gaps.pool, "stream.offline").await, 0, "no answer is no end");
+    assert_eq!(count(&backfill.pool, "stream.offline").await, 0, "no answer is no end");
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(0), "one look is not enough");
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0), "one look is not enough");
     twitch.clock.advance(time::Duration::minutes(5));
-    assert_eq!(gaps.fill(true).await.unwrap(), Some(1));
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(1));
     twitch.mock.stop().await.unwrap();
 }
 
 /// An answer of Helix's that lacks a live stream.
-async fn look_past_the_stream(twitch: &Twitch, gaps: &Gaps) {
+async fn look_past_the_stream(twitch: &Twitch, backfill: &Backfill) {
     twitch.mock.world.set_faults(Faults { hide_streams: 1.0, ..Faults::default() }).unwrap();
-    look(gaps).await;
+    look(backfill).await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
 }
 
 #[tokio::test]
 async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows_later() {
     let twitch = Twitch::start().await;
-    let (database, gaps) = served(&twitch).await;
+    let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    look(&gaps).await;
+    look(&backfill).await;
     for _ in 0..3 {
         twitch.clock.advance(time::Duration::minutes(5));
-        look_past_the_stream(&twitch, &gaps).await;
+        look_past_the_stream(&twitch, &backfill).await;
         twitch.clock.advance(time::Duration::minutes(5));
         // Another server's look counts as much.
-        look(&self::gaps(&twitch, &database)).await;
+        look(&self::backfill(&twitch, &database)).await;
     }
-    assert_eq!(count(&gaps.pool, "stream.offline").await, 0);
+    assert_eq!(count(&backfill.pool, "stream.offline").await, 0);
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn servers_share_what_they_missed_and_a_restart_forgets_nothing() {
     let twitch = Twitch::start().await;
-    let (database, gaps) = served(&twitch).await;
+    let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    look(&gaps).await;
+    look(&backfill).await;
     twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
-    look(&gaps).await;
+    look(&backfill).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    look(&self::gaps(&twitch, &database)).await;
-    assert_eq!(count(&gaps.pool, "stream.offline").await, 1);
+    look(&self::backfill(&twitch, &database)).await;
+    assert_eq!(count(&backfill.pool, "stream.offline").await, 1);
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_again() {
     let twitch = Twitch::start().await;
-    let (database, gaps) = served(&twitch).await;
+    let (database, backfill) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
     let is_live = async || server.json(&format!("/channels/{CHANNEL}")).await["is_live"] == true;
     let stream = twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
     assert_eq!(server.deliver(&online(&stream, at(0))).await.status, 204);
     // Twice, since each may happen again.
     for times in 1..=2 {
-        look_past_the_stream(&twitch, &gaps).await;
+        look_past_the_stream(&twitch, &backfill).await;
         twitch.clock.advance(time::Duration::minutes(5));
-        look_past_the_stream(&twitch, &gaps).await;
-        assert_eq!((is_live().await, count(&gaps.pool, "stream.offline").await), (false, times));
-        look(&gaps).await;
-        look(&gaps).await;
-        assert_eq!((is_live().await, count(&gaps.pool, "stream.online").await), (true, times));
+        look_past_the_stream(&twitch, &backfill).await;
+        assert_eq!((is_live().await, count(&backfill.pool, "stream.offline").await), (false, times));
+        look(&backfill).await;
+        look(&backfill).await;
+        assert_eq!((is_live().await, count(&backfill.pool, "stream.online").await), (true, times));
     }
     let broadcasts = server.json(&format!("/channels/{CHANNEL}/broadcasts")).await;
     assert_eq!(broadcasts["data"].as_array().unwrap().len(), 1, "{broadcasts}");
 
     assert_eq!(server.deliver(&offline(Some(&stream), at(300))).await.status, 204);
-    look(&gaps).await;
+    look(&backfill).await;
     assert!(!is_live().await, "what Helix still shows does not undo what Twitch told");
-    let ended = streams(&gaps.pool).await;
+    let ended = streams(&backfill.pool).await;
     state::rebuild(&mut database.connect().await.unwrap()).await.unwrap();
-    assert_eq!(streams(&gaps.pool).await, ended);
+    assert_eq!(streams(&backfill.pool).await, ended);
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
@@ -309,17 +309,17 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
 #[tokio::test]
 async fn a_thousand_channels_are_looked_up_and_what_is_no_id_is_left_out() {
     let twitch = Twitch::start().await;
-    let (_, gaps) = served(&twitch).await;
+    let (_, backfill) = served(&twitch).await;
     for n in 0..999 {
         let account = twitch.mock.world.add_channel(&format!("channel_{n}")).unwrap();
-        serve_channel(&gaps.pool, &account.id, &account.login).await;
+        serve_channel(&backfill.pool, &account.id, &account.login).await;
         twitch.mock.world.go_live(&account.login, Notify::No).unwrap();
     }
-    serve_channel(&gaps.pool, "no id", "nobody").await;
+    serve_channel(&backfill.pool, "no id", "nobody").await;
     let begun = Instant::now();
-    let filling = tokio::time::timeout(Duration::from_secs(120), gaps.fill(true));
+    let filling = tokio::time::timeout(Duration::from_secs(120), backfill.run_once(true));
     assert_eq!(filling.await.expect("it ends").unwrap(), Some(999 + 1_000));
     println!("a thousand channels: {:.1?}", begun.elapsed());
-    assert_eq!(count(&gaps.pool, "stream.online").await, 999);
+    assert_eq!(count(&backfill.pool, "stream.online").await, 999);
     twitch.mock.stop().await.unwrap();
 }

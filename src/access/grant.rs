@@ -1,0 +1,46 @@
+//! What a token permits. This module imports nothing of the program but the hash of a token: a grant is also the witness
+//! for messages about segments, and `message/` stands below everything else in `access/`.
+
+use super::token::TokenHash;
+
+/// What a token is good for. Each scope includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Scope {
+    /// Read everything.
+    Read,
+    /// Change things as well.
+    Admin,
+}
+
+impl Scope {
+    /// The name in the API and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The permission that a token gives. Only [`Access::admit`](super::Access::admit) makes one, of a token that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    scope: Scope,
+    pub(super) hash: TokenHash,
+    /// The row of the token; a broadcaster's token of Twitch's has none.
+    pub(super) id: Option<i32>,
+}
+
+impl Grant {
+    pub(super) fn new(scope: Scope, hash: TokenHash, id: Option<i32>) -> Self {
+        Self { scope, hash, id }
+    }
+
+    /// What the token is good for.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}

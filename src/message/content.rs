@@ -1,0 +1,195 @@
+//! What showtime understands of the body of a message.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Event;
+use crate::simulate::test_mark::TEST_MARK;
+use crate::twitch::eventsub::decode::{Envelope, Subscription};
+use crate::twitch::payload::Ident;
+
+/// The field that stands in place of `subscription` in a message that was inferred.
+pub(super) const INFERRED: &str = "inferred";
+
+/// The field that stands in place of `subscription` in a message about a segment.
+pub(super) const SEGMENT: &str = "segment";
+
+/// What showtime understands of a body. Read again from the log when the state is rebuilt.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// How the message came; message types that Twitch adds later may not say so.
+    pub origin: Option<Origin>,
+    /// Whether it is a test, which changes no state.
+    pub is_test: bool,
+    /// The channel that it concerns, or the user if its type is not about channels.
+    pub channel_id: Option<String>,
+    /// What changes the state; `None` for what is only stored and delivered.
+    pub event: Option<Event>,
+}
+
+/// How a message came.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Twitch sent it through this subscription.
+    Subscription(Subscription),
+    /// Helix showed that it had happened.
+    Inferred(Subject),
+    /// A broadcaster marked a segment.
+    Segment(Subject),
+}
+
+/// What stands in place of the `subscription` in the body of a message that Twitch did not send.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Subject {
+    /// For example `stream.online`.
+    #[serde(rename = "type")]
+    pub kind: Ident,
+    /// For example `1`.
+    pub version: Ident,
+    /// The channel that it concerns.
+    pub channel_id: Ident,
+}
+
+/// The fields of a condition that name what the subscription is about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    broadcaster_user_id: Option<String>,
+    to_broadcaster_user_id: Option<String>,
+    from_broadcaster_user_id: Option<String>,
+    user_id: Option<String>,
+}
+
+impl Content {
+    /// Reads the stored body of a message.
+    ///
+    /// # Errors
+    /// If it isn't a body that was once accepted.
+    pub fn read(message_id: &str, body: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::from_str(body)?, message_id))
+    }
+
+    /// The type of the event, for example `channel.follow`.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.origin.as_ref().map(|origin| match origin {
+            Origin::Subscription(subscription) => subscription.kind.as_str(),
+            Origin::Inferred(subject) | Origin::Segment(subject) => subject.kind.as_str(),
+        })
+    }
+
+    /// The version of that type.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.origin.as_ref().map(|origin| match origin {
+            Origin::Subscription(subscription) => subscription.version.as_str(),
+            Origin::Inferred(subject) | Origin::Segment(subject) => subject.version.as_str(),
+        })
+    }
+
+    /// The subscription that the message came through.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&Subscription> {
+        match &self.origin {
+            Some(Origin::Subscription(subscription)) => Some(subscription),
+            _ => None,
+        }
+    }
+
+    pub(super) fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
+        let is_test = envelope.other(TEST_MARK).is_some_and(|json| json.get() == "true");
+        let event = envelope.event;
+        let origin = origin(envelope);
+        let channel_id = origin.as_ref().and_then(|origin| match origin {
+            Origin::Subscription(subscription) => channel_of(subscription),
+            Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.as_str().to_owned()),
+        });
+        let mut content = Self { origin, is_test, channel_id, event: None };
+        content.event = event.and_then(|event| content.parse(message_id, event));
+        content
+    }
+
+    /// A payload in an unknown shape is stored all the same: it only leaves the state as it is.
+    fn parse(&self, message_id: &str, event: &RawValue) -> Option<Event> {
+        let kind = self.kind()?;
+        Event::parse(kind, event.get()).unwrap_or_else(|error| {
+            tracing::warn!(
+                message.id = message_id,
+                subscription.r#type = kind,
+                subscription.version = self.version(),
+                %error,
+                "an event is stored, but its payload is not as expected and changes no state"
+            );
+            None
+        })
+    }
+}
+
+/// Twitch may have fields of our names one day, in another shape.
+fn origin(mut envelope: Envelope<'_>) -> Option<Origin> {
+    if let Some(subscription) = envelope.subscription.take() {
+        return Some(Origin::Subscription(subscription));
+    }
+    let subject = |name| serde_json::from_str(envelope.other(name)?.get()).ok();
+    subject(INFERRED).map(Origin::Inferred).or_else(|| subject(SEGMENT).map(Origin::Segment))
+}
+
+/// The id of the channel that a subscription is about, or of the user if it isn't about a channel.
+/// Unused fields of `channel.raid` may be there as empty strings.
+fn channel_of(subscription: &Subscription) -> Option<String> {
+    let condition: Condition = serde_json::from_str(subscription.condition.get()).unwrap_or_default();
+    [
+        condition.broadcaster_user_id,
+        condition.to_broadcaster_user_id,
+        condition.from_broadcaster_user_id,
+        condition.user_id,
+    ]
+    .into_iter()
+    .flatten()
+    .find(|id| Ident::is_valid(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twitch::payload;
+
+    #[test]
+    fn inference_is_read_from_the_log() {
+        let body = r#"{
+            "inferred": { "type": "stream.offline", "version": "1", "channel_id": "141981764" },
+            "event": {
+                "id": "40952110345", "broadcaster_user_id": "141981764",
+                "broadcaster_user_login": "twitchdev", "broadcaster_user_name": "TwitchDev"
+            }
+        }"#;
+        let content = Content::read("inferred:stream.offline:40952110345", body).unwrap();
+        assert!(matches!(content.origin, Some(Origin::Inferred(_))) && content.subscription().is_none());
+        assert_eq!((content.kind(), content.version()), (Some("stream.offline"), Some("1")));
+        assert_eq!(content.channel_id.as_deref(), Some("141981764"));
+        let Some(Event::Twitch(payload::Event::StreamOffline(offline))) = content.event else { panic!("{content:?}") };
+        assert_eq!(offline.id.unwrap().as_str(), "40952110345");
+    }
+
+    #[test]
+    fn segment_is_read_from_the_log() {
+        let body = r#"{
+            "segment": { "type": "showtime.segment.begin", "version": "1", "channel_id": "141981764" },
+            "event": {
+                "id": "s-1", "title": "Tape 12", "reference": null, "broadcaster_user_id": "141981764",
+                "broadcaster_user_login": "twitchdev", "broadcaster_user_name": "TwitchDev"
+            }
+        }"#;
+        let content = Content::read("showtime.segment.begin:s-1", body).unwrap();
+        assert!(matches!(content.origin, Some(Origin::Segment(_))));
+        assert_eq!(content.channel_id.as_deref(), Some("141981764"));
+        let Some(Event::SegmentBegin(begin)) = &content.event else { panic!("{content:?}") };
+        assert_eq!((begin.title.as_str(), &begin.reference), ("Tape 12", &None));
+    }
+
+    #[test]
+    fn twitchs_own_field_of_the_same_name_is_no_origin() {
+        let content = Content::read("1", r#"{ "inferred": true, "event": {} }"#).unwrap();
+        assert!(content.origin.is_none() && content.kind().is_none() && content.event.is_none());
+    }
+}

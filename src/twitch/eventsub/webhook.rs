@@ -1,0 +1,138 @@
+//! Proves that a request comes from Twitch: signed with the shared secret, and recently.
+//! <https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#verifying-the-event-message>
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use time::{Duration, OffsetDateTime};
+
+use super::decode::{DecodeError, Decoded, decode};
+use crate::clock::to_microseconds;
+use crate::twitch::payload::Ident;
+use crate::twitch::signature::Verifier;
+
+/// The header of the message's id: opaque, the same on every redelivery.
+pub const MESSAGE_ID: &str = "Twitch-Eventsub-Message-Id";
+/// The header of the number of earlier deliveries.
+pub const MESSAGE_RETRY: &str = "Twitch-Eventsub-Message-Retry";
+/// The header of the message's type, for example `notification`.
+pub const MESSAGE_TYPE: &str = "Twitch-Eventsub-Message-Type";
+/// The header of the signature of id, timestamp and body.
+pub const MESSAGE_SIGNATURE: &str = "Twitch-Eventsub-Message-Signature";
+/// The header of the time of sending: RFC 3339 with 0 to 9 fractional digits.
+pub const MESSAGE_TIMESTAMP: &str = "Twitch-Eventsub-Message-Timestamp";
+/// The header of the subscription's type.
+pub const SUBSCRIPTION_TYPE: &str = "Twitch-Eventsub-Subscription-Type";
+/// The header of the version of that type.
+pub const SUBSCRIPTION_VERSION: &str = "Twitch-Eventsub-Subscription-Version";
+
+/// A message older than this, or as far in the future, is refused as a replay.
+pub const MAX_AGE: Duration = Duration::minutes(10);
+
+/// The headers of a message, each of which was there once.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a> {
+    /// [`MESSAGE_ID`]
+    pub message_id: &'a str,
+    /// [`MESSAGE_TYPE`]
+    pub message_type: &'a str,
+    /// [`MESSAGE_TIMESTAMP`]
+    pub timestamp: &'a str,
+    /// [`MESSAGE_SIGNATURE`]
+    pub signature: &'a str,
+    /// [`SUBSCRIPTION_TYPE`]; the challenge of a conduit's shard belongs to no subscription.
+    pub subscription_type: Option<&'a str>,
+    /// [`SUBSCRIPTION_VERSION`], likewise.
+    pub subscription_version: Option<&'a str>,
+}
+
+/// Why a request is not accepted as a message of Twitch's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// The sender does not know the secret.
+    #[error("the signature does not match: the message was not signed with this server's webhook secret")]
+    Forged,
+    /// The message is too old, or the sender's clock is far ahead.
+    #[error("the message is dated {0} seconds away from this server's clock, and at most 600 are allowed")]
+    Stale(i64),
+    /// JSON is UTF-8.
+    #[error("the body is not UTF-8: the byte at offset {valid_up_to} begins no character")]
+    NotUtf8 {
+        /// How many bytes before it are valid.
+        valid_up_to: usize,
+    },
+}
+
+/// A message that Twitch has signed, and recently. [`Verified::new`] is the only way to get one.
+#[derive(Debug)]
+pub struct Verified<'a> {
+    headers: Headers<'a>,
+    sent_at: OffsetDateTime,
+    body: ByteString,
+}
+
+impl<'a> Verified<'a> {
+    /// Checks the signature, then the age. `timestamp` is the parsed `headers.timestamp`.
+    ///
+    /// # Errors
+    /// [`Refusal`] if exactly this was not signed with one of the verifier's secrets, or not within [`MAX_AGE`].
+    pub fn new(
+        headers: Headers<'a>,
+        timestamp: OffsetDateTime,
+        body: Bytes,
+        verifier: &Verifier,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
+        if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, &body) {
+            return Err(Refusal::Forged);
+        }
+        let age = now - timestamp;
+        if age.abs() > MAX_AGE {
+            return Err(Refusal::Stale(age.whole_seconds()));
+        }
+        let body = ByteString::try_from(body).map_err(|error| Refusal::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        Ok(Self { headers, sent_at: to_microseconds(timestamp), body })
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &Headers<'a> {
+        &self.headers
+    }
+
+    /// The time in the headers, to the microsecond.
+    #[must_use]
+    pub fn sent_at(&self) -> OffsetDateTime {
+        self.sent_at
+    }
+
+    /// The body. Clones share its memory.
+    #[must_use]
+    pub fn body(&self) -> &ByteString {
+        &self.body
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it isn't what the message type promises, or contradicts a header.
+    pub fn decode(&self) -> Result<Decoded<'_>, DecodeError> {
+        let decoded = decode(self.headers.message_type, &self.body)?;
+        if let Some(subscription) = decoded.subscription() {
+            must_agree(SUBSCRIPTION_TYPE, self.headers.subscription_type, &subscription.kind)?;
+            must_agree(SUBSCRIPTION_VERSION, self.headers.subscription_version, &subscription.version)?;
+        }
+        Ok(decoded)
+    }
+}
+
+/// Only the body is signed, so a header that differs from it was changed on the way.
+fn must_agree(header: &'static str, unsigned: Option<&str>, signed: &Ident) -> Result<(), DecodeError> {
+    match unsigned {
+        Some(unsigned) if unsigned != signed.as_str() => Err(DecodeError::Contradiction {
+            header,
+            unsigned: unsigned.to_owned(),
+            signed: signed.as_str().to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
