@@ -160,6 +160,7 @@ struct EnvelopeVisitor;
 
 /// A key, copied only if it holds escapes.
 #[derive(Deserialize)]
+#[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> Visitor<'de> for EnvelopeVisitor {
@@ -242,6 +243,7 @@ mod tests {
         for (body, reason) in [
             (r#"{"event":{},"event":{}}"#, "duplicate field `event`"),
             ("[]", "invalid type: sequence, expected an object"),
+            (r#"{"subscription":{"id":5}}"#, "at `subscription.id`"),
         ] {
             let error = decode("notification", body).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
