@@ -1,35 +1,44 @@
-//! The stored part of [`State`].
+//! The stored [`State`].
 //!
-//! What some messages add up to is folded in memory, and then added to what is stored: each value of
-//! a user, a channel, a viewer or a subscription merges with the stored one by the rule that
-//! [`crate::projection`] has for it, so that nothing has to be read first. What is derived from several
-//! messages at once, the timeline, is read, folded into, derived anew and written back. Callers
-//! hold the append lock, so nobody else writes in between.
+//! New messages are projected in memory. Users, channels, viewers and subscriptions are then merged into their tables by
+//! the rules of [`crate::projection`], so that nothing has to be read first. The timeline, which is derived from several
+//! messages at once, is read, projected onto, derived again and written back. Callers hold the append lock, so no other
+//! transaction writes in between.
 
-mod added;
+mod arrays;
+mod channels;
+mod earliest;
 mod segments;
 mod streams;
+mod subscriptions;
 mod timeline;
-
-use std::collections::BTreeMap;
+mod users;
+mod viewers;
 
 use sqlx::PgConnection;
 
-use super::{locks::Lock, log};
+use super::locks::Lock;
+use super::log;
 use crate::projection::{Fact, State};
 
-/// Messages folded at a time when the state is rebuilt.
+/// Messages that a rebuild projects at a time.
 const REBUILD_BATCH: i64 = 1_000;
 
-/// Folds new messages into the stored state.
+/// Projects new messages onto the stored state.
+///
+/// Each table has a statement of its own. One statement for all four saves about 50 µs of a batch of one message, and nothing
+/// measurable of a large batch.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
-    let told = State::of(facts);
-    added::add(conn, &told).await?;
-    if timeline::is_touched(&told) {
-        let mut timeline = timeline::load(conn, &told).await?;
+    let changes = State::of(facts);
+    users::merge(conn, &changes.users).await?;
+    channels::merge(conn, &changes.channels).await?;
+    viewers::merge(conn, &changes.viewers).await?;
+    subscriptions::merge(conn, &changes.subscriptions).await?;
+    if timeline::is_touched(&changes) {
+        let mut timeline = timeline::load(conn, &changes).await?;
         timeline.extend(facts);
         timeline.derive();
         timeline::save(conn, &timeline).await?;
@@ -37,15 +46,14 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<(
     Ok(())
 }
 
-/// Throws the state away and folds the whole log again, in the caller's transaction. Returns how
-/// many messages there were.
+/// Empties the state and projects the whole log again, in the caller's transaction. Returns the number of messages.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     Lock::Append.acquire(conn).await?;
-    // These tables grow from nothing, and statistics come only after the commit: plans would be
-    // made for empty ones.
+    // The tables grow from empty within this transaction, and statistics are collected only after its commit: the planner
+    // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
     sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription")
         .execute(&mut *conn)
@@ -58,15 +66,4 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
         after = last;
         count += facts.len() as u64;
     }
-}
-
-/// The keys of a map as an array parameter.
-fn keys<V>(map: &BTreeMap<String, V>) -> Vec<String> {
-    map.keys().cloned().collect()
-}
-
-/// One thing about each value of a map as an array parameter. What messages touch all the time is
-/// saved in such columns, which Postgres reads several times as fast as rows in JSON.
-fn column<'a, K, V, T>(map: &'a BTreeMap<K, V>, about: impl Fn(&'a V) -> T) -> Vec<T> {
-    map.values().map(about).collect()
 }

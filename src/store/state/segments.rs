@@ -1,4 +1,4 @@
-//! Table `segment`: what broadcasters marked as being on.
+//! Table `segment`.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,12 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::keys;
-use super::timeline::{Segments, columns};
-use crate::projection::{Segment, SegmentBegan, State};
+use super::arrays::keys;
+use super::earliest::Earliest;
+use crate::projection::{Segment, SegmentBegan};
+
+/// By segment id.
+type Segments = BTreeMap<String, Segment>;
 
 #[derive(Serialize)]
 struct Row {
@@ -26,29 +29,29 @@ struct Row {
     broadcast_id: Option<String>,
 }
 
-/// The touched ones.
-pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Result<Segments> {
-    if touched.segments.is_empty() {
+/// The stored ones of these segments.
+pub(super) async fn with_ids(conn: &mut PgConnection, segments: &Segments) -> sqlx::Result<Segments> {
+    if segments.is_empty() {
         return Ok(Segments::new());
     }
     let rows = sqlx::query_as!(
         Row,
         "select id, channel_id, title, reference, started_at, end_marked_at, ended_at, broadcast_id
         from segment where id = any($1)",
-        &keys(&touched.segments)
+        &keys(segments)
     )
     .fetch_all(conn)
     .await?;
     Ok(by_id(rows))
 }
 
-/// Of each channel those from the last one on that began before the first stream of the broadcast
-/// before this moment; all, if none did.
-pub(super) async fn from_before_broadcast(
+/// Each channel's segments from the last one on that began before the previous broadcast (or before the channel's earliest
+/// time, if there is no broadcast before it); all, if none did.
+pub(super) async fn from_before_previous_broadcast(
     conn: &mut PgConnection,
-    moments: &BTreeMap<String, OffsetDateTime>,
+    earliest: &Earliest,
 ) -> sqlx::Result<Segments> {
-    let (channels, moments) = columns(moments);
+    let (channel_ids, times) = earliest.columns();
     let rows = sqlx::query_as!(
         Row,
         r#"
@@ -72,19 +75,20 @@ pub(super) async fn from_before_broadcast(
         join segment as s on s.channel_id = touched.channel_id
             and s.started_at >= coalesce(start.started_at, '-infinity')
         "#,
-        &channels,
-        &moments
+        &channel_ids,
+        &times
     )
     .fetch_all(conn)
     .await?;
     Ok(by_id(rows))
 }
 
-pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    if state.segments.is_empty() {
+/// Writes these segments back.
+pub(super) async fn save(conn: &mut PgConnection, segments: &Segments) -> sqlx::Result<()> {
+    if segments.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> = state.segments.iter().map(|(id, segment)| Row::new(id, segment)).collect();
+    let rows: Vec<Row> = segments.iter().map(|(id, segment)| Row::new(id, segment)).collect();
     sqlx::query!(
         r#"
         insert into segment select * from jsonb_populate_recordset(null::segment, $1)

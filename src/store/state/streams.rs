@@ -1,4 +1,4 @@
-//! Tables `stream` and `stream_end`: when streams began and ended.
+//! Tables `stream` and `stream_end`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,15 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::keys;
-use super::timeline::columns;
-use crate::projection::{Began, State, Stream};
+use super::arrays::keys;
+use super::earliest::Earliest;
+use crate::projection::{Began, Stream};
 
-pub(super) type Streams = BTreeMap<String, Stream>;
+/// By stream id.
+type Streams = BTreeMap<String, Stream>;
+
+/// Channel ids and times.
+type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
 
 #[derive(Serialize)]
 struct Row {
@@ -32,16 +36,9 @@ struct Row {
     broadcast_id: Option<String>,
 }
 
-#[derive(Serialize)]
-struct EndRow {
-    channel_id: String,
-    #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-}
-
-/// The touched ones.
-pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Result<Streams> {
-    if touched.streams.is_empty() {
+/// The stored ones of these streams.
+pub(super) async fn with_ids(conn: &mut PgConnection, streams: &Streams) -> sqlx::Result<Streams> {
+    if streams.is_empty() {
         return Ok(Streams::new());
     }
     let rows = sqlx::query_as!(
@@ -51,19 +48,17 @@ pub(super) async fn named(conn: &mut PgConnection, touched: &State) -> sqlx::Res
             broadcast_id
         from stream where id = any($1)
         "#,
-        &keys(&touched.streams)
+        &keys(streams)
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
+    Ok(by_id(rows))
 }
 
-/// Of each channel those from the first stream on of the broadcast before this moment.
-pub(super) async fn from_broadcast_before(
-    conn: &mut PgConnection,
-    moments: &BTreeMap<String, OffsetDateTime>,
-) -> sqlx::Result<Streams> {
-    let (channels, moments) = columns(moments);
+/// Each channel's streams from the first stream on of the broadcast before the channel's earliest time; all, if there is no
+/// such broadcast.
+pub(super) async fn from_previous_broadcast(conn: &mut PgConnection, earliest: &Earliest) -> sqlx::Result<Streams> {
+    let (channel_ids, times) = earliest.columns();
     let rows = sqlx::query_as!(
         Row,
         r#"
@@ -80,65 +75,71 @@ pub(super) async fn from_broadcast_before(
         join stream as s on s.channel_id = touched.channel_id and s.started_at is not null
             and (start.id is null or (s.started_at, s.id) >= (start.started_at, start.id))
         "#,
-        &channels,
-        &moments
+        &channel_ids,
+        &times
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row.into())).collect())
+    Ok(by_id(rows))
 }
 
-/// The unnamed ends since this moment.
-pub(super) async fn ends_since(
-    conn: &mut PgConnection,
-    moments: &BTreeMap<String, OffsetDateTime>,
-) -> sqlx::Result<BTreeSet<(String, OffsetDateTime)>> {
-    let (channels, moments) = columns(moments);
+/// Each channel's ends without a stream id, from the channel's earliest time on.
+pub(super) async fn ends_since(conn: &mut PgConnection, earliest: &Earliest) -> sqlx::Result<StreamEnds> {
+    let (channel_ids, times) = earliest.columns();
     let rows = sqlx::query!(
         r#"
         select e.channel_id, e.at
         from unnest($1::text[], $2::timestamptz[]) as since (channel_id, at)
         join stream_end as e on e.channel_id = since.channel_id and e.at >= since.at
         "#,
-        &channels,
-        &moments
+        &channel_ids,
+        &times
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.channel_id, row.at)).collect())
 }
 
-pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    if !state.streams.is_empty() {
-        let rows: Vec<Row> = state.streams.iter().map(|(id, stream)| Row::new(id, stream)).collect();
-        sqlx::query!(
-            r#"
-            insert into stream select * from jsonb_populate_recordset(null::stream, $1)
-            on conflict (id) do update set
-                type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
-                gone_at = excluded.gone_at, shown_at = excluded.shown_at, ended_at = excluded.ended_at,
-                is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
-            where stream is distinct from excluded
-            "#,
-            Json(rows) as _
-        )
-        .execute(&mut *conn)
-        .await?;
+/// Writes these streams back.
+pub(super) async fn save(conn: &mut PgConnection, streams: &Streams) -> sqlx::Result<()> {
+    if streams.is_empty() {
+        return Ok(());
     }
-    if !state.stream_ends.is_empty() {
-        let rows: Vec<EndRow> = state
-            .stream_ends
-            .iter()
-            .map(|(channel_id, at)| EndRow { channel_id: channel_id.clone(), at: *at })
-            .collect();
-        sqlx::query!(
-            "insert into stream_end select * from jsonb_populate_recordset(null::stream_end, $1) on conflict do nothing",
-            Json(rows) as _
-        )
-        .execute(conn)
-        .await?;
-    }
+    let rows: Vec<Row> = streams.iter().map(|(id, stream)| Row::new(id, stream)).collect();
+    sqlx::query!(
+        r#"
+        insert into stream select * from jsonb_populate_recordset(null::stream, $1)
+        on conflict (id) do update set
+            type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
+            gone_at = excluded.gone_at, shown_at = excluded.shown_at, ended_at = excluded.ended_at,
+            is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
+        where stream is distinct from excluded
+        "#,
+        Json(rows) as _
+    )
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// Writes those of these ends that are not stored yet.
+pub(super) async fn save_ends(conn: &mut PgConnection, ends: &StreamEnds) -> sqlx::Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let (channel_ids, times): (Vec<_>, Vec<_>) = ends.iter().cloned().unzip();
+    sqlx::query!(
+        "insert into stream_end (channel_id, at) select * from unnest($1::text[], $2::timestamptz[]) on conflict do nothing",
+        &channel_ids,
+        &times
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn by_id(rows: Vec<Row>) -> Streams {
+    rows.into_iter().map(|row| (row.id.clone(), row.into())).collect()
 }
 
 impl Row {

@@ -1,75 +1,53 @@
-//! What the ends of streams and segments and the bounds of broadcasts are derived from. All of it
-//! depends on what comes before and after in the same channel, so more is loaded than is touched.
-
-use std::collections::BTreeMap;
+//! Streams, broadcasts and segments: what is derived from several messages of a channel at once. It depends on what comes
+//! before and after in the same channel, so more rows are loaded than the messages touch.
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
-use super::streams::Streams;
+use super::earliest::Earliest;
 use super::{segments, streams};
-use crate::projection::{Segment, State, Stream};
+use crate::projection::State;
 
-pub(super) type Segments = BTreeMap<String, Segment>;
-
-/// By channel.
-type Moments = BTreeMap<String, OffsetDateTime>;
-
-/// Whether anything is touched from which something is derived.
-pub(super) fn is_touched(state: &State) -> bool {
-    !(state.streams.is_empty() && state.stream_ends.is_empty() && state.segments.is_empty())
+/// Whether the messages touch a stream or a segment.
+pub(super) fn is_touched(changes: &State) -> bool {
+    !(changes.streams.is_empty() && changes.stream_ends.is_empty() && changes.segments.is_empty())
 }
 
-/// Loads what is touched, and what [`State::derive`] needs beside it: of each channel the segments
-/// from the last one that began before the broadcast before the earliest touched moment, and the
-/// streams from the broadcast before that segment (or else that moment).
-pub(super) async fn load(conn: &mut PgConnection, touched: &State) -> sqlx::Result<State> {
-    let mut streams = streams::named(conn, touched).await?;
-    let mut segments = segments::named(conn, touched).await?;
-    let mut moments = earliest_moments(touched, &streams, &segments);
-    segments.extend(segments::from_before_broadcast(conn, &moments).await?);
-    for segment in segments.values() {
-        note(&mut moments, &segment.channel_id, segment.began.as_ref().map(|began| began.at));
+/// Loads the touched rows, and the others that [`State::derive`] needs. For each channel these are the segments from the
+/// last one on that began before the previous broadcast (the one before the earliest touched time), and the streams from
+/// the broadcast on that precedes this segment (or else the earliest touched time).
+pub(super) async fn load(conn: &mut PgConnection, changes: &State) -> sqlx::Result<State> {
+    let mut stored = State {
+        streams: streams::with_ids(conn, &changes.streams).await?,
+        segments: segments::with_ids(conn, &changes.segments).await?,
+        ..State::default()
+    };
+    let mut earliest = Earliest::default();
+    include_starts(&mut earliest, changes);
+    include_starts(&mut earliest, &stored);
+    for (channel_id, at) in &changes.stream_ends {
+        earliest.include(channel_id, Some(*at));
     }
-    streams.extend(streams::from_broadcast_before(conn, &moments).await?);
-    for stream in streams.values() {
-        note(&mut moments, &stream.channel_id, stream.began.as_ref().map(|began| began.at));
-    }
-    let stream_ends = streams::ends_since(conn, &moments).await?;
-    Ok(State { streams, stream_ends, segments, ..State::default() })
+    stored.segments.extend(segments::from_before_previous_broadcast(conn, &earliest).await?);
+    include_starts(&mut earliest, &stored);
+    stored.streams.extend(streams::from_previous_broadcast(conn, &earliest).await?);
+    include_starts(&mut earliest, &stored);
+    stored.stream_ends = streams::ends_since(conn, &earliest).await?;
+    Ok(stored)
 }
 
-/// Writes it back.
+/// Writes streams and segments back.
 pub(super) async fn save(conn: &mut PgConnection, state: &State) -> sqlx::Result<()> {
-    streams::save(conn, state).await?;
-    segments::save(conn, state).await
+    streams::save(conn, &state.streams).await?;
+    streams::save_ends(conn, &state.stream_ends).await?;
+    segments::save(conn, &state.segments).await
 }
 
-/// The earliest time at which a touched stream or segment begins, or a touched end lies.
-fn earliest_moments(touched: &State, streams: &Streams, segments: &Segments) -> Moments {
-    let mut moments = Moments::new();
-    let began = |stream: &Stream| stream.began.as_ref().map(|began| began.at);
-    for (id, stream) in &touched.streams {
-        note(&mut moments, &stream.channel_id, began(stream));
-        note(&mut moments, &stream.channel_id, streams.get(id).and_then(began));
+/// Takes into account when the streams and segments of a state began.
+fn include_starts(earliest: &mut Earliest, state: &State) {
+    for stream in state.streams.values() {
+        earliest.include(&stream.channel_id, stream.began.as_ref().map(|began| began.at));
     }
-    for (channel_id, at) in &touched.stream_ends {
-        note(&mut moments, channel_id, Some(*at));
+    for segment in state.segments.values() {
+        earliest.include(&segment.channel_id, segment.began.as_ref().map(|began| began.at));
     }
-    let began = |segment: &Segment| segment.began.as_ref().map(|began| began.at);
-    for (id, segment) in &touched.segments {
-        note(&mut moments, &segment.channel_id, began(segment));
-        note(&mut moments, &segment.channel_id, segments.get(id).and_then(began));
-    }
-    moments
-}
-
-fn note(moments: &mut Moments, channel_id: &str, at: Option<OffsetDateTime>) {
-    let Some(at) = at else { return };
-    moments.entry(channel_id.to_owned()).and_modify(|known| *known = at.min(*known)).or_insert(at);
-}
-
-/// Two parameters of a statement.
-pub(super) fn columns(moments: &Moments) -> (Vec<String>, Vec<OffsetDateTime>) {
-    moments.iter().map(|(channel_id, at)| (channel_id.clone(), *at)).unzip()
 }

@@ -1,0 +1,22 @@
+//! The earliest time that messages touch, for each channel.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+/// Times by channel id.
+#[derive(Default)]
+pub(super) struct Earliest(BTreeMap<String, OffsetDateTime>);
+
+impl Earliest {
+    /// Takes one more time of a channel into account, if there is one.
+    pub(super) fn include(&mut self, channel_id: &str, at: Option<OffsetDateTime>) {
+        let Some(at) = at else { return };
+        self.0.entry(channel_id.to_owned()).and_modify(|earliest| *earliest = at.min(*earliest)).or_insert(at);
+    }
+
+    /// The channel ids and the times, as two array parameters.
+    pub(super) fn columns(&self) -> (Vec<String>, Vec<OffsetDateTime>) {
+        self.0.iter().map(|(channel_id, at)| (channel_id.clone(), *at)).unzip()
+    }
+}
