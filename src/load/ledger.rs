@@ -6,10 +6,11 @@ use roaring::RoaringTreemap;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::effects::Effects;
+use super::event::{Event, Kind};
+use super::oracle::{self, Oracle};
 use super::run::Run;
 use super::traffic::Traffic;
-use crate::store::ledger::{self as store, Stream, Viewer};
+use crate::store::ledger::{self as store, Viewer};
 
 /// Rows per query.
 const PAGE: i64 = 10_000;
@@ -84,16 +85,16 @@ pub async fn verify(
 ) -> sqlx::Result<Verdict> {
     let mut snapshot = store::snapshot(conn).await?;
     let mut verdict = Verdict { acknowledged: acknowledged.len(), ..Verdict::default() };
-    let (stored, mut effects) = messages(&mut snapshot, traffic, &mut verdict).await?;
+    let (stored, mut oracle) = messages(&mut snapshot, traffic, &mut verdict).await?;
     verdict.stored = stored.len();
     for number in acknowledged - &stored {
         verdict.lost += 1;
         verdict.example(|| format!("lost: message {} ({number})", traffic.run.message_id(number)));
     }
     verdict.unacknowledged_but_stored = stored.difference_len(acknowledged);
-    viewers(&mut snapshot, traffic.run, &mut effects, &mut verdict).await?;
-    channels(&mut snapshot, traffic.run, &mut effects, &mut verdict).await?;
-    streams(&mut snapshot, traffic.run, &effects, &mut verdict).await?;
+    viewers(&mut snapshot, traffic.run, &mut oracle, &mut verdict).await?;
+    channels(&mut snapshot, traffic.run, &mut oracle, &mut verdict).await?;
+    streams(&mut snapshot, traffic.run, &oracle, &mut verdict).await?;
     snapshot.rollback().await?;
     Ok(verdict)
 }
@@ -103,19 +104,25 @@ async fn messages(
     conn: &mut PgConnection,
     traffic: &Traffic,
     verdict: &mut Verdict,
-) -> sqlx::Result<(RoaringTreemap, Effects)> {
-    let (mut stored, mut effects) = (RoaringTreemap::new(), Effects::default());
+) -> sqlx::Result<(RoaringTreemap, Oracle<u64>)> {
+    let (mut stored, mut oracle) = (RoaringTreemap::new(), Oracle::default());
     let [mut after, last] = traffic.run.message_ids();
     // The query begins after this id, and message 0 has the first id of the run.
     after.pop();
     loop {
         let page = store::messages(conn, &after, &last, PAGE).await?;
-        let Some(end) = page.last() else { return Ok((stored, effects)) };
+        let Some(end) = page.last() else { return Ok((stored, oracle)) };
         after.clone_from(&end.message_id);
         for message in page {
             let id = &message.message_id;
             match traffic.run.number(id).filter(|number| stored.insert(*number)) {
-                Some(number) => effects.add(&traffic.message(number), message.occurred_at, id),
+                Some(number) => {
+                    let event = traffic.message(number);
+                    // A chat message changes no state.
+                    if event.kind != Kind::Chat {
+                        oracle.add(to_oracle(traffic.run, &event, message));
+                    }
+                }
                 None => {
                     verdict.doubled += 1;
                     verdict.example(|| format!("doubled: message {id}"));
@@ -125,7 +132,12 @@ async fn messages(
     }
 }
 
-async fn viewers(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
+async fn viewers(
+    conn: &mut PgConnection,
+    run: Run,
+    oracle: &mut Oracle<u64>,
+    verdict: &mut Verdict,
+) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
     let mut after = (first, String::new());
     loop {
@@ -133,16 +145,15 @@ async fn viewers(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdi
         let Some((channel_id, user_id, _)) = page.last() else { break };
         after = (channel_id.clone(), user_id.clone());
         for (channel_id, user_id, found) in page {
-            let key = offset(&channel_id, run.channel_id(0)).zip(offset(&user_id, run.viewer_id(0)));
-            let expected = key.and_then(|key| effects.viewers.remove(&key)).unwrap_or_default();
+            let key = channel_id.parse().ok().zip(user_id.parse().ok());
+            let expected = key.and_then(|key| oracle.viewers.remove(&key)).unwrap_or_default();
             if found != expected {
                 verdict.doubled += u64::from(is_more(&found, &expected));
                 verdict.differs(&format!("viewer {user_id} of channel {channel_id}"), &expected, &found);
             }
         }
     }
-    for ((channel, viewer), expected) in &effects.viewers {
-        let (viewer, channel) = (run.viewer_id(*viewer), run.channel_id(*channel));
+    for ((channel, viewer), expected) in &oracle.viewers {
         verdict.differs(&format!("viewer {viewer} of channel {channel}"), expected, &"no row");
     }
     Ok(())
@@ -154,40 +165,43 @@ fn is_more(found: &Viewer, expected: &Viewer) -> bool {
     sums(found).iter().zip(sums(expected)).any(|(found, expected)| *found > expected)
 }
 
-async fn channels(conn: &mut PgConnection, run: Run, effects: &mut Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
+async fn channels(
+    conn: &mut PgConnection,
+    run: Run,
+    oracle: &mut Oracle<u64>,
+    verdict: &mut Verdict,
+) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
     for (id, found) in store::channels(conn, [&first, &last]).await? {
-        let key = offset(&id, run.channel_id(0));
-        let expected = key.and_then(|key| effects.channels.remove(&key)).unwrap_or_default();
+        let expected = id.parse().ok().and_then(|id| oracle.channels.remove(&id)).unwrap_or_default();
         if found != expected {
             verdict.doubled += u64::from(found.bits > expected.bits || found.gifts > expected.gifts);
             verdict.differs(&format!("channel {id}"), &expected, &found);
         }
     }
-    for (channel, expected) in &effects.channels {
-        verdict.differs(&format!("channel {}", run.channel_id(*channel)), expected, &"no row");
+    for (channel, expected) in &oracle.channels {
+        verdict.differs(&format!("channel {channel}"), expected, &"no row");
     }
     Ok(())
 }
 
-async fn streams(conn: &mut PgConnection, run: Run, effects: &Effects, verdict: &mut Verdict) -> sqlx::Result<()> {
+async fn streams(conn: &mut PgConnection, run: Run, oracle: &Oracle<u64>, verdict: &mut Verdict) -> sqlx::Result<()> {
     let [first, last] = channel_ids(run);
-    let mut expected = effects.streams(run);
+    let mut expected = oracle.streams();
     let mut after = String::new();
     loop {
         let page = store::streams(conn, &after, [&first, &last], PAGE).await?;
         let Some((id, _)) = page.last() else { break };
         after.clone_from(id);
         for (id, found) in page {
-            let number = id.parse().ok().and_then(|id: u64| id.checked_sub(run.stream_id(0)));
-            let expected: Option<Stream> = number.and_then(|number| expected.remove(&number));
+            let expected = id.parse().ok().and_then(|id| expected.remove(&id));
             if expected.as_ref() != Some(&found) {
                 verdict.differs(&format!("stream {id}"), &expected, &found);
             }
         }
     }
-    for (number, stream) in &expected {
-        verdict.differs(&format!("stream {}", run.stream_id(*number)), stream, &"no row");
+    for (id, stream) in &expected {
+        verdict.differs(&format!("stream {id}"), stream, &"no row");
     }
     Ok(())
 }
@@ -197,7 +211,27 @@ fn channel_ids(run: Run) -> [String; 2] {
     [run.channel_id(0).to_string(), run.channel_id(99_999).to_string()]
 }
 
-/// Number of a channel or viewer within the run, from its id.
-fn offset(id: &str, first: u64) -> Option<u32> {
-    u32::try_from(id.parse::<u64>().ok()?.checked_sub(first)?).ok()
+/// A message of the run, with Twitch's ids as numbers.
+fn to_oracle(run: Run, event: &Event, message: store::Stored) -> oracle::Message<u64> {
+    use oracle::Event as E;
+    let (at, amount) = (message.occurred_at, i64::from(event.amount));
+    let (viewer, stream) = (run.viewer_id(event.viewer), run.stream_id(event.stream));
+    let tier = || event.tier.to_string();
+    // Streams start at whole seconds.
+    let started_at = at.replace_nanosecond(0).unwrap_or(at);
+    let event_of_oracle = match event.kind {
+        Kind::Chat | Kind::Update => E::Other,
+        Kind::Online => E::Online { stream, started_at, is_inferred: false },
+        Kind::Offline => E::Offline { stream: Some(stream), is_inferred: false },
+        Kind::Follow => E::Follow { viewer, followed_at: at },
+        Kind::Cheer => E::Cheer { viewer: Some(viewer), bits: amount },
+        Kind::AnonymousCheer => E::Cheer { viewer: None, bits: amount },
+        Kind::Gift => E::Gift { viewer: Some(viewer), total: amount },
+        Kind::AnonymousGift => E::Gift { viewer: None, total: amount },
+        Kind::Subscribe => E::Subscribe { viewer, tier: tier() },
+        Kind::SubscriptionEnd => E::SubscriptionEnd { viewer, tier: tier() },
+        Kind::Resubscribe => E::Resubscribe { viewer, tier: tier(), months: amount },
+    };
+    let channel = run.channel_id(event.channel);
+    oracle::Message { id: message.message_id, at, channel, event: event_of_oracle }
 }

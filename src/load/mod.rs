@@ -3,17 +3,17 @@
 //! In the order of the work: [`traffic`] computes the [`event`] of message number `n` from the [`run`] and the [`mix`],
 //! [`request`] writes it into a copy of its [`template`], `pace` says when it is due, [`connection`] sends it, [`journal`]
 //! records that it was acknowledged, `tally` counts, and [`report`] sums up. [`ledger`] then compares the acknowledged
-//! messages with the log, and the log with the state that `effects` computes. `attack` sends forged messages and slow requests
+//! messages with the log, and the log with the state that the [`oracle`] computes. `attack` sends forged messages and slow requests
 //! meanwhile. [`crash`] kills the server that it loads.
 
 mod attack;
 pub mod connection;
 pub mod crash;
-mod effects;
 pub mod event;
 pub mod journal;
 pub mod ledger;
 pub mod mix;
+pub mod oracle;
 mod pace;
 pub mod report;
 pub mod request;

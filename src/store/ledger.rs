@@ -24,7 +24,9 @@ pub struct Viewer {
     pub first_gift_at: Option<OffsetDateTime>,
     pub gifts: i64,
     pub gift_events: i64,
+    pub first_raid_at: Option<OffsetDateTime>,
     pub raids: i64,
+    pub raid_viewers: i64,
     pub subscription: Option<Box<Subscribed>>,
 }
 
@@ -110,8 +112,8 @@ pub async fn viewers(
     let rows = sqlx::query!(
         r#"
         select channel_id, user_id, first_followed_at, first_bits_at, bits, cheers, first_gift_at, gifts, gift_events,
-            raids, is_subscribed, subscription_tier, subscription_at, subscription_by, subscription_began_at,
-            subscription_ended_at, subscription_months
+            first_raid_at, raids, raid_viewers, is_subscribed, subscription_tier, subscription_at, subscription_by,
+            subscription_began_at, subscription_ended_at, subscription_months
         from viewer
         where (channel_id, user_id) > ($1, $2) and channel_id <= $3
         order by channel_id, user_id limit $4
@@ -134,7 +136,9 @@ pub async fn viewers(
             first_gift_at: row.first_gift_at,
             gifts: row.gifts,
             gift_events: row.gift_events,
+            first_raid_at: row.first_raid_at,
             raids: row.raids,
+            raid_viewers: row.raid_viewers,
             subscription: subscription.map(|((at, by), (is_subscribed, tier))| {
                 Box::new(Subscribed {
                     is_subscribed,

@@ -1,5 +1,5 @@
-//! The fold against a naive oracle: any order and any duplication of the same messages must end in
-//! the state that a person would work out with all of them on the table.
+//! The projection against a naive oracle: the same messages in any order, with any of them repeated, must lead to the same
+//! state, the one that the oracle works out.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -9,29 +9,31 @@ use itertools::Itertools as _;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
+use showtime::load::oracle::{self, Oracle};
 use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::message::{Content, Event, Origin};
-use showtime::projection::{Fact, Stamp, State};
+use showtime::projection::{Fact, Stamp, State, Viewer};
+use showtime::store::ledger;
+use showtime::twitch::eventsub::parse_timestamp;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use crate::segments;
 use crate::support::messages::{CHANNEL, text, with_person, with_user};
 
 const MIDNIGHT: OffsetDateTime = datetime!(2026-11-20 00:00 UTC);
 
 /// One message of a history.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct HistoryMessage {
     pub(crate) id: String,
     pub(crate) at: OffsetDateTime,
     pub(crate) kind: &'static str,
-    /// From what Helix showed; else Twitch sent it.
+    /// Inferred from Helix, instead of sent by Twitch.
     pub(crate) is_inferred: bool,
     pub(crate) event: Value,
 }
 
-impl Told {
+impl HistoryMessage {
     fn fact(&self) -> Fact<'static> {
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
         let subject = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
@@ -48,21 +50,20 @@ impl Told {
         self.event[field].as_i64().unwrap()
     }
 
-    fn is(&self, kinds: &[&str]) -> bool {
-        kinds.contains(&self.kind)
+    fn time(&self, field: &str) -> OffsetDateTime {
+        parse_timestamp(&self.text(field).unwrap()).unwrap()
     }
 }
 
-/// The kinds of messages below that are about streams.
-const OF_STREAMS: Range<u8> = 0..5;
+/// The kinds of messages in [`message`] that are about streams.
+const STREAM_KINDS: Range<u8> = 0..5;
 
-/// All kinds of messages below.
-const ALL: Range<u8> = 0..15;
+/// All kinds of messages in [`message`].
+const ALL_KINDS: Range<u8> = 0..15;
 
-/// Messages of one channel, three streams and three viewers within some hours, so that they
-/// collide a lot: equal times, ends without a beginning, beginnings without an end, inferences that
-/// contradict each other and what Twitch told.
-fn told(kinds: Range<u8>) -> impl Strategy<Value = Told> {
+/// Messages about one channel, three streams and three viewers within two hours, so that they collide often: equal times,
+/// ends without a start, starts without an end, inferences that contradict each other and Twitch's messages.
+fn message(kinds: Range<u8>) -> impl Strategy<Value = HistoryMessage> {
     let stream = prop::sample::select(vec!["s1", "s2", "s3"]);
     let user = prop::sample::select(vec!["u1", "u2", "u3"]);
     let tier = prop::sample::select(vec!["1000", "3000"]);
@@ -114,24 +115,24 @@ fn told(kinds: Range<u8>) -> impl Strategy<Value = Told> {
             // A segment begins and ends once, which the ids of these messages say.
             let is_mark = [SEGMENT_BEGIN, SEGMENT_END].contains(&kind);
             let id = if is_mark { format!("{kind}:{}", event["id"].as_str().unwrap()) } else { id };
-            Told { id, at, kind, is_inferred, event }
+            HistoryMessage { id, at, kind, is_inferred, event }
         },
     )
 }
 
-pub(crate) fn history(length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<Told>> {
-    history_of(ALL, length)
+pub(crate) fn history(length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<HistoryMessage>> {
+    history_of(ALL_KINDS, length)
 }
 
-fn history_of(kinds: Range<u8>, length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<Told>> {
-    prop::collection::vec(told(kinds), length)
-        .prop_map(|told| told.into_iter().unique_by(|told| told.id.clone()).collect())
+fn history_of(kinds: Range<u8>, length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<HistoryMessage>> {
+    prop::collection::vec(message(kinds), length)
+        .prop_map(|messages| messages.into_iter().unique_by(|message| message.id.clone()).collect())
 }
 
-/// Applies messages as the log lets them through: each once, in batches of this size.
-fn fold<'a>(told: impl Iterator<Item = &'a Told>, batch: usize) -> State {
+/// Applies messages as the log does: each once, in batches of this size.
+fn fold<'a>(messages: impl Iterator<Item = &'a HistoryMessage>, batch: usize) -> State {
     let mut seen = HashSet::new();
-    let facts: Vec<Fact<'_>> = told.filter(|told| seen.insert(&told.id)).map(Told::fact).collect();
+    let facts: Vec<Fact<'_>> = messages.filter(|message| seen.insert(&message.id)).map(HistoryMessage::fact).collect();
     let mut state = State::default();
     for batch in facts.chunks(batch) {
         state.extend(batch);
@@ -140,129 +141,165 @@ fn fold<'a>(told: impl Iterator<Item = &'a Told>, batch: usize) -> State {
     state
 }
 
-/// When a stream ended, whether that is a guess, and its broadcast.
-pub(crate) type Placed = (Option<OffsetDateTime>, bool, Option<String>);
-
-/// Works out streams and broadcasts the long way round.
-fn oracle_streams(told: &[Told]) -> BTreeMap<String, Placed> {
-    let ids: HashSet<String> = told
-        .iter()
-        .filter(|told| told.is(&["stream.online", "stream.offline"]))
-        .filter_map(|told| told.text("id"))
-        .collect();
-    let named = |id: &str, kind: &str| -> Vec<&Told> {
-        told.iter().filter(|told| told.kind == kind && told.text("id").as_deref() == Some(id)).collect()
-    };
-    let began = |id: &str| {
-        named(id, "stream.online")
-            .iter()
-            .map(|told| showtime::twitch::eventsub::parse_timestamp(&told.text("started_at").unwrap()).unwrap())
-            .min()
-    };
-    // What Twitch told of the end, and what was inferred last, live or gone; live, if at the same time.
-    let told_end = |id: &str| named(id, "stream.offline").iter().filter(|it| !it.is_inferred).map(|it| it.at).min();
-    let inferred_end = |id: &str| {
-        let inferred = [named(id, "stream.online"), named(id, "stream.offline")].concat();
-        let last =
-            inferred.into_iter().filter(|it| it.is_inferred).max_by_key(|it| (it.at, it.kind == "stream.online"));
-        last.filter(|it| it.kind == "stream.offline").map(|it| it.at)
-    };
-    let mut order: Vec<(OffsetDateTime, String)> = ids.iter().filter_map(|id| Some((began(id)?, id.clone()))).collect();
-    order.sort();
-    let mut placed = BTreeMap::new();
-    for id in &ids {
-        if began(id).is_none() {
-            let (told, inferred) = (told_end(id), inferred_end(id));
-            placed.insert(id.clone(), (told.or(inferred), told.is_none() && inferred.is_some(), None));
-        }
+impl HistoryMessage {
+    /// The message as the oracle takes it; `None` if it is not about the channel.
+    fn to_oracle(&self) -> Option<oracle::Message<String>> {
+        use oracle::Event as E;
+        let user = || self.text("user_id");
+        let viewer = || user().unwrap();
+        let tier = || self.text("tier").unwrap();
+        let is_inferred = self.is_inferred;
+        let event = match self.kind {
+            "stream.online" => {
+                E::Online { stream: self.text("id").unwrap(), started_at: self.time("started_at"), is_inferred }
+            }
+            "stream.offline" => E::Offline { stream: self.text("id"), is_inferred },
+            "channel.follow" => E::Follow { viewer: viewer(), followed_at: self.time("followed_at") },
+            "channel.cheer" => E::Cheer { viewer: user(), bits: self.number("bits") },
+            "channel.subscription.gift" => E::Gift { viewer: user(), total: self.number("total") },
+            "channel.raid" => {
+                E::Raid { viewer: self.text("from_broadcaster_user_id").unwrap(), viewers: self.number("viewers") }
+            }
+            "channel.subscribe" => E::Subscribe { viewer: viewer(), tier: tier() },
+            "channel.subscription.end" => E::SubscriptionEnd { viewer: viewer(), tier: tier() },
+            "channel.subscription.message" => {
+                E::Resubscribe { viewer: viewer(), tier: tier(), months: self.number("cumulative_months") }
+            }
+            "user.update" => return None,
+            _ => E::Other,
+        };
+        Some(oracle::Message { id: self.id.clone(), at: self.at, channel: CHANNEL.to_owned(), event })
     }
-    // The ends that are known of the streams of the broadcast so far.
-    let mut ends: Vec<OffsetDateTime> = Vec::new();
-    let mut broadcast: Option<String> = None;
-    for (index, (start, id)) in order.iter().enumerate() {
-        let next = order.get(index + 1).map(|(start, _)| *start);
-        let by_name = told_end(id).map(|at| at.max(*start));
-        let without_name = told
-            .iter()
-            .filter(|told| told.kind == "stream.offline" && told.text("id").is_none())
-            .map(|told| told.at)
-            .filter(|at| at >= start && next.is_none_or(|next| *at < next))
-            .min();
-        let told_end = by_name.or(without_name);
-        let inferred = inferred_end(id).map(|at| at.max(*start)).filter(|at| next.is_none_or(|next| *at < next));
-        let end = told_end.or(inferred);
-        if !ends.iter().any(|end| *start - *end <= Duration::minutes(15)) {
-            (broadcast, ends) = (Some(id.clone()), Vec::new());
-        }
-        ends.extend(end);
-        let is_estimated = told_end.is_none() && end.or(next).is_some();
-        placed.insert(id.clone(), (end.or(next), is_estimated, broadcast.clone()));
-    }
-    placed
 }
 
-fn assert_is_as_the_oracle_says(state: &State, told: &[Told]) {
-    let streams: BTreeMap<String, Placed> = state
-        .streams
+type Streams = BTreeMap<String, ledger::Stream>;
+
+fn assert_matches_oracle(state: &State, history: &[HistoryMessage]) {
+    let mut oracle = Oracle::default();
+    history.iter().filter_map(HistoryMessage::to_oracle).for_each(|message| oracle.add(message));
+    assert_eq!(stream_rows(state), oracle.streams());
+    assert_segments_match(state, history, &oracle.streams());
+    let viewers: BTreeMap<_, _> = state.viewers.iter().map(|(key, viewer)| (key.clone(), viewer_row(viewer))).collect();
+    assert_eq!(viewers, oracle.viewers);
+    let channels: BTreeMap<_, _> = state
+        .channels
         .iter()
-        .map(|(id, stream)| (id.clone(), (stream.ended_at, stream.is_end_estimated, stream.broadcast_id.clone())))
+        .map(|(id, channel)| {
+            (id.clone(), ledger::Anonymous { bits: channel.anonymous_bits, gifts: channel.anonymous_gifts })
+        })
         .collect();
-    assert_eq!(streams, oracle_streams(told));
-    segments::assert_is_as_the_oracle_says(state, told, &streams);
+    assert_eq!(channels.get(CHANNEL), oracle.channels.get(CHANNEL));
+    assert_newest_names(state, history);
+}
 
-    let newest =
-        |told: &[&Told]| told.iter().max_by_key(|told| (told.at, told.id.clone())).map(|told| (**told).clone());
-    for user in ["u1", "u2", "u3"] {
-        let of_user: Vec<&Told> = told
-            .iter()
-            .filter(|told| {
-                [told.text("user_id"), told.text("from_broadcaster_user_id")].contains(&Some(user.to_owned()))
+fn stream_rows(state: &State) -> Streams {
+    let rows = state.streams.iter().map(|(id, stream)| {
+        let row = ledger::Stream {
+            channel_id: stream.channel_id.clone(),
+            started_at: stream.began.as_ref().map(|began| began.at),
+            ended_at: stream.ended_at,
+            is_end_estimated: stream.is_end_estimated,
+            broadcast_id: stream.broadcast_id.clone(),
+        };
+        (id.clone(), row)
+    });
+    rows.collect()
+}
+
+fn viewer_row(viewer: &Viewer) -> ledger::Viewer {
+    ledger::Viewer {
+        first_followed_at: viewer.first_followed_at,
+        first_bits_at: viewer.bits.first_at,
+        bits: viewer.bits.total,
+        cheers: viewer.bits.count,
+        first_gift_at: viewer.gifts.first_at,
+        gifts: viewer.gifts.total,
+        gift_events: viewer.gifts.count,
+        first_raid_at: viewer.raids.first_at,
+        raids: viewer.raids.count,
+        raid_viewers: viewer.raids.total,
+        subscription: viewer.subscription.clone().map(|newest| {
+            Box::new(ledger::Subscribed {
+                is_subscribed: newest.value.is_active,
+                tier: newest.value.tier,
+                at: newest.stamp.at,
+                by: newest.stamp.by,
+                began_at: viewer.subscription_began_at,
+                ended_at: viewer.subscription_ended_at,
+                months: viewer.subscription_months,
             })
-            .collect();
-        let name = newest(&of_user).map(|told| told.text("user_name").or(told.text("from_broadcaster_user_name")));
-        assert_eq!(state.users.get(user).map(|names| Some(names.value.display_name.clone())), name);
-
-        let of = |kinds: &[&str]| -> Vec<&Told> { of_user.iter().copied().filter(|told| told.is(kinds)).collect() };
-        let sum = |kind, field| of(&[kind]).iter().map(|told| told.number(field)).sum::<i64>();
-        let viewer = state.viewers.get(&(CHANNEL.to_owned(), user.to_owned())).cloned().unwrap_or_default();
-        let first_followed = of(&["channel.follow"]).iter().map(|told| told.text("followed_at").unwrap()).min();
-        assert_eq!(viewer.first_followed_at.map(text), first_followed);
-        assert_eq!(
-            (viewer.bits.total, viewer.bits.count),
-            (sum("channel.cheer", "bits"), of(&["channel.cheer"]).len() as i64)
-        );
-        assert_eq!(viewer.gifts.total, sum("channel.subscription.gift", "total"));
-        assert_eq!(viewer.raids.total, sum("channel.raid", "viewers"));
-        assert_eq!(viewer.raids.first_at, of(&["channel.raid"]).iter().map(|told| told.at).min());
-        let about = ["channel.subscribe", "channel.subscription.end", "channel.subscription.message"];
-        let expected = newest(&of(&about)).map(|told| (told.kind != about[1], told.text("tier").unwrap()));
-        assert_eq!(viewer.subscription.map(|word| (word.value.is_active, word.value.tier)), expected);
-        assert_eq!(viewer.subscription_began_at, of(&about[..1]).iter().map(|told| told.at).max());
-        assert_eq!(viewer.subscription_ended_at, of(&about[1..2]).iter().map(|told| told.at).max());
-        assert_eq!(
-            viewer.subscription_months,
-            of(&about[2..]).iter().map(|told| told.number("cumulative_months")).max()
-        );
+        }),
     }
+}
 
-    let channel = state.channels.get(CHANNEL).cloned().unwrap_or_default();
-    let updates: Vec<&Told> = told.iter().filter(|told| told.kind == "channel.update").collect();
-    assert_eq!(channel.info.map(|info| info.value.title), newest(&updates).and_then(|told| told.text("title")));
-    let anonymous = told.iter().filter(|told| told.kind == "channel.cheer" && told.text("user_id").is_none());
-    assert_eq!(channel.anonymous_bits, anonymous.map(|told| told.number("bits")).sum::<i64>());
+/// Users have the names, and the channel the title, of the newest message that has one.
+fn assert_newest_names(state: &State, history: &[HistoryMessage]) {
+    let newest = |messages: Vec<&HistoryMessage>| {
+        messages.into_iter().max_by_key(|message| (message.at, message.id.clone())).cloned()
+    };
+    for user in ["u1", "u2", "u3"] {
+        let names_user = |message: &&HistoryMessage| {
+            [message.text("user_id"), message.text("from_broadcaster_user_id")].contains(&Some(user.to_owned()))
+        };
+        let name = newest(history.iter().filter(names_user).collect())
+            .map(|message| message.text("user_name").or(message.text("from_broadcaster_user_name")));
+        assert_eq!(state.users.get(user).map(|names| Some(names.value.display_name.clone())), name);
+    }
+    let update = newest(history.iter().filter(|message| message.kind == "channel.update").collect());
+    let info = state.channels.get(CHANNEL).and_then(|channel| channel.info.clone());
+    assert_eq!(info.map(|info| info.value.title), update.and_then(|update| update.text("title")));
+}
+
+/// Works out the segments naively, from the messages and the oracle's streams.
+fn assert_segments_match(state: &State, history: &[HistoryMessage], streams: &Streams) {
+    let marks = |kind: &str| -> Vec<(&str, OffsetDateTime)> {
+        let marks = history.iter().filter(|message| message.kind == kind);
+        marks.map(|message| (message.event["id"].as_str().unwrap(), message.at)).collect()
+    };
+    let (begins, ends) = (marks(SEGMENT_BEGIN), marks(SEGMENT_END));
+    let broadcasts: Vec<(&str, OffsetDateTime, Option<OffsetDateTime>)> = streams
+        .values()
+        .filter_map(|stream| stream.broadcast_id.as_deref())
+        .map(|broadcast| {
+            let parts = || streams.values().filter(|stream| stream.broadcast_id.as_deref() == Some(broadcast));
+            let start = parts().map(|stream| stream.started_at.unwrap()).min().unwrap();
+            let is_over = parts().all(|stream| stream.ended_at.is_some());
+            (broadcast, start, parts().filter_map(|stream| stream.ended_at).max().filter(|_| is_over))
+        })
+        .collect();
+
+    let mut expected = BTreeMap::new();
+    for (id, began) in &begins {
+        let marked = ends.iter().filter(|(ended, _)| ended == id).map(|(_, at)| *at.max(began));
+        let followed = begins.iter().filter(|(next, at)| (at, next) > (began, id)).map(|(_, at)| *at);
+        let broadcast_ends = broadcasts.iter().filter_map(|(_, _, end)| *end).filter(|end| end > began);
+        let ended = marked.chain(followed).chain(broadcast_ends).min();
+        let broadcast = broadcasts.iter().find(|(_, start, end)| {
+            end.is_none_or(|end| end > *began) && (start <= began || ended.is_none_or(|ended| *start < ended))
+        });
+        expected.insert(id.to_string(), (Some(*began), ended, broadcast.map(|(id, ..)| id.to_string())));
+    }
+    for (id, at) in &ends {
+        expected.entry(id.to_string()).or_insert((None, Some(*at), None));
+    }
+    let segments = state.segments.iter().map(|(id, segment)| {
+        let began = segment.began.as_ref().map(|began| began.at);
+        (id.clone(), (began, segment.ended_at, segment.broadcast_id.clone()))
+    });
+    assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// All permutations; in each, one message comes a second time somewhere later.
+    /// In each permutation, one message is repeated at some later place.
     #[test]
-    fn every_permutation_of_up_to_seven_messages_ends_in_the_same_state(
-        told in prop_oneof![history(1..=7), history_of(OF_STREAMS, 1..=7)], again in any::<Index>(), later in any::<Index>(), batch in 1..=7_usize,
+    fn permutations_of_up_to_seven_messages_lead_to_the_same_state(
+        messages in prop_oneof![history(1..=7), history_of(STREAM_KINDS, 1..=7)], again in any::<Index>(), later in any::<Index>(), batch in 1..=7_usize,
     ) {
-        let expected = fold(told.iter(), told.len());
-        assert_is_as_the_oracle_says(&expected, &told);
-        for mut order in told.iter().permutations(told.len()) {
+        let expected = fold(messages.iter(), messages.len());
+        assert_matches_oracle(&expected, &messages);
+        for mut order in messages.iter().permutations(messages.len()) {
             let again = again.index(order.len());
             order.insert(again + 1 + later.index(order.len() - again), order[again]);
             assert_eq!(fold(order.into_iter(), batch), expected);
@@ -274,20 +311,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_long_history_in_any_order_is_as_the_oracle_says(
-        (told, shuffled) in prop_oneof![history(1..=80), history_of(OF_STREAMS, 1..=20)].prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
+    fn long_histories_in_any_order_match_the_oracle(
+        (messages, shuffled) in prop_oneof![history(1..=80), history_of(STREAM_KINDS, 1..=20)].prop_flat_map(|messages| (Just(messages.clone()), Just(messages).prop_shuffle())),
         batch in 1..=20_usize,
     ) {
-        let state = fold(shuffled.iter().chain(&told), batch);
-        assert_is_as_the_oracle_says(&state, &told);
+        let state = fold(shuffled.iter().chain(&messages), batch);
+        assert_matches_oracle(&state, &messages);
     }
 }
 
 #[test]
-fn streams_fifteen_minutes_apart_are_one_broadcast_and_sixteen_are_two() {
+fn pause_of_fifteen_minutes_continues_a_broadcast_and_sixteen_do_not() {
     for (pause, broadcasts) in [(15, 1), (16, 2)] {
         let minute = |minutes| MIDNIGHT + Duration::minutes(minutes);
-        let told = |id: &str, kind, at, event| Told {
+        let message = |id: &str, kind, at, event| HistoryMessage {
             id: id.to_owned(),
             at,
             kind,
@@ -296,11 +333,11 @@ fn streams_fifteen_minutes_apart_are_one_broadcast_and_sixteen_are_two() {
         };
         let online = |id, at| json!({ "id": id, "type": "live", "started_at": text(at) });
         let history = [
-            told("m1", "stream.online", minute(0), online("a", minute(0))),
-            told("m2", "stream.offline", minute(60), json!({ "id": "a" })),
-            told("m3", "stream.online", minute(60 + pause), online("b", minute(60 + pause))),
-            // Late and repeated: it names the first stream, and does not end the second.
-            told("m4", "stream.offline", minute(62 + pause), json!({ "id": "a" })),
+            message("m1", "stream.online", minute(0), online("a", minute(0))),
+            message("m2", "stream.offline", minute(60), json!({ "id": "a" })),
+            message("m3", "stream.online", minute(60 + pause), online("b", minute(60 + pause))),
+            // Late and repeated: it names the first stream and does not end the second.
+            message("m4", "stream.offline", minute(62 + pause), json!({ "id": "a" })),
         ];
         let state = fold(history.iter(), 4);
         let ids: HashSet<_> = state.streams.values().map(|stream| stream.broadcast_id.clone()).collect();
@@ -311,9 +348,9 @@ fn streams_fifteen_minutes_apart_are_one_broadcast_and_sixteen_are_two() {
 }
 
 #[test]
-fn a_stream_wrongly_thought_to_have_ended_is_live_again_until_it_is_gone_again_or_its_end_is_told() {
+fn stream_inferred_to_have_ended_is_live_again_when_shown() {
     let minute = |minutes| MIDNIGHT + Duration::minutes(minutes);
-    let told = |id: &str, kind, is_inferred, at| Told {
+    let message = |id: &str, kind, is_inferred, at| HistoryMessage {
         id: id.to_owned(),
         at,
         kind,
@@ -325,11 +362,11 @@ fn a_stream_wrongly_thought_to_have_ended_is_live_again_until_it_is_gone_again_o
         ),
     };
     let history = [
-        told("begins", "stream.online", false, minute(0)),
-        told("gone", "stream.offline", true, minute(60)),
-        told("shown", "stream.online", true, minute(65)),
-        told("gone again", "stream.offline", true, minute(90)),
-        told("ends", "stream.offline", false, minute(84)),
+        message("begins", "stream.online", false, minute(0)),
+        message("gone", "stream.offline", true, minute(60)),
+        message("shown", "stream.online", true, minute(65)),
+        message("gone again", "stream.offline", true, minute(90)),
+        message("ends", "stream.offline", false, minute(84)),
     ];
     let ends = [None, Some((60, true)), None, Some((90, true)), Some((84, false))];
     for (count, end) in (1..).zip(ends) {

@@ -1,5 +1,5 @@
-//! The state in the database: the same as the pure fold makes it, whatever the order, the batches,
-//! the duplicates and the number of servers.
+//! The stored state: the same as the projection of all messages at once, whatever the order, the batches, the duplicates and
+//! the number of servers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -21,14 +21,14 @@ use showtime::twitch::helix::{Answer, Stream};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-use crate::fold::{Told, history};
+use crate::fold::{HistoryMessage, history};
 use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::witnesses;
 
-/// What proves the messages that Twitch does not send.
+/// Witnesses for the messages that Twitch does not send.
 struct Witnesses {
     answer: Answer<Stream>,
     grant: Grant,
@@ -39,39 +39,39 @@ impl Witnesses {
         Self { answer: witnesses::streams().await, grant: witnesses::grant(Scope::Admin).await }
     }
 
-    fn message(&self, told: &Told) -> Box<Message> {
-        if told.is_inferred {
-            return self.inferred(told);
+    fn sign(&self, message: &HistoryMessage) -> Box<Message> {
+        if message.is_inferred {
+            return self.inferred(message);
         }
-        if [SEGMENT_BEGIN, SEGMENT_END].contains(&told.kind) {
-            return self.segment(told);
+        if [SEGMENT_BEGIN, SEGMENT_END].contains(&message.kind) {
+            return self.segment(message);
         }
-        let subscription = subscription(told.kind, &told.event);
-        let mut stamp = Stamp::new(text(told.at));
-        stamp.message_id.clone_from(&told.id);
-        verified(&Outgoing::notification(stamp, &subscription, &told.event))
+        let subscription = subscription(message.kind, &message.event);
+        let mut stamp = Stamp::new(text(message.at));
+        stamp.message_id.clone_from(&message.id);
+        verified(&Outgoing::notification(stamp, &subscription, &message.event))
     }
 
-    fn inferred(&self, told: &Told) -> Box<Message> {
+    fn inferred(&self, message: &HistoryMessage) -> Box<Message> {
         let inference = Inference {
-            kind: told.kind,
+            kind: message.kind,
             version: "1",
-            key: told.id.clone(),
+            key: message.id.clone(),
             channel_id: CHANNEL,
-            observed_at: told.at,
-            event: told.event.clone(),
+            observed_at: message.at,
+            event: message.event.clone(),
         };
         Message::inferred(&self.answer, &inference).unwrap()
     }
 
-    fn segment(&self, told: &Told) -> Box<Message> {
-        let text = |field: &str| told.event[field].as_str();
-        let edge = match told.kind {
+    fn segment(&self, message: &HistoryMessage) -> Box<Message> {
+        let text = |field: &str| message.event[field].as_str();
+        let edge = match message.kind {
             SEGMENT_BEGIN => Edge::Begin { title: text("title").unwrap(), reference: text("reference") },
             _ => Edge::End,
         };
-        let broadcaster = serde_json::from_value(told.event.clone()).unwrap();
-        let mark = Mark { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: told.at, edge };
+        let broadcaster = serde_json::from_value(message.event.clone()).unwrap();
+        let mark = Mark { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: message.at, edge };
         Message::segment(&self.grant, &mark).unwrap()
     }
 }
@@ -101,8 +101,7 @@ async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
     dump(&mut connection).await
 }
 
-/// What the state's tables were read by other means than an index, in rows; once their statistics
-/// tell of this many viewers.
+/// The number of rows that sequential scans read from the state's tables, once the statistics know of this many viewers.
 async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64> {
     let statement = "select sum(n_tup_ins) filter (where relname = 'viewer')::bigint, sum(seq_tup_read)::bigint
         from pg_stat_user_tables where relname in ('twitch_user', 'channel', 'viewer', 'subscription')";
@@ -110,9 +109,9 @@ async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64
     (inserted >= viewers).then_some(scanned)
 }
 
-/// Postgres would otherwise go on with plans that it made for empty tables.
+/// Postgres would otherwise keep plans that it made for empty tables.
 #[tokio::test]
-async fn a_message_costs_the_same_however_many_viewers_there_are() {
+async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
     let (ingest, writer) = Ingest::new(database, Clock::default());
@@ -130,14 +129,14 @@ async fn a_message_costs_the_same_however_many_viewers_there_are() {
             None => assert!(Instant::now() < deadline, "{user} messages, but no statistics"),
         }
     };
-    assert_eq!(scanned, 0, "rows read one after the other, for {user} messages");
+    assert_eq!(scanned, 0, "rows read by sequential scans, for {user} messages");
 }
 
-/// Submits to these doors in turn, some at a time, and returns how many were new.
-async fn submit(doors: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
+/// Submits to these writers in turn, some at a time, and returns the number of new messages.
+async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
     let mut appended = 0;
     for chunk in messages.chunks(at_once) {
-        let submitted = chunk.iter().zip(doors.iter().cycle()).map(|(message, door)| door.submit(message.clone()));
+        let submitted = chunk.iter().zip(writers.iter().cycle()).map(|(message, writer)| writer.submit(message.clone()));
         for receipt in futures_util::future::join_all(submitted).await {
             appended += usize::from(receipt.unwrap() == Receipt::Appended);
         }
@@ -145,40 +144,40 @@ async fn submit(doors: &[Ingest], messages: &[Box<Message>], at_once: usize) -> 
     appended
 }
 
-fn door(database: &PgConnectOptions) -> Ingest {
+fn spawn_writer(database: &PgConnectOptions) -> Ingest {
     let (ingest, writer) = Ingest::new(database.clone(), Clock::default());
     tokio::spawn(writer.run());
     ingest
 }
 
 #[tokio::test]
-async fn random_histories_end_in_the_state_of_the_pure_fold_and_rebuild_to_it() {
-    let histories =
-        history(20..=60).prop_flat_map(|told| (Just(told.clone()), Just([told.clone(), told].concat()).prop_shuffle()));
+async fn random_histories_are_stored_and_rebuilt_as_the_projection_has_them() {
+    let histories = history(20..=60)
+        .prop_flat_map(|history| (Just(history.clone()), Just([history.clone(), history].concat()).prop_shuffle()));
     let witnesses = Witnesses::collect().await;
-    let message = |told: &Told| witnesses.message(told);
+    let sign = |message: &HistoryMessage| witnesses.sign(message);
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     for round in 0..12 {
-        let (told, delivered) = histories.new_tree(&mut runner).unwrap().current();
-        let expected = folded_at_once(&told.iter().map(&message).collect::<Vec<_>>()).await;
+        let (history, delivered) = histories.new_tree(&mut runner).unwrap().current();
+        let expected = folded_at_once(&history.iter().map(&sign).collect::<Vec<_>>()).await;
 
         let database = fresh_database().await;
-        // Two servers, so also two writers whose batches take turns.
-        let doors = [door(&database), door(&database)];
-        let messages: Vec<_> = delivered.iter().map(&message).collect();
-        assert_eq!(submit(&doors, &messages, 1 + round * 3).await, told.len());
+        // Two servers' writers, whose batches alternate.
+        let writers = [spawn_writer(&database), spawn_writer(&database)];
+        let messages: Vec<_> = delivered.iter().map(&sign).collect();
+        assert_eq!(submit(&writers, &messages, 1 + round * 3).await, history.len());
 
         let mut connection = database.connect().await.unwrap();
-        assert_eq!(dump(&mut connection).await, expected, "{told:#?}");
+        assert_eq!(dump(&mut connection).await, expected, "{history:#?}");
         let mut transaction = connection.begin().await.unwrap();
-        assert_eq!(state::rebuild(&mut transaction).await.unwrap(), told.len() as u64);
+        assert_eq!(state::rebuild(&mut transaction).await.unwrap(), history.len() as u64);
         transaction.commit().await.unwrap();
         assert_eq!(dump(&mut connection).await, expected, "rebuilt");
     }
 }
 
 #[tokio::test]
-async fn a_rebuild_mends_a_damaged_state() {
+async fn rebuild_repairs_a_damaged_state() {
     let server = Server::start().await;
     for message in [online("1", at(0)), follow("5", at(1)), cheer("5", 10, at(2)), offline(Some("1"), at(3))] {
         assert_eq!(server.deliver(&message).await.status, 204);
@@ -196,7 +195,7 @@ async fn a_rebuild_mends_a_damaged_state() {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_database_take_each_message_once_and_agree() {
+async fn two_servers_on_one_database_store_each_message_once() {
     let database = fresh_database().await;
     let servers = [Server::on(database.clone()).await, Server::on(database).await];
     let mut listener = PgListener::connect_with(&servers[0].pool).await.unwrap();
@@ -222,7 +221,7 @@ async fn two_servers_on_one_database_take_each_message_once_and_agree() {
     assert_eq!(bits, 150);
     assert_eq!(viewers, servers[1].json("/channels/90210441/viewers").await);
 
-    // What was notified last is the newest id, and notifications came in commit order.
+    // The last notification has the newest id, and notifications come in commit order.
     let newest: i64 = sqlx::query_scalar("select max(id) from event").fetch_one(&servers[0].pool).await.unwrap();
     let mut notified = Vec::new();
     while notified.last() != Some(&newest) {
@@ -232,9 +231,9 @@ async fn two_servers_on_one_database_take_each_message_once_and_agree() {
     assert!(notified.is_sorted(), "{notified:?}");
 }
 
-/// While messages are written, a reader that follows the cursor must not skip any.
+/// A reader must not skip an event while other events are being written.
 #[tokio::test]
-async fn a_reader_that_follows_the_cursor_sees_everything_once_and_in_order() {
+async fn cursor_reader_gets_every_event_once_and_in_order() {
     let database = fresh_database().await;
     let servers = [Server::on(database.clone()).await, Server::on(database).await];
     let messages: Vec<_> = (0..200).map(|n| follow(&n.to_string(), at(n))).collect();
@@ -257,7 +256,7 @@ async fn a_reader_that_follows_the_cursor_sees_everything_once_and_in_order() {
     };
     let ((), seen) = tokio::time::timeout(PATIENCE, async { tokio::join!(writing, reading) })
         .await
-        .expect("the reader saw everything");
+        .expect("the reader gets all events");
     let all: Vec<Value> = servers[1].json("/events?limit=100").await["data"].as_array().unwrap().clone();
     assert!(all.iter().zip(&seen).all(|(event, seen)| event["message_id"] == **seen));
     let mut unique = seen.clone();
@@ -267,7 +266,7 @@ async fn a_reader_that_follows_the_cursor_sees_everything_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn simultaneous_channels_do_not_mix() {
+async fn streams_of_two_channels_are_kept_apart() {
     let server = Server::start().await;
     let message = online("1", at(0));
     let other = String::from_utf8(message.body.clone())

@@ -1,16 +1,12 @@
 //! Segments: what a broadcaster marks as being on.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use showtime::access::grant::Scope;
 use showtime::message::Message;
 use showtime::message::segment::{Edge, Mark, MarkError, SEGMENT_BEGIN, SEGMENT_END};
-use showtime::projection::State;
 use sqlx::Connection as _;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
-use crate::fold::{Placed, Told};
 use crate::support::messages::{CHANNEL, at, follow, offline, online, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server};
@@ -234,42 +230,4 @@ async fn two_servers_agree_and_a_rebuild_keeps_everything() {
     showtime::store::state::rebuild(&mut transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(servers[1].json(SEGMENTS).await, seen);
-}
-
-/// Works out the segments of a history the long way round: `streams` as the oracle places them.
-pub(crate) fn assert_is_as_the_oracle_says(state: &State, told: &[Told], streams: &BTreeMap<String, Placed>) {
-    let of = |kind: &str| -> Vec<(&str, OffsetDateTime)> {
-        told.iter().filter(|told| told.kind == kind).map(|told| (told.event["id"].as_str().unwrap(), told.at)).collect()
-    };
-    let (begins, ends) = (of(SEGMENT_BEGIN), of(SEGMENT_END));
-    let broadcasts: Vec<(&str, OffsetDateTime, Option<OffsetDateTime>)> = streams
-        .values()
-        .filter_map(|(_, _, broadcast)| broadcast.as_deref())
-        .map(|broadcast| {
-            let parts = || streams.iter().filter(|(_, placed)| placed.2.as_deref() == Some(broadcast));
-            let start = parts().map(|(id, _)| state.streams[id].began.as_ref().unwrap().at).min().unwrap();
-            let is_over = parts().all(|(_, placed)| placed.0.is_some());
-            (broadcast, start, parts().filter_map(|(_, placed)| placed.0).max().filter(|_| is_over))
-        })
-        .collect();
-
-    let mut expected = BTreeMap::new();
-    for (id, began) in &begins {
-        let told = ends.iter().filter(|(of, _)| of == id).map(|(_, at)| *at.max(began));
-        let followed = begins.iter().filter(|(of, at)| (at, of) > (began, id)).map(|(_, at)| *at);
-        let shows = broadcasts.iter().filter_map(|(_, _, end)| *end).filter(|end| end > began);
-        let ended = told.chain(followed).chain(shows).min();
-        let broadcast = broadcasts.iter().find(|(_, start, end)| {
-            end.is_none_or(|end| end > *began) && (start <= began || ended.is_none_or(|ended| *start < ended))
-        });
-        expected.insert(id.to_string(), (Some(*began), ended, broadcast.map(|(id, ..)| id.to_string())));
-    }
-    for (id, at) in &ends {
-        expected.entry(id.to_string()).or_insert((None, Some(*at), None));
-    }
-    let segments = state.segments.iter().map(|(id, segment)| {
-        let began = segment.began.as_ref().map(|began| began.at);
-        (id.clone(), (began, segment.ended_at, segment.broadcast_id.clone()))
-    });
-    assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
 }
