@@ -1,5 +1,5 @@
-//! What a load run left in the database: its messages, and all that came of them. A run is known by
-//! ranges of ids: of its messages, and of its channels.
+//! The messages of a load run and the rows that follow from them. A run is identified by the ranges of its message ids and its
+//! channel ids.
 
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
@@ -7,15 +7,15 @@ use time::OffsetDateTime;
 /// A message of the run.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its id.
+    /// The message id.
     pub message_id: String,
-    /// When it was dated.
+    /// When it was sent.
     pub occurred_at: OffsetDateTime,
 }
 
 /// A row of `viewer`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are the columns of that name")]
+#[expect(missing_docs, reason = "the columns of the same names")]
 pub struct Viewer {
     pub first_followed_at: Option<OffsetDateTime>,
     pub first_bits_at: Option<OffsetDateTime>,
@@ -30,9 +30,9 @@ pub struct Viewer {
     pub subscription: Option<Box<Subscribed>>,
 }
 
-/// The columns of `viewer` about a subscription; only those have them who ever had one.
+/// The columns of `viewer` about a subscription; null for viewers without a message about one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are the columns of that name, after `subscription_`")]
+#[expect(missing_docs, reason = "the columns of the same names, after `subscription_`")]
 pub struct Subscribed {
     pub is_subscribed: bool,
     pub tier: String,
@@ -43,9 +43,9 @@ pub struct Subscribed {
     pub months: Option<i64>,
 }
 
-/// A row of `stream`, whose times of `offline_at` and the like show in what is derived from them.
+/// The derived columns of `stream`, and those that identify it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are the columns of that name")]
+#[expect(missing_docs, reason = "the columns of the same names")]
 pub struct Stream {
     pub channel_id: String,
     pub started_at: Option<OffsetDateTime>,
@@ -54,15 +54,15 @@ pub struct Stream {
     pub broadcast_id: Option<String>,
 }
 
-/// What a channel got from people who are not named.
+/// The columns of `channel` about anonymous users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are the columns of that name")]
+#[expect(missing_docs, reason = "the columns of the same names")]
 pub struct Anonymous {
     pub bits: i64,
     pub gifts: i64,
 }
 
-/// All of the database as it is at one moment, for as long as this transaction is open.
+/// Begins a transaction that sees the database as it is now.
 ///
 /// # Errors
 /// If the database fails.
@@ -72,7 +72,7 @@ pub async fn snapshot(conn: &mut PgConnection) -> sqlx::Result<Transaction<'_, P
     Ok(snapshot)
 }
 
-/// Which of these messages the log has.
+/// Those of these message ids that the log has.
 ///
 /// # Errors
 /// If the database fails.
@@ -80,7 +80,7 @@ pub async fn known(conn: &mut PgConnection, message_ids: &[String]) -> sqlx::Res
     sqlx::query_scalar!("select message_id from event where message_id = any($1)", message_ids).fetch_all(conn).await
 }
 
-/// A page of the messages after `after` and up to `last`, by id.
+/// A page of the messages with ids after `after` and up to `last`, in the order of the ids.
 ///
 /// # Errors
 /// If the database fails.
@@ -99,7 +99,7 @@ pub async fn messages(conn: &mut PgConnection, after: &str, last: &str, limit: i
     .await
 }
 
-/// A page of the viewers of the channels up to `last`, after a channel and viewer, with the ids of both.
+/// A page of the viewers after a channel and user id and up to the channel `last`, with the ids of channel and user.
 ///
 /// # Errors
 /// If the database fails.
@@ -156,7 +156,7 @@ pub async fn viewers(
     Ok(viewers.collect())
 }
 
-/// A page of the streams of the channels from `first` to `last`, after a stream, with the ids of the streams.
+/// A page of the streams of the channels from `first` to `last`, after the stream id `after`, with their ids.
 ///
 /// # Errors
 /// If the database fails.

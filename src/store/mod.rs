@@ -24,16 +24,16 @@ use tokio::time::timeout;
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
 
-/// What the database answers, or that it did not within this time.
+/// Awaits the answer of the database within this time.
 ///
 /// # Errors
-/// What it answers; an I/O error of kind `TimedOut`.
+/// The database's error, or an I/O error of kind `TimedOut`.
 pub async fn within<T>(limit: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     timeout(limit, answer).await.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())))
 }
 
-/// Whether an error says that the database can't be reached or can't answer now, so that trying
-/// again later makes sense. It makes none while a password, a role, a database or TLS is wrong.
+/// Whether the database can't be reached or can't answer now, so that a retry makes sense. A wrong password, role, database
+/// or TLS setting is not an outage.
 #[must_use]
 pub fn is_outage(error: &sqlx::Error) -> bool {
     use sqlx::Error as E;
@@ -44,8 +44,8 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not
-/// accepting connections yet) and failures of the system beneath Postgres.
+/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not accepting connections yet)
+/// and system errors.
 fn is_outage_state(code: &str) -> bool {
     matches!(code.get(..2), Some("08" | "53" | "57" | "58"))
 }

@@ -3,16 +3,16 @@
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-/// One show, of one or more streams.
+/// Streams of a channel with short pauses between them.
 #[derive(Clone, Debug)]
 pub struct Broadcast {
-    /// That of its first stream.
+    /// The id of its first stream.
     pub id: String,
-    /// Whose it is.
+    /// The channel's id.
     pub channel_id: String,
     /// When its first stream started.
     pub started_at: OffsetDateTime,
-    /// When its last stream ended, if all have.
+    /// When its last stream ended; `None` while one is live.
     pub ended_at: Option<OffsetDateTime>,
 }
 
@@ -21,22 +21,22 @@ pub struct Broadcast {
 pub struct Stream {
     /// Twitch's id.
     pub id: String,
-    /// The broadcast that it is a part of.
+    /// The id of the broadcast it belongs to.
     pub broadcast_id: String,
     /// For example `live`.
     pub kind: Option<String>,
     /// When it started.
     pub started_at: OffsetDateTime,
-    /// When it ended, if it has.
+    /// When it ended; `None` while it is live.
     pub ended_at: Option<OffsetDateTime>,
-    /// Whether nobody told when it ended, so that the time is a guess.
+    /// Whether `ended_at` is estimated, because no message says when it ended.
     pub is_end_estimated: bool,
 }
 
-/// A channel's broadcasts, newest first, starting behind the one with this start and id.
+/// A channel's broadcasts, newest first, starting after the one with this start and id.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel_id: &str,
@@ -59,10 +59,10 @@ pub async fn page(
     .await
 }
 
-/// The broadcast that a stream is a part of.
+/// The broadcast that a stream belongs to.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Broadcast>> {
     sqlx::query_as!(
         Broadcast,
@@ -78,7 +78,7 @@ pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result
 /// The streams of these broadcasts, oldest first.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn streams(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Stream>> {
     sqlx::query_as!(
         Stream,

@@ -1,9 +1,9 @@
-//! Channels as they are now.
+//! Channels with their names, live stream and current segment.
 
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-/// A channel, and the stream it is live with.
+/// A row of the view `channel_now`.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of channel_now, which db/migrations describes")]
 pub struct Channel {
@@ -30,61 +30,44 @@ pub struct Channel {
     pub segment_started_at: Option<OffsetDateTime>,
 }
 
-/// Channels in the order of their ids; only those that are live, or are not, if `live` says so.
+/// Channels in the order of their ids, starting after the id `after`; only live ones, or only others, as `live` says.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     live: Option<bool>,
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<Channel>> {
-    sqlx::query_as!(
-        Channel,
-        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
-            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
-            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
-            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
-        from channel_now
-        where ($1::bool is null or is_live = $1) and ($2::text is null or id > $2)
-        order by id
-        limit $3"#,
-        live,
-        after,
-        limit
-    )
-    .fetch_all(db)
-    .await
+    select(db, live, None, after.unwrap_or_default(), limit).await
 }
 
 /// The channel with this id.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Channel>> {
-    sqlx::query_as!(
-        Channel,
-        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
-            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
-            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
-            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
-        from channel_now
-        where id = $1"#,
-        id
-    )
-    .fetch_optional(db)
-    .await
+    Ok(select(db, None, Some(&[id.to_owned()]), "", 1).await?.pop())
 }
 
-/// Those of the channels with these ids or lower-case logins (all, if `None`) that come behind `after`, in the
-/// order of their ids.
+/// The channels with these ids (all, if `None`) in the order of their ids, starting after the id `after`.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn named(
+/// If the database fails.
+pub async fn with_ids(
     db: impl PgExecutor<'_>,
-    names: Option<&[String]>,
+    ids: Option<&[String]>,
+    after: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Channel>> {
+    select(db, None, ids, after, limit).await
+}
+
+async fn select(
+    db: impl PgExecutor<'_>,
+    live: Option<bool>,
+    ids: Option<&[String]>,
     after: &str,
     limit: i64,
 ) -> sqlx::Result<Vec<Channel>> {
@@ -95,10 +78,11 @@ pub async fn named(
             anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
             broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
         from channel_now
-        where id > $2 and ($1::text[] is null or id = any($1) or login = any($1))
+        where ($1::bool is null or is_live = $1) and ($2::text[] is null or id = any($2)) and id > $3
         order by id
-        limit $3"#,
-        names,
+        limit $4"#,
+        live,
+        ids,
         after,
         limit
     )
@@ -106,11 +90,11 @@ pub async fn named(
     .await
 }
 
-/// The id of the channel that a person means by `name`: an id, or else a login in any case. A
-/// login that moved to another account means who was last seen with it.
+/// The id of the channel with this name: an id, or else a login in any case. A login that several accounts had means the one
+/// that had it last.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "select id from channel
@@ -124,22 +108,21 @@ pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<St
     .await
 }
 
-/// What a channel is called.
+/// A channel's id and names.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// Twitch's id.
     pub id: String,
-    /// Lower-case ASCII.
+    /// In lower-case ASCII.
     pub login: String,
     /// As shown.
     pub display_name: String,
 }
 
-/// The channel that a person means by `name`, as in [`find`]; or else one that is to be served,
-/// though nothing has been heard of it yet.
+/// The channel with this name, as in [`find`], or else a served channel of which there is no event yet.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn find_served(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Names>> {
     if let Some(id) = find(&mut *db, name).await? {
         return sqlx::query_as!(Names, "select id, login, display_name from twitch_user where id = $1", id)

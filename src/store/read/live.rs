@@ -126,10 +126,14 @@ const CHANNELS: i64 = 500;
 pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::Result<(i64, Vec<Channel>)> {
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
     let newest = bounds(&mut *transaction).await?.newest.unwrap_or(0);
+    let ids = match names {
+        Some(names) => Some(ids(&mut *transaction, names).await?),
+        None => None,
+    };
     let mut found: Vec<Channel> = Vec::new();
     loop {
         let after = found.last().map_or("", |last| &last.id).to_owned();
-        let page = channels::named(&mut *transaction, names, &after, CHANNELS).await?;
+        let page = channels::with_ids(&mut *transaction, ids.as_deref(), &after, CHANNELS).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
         found.extend(page);
         if is_last {

@@ -1,27 +1,27 @@
-//! What `/metrics` asks.
+//! Counts of rows for `/metrics`.
 
 use sqlx::PgConnection;
 
 use crate::access::grant::Scope;
 
-/// A state, and how many are in it.
+/// A status or scope, and the number of rows that have it.
 pub type Count = (String, i64);
 
-/// How many there are of what is kept, by state.
+/// Numbers of rows.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Wanted subscriptions, by status.
+    /// Desired subscriptions by status.
     pub subscriptions: Vec<Count>,
-    /// Twitch's tokens: `good` and `needs_consent`.
+    /// Twitch's tokens, as `good` and `needs_consent`.
     pub twitch_tokens: Vec<Count>,
-    /// Our own, by scope.
+    /// API tokens by scope.
     pub access_tokens: Vec<Count>,
 }
 
-/// Counts all of it.
+/// Counts the rows of all three tables.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
     let subscriptions = sqlx::query!(
         r#"select status, count(*) as "count!" from desired_subscription group by status order by status"#

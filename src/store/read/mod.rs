@@ -1,5 +1,5 @@
-//! The reading side: what the API asks. Lookups answer `None` for what isn't there; pages take how
-//! many rows to return at most and the key of the row to start after.
+//! Queries of the API, the live feeds, `/status` and `/metrics`. A look-up returns `None` for a missing row; a page takes the
+//! maximal number of rows and the key of the row to start after.
 
 pub mod broadcasts;
 pub mod channels;

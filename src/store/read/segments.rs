@@ -1,9 +1,9 @@
-//! What broadcasters marked as being on.
+//! Segments that broadcasters marked.
 
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-/// A segment of which the beginning is known.
+/// A segment with a known start.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of segment, which db/migrations describes")]
 pub struct Segment {
@@ -16,14 +16,33 @@ pub struct Segment {
     pub ended_at: Option<OffsetDateTime>,
 }
 
-/// A channel's segments, newest first, starting behind the one with this start and id; only those
-/// of one broadcast, if any of its streams is named.
+/// A channel's segments, newest first, starting after the one with this start and id; if a stream is given, only those of
+/// its broadcast.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel_id: &str,
+    stream_id: Option<&str>,
+    before: Option<(OffsetDateTime, &str)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Segment>> {
+    select(db, channel_id, None, stream_id, before, limit).await
+}
+
+/// The segment of this channel with this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn get(db: impl PgExecutor<'_>, channel_id: &str, id: &str) -> sqlx::Result<Option<Segment>> {
+    Ok(select(db, channel_id, Some(id), None, None, 1).await?.pop())
+}
+
+async fn select(
+    db: impl PgExecutor<'_>,
+    channel_id: &str,
+    id: Option<&str>,
     stream_id: Option<&str>,
     before: Option<(OffsetDateTime, &str)>,
     limit: i64,
@@ -33,11 +52,13 @@ pub async fn page(
         r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
         from segment
         where channel_id = $1 and started_at is not null
-            and ($2::text is null or broadcast_id = (select broadcast_id from stream where id = $2))
-            and ($3::timestamptz is null or (started_at, id) < ($3, $4))
+            and ($2::text is null or id = $2)
+            and ($3::text is null or broadcast_id = (select broadcast_id from stream where id = $3))
+            and ($4::timestamptz is null or (started_at, id) < ($4, $5))
         order by started_at desc, id desc
-        limit $5"#,
+        limit $6"#,
         channel_id,
+        id,
         stream_id,
         before.map(|(started_at, _)| started_at),
         before.map(|(_, id)| id),
@@ -47,27 +68,10 @@ pub async fn page(
     .await
 }
 
-/// The segment of this channel with this id.
-///
-/// # Errors
-/// When the database fails.
-pub async fn get(db: impl PgExecutor<'_>, channel_id: &str, id: &str) -> sqlx::Result<Option<Segment>> {
-    sqlx::query_as!(
-        Segment,
-        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
-        from segment
-        where channel_id = $1 and id = $2 and started_at is not null"#,
-        channel_id,
-        id
-    )
-    .fetch_optional(db)
-    .await
-}
-
 /// The segments of these broadcasts, oldest first.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn of_broadcasts(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Segment>> {
     sqlx::query_as!(
         Segment,

@@ -1,9 +1,9 @@
-//! What a channel's viewers did there.
+//! Viewers and their activity in a channel.
 
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-/// A viewer of one channel.
+/// A viewer of one channel, with names.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of viewer, which db/migrations describes")]
 pub struct Viewer {
@@ -27,10 +27,10 @@ pub struct Viewer {
     pub subscription_months: Option<i64>,
 }
 
-/// A channel's viewers in the order of their ids.
+/// A channel's viewers in the order of their ids, starting after the id `after`.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel_id: &str,
