@@ -136,7 +136,8 @@ async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
 async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
     let mut appended = 0;
     for chunk in messages.chunks(at_once) {
-        let submitted = chunk.iter().zip(writers.iter().cycle()).map(|(message, writer)| writer.submit(message.clone()));
+        let submitted =
+            chunk.iter().zip(writers.iter().cycle()).map(|(message, writer)| writer.submit(message.clone()));
         for receipt in futures_util::future::join_all(submitted).await {
             appended += usize::from(receipt.unwrap() == Receipt::Appended);
         }
