@@ -1,14 +1,18 @@
-//! What the live feeds cost: from the acknowledgement of a message to its readers, and per reader.
+//! Cost of the live feeds: time from a message's acknowledgement to its readers, and memory per reader.
 //!
-//! `cargo bench --bench live` starts the server with a private Postgres of its own, delivers
-//! 1,000 signed messages per second for ten seconds and times them; with another it connects 5,000
-//! readers and sees by how much the server's memory grows. `-- --brief` does a tenth of it.
+//! `cargo bench --bench live` starts a server with a private Postgres, delivers 1,000 signed messages per second for ten
+//! seconds and times their acknowledgements and their way to the readers. Then it connects 5,000 idle readers to another
+//! server and shows by how much its memory grows. Options, after `--`:
+//!
+//! - `--readers N`: how many follow the feed during the deliveries (10)
+//! - `--server PATH`: the server to measure, to compare with another build
+//! - `--brief`: a tenth of everything
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,25 +33,48 @@ const SECRET: &str = "the secret of the benches";
 /// Messages per second.
 const RATE: u32 = 1_000;
 
-/// Readers among whom the last one to see an event counts.
-const READERS: usize = 10;
-
-/// Messages at first that are not counted: connections are made and statements prepared.
+/// The first messages, which are not counted: connections are made and statements prepared.
 const WARM_UP: u32 = RATE;
 
-/// A server of its own, which ends with this.
+struct Options {
+    /// Readers of the feed. An event is delivered when the last of them has it.
+    readers: usize,
+    /// The program to measure.
+    server: PathBuf,
+    is_brief: bool,
+}
+
+impl Options {
+    fn read() -> Self {
+        let mut options = Self { readers: 10, server: env!("CARGO_BIN_EXE_server").into(), is_brief: false };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().expect("a value");
+            match argument.as_str() {
+                "--readers" => options.readers = value().parse().expect("a number"),
+                "--server" => options.server = value().into(),
+                "--brief" => options.is_brief = true,
+                // cargo adds options of its own.
+                _ => {}
+            }
+        }
+        options
+    }
+}
+
+/// A server with a private Postgres. Both stop when it is dropped.
 struct Server {
     child: Child,
     addr: String,
-    /// What goes into each request to read.
+    /// The header line of each request to read.
     authorization: String,
     _data: tempfile::TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(program: &Path) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_server"))
+        let mut child = Command::new(program)
             .env_clear()
             .envs(["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env("SHOWTIME_DATA_DIR", data.path().join("data"))
@@ -108,11 +135,38 @@ fn message(secret: &WebhookSecret, number: u32) -> (Outgoing, String) {
     (message, signature)
 }
 
-/// When each message, by its viewer, was acknowledged and seen last.
+/// Times by message number.
 #[derive(Default)]
 struct Times {
-    acknowledged: HashMap<u32, Instant>,
+    /// When the acknowledgement came, and how long it took.
+    acknowledged: HashMap<u32, (Instant, Duration)>,
+    /// How many readers have it, and since when the last one has.
     seen: HashMap<u32, (usize, Instant)>,
+}
+
+impl Times {
+    /// Sorted, of the messages after the warm-up: how long the acknowledgements took, and how much later the last of so
+    /// many readers had the event.
+    fn sorted(&self, readers: usize) -> (Vec<Duration>, Vec<Duration>) {
+        let counted = || self.acknowledged.iter().filter(|(number, _)| **number >= WARM_UP);
+        let mut acknowledgements: Vec<_> = counted().map(|(_, (_, took))| *took).collect();
+        let mut deliveries: Vec<_> = counted()
+            .filter_map(|(number, (at, _))| match self.seen.get(number)? {
+                (count, last) if *count == readers => Some(last.saturating_duration_since(*at)),
+                _ => None,
+            })
+            .collect();
+        acknowledgements.sort();
+        deliveries.sort();
+        (acknowledgements, deliveries)
+    }
+}
+
+/// `p50 1.23 ms, p99 4.56 ms`.
+fn percentiles(sorted: &[Duration]) -> String {
+    let at =
+        |share: usize| sorted.get(sorted.len() * share / 100).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0);
+    format!("p50 {:.2} ms, p99 {:.2} ms", at(50), at(99))
 }
 
 async fn watch(stream: TcpStream, times: Arc<Mutex<Times>>) {
@@ -127,10 +181,10 @@ async fn watch(stream: TcpStream, times: Arc<Mutex<Times>>) {
     }
 }
 
-async fn latency(server: &Server, seconds: u32) {
+async fn latency(server: &Server, readers: usize, seconds: u32) {
     let secret = WebhookSecret::new(SECRET).expect("a secret");
     let times = Arc::new(Mutex::new(Times::default()));
-    for _ in 0..READERS {
+    for _ in 0..readers {
         tokio::spawn(watch(server.read("/live/alerts").await, times.clone()));
     }
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
@@ -149,10 +203,11 @@ async fn latency(server: &Server, seconds: u32) {
         let times = times.clone();
         tokio::spawn(async move {
             let _permit = permit;
+            let sent = Instant::now();
             let status = request.send().await.map(|answer| answer.status().as_u16());
             let now = Instant::now();
             if matches!(status, Ok(204)) {
-                times.lock().expect("not poisoned").acknowledged.insert(number, now);
+                times.lock().expect("not poisoned").acknowledged.insert(number, (now, now - sent));
             }
         });
     }
@@ -160,26 +215,20 @@ async fn latency(server: &Server, seconds: u32) {
     let _ = under_way.acquire_many(256).await;
     sleep(Duration::from_secs(2)).await;
     let times = times.lock().expect("not poisoned");
-    let all_saw = |number: &u32| times.seen.get(number).filter(|(count, _)| *count == READERS).map(|(_, at)| *at);
-    let mut took_ms: Vec<f64> = times
-        .acknowledged
-        .iter()
-        .filter(|(number, _)| **number >= WARM_UP)
-        .filter_map(|(number, at)| Some(all_saw(number)?.saturating_duration_since(*at).as_secs_f64() * 1_000.0))
-        .collect();
-    took_ms.sort_by(f64::total_cmp);
-    let at = |share: usize| took_ms.get(took_ms.len() * share / 100).copied().unwrap_or(f64::NAN);
+    let (acknowledgements, deliveries) = times.sorted(readers);
     println!(
-        "{} messages in {took:.1?}, {} acknowledged; counted, as seen by all {READERS} readers: {}",
+        "{} messages in {took:.1?}, {} acknowledged; {} of {} counted ones seen by all {readers} readers",
         WARM_UP + seconds * RATE,
         times.acknowledged.len(),
-        took_ms.len()
+        deliveries.len(),
+        acknowledgements.len(),
     );
-    println!("from acknowledgement to the last reader: p50 {:.2} ms, p99 {:.2} ms", at(50), at(99));
+    println!("acknowledgement: {}", percentiles(&acknowledgements));
+    println!("from acknowledgement to the last reader: {}", percentiles(&deliveries));
 }
 
 async fn memory(server: &Server, readers: u64) {
-    // What the first ones cost belongs to all.
+    // The cost of the first one is shared by all.
     let mut held = vec![server.read("/live/alerts").await];
     sleep(Duration::from_secs(1)).await;
     let before = server.memory();
@@ -193,7 +242,7 @@ async fn memory(server: &Server, readers: u64) {
 
 #[tokio::main]
 async fn main() {
-    let is_brief = std::env::args().any(|argument| argument == "--brief");
-    latency(&Server::start(), if is_brief { 1 } else { 10 }).await;
-    memory(&Server::start(), if is_brief { 500 } else { 5_000 }).await;
+    let Options { readers, server, is_brief } = Options::read();
+    latency(&Server::start(&server), readers, if is_brief { 1 } else { 10 }).await;
+    memory(&Server::start(&server), if is_brief { 500 } else { 5_000 }).await;
 }

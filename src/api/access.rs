@@ -16,7 +16,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Context;
-use super::problem::{Error, described};
+use super::error::Error;
+use super::request_id::X_REQUEST_ID;
+use super::responses::described;
 use crate::access::Denial;
 use crate::access::grant::Scope;
 
@@ -124,27 +126,13 @@ fn token_of_websocket(headers: &HeaderMap) -> Option<&str> {
         .filter(|_| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// What a refused client is told in `WWW-Authenticate` (RFC 6750).
-pub(super) fn challenge(error: &Error) -> Option<String> {
-    let realm = r#"Bearer realm="showtime""#;
-    match error {
-        Error::TokenMissing => Some(realm.to_owned()),
-        Error::TokenUnreadable => Some(format!(r#"{realm}, error="invalid_request""#)),
-        Error::TokenUnknown => Some(format!(r#"{realm}, error="invalid_token""#)),
-        Error::ScopeTooSmall { needed, .. } => {
-            Some(format!(r#"{realm}, error="insufficient_scope", scope="{}""#, needed.as_str()))
-        }
-        _ => None,
-    }
-}
-
 /// Lets pages of these origins read, if there are any. Nothing else can be done from another
 /// origin: a browser asks first, because of the token, and is told that only reading is allowed.
 pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::HEAD])
         .allowed_headers(CORS_HEADERS)
-        .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE])
+        .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID])
         .max_age(CORS_MAX_AGE);
     let cors = match origins {
         [all] if all == "*" => cors.allow_any_origin().send_wildcard(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::problem::Error;
+use super::error::Error;
 use crate::sources::body::{BodyError, read_body};
 
 /// The body of a request: a JSON object. Unlike actix's, it names what is wrong; its size and the

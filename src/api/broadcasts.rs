@@ -10,9 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::channels::ChannelPath;
+use super::error::Error;
 use super::page::{Cursor, Page};
-use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, Name, Nothing, Query};
+use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::segments::Segment;
 use crate::store::read::{broadcasts as store, segments};
 

@@ -3,7 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 use super::Context;
-use super::problem::{Callback, Error};
+use super::error::Error;
+use super::responses::Callback;
 use crate::sources::webhook::Answer;
 
 /// Take a message from Twitch.

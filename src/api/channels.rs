@@ -8,9 +8,10 @@ use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
+use super::error::Error;
 use super::page::Page;
-use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Flag, Limit, Name, Nothing, Query};
+use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::read::{self, channels::Names};
 
 /// A channel as it is now.

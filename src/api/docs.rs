@@ -6,9 +6,10 @@ use actix_web::http::header::{ContentEncoding, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Resource, get, web};
 use utoipa_swagger_ui::{Config, serve};
 
+use super::error::Error;
 use super::fallback::only_get;
-use super::problem::{BadRequest, Error};
 use super::query::{Nothing, Query};
+use super::responses::BadRequest;
 
 static SPEC: LazyLock<String> = LazyLock::new(|| super::spec().to_json().unwrap_or_default());
 

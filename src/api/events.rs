@@ -10,8 +10,9 @@ use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
-use super::problem::{BadRequest, Error, NotFound, ServerErrors};
+use super::error::Error;
 use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
+use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::outputs::live::entry::Entry;
 use crate::store::read::events as store;
 use crate::store::read::scan::Times;

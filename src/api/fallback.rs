@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, HttpResponse};
 use utoipa::openapi::PathItem;
 
-use super::problem::Error;
+use super::error::Error;
 
 /// The documented paths, and by which methods they can be had.
 static KNOWN: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {

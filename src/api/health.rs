@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Context;
-use super::problem::{BadRequest, Error, NotReady};
+use super::error::Error;
 use super::query::{Nothing, Query};
+use super::responses::{BadRequest, NotReady};
 use crate::access::grant::Grant;
 use crate::credentials::check::TokenReport;
 use crate::sources::check::LastEventReport;

@@ -13,9 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use self::listener::Listener;
 use super::Context;
 use super::channels::Channel;
+use super::error::Error;
 use super::fallback::WasHead;
-use super::problem::{BadRequest, Error, ServerErrors};
 use super::query::{LogId, Names, Query};
+use super::responses::{BadRequest, ServerErrors};
 use crate::access::grant::Grant;
 use crate::outputs::live::reader::{Feed, Selection, Start};
 use crate::view::alert::Alert;
@@ -44,7 +45,7 @@ impl TryFrom<String> for Last {
     fn try_from(text: String) -> Result<Self, String> {
         match text.parse() {
             Ok(count @ 1..=100) => Ok(Self(count)),
-            _ => Err(format!("`{}`, but must be a number from 1 to 100", text.escape_default())),
+            _ => Err(format!("`{}` must be a number from 1 to 100", text.escape_default())),
         }
     }
 }
@@ -176,7 +177,7 @@ pub(super) async fn live_alerts(
     let Query(LiveAlerts { channel, kind, after, last }) = query;
     let types = kind.map(|Names(kinds)| kinds);
     if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
-        let reason = format!("`{unknown}`, but must be of {}", Alert::kinds().join(", "));
+        let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
     let selection = Selection { feed: Feed::Alerts, channels: names(channel), types };
@@ -253,7 +254,7 @@ fn start(after: Option<LogId>, last: Option<Last>) -> Result<Start, Error> {
         (None, Some(Last(count))) => Ok(Start::Last(count.into())),
         (Some(_), Some(_)) => Err(Error::InvalidParameter {
             name: "last".to_owned(),
-            reason: "there beside `after`; take one of them".to_owned(),
+            reason: "not allowed together with `after`".to_owned(),
         }),
     }
 }

@@ -7,8 +7,8 @@ use actix_web::{HttpResponse, get};
 use tokio::time::timeout;
 
 use super::Context;
-use super::problem::BadRequest;
 use super::query::{Nothing, Query};
+use super::responses::BadRequest;
 use crate::metrics::{CONTENT_TYPE, Now};
 use crate::store::read::metrics as store;
 

@@ -8,6 +8,7 @@ mod broadcasts;
 mod callback;
 mod channels;
 mod docs;
+mod error;
 mod events;
 mod fallback;
 mod health;
@@ -15,8 +16,10 @@ mod live;
 mod metrics;
 mod page;
 mod pages;
-pub mod problem;
+mod problem;
 mod query;
+mod request_id;
+mod responses;
 mod segments;
 mod test_events;
 mod viewers;
@@ -24,6 +27,7 @@ mod viewers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web;
 use sqlx::{PgConnection, PgPool};
 use utoipa::OpenApi;
@@ -31,7 +35,8 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use self::asyncapi::live_spec;
-use self::problem::{Error, Problem};
+use self::error::Error;
+use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::ingest::Ingest;
@@ -46,10 +51,10 @@ use crate::store::within;
 use crate::view::alert::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
-/// Time limit of a request's queries; then the client is told that the database is away.
+/// Time limit of a query; then the client gets a 503.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the handlers work with.
+/// Everything the handlers work with.
 #[derive(Debug)]
 pub struct Context {
     /// The connections for reading.
@@ -113,7 +118,9 @@ impl Context {
             cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
             the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
             it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
-            parameters are errors.\n\nMost of it wants an access token, as `Authorization: Bearer TOKEN`.",
+            parameters are errors.\n\nEvery response has a header `X-Request-Id`, which the server's log has in each line about the request. \
+            A request may bring its own: 1 to 64 letters, digits, `-` and `_`.\n\nMost paths require an access token, as \
+            `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
     // utoipa does not collect what is reached through `IntoResponses` alone, or told in a stream.
@@ -186,10 +193,11 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
             .configure(docs::pages)
             .configure(pages::pages)
-            .wrap(actix_web::middleware::from_fn(fallback::head_as_get))
             // The last to be wrapped is the first to see a request.
-            .wrap(actix_web::middleware::from_fn(access::guard))
+            .wrap(from_fn(fallback::head_as_get))
+            .wrap(from_fn(access::guard))
             .wrap(cors)
+            .wrap(from_fn(request_id::identify))
             .default_service(web::to(fallback::nothing_here));
         cfg.service(api);
     }

@@ -60,6 +60,6 @@ impl TryFrom<String> for Cursor {
 
     fn try_from(text: String) -> Result<Self, String> {
         Self::parse(&text)
-            .ok_or_else(|| format!("`{}`, but must be the `next` of a page of this list", text.escape_default()))
+            .ok_or_else(|| format!("`{}` must be the `next` of a page of this list", text.escape_default()))
     }
 }

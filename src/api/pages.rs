@@ -10,8 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 
+use super::error::Error;
 use super::fallback::only_get;
-use super::problem::Error;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api/pages");
 

@@ -1,4 +1,4 @@
-//! What requests say: the query string, and the values that occur in queries and paths.
+//! The query string of requests, and the types of values in queries and paths.
 
 use std::future::{Ready, ready};
 
@@ -11,11 +11,11 @@ use time::{OffsetDateTime, UtcOffset};
 use url::form_urlencoded;
 use utoipa::IntoParams;
 
-use super::problem::Error;
+use super::error::Error;
 use crate::clock::to_microseconds;
 
-/// The query of a request. Unlike actix's, it names what is wrong, and takes no parameter that
-/// isn't documented.
+/// The query of a request. Unlike actix's, it names the parameter that is wrong, and refuses those that are not
+/// documented.
 #[derive(Debug)]
 pub(super) struct Query<T>(pub(super) T);
 
@@ -49,18 +49,18 @@ fn parse<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Error> {
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct Nothing {}
 
-/// How many items a page has at most.
+/// The number of items on a page: 1 to 100, by default 50.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Limit(u8);
 
 impl Limit {
-    /// How many rows to ask for: one more than is shown, to see whether there is more.
+    /// The number of rows to ask for: one more than is shown, to see whether there is more.
     pub(super) fn rows(self) -> i64 {
         i64::from(self.0) + 1
     }
 
-    /// Cuts the rows that were asked for to the page, and names the cursor of the next page.
+    /// Cuts the rows to the page, and returns the cursor of the next page, if there is one.
     pub(super) fn cut<T, C>(self, rows: &mut Vec<T>, cursor: impl FnOnce(&T) -> C) -> Option<C> {
         let len = usize::from(self.0);
         let has_more = rows.len() > len;
@@ -81,12 +81,12 @@ impl TryFrom<String> for Limit {
     fn try_from(text: String) -> Result<Self, String> {
         match text.parse() {
             Ok(limit @ 1..=100) => Ok(Self(limit)),
-            _ => Err(format!("`{text}`, but must be a number from 1 to 100")),
+            _ => Err(format!("`{text}` must be a number from 1 to 100")),
         }
     }
 }
 
-/// Yes or no.
+/// `true` or `false`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Flag(pub(super) bool);
@@ -95,7 +95,7 @@ impl TryFrom<String> for Flag {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| format!("`{text}`, but must be true or false"))
+        text.parse().map(Self).map_err(|_| format!("`{text}` must be true or false"))
     }
 }
 
@@ -121,12 +121,12 @@ impl TryFrom<String> for Name {
         if (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text))
         } else {
-            Err(format!("`{}`, but must be 1 to 256 visible ASCII characters", text.escape_default()))
+            Err(format!("`{}` must be 1 to 256 visible ASCII characters", text.escape_default()))
         }
     }
 }
 
-/// Several [`Name`]s, with commas between them; at most [`Names::MAX`].
+/// Up to [`Names::MAX`] [`Name`]s, separated by commas.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Names(pub(super) Vec<String>);
@@ -143,12 +143,12 @@ impl TryFrom<String> for Names {
         let names: Vec<_> = names.collect::<Result<_, _>>()?;
         match names.len() {
             1..=Self::MAX => Ok(Self(names)),
-            len => Err(format!("a list of {len} names, but may have {} at most", Self::MAX)),
+            len => Err(format!("{len} names are too many; the limit is {}", Self::MAX)),
         }
     }
 }
 
-/// The id of an event in the log; as a cursor, 0 stands before the first.
+/// The id of an event in the log. As a cursor, 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct LogId(pub(super) i64);
@@ -159,12 +159,12 @@ impl TryFrom<String> for LogId {
     fn try_from(text: String) -> Result<Self, String> {
         match text.parse() {
             Ok(id @ 0..) => Ok(Self(id)),
-            _ => Err(format!("`{}`, but must be a number from 0 to {}", text.escape_default(), i64::MAX)),
+            _ => Err(format!("`{}` must be a number from 0 to {}", text.escape_default(), i64::MAX)),
         }
     }
 }
 
-/// A time, in UTC and at the resolution of the database.
+/// A time in UTC, in microseconds as in the database.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Timestamp(pub(super) OffsetDateTime);
@@ -178,7 +178,7 @@ impl TryFrom<String> for Timestamp {
             .and_then(|at| at.checked_to_offset(UtcOffset::UTC))
             .map(|at| Self(to_microseconds(at)))
             .ok_or_else(|| {
-                format!("`{text}`, but must be an RFC 3339 time such as 2026-07-01T18:00:00Z (in a URL, a + is %2B)")
+                format!("`{text}` must be an RFC 3339 time such as 2026-07-01T18:00:00Z (in a URL, a + is %2B)")
             })
     }
 }

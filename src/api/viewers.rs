@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::channels::ChannelPath;
+use super::error::Error;
 use super::page::Page;
-use super::problem::{BadRequest, Error, NotFound, ServerErrors};
 use super::query::{Limit, Name, Query};
+use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::read::viewers as store;
 
 /// What somebody did on a channel.

@@ -36,6 +36,7 @@ mod process;
 mod projection;
 mod reconcile;
 mod refresh;
+mod request_id;
 mod segments;
 mod signals;
 mod simulate;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::listener::Listener;
 use super::sse::{HEARTBEAT, UNWELCOME};
-use crate::api::problem::Error;
+use crate::api::error::Error;
 use crate::clock::Clock;
 use crate::outputs::live::reader::End;
 

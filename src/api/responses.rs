@@ -1,0 +1,101 @@
+//! Responses that many operations share, for the specification.
+
+use std::collections::BTreeMap;
+
+use actix_web::ResponseError as _;
+use serde_json::json;
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+use super::error::Error;
+use crate::ingest::IngestError;
+use crate::sources::body::BodyError;
+use crate::sources::webhook::{HeaderProblem, WebhookError};
+use crate::status::missing_migrations;
+use crate::twitch::eventsub::webhook::Refusal;
+
+/// The description of a refusal, with `error` as its example.
+pub(super) fn described(description: &str, error: &Error) -> (String, RefOr<Response>) {
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(json!(error.problem())));
+    let response = ResponseBuilder::new().description(description).content("application/problem+json", content.build());
+    (error.status_code().as_str().to_owned(), response.build().into())
+}
+
+/// Refusals of every operation: its parameters are wrong.
+pub(super) struct BadRequest;
+
+impl IntoResponses for BadRequest {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::UnknownParameters { names: vec!["color".into()], allowed: vec!["limit".into()] };
+        [described("A parameter is unknown, doubled or malformed; `detail` says which.", &error)].into()
+    }
+}
+
+/// Refusals of operations that take a body.
+pub(super) struct BadBody;
+
+impl IntoResponses for BadBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let field = Error::InvalidField { name: "title".into(), reason: "missing field `title`".into() };
+        [
+            described("A field or a parameter is unknown, missing or malformed; `detail` says which.", &field),
+            described("The body did not arrive in time.", &BodyError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
+            described("The body isn't said to be JSON.", &Error::UnsupportedMediaType(Some("text/plain".into()))),
+        ]
+        .into()
+    }
+}
+
+/// The refusal of operations that name one thing in their path.
+pub(super) struct NotFound;
+
+impl IntoResponses for NotFound {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::NotFound { what: "channel", name: "twitchdev".into() };
+        [described("Nothing of that name is known.", &error)].into()
+    }
+}
+
+/// Refusals of every operation that asks the database.
+pub(super) struct ServerErrors;
+
+impl IntoResponses for ServerErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [
+            described("A bug; the server's log has the details.", &Error::Internal(sqlx::Error::RowNotFound)),
+            described("The database is away; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+        ]
+        .into()
+    }
+}
+
+/// Refusals of `POST /callback`.
+pub(super) struct Callback;
+
+impl IntoResponses for Callback {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let header = WebhookError::Header { name: "Twitch-Eventsub-Message-Id", problem: HeaderProblem::Missing };
+        let forged = WebhookError::from(Refusal::Forged);
+        [
+            described("A header is missing, doubled or malformed, or the signed body is no message.", &header.into()),
+            described("Not signed with the webhook secret, or not recent.", &forged.into()),
+            described("The body did not arrive in time.", &BodyError::TooSlow.into()),
+            described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
+            described("A bug; the server's log has the details.", &IngestError::Rejected.into()),
+            described("Not stored, or not known to be; Twitch sends it again.", &IngestError::Unavailable.into()),
+        ]
+        .into()
+    }
+}
+
+/// The refusal of `/readyz`.
+pub(super) struct NotReady;
+
+impl IntoResponses for NotReady {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::NotReady(missing_migrations(&[3]));
+        [described("The database is away, or lacks migrations.", &error)].into()
+    }
+}
