@@ -1,4 +1,4 @@
-//! Asks each channel for the consent that its subscriptions need, and that is not given yet.
+//! Requests the consents that the channels' subscriptions need and that are not given yet.
 
 use anyhow::{Result, bail};
 use showtime::setup::consent::{Listener, PATIENCE};
@@ -8,7 +8,7 @@ use showtime::subscriptions::desired;
 use crate::causes::with_causes;
 use crate::session::Session;
 
-/// Asks whoever has to be asked. Failing with one channel keeps none of the others from it.
+/// Requests the missing consents. A failure with one channel does not keep the others from it.
 pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<()> {
     for channel in channels {
         let granted = session.granted(channel).await?;
@@ -17,7 +17,7 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
             println!("{} has consented to everything that is needed", channel.display_name);
             continue;
         }
-        // Twitch forgets nothing that was granted, but a token is good only for what was asked with it.
+        // A token has only the scopes that were requested with it, though Twitch remembers all consents.
         let scopes = scopes.into_iter().chain(granted.iter().map(String::as_str)).collect();
         if let Err(error) = ask(session, channel, scopes, port, no_browser).await {
             println!("{}: no consent: {}", channel.display_name, with_causes(&error));
@@ -36,7 +36,7 @@ async fn ask(
     let listener = Listener::bind(port)?;
     let redirect_url = listener.redirect_url();
     let list: Vec<_> = scopes.iter().copied().collect();
-    // The browser may be signed in as somebody else, which only Twitch's page can show.
+    // The browser may be signed in as another user, which only Twitch's page can show.
     let request = session.oauth.request_consent(scopes, &redirect_url, true);
     let name = &channel.display_name;
     println!("{name} has to consent to: {}", list.join(", "));
@@ -60,11 +60,11 @@ async fn ask(
             session.oauth.revoke(&token.access_token).await?;
             bail!("it was {} who consented; sign in as {name}", user.login)
         }
-        None => bail!("Twitch gave a token that belongs to nobody"),
+        None => bail!("Twitch issued a token without a user"),
     }
 }
 
-/// Says who still has to consent, and returns whether nobody has.
+/// Shows which consents are missing, and returns whether none is.
 pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Result<bool> {
     let mut is_well = true;
     for channel in channels {

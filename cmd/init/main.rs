@@ -16,20 +16,21 @@ use showtime::credentials::vault::Vault;
 use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
 use showtime::setup::probe::probe;
+use showtime::store::served_channels::ServedChannel;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Session;
-use self::subscriptions::Wishes;
+use self::subscriptions::Desired;
 
-/// Sets showtime up at Twitch: asks for consent, proves that the callback can be reached, makes the
-/// subscriptions and waits until they are enabled. Run it while the server runs; again whenever you
-/// like, since it does only what is missing.
+/// Sets showtime up at Twitch: asks for consent, proves that the callback can be reached, has the server create the
+/// subscriptions and waits until they are enabled. Run it while the server runs; again whenever you like, since it does
+/// only what is missing.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A channel to serve; may be given many times [default: `TWITCH_CHANNEL_NAME`, and those served already]
+    /// A channel to serve; can be repeated [default: `TWITCH_CHANNEL_NAME`, and those served already]
     #[arg(long = "channel", value_name = "LOGIN", global = true)]
     channels: Vec<String>,
     /// Print the address of the consent page instead of opening a browser
@@ -47,7 +48,7 @@ struct Arguments {
 enum Command {
     /// Say what is missing, and change nothing; fails if something is
     Check,
-    /// Delete every subscription of the application, and serve no channel any more; wants --force
+    /// Delete every subscription of the application, and serve no channel any more; requires --force
     DeleteAll,
 }
 
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<bool> {
     let config = Config::load()?;
-    // What waits for the browser is a server, too, but nobody has to hear of that.
+    // The listener that waits for the browser is a server, too, which is no news for the user.
     let filter = EnvFilter::new(format!("actix_server=warn,{}", config.log));
     let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
@@ -87,51 +88,45 @@ fn start(arguments: &Arguments) -> Result<bool> {
     })
 }
 
-/// Whether everything is as wanted in the end.
+/// Gets consent, requests the subscriptions from the server, and returns whether everything is enabled in the end.
 async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
-    let app = session.connect().await?;
-    session.tokens.check(&app).await?;
+    session.app.get().await?;
     let channels = session.channels(&arguments.channels).await?;
+    subscriptions::require_server(session).await?;
+    session.tokens.check(&session.app).await?;
     consent::obtain(session, &channels, arguments.port, arguments.no_browser).await?;
-    let wishes = Wishes::new(session, &channels, &session.served().await?);
-    let held = session.helix.subscriptions().await?;
-    wishes.show(&held.subscriptions);
-    let plan = wishes.plan(&held.subscriptions);
-    let doomed: Vec<_> = plan.dead.iter().map(|(_, dead)| *dead).chain(plan.unwanted.iter().copied()).collect();
-    if arguments.force {
-        subscriptions::delete(session, &doomed).await;
-    } else if !doomed.is_empty() {
-        println!("{} subscriptions must go: run again with --force to delete them", doomed.len());
+    delete_unwanted(session, &channels, arguments.force).await?;
+    let is_reachable = prove_callback(session).await;
+    let asked_at = session.request(&channels).await?;
+    Ok(subscriptions::follow(session, &channels, asked_at).await? && is_reachable)
+}
+
+/// Shows the subscriptions that must go, and deletes them if that is allowed.
+async fn delete_unwanted(session: &Session, channels: &[ServedChannel], force: bool) -> Result<()> {
+    let desired = Desired::new(session, channels, &session.served().await?);
+    let held = session.helix.subscriptions().await?.subscriptions;
+    let plan = desired.plan(&held);
+    subscriptions::show_others(&plan);
+    if force {
+        subscriptions::delete(session, &plan.unwanted).await;
+    } else if !plan.unwanted.is_empty() {
+        println!("{} subscriptions must go: run again with --force to delete them", plan.unwanted.len());
     }
-    let is_reachable = plan.create.is_empty() || prove_callback(session).await;
-    session.serve(&channels).await?;
-    let mut failures = Default::default();
-    if is_reachable {
-        failures = wishes.create(session, &plan.create).await?;
-    }
-    let is_complete = wishes.wait(session, failures).await?;
-    session.tokens.keep_app(&app).await?;
-    session.announce().await?;
-    if is_complete && !session.until_server_agrees().await? {
-        println!("the server does not show all of them as enabled yet: see its /status");
-    }
-    Ok(is_complete && is_reachable)
+    Ok(())
 }
 
 async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
     let channels = session.channels(&arguments.channels).await?;
-    let mut is_well = consent::show(session, &channels).await?;
-    let wishes = Wishes::new(session, &channels, &session.served().await?);
-    let held = session.helix.subscriptions().await?;
-    wishes.show(&held.subscriptions);
-    is_well &= wishes.are_enabled(&held.subscriptions);
-    is_well &= prove_callback(session).await;
-    if is_well {
+    let mut is_complete = consent::show(session, &channels).await?;
+    let desired = Desired::new(session, &channels, &session.served().await?);
+    is_complete &= desired.show(&session.helix.subscriptions().await?.subscriptions);
+    is_complete &= prove_callback(session).await;
+    if is_complete {
         println!("nothing is missing");
     } else {
         println!("something is missing: run `{}`", Program::Init);
     }
-    Ok(is_well)
+    Ok(is_complete)
 }
 
 async fn delete_all(session: &Session, force: bool) -> Result<bool> {

@@ -1,6 +1,6 @@
-//! Everything that `init` works with, and the complaints about what is missing of it.
+//! The clients and settings that `init` works with, and the errors about those that are missing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,25 +12,23 @@ use showtime::credentials::vault::Vault;
 use showtime::http::{Http, RetryPolicy};
 use showtime::postgres::{self, LocalError};
 use showtime::program::Program;
-use showtime::store::read::health;
+use showtime::simulate::delivery::own_callback;
+use showtime::store::reconciler;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::signals::Channel;
 use showtime::store::{migrations, tokens};
 use showtime::subscriptions::desired;
-use showtime::twitch::app_token::AppTokens;
 use showtime::twitch::catalogue::SubscriptionType;
-use showtime::twitch::helix::Helix;
+use showtime::twitch::helix::{Helix, Transport};
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
+use showtime::twitch::token_source::TokenSource;
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use time::OffsetDateTime;
 use url::Url;
 
 /// How long the database may take to answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the server may take to see what has changed, and how often to look whether it has.
-const SERVER_PATIENCE: time::Duration = time::Duration::seconds(5);
-const SERVER_PAUSE: Duration = Duration::from_millis(50);
 
 /// The configuration, connected.
 pub(crate) struct Session {
@@ -39,7 +37,7 @@ pub(crate) struct Session {
     pub(crate) oauth: OAuth,
     pub(crate) tokens: Tokens,
     pub(crate) helix: Helix,
-    app: Arc<AppTokens>,
+    pub(crate) app: Arc<TokenSource>,
     pub(crate) types: Vec<&'static SubscriptionType>,
     pub(crate) secret: WebhookSecret,
     pub(crate) callback: Url,
@@ -73,18 +71,12 @@ impl Session {
             types: desired::types(&config.twitch.extra_types),
             secret,
             callback,
-            direct: direct(config)?,
+            direct: own_callback(SocketAddr::new(config.bind_addr, config.listen_port))?,
             channel_name: config.twitch.channel_name.clone(),
         })
     }
 
-    /// The app token, which Twitch must be ready to give.
-    pub(crate) async fn connect(&self) -> Result<Arc<AppTokens>> {
-        self.app.get().await?;
-        Ok(self.app.clone())
-    }
-
-    /// The channels that are asked for, by name or because they are served already.
+    /// The requested channels: those named, or else those that are served already.
     pub(crate) async fn channels(&self, logins: &[String]) -> Result<Vec<ServedChannel>> {
         let mut logins: Vec<_> = logins.iter().map(|login| login.to_ascii_lowercase()).collect();
         let mut channels = Vec::new();
@@ -100,11 +92,7 @@ impl Session {
         if let Some(unknown) = logins.iter().find(|login| users.iter().all(|user| user.login != **login)) {
             bail!("Twitch knows no channel {unknown:?}");
         }
-        channels.extend(users.into_iter().map(|user| ServedChannel {
-            id: user.id,
-            login: user.login,
-            display_name: user.display_name,
-        }));
+        channels.extend(users.into_iter().map(|user| ServedChannel::new(user, self.clock.now())));
         Ok(channels)
     }
 
@@ -119,38 +107,26 @@ impl Session {
         Ok(row.filter(|row| row.needs_consent.is_none()).map(|row| row.scopes).unwrap_or_default())
     }
 
-    /// Notes that the server is to serve these.
-    pub(crate) async fn serve(&self, channels: &[ServedChannel]) -> Result<()> {
-        let mut connection = self.pool.acquire().await?;
+    /// Requests these channels from the server, and returns the time of that by the database's clock.
+    pub(crate) async fn request(&self, channels: &[ServedChannel]) -> Result<OffsetDateTime> {
+        let mut transaction = self.pool.begin().await?;
         for channel in channels {
-            served_channels::put(&mut connection, channel, self.clock.now()).await?;
+            let channel = ServedChannel { requested_at: self.clock.now(), ..channel.clone() };
+            served_channels::put(&mut transaction, &channel).await?;
         }
-        Ok(())
-    }
-
-    /// Lets the server look at Twitch's list at once.
-    pub(crate) async fn announce(&self) -> Result<()> {
-        Ok(Channel::Reconcile.notify(&mut *self.pool.acquire().await?, "").await?)
-    }
-
-    /// Waits until the server shows that everything is enabled; false if it does not within
-    /// [`SERVER_PATIENCE`].
-    pub(crate) async fn until_server_agrees(&self) -> Result<bool> {
+        transaction.commit().await?;
         let mut connection = self.pool.acquire().await?;
-        let until = self.clock.now() + SERVER_PATIENCE;
-        loop {
-            let (_, count) = health::desired(&mut connection, 0).await?;
-            if count.total > 0 && count.enabled == count.total {
-                return Ok(true);
-            }
-            if self.clock.now() > until {
-                return Ok(false);
-            }
-            self.clock.sleep(SERVER_PAUSE).await;
-        }
+        let requested_at = reconciler::now(&mut connection).await?;
+        Channel::Reconcile.notify(&mut connection, "").await?;
+        Ok(requested_at)
     }
 
-    /// Notes that the server is to serve nobody.
+    /// Where the server has Twitch deliver to.
+    pub(crate) fn transport(&self) -> Transport {
+        Transport::Webhook { callback: self.callback.clone(), secret: self.secret.clone() }
+    }
+
+    /// Has the server serve no channel any more.
     pub(crate) async fn serve_none(&self) -> Result<()> {
         Ok(served_channels::clear(&mut *self.pool.acquire().await?).await?)
     }
@@ -201,13 +177,4 @@ async fn connect(config: &Config) -> Result<PgPool> {
         bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
     }
     Ok(pool)
-}
-
-fn direct(config: &Config) -> Result<Url> {
-    let ip = match config.bind_addr {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    Ok(Url::parse(&format!("http://{}/callback", SocketAddr::new(ip, config.listen_port)))?)
 }

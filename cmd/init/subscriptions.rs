@@ -1,170 +1,95 @@
-//! Shows, creates, deletes and awaits subscriptions.
+//! Shows subscriptions: those at Twitch, and the progress of the server that creates them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use showtime::program::Program;
+use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
+use showtime::store::reconciler;
 use showtime::store::served_channels::ServedChannel;
-use showtime::subscriptions::plan::{self, ENABLED, Plan, Wanted};
-use showtime::twitch::helix::{HelixError, NewSubscription, RefusalKind, Subscription};
-use url::Url;
+use showtime::subscriptions::desired::DesiredSubscription;
+use showtime::subscriptions::explain::{describe, explain};
+use showtime::subscriptions::plan::{self, Plan};
+use showtime::twitch::catalogue;
+use showtime::twitch::helix::{HeldSubscription, RefusalKind, Transport};
+use showtime::twitch::subscription_status::SubscriptionStatus;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use crate::session::Session;
 
-/// How long the challenges may take.
+/// How long the server may take to create everything and Twitch to verify it.
 const PATIENCE: time::Duration = time::Duration::seconds(60);
 
-/// Between two looks at Twitch's list.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long a server that is starting may take to its first heartbeat.
+const HEARTBEAT_PATIENCE: time::Duration = time::Duration::seconds(5);
 
-/// A channel's id, and a type.
-type Place = (String, &'static str);
+/// Time between two looks at the database.
+const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why something could not be created.
-pub(crate) type Failures = BTreeMap<Place, String>;
-
-/// What is wanted, for whom and where.
-pub(crate) struct Wishes {
-    /// For the channels that are asked for, then for those that are served besides: theirs is
-    /// nothing to care for now, but not unwanted either.
-    wanted: Vec<Wanted>,
-    /// Logins of the channels that are asked for, by id.
-    names: BTreeMap<String, String>,
-    /// How many are wanted for them.
-    count: usize,
-    callback: Url,
+/// What the requested channels should have at Twitch.
+pub(crate) struct Desired {
+    /// For the requested channels, then for those that are served besides: these are not shown, but not unwanted either.
+    subscriptions: Vec<DesiredSubscription>,
+    /// Logins of the requested channels, by id.
+    logins: BTreeMap<String, String>,
+    transport: Transport,
 }
 
-fn place(want: &Wanted) -> Place {
-    (want.channel_id.clone(), want.kind.name.as_str())
-}
-
-impl Wishes {
+impl Desired {
     pub(crate) fn new(session: &Session, channels: &[ServedChannel], served: &[ServedChannel]) -> Self {
-        let names: BTreeMap<_, _> =
+        let logins: BTreeMap<_, _> =
             channels.iter().map(|channel| (channel.id.clone(), channel.login.clone())).collect();
-        let others = served.iter().map(|channel| channel.id.as_str()).filter(|id| !names.contains_key(*id));
-        let ids = names.keys().map(String::as_str).chain(others);
-        Self {
-            wanted: Wanted::all(&session.types, ids, session.oauth.client_id()),
-            count: names.len() * session.types.len(),
-            callback: session.callback.clone(),
-            names,
-        }
+        let others = served.iter().map(|channel| channel.id.as_str()).filter(|id| !logins.contains_key(*id));
+        let ids = logins.keys().map(String::as_str).chain(others);
+        let subscriptions = DesiredSubscription::all(&session.types, ids, session.oauth.client_id());
+        Self { subscriptions, logins, transport: session.transport() }
     }
 
-    pub(crate) fn plan<'a>(&'a self, held: &'a [Subscription]) -> Plan<'a> {
-        let mut plan = plan::plan(held, &self.wanted, &self.callback);
-        let is_asked_for = |want: &Wanted| self.names.contains_key(&want.channel_id);
-        plan.keep.retain(|(want, _)| is_asked_for(want));
-        plan.create.retain(|want| is_asked_for(want));
-        plan.dead.retain(|(want, _)| is_asked_for(want));
+    pub(crate) fn plan<'a>(&'a self, held: &'a [HeldSubscription]) -> Plan<'a> {
+        let mut plan = plan::plan(held, &self.subscriptions, &self.transport);
+        let is_requested = |desired: &DesiredSubscription| self.logins.contains_key(&desired.channel_id);
+        plan.keep.retain(|(desired, _)| is_requested(desired));
+        plan.create.retain(|desired| is_requested(desired));
+        plan.dead.retain(|(desired, _)| is_requested(desired));
         plan
     }
 
-    fn line(&self, want: &Wanted) -> String {
-        let login = self.names.get(&want.channel_id).map_or("", String::as_str);
-        format!("{login}  {} v{}", want.kind.name, want.kind.version)
-    }
-
-    /// Everything that exists, is missing, or must go.
-    pub(crate) fn show(&self, held: &[Subscription]) {
+    /// Shows everything that exists, is missing, or must go, and returns whether everything is enabled.
+    pub(crate) fn show(&self, held: &[HeldSubscription]) -> bool {
         let plan = self.plan(held);
-        for (want, held) in &plan.keep {
-            println!("  {:<9}{}", if held.status == ENABLED { "enabled" } else { "pending" }, self.line(want));
+        let line = |desired: &DesiredSubscription| {
+            let login = self.logins.get(&desired.channel_id).map_or("", String::as_str);
+            format!("{login}  {} v{}", desired.kind.name, desired.kind.version)
+        };
+        let is_enabled = |held: &HeldSubscription| held.status == SubscriptionStatus::Enabled;
+        for (desired, held) in &plan.keep {
+            println!("  {:<9}{}", if is_enabled(held) { "enabled" } else { "pending" }, line(desired));
         }
-        for want in &plan.create {
-            println!("  {:<9}{}", "missing", self.line(want));
+        for desired in &plan.create {
+            println!("  {:<9}{}", "missing", line(desired));
         }
-        for (want, dead) in &plan.dead {
-            println!("  {:<9}{}: {}", "dead", self.line(want), plan::explain(&dead.status));
+        for (desired, dead) in &plan.dead {
+            println!("  {:<9}{}: {}", "dead", line(desired), explain(&dead.status));
         }
-        for held in &plan.unwanted {
-            println!("  {:<9}{} v{} ({}): nobody wants it", "must go", held.kind, held.version, held.id);
-        }
-        if !plan.foreign.is_empty() {
-            println!("  {} subscriptions of other callbacks are left alone", plan.foreign.len());
-        }
-    }
-
-    pub(crate) fn are_enabled(&self, held: &[Subscription]) -> bool {
-        let plan = self.plan(held);
-        plan.create.is_empty() && plan.keep.iter().all(|(_, held)| held.status == ENABLED)
-    }
-
-    /// Creates one after the other. What fails is explained at the end, and stops none of the rest.
-    pub(crate) async fn create(&self, session: &Session, missing: &[&Wanted]) -> Result<Failures> {
-        let mut failures = Failures::new();
-        for want in missing {
-            let new = NewSubscription {
-                kind: &want.kind.name,
-                version: &want.kind.version,
-                condition: &want.condition,
-                callback: &self.callback,
-                secret: &session.secret,
-            };
-            match session.helix.create_subscription(&new).await {
-                Ok(_) => println!("  created  {}", self.line(want)),
-                Err(error) if error.refusal() == Some(RefusalKind::AlreadyExists) => {
-                    println!("  adopted  {}: it exists already", self.line(want));
-                }
-                Err(error) => drop(failures.insert(place(want), explain(want, &error))),
-            }
-        }
-        Ok(failures)
-    }
-
-    /// Waits until nothing is pending, and returns whether everything is enabled.
-    pub(crate) async fn wait(&self, session: &Session, failures: Failures) -> Result<bool> {
-        let until = session.clock.now() + PATIENCE;
-        let mut enabled = BTreeSet::new();
-        loop {
-            let held = session.helix.subscriptions().await?.subscriptions;
-            let plan = self.plan(&held);
-            for (want, _) in plan.keep.iter().filter(|(_, held)| held.status == ENABLED) {
-                if enabled.insert(place(want)) {
-                    println!("  enabled  {} ({} of {})", self.line(want), enabled.len(), self.count);
-                }
-            }
-            let is_pending = plan.keep.iter().any(|(_, held)| held.status != ENABLED);
-            if is_pending && session.clock.now() < until {
-                session.clock.sleep(PAUSE).await;
-                continue;
-            }
-            let count = plan.keep.iter().filter(|(_, held)| held.status == ENABLED).count();
-            println!("{count} of {} subscriptions are enabled", self.count);
-            self.complain(&plan, &failures);
-            return Ok(count == self.count);
-        }
-    }
-
-    /// Why each that isn't enabled isn't.
-    fn complain(&self, plan: &Plan<'_>, failures: &Failures) {
-        for (want, held) in plan.keep.iter().filter(|(_, held)| held.status != ENABLED) {
-            println!("  {}: {}", self.line(want), plan::explain(&held.status));
-        }
-        for want in &plan.create {
-            let newest = plan.dead.iter().filter(|(dead, _)| place(dead) == place(want));
-            let newest = newest.max_by_key(|(_, dead)| dead.created_at).map(|(_, dead)| dead.status.as_str());
-            let status = plan::explain(newest.unwrap_or("missing"));
-            let why = failures.get(&place(want)).map_or(status, String::as_str);
-            println!("  {}: {why}", self.line(want));
-        }
+        show_others(&plan);
+        plan.create.is_empty() && plan.keep.iter().all(|(_, held)| is_enabled(held))
     }
 }
 
-fn explain(want: &Wanted, error: &HelixError) -> String {
-    match error.refusal() {
-        Some(RefusalKind::NoConsent) => {
-            let scopes: Vec<_> = want.kind.scopes.iter().map(|group| group.join(" or ")).collect();
-            format!("{error}; it needs {}: run init again and consent", scopes.join(", "))
-        }
-        _ => error.to_string(),
+/// Shows what is at Twitch but not desired.
+pub(crate) fn show_others(plan: &Plan<'_>) {
+    for held in &plan.unwanted {
+        println!("  {:<9}{} v{} ({}): no served channel needs it", "must go", held.kind, held.version, held.id);
+    }
+    if !plan.foreign.is_empty() {
+        println!("  {} subscriptions of other callbacks are left alone", plan.foreign.len());
     }
 }
 
 /// Deletes these, and returns how many could not be. One that is gone already is no failure.
-pub(crate) async fn delete(session: &Session, doomed: &[&Subscription]) -> usize {
+pub(crate) async fn delete(session: &Session, doomed: &[&HeldSubscription]) -> usize {
     let mut failures = 0;
     for held in doomed {
         match session.helix.delete_subscription(&held.id).await {
@@ -176,4 +101,106 @@ pub(crate) async fn delete(session: &Session, doomed: &[&Subscription]) -> usize
         }
     }
     failures
+}
+
+/// Fails unless a server that creates subscriptions runs.
+pub(crate) async fn require_server(session: &Session) -> Result<()> {
+    let mut connection = session.pool.acquire().await?;
+    let until = session.clock.now() + HEARTBEAT_PATIENCE;
+    while !is_server_there(&mut connection).await? {
+        if session.clock.now() > until {
+            bail!(
+                "no server keeps the subscriptions: start the server first (`{}`), with the same settings",
+                Program::Server
+            );
+        }
+        session.clock.sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn is_server_there(connection: &mut PgConnection) -> Result<bool> {
+    Ok(reconciler::heartbeat(connection).await?.is_some_and(|heartbeat| heartbeat.is_recent))
+}
+
+/// Shows the progress of these channels' subscriptions, which the server was asked for at this time of the database, and
+/// returns whether all of them are enabled in the end.
+pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_at: OffsetDateTime) -> Result<bool> {
+    let ids: Vec<_> = channels.iter().map(|channel| channel.id.clone()).collect();
+    let mut connection = session.pool.acquire().await?;
+    let until = session.clock.now() + PATIENCE;
+    let mut progress = Progress::default();
+    loop {
+        let heartbeat = reconciler::heartbeat(&mut connection).await?;
+        let rows = rows::list(&mut connection, Some(&ids), None).await?;
+        let is_compared = heartbeat.and_then(|it| it.compared_at).is_some_and(|at| at > asked_at);
+        if progress.observe(&rows, is_compared) {
+            return Ok(progress.conclude(&rows));
+        }
+        if session.clock.now() > until {
+            progress.conclude(&rows);
+            println!("the server goes on: its /status shows how far it has got");
+            return Ok(false);
+        }
+        if !heartbeat.is_some_and(|heartbeat| heartbeat.is_recent) {
+            bail!("the server stopped in the middle: start it again (`{}`)", Program::Server);
+        }
+        session.clock.sleep(PAUSE).await;
+    }
+}
+
+/// The subscriptions whose outcome is known, by channel and type.
+#[derive(Default)]
+struct Progress {
+    enabled: BTreeSet<(String, String)>,
+    /// With what failed. The server tries again soon, so that the row may say something else already.
+    failed: BTreeMap<(String, String), String>,
+}
+
+impl Progress {
+    /// Prints which are newly enabled, and returns whether the outcome of all is known: what is neither enabled nor about
+    /// to be after the server has compared everything has failed. The server goes on trying, but a person may have to
+    /// help.
+    fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
+        for row in rows {
+            let key = key(row);
+            if row.status.is_enabled() {
+                if self.enabled.insert(key) {
+                    println!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len());
+                }
+            } else if is_compared && !row.status.is_alive() {
+                self.failed.insert(key, describe(row));
+            }
+        }
+        is_compared && rows.iter().map(key).all(|key| self.enabled.contains(&key) || self.failed.contains_key(&key))
+    }
+
+    /// Says how many are enabled, and why each of the others is not; returns whether all are.
+    fn conclude(&self, rows: &[DesiredRow]) -> bool {
+        let enabled = rows.iter().filter(|row| row.status.is_enabled()).count();
+        println!("{enabled} of {} subscriptions are enabled", rows.len());
+        for row in rows.iter().filter(|row| !row.status.is_enabled()) {
+            let failure = self.failed.get(&key(row)).filter(|_| row.status.is_alive());
+            println!("  {}: {}{}", line(row), failure.unwrap_or(&describe(row)), lacking_scopes(row));
+        }
+        enabled == rows.len() && enabled > 0
+    }
+}
+
+fn key(row: &DesiredRow) -> (String, String) {
+    (row.channel_id.clone(), row.kind.clone())
+}
+
+fn line(row: &DesiredRow) -> String {
+    format!("{}  {} v{}", row.channel_login, row.kind, row.version)
+}
+
+fn lacking_scopes(row: &DesiredRow) -> String {
+    match catalogue::find(&row.kind, Some(&row.version)) {
+        Some(kind) if row.status == DesiredStatus::NeedsConsent => {
+            let scopes: Vec<_> = kind.scopes.iter().map(|group| group.join(" or ")).collect();
+            format!(" (it needs {})", scopes.join(", "))
+        }
+        _ => String::new(),
+    }
 }

@@ -1,3 +1,4 @@
+drop table reconciler;
 drop table desired_subscription;
 drop table token;
 drop table served_channel;

@@ -5,7 +5,8 @@ create table served_channel (
     id text collate "C" primary key,
     login text collate "C" not null,
     display_name text not null,
-    added_at timestamptz not null
+    -- When it was added, or `init` was last run for it: what waits for a person is then tried again.
+    requested_at timestamptz not null
 );
 
 -- Tokens that Twitch issued: the application's own (holder "app") and those of users who consented (holder: user id).
@@ -35,8 +36,18 @@ create table desired_subscription (
     since timestamptz not null,
     -- Why it could not be created, as text.
     problem text,
-    -- The number of consecutive failures, and the time of the next attempt.
+    -- The number of consecutive failures, and the times of the last and of the next attempt.
     attempts integer not null default 0,
+    attempted_at timestamptz,
     next_attempt_at timestamptz,
     primary key (channel_id, type, version)
+);
+
+-- The sign of life of the servers that keep the subscriptions: one row, by the database's clock. Not logged, since it is
+-- worth nothing after a crash; so a heartbeat costs no flush of the write-ahead log.
+create unlogged table reconciler (
+    is_only boolean primary key default true check (is_only),
+    beat_at timestamptz not null,
+    -- The start of the last complete comparison of what Twitch has with what it should have.
+    compared_at timestamptz
 );

@@ -6,9 +6,9 @@ use super::tokens::Tokens;
 use super::vault::Vault;
 use crate::config::SecretFileError;
 use crate::services::Services;
-use crate::twitch::app_token::AppTokens;
 use crate::twitch::helix::Helix;
 use crate::twitch::oauth::{Credentials, OAuth};
+use crate::twitch::token_source::TokenSource;
 
 /// What components need to act at Twitch. Without a configured application there is none, and they are off.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Application {
     /// The tokens that users gave to this application.
     pub tokens: Arc<Tokens>,
     /// The application's own token, shared with all replicas.
-    pub app_tokens: Arc<AppTokens>,
+    pub app_tokens: Arc<TokenSource>,
     /// Twitch's API, called with the application's own token.
     pub helix: Helix,
 }

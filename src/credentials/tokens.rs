@@ -1,5 +1,5 @@
-//! The tokens that Twitch gave us: kept encrypted, validated hourly, refreshed by one replica at a
-//! time (oauth.md "Refresh", "Validate").
+//! Twitch's tokens: kept encrypted, [validated](https://dev.twitch.tv/docs/authentication/validate-tokens/) hourly,
+//! [refreshed](https://dev.twitch.tv/docs/authentication/refresh-tokens/) by one replica at a time.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::clock::Clock;
 use crate::program::Program;
 use crate::store::locks::Lock;
 use crate::store::tokens::{self, APP, Row};
-use crate::twitch::app_token::{AppTokens, Renewal};
-use crate::twitch::oauth::{AppToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
+use crate::twitch::oauth::{BearerToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
+use crate::twitch::token_source::{Renewal, TokenSource};
 
-/// Twitch wants every token that is kept validated at start and this often.
+/// Twitch requires every kept token to be validated at start and this often.
 const VALIDATE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A token this close to its end is refreshed rather than used.
@@ -25,26 +25,26 @@ const MARGIN: time::Duration = time::Duration::minutes(2);
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
-    /// Only the person can help.
+    /// Only the user can help.
     #[error("{holder} has to consent (again): {reason}; run `{}`", Program::Init)]
     NeedsConsent {
-        /// Who.
+        /// The user's id.
         holder: String,
-        /// Why.
+        /// Why the consent does not hold.
         reason: String,
     },
     /// It can't be decrypted.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Twitch gives none now.
+    /// Twitch issues none now.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
-    /// It can't be read or kept.
+    /// It can't be read or written.
     #[error("the tokens can't be read or kept: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// Every token, by whoever holds it.
+/// Every token, by its holder.
 #[derive(Debug)]
 pub struct Tokens {
     pool: PgPool,
@@ -54,47 +54,60 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Kept in this database, encrypted by this vault.
+    /// The tokens in this database, encrypted by this vault.
     #[must_use]
     pub fn new(pool: PgPool, vault: Vault, oauth: OAuth, clock: Clock) -> Self {
         Self { pool, vault, oauth, clock }
     }
 
-    /// The application's own token for one run of a command, begun with the one that is kept.
+    /// The application's own token for one run of a command, beginning with the kept one.
     ///
     /// # Errors
     /// If it can't be read.
-    pub async fn app(&self) -> Result<Arc<AppTokens>, TokensError> {
+    pub async fn app(&self) -> Result<Arc<TokenSource>, TokensError> {
         let row = tokens::get(&mut *self.pool.acquire().await?, APP).await?;
         let held = row.map(|row| self.app_token(row)).transpose()?;
-        Ok(Arc::new(AppTokens::new(self.oauth.clone(), held)))
+        Ok(Arc::new(TokenSource::app(self.oauth.clone(), held)))
     }
 
-    /// The application's own token, one and the same for all replicas and runs: whoever needs
-    /// another takes the one that is kept, or else asks Twitch and keeps what it gets.
+    /// The application's own token, the same for all replicas and runs: a caller that needs another takes the kept one,
+    /// or else requests one and keeps it.
     #[must_use]
-    pub fn shared_app(self: &Arc<Self>) -> Arc<AppTokens> {
+    pub fn shared_app(self: &Arc<Self>) -> Arc<TokenSource> {
         let tokens = Arc::clone(self);
         let renewal: Renewal = Box::new(move |stale| {
             let tokens = Arc::clone(&tokens);
-            Box::pin(async move {
-                tokens.renew_app(stale.as_ref()).await.map_err(|error| match error {
-                    TokensError::OAuth(error) => error,
-                    error => OAuthError::NotShared(error.to_string()),
-                })
-            })
+            Box::pin(async move { Ok(tokens.renew_app(stale.as_ref()).await?) })
         });
-        Arc::new(AppTokens::shared(self.oauth.clone(), renewal))
+        Arc::new(TokenSource::new("an app token".to_owned(), self.oauth.clone(), renewal))
     }
 
-    /// Others wait while one asks Twitch, and then find what it has got.
-    async fn renew_app(&self, stale: Option<&AppToken>) -> Result<AppToken, TokensError> {
+    /// A user's token to make calls with, refreshed for all replicas when it is spent or Twitch refuses it.
+    #[must_use]
+    pub fn shared_user(self: &Arc<Self>, user_id: &str) -> Arc<TokenSource> {
+        let (tokens, user_id) = (Arc::clone(self), Arc::<str>::from(user_id));
+        let name = format!("a token of user {user_id}");
+        let renewal: Renewal = Box::new(move |stale| {
+            let (tokens, user_id) = (Arc::clone(&tokens), Arc::clone(&user_id));
+            Box::pin(async move {
+                let token = match stale {
+                    Some(stale) => tokens.refresh(&user_id, &stale.access_token).await?,
+                    None => tokens.user(&user_id).await?,
+                };
+                Ok(BearerToken { access_token: token.access_token, expires_at: token.expires_at })
+            })
+        });
+        Arc::new(TokenSource::new(name, self.oauth.clone(), renewal))
+    }
+
+    /// Replicas wait while one requests a token, and then find it.
+    async fn renew_app(&self, stale: Option<&BearerToken>) -> Result<BearerToken, TokensError> {
         let mut transaction = self.pool.begin().await?;
         Lock::AppToken.acquire(&mut transaction).await?;
         let kept = tokens::get(&mut transaction, APP).await?;
-        // One that can't be decrypted is worth no more than one that is spent.
+        // One that can't be decrypted is replaced, like one that is spent.
         let kept = kept.and_then(|row| self.app_token(row).ok()).filter(|kept| !kept.is_spent(self.clock.now()));
-        let is_stale = |kept: &AppToken| stale.is_some_and(|stale| is_same(&stale.access_token, &kept.access_token));
+        let is_stale = |kept: &BearerToken| stale.is_some_and(|stale| is_same(&stale.access_token, &kept.access_token));
         if let Some(kept) = kept.filter(|kept| !is_stale(kept)) {
             return Ok(kept);
         }
@@ -104,11 +117,11 @@ impl Tokens {
         Ok(token)
     }
 
-    fn app_token(&self, row: Row) -> Result<AppToken, VaultError> {
-        Ok(AppToken { access_token: self.vault.open(APP, &row.access_token)?, expires_at: row.expires_at })
+    fn app_token(&self, row: Row) -> Result<BearerToken, VaultError> {
+        Ok(BearerToken { access_token: self.vault.open(APP, &row.access_token)?, expires_at: row.expires_at })
     }
 
-    fn app_row(&self, token: &AppToken) -> Result<Row, VaultError> {
+    fn app_row(&self, token: &BearerToken) -> Result<Row, VaultError> {
         Ok(Row {
             holder: APP.to_owned(),
             login: None,
@@ -122,11 +135,11 @@ impl Tokens {
         })
     }
 
-    /// Keeps the application's token for others, unless it is the one that is kept already.
+    /// Keeps the application's token for other replicas, unless it is kept already.
     ///
     /// # Errors
     /// [`TokensError`]
-    pub async fn keep_app(&self, app: &AppTokens) -> Result<(), TokensError> {
+    pub async fn keep_app(&self, app: &TokenSource) -> Result<(), TokensError> {
         let token = app.get().await?;
         let mut transaction = self.pool.begin().await?;
         if let Some(row) = tokens::lock(&mut transaction, APP).await? {
@@ -139,7 +152,7 @@ impl Tokens {
         Ok(transaction.commit().await?)
     }
 
-    /// Keeps what a person's consent brought.
+    /// Keeps the tokens that a user's consent brought.
     ///
     /// # Errors
     /// [`TokensError`]
@@ -148,10 +161,10 @@ impl Tokens {
         Ok(tokens::put(&mut *self.pool.acquire().await?, &row).await?)
     }
 
-    /// A user's token, refreshed if its time is up.
+    /// A user's token, refreshed if it is spent.
     ///
     /// # Errors
-    /// [`TokensError`]; while the person has to consent, Twitch isn't asked.
+    /// [`TokensError`]. While the user has to consent, Twitch isn't asked.
     pub async fn user(&self, user_id: &str) -> Result<UserToken, TokensError> {
         let row = tokens::get(&mut *self.pool.acquire().await?, user_id).await?;
         let token = self.usable(user_id, row)?;
@@ -162,13 +175,11 @@ impl Tokens {
         Ok(token)
     }
 
-    /// A token other than `stale`. The row stays locked while Twitch is asked, so that of any
-    /// number of replicas one asks, and the others find what it got; and the new tokens are kept
-    /// before anybody uses them.
+    /// A token other than `stale`. The row stays locked during the request, so that only one replica makes one, and the
+    /// others find the result. New tokens are kept before they are used.
     ///
     /// # Errors
-    /// [`TokensError`]; once Twitch has refused, the person has to consent, and Twitch isn't asked
-    /// again.
+    /// [`TokensError`]. Once Twitch has refused, the user has to consent, and Twitch isn't asked again.
     pub async fn refresh(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
         let mut transaction = self.pool.begin().await?;
         let row = tokens::lock(&mut transaction, user_id).await?;
@@ -179,7 +190,7 @@ impl Tokens {
         }
         match self.oauth.refresh(&held.refresh_token).await {
             Ok(mut token) => {
-                // Twitch may leave the scopes out; refreshing changes none.
+                // Twitch may leave the scopes out; a refresh changes none.
                 if token.scopes.is_empty() {
                     token.scopes = held.scopes;
                 }
@@ -198,9 +209,8 @@ impl Tokens {
         }
     }
 
-    /// Validates every token, at start and every hour, and refreshes what Twitch doesn't take any
-    /// more. Never ends.
-    pub async fn run(self: Arc<Self>, app: Arc<AppTokens>) -> Infallible {
+    /// Validates every token, at start and every hour, and replaces those that Twitch refuses. Never ends.
+    pub async fn run(self: Arc<Self>, app: Arc<TokenSource>) -> Infallible {
         loop {
             if let Err(error) = self.check(&app).await {
                 tracing::warn!(%error, "the tokens can't be checked now");
@@ -209,11 +219,11 @@ impl Tokens {
         }
     }
 
-    /// Validates every token once. What is wrong with one keeps none of the others from it.
+    /// Validates every token once. A failure with one does not keep the others from it.
     ///
     /// # Errors
     /// If the tokens can't be read.
-    pub async fn check(&self, app: &AppTokens) -> Result<(), TokensError> {
+    pub async fn check(&self, app: &TokenSource) -> Result<(), TokensError> {
         if let Err(error) = self.check_app(app).await {
             tracing::warn!(%error, "the app token can't be checked now");
         }
@@ -227,7 +237,7 @@ impl Tokens {
         Ok(())
     }
 
-    async fn check_app(&self, app: &AppTokens) -> Result<(), TokensError> {
+    async fn check_app(&self, app: &TokenSource) -> Result<(), TokensError> {
         let token = app.get().await?;
         let validated = match self.oauth.validate(&token.access_token).await {
             Err(OAuthError::Refused { .. }) => {
@@ -259,7 +269,7 @@ impl Tokens {
         Ok(tokens::mark_valid(&mut connection, holder, scopes, expires_at, self.clock.now()).await?)
     }
 
-    /// Decrypts a user's row, unless it is known to be of no use.
+    /// Decrypts a user's row, unless it is known that the user has to consent.
     fn usable(&self, user_id: &str, row: Option<Row>) -> Result<UserToken, TokensError> {
         let needs = |reason: &str| TokensError::NeedsConsent { holder: user_id.to_owned(), reason: reason.to_owned() };
         let row = row.ok_or_else(|| needs("there is no consent yet"))?;
@@ -287,6 +297,16 @@ impl Tokens {
             validated_at: None,
             needs_consent: None,
         })
+    }
+}
+
+impl From<TokensError> for OAuthError {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::OAuth(error) => error,
+            TokensError::NeedsConsent { .. } => Self::NeedsConsent(error.to_string()),
+            TokensError::Vault(_) | TokensError::Database(_) => Self::NotShared(error.to_string()),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Encryption of what must not be readable in the database: XChaCha20-Poly1305.
+//! Encryption of secrets in the database: XChaCha20-Poly1305.
 
 use std::fmt;
 
@@ -9,28 +9,27 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::config::{Config, EncryptionKey, SecretFileError};
 use crate::program::Program;
 
-/// Bytes of the random nonce that stands before each ciphertext. With 192 bits, chance never
-/// brings the same one twice.
+/// Length in bytes of the random nonce before each ciphertext. 192 bits never repeat by chance.
 const NONCE: usize = 24;
 
 /// Encrypts and decrypts with one key.
 pub struct Vault {
     cipher: XChaCha20Poly1305,
-    /// Where the key is, for errors.
+    /// The setting or file that holds the key, for errors.
     key_place: String,
 }
 
-/// Why a secret can't be had.
+/// Why a secret can't be encrypted or decrypted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum VaultError {
-    /// Another key, another holder's row, or a changed row: nobody can tell which.
+    /// Another key, another holder's row, or a changed row: they can't be told apart.
     #[error(
         "what the database holds for {holder:?} can't be decrypted with the key in {key_place}: it was encrypted with \
          another one. Restore that key, or delete the row from the table `token` and run `{}`",
         Program::Init
     )]
     WrongKey {
-        /// Whose.
+        /// The holder in the row.
         holder: String,
         /// The setting or the file.
         key_place: String,
@@ -41,7 +40,7 @@ pub enum VaultError {
 }
 
 impl Vault {
-    /// With the configured key, else the one in the data directory, which is made if need be.
+    /// A vault with the configured key, else the one in the data directory, which is made if need be.
     ///
     /// # Errors
     /// If the key's file can't be read or made.
@@ -49,8 +48,8 @@ impl Vault {
         Ok(Self::new(&config.encryption_key()?, key_place(config)))
     }
 
-    /// Like [`Vault::open_for`], but makes nothing: where there is no key yet, nothing can have been
-    /// encrypted with it, and one that is forgotten again will do.
+    /// Like [`Vault::open_for`], but writes nothing: where there is no key yet, nothing can have been encrypted, and a
+    /// temporary one will do.
     ///
     /// # Errors
     /// If the key's file can't be read.
@@ -59,7 +58,7 @@ impl Vault {
         Ok(Self::new(&key, key_place(config)))
     }
 
-    /// With this key; `key_place` says in errors where it came from.
+    /// A vault with this key; `key_place` says in errors where it came from.
     #[must_use]
     pub fn new(key: &EncryptionKey, key_place: String) -> Self {
         let mut bytes = [0; 32];
@@ -68,7 +67,7 @@ impl Vault {
         Self { cipher: XChaCha20Poly1305::new(&Key::from(bytes)), key_place }
     }
 
-    /// Encrypts a secret for its holder. The same secret never looks the same twice.
+    /// Encrypts a secret for its holder: each time into another ciphertext.
     ///
     /// # Errors
     /// [`VaultError::Unsealable`]
@@ -80,7 +79,7 @@ impl Vault {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Decrypts what was encrypted for this holder.
+    /// Decrypts a secret that was encrypted for this holder.
     ///
     /// # Errors
     /// [`VaultError::WrongKey`]
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_can_be_opened_and_never_looks_the_same() {
+    fn sealed_secret_can_be_opened_and_differs_each_time() {
         let vault = vault();
         let (one, two) = (vault.seal("7", &token()).unwrap(), vault.seal("7", &token()).unwrap());
         assert_ne!(one, two);
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_cannot_be_exchanged_changed_or_cut() {
+    fn changed_or_exchanged_row_is_refused() {
         let vault = vault();
         let sealed = vault.seal("7", &token()).unwrap();
         assert!(vault.open("8", &sealed).is_err());
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_says_where_the_key_is() {
+    fn wrong_key_error_names_the_place_of_the_key() {
         let sealed = vault().seal("7", &token()).unwrap();
         let error = vault().open("7", &sealed).unwrap_err().to_string();
         assert!(error.contains("SHOWTIME_ENCRYPTION_KEY") && error.contains("init"), "{error}");

@@ -8,22 +8,16 @@ use serde_json::Value;
 
 use super::faults::DeliveryFault;
 use super::state::{Delivery, MAX_HELD, State, rfc3339};
-use super::subscriptions::{ENABLED, PENDING};
 use super::world::World;
 use crate::simulate::answer::ExpectedAnswer;
 use crate::simulate::delivery::CallbackClient;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The longest that [`Faults::reorder`](super::Faults::reorder) holds a message back.
 const HELD_BACK: Duration = Duration::from_secs(2);
-
-/// Status after a failed challenge.
-const VERIFICATION_FAILED: &str = "webhook_callback_verification_failed";
-
-/// Status after too many lost messages.
-const FAILURES_EXCEEDED: &str = "notification_failures_exceeded";
 
 impl World {
     /// Sends the challenge of a subscription, once, and sets its status by the answer.
@@ -36,9 +30,15 @@ impl World {
             let is_accepted =
                 world.attempt(&client, &secret, &shown, &message, &ExpectedAnswer::Challenge(challenge), false).await;
             let mut state = world.state();
-            if let Some(held) = state.subscription_mut(&id).filter(|held| held.shown.status == PENDING) {
-                let status = if is_accepted { ENABLED } else { VERIFICATION_FAILED };
-                status.clone_into(&mut held.shown.status);
+            if let Some(held) = state
+                .subscription_mut(&id)
+                .filter(|held| held.shown.status == SubscriptionStatus::WebhookCallbackVerificationPending)
+            {
+                held.shown.status = if is_accepted {
+                    SubscriptionStatus::Enabled
+                } else {
+                    SubscriptionStatus::WebhookCallbackVerificationFailed
+                };
             }
         });
     }
@@ -46,7 +46,9 @@ impl World {
     /// Sends an event to all its subscribers and returns their number.
     pub(super) fn notify(self: &Arc<Self>, state: &mut State, kind: &SubscriptionType, event: &Value) -> usize {
         let is_of_kind = |shown: &Subscription| shown.kind == kind.name && shown.version == kind.version;
-        let matches = |shown: &Subscription| shown.status == ENABLED && is_of_kind(shown) && concerns(shown, event);
+        let matches = |shown: &Subscription| {
+            shown.status == SubscriptionStatus::Enabled && is_of_kind(shown) && concerns(shown, event)
+        };
         let shown = state.subscriptions.iter().map(|held| &held.shown);
         let subscribed: Vec<_> = shown.filter(|shown| matches(shown)).cloned().collect();
         for shown in &subscribed {
@@ -142,7 +144,7 @@ impl World {
         let Some(held) = state.subscription_mut(id) else { return };
         held.losses = if is_accepted { 0 } else { held.losses + 1 };
         if held.losses > self.config.tolerated_losses {
-            self.end(&mut state, id, FAILURES_EXCEEDED);
+            self.end(&mut state, id, SubscriptionStatus::NotificationFailuresExceeded);
         }
     }
 }
@@ -160,7 +162,8 @@ async fn deliver(world: Arc<World>, shown: Subscription, mut message: Outgoing, 
     let is_revocation = message.message_type == "revocation";
     let mut pauses = world.config.redelivery.iter();
     loop {
-        let target = world.target(&shown.id).filter(|(now, ..)| is_revocation || now.status == ENABLED);
+        let target =
+            world.target(&shown.id).filter(|(now, ..)| is_revocation || now.status == SubscriptionStatus::Enabled);
         let Some((_, secret, client)) = target else { return };
         let loses_answer = fault.loses_answer && message.stamp.retry == 0;
         let is_accepted =

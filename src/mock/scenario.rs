@@ -13,6 +13,7 @@ use crate::simulate::people::PersonError;
 use crate::simulate::template::{EventTemplate, TemplateError};
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::eventsub::outgoing::Subscription;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// Whether subscribers are notified. Without it only Helix shows the change, as if the message had been lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -212,7 +213,7 @@ impl World {
         };
         let shown = state.subscriptions.iter().map(|held| &held.shown);
         let ids: Vec<_> = shown.filter(|shown| depends_on_it(shown)).map(|shown| shown.id.clone()).collect();
-        ids.iter().for_each(|id| self.end(&mut state, id, "authorization_revoked"));
+        ids.iter().for_each(|id| self.end(&mut state, id, SubscriptionStatus::AuthorizationRevoked));
         Ok(())
     }
 
@@ -224,7 +225,7 @@ impl World {
     pub fn end_subscription(self: &Arc<Self>, id: &str, status: &str) -> Result<(), ScenarioError> {
         let mut state = self.state();
         state.subscription_mut(id).ok_or_else(|| ScenarioError::UnknownSubscription(id.to_owned()))?;
-        self.end(&mut state, id, status);
+        self.end(&mut state, id, status.into());
         Ok(())
     }
 

@@ -17,15 +17,10 @@ use super::world::World;
 use crate::twitch::catalogue::{self, Availability, SubscriptionType};
 use crate::twitch::eventsub::outgoing::{Subscription, Transport};
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// Limit of subscriptions with the same type and condition.
 const MAX_ALIKE: usize = 3;
-
-/// Status of a subscription that delivers.
-pub(super) const ENABLED: &str = "enabled";
-
-/// Status while the challenge is being sent.
-pub(super) const PENDING: &str = "webhook_callback_verification_pending";
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(
@@ -78,7 +73,7 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
         }
         let matches = |shown: &Subscription| {
             filters.iter().all(|(name, value)| match *name {
-                "status" => shown.status == *value,
+                "status" => shown.status.as_ref() == *value,
                 "type" => shown.kind == *value,
                 "user_id" => shown.names(value),
                 _ => shown.id == *value,
@@ -147,7 +142,7 @@ fn admit(
     let transport = Transport { method: "webhook".to_owned(), callback: callback.to_string() };
     let mut shown = Subscription {
         id: Uuid::new_v4().to_string(),
-        status: PENDING.to_owned(),
+        status: SubscriptionStatus::WebhookCallbackVerificationPending,
         kind: wanted.kind,
         version: wanted.version,
         condition,
@@ -221,7 +216,7 @@ fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<Strin
 
 /// Checks limits and duplicates. Ended subscriptions don't count: a new one can be created beside them.
 fn must_fit(config: &MockConfig, state: &State, new: &Subscription) -> Result<(), Refusal> {
-    let alive = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.is_alive());
+    let alive = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.status.is_alive());
     let alike: Vec<_> = alive.filter(|old| (&old.kind, &old.condition) == (&new.kind, &new.condition)).collect();
     if alike.iter().any(|old| old.transport.callback == new.transport.callback && old.version == new.version) {
         return Err((StatusCode::CONFLICT, "subscription already exists".to_owned()));
@@ -237,10 +232,6 @@ fn must_fit(config: &MockConfig, state: &State, new: &Subscription) -> Result<()
 }
 
 impl Subscription {
-    pub(super) fn is_alive(&self) -> bool {
-        matches!(self.status.as_str(), ENABLED | PENDING)
-    }
-
     /// Whether its condition names this user.
     pub(super) fn names(&self, user_id: &str) -> bool {
         self.condition.iter().any(|(field, value)| field.ends_with("user_id") && value == user_id)
@@ -249,7 +240,12 @@ impl Subscription {
 
 impl State {
     fn total_cost(&self) -> u32 {
-        self.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.is_alive()).map(|shown| shown.cost).sum()
+        self.subscriptions
+            .iter()
+            .map(|held| &held.shown)
+            .filter(|shown| shown.status.is_alive())
+            .map(|shown| shown.cost)
+            .sum()
     }
 
     /// The cost of a subscription: 0 if its type requires consent, or if all users that it names have consented to any scope
@@ -270,9 +266,9 @@ impl State {
 
 impl World {
     /// Ends a subscription with this status and notifies its callback.
-    pub(super) fn end(self: &Arc<Self>, state: &mut State, id: &str, status: &str) {
-        let Some(held) = state.subscription_mut(id).filter(|held| held.shown.is_alive()) else { return };
-        status.clone_into(&mut held.shown.status);
+    pub(super) fn end(self: &Arc<Self>, state: &mut State, id: &str, status: SubscriptionStatus) {
+        let Some(held) = state.subscription_mut(id).filter(|held| held.shown.status.is_alive()) else { return };
+        held.shown.status = status;
         let shown = held.shown.clone();
         self.revocation(state, &shown);
     }

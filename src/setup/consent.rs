@@ -43,7 +43,7 @@ pub enum WaitError {
     #[error(transparent)]
     Consent(ConsentError),
     /// Nobody came back.
-    #[error("nobody consented within {} minutes", .0.as_secs() / 60)]
+    #[error("no consent came within {} minutes", .0.as_secs() / 60)]
     TimedOut(Duration),
 }
 

@@ -1,66 +1,124 @@
-//! Table `desired_subscription`: what each served channel should have.
+//! Table `desired_subscription`: the subscriptions that each served channel should have, and how far each has got.
 
-use std::time::Duration;
-
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection};
+use serde::Serialize;
+use sqlx::PgConnection;
+use strum::{AsRefStr, Display, EnumString};
 use time::OffsetDateTime;
 
-use super::within;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The status of a desired subscription. `AsRef<str>` is the word for it in the database and in answers.
+#[derive(Clone, Debug, PartialEq, Eq, AsRefStr, Display, EnumString, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum DesiredStatus {
+    /// Twitch has none.
+    Missing,
+    /// Twitch refuses to create it without the user's consent.
+    NeedsConsent,
+    /// Twitch has one, or had one that ended for this reason.
+    #[strum(default, transparent)]
+    #[serde(untagged)]
+    Held(SubscriptionStatus),
+}
 
-/// A subscription that a served channel should have, and how far it has got.
+impl From<String> for DesiredStatus {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl DesiredStatus {
+    /// Whether it delivers.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        *self == Self::Held(SubscriptionStatus::Enabled)
+    }
+
+    /// Whether it delivers, or will once Twitch has verified the callback.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        matches!(self, Self::Held(status) if status.is_alive())
+    }
+
+    /// Whether only a person can help, by consenting.
+    #[must_use]
+    pub fn needs_consent(&self) -> bool {
+        matches!(self, Self::NeedsConsent | Self::Held(SubscriptionStatus::AuthorizationRevoked))
+    }
+}
+
+/// A row, with the channel's login.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Whose.
+pub struct DesiredRow {
+    /// Twitch's id of the channel.
     pub channel_id: String,
+    /// The channel's login.
+    pub channel_login: String,
     /// For example `channel.follow`.
     pub kind: String,
     /// For example `2`.
     pub version: String,
-    /// Twitch's id for it, once created.
+    /// Twitch's id of the subscription, once created.
     pub subscription_id: Option<String>,
-    /// Twitch's status, `missing` or `needs_consent`.
-    pub status: String,
-    /// Since when.
+    /// How far it has got.
+    pub status: DesiredStatus,
+    /// Since when it has had this status.
     pub since: OffsetDateTime,
     /// Why it could not be created, in words.
     pub problem: Option<String>,
-    /// Failures in a row.
+    /// The number of consecutive failures.
     pub attempts: i32,
-    /// When to try again.
+    /// The time of the last attempt to create it.
+    pub attempted_at: Option<OffsetDateTime>,
+    /// The time of the next attempt; `None` for at once, if it is not alive.
     pub next_attempt_at: Option<OffsetDateTime>,
 }
 
-/// A connection of its own for the reconciler, since the lock belongs to the connection. Should
-/// this machine vanish, Postgres notices within half a minute and lets another server go on.
-///
-/// # Errors
-/// When the database fails.
-pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = database.clone().options([
-        ("application_name", "showtime reconciler"),
-        ("statement_timeout", "5000"),
-        ("tcp_keepalives_idle", "15"),
-        ("tcp_keepalives_interval", "5"),
-        ("tcp_keepalives_count", "3"),
-    ]);
-    within(CONNECT_TIMEOUT, options.connect()).await
+impl DesiredRow {
+    /// Sets the status, and since when it has been so, unless it is the same.
+    pub fn set_status(&mut self, status: DesiredStatus, now: OffsetDateTime) {
+        if self.status != status {
+            (self.status, self.since) = (status, now);
+        }
+    }
 }
 
-/// Brings the table in line with what is wanted (types and versions as pairs, for every served
-/// channel): adds what is new as `missing`, and forgets what nobody wants any more.
+/// The rows of these channels, or of all, those first that are not enabled.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn want(
+/// If the database fails.
+pub async fn list(
+    db: &mut PgConnection,
+    channel_ids: Option<&[String]>,
+    limit: Option<i64>,
+) -> sqlx::Result<Vec<DesiredRow>> {
+    sqlx::query_as!(
+        DesiredRow,
+        "select d.channel_id, c.login as channel_login, d.type as kind, d.version, d.subscription_id, d.status,
+            d.since, d.problem, d.attempts, d.attempted_at, d.next_attempt_at
+        from desired_subscription d join served_channel c on c.id = d.channel_id
+        where $1::text[] is null or d.channel_id = any ($1)
+        order by d.status = 'enabled', d.channel_id, d.type, d.version
+        limit $2",
+        channel_ids,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Makes the table say that every served channel should have these types in these versions (pairs): adds new rows as
+/// `missing`, and deletes those of other types and versions.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_types(
     db: &mut PgConnection,
     kinds: &[&str],
     versions: &[&str],
     now: OffsetDateTime,
-) -> sqlx::Result<Vec<Wanted>> {
+) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from desired_subscription where (type, version) not in (select * from unnest($1::text[], $2::text[]))",
         kinds as &[&str],
@@ -77,46 +135,52 @@ pub async fn want(
         versions as &[&str],
         now
     )
-    .execute(&mut *db)
+    .execute(db)
     .await?;
-    sqlx::query_as!(
-        Wanted,
-        "select channel_id, type as kind, version, subscription_id, status, since, problem, attempts, next_attempt_at
-        from desired_subscription order by channel_id, type, version"
-    )
-    .fetch_all(db)
-    .await
+    Ok(())
 }
 
-/// Keeps how far a subscription has got.
+/// Saves a row, if it is still there.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn update(db: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<()> {
+/// If the database fails.
+pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()> {
     sqlx::query!(
         "update desired_subscription
-        set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, next_attempt_at = $9
+        set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, attempted_at = $9,
+            next_attempt_at = $10
         where channel_id = $1 and type = $2 and version = $3",
-        wanted.channel_id,
-        wanted.kind,
-        wanted.version,
-        wanted.subscription_id,
-        wanted.status,
-        wanted.since,
-        wanted.problem,
-        wanted.attempts,
-        wanted.next_attempt_at
+        row.channel_id,
+        row.kind,
+        row.version,
+        row.subscription_id,
+        row.status.as_ref(),
+        row.since,
+        row.problem,
+        row.attempts,
+        row.attempted_at,
+        row.next_attempt_at
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Who consented, by user id, and when they last did so; without those who have to do it again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn consents(db: &mut PgConnection) -> sqlx::Result<Vec<(String, OffsetDateTime)>> {
-    let rows = sqlx::query!("select holder, obtained_at from token where needs_consent is null").fetch_all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.holder, row.obtained_at)).collect())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_ours_or_twitchs() {
+        for (text, status) in [
+            ("missing", DesiredStatus::Missing),
+            ("needs_consent", DesiredStatus::NeedsConsent),
+            ("enabled", DesiredStatus::Held(SubscriptionStatus::Enabled)),
+            ("brand_new", DesiredStatus::Held(SubscriptionStatus::Other("brand_new".to_owned()))),
+        ] {
+            assert_eq!(DesiredStatus::from(text), status);
+            assert_eq!((status.as_ref(), status.to_string().as_str()), (text, text));
+            assert_eq!(serde_json::to_value(&status).unwrap(), text);
+        }
+    }
 }

@@ -11,6 +11,7 @@ pub mod locks;
 pub mod log;
 pub mod migrations;
 pub mod read;
+pub mod reconciler;
 pub mod served_channels;
 pub mod signals;
 pub mod state;

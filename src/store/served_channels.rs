@@ -3,6 +3,8 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::twitch::helix::User;
+
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedChannel {
@@ -12,6 +14,16 @@ pub struct ServedChannel {
     pub login: String,
     /// As shown.
     pub display_name: String,
+    /// When it was added, or `init` was last run for it.
+    pub requested_at: OffsetDateTime,
+}
+
+impl ServedChannel {
+    /// The channel of this user, requested now.
+    #[must_use]
+    pub fn new(user: User, now: OffsetDateTime) -> Self {
+        Self { id: user.id, login: user.login, display_name: user.display_name, requested_at: now }
+    }
 }
 
 /// All rows, by login.
@@ -19,30 +31,31 @@ pub struct ServedChannel {
 /// # Errors
 /// If the database fails.
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
-    sqlx::query_as!(ServedChannel, "select id, login, display_name from served_channel order by login")
+    sqlx::query_as!(ServedChannel, "select id, login, display_name, requested_at from served_channel order by login")
         .fetch_all(conn)
         .await
 }
 
-/// Adds a channel, or notes its new names.
+/// Adds a channel, or updates its names and time.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn put(conn: &mut PgConnection, channel: &ServedChannel, at: OffsetDateTime) -> sqlx::Result<()> {
+pub async fn put(conn: &mut PgConnection, channel: &ServedChannel) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into served_channel (id, login, display_name, added_at) values ($1, $2, $3, $4)
-        on conflict (id) do update set login = excluded.login, display_name = excluded.display_name",
+        "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $3, $4)
+        on conflict (id) do update set
+            login = excluded.login, display_name = excluded.display_name, requested_at = excluded.requested_at",
         channel.id,
         channel.login,
         channel.display_name,
-        at
+        channel.requested_at
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Serves none any more.
+/// Removes every channel.
 ///
 /// # Errors
 /// If the database fails.

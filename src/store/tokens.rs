@@ -1,31 +1,31 @@
-//! Table `token`: what Twitch gave us to act with, encrypted.
+//! Table `token`: Twitch's tokens, encrypted.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// The holder of the application's own token; users' tokens are held by the user's id.
+/// The holder of the application's own token. The holder of a user's token is the user's id.
 pub const APP: &str = "app";
 
-/// A row.
+/// A token, as it is kept.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// [`APP`] or a user's id.
     pub holder: String,
-    /// The user's.
+    /// The user's login.
     pub login: Option<String>,
     /// Encrypted.
     pub access_token: Vec<u8>,
     /// Encrypted; app tokens have none.
     pub refresh_token: Option<Vec<u8>>,
-    /// What was consented to.
+    /// The scopes that the user granted.
     pub scopes: Vec<String>,
     /// When the access token expires by itself, if known.
     pub expires_at: Option<OffsetDateTime>,
-    /// When Twitch gave it to us.
+    /// When Twitch issued it.
     pub obtained_at: OffsetDateTime,
-    /// When Twitch last said that it is good.
+    /// When Twitch last said that it is valid.
     pub validated_at: Option<OffsetDateTime>,
-    /// Why only the person can help, by consenting again.
+    /// Why the user has to consent again.
     pub needs_consent: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub async fn get(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<R
     .await
 }
 
-/// One row, which nobody else can lock until the transaction ends.
+/// One row, locked until the transaction ends.
 ///
 /// # Errors
 /// If the database fails.
@@ -73,7 +73,7 @@ pub async fn lock(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<
     .await
 }
 
-/// Puts a row in the place of what the holder had.
+/// Inserts a row, or replaces the holder's.
 ///
 /// # Errors
 /// If the database fails.
@@ -101,7 +101,7 @@ pub async fn put(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Notes that Twitch said that the token is good, and for what.
+/// Records that Twitch said that the token is valid, and for which scopes.
 ///
 /// # Errors
 /// If the database fails.
@@ -124,7 +124,7 @@ pub async fn mark_valid(
     Ok(())
 }
 
-/// Notes why only the person can help.
+/// Records why the user has to consent again.
 ///
 /// # Errors
 /// If the database fails.

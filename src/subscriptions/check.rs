@@ -5,13 +5,14 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::attempt::waits_for_consent;
-use super::plan::{ENABLED, explain};
+use super::explain::{describe, explain};
 use crate::config::Twitch;
 use crate::program::Program;
 use crate::services::Services;
 use crate::status::Check;
-use crate::store::read::health::{DesiredCount, DesiredRow, Records, SubscriptionRow};
+use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
+use crate::store::read::health::{DesiredCount, Records, SubscriptionRow};
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// An EventSub subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,7 +29,8 @@ pub struct SubscriptionReport {
     #[schema(value_type = Object)]
     condition: Box<RawValue>,
     /// `enabled`, or the reason why Twitch ended it.
-    status: String,
+    #[schema(value_type = String)]
+    status: SubscriptionStatus,
     /// Since when it has had this status.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
@@ -66,7 +68,8 @@ pub struct DesiredReport {
     /// Twitch's id for the subscription, once there was one.
     subscription_id: Option<String>,
     /// Twitch's status, or `missing`, or `needs_consent` if Twitch refused to create it.
-    status: String,
+    #[schema(value_type = String)]
+    status: DesiredStatus,
     /// Since when it has had this status.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
@@ -83,8 +86,8 @@ pub struct DesiredReport {
 impl From<DesiredRow> for DesiredReport {
     fn from(row: DesiredRow) -> Self {
         Self {
-            message: message(&row),
-            command: waits_for_consent(&row.status).then_some(Program::Init),
+            message: describe(&row),
+            command: row.status.needs_consent().then_some(Program::Init),
             channel_id: row.channel_id,
             channel_login: row.channel_login,
             kind: row.kind,
@@ -94,16 +97,6 @@ impl From<DesiredRow> for DesiredReport {
             since: row.since,
             next_attempt_at: row.next_attempt_at,
         }
-    }
-}
-
-fn message(row: &DesiredRow) -> String {
-    match (&row.problem, waits_for_consent(&row.status)) {
-        (Some(problem), true) => format!("{problem}: consent with `{}`", Program::Init),
-        (Some(problem), false) if row.status == "missing" => problem.clone(),
-        (Some(problem), false) => format!("{}; {problem}", explain(&row.status)),
-        (None, _) if row.status == "missing" => "it does not exist yet: the server is about to create it".to_owned(),
-        (None, _) => explain(&row.status).to_owned(),
     }
 }
 
@@ -145,10 +138,10 @@ fn subscriptions(can_subscribe: bool, records: &Records) -> Check {
 
 fn desired(records: &Records) -> Check {
     let DesiredCount { total, enabled } = records.desired_count;
-    match records.desired.iter().find(|row| row.status != ENABLED) {
+    match records.desired.iter().find(|row| !row.status.is_enabled()) {
         None => Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled")),
         Some(first) => {
-            let (login, reason) = (&first.channel_login, message(first));
+            let (login, reason) = (&first.channel_login, describe(first));
             let first = format!("{} of {login} ({}): {reason}", first.kind, first.status);
             Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions are enabled; {first}"))
         }
@@ -156,7 +149,7 @@ fn desired(records: &Records) -> Check {
 }
 
 fn seen(records: &Records) -> Check {
-    let dead: Vec<_> = records.subscriptions.iter().filter(|row| row.status != ENABLED).collect();
+    let dead: Vec<_> = records.subscriptions.iter().filter(|row| row.status != SubscriptionStatus::Enabled).collect();
     match dead.as_slice() {
         [] if records.subscriptions_total == 0 => {
             Check::warn("subscriptions", "no message came through any subscription yet")

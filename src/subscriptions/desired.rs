@@ -1,12 +1,11 @@
-//! Which subscriptions a channel should have: one table, plus what a setting adds.
+//! The subscriptions that a channel should have: the default types, and those that a setting adds.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use crate::twitch::catalogue::{self, SubscriptionType};
+use crate::twitch::helix::Condition;
 
-/// What every served channel has. Versions, conditions and scopes are in the catalogue.
+/// The types of every served channel. Versions, conditions and scopes are in the catalogue.
 const DEFAULT: [&str; 10] = [
     "channel.update",
     "stream.online",
@@ -31,18 +30,47 @@ pub fn types(extra: &[&'static SubscriptionType]) -> Vec<&'static SubscriptionTy
     types
 }
 
+/// A subscription that a served channel should have.
+#[derive(Clone, Debug)]
+pub struct DesiredSubscription {
+    /// Type, version and scopes.
+    pub kind: &'static SubscriptionType,
+    /// Twitch's id of the channel.
+    pub channel_id: String,
+    /// The condition in Twitch's form.
+    pub condition: Condition,
+}
+
+impl DesiredSubscription {
+    /// All that these channels should have, channel by channel.
+    pub fn all<'a>(
+        types: &[&'static SubscriptionType],
+        channel_ids: impl IntoIterator<Item = &'a str>,
+        client_id: &str,
+    ) -> Vec<Self> {
+        let of_channel = |channel_id: &'a str| {
+            types.iter().map(move |kind| Self {
+                kind,
+                channel_id: channel_id.to_owned(),
+                condition: condition(kind, channel_id, client_id),
+            })
+        };
+        channel_ids.into_iter().flat_map(of_channel).collect()
+    }
+}
+
 /// The condition of this type for this channel. Users that a condition names (a moderator, a
-/// reader of the chat) are the broadcaster; of raids the incoming side is told.
+/// reader of the chat) are the broadcaster; of raids those to the channel count.
 #[must_use]
-pub fn condition(kind: &SubscriptionType, channel_id: &str, client_id: &str) -> Map<String, Value> {
+pub fn condition(kind: &SubscriptionType, channel_id: &str, client_id: &str) -> Condition {
     let value = |field: &str| match field {
-        "client_id" => client_id,
-        _ => channel_id,
+        "client_id" => client_id.to_owned(),
+        _ => channel_id.to_owned(),
     };
     kind.condition
         .iter()
         .filter(|condition| condition.required || kind.entity.as_ref() == Some(&condition.field))
-        .map(|condition| (condition.field.clone(), value(&condition.field).into()))
+        .map(|condition| (condition.field.clone(), value(&condition.field)))
         .collect()
 }
 
@@ -54,7 +82,7 @@ pub fn scopes<'a>(types: &[&'a SubscriptionType], granted: &[String]) -> BTreeSe
     types.iter().flat_map(|kind| &kind.scopes).filter_map(group).map(String::as_str).collect()
 }
 
-/// The scopes that this type still lacks.
+/// The scopes that this type needs and that are not granted.
 #[must_use]
 pub fn missing_scopes<'a>(kind: &'a SubscriptionType, granted: &[String]) -> Vec<&'a str> {
     scopes(&[kind], granted).into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect()
@@ -71,23 +99,32 @@ mod tests {
     }
 
     #[test]
-    fn ten_types_are_wanted_and_a_setting_adds_more() {
+    fn setting_adds_to_the_ten_default_types() {
         assert_eq!(types(&[]).len(), 10);
         assert_eq!(types(&[find("channel.poll.begin"), find("channel.follow")]).len(), 11);
     }
 
     #[test]
-    fn conditions_name_the_channel() {
-        let of = |name| Value::from(condition(find(name), "7", "client"));
-        assert_eq!(of("channel.follow"), json!({ "broadcaster_user_id": "7", "moderator_user_id": "7" }));
-        assert_eq!(of("channel.raid"), json!({ "to_broadcaster_user_id": "7" }));
-        assert_eq!(of("channel.chat.message"), json!({ "broadcaster_user_id": "7", "user_id": "7" }));
-        assert_eq!(of("channel.channel_points_custom_reward.update"), json!({ "broadcaster_user_id": "7" }));
-        assert_eq!(of("user.authorization.revoke"), json!({ "client_id": "client" }));
+    fn every_channel_should_have_every_type() {
+        let desired = DesiredSubscription::all(&[find("stream.online"), find("channel.raid")], ["7", "8"], "client");
+        let shown: Vec<_> = desired.iter().map(|it| (it.channel_id.as_str(), it.kind.name.as_str())).collect();
+        let expected = [("7", "stream.online"), ("7", "channel.raid"), ("8", "stream.online"), ("8", "channel.raid")];
+        assert_eq!(shown, expected);
+        assert_eq!(desired[1].condition["to_broadcaster_user_id"], "7");
     }
 
     #[test]
-    fn of_alternative_scopes_the_one_that_is_granted_will_do() {
+    fn conditions_name_the_channel() {
+        let shown = |name| serde_json::to_value(condition(find(name), "7", "client")).unwrap();
+        assert_eq!(shown("channel.follow"), json!({ "broadcaster_user_id": "7", "moderator_user_id": "7" }));
+        assert_eq!(shown("channel.raid"), json!({ "to_broadcaster_user_id": "7" }));
+        assert_eq!(shown("channel.chat.message"), json!({ "broadcaster_user_id": "7", "user_id": "7" }));
+        assert_eq!(shown("channel.channel_points_custom_reward.update"), json!({ "broadcaster_user_id": "7" }));
+        assert_eq!(shown("user.authorization.revoke"), json!({ "client_id": "client" }));
+    }
+
+    #[test]
+    fn granted_alternative_of_a_scope_is_enough() {
         let polls = [find("channel.poll.begin")];
         let manage = ["channel:manage:polls".to_owned()];
         assert_eq!(scopes(&polls, &[]), ["channel:read:polls"].into());

@@ -1,8 +1,9 @@
 //! EventSub subscriptions: which ones each channel should have, which ones Twitch holds, and the reconciler that
 //! makes the second equal the first.
 
-pub mod attempt;
 pub mod check;
 pub mod desired;
+pub mod explain;
 pub mod plan;
+mod progress;
 pub mod reconciler;

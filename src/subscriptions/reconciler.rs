@@ -1,79 +1,80 @@
-//! Keeps Twitch's subscriptions as they are wanted: what is missing is created, what died is
-//! deleted and created again, and what only a person can help is said in words.
+//! The only creator of subscriptions: makes those that Twitch holds equal the desired ones. What is missing is created,
+//! what ended is deleted and created again, and what only a person can help is said in words.
 //!
-//! A cycle compares everything that Twitch holds with what is wanted. One server at a time does
-//! it, under a lock of the database; how far each subscription has got is kept there, so that any
-//! server can go on. Only what is at our callback and wanted is ever deleted, and only when dead.
+//! A cycle compares everything that Twitch holds with what is desired. One server at a time does it, under a lock of the
+//! database; how far each subscription has got is kept there, so that any server can go on. Only remains of desired
+//! subscriptions are ever deleted, and only those that deliver to us.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use url::Url;
 
-use super::attempt::{self, BACKOFF, Known};
 use super::check;
-use super::desired;
-use super::plan::{self as subscribe, PENDING, Wanted};
+use super::desired::{self, DesiredSubscription};
+use super::progress::{self, BACKOFF, Match};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::services::{Services, Tasks};
-use crate::store::desired_subscriptions as store;
+use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::locks::Lock;
+use crate::store::reconciler as store;
 use crate::store::served_channels::{self, ServedChannel};
 use crate::store::signals::Signals;
 use crate::twitch::catalogue::SubscriptionType;
-use crate::twitch::helix::{Helix, HelixError, NewSubscription, RefusalKind, Subscription};
+use crate::twitch::helix::{HeldSubscription, Helix, HelixError, NewSubscription, RefusalKind, Transport};
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
-/// The longest time between two looks at what Twitch holds.
+/// The longest time between two cycles.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// Between two looks. A revocation that can't be delivered is only found by looking, and even then
-/// what it ended must be healed within a minute.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Time between two cycles while nothing is due. A revocation that can't be delivered is only found by a cycle, and even
+/// then what it ended must be healed within a minute.
+const IDLE_PAUSE: Duration = Duration::from_secs(30);
 
-/// Subscriptions for which [`LOOK_EVERY`] holds; with more, looks become rarer. A page of 100 costs
-/// a point, so that a server spends at most 100 of the application's 800 points a minute on looking.
-const LOOKED_AT_OFTEN: usize = 5_000;
+/// Subscriptions for which [`IDLE_PAUSE`] holds; with more, cycles become rarer. A page of 100 costs a point, so that a
+/// server spends at most 100 of the application's 800 points a minute on listing them.
+const LISTED_OFTEN: usize = 5_000;
 
-/// The shortest and the longest time between two looks while Twitch verifies the callback.
+/// The shortest and the longest time between two cycles while Twitch verifies the callback.
 const PENDING_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
-/// When another server is at it.
+/// Time until the next cycle if another server holds the lock.
 const SKIPPED_PAUSE: Duration = Duration::from_secs(15);
 
 /// How many subscriptions are created at the same time.
 const CONCURRENCY: usize = 8;
 
+/// Time between two heartbeats. `init` takes five seconds of silence for the absence of a server: one heartbeat may fail
+/// or be a second late. A heartbeat is one small statement that is not even logged.
+const BEAT_PAUSE: Duration = Duration::from_secs(2);
+
 /// Compares and repairs for as long as the server runs.
 #[derive(Debug)]
-pub struct Reconciler {
-    /// For the lock, and what is kept under it.
-    pub database: PgConnectOptions,
-    /// Wakes it at each revocation, and when the database is back.
-    pub signals: Signals,
-    /// Whom it asks.
-    pub helix: Helix,
-    /// What time it is.
-    pub clock: Clock,
+struct Reconciler {
+    /// For connections of its own: the lock belongs to one, and heartbeats must not wait for the API's.
+    database: PgConnectOptions,
+    /// Wakes it at each revocation, when `init` asks, and when the database is back.
+    signals: Signals,
+    /// Calls with the application's token.
+    helix: Helix,
+    clock: Clock,
     /// The application's.
-    pub client_id: String,
-    /// The login of a channel to serve beside those that the database knows.
-    pub channel_name: Option<String>,
-    /// What each channel should have.
-    pub types: Vec<&'static SubscriptionType>,
+    client_id: String,
+    /// The login of a channel to serve beside those in the database.
+    channel_name: Option<String>,
+    /// The types that each channel should have.
+    types: Vec<&'static SubscriptionType>,
     /// Where Twitch is to deliver to; without it nothing is subscribed to.
-    pub callback: Option<Url>,
-    /// What Twitch is to sign with.
-    pub secret: WebhookSecret,
-    /// Why the last cycle came to nothing, for `/status`.
-    pub last_error: watch::Sender<Option<String>>,
+    transport: Option<Transport>,
+    /// Why the last cycle failed, for `/status`.
+    last_error: watch::Sender<Option<String>>,
 }
 
 /// Starts the reconciler, if an application is configured, and registers the check `twitch`.
@@ -83,6 +84,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
     services.checks.add(move || check::twitch(&config.twitch, read_error.borrow().as_deref()));
     let Some(application) = application else { return };
     let twitch = &services.config.twitch;
+    let webhook = |callback| Transport::Webhook { callback, secret: secret.clone() };
     let reconciler = Reconciler {
         database: services.database.clone(),
         signals: services.signals.clone(),
@@ -91,14 +93,13 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
         client_id: application.oauth.client_id().to_owned(),
         channel_name: twitch.channel_name.clone(),
         types: desired::types(&twitch.extra_types),
-        callback: twitch.callback_url.clone(),
-        secret: secret.clone(),
+        transport: twitch.callback_url.clone().map(webhook),
         last_error,
     };
     tasks.spawn("reconciler", reconciler.run());
 }
 
-/// Why a cycle came to nothing.
+/// Why a cycle failed.
 #[derive(Debug, thiserror::Error)]
 enum CycleError {
     #[error("the database failed: {0}")]
@@ -118,7 +119,32 @@ impl CycleError {
 
 impl Reconciler {
     /// Never ends by itself.
-    pub async fn run(self) -> Infallible {
+    async fn run(self) -> Infallible {
+        match self.transport {
+            Some(_) => join(self.beat(), self.reconcile()).await.1,
+            None => self.reconcile().await,
+        }
+    }
+
+    /// Writes heartbeats, also while a cycle waits for Twitch.
+    async fn beat(&self) -> Infallible {
+        loop {
+            if let Err(error) = self.beat_until_failure().await {
+                tracing::debug!(%error, "no heartbeat could be written");
+            }
+            self.clock.sleep(BEAT_PAUSE).await;
+        }
+    }
+
+    async fn beat_until_failure(&self) -> sqlx::Result<()> {
+        let mut db = store::connect(&self.database, "showtime heartbeat").await?;
+        loop {
+            store::beat(&mut db).await?;
+            self.clock.sleep(BEAT_PAUSE).await;
+        }
+    }
+
+    async fn reconcile(&self) -> Infallible {
         let mut woken = self.signals.reconcile();
         let (mut failures, mut is_first) = (0, true);
         loop {
@@ -128,7 +154,7 @@ impl Reconciler {
                     pause
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the subscriptions could not be compared with what is wanted");
+                    tracing::warn!(%error, "the subscriptions could not be compared with the desired ones");
                     failures += 1;
                     let pause = if error.is_transient() { BACKOFF.pause(failures) } else { MAX_PAUSE };
                     self.last_error.send_replace(Some(error.to_string()));
@@ -142,9 +168,9 @@ impl Reconciler {
         }
     }
 
-    /// Does what there is to do, and says how long there will be nothing.
+    /// Compares and repairs once, and returns the time until the next cycle.
     async fn cycle(&self, is_first: bool) -> Result<Duration, CycleError> {
-        let mut db = store::connect(&self.database).await?;
+        let mut db = store::connect(&self.database, "showtime reconciler").await?;
         let pause = if Lock::Reconciler.try_hold(&mut db).await? {
             self.cycle_alone(&mut db, is_first).await?
         } else {
@@ -155,38 +181,42 @@ impl Reconciler {
     }
 
     async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
-        let trouble = self.serve_channel(db).await?;
-        let Some(callback) = &self.callback else {
-            self.last_error.send_replace(trouble);
+        let channel_error = self.serve_channel(db).await?;
+        let Some(transport) = &self.transport else {
+            self.last_error.send_replace(channel_error);
             return Ok(MAX_PAUSE);
         };
-        let now = self.clock.now();
+        let (began_at, now) = (store::now(db).await?, self.clock.now());
         let (kinds, versions): (Vec<_>, Vec<_>) =
             self.types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
-        let mut rows = store::want(db, &kinds, &versions, now).await?;
+        rows::set_types(db, &kinds, &versions, now).await?;
+        let mut rows = rows::list(db, None, None).await?;
         let channels = served_channels::all(db).await?;
-        let wanted = Wanted::all(&self.types, channels.iter().map(|channel| channel.id.as_str()), &self.client_id);
+        let requests: HashMap<_, _> = channels.iter().map(|it| (it.id.as_str(), it.requested_at)).collect();
+        let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let held = self.helix.subscriptions().await?.subscriptions;
-        let mut known = attempt::known(&held, &wanted, callback);
-        let consents: HashMap<_, _> = store::consents(db).await?.into_iter().collect();
+        let mut matches = progress::match_held(&held, &desired, transport);
         let mut due = Vec::new();
         for row in &mut rows {
             let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
-            let Some(known) = known.remove(&key) else { continue };
-            if attempt::note(row, &known, now) {
-                store::update(db, row).await?;
+            let (Some(found), Some(&requested_at)) = (matches.remove(&key), requests.get(row.channel_id.as_str()))
+            else {
+                continue;
+            };
+            if progress::observe(row, &found, now) {
+                rows::update(db, row).await?;
             }
-            let is_alive = known.alive.is_some();
-            if !is_alive && attempt::is_due(row, consents.get(&row.channel_id), is_first, now) {
-                due.push((row, known));
+            if found.alive.is_none() && progress::is_due(row, requested_at, is_first, now) {
+                due.push((row, found));
             }
         }
-        self.heal_all(db, callback, due).await?;
-        self.last_error.send_replace(trouble);
+        self.create_all(db, transport, due, now).await?;
+        store::complete(db, began_at).await?;
+        self.last_error.send_replace(channel_error);
         Ok(self.pause(&rows, held.len()))
     }
 
-    /// Adds the configured channel to those served, and says what is wrong with it.
+    /// Adds the configured channel to the served ones, and returns why it can't be served.
     async fn serve_channel(&self, db: &mut PgConnection) -> Result<Option<String>, CycleError> {
         let Some(login) = &self.channel_name else { return Ok(None) };
         let login = login.to_lowercase();
@@ -196,31 +226,31 @@ impl Reconciler {
         let Some(user) = self.helix.users_by_login(&[&login]).await?.into_iter().next() else {
             return Ok(Some(format!("Twitch knows no user {login}: check TWITCH_CHANNEL_NAME")));
         };
-        let channel = ServedChannel { id: user.id, login: user.login, display_name: user.display_name };
-        served_channels::put(db, &channel, self.clock.now()).await?;
-        tracing::info!(channel.login = channel.login, "serving a new channel");
+        served_channels::put(db, &ServedChannel::new(user, self.clock.now())).await?;
+        tracing::info!(channel.login = login, "serving a new channel");
         Ok(None)
     }
 
-    /// Some at a time. When all of these fail for the same passing reason, so would the rest.
-    async fn heal_all(
+    /// Creates some at a time. When all of these fail for the same passing reason, so would the rest.
+    async fn create_all(
         &self,
         db: &mut PgConnection,
-        callback: &Url,
-        mut due: Vec<(&mut store::Wanted, Known<'_>)>,
+        transport: &Transport,
+        mut due: Vec<(&mut DesiredRow, Match<'_>)>,
+        began_at: OffsetDateTime,
     ) -> Result<(), CycleError> {
-        for some in due.chunks_mut(CONCURRENCY) {
-            let outcomes = join_all(some.iter().map(|(_, known)| self.heal(callback, known))).await;
+        for batch in due.chunks_mut(CONCURRENCY) {
+            let outcomes = join_all(batch.iter().map(|(_, found)| self.create(transport, found))).await;
             let mut failure = None;
-            let (mut failed, count) = (0, some.len());
-            for ((row, known), outcome) in some.iter_mut().zip(outcomes) {
-                let kind = &known.wanted.kind.name;
+            let (mut failed, count) = (0, batch.len());
+            for ((row, found), outcome) in batch.iter_mut().zip(outcomes) {
+                let kind = &found.desired.kind.name;
                 match &outcome {
                     Ok(created) => tracing::info!(subscription.r#type = kind, id = created.id, "subscribed"),
                     Err(error) => tracing::warn!(subscription.r#type = kind, %error, "could not subscribe"),
                 }
-                attempt::settle(row, &outcome, self.clock.now());
-                store::update(db, row).await?;
+                progress::record_outcome(row, &outcome, began_at, self.clock.now());
+                rows::update(db, row).await?;
                 if let Err(error) = outcome
                     && (error.is_transient() || is_about_the_application(&error))
                 {
@@ -235,46 +265,45 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Deletes the remains, and creates anew.
-    async fn heal(&self, callback: &Url, known: &Known<'_>) -> Result<Subscription, HelixError> {
-        for dead in &known.dead {
+    /// Deletes the remains, and creates the subscription.
+    async fn create(&self, transport: &Transport, found: &Match<'_>) -> Result<HeldSubscription, HelixError> {
+        for dead in &found.dead {
             match self.helix.delete_subscription(&dead.id).await {
                 Err(error) if error.refusal() != Some(RefusalKind::NotFound) => return Err(error),
                 _ => {}
             }
         }
-        let Wanted { kind, condition, .. } = known.wanted;
+        let DesiredSubscription { kind, condition, .. } = found.desired;
         let (kind, version) = (kind.name.as_str(), kind.version.as_str());
-        let new = NewSubscription { kind, version, condition, callback, secret: &self.secret };
-        self.helix.create_subscription(&new).await
+        self.helix.create_subscription(&NewSubscription { kind, version, condition, transport }).await
     }
 
-    /// Until something is due, or until it makes sense to look again.
-    fn pause(&self, rows: &[store::Wanted], held: usize) -> Duration {
+    /// The time until something is due, or until it makes sense to compare again.
+    fn pause(&self, rows: &[DesiredRow], held: usize) -> Duration {
         let now = self.clock.now();
-        let idle = pause_between_looks(held);
+        let idle = idle_pause(held);
         let until = |at: OffsetDateTime| Duration::try_from(at - now).unwrap_or_default();
-        let of_row = |row: &store::Wanted| match row.status.as_str() {
-            subscribe::ENABLED => idle,
-            PENDING => {
+        let pause_of = |row: &DesiredRow| match row.status {
+            DesiredStatus::Held(SubscriptionStatus::Enabled) => idle,
+            DesiredStatus::Held(SubscriptionStatus::WebhookCallbackVerificationPending) => {
                 let age = Duration::try_from(now - row.since).unwrap_or_default();
                 age.clamp(PENDING_PAUSE.0, PENDING_PAUSE.1)
             }
             _ => row.next_attempt_at.map_or(BACKOFF.max, until).max(PENDING_PAUSE.0),
         };
-        rows.iter().map(of_row).fold(idle, Ord::min)
+        rows.iter().map(pause_of).fold(idle, Ord::min)
     }
 }
 
-/// Of this many subscriptions.
-fn pause_between_looks(held: usize) -> Duration {
-    let times = u32::try_from(held.div_ceil(LOOKED_AT_OFTEN)).unwrap_or(u32::MAX);
-    LOOK_EVERY.saturating_mul(times.max(1)).min(MAX_PAUSE)
+/// The time between two cycles if Twitch holds so many subscriptions.
+fn idle_pause(held: usize) -> Duration {
+    let times = u32::try_from(held.div_ceil(LISTED_OFTEN)).unwrap_or(u32::MAX);
+    IDLE_PAUSE.saturating_mul(times.max(1)).min(MAX_PAUSE)
 }
 
-/// Client id or secret are wrong, so every call fails alike.
+/// Whether client id or secret are wrong, so that every call fails alike.
 fn is_about_the_application(error: &HelixError) -> bool {
-    matches!(error, HelixError::Token(_)) || error.refusal() == Some(RefusalKind::TokenRefused)
+    matches!(error, HelixError::Token { .. }) || error.refusal() == Some(RefusalKind::TokenRefused)
 }
 
 #[cfg(test)]
@@ -282,9 +311,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_frequent_until_they_would_cost_too_many_points() {
+    fn cycles_are_frequent_until_listing_costs_too_many_points() {
         for (held, seconds) in [(0, 30), (350, 30), (5_000, 30), (5_001, 60), (1_000_000, 600)] {
-            assert_eq!(pause_between_looks(held), Duration::from_secs(seconds), "{held}");
+            assert_eq!(idle_pause(held), Duration::from_secs(seconds), "{held}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What Twitch speaks: messages, signatures, payloads and the catalogue of subscription types.
 //! Knows nothing of us.
 
-pub mod app_token;
 pub mod catalogue;
 pub mod eventsub;
 pub mod helix;
@@ -9,6 +8,8 @@ pub mod oauth;
 pub mod payload;
 pub mod samples;
 pub mod signature;
+pub mod subscription_status;
+pub mod token_source;
 
 /// The URL of `path` (with no leading slash) under a base that may or may not end in a slash.
 fn endpoint(base: &url::Url, path: &str) -> url::Url {

@@ -1,8 +1,8 @@
-//! Consent and tokens, as Twitch's OAuth does them (oauth.md).
+//! Consent and tokens: [Twitch's OAuth](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/).
 //!
-//! The `oauth2` crate speaks the protocol. What is Twitch's own is here: the JSON array in which
-//! scopes are told, errors in Helix's shape, and the validate and revoke endpoints (the crate's
-//! own revocation insists on https, so no test server could stand in for Twitch).
+//! The `oauth2` crate speaks the protocol. What only Twitch does is here: scopes in a JSON array, errors in Helix's
+//! shape, and the validate and revoke endpoints (the crate's own revocation insists on https, so no test server could
+//! stand in for Twitch).
 
 mod token;
 
@@ -17,7 +17,7 @@ use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-pub use self::token::{AppToken, TokenUser, UserToken, Validated};
+pub use self::token::{BearerToken, TokenUser, UserToken, Validated};
 use self::token::{TokenAnswer, ValidateAnswer};
 use crate::http::{Answer, Http, TransportError};
 
@@ -37,16 +37,16 @@ type Protocol = Client<
 /// The application, as registered at dev.twitch.tv/console.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// Public.
+    /// The client id, which is public.
     pub client_id: String,
-    /// Not.
+    /// The client secret.
     pub client_secret: SecretString,
 }
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
-    /// Refused for good: only the person can help, by consenting (again).
+    /// Refused for good, unless the user consents again.
     #[error("Twitch refuses the {grant}: {message}")]
     Refused {
         /// What was refused: `refresh token`, `authorization code`, `access token`.
@@ -54,7 +54,7 @@ pub enum OAuthError {
         /// Twitch's message.
         message: String,
     },
-    /// The application isn't what was registered. Neither repeating nor consenting can help.
+    /// The application isn't what was registered. Neither a retry nor a consent can help.
     #[error(
         "Twitch does not accept this application: {message}. Its client id, client secret and redirect URL must be \
          those shown at dev.twitch.tv/console"
@@ -72,32 +72,35 @@ pub enum OAuthError {
     /// No usable answer.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// Tokens are shared through a place that can't be used now. Says why.
+    /// The tokens are kept in a place that can't be used now. Says why.
     #[error("{0}")]
     NotShared(String),
-    /// An answer that isn't in Twitch's shape. Says where, and nothing of what it held.
+    /// The user has to consent (again), as is known without asking Twitch. Says why.
+    #[error("{0}")]
+    NeedsConsent(String),
+    /// An answer that can't be parsed. Says where, and nothing of what it held.
     #[error("an answer of Twitch's login server can't be read: {0}")]
     Malformed(String),
 }
 
 impl OAuthError {
-    /// Whether the person must be asked again.
+    /// Whether only a new consent of the user can help.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        matches!(self, Self::Refused { .. })
+        matches!(self, Self::Refused { .. } | Self::NeedsConsent(_))
     }
 
-    /// Whether the same call may work later with nobody doing anything.
+    /// Whether the same call may work later by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transport(_) | Self::RateLimited { .. } | Self::NotShared(_))
     }
 }
 
-/// A consent that was asked for: where to send the person, and how to know the answer.
+/// A request for consent: the page to send the user to, and the check of the answer.
 #[derive(Debug)]
 pub struct ConsentRequest {
-    /// To be opened in the person's browser.
+    /// To be opened in the user's browser.
     pub url: Url,
     state: CsrfToken,
 }
@@ -105,10 +108,10 @@ pub struct ConsentRequest {
 /// Why a redirect carries no code.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConsentError {
-    /// The person said no, or Twitch did.
+    /// The user refused, or Twitch did.
     #[error("consent was not given: {0}")]
     Denied(String),
-    /// The answer to another question, or a forged one: to be ignored.
+    /// The answer to another request, or a forged one: to be ignored.
     #[error("this answer belongs to another request: its `state` is not the one that was sent")]
     ForeignState,
     /// Neither a code nor an error.
@@ -117,11 +120,11 @@ pub enum ConsentError {
 }
 
 impl ConsentRequest {
-    /// Reads the query string with which the browser came back, and returns the authorization
-    /// code (oauth.md "Authorization code").
+    /// Takes the query string that the browser came back with, and returns the
+    /// [authorization code](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#authorization-code-grant-flow).
     ///
     /// # Errors
-    /// [`ConsentError`], the state being checked before anything else is believed.
+    /// [`ConsentError`]. The state is checked before anything else is believed.
     pub fn answer(&self, query: &str) -> Result<SecretString, ConsentError> {
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
         let get = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
@@ -135,7 +138,7 @@ impl ConsentRequest {
     }
 }
 
-/// Twitch's login server, as seen by one application.
+/// A client of Twitch's login server, for one application.
 #[derive(Clone, Debug)]
 pub struct OAuth {
     protocol: Protocol,
@@ -164,7 +167,7 @@ impl OAuth {
         }
     }
 
-    /// The application's id, which Helix wants beside every token.
+    /// The application's id, which Helix requires beside every token.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
@@ -174,8 +177,7 @@ impl OAuth {
         &self.http
     }
 
-    /// Asks for consent to these scopes. With `force_verify` Twitch shows its page even to somebody
-    /// who consented before.
+    /// Requests consent to these scopes. With `force_verify` Twitch shows its page even to a user who consented before.
     #[must_use]
     pub fn request_consent<'a>(
         &self,
@@ -219,21 +221,22 @@ impl OAuth {
         answer.into_user_token(Some(refresh_token), self.http.clock().now())
     }
 
-    /// A token for the application itself (oauth.md "Client credentials").
+    /// A token of the application itself
+    /// ([client credentials](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#client-credentials-grant-flow)).
     ///
     /// # Errors
     /// [`OAuthError`]
-    pub async fn app_token(&self) -> Result<AppToken, OAuthError> {
+    pub async fn app_token(&self) -> Result<BearerToken, OAuthError> {
         let bridge = self.bridge("client credentials");
         let answer = self.protocol.exchange_client_credentials().request_async(&bridge).await.map_err(flatten)?;
         Ok(answer.into_app_token(self.http.clock().now()))
     }
 
-    /// Asks what a token is good for. Twitch wants this at start and every hour for each token
-    /// that is kept (oauth.md "Validate").
+    /// Asks Twitch whether a token is valid, and for what. Twitch requires
+    /// [this](https://dev.twitch.tv/docs/authentication/validate-tokens/) at start and every hour for each token kept.
     ///
     /// # Errors
-    /// [`OAuthError::Refused`] if the token is dead or belongs to another application.
+    /// [`OAuthError::Refused`] if the token is invalid or belongs to another application.
     pub async fn validate(&self, access_token: &SecretString) -> Result<Validated, OAuthError> {
         let authorization = format!("OAuth {}", access_token.expose_secret());
         let request = self.http.client().get(self.validate_url.clone()).header(AUTHORIZATION, authorization);
@@ -246,7 +249,7 @@ impl OAuth {
         Ok(validated.dated(self.http.clock().now()))
     }
 
-    /// Ends a token. One that is dead already is no error.
+    /// Revokes a token. That it is invalid already is no error.
     ///
     /// # Errors
     /// [`OAuthError`]
@@ -268,8 +271,8 @@ impl OAuth {
     }
 }
 
-/// Carries requests of the `oauth2` crate over our HTTP client, whose version of reqwest it does
-/// not know. (A closure would do, but futures made with one can't be spawned.)
+/// Sends the requests of the `oauth2` crate through our HTTP client, whose version of reqwest the crate does not
+/// support. (A closure would do, but its futures could not be spawned.)
 struct Bridge<'a> {
     http: &'a Http,
     grant: &'static str,
@@ -289,8 +292,8 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Bridge<'_> {
     }
 }
 
-/// Sorts refusals by who can help. On `id.twitch.tv` only the message tells a dead grant from a
-/// wrong client id: both are a 400.
+/// Sorts refusals by what can help. On `id.twitch.tv` only the message tells an invalid grant from a wrong client id: both
+/// are a 400.
 fn accept(grant: &'static str, answer: Answer) -> Result<Answer, OAuthError> {
     let message = answer.message();
     let is_about_the_application = message.contains("client") || message.contains("redirect_uri");
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answer_to_this_request_is_believed() {
+    fn answer_with_another_state_is_ignored() {
         let code = request().answer("code=abc%2B1&scope=a%3Ab+c%3Ad&state=right").unwrap();
         assert_eq!(code.expose_secret(), "abc+1");
         for foreign in ["code=abc", "code=abc&state=wrong", "error=access_denied&state=", ""] {
@@ -347,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_tells_twitchs_reason() {
+    fn denial_has_twitchs_reason() {
         let query = "error=access_denied&error_description=The+user+denied+you+access&state=right";
         let error = request().answer(query).unwrap_err();
         assert_eq!(error.to_string(), "consent was not given: The user denied you access");

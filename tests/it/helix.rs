@@ -1,4 +1,4 @@
-//! The Helix client against the fake Twitch: what it finds, how it fails and what it says then.
+//! The Helix client against the fake Twitch: results and errors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use showtime::clock::Clock;
+use showtime::config::EncryptionKey;
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
 use showtime::http::{Http, RetryPolicy};
 use showtime::mock::{ChannelEdit, Faults, MockConfig, Notify};
-use showtime::twitch::app_token::AppTokens;
-use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind};
+use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, RefusalKind, Transport};
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
+use showtime::twitch::token_source::TokenSource;
+use sqlx::PgPool;
 use url::Url;
 
+use crate::support::postgres::fresh_database;
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, quick_retries};
 use crate::support::{PATIENCE, Unused};
@@ -22,7 +27,7 @@ fn condition(field: &str, id: &str) -> Condition {
     Condition::from([(field.to_owned(), id.to_owned())])
 }
 
-/// Asserts what a refused call says to a person.
+/// Asserts the kind and text of a refusal.
 fn assert_refused<T: std::fmt::Debug>(result: Result<T, HelixError>, kind: RefusalKind, text: &str) {
     let error = result.unwrap_err();
     assert_eq!(error.refusal(), Some(kind), "{error}");
@@ -30,7 +35,7 @@ fn assert_refused<T: std::fmt::Debug>(result: Result<T, HelixError>, kind: Refus
     assert!(!error.is_transient());
 }
 
-/// A server that hands out tokens and answers everything else as told.
+/// A server that issues tokens, and answers everything else by this function.
 fn server(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> (Recorder, Clock, Helix) {
     let recorder = Recorder::start(move |request| match request.path.as_str() {
         "/token" => Answer::new(
@@ -50,7 +55,7 @@ fn json(status: u16, body: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn users_streams_and_channels_are_found_and_strangers_are_missing() {
+async fn unknown_users_streams_and_channels_are_missing() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     world.add_channel("CopperKite").unwrap();
@@ -58,7 +63,7 @@ async fn users_streams_and_channels_are_found_and_strangers_are_missing() {
     let edit = ChannelEdit { title: Some("Überraschung".to_owned()), ..ChannelEdit::default() };
     world.update_channel(CHANNEL, edit, Notify::No).unwrap();
 
-    let users = twitch.helix.users_by_login(&[CHANNEL, "copperkite", "nobody_at_all"]).await.unwrap();
+    let users = twitch.helix.users_by_login(&[CHANNEL, "copperkite", "no_such_user"]).await.unwrap();
     let mut found: Vec<_> = users.iter().map(|user| (user.login.as_str(), user.display_name.as_str())).collect();
     found.sort_unstable();
     assert_eq!(found, [("copperkite", "CopperKite"), (CHANNEL, CHANNEL)]);
@@ -76,7 +81,7 @@ async fn users_streams_and_channels_are_found_and_strangers_are_missing() {
 }
 
 #[tokio::test]
-async fn any_number_of_channels_is_asked_for_a_hundred_at_a_time() {
+async fn hundred_channels_are_looked_up_in_one_call() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     let logins: Vec<_> = (0..250).map(|n| format!("channel_{n}")).collect();
@@ -107,7 +112,7 @@ async fn all_pages_of_subscriptions_are_read() {
 }
 
 #[tokio::test]
-async fn an_empty_page_is_not_the_last_and_what_comes_twice_counts_once() {
+async fn empty_page_is_not_the_last_and_duplicates_count_once() {
     let (recorder, _, helix) = server(|request| {
         let subscription = r#"{"id":"1","status":"a status of tomorrow","type":"stream.online","version":"1","cost":1,
             "condition":{"broadcaster_user_id":"2"},"created_at":"2026-03-01T09:00:00.123456789Z",
@@ -128,7 +133,7 @@ async fn an_empty_page_is_not_the_last_and_what_comes_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_twitch_does_not_take_says_why() {
+async fn invalid_subscription_is_refused_with_the_reason() {
     let twitch = Twitch::with(MockConfig { allow_local_http: false, ..MockConfig::default() }).await;
     let url_rule = "invalid callback: must be https on port 443, without a fragment";
     for (kind, version, callback, message) in [
@@ -148,12 +153,12 @@ async fn a_subscription_that_twitch_does_not_take_says_why() {
     let stranger = condition("broadcaster_user_id", "12");
     let error = twitch.subscribe_to("stream.online", "1", &stranger, "https://a.invalid/").await.unwrap_err();
     assert_eq!(error.refusal(), Some(RefusalKind::BadRequest));
-    assert!(error.to_string().contains("invalid condition: there is no user 12"), "{error}");
+    assert!(error.to_string().contains("invalid condition: no user 12"), "{error}");
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn every_other_refusal_of_a_subscription_says_what_it_means() {
+async fn refusals_of_subscriptions_are_explained() {
     let twitch = Twitch::with(MockConfig { max_total_cost: 3, ..MockConfig::default() }).await;
     let callback = callback(|_| Answer::status(204));
     let create =
@@ -187,7 +192,7 @@ async fn every_other_refusal_of_a_subscription_says_what_it_means() {
 }
 
 #[tokio::test]
-async fn other_refusals_are_told_in_twitchs_words() {
+async fn other_refusals_have_twitchs_words() {
     for (status, body, kind, text) in [
         (
             410,
@@ -205,10 +210,10 @@ async fn other_refusals_are_told_in_twitchs_words() {
 }
 
 #[tokio::test]
-async fn every_call_tells_every_error_in_twitchs_words_and_ours() {
+async fn errors_of_every_call_have_twitchs_words_and_ours() {
     for (status, meaning) in [
         (400, "Twitch does not take the request as it is; repeating it can't help"),
-        (401, "the app token was refused, a new one too: client id and secret must belong together"),
+        (401, "the access token was refused, a new one too: client id and secret must belong together"),
         (403, "the user has not granted this application a scope that it needs"),
         (404, "it does not exist, or no longer"),
         (409, "the same type, condition and callback is subscribed to already"),
@@ -219,10 +224,13 @@ async fn every_call_tells_every_error_in_twitchs_words_and_ours() {
     ] {
         let (recorder, _, helix) = server(move |_| json(status, r#"{"message":"because"}"#));
         let host = recorder.url("").replace("http://", "");
-        let (callback, secret) = (Url::parse("https://a.invalid/").unwrap(), WebhookSecret::generate());
+        let transport = Transport::Webhook {
+            callback: Url::parse("https://a.invalid/").unwrap(),
+            secret: WebhookSecret::generate(),
+        };
         let condition = condition("broadcaster_user_id", "1");
         let (kind, version) = ("stream.online", "1");
-        let new = NewSubscription { kind, version, condition: &condition, callback: &callback, secret: &secret };
+        let new = NewSubscription { kind, version, condition: &condition, transport: &transport };
         for (call, result) in [
             ("look up users", helix.users_by_login(&["a"]).await.map(drop)),
             ("look up users", helix.users_by_id(&["1"]).await.map(drop)),
@@ -242,7 +250,7 @@ async fn every_call_tells_every_error_in_twitchs_words_and_ours() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_says_where() {
+async fn unreadable_answer_names_the_place() {
     let (_recorder, _, helix) = server(|_| json(200, r#"{"data":[{"id":7}]}"#));
     let error = helix.users_by_id(&["1"]).await.unwrap_err();
     assert_eq!(
@@ -253,7 +261,7 @@ async fn an_answer_that_cannot_be_read_says_where() {
 }
 
 #[tokio::test]
-async fn a_token_that_dies_is_replaced_without_anybody_noticing() {
+async fn dead_app_token_is_replaced() {
     let twitch = Twitch::start().await;
     twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap();
     twitch.mock.world.end_app_tokens();
@@ -262,14 +270,43 @@ async fn a_token_that_dies_is_replaced_without_anybody_noticing() {
     assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1, "expired, then renewed");
 
     twitch.mock.world.set_faults(Faults { token_revoked: 1.0, ..Faults::default() }).unwrap();
-    let text = "Twitch refused to look up users: Invalid OAuth token (401: the app token was refused, a new one too: \
+    let text = "Twitch refused to look up users: Invalid OAuth token (401: the access token was refused, a new one too: \
                 client id and secret must belong together)";
     assert_refused(twitch.helix.users_by_id(&[CHANNEL_ID]).await, RefusalKind::TokenRefused, text);
     twitch.mock.stop().await.unwrap();
 }
 
+/// A client that calls with a user's token has a rate limit of its own, and its token is refreshed, not replaced by one
+/// of the application.
 #[tokio::test]
-async fn one_token_serves_however_many_callers_need_it_at_once() {
+async fn dead_user_token_is_refreshed() {
+    let twitch = Twitch::start().await;
+    let token = twitch.consent(&["bits:read"]).await;
+    let user = twitch.oauth.validate(&token.access_token).await.unwrap().user.unwrap();
+    let pool = PgPool::connect_lazy_with(fresh_database().await);
+    let vault = Vault::new(&EncryptionKey::generate(), String::new());
+    let tokens = Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()));
+    tokens.keep_user(&user, &token).await.unwrap();
+    let helix = Helix::new(twitch.mock.api_url(), tokens.shared_user(&user.id));
+    let calls = |kind: &str| twitch.mock.world.calls(&format!("POST /oauth2/token {kind}"));
+
+    assert_eq!(helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1);
+    assert_eq!((calls("refresh_token"), calls("client_credentials")), (0, 0), "with the token from the consent");
+    twitch.oauth.revoke(&token.access_token).await.unwrap();
+    assert_eq!(helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1, "refused, then refreshed");
+    twitch.clock.advance(time::Duration::hours(5));
+    assert_eq!(helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1, "expired, then refreshed");
+    assert_eq!((calls("refresh_token"), calls("client_credentials")), (2, 0));
+
+    twitch.mock.world.withdraw_consent(CHANNEL).unwrap();
+    let error = helix.users_by_id(&[CHANNEL_ID]).await.unwrap_err();
+    let text = format!("can't get a token of user {CHANNEL_ID}: {CHANNEL_ID} has to consent (again)");
+    assert!(error.to_string().starts_with(&text) && !error.is_transient(), "{error}");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn concurrent_callers_share_one_token_request() {
     let (recorder, clock, helix) = server(|_| json(200, r#"{"data":[]}"#));
     let tokens = |recorder: &Recorder| recorder.requests().iter().filter(|r| r.path == "/token").count();
     let all = |helix: &Helix| {
@@ -287,13 +324,13 @@ async fn one_token_serves_however_many_callers_need_it_at_once() {
 }
 
 #[tokio::test]
-async fn an_application_that_twitch_does_not_know_gets_no_token() {
+async fn unknown_application_gets_no_token() {
     let twitch = Twitch::start().await;
     let known = credentials(twitch.mock.world.config());
     let wrong = Credentials { client_secret: "canary-secret".to_owned().into(), ..known };
     let http = Http::new(quick_retries(), Clock::default()).unwrap();
     let oauth = OAuth::new(wrong, &twitch.mock.auth_url(), http);
-    let helix = Helix::new(twitch.mock.api_url(), Arc::new(AppTokens::new(oauth, None)));
+    let helix = Helix::new(twitch.mock.api_url(), Arc::new(TokenSource::app(oauth, None)));
     let error = helix.users_by_id(&["1"]).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -306,7 +343,7 @@ async fn an_application_that_twitch_does_not_know_gets_no_token() {
 }
 
 #[tokio::test]
-async fn short_outages_are_waited_out_and_long_ones_told() {
+async fn short_outage_is_waited_out_and_long_one_is_an_error() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     world.set_faults(Faults { fail_next_helix: 3, ..Faults::default() }).unwrap();
@@ -321,7 +358,7 @@ async fn short_outages_are_waited_out_and_long_ones_told() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
+async fn unreachable_and_silent_servers_have_different_errors() {
     let twitch = Twitch::start().await;
     let token = twitch.oauth.app_token().await.unwrap();
     let helix_at = |address: SocketAddr, timeout| {
@@ -330,7 +367,7 @@ async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
         let http = Http::new(policy, twitch.clock.clone()).unwrap();
         let oauth = OAuth::new(credentials, &twitch.mock.auth_url(), http);
         let api_url = Url::parse(&format!("http://{address}/")).unwrap();
-        Helix::new(api_url, Arc::new(AppTokens::new(oauth, Some(token.clone()))))
+        Helix::new(api_url, Arc::new(TokenSource::app(oauth, Some(token.clone()))))
     };
 
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -348,7 +385,7 @@ async fn a_server_that_is_not_there_or_does_not_answer_is_told_apart() {
 }
 
 #[tokio::test]
-async fn an_empty_bucket_is_waited_for_and_a_long_wait_is_refused() {
+async fn empty_bucket_is_waited_for_unless_that_is_long() {
     let twitch = Twitch::with(MockConfig { rate_limit: 2, ..MockConfig::default() }).await;
     for _ in 0..2 {
         twitch.helix.users_by_id(&[CHANNEL_ID]).await.unwrap();

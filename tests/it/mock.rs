@@ -22,9 +22,8 @@ use tokio::process::Command;
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
-use crate::support::twitch::{
-    CHANNEL, CHANNEL_ID, SECRET, Twitch, callback, clients, eventually, quick_retries, received,
-};
+use crate::support::server::SECRET;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, eventually, quick_retries, received};
 use crate::support::{PATIENCE, Unused};
 
 fn message_id(request: &Request) -> String {

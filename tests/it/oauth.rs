@@ -16,7 +16,7 @@ use crate::support::twitch::{
 const SCOPES: [&str; 2] = ["bits:read", "moderator:read:followers"];
 
 #[tokio::test]
-async fn consent_becomes_a_token_that_is_refreshed_validated_and_revoked() {
+async fn token_is_exchanged_refreshed_validated_and_revoked() {
     let twitch = Twitch::start().await;
     twitch.mock.world.add_channel("quietotter").unwrap();
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
@@ -57,7 +57,7 @@ async fn consent_becomes_a_token_that_is_refreshed_validated_and_revoked() {
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_time_or_its_consent() {
+async fn token_ends_with_its_time_or_its_consent() {
     let twitch = Twitch::start().await;
     let token = twitch.consent(&SCOPES).await;
     assert!(token.expires_at.unwrap() - twitch.clock.now() > time::Duration::hours(3));
@@ -73,7 +73,7 @@ async fn a_token_ends_with_its_time_or_its_consent() {
 }
 
 #[tokio::test]
-async fn a_code_works_once_and_only_with_its_redirect_url() {
+async fn code_works_once_and_only_with_its_redirect_url() {
     let twitch = Twitch::start().await;
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
     let location = twitch.press("consent", &request).await;
@@ -92,7 +92,7 @@ async fn a_code_works_once_and_only_with_its_redirect_url() {
 }
 
 #[tokio::test]
-async fn a_denial_comes_back_as_one() {
+async fn denial_is_returned_with_its_reason() {
     let twitch = Twitch::start().await;
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
     let location = twitch.press("deny", &request).await;
@@ -104,7 +104,7 @@ async fn a_denial_comes_back_as_one() {
 }
 
 #[tokio::test]
-async fn an_unregistered_redirect_url_or_application_gets_an_error_page() {
+async fn unregistered_redirect_url_or_application_gets_an_error_page() {
     let twitch = Twitch::start().await;
     let elsewhere = oauth2::RedirectUrl::new("http://localhost:3033/auth/".to_owned()).unwrap();
     let request = twitch.oauth.request_consent(SCOPES, &elsewhere, false);
@@ -125,7 +125,7 @@ async fn an_unregistered_redirect_url_or_application_gets_an_error_page() {
 }
 
 #[tokio::test]
-async fn who_has_consented_is_sent_back_at_once_unless_asked_again() {
+async fn earlier_consent_redirects_at_once_unless_verification_is_forced() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let get = async |scopes: &[&str], force_verify| {
@@ -141,7 +141,7 @@ async fn who_has_consented_is_sent_back_at_once_unless_asked_again() {
 }
 
 #[tokio::test]
-async fn auto_consent_needs_nobody() {
+async fn auto_consent_needs_no_form() {
     let config = MockConfig { auto_consent: Some(CHANNEL.to_owned()), ..MockConfig::default() };
     let twitch = Twitch::with(config).await;
     let request = twitch.oauth.request_consent(SCOPES, &redirect_url(), false);
@@ -152,7 +152,7 @@ async fn auto_consent_needs_nobody() {
 }
 
 #[tokio::test]
-async fn an_app_token_belongs_to_nobody() {
+async fn app_token_has_no_user() {
     let twitch = Twitch::start().await;
     let token = twitch.oauth.app_token().await.unwrap();
     let validated = twitch.oauth.validate(&token.access_token).await.unwrap();
@@ -161,7 +161,7 @@ async fn an_app_token_belongs_to_nobody() {
 }
 
 #[tokio::test]
-async fn an_unwell_login_server_is_no_reason_to_ask_the_person() {
+async fn outage_of_the_login_server_needs_no_consent() {
     let twitch = Twitch::start().await;
     let token = twitch.consent(&SCOPES).await;
     twitch.mock.world.set_faults(Faults { fail_next_oauth: 2, ..Faults::default() }).unwrap();
@@ -178,7 +178,7 @@ async fn an_unwell_login_server_is_no_reason_to_ask_the_person() {
 }
 
 #[tokio::test]
-async fn answers_are_sorted_by_who_can_help_and_show_no_token() {
+async fn errors_are_sorted_by_remedy_and_show_no_token() {
     for (status, body, text) in [
         (429, r#"{"message":"slow down"}"#, "Twitch asks for a pause: slow down"),
         (401, r#"{"message":"Invalid refresh token"}"#, "Twitch refuses the refresh token: Invalid refresh token"),
@@ -205,7 +205,7 @@ async fn answers_are_sorted_by_who_can_help_and_show_no_token() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_application_is_refused() {
+async fn token_of_another_application_is_refused() {
     let answer = r#"{"client_id":"another","login":"a","scopes":[],"user_id":"1","expires_in":5}"#;
     let recorder = Recorder::start(move |_| Answer::new(200, "application/json", answer));
     let url = Url::parse(&recorder.url("/oauth2/")).unwrap();

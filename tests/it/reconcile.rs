@@ -1,4 +1,4 @@
-//! The server keeps its subscriptions at Twitch as they should be, and says what it can't help.
+//! The reconciler: creates and repairs subscriptions, and says what only a person can help.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 use showtime::config::{Client, Config};
 use showtime::mock::{Faults, MockConfig};
-use showtime::subscriptions::plan::PENDING;
 use showtime::twitch::eventsub::outgoing::Subscription;
 use showtime::twitch::helix::Condition;
+use showtime::twitch::subscription_status::SubscriptionStatus::{self, Enabled};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -24,7 +24,7 @@ use crate::support::{Unused, until};
 
 const SCOPES: [&str; 3] = ["moderator:read:followers", "bits:read", "channel:read:subscriptions"];
 
-/// A look at what Twitch holds.
+/// A list of the subscriptions at Twitch.
 const LIST: &str = "GET /helix/eventsub/subscriptions";
 
 /// An attempt to subscribe.
@@ -43,7 +43,7 @@ fn own_callback(addr: SocketAddr) -> String {
     format!("http://{addr}/callback")
 }
 
-/// A server that Twitch delivers to, at an address that was known before.
+/// A server that Twitch delivers to, at a reserved address.
 async fn serve(twitch: &Twitch, database: PgConnectOptions, place: Unused) -> Server {
     Server::with(database, |config| {
         configure(config, twitch, &own_callback(place.addr()));
@@ -53,7 +53,7 @@ async fn serve(twitch: &Twitch, database: PgConnectOptions, place: Unused) -> Se
     .await
 }
 
-/// A server that Twitch delivers past, to this callback.
+/// A server with another callback than its own.
 async fn serve_beside(twitch: &Twitch, callback: &Recorder) -> Server {
     Server::with(fresh_database().await, |config| configure(config, twitch, &callback.url("/callback"))).await
 }
@@ -70,18 +70,18 @@ fn fragile_callback(works: bool) -> (Recorder, Arc<AtomicBool>) {
     (recorder, works)
 }
 
-/// Advances this server's clock, a second at a time, until Helix has been asked again. One great
+/// Advances this server's clock, a second at a time, until it lists the subscriptions again. One great
 /// leap could come while it is at work and not asleep.
-async fn looks_again(server: &Server, twitch: &Twitch) {
+async fn until_next_cycle(server: &Server, twitch: &Twitch) {
     let before = twitch.mock.world.calls(LIST);
-    until("it looks again", async || {
+    until("the next cycle", async || {
         server.clock.advance(time::Duration::SECOND);
         twitch.mock.world.calls(LIST) > before
     })
     .await;
 }
 
-/// How many wanted subscriptions `/status` shows with this status.
+/// The number of desired subscriptions with this status in `/status`.
 async fn shown(server: &Server, status: &str) -> usize {
     let shown = server.json("/status").await;
     shown["wanted"].as_array().unwrap().iter().filter(|wanted| wanted["status"] == status).count()
@@ -91,7 +91,7 @@ async fn until_shown(server: &Server, count: usize, status: &str) {
     until(status, async || shown(server, status).await == count).await;
 }
 
-/// What `/status` shows of a type.
+/// The desired subscription of this type in `/status`.
 async fn wanted(server: &Server, kind: &str) -> Value {
     let status = server.json("/status").await;
     status["wanted"].as_array().unwrap().iter().find(|wanted| wanted["type"] == kind).unwrap().clone()
@@ -103,8 +103,8 @@ async fn check(server: &Server, name: &str) -> (String, String) {
     (check["status"].as_str().unwrap().to_owned(), check["message"].as_str().unwrap().to_owned())
 }
 
-/// Moves the server's clock on by less than a minute, until it is so. Then what is under way may
-/// still end, since this machine may be slow.
+/// Advances the server's clock by less than a minute, until the condition holds. Then work under way may still end, since
+/// this machine may be slow.
 async fn within_a_minute(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 1..60 {
         if is_so().await {
@@ -128,14 +128,14 @@ fn held(twitch: &Twitch, callback: &str) -> Vec<Subscription> {
     held
 }
 
-/// How many subscriptions the mock ever took: each is challenged once.
+/// The number of subscriptions that the mock ever took: each is challenged once.
 fn created(twitch: &Twitch) -> usize {
     let deliveries = twitch.mock.world.deliveries();
     deliveries.iter().filter(|delivery| delivery.message_type == "webhook_callback_verification").count()
 }
 
 #[tokio::test]
-async fn a_fresh_server_subscribes_to_everything_by_itself_and_touches_nothing_else() {
+async fn fresh_server_creates_everything_and_touches_nothing_else() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let place = Unused::new();
@@ -167,8 +167,8 @@ async fn a_fresh_server_subscribes_to_everything_by_itself_and_touches_nothing_e
     twitch.mock.stop().await.unwrap();
 }
 
-/// Whether two servers are at it in one moment of the next tenth of a second. The second one finds within milliseconds
-/// that the first one is, so it is looked for without a pause.
+/// Whether two servers are in a cycle at one moment of the next tenth of a second. The second one finds within milliseconds
+/// that the first one has the lock, so it is looked for without a pause.
 async fn are_two_seen_at_work(server: &Server) -> bool {
     let connections = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'showtime reconciler'";
@@ -193,7 +193,7 @@ async fn two_servers_subscribe_once() {
     let one = serve(&twitch, database.clone(), place).await;
     until("one waits for points", async || twitch.mock.world.calls("GET /helix/users") > 0).await;
     let other = Server::with(database, |config| configure(config, &twitch, &own_callback(addr))).await;
-    until("both are at it", async || {
+    until("both are in a cycle", async || {
         other.clock.advance(time::Duration::SECOND);
         are_two_seen_at_work(&other).await
     })
@@ -205,16 +205,35 @@ async fn two_servers_subscribe_once() {
     })
     .await;
     for server in [&other, &one, &other] {
-        looks_again(server, &twitch).await;
+        until_next_cycle(server, &twitch).await;
     }
-    assert_eq!(twitch.mock.world.calls(CREATE), 10, "none was even tried twice");
+    assert_eq!(twitch.mock.world.calls(CREATE), 10, "none was even attempted twice");
     assert_eq!((created(&twitch), twitch.mock.world.subscriptions().len()), (10, 10));
     one.stop().await;
     other.stop().await;
 }
 
 #[tokio::test]
-async fn whatever_twitch_ends_is_created_again_at_once() {
+async fn heartbeat_goes_on_while_a_cycle_waits_for_twitch() {
+    let twitch = Twitch::start().await;
+    twitch.mock.world.use_up_rate_limit(80);
+    let server = serve(&twitch, fresh_database().await, Unused::new()).await;
+    until("it waits for points", async || twitch.mock.world.calls("GET /helix/users") > 0).await;
+    let beats = async || {
+        let beat_at = "select coalesce(extract(epoch from max(beat_at)), 0)::float8 from reconciler";
+        sqlx::query_scalar::<_, f64>(beat_at).fetch_one(&server.pool).await.unwrap()
+    };
+    for _ in 0..2 {
+        let last = beats().await;
+        until("the next heartbeat", async || beats().await > last).await;
+    }
+    let compared = "select count(*) from reconciler where compared_at is not null";
+    assert_eq!(sqlx::query_scalar::<_, i64>(compared).fetch_one(&server.pool).await.unwrap(), 0, "it still waits");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ended_subscriptions_are_created_again_at_once() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let server = serve(&twitch, fresh_database().await, Unused::new()).await;
@@ -236,9 +255,7 @@ async fn whatever_twitch_ends_is_created_again_at_once() {
     until("all are there again", async || {
         let now = twitch.mock.world.subscriptions();
         let is_new = |new: &Subscription| before.iter().all(|old| old.id != new.id);
-        now.len() == 10
-            && now.iter().all(|it| it.status == "enabled")
-            && now.iter().filter(|it| is_new(it)).count() == 8
+        now.len() == 10 && now.iter().all(|it| it.status == Enabled) && now.iter().filter(|it| is_new(it)).count() == 8
     })
     .await;
     until_shown(&server, 10, "enabled").await;
@@ -246,13 +263,16 @@ async fn whatever_twitch_ends_is_created_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_callback_that_fails_the_challenge_is_tried_again_until_it_works() {
+async fn failed_challenge_is_retried_until_it_succeeds() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let (callback, works) = fragile_callback(false);
     let server = serve_beside(&twitch, &callback).await;
     let failed = "webhook_callback_verification_failed";
-    until("all have failed", async || shown(&server, failed).await + shown(&server, PENDING).await == 10).await;
+    until("all have failed", async || {
+        shown(&server, failed).await + shown(&server, "webhook_callback_verification_pending").await == 10
+    })
+    .await;
     until("one says why", async || {
         let online = wanted(&server, "stream.online").await;
         online["status"] == failed && online["message"].as_str().unwrap().contains("challenge")
@@ -271,7 +291,7 @@ async fn a_callback_that_fails_the_challenge_is_tried_again_until_it_works() {
 }
 
 #[tokio::test]
-async fn too_many_failed_deliveries_are_healed_even_if_the_revocation_got_lost() {
+async fn subscription_ended_by_failed_deliveries_is_healed_without_its_revocation() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let (callback, works) = fragile_callback(true);
@@ -282,21 +302,21 @@ async fn too_many_failed_deliveries_are_healed_even_if_the_revocation_got_lost()
         twitch.mock.world.follow(CHANNEL, "quietotter").unwrap();
     }
     until("Twitch gives up", async || {
-        twitch.mock.world.subscriptions().iter().any(|it| it.status == "notification_failures_exceeded")
+        twitch.mock.world.subscriptions().iter().any(|it| it.status == SubscriptionStatus::NotificationFailuresExceeded)
     })
     .await;
     works.store(true, Ordering::Relaxed);
     within_a_minute(&server, "it is alive again", async || {
-        twitch.mock.world.subscriptions().iter().all(|it| it.status == "enabled")
+        twitch.mock.world.subscriptions().iter().all(|it| it.status == Enabled)
     })
     .await;
     heals_within_a_minute(&server).await;
     server.stop().await;
 }
 
-/// Of a revocation that got lost nothing tells but the list, four pages long.
+/// A lost revocation shows only in the list, which is four pages long.
 #[tokio::test]
-async fn with_hundreds_of_subscriptions_a_lost_revocation_is_healed_as_soon() {
+async fn lost_revocation_is_healed_within_a_minute_among_hundreds_of_subscriptions() {
     let twitch = Twitch::with(MockConfig { rate_limit: 10_000, ..MockConfig::default() }).await;
     twitch.consent(&SCOPES).await;
     let elsewhere = callback(|_| Answer::status(204));
@@ -310,25 +330,25 @@ async fn with_hundreds_of_subscriptions_a_lost_revocation_is_healed_as_soon() {
     until_shown(&server, 10, "enabled").await;
     let ours = held(&twitch, &callback.url("/callback"));
     assert_eq!((ours.len(), twitch.mock.world.subscriptions().len()), (10, 350));
-    looks_again(&server, &twitch).await;
+    until_next_cycle(&server, &twitch).await;
     twitch.mock.world.end_subscription(&ours[0].id, "notification_failures_exceeded").unwrap();
-    within_a_minute(&server, "it is made anew", async || {
+    within_a_minute(&server, "it is created again", async || {
         let ours = held(&twitch, &callback.url("/callback"));
-        ours.len() == 10 && ours.iter().all(|it| it.status == "enabled")
+        ours.len() == 10 && ours.iter().all(|it| it.status == Enabled)
     })
     .await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_helix_that_fails_for_a_while_is_waited_out() {
+async fn helix_outage_is_waited_out() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
     let (callback, _works) = fragile_callback(true);
     let server = serve_beside(&twitch, &callback).await;
     let mut ticks = 0;
-    until("the trouble shows", async || {
+    until("the error shows", async || {
         server.clock.advance(time::Duration::SECOND);
         ticks += 1;
         let (verdict, message) = check(&server, "twitch").await;
@@ -337,12 +357,12 @@ async fn a_helix_that_fails_for_a_while_is_waited_out() {
     .await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     heals_within_a_minute(&server).await;
-    until("the trouble is over", async || check(&server, "twitch").await.0 == "pass").await;
+    until("the error is gone", async || check(&server, "twitch").await.0 == "pass").await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn withdrawn_consent_is_shown_and_not_asked_for_in_a_loop_until_it_is_given_again() {
+async fn withdrawn_consent_is_shown_and_retried_only_on_request() {
     let twitch = Twitch::start().await;
     twitch.consent(&SCOPES).await;
     let server = serve(&twitch, fresh_database().await, Unused::new()).await;
@@ -354,19 +374,13 @@ async fn withdrawn_consent_is_shown_and_not_asked_for_in_a_loop_until_it_is_give
     assert!(cheer["message"].as_str().unwrap().contains("consent again"), "{cheer}");
 
     for _ in 0..5 {
-        looks_again(&server, &twitch).await;
+        until_next_cycle(&server, &twitch).await;
     }
-    assert_eq!(twitch.mock.world.calls(CREATE), 10, "none was tried again");
+    assert_eq!(twitch.mock.world.calls(CREATE), 10, "none was attempted again");
 
     twitch.consent(&SCOPES).await;
-    sqlx::query(
-        "insert into token (holder, access_token, scopes, obtained_at) values ($1, 'no token'::bytea, '{}', $2)",
-    )
-    .bind(CHANNEL_ID)
-    .bind(server.clock.now())
-    .execute(&server.pool)
-    .await
-    .unwrap();
+    let request = sqlx::query("update served_channel set requested_at = $2 where id = $1");
+    request.bind(CHANNEL_ID).bind(server.clock.now()).execute(&server.pool).await.unwrap();
     heals_within_a_minute(&server).await;
     server.stop().await;
 }
@@ -377,7 +391,7 @@ async fn missing_consents_and_limits_are_explained_and_not_retried() {
     let (callback, _works) = fragile_callback(true);
     let server = serve_beside(&twitch, &callback).await;
     until_shown(&server, 6, "needs_consent").await;
-    until("the limit is told", async || wanted(&server, "stream.online").await["next_attempt_at"].is_string()).await;
+    until("the limit shows", async || wanted(&server, "stream.online").await["next_attempt_at"].is_string()).await;
     let online = wanted(&server, "stream.online").await;
     assert_eq!(online["status"], "missing");
     let message = online["message"].as_str().unwrap();
@@ -388,22 +402,22 @@ async fn missing_consents_and_limits_are_explained_and_not_retried() {
     assert!(message.contains("has not granted") && message.contains("cargo run --bin init"), "{message}");
 
     for _ in 0..3 {
-        looks_again(&server, &twitch).await;
+        until_next_cycle(&server, &twitch).await;
     }
-    assert_eq!(twitch.mock.world.calls(CREATE), 10, "each was tried once");
+    assert_eq!(twitch.mock.world.calls(CREATE), 10, "each was attempted once");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_token_that_is_dead_asks_for_consent_and_an_unknown_channel_is_named() {
+async fn unknown_channel_and_dead_token_are_shown() {
     let twitch = Twitch::start().await;
     let (callback, _works) = fragile_callback(true);
     let server = Server::with(fresh_database().await, |config| {
         configure(config, &twitch, &callback.url("/callback"));
-        config.twitch.channel_name = Some("nobodyatall".to_owned());
+        config.twitch.channel_name = Some("nosuchchannel".to_owned());
     })
     .await;
-    until("the channel is missed", async || check(&server, "twitch").await.1.contains("nobodyatall")).await;
+    until("the unknown channel shows", async || check(&server, "twitch").await.1.contains("nosuchchannel")).await;
     server
         .sql(
             "insert into token (holder, login, access_token, scopes, obtained_at, needs_consent)
@@ -418,7 +432,7 @@ async fn a_token_that_is_dead_asks_for_consent_and_an_unknown_channel_is_named()
 }
 
 #[tokio::test]
-async fn without_an_application_nothing_is_wanted_and_nothing_runs() {
+async fn server_without_an_application_desires_nothing() {
     let server = Server::start().await;
     let status = server.json("/status").await;
     assert_eq!(status["wanted"].as_array().map(Vec::len), Some(0));

@@ -1,4 +1,4 @@
-//! Tokens that several servers share: refreshed once, and kept before anybody uses them.
+//! Users' tokens, which replicas share: refreshed once, and kept before they are used.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::postgres::fresh_database;
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, quick_retries};
 
-/// How many want the token at once, of each replica.
+/// Concurrent callers for each replica.
 const CALLERS: usize = 5;
 
 /// One replica's tokens, on connections of its own.
@@ -36,12 +36,12 @@ async fn replicas(oauth: &OAuth, clock: &Clock, token: &UserToken) -> [Tokens; 2
     replicas
 }
 
-/// What many callers get at once.
+/// The results of many concurrent callers.
 async fn all_at_once(replicas: &[Tokens; 2]) -> Vec<Result<UserToken, TokensError>> {
     join_all((0..2 * CALLERS).map(|caller| replicas[caller % 2].user(CHANNEL_ID))).await
 }
 
-/// A login server that answers refreshes like this, slowly, so that all who can come do.
+/// A login server that answers refreshes like this, slowly, so that all callers wait for the first.
 fn login_server(respond: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (Recorder, OAuth, Clock) {
     let count = AtomicU32::new(0);
     let recorder = Recorder::start(move |_| {
@@ -53,7 +53,7 @@ fn login_server(respond: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (Rec
     (recorder, oauth, clock)
 }
 
-/// A token whose time is up.
+/// An expired token.
 fn expired(clock: &Clock) -> UserToken {
     UserToken {
         access_token: SecretString::from("old access"),
@@ -64,7 +64,7 @@ fn expired(clock: &Clock) -> UserToken {
 }
 
 #[tokio::test]
-async fn however_many_want_an_expired_token_one_asks_and_all_get_the_new_one() {
+async fn expired_token_is_refreshed_once_for_all_callers() {
     let (login_server, oauth, clock) = login_server(|count| {
         let token = format!(
             r#"{{"access_token":"access {count}","refresh_token":"refresh {count}","expires_in":9000,"token_type":"bearer"}}"#
@@ -85,7 +85,7 @@ async fn however_many_want_an_expired_token_one_asks_and_all_get_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_good_for_one_use_is_used_once_each_time() {
+async fn refresh_token_is_used_once() {
     let twitch = Twitch::start().await;
     let token = twitch.consent(&["bits:read"]).await;
     let replicas = replicas(&twitch.oauth, &twitch.clock, &token).await;
@@ -103,7 +103,7 @@ async fn a_refresh_token_that_is_good_for_one_use_is_used_once_each_time() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_refused_is_not_tried_by_anybody_else() {
+async fn refused_refresh_is_not_repeated() {
     let refusal = r#"{"error":"Bad Request","status":400,"message":"Invalid refresh token"}"#;
     let (login_server, oauth, clock) = login_server(move |_| Answer::new(400, "application/json", refusal));
     let replicas = replicas(&oauth, &clock, &expired(&clock)).await;

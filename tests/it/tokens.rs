@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use showtime::config::{Client, Config, EncryptionKey};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
-use showtime::twitch::oauth::AppToken;
+use showtime::twitch::oauth::BearerToken;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::support::postgres::fresh_database;
@@ -14,7 +14,7 @@ use crate::support::server::Server;
 use crate::support::twitch::{Twitch, credentials};
 use crate::support::until;
 
-/// A replica's way to the tokens.
+/// The tokens of a replica, on connections of its own.
 fn replica(twitch: &Twitch, database: &PgConnectOptions, key: &EncryptionKey) -> Arc<Tokens> {
     let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
     let vault = Vault::new(key, "SHOWTIME_ENCRYPTION_KEY".to_owned());
@@ -27,12 +27,12 @@ fn asked(twitch: &Twitch) -> usize {
 }
 
 #[track_caller]
-fn assert_same(one: &AppToken, other: &AppToken) {
+fn assert_same(one: &BearerToken, other: &BearerToken) {
     assert_eq!(one.access_token.expose_secret(), other.access_token.expose_secret());
 }
 
 #[tokio::test]
-async fn a_server_that_starts_again_uses_the_token_that_it_had() {
+async fn app_token_is_kept_for_the_next_start() {
     let twitch = Twitch::start().await;
     let database = fresh_database().await;
     let credentials = credentials(twitch.mock.world.config());
@@ -41,7 +41,7 @@ async fn a_server_that_starts_again_uses_the_token_that_it_had() {
         config.twitch.client =
             Some(Client { id: credentials.client_id.clone(), secret: credentials.client_secret.clone() });
         (config.twitch.api_url, config.twitch.auth_url) = (twitch.mock.api_url(), twitch.mock.auth_url());
-        config.twitch.channel_name = Some("nobodyatall".to_owned());
+        config.twitch.channel_name = Some("nosuchchannel".to_owned());
     };
     let key = EncryptionKey::generate();
     for run in 1..=2 {
@@ -59,7 +59,7 @@ async fn a_server_that_starts_again_uses_the_token_that_it_had() {
 }
 
 #[tokio::test]
-async fn of_two_replicas_one_asks_for_a_token_and_both_use_it() {
+async fn two_replicas_share_one_app_token() {
     let twitch = Twitch::start().await;
     let (database, key) = (fresh_database().await, EncryptionKey::generate());
     let [one, other] = [(); 2].map(|()| replica(&twitch, &database, &key).shared_app());
@@ -71,17 +71,17 @@ async fn of_two_replicas_one_asks_for_a_token_and_both_use_it() {
     twitch.mock.world.end_app_tokens();
     let second = one.replace(&first.access_token).await.unwrap();
     assert_same(&other.replace(&first.access_token).await.unwrap(), &second);
-    assert_eq!(asked(&twitch), 2, "what one got for a token that Twitch refused, the other finds");
+    assert_eq!(asked(&twitch), 2, "one replaces the refused token, the other finds the new one");
 
     twitch.clock.advance(time::Duration::days(61));
     let (third, same) = tokio::join!(one.get(), other.get());
     assert_same(&third.unwrap(), &same.unwrap());
-    assert_eq!(asked(&twitch), 3, "when its time was up as well");
+    assert_eq!(asked(&twitch), 3, "an expired one is replaced, too");
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_hourly_check_replaces_a_token_that_twitch_refuses_for_all_replicas() {
+async fn hourly_check_replaces_a_refused_token_for_all_replicas() {
     let twitch = Twitch::start().await;
     let (database, key) = (fresh_database().await, EncryptionKey::generate());
     let [one, other] = [(); 2].map(|()| replica(&twitch, &database, &key));
@@ -98,11 +98,11 @@ async fn the_hourly_check_replaces_a_token_that_twitch_refuses_for_all_replicas(
 }
 
 #[tokio::test]
-async fn without_the_database_there_is_no_token_for_a_while() {
+async fn app_token_waits_for_the_database() {
     let twitch = Twitch::start().await;
-    let nowhere = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1).username("nobody");
+    let nowhere = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1).username("nouser");
     let error = replica(&twitch, &nowhere, &EncryptionKey::generate()).shared_app().get().await.unwrap_err();
     assert!(error.is_transient() && error.to_string().contains("can't be read or kept"), "{error}");
-    assert_eq!(asked(&twitch), 0, "what could not be kept is not asked for");
+    assert_eq!(asked(&twitch), 0, "a token that could not be kept is not requested");
     twitch.mock.stop().await.unwrap();
 }

@@ -8,6 +8,8 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::store::MIGRATOR;
+use crate::store::desired_subscriptions::{self, DesiredRow};
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
 #[derive(Debug)]
@@ -51,7 +53,8 @@ pub async fn ask(db: &mut PgConnection, limit: i64) -> sqlx::Result<Answer> {
 
 async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let (subscriptions, subscriptions_total) = subscriptions(&mut *db, limit).await?;
-    let (desired, desired_count) = desired(&mut *db, limit).await?;
+    let desired = desired_subscriptions::list(&mut *db, None, Some(limit)).await?;
+    let desired_count = desired_count(&mut *db).await?;
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(db).await?;
     Ok(Records { subscriptions, subscriptions_total, desired, desired_count, tokens, last_event })
@@ -88,7 +91,7 @@ pub struct SubscriptionRow {
     /// As Twitch sent it.
     pub condition: Json<Box<RawValue>>,
     /// `enabled`, or the reason why Twitch ended it.
-    pub status: String,
+    pub status: SubscriptionStatus,
     /// Since when it has had this status.
     pub since: OffsetDateTime,
 }
@@ -126,29 +129,6 @@ async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEvent>> 
         .await
 }
 
-/// A subscription that a served channel should have.
-#[derive(Debug)]
-pub struct DesiredRow {
-    /// Twitch's id of the channel.
-    pub channel_id: String,
-    /// The channel's login.
-    pub channel_login: String,
-    /// For example `channel.follow`.
-    pub kind: String,
-    /// For example `2`.
-    pub version: String,
-    /// Twitch's id for it, once created.
-    pub subscription_id: Option<String>,
-    /// Twitch's status, `missing` or `needs_consent`.
-    pub status: String,
-    /// Since when it has had this status.
-    pub since: OffsetDateTime,
-    /// Why it could not be created, in words.
-    pub problem: Option<String>,
-    /// When the server tries again.
-    pub next_attempt_at: Option<OffsetDateTime>,
-}
-
 /// How many subscriptions are desired, and how many of these are enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DesiredCount {
@@ -158,30 +138,14 @@ pub struct DesiredCount {
     pub enabled: i64,
 }
 
-/// The desired subscriptions, those first that are not enabled, and how many there are.
-///
-/// # Errors
-/// When the database fails.
-pub async fn desired(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<DesiredRow>, DesiredCount)> {
-    let count = sqlx::query_as!(
+async fn desired_count(db: &mut PgConnection) -> sqlx::Result<DesiredCount> {
+    sqlx::query_as!(
         DesiredCount,
         r#"select count(*) as "total!", count(*) filter (where status = 'enabled') as "enabled!"
         from desired_subscription"#
     )
-    .fetch_one(&mut *db)
-    .await?;
-    let first = sqlx::query_as!(
-        DesiredRow,
-        "select w.channel_id, c.login as channel_login, w.type as kind, w.version, w.subscription_id, w.status,
-            w.since, w.problem, w.next_attempt_at
-        from desired_subscription w join served_channel c on c.id = w.channel_id
-        order by w.status = 'enabled', w.channel_id, w.type, w.version
-        limit $1",
-        limit
-    )
-    .fetch_all(db)
-    .await?;
-    Ok((first, count))
+    .fetch_one(db)
+    .await
 }
 
 /// A token that is kept, without its text.

@@ -8,6 +8,7 @@ use uuid::{Builder, Uuid};
 
 use crate::twitch::catalogue::{ConditionField, SubscriptionType};
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// When the subscriptions were created that the messages come through.
 const CREATED_AT: &str = "2026-03-01T09:00:00.123456789Z";
@@ -21,7 +22,7 @@ pub struct Subscription {
     /// Follows from type, version and condition.
     pub id: String,
     /// `enabled`; in a challenge that it's pending, in a revocation the reason (webhook.md §7).
-    pub status: String,
+    pub status: SubscriptionStatus,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -54,7 +55,7 @@ impl Subscription {
         let condition = condition(kind, event);
         Self {
             id: id_of(kind, &condition),
-            status: "enabled".to_owned(),
+            status: SubscriptionStatus::Enabled,
             kind: kind.name.clone(),
             version: kind.version.clone(),
             cost: cost(kind),
@@ -66,8 +67,8 @@ impl Subscription {
 
     /// The same in another status.
     #[must_use]
-    pub fn with_status(mut self, status: &str) -> Self {
-        status.clone_into(&mut self.status);
+    pub fn with_status(mut self, status: impl Into<SubscriptionStatus>) -> Self {
+        self.status = status.into();
         self
     }
 }

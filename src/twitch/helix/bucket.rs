@@ -1,11 +1,12 @@
-//! The rate limit: a bucket of points, usually 800 a minute, which Twitch describes in every answer.
+//! The [rate limit](https://dev.twitch.tv/docs/api/guide/#twitch-rate-limits): a bucket of points, usually 800 a minute,
+//! which Twitch describes in every answer.
 
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::header::HeaderMap;
 use time::OffsetDateTime;
 
-/// What is known of the bucket: the points left, and when it will be full again.
+/// The last known level of the bucket: the points left, and when it will be full again.
 #[derive(Debug, Default)]
 pub(super) struct Bucket(Mutex<Option<Level>>);
 
@@ -16,7 +17,7 @@ struct Level {
 }
 
 impl Bucket {
-    /// Takes a point, or says when to ask again.
+    /// Takes a point, or returns when to try again.
     pub(super) fn take(&self, now: OffsetDateTime) -> Result<(), OffsetDateTime> {
         let mut level = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match level.as_mut().filter(|level| level.full_at > now) {
@@ -32,9 +33,9 @@ impl Bucket {
         }
     }
 
-    /// Learns from an answer's headers, and says whether the bucket is empty: that tells a 429
-    /// about the rate limit from one about something else (helix.md "Rate limit").
-    pub(super) fn note(&self, headers: &HeaderMap, now: OffsetDateTime) -> bool {
+    /// Reads an answer's headers, and returns whether the bucket is empty: a 429 with an empty bucket is about the rate
+    /// limit, any other is about something else.
+    pub(super) fn observe(&self, headers: &HeaderMap, now: OffsetDateTime) -> bool {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
         let (Some(remaining), Some(reset)) = (number("ratelimit-remaining"), number("ratelimit-reset")) else {
             return false;
@@ -61,29 +62,29 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_bucket_is_left_alone_until_it_is_full() {
+    fn empty_bucket_is_left_alone_until_it_is_full() {
         let bucket = Bucket::default();
         assert_eq!(bucket.take(NOW), Ok(()), "nothing is known yet");
-        assert!(!bucket.note(&headers("2", "60"), NOW));
+        assert!(!bucket.observe(&headers("2", "60"), NOW));
         let full_at = NOW + Duration::MINUTE;
         assert_eq!([bucket.take(NOW), bucket.take(NOW), bucket.take(NOW)], [Ok(()), Ok(()), Err(full_at)]);
         assert_eq!(bucket.take(full_at), Ok(()));
-        assert!(bucket.note(&headers("0", "120"), full_at));
+        assert!(bucket.observe(&headers("0", "120"), full_at));
         assert_eq!(bucket.take(full_at), Err(NOW + Duration::minutes(2)));
     }
 
     #[test]
-    fn a_reset_in_the_past_still_makes_for_a_pause() {
+    fn reset_in_the_past_is_a_pause_of_a_second() {
         let bucket = Bucket::default();
-        assert!(bucket.note(&headers("0", "-5"), NOW));
+        assert!(bucket.observe(&headers("0", "-5"), NOW));
         assert_eq!(bucket.take(NOW), Err(NOW + Duration::SECOND));
     }
 
     #[test]
     fn answers_without_readable_headers_change_nothing() {
         let bucket = Bucket::default();
-        assert!(!bucket.note(&HeaderMap::new(), NOW));
-        assert!(!bucket.note(&headers("0", "soon"), NOW));
+        assert!(!bucket.observe(&HeaderMap::new(), NOW));
+        assert!(!bucket.observe(&headers("0", "soon"), NOW));
         assert_eq!(bucket.take(NOW), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! Why Helix didn't do what it was asked, in words for a person.
+//! Why a call of Helix failed, in words for a person.
 
 use time::OffsetDateTime;
 
@@ -16,13 +16,18 @@ pub enum HelixError {
         /// Why there is no answer.
         error: TransportError,
     },
-    /// There is no app token to call with.
-    #[error("can't get an app token: {0}")]
-    Token(#[from] OAuthError),
-    /// Twitch understood and said no.
+    /// There is no token to call with.
+    #[error("can't get {token}: {error}")]
+    Token {
+        /// [`TokenSource::name`](crate::twitch::token_source::TokenSource::name).
+        token: String,
+        /// Why there is none.
+        error: OAuthError,
+    },
+    /// Twitch refused.
     #[error(transparent)]
     Refused(Refusal),
-    /// The rate limit ends later than we are ready to wait for.
+    /// The rate limit ends later than the longest wait.
     #[error("can't {call}: Twitch's rate limit is used up until {until}")]
     RateLimited {
         /// What was tried.
@@ -30,7 +35,7 @@ pub enum HelixError {
         /// When calls are possible again.
         until: OffsetDateTime,
     },
-    /// An answer that isn't in Helix's shape.
+    /// An answer that can't be parsed.
     #[error("can't {call}: Twitch's answer can't be read: {reason}")]
     Malformed {
         /// What was tried.
@@ -41,7 +46,7 @@ pub enum HelixError {
 }
 
 impl HelixError {
-    /// How Twitch refused, if it did.
+    /// The kind of refusal, if it is one.
     #[must_use]
     pub fn refusal(&self) -> Option<RefusalKind> {
         match self {
@@ -50,24 +55,24 @@ impl HelixError {
         }
     }
 
-    /// Whether the same call may work later with nobody doing anything.
+    /// Whether the same call may work later by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Transport { .. } | Self::RateLimited { .. } => true,
-            Self::Token(error) => error.is_transient(),
+            Self::Token { error, .. } => error.is_transient(),
             Self::Refused(_) | Self::Malformed { .. } => false,
         }
     }
 }
 
-/// Twitch's no.
+/// An answer that refuses a call.
 #[derive(Debug, thiserror::Error)]
 #[error("Twitch refused to {call}: {message} ({status}: {})", kind.meaning())]
 pub struct Refusal {
     /// What was tried.
     pub call: &'static str,
-    /// What it means to us.
+    /// What it means.
     pub kind: RefusalKind,
     /// The HTTP status.
     pub status: u16,
@@ -91,14 +96,14 @@ impl Refusal {
     }
 }
 
-/// What a refusal means (helix.md, the tables of errors).
+/// What a refusal means, by its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
     /// 400: a parameter is missing or wrong.
     BadRequest,
     /// 401, even with a new token.
     TokenRefused,
-    /// 403: somebody has not consented to what this needs.
+    /// 403: a user has not consented to what this needs.
     NoConsent,
     /// 404.
     NotFound,
@@ -116,7 +121,9 @@ impl RefusalKind {
     fn meaning(self) -> &'static str {
         match self {
             Self::BadRequest => "Twitch does not take the request as it is; repeating it can't help",
-            Self::TokenRefused => "the app token was refused, a new one too: client id and secret must belong together",
+            Self::TokenRefused => {
+                "the access token was refused, a new one too: client id and secret must belong together"
+            }
             Self::NoConsent => "the user has not granted this application a scope that it needs",
             Self::NotFound => "it does not exist, or no longer",
             Self::AlreadyExists => "the same type, condition and callback is subscribed to already",

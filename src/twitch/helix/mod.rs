@@ -1,7 +1,7 @@
-//! Twitch's REST API, as far as an EventSub backend needs it (helix.md).
+//! Twitch's [REST API](https://dev.twitch.tv/docs/api/reference/), as far as an EventSub backend needs it.
 //!
-//! Every call uses the app token. It is renewed once if Twitch refuses it; outages are waited out
-//! for a bounded time; the rate limit is obeyed before Twitch has to insist.
+//! A client calls with one token, the application's or a user's. It is renewed once if Twitch refuses it; outages are
+//! waited out for a bounded time; the rate limit, which each token has of its own, is obeyed before Twitch has to insist.
 
 mod answer;
 mod bucket;
@@ -20,23 +20,24 @@ pub use self::answer::Answer;
 use self::bucket::Bucket;
 pub use self::error::{HelixError, Refusal, RefusalKind};
 pub use self::types::{
-    ChannelInformation, Condition, NewSubscription, Stream, Subscription, SubscriptionList, Transport, User,
+    ChannelInformation, Condition, HeldSubscription, HeldTransport, NewSubscription, Stream, SubscriptionList,
+    Transport, User,
 };
 use self::types::{Listing, SubscriptionRequest};
-use super::app_token::AppTokens;
+use super::token_source::TokenSource;
 use crate::http::Http;
 
-/// The most ids or logins that one call takes.
+/// The limit of ids or logins in one call.
 const MAX_IDS: usize = 100;
 
-/// The most pages that are read of one list. At 100 subscriptions a page this is ten times what
+/// The limit of pages that are read of one list. At 100 subscriptions a page this is ten times what
 /// `max_total_cost` allows, so only a server that never ends its list gets there.
 const MAX_PAGES: usize = 1_000;
 
 /// How often one call waits for the rate limit.
 const MAX_RATE_LIMIT_WAITS: usize = 3;
 
-/// A client of Helix. Clones share the token and the rate limit.
+/// A client of Helix, with one token. Clones share the token and the rate limit.
 #[derive(Clone, Debug)]
 pub struct Helix(Arc<Inner>);
 
@@ -44,7 +45,7 @@ pub struct Helix(Arc<Inner>);
 struct Inner {
     api_url: Url,
     http: Http,
-    tokens: Arc<AppTokens>,
+    tokens: Arc<TokenSource>,
     bucket: Bucket,
 }
 
@@ -67,12 +68,12 @@ impl Helix {
     /// `api_url` is the base, `https://api.twitch.tv/helix` for the real Twitch. The client and its clock
     /// are those of `tokens`.
     #[must_use]
-    pub fn new(api_url: Url, tokens: Arc<AppTokens>) -> Self {
+    pub fn new(api_url: Url, tokens: Arc<TokenSource>) -> Self {
         let http = tokens.oauth().http().clone();
         Self(Arc::new(Inner { api_url, http, tokens, bucket: Bucket::default() }))
     }
 
-    /// The users who have these logins; whom Twitch does not know is missing.
+    /// The users with these logins; unknown ones are missing.
     ///
     /// # Errors
     /// [`HelixError`]
@@ -80,7 +81,7 @@ impl Helix {
         self.look_up("look up users", "users", "login", logins).await
     }
 
-    /// The users who have these ids; whom Twitch does not know is missing.
+    /// The users with these ids; unknown ones are missing.
     ///
     /// # Errors
     /// [`HelixError`]
@@ -88,7 +89,7 @@ impl Helix {
         self.look_up("look up users", "users", "id", ids).await
     }
 
-    /// The streams of those of these channels that are live.
+    /// The current streams of these channels; channels that are not live are missing.
     ///
     /// # Errors
     /// [`HelixError`]
@@ -106,12 +107,14 @@ impl Helix {
         Ok(Answer::new("Get Channel Information", data))
     }
 
-    /// Every webhook and conduit subscription of the application, whatever its status, each once.
+    /// Every subscription of any status, each once: with the app token those over webhooks and conduits, with a user's
+    /// token those over this user's WebSockets.
     ///
     /// # Errors
     /// [`HelixError`]
     pub async fn subscriptions(&self) -> Result<SubscriptionList, HelixError> {
-        let pages = self.pages::<Subscription>("list the subscriptions", "eventsub/subscriptions", &[], None).await?;
+        let pages =
+            self.pages::<HeldSubscription>("list the subscriptions", "eventsub/subscriptions", &[], None).await?;
         let (total_cost, max_total_cost) = pages.last().map_or((0, 0), |page| (page.total_cost, page.max_total_cost));
         let mut seen = HashSet::new();
         let mut subscriptions: Vec<_> = pages.into_iter().flat_map(|page| page.data).collect();
@@ -119,17 +122,17 @@ impl Helix {
         Ok(SubscriptionList { subscriptions, total_cost, max_total_cost })
     }
 
-    /// Subscribes. Twitch sends its challenge to the callback at once, maybe before this returns.
+    /// Subscribes. Twitch sends its challenge to a callback at once, maybe before this returns.
     ///
     /// # Errors
-    /// [`HelixError`]. After an outage in mid-call the subscription may exist, so that the
-    /// repetition is told [`RefusalKind::AlreadyExists`].
-    pub async fn create_subscription(&self, wanted: &NewSubscription<'_>) -> Result<Subscription, HelixError> {
+    /// [`HelixError`]. A call that broke may have made the subscription; then the retry gets
+    /// [`RefusalKind::AlreadyExists`].
+    pub async fn create_subscription(&self, new: &NewSubscription<'_>) -> Result<HeldSubscription, HelixError> {
         let name = "create the subscription";
-        let body = serde_json::to_value(SubscriptionRequest::from(wanted))
+        let body = serde_json::to_value(SubscriptionRequest::from(new))
             .map_err(|error| HelixError::Malformed { call: name, reason: error.to_string() })?;
         let call = Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
-        let listing: Listing<Subscription> = read(name, &self.send(&call).await?)?;
+        let listing: Listing<HeldSubscription> = read(name, &self.send(&call).await?)?;
         let missing = || HelixError::Malformed { call: name, reason: "it holds no subscription".to_owned() };
         listing.data.into_iter().next().ok_or_else(missing)
     }
@@ -168,8 +171,8 @@ impl Helix {
         Ok(found)
     }
 
-    /// Reads on until there is no cursor, or everything that was asked for has come. A page may be
-    /// empty without being the last (helix.md "Pagination").
+    /// Reads until there is no [cursor](https://dev.twitch.tv/docs/api/guide/#pagination), or until everything that was
+    /// requested has come. A page may be empty without being the last.
     async fn pages<T: DeserializeOwned>(
         &self,
         name: &'static str,
@@ -197,17 +200,18 @@ impl Helix {
     /// Makes a call until there is an answer to keep.
     async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, HelixError> {
         let Inner { http, tokens, bucket, .. } = &*self.0;
-        let mut token = tokens.get().await?;
+        let no_token = |error| HelixError::Token { token: tokens.name().to_owned(), error };
+        let mut token = tokens.get().await.map_err(no_token)?;
         let (mut is_renewed, mut waits) = (false, 0);
         loop {
             self.wait_for_points(call.name).await?;
             let request = self.request(call, token.access_token.expose_secret())?;
             let answer = http.send(request).await.map_err(|error| HelixError::Transport { call: call.name, error })?;
-            let is_bucket_empty = bucket.note(&answer.headers, http.clock().now());
+            let is_bucket_empty = bucket.observe(&answer.headers, http.clock().now());
             match answer.status.as_u16() {
                 200..300 => return Ok(answer.body),
                 401 if !is_renewed => {
-                    token = tokens.replace(&token.access_token).await?;
+                    token = tokens.replace(&token.access_token).await.map_err(no_token)?;
                     is_renewed = true;
                 }
                 429 if is_bucket_empty && waits < MAX_RATE_LIMIT_WAITS => waits += 1,

@@ -1,4 +1,4 @@
-//! What Helix answers and takes. Fields that nobody reads are left out; new ones are ignored.
+//! The objects of Helix. Fields that are not used are left out; new ones are ignored.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::subscription_status::SubscriptionStatus;
 
-/// Whom a subscription is about: for example `broadcaster_user_id` to an id. Fields that are not
-/// used may be there as empty strings.
+/// The channel or user that a subscription is about: for example `broadcaster_user_id` to an id. Fields that are not used
+/// may be there as empty strings.
 pub type Condition = BTreeMap<String, String>;
 
 /// A user, who always has a channel.
@@ -68,40 +69,40 @@ pub struct ChannelInformation {
     pub game_name: String,
     /// The title of the current or next stream.
     pub title: String,
-    /// What the content was labelled with.
+    /// The labels of the content.
     #[serde(default)]
     pub content_classification_labels: Vec<String>,
 }
 
-/// An EventSub subscription, as Twitch holds it.
+/// An EventSub subscription at Twitch.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Subscription {
+pub struct HeldSubscription {
     /// Twitch's id.
     pub id: String,
-    /// One of webhook.md §7, or one that is newer.
-    pub status: String,
+    /// Whether it delivers, or why not.
+    pub status: SubscriptionStatus,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
     pub kind: String,
     /// For example `2`.
     pub version: String,
-    /// Whom it is about.
+    /// The channel or user that it is about.
     pub condition: Condition,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// Where it delivers to.
-    pub transport: Transport,
-    /// What it takes of `max_total_cost`.
+    pub transport: HeldTransport,
+    /// Its part of `max_total_cost`.
     pub cost: u32,
 }
 
-/// Where a subscription delivers to. Never shows the secret.
+/// Where a subscription at Twitch delivers to. Never has the secret.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Transport {
-    /// `webhook` or `conduit`.
+pub struct HeldTransport {
+    /// `webhook`, `conduit` or `websocket`.
     pub method: String,
-    /// Of webhooks.
+    /// Webhooks only.
     pub callback: Option<String>,
 }
 
@@ -109,29 +110,50 @@ pub struct Transport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionList {
     /// Each once.
-    pub subscriptions: Vec<Subscription>,
-    /// What they cost together.
+    pub subscriptions: Vec<HeldSubscription>,
+    /// The sum of their costs.
     pub total_cost: u32,
-    /// What they may.
+    /// The limit of that sum.
     pub max_total_cost: u32,
 }
 
-/// A subscription to be made, over a webhook.
+/// Where subscriptions are to deliver to.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// An HTTP callback.
+    Webhook {
+        /// `https` on port 443.
+        callback: Url,
+        /// The key that Twitch signs its messages with.
+        secret: WebhookSecret,
+    },
+}
+
+impl Transport {
+    /// Whether a subscription that Twitch holds delivers here. Twitch keeps a callback in the notation it was given,
+    /// which other software may have given it.
+    #[must_use]
+    pub fn is_of(&self, held: &HeldTransport) -> bool {
+        let Self::Webhook { callback, .. } = self;
+        let held_callback = held.callback.as_deref().map(Url::parse);
+        held.method == "webhook" && held_callback.is_some_and(|held| held.as_ref() == Ok(callback))
+    }
+}
+
+/// A subscription to be made.
 #[derive(Clone, Debug)]
 pub struct NewSubscription<'a> {
     /// For example `channel.follow`.
     pub kind: &'a str,
     /// For example `2`.
     pub version: &'a str,
-    /// Whom it is about.
+    /// The channel or user that it is about.
     pub condition: &'a Condition,
-    /// `https` on port 443.
-    pub callback: &'a Url,
-    /// What Twitch is to sign its messages with.
-    pub secret: &'a WebhookSecret,
+    /// Where it is to deliver to.
+    pub transport: &'a Transport,
 }
 
-/// [`NewSubscription`] as Twitch wants it, the secret in clear: to be sent and nothing else.
+/// [`NewSubscription`] as Twitch takes it, the secret in clear: to be sent and nothing else.
 #[derive(Serialize)]
 pub(super) struct SubscriptionRequest<'a> {
     #[serde(rename = "type")]
@@ -142,24 +164,20 @@ pub(super) struct SubscriptionRequest<'a> {
 }
 
 #[derive(Serialize)]
-struct TransportRequest<'a> {
-    method: &'static str,
-    callback: &'a str,
-    secret: &'a str,
+#[serde(tag = "method", rename_all = "lowercase")]
+enum TransportRequest<'a> {
+    Webhook { callback: &'a str, secret: &'a str },
 }
 
 impl<'a> From<&NewSubscription<'a>> for SubscriptionRequest<'a> {
-    fn from(wanted: &NewSubscription<'a>) -> Self {
-        let transport = TransportRequest {
-            method: "webhook",
-            callback: wanted.callback.as_str(),
-            secret: wanted.secret.expose_secret(),
-        };
-        Self { kind: wanted.kind, version: wanted.version, condition: wanted.condition, transport }
+    fn from(new: &NewSubscription<'a>) -> Self {
+        let Transport::Webhook { callback, secret } = new.transport;
+        let transport = TransportRequest::Webhook { callback: callback.as_str(), secret: secret.expose_secret() };
+        Self { kind: new.kind, version: new.version, condition: new.condition, transport }
     }
 }
 
-/// What every list comes in; the costs only with subscriptions.
+/// The envelope of every list; only that of subscriptions has costs.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing<T> {
     pub(super) data: Vec<T>,

@@ -1,4 +1,4 @@
-//! Tokens, and the shapes in which Twitch tells of them.
+//! Tokens, and the answers in which Twitch sends them.
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use time::OffsetDateTime;
 
 use super::OAuthError;
 
-/// A token of the application itself: no user, no scopes, no refreshing. Lasts about 60 days.
+/// A token to make calls with. One of the application itself lasts about 60 days, one of a user about four hours.
 #[derive(Clone, Debug)]
-pub struct AppToken {
+pub struct BearerToken {
     /// For the `Authorization` header.
     pub access_token: SecretString,
     /// When it expires by itself, if Twitch said so.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// What a person's consent is worth. The access token lasts about four hours.
+/// The tokens that a user's consent brings.
 #[derive(Clone, Debug)]
 pub struct UserToken {
     /// For the `Authorization` header.
     pub access_token: SecretString,
     /// For [`refresh`](super::OAuth::refresh).
     pub refresh_token: SecretString,
-    /// What was consented to.
+    /// The scopes that the user granted.
     pub scopes: Vec<String>,
     /// When the access token expires by itself, if Twitch said so.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// What a living token is good for.
+/// What Twitch says of a token that is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validated {
-    /// Who consented; `None` for app tokens.
+    /// The user who consented; `None` for app tokens.
     pub user: Option<TokenUser>,
-    /// What was consented to.
+    /// The scopes that the user granted.
     pub scopes: Vec<String>,
     /// When it expires by itself; `None` if never.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// The person behind a token.
+/// The user who granted a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser {
     /// Twitch's id.
@@ -52,7 +52,8 @@ pub struct TokenUser {
     pub login: String,
 }
 
-/// What the token endpoint answers (oauth.md). Its `Debug` shows no tokens: oauth2's types redact.
+/// The [token endpoint](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/)'s answer. Its `Debug` shows no
+/// tokens: oauth2's types redact.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct TokenAnswer {
     access_token: AccessToken,
@@ -89,8 +90,8 @@ impl oauth2::TokenResponse for TokenAnswer {
 }
 
 impl TokenAnswer {
-    pub(super) fn into_app_token(self, now: OffsetDateTime) -> AppToken {
-        AppToken {
+    pub(super) fn into_app_token(self, now: OffsetDateTime) -> BearerToken {
+        BearerToken {
             access_token: SecretString::from(self.access_token.into_secret()),
             expires_at: expiry(self.expires_in, now),
         }
@@ -116,7 +117,8 @@ impl TokenAnswer {
     }
 }
 
-/// What the validate endpoint answers; app tokens have no user, told in more than one way.
+/// The [validate endpoint](https://dev.twitch.tv/docs/authentication/validate-tokens/)'s answer. That an app token has no
+/// user is said in more than one way.
 #[derive(Deserialize)]
 pub(super) struct ValidateAnswer {
     pub(super) client_id: String,
@@ -143,20 +145,19 @@ fn expiry(seconds: Option<u64>, now: OffsetDateTime) -> Option<OffsetDateTime> {
     now.checked_add(span)
 }
 
-/// Twitch tells scopes as an array, RFC 6749 as words in one string; null, nothing and `[""]` mean
-/// none (oauth.md "The `scope` quirk").
+/// Reads scopes: Twitch sends an array, RFC 6749 has words in one string; null, a missing field and `[""]` mean none.
 fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scope>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Told {
+    enum Scopes {
         Array(Vec<String>),
         Words(String),
         Nothing(()),
     }
-    let names = match Told::deserialize(deserializer)? {
-        Told::Array(names) => names,
-        Told::Words(words) => words.split(' ').map(str::to_owned).collect(),
-        Told::Nothing(()) => Vec::new(),
+    let names = match Scopes::deserialize(deserializer)? {
+        Scopes::Array(names) => names,
+        Scopes::Words(words) => words.split(' ').map(str::to_owned).collect(),
+        Scopes::Nothing(()) => Vec::new(),
     };
     Ok(names.into_iter().filter(|name| !name.is_empty()).map(Scope::new).collect())
 }
@@ -170,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_read_in_every_shape_they_come_in() {
-        for (told, names) in [
+    fn scopes_are_read_in_every_notation() {
+        for (field, names) in [
             (r#","scope":["bits:read","chat:read"]"#, vec!["bits:read", "chat:read"]),
             (r#","scope":"bits:read chat:read""#, vec!["bits:read", "chat:read"]),
             (r#","scope":null"#, vec![]),
@@ -180,13 +181,13 @@ mod tests {
             (r#","scope":"""#, vec![]),
             ("", vec![]),
         ] {
-            let scope: Vec<_> = answer(told).scope.iter().map(|scope| scope.to_string()).collect();
-            assert_eq!(scope, names, "{told}");
+            let scope: Vec<_> = answer(field).scope.iter().map(|scope| scope.to_string()).collect();
+            assert_eq!(scope, names, "{field}");
         }
     }
 
     #[test]
-    fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
+    fn refresh_without_a_new_refresh_token_keeps_the_old_one() {
         let held = SecretString::from("held");
         let kept = answer("").into_user_token(Some(&held), OffsetDateTime::UNIX_EPOCH).unwrap();
         assert_eq!(kept.refresh_token.expose_secret(), "held");
@@ -206,9 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn an_app_token_has_no_user_however_that_is_told() {
-        for told in [r#","login":null,"user_id":null,"scopes":null"#, "", r#","login":"","user_id":"","scopes":[]"#] {
-            let text = format!(r#"{{"client_id":"c","expires_in":0{told}}}"#);
+    fn app_token_has_no_user_in_any_notation() {
+        for fields in [r#","login":null,"user_id":null,"scopes":null"#, "", r#","login":"","user_id":"","scopes":[]"#] {
+            let text = format!(r#"{{"client_id":"c","expires_in":0{fields}}}"#);
             let read: ValidateAnswer = serde_json::from_str(&text).unwrap();
             let validated = read.dated(OffsetDateTime::UNIX_EPOCH);
             assert_eq!(validated, Validated { user: None, scopes: vec![], expires_at: None });

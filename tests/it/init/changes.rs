@@ -7,17 +7,18 @@ use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use super::{SCOPES, Scene};
+use super::{CREATE, SCOPES, Scene};
 use crate::support::PATIENCE;
 use crate::support::postgres::dump;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID};
+use crate::support::recorder::Answer;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
 
-/// The ids of all that Twitch holds.
+/// The ids of all subscriptions at Twitch.
 fn held(scene: &Scene) -> Vec<String> {
     scene.twitch.mock.world.subscriptions().into_iter().map(|held| held.id).collect()
 }
 
-/// A subscription at our callback, about a channel that nobody serves.
+/// A subscription at our callback, about a channel that is not served.
 async fn stray(scene: &Scene) -> String {
     let other = scene.twitch.mock.world.add_channel("copperkite").unwrap().id;
     let condition = [("broadcaster_user_id".to_owned(), other)].into();
@@ -29,7 +30,7 @@ async fn stray(scene: &Scene) -> String {
 
 #[tokio::test]
 async fn check_says_what_is_missing_and_changes_nothing() {
-    let (mut scene, _callback) = Scene::without_server().await;
+    let mut scene = Scene::new().await;
     scene.settings.remove("SHOWTIME_ENCRYPTION_KEY");
     let before = dump(&scene.database).await;
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
@@ -43,24 +44,32 @@ async fn check_says_what_is_missing_and_changes_nothing() {
     assert!(made.is_empty(), "no key, no directory: {made:?}");
 }
 
+/// Every row of the database but the server's heartbeat.
+async fn dump_without_heartbeat(scene: &Scene) -> String {
+    let dump = dump(&scene.database).await;
+    let (before, rest) = dump.split_once("\nreconciler\n").unwrap();
+    format!("{before}\n{}", rest.split_once('\n').unwrap().1)
+}
+
 #[tokio::test]
 async fn check_finds_nothing_where_nothing_is_missing() {
-    let (scene, _callback) = Scene::without_server().await;
+    let (scene, server) = Scene::served().await;
     scene.grant().await;
     scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
-    let (before, held_before) = (dump(&scene.database).await, held(&scene));
+    let (before, held_before) = (dump_without_heartbeat(&scene).await, held(&scene));
     let said = scene.run(&["check"]).await;
     said.has(0, &["nothing is missing"]);
     assert_eq!(said.count("  enabled"), 10);
-    assert_eq!((dump(&scene.database).await, held(&scene)), (before, held_before));
+    assert_eq!((dump_without_heartbeat(&scene).await, held(&scene)), (before, held_before));
+    server.stop().await;
 
     scene.twitch.helix.delete_subscription(&held(&scene)[3]).await.unwrap();
     scene.run(&["check"]).await.has(1, &["something is missing: run `cargo run --bin init`"]);
 }
 
 #[tokio::test]
-async fn check_does_not_even_touch_a_database_without_tables() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn check_does_not_migrate_an_empty_database() {
+    let scene = Scene::new().await;
     let mut connection = PgConnection::connect_with(&scene.database).await.unwrap();
     sqlx::raw_sql("drop schema public cascade; create schema public").execute(&mut connection).await.unwrap();
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
@@ -70,50 +79,41 @@ async fn check_does_not_even_touch_a_database_without_tables() {
 }
 
 #[tokio::test]
-async fn a_server_that_runs_is_told_to_look() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn server_is_woken_once_and_not_by_check() {
+    let (scene, server) = Scene::served().await;
     scene.grant().await;
     let pool = PgPool::connect_lazy_with(scene.database.clone());
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
     listener.listen(Channel::Reconcile.name()).await.unwrap();
     scene.run(&["check", "--channel", CHANNEL]).await.has(1, &[]);
     scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
-    timeout(PATIENCE, listener.recv()).await.expect("it is told").unwrap();
+    timeout(PATIENCE, listener.recv()).await.expect("it is woken").unwrap();
     let more = timeout(Duration::from_millis(200), listener.recv()).await;
     assert!(more.is_err(), "once, and not by the check");
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn what_must_go_goes_only_with_force() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn unwanted_subscription_is_deleted_only_with_force() {
+    let (scene, server) = Scene::served().await;
     scene.grant().await;
     let stray = stray(&scene).await;
     let said = scene.run(&["--channel", CHANNEL]).await;
-    let must_go = format!("  must go  stream.online v1 ({stray}): nobody wants it");
+    let must_go = format!("  must go  stream.online v1 ({stray}): no served channel needs it");
     said.has(0, &[&must_go, "1 subscriptions must go: run again with --force to delete them"]);
     assert!(held(&scene).contains(&stray));
 
     let said = scene.run(&["--force"]).await;
     said.has(0, &[&format!("  deleted  stream.online v1 ({stray})"), "10 of 10 subscriptions are enabled"]);
     assert!(!held(&scene).contains(&stray) && held(&scene).len() == 10);
+    assert_eq!(scene.calls(CREATE), 11, "ten by the server and the stray one");
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn what_died_is_made_again_and_its_remains_go_with_force() {
-    let (scene, _callback) = Scene::without_server().await;
-    scene.grant().await;
-    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
-    let dead = held(&scene)[0].clone();
-    scene.twitch.mock.world.end_subscription(&dead, "notification_failures_exceeded").unwrap();
-    let said = scene.run(&["--force"]).await;
-    said.has(0, &["10 of 10 subscriptions are enabled"]);
-    assert_eq!((said.count("  deleted"), said.count("  created")), (1, 1), "{}", said.out);
-    assert!(!held(&scene).contains(&dead) && held(&scene).len() == 10);
-}
-
-#[tokio::test]
-async fn delete_all_wants_force_and_then_leaves_nothing() {
-    let (scene, callback) = Scene::without_server().await;
+async fn delete_all_requires_force_and_leaves_nothing() {
+    let (scene, server) = Scene::served().await;
+    let callback = callback(|_| Answer::status(204));
     scene.grant().await;
     scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
     let elsewhere = callback.url("/elsewhere");
@@ -135,4 +135,5 @@ async fn delete_all_wants_force_and_then_leaves_nothing() {
     let said = scene.run(&["check"]).await;
     let text = "error: there is no channel to serve: give --channel LOGIN, or set TWITCH_CHANNEL_NAME\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), text));
+    server.stop().await;
 }

@@ -1,59 +1,63 @@
-//! Consent that is given, denied, forged, or can't be waited for.
+//! Consent that is given, denied, forged, or can't be received.
 
-use super::{SCOPES, Scene};
+use super::{CREATE, SCOPES, Scene};
 use crate::support::twitch::CHANNEL;
 use crate::support::until;
 use showtime::mock::MockConfig;
+use showtime::twitch::subscription_status::SubscriptionStatus;
 
 const NO_FOLLOWS: &str = "  maplearcade  channel.follow v2: Twitch refused to create the subscription: subscription \
-    missing proper authorization (403: the user has not granted this application a scope that it needs); it needs \
-    moderator:read:followers: run init again and consent";
+    missing proper authorization (403: the user has not granted this application a scope that it needs): consent with \
+    `cargo run --bin init` (it needs moderator:read:followers)";
 
 #[tokio::test]
-async fn whoever_denies_consent_gets_what_needs_none_and_is_told_what_the_rest_needs() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn denied_consent_leaves_types_without_scopes_and_explains_the_rest() {
+    let (scene, server) = Scene::served().await;
     let attend = async |url: &str, login: &str| {
         let (status, page) = scene.press("deny", url, login).await;
-        let told = "consent was not given: The user denied you access.";
-        assert!(status == 403 && page.contains("No consent") && page.contains(told), "{page}");
+        let reason = "consent was not given: The user denied you access.";
+        assert!(status == 403 && page.contains("No consent") && page.contains(reason), "{page}");
     };
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
     let denied = "maplearcade: no consent: consent was not given: The user denied you access";
     said.has(1, &[denied, "4 of 10 subscriptions are enabled", NO_FOLLOWS]);
-    assert_eq!(said.out.matches("run init again and consent").count(), 6, "{}", said.out);
+    assert_eq!(said.out.matches("(it needs ").count(), 6, "{}", said.out);
 
     let said = scene.consenting(&[]).await;
     said.has(0, &["maplearcade has consented", "10 of 10 subscriptions are enabled"]);
-    assert_eq!(said.count("  created"), 6, "only what was missing: {}", said.out);
+    assert_eq!(scene.calls(CREATE), 16, "only the missing ones are attempted again");
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn an_answer_to_another_request_is_told_so_and_the_right_one_still_waited_for() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn answer_to_another_request_is_refused_and_the_right_one_awaited() {
+    let (scene, server) = Scene::served().await;
     let attend = async |url: &str, login: &str| {
         for forged in ["code=stolen&state=wrong", "code=stolen", "error=access_denied"] {
             let (status, page) = scene.get(&format!("http://localhost:{}/auth?{forged}", scene.consent_port)).await;
-            let told = "this answer belongs to another request: its `state` is not the one that was sent.";
-            assert!(status == 400 && page.contains("Not the expected answer") && page.contains(told), "{page}");
+            let reason = "this answer belongs to another request: its `state` is not the one that was sent.";
+            assert!(status == 400 && page.contains("Not the expected answer") && page.contains(reason), "{page}");
         }
         assert_eq!(scene.press("consent", url, login).await.0, 200);
     };
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
     said.has(0, &["maplearcade has consented", "10 of 10 subscriptions are enabled"]);
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn the_consent_of_somebody_else_is_given_back() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn consent_of_another_user_is_revoked() {
+    let (scene, server) = Scene::served().await;
     scene.twitch.mock.world.add_channel("copperkite").unwrap();
     let attend = async |url: &str, _: &str| assert_eq!(scene.press("consent", url, "copperkite").await.0, 200);
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
     said.has(1, &["maplearcade: no consent: it was copperkite who consented; sign in as maplearcade", NO_FOLLOWS]);
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_the_ways_out() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn taken_port_is_named_with_the_remedies() {
+    let (scene, server) = Scene::served().await;
     let port = scene.consent_port;
     let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let said = scene.run(&["--channel", CHANNEL]).await;
@@ -64,11 +68,12 @@ async fn a_port_that_is_taken_is_named_with_the_ways_out() {
     assert!(line.starts_with(&begin) && line.ends_with(end), "{line}");
     assert_eq!(line.matches("Address already in use").count(), 1, "{line}");
     assert_eq!(said.code, Some(1));
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn as_many_channels_as_are_named_are_served_and_others_stay() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn named_channels_are_served_and_others_stay() {
+    let (scene, server) = Scene::served().await;
     for name in ["CopperKite", "thirdchannel"] {
         scene.twitch.mock.world.add_channel(name).unwrap();
     }
@@ -80,27 +85,30 @@ async fn as_many_channels_as_are_named_are_served_and_others_stay() {
     assert_eq!((said.count("  must go"), said.count("  deleted")), (0, 0), "{}", said.out);
     until("all are enabled", async || {
         let held = scene.twitch.mock.world.subscriptions();
-        held.len() == 30 && held.iter().all(|held| held.status == "enabled")
+        held.len() == 30 && held.iter().all(|held| held.status == SubscriptionStatus::Enabled)
     })
     .await;
     scene.run(&["check"]).await.has(0, &["nothing is missing"]);
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn only_new_scopes_are_asked_for() {
-    let (mut scene, _callback) = Scene::without_server().await;
-    scene.grant().await;
+async fn consent_is_requested_only_for_new_scopes() {
+    let mut scene = Scene::new().await;
     scene.settings.insert("TWITCH_EVENTSUB_TYPES", "channel.poll.begin".to_owned());
+    scene.grant().await;
+    let server = scene.serve().await;
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
     said.has(1, &["maplearcade has not consented to: channel:read:polls"]);
     let said = scene.consenting(&["--channel", CHANNEL]).await;
     let asked =
         format!("maplearcade has to consent to: {}, {}, {}", SCOPES[0], "channel:read:polls", SCOPES[1..].join(", "));
     said.has(0, &[&asked, "11 of 11 subscriptions are enabled"]);
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn a_mock_that_consents_by_itself_needs_no_person() {
+async fn auto_consent_needs_no_person() {
     let config = MockConfig { auto_consent: Some(CHANNEL.to_owned()), ..MockConfig::default() };
     let scene = Scene::with(config).await;
     let server = scene.serve().await;

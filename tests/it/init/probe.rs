@@ -1,4 +1,4 @@
-//! What can keep Twitch from the callback, and that `init check` says which it is.
+//! What can keep Twitch from the callback, and what `init check` says of it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -27,14 +27,14 @@ async fn said(scene: &mut Scene, callback: &str) -> String {
     text.unwrap_or_else(|| panic!("no line {begin:?} in {said:?}")).to_owned()
 }
 
-/// The address of something that answers every request with this.
+/// A server that answers every request with this, and its address.
 fn answering(answer: fn() -> Answer) -> (Recorder, String) {
     let recorder = Recorder::start(move |_| answer());
     let url = recorder.url("/callback");
     (recorder, url)
 }
 
-/// Listens, and does this with each connection.
+/// Listens, and serves each connection with this function.
 async fn listen<F: Future<Output = ()> + Send>(port: u16, serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     tokio::spawn(async move {
@@ -45,7 +45,7 @@ async fn listen<F: Future<Output = ()> + Send>(port: u16, serve: impl Fn(tokio::
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_the_challenge_is_told_by_its_kind() {
+async fn wrong_answers_are_told_apart() {
     let mut scene = Scene::new().await;
     let server = scene.serve().await;
     let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
@@ -75,7 +75,7 @@ async fn an_answer_that_is_not_the_challenge_is_told_by_its_kind() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_there_and_a_port_that_nobody_has_are_told_apart() {
+async fn unknown_name_and_closed_port_are_told_apart() {
     let mut scene = Scene::new().await;
     assert_eq!(
         said(&mut scene, "https://callback.invalid/callback").await,
@@ -91,7 +91,7 @@ async fn a_name_that_is_not_there_and_a_port_that_nobody_has_are_told_apart() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_encryption_is_told() {
+async fn tls_failures_are_told_apart() {
     let mut scene = Scene::new().await;
     let (_plain, url) = answering(|| Answer::status(204));
     let url = url.replace("http:", "https:");
@@ -125,7 +125,7 @@ async fn what_is_wrong_with_the_encryption_is_told() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_answer_in_time_is_too_slow() {
+async fn silent_server_is_too_slow() {
     let mut scene = Scene::new().await;
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -154,7 +154,7 @@ fn reformatting_proxy(server: SocketAddr) -> Recorder {
 }
 
 #[tokio::test]
-async fn a_changed_body_is_told_from_another_secret() {
+async fn changed_body_and_other_secret_are_told_apart() {
     let mut scene = Scene::new().await;
     let server = scene.serve().await;
     let proxy = reformatting_proxy(server.addr);
@@ -173,7 +173,7 @@ async fn a_changed_body_is_told_from_another_secret() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_from_another_secret() {
+async fn wrong_clock_and_other_secret_are_told_apart() {
     let scene = Scene::new().await;
     let server = scene.serve().await;
     let callback = Url::parse(&server.url("/callback")).unwrap();

@@ -1,4 +1,4 @@
-//! Every status that a subscription can have (webhook.md §7), in the words that a person sees.
+//! Every status of a subscription, in the words that a person sees.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::support::messages::{at, subscription, text};
 use crate::support::server::Server;
 use crate::support::twitch::CHANNEL;
 
-/// With what `explain` says of each, and the last of them none that Twitch has.
+/// Each with its explanation. The last one is unknown.
 const STATUSES: [(&str, &str); 20] = [
     ("enabled", "messages arrive"),
     ("webhook_callback_verification_pending", "Twitch is checking that the callback answers"),
@@ -42,12 +42,14 @@ const STATUSES: [(&str, &str); 20] = [
 ];
 
 #[tokio::test]
-async fn init_tells_every_status_in_words() {
-    let (scene, _callback) = Scene::without_server().await;
+async fn check_shows_every_status_in_words() {
+    let (scene, server) = Scene::served().await;
     let world = &scene.twitch.mock.world;
     world.add_channel("copperkite").unwrap();
     let said = scene.consenting(&["--channel", CHANNEL, "--channel", "copperkite"]).await;
     said.has(0, &["20 of 20 subscriptions are enabled"]);
+    // It would heal them.
+    server.stop().await;
     let accounts: BTreeMap<_, _> = world.accounts().into_iter().map(|it| (it.id, it.login)).collect();
     let mut expected = Vec::new();
     for (held, (status, text)) in world.subscriptions().iter().zip(STATUSES) {
@@ -62,11 +64,11 @@ async fn init_tells_every_status_in_words() {
     }
     let said = scene.run(&["check"]).await;
     said.has(1, &expected.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(said.count("  missing"), 18, "what is dead has to be made again: {}", said.out);
+    assert_eq!(said.count("  missing"), 18, "what ended has to be created again: {}", said.out);
 }
 
 #[tokio::test]
-async fn the_status_page_tells_every_status_of_what_is_wanted_in_words() {
+async fn status_page_shows_every_status_of_desired_subscriptions_in_words() {
     let server = Server::start().await;
     server.sql("insert into served_channel values ('7', 'maplearcade', 'MapleArcade', now())").await;
     let mut connection = server.pool.acquire().await.unwrap();
@@ -92,7 +94,7 @@ async fn the_status_page_tells_every_status_of_what_is_wanted_in_words() {
 }
 
 #[tokio::test]
-async fn the_status_page_tells_every_reason_for_which_twitch_ended_a_subscription() {
+async fn status_page_shows_every_reason_for_the_end_of_a_subscription() {
     let server = Server::start().await;
     for (second, (status, _)) in (0..).zip(STATUSES.into_iter().skip(2)) {
         let mut shown = subscription("stream.online", &json!({ "broadcaster_user_id": "7" })).with_status(status);

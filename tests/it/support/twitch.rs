@@ -11,23 +11,21 @@ use showtime::backoff::Backoff;
 use showtime::clock::Clock;
 use showtime::http::{Http, RetryPolicy};
 use showtime::mock::{Mock, MockConfig};
-use showtime::twitch::app_token::AppTokens;
-use showtime::twitch::helix::{Condition, Helix, HelixError, NewSubscription, Subscription};
+use showtime::twitch::helix::{Condition, HeldSubscription, Helix, HelixError, NewSubscription, Transport};
 use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, UserToken};
-use showtime::twitch::signature::WebhookSecret;
+use showtime::twitch::subscription_status::SubscriptionStatus;
+use showtime::twitch::token_source::TokenSource;
 use url::Url;
 
 use super::PATIENCE;
 use super::recorder::{Answer, Recorder, Request};
+use super::server;
 
 /// The one channel of a mock that is not configured otherwise.
 pub(crate) const CHANNEL: &str = "maplearcade";
 
 /// Its id.
 pub(crate) const CHANNEL_ID: &str = "90210441";
-
-/// What subscriptions are made with.
-pub(crate) const SECRET: &str = "a secret for tests only";
 
 /// A running mock, and clients of it.
 pub(crate) struct Twitch {
@@ -53,7 +51,7 @@ pub(crate) fn credentials(config: &MockConfig) -> Credentials {
 pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: &Clock) -> (OAuth, Helix) {
     let credentials = credentials(&MockConfig::default());
     let oauth = OAuth::new(credentials, auth_url, Http::new(policy, clock.clone()).unwrap());
-    let helix = Helix::new(api_url, Arc::new(AppTokens::new(oauth.clone(), None)));
+    let helix = Helix::new(api_url, Arc::new(TokenSource::app(oauth.clone(), None)));
     (oauth, helix)
 }
 
@@ -73,7 +71,7 @@ impl Twitch {
         Self { mock, clock, oauth, helix, browser }
     }
 
-    /// Presses a button on the page that asks for consent, and returns where the browser is sent.
+    /// Presses a button on the consent page, and returns where the browser is sent.
     pub(crate) async fn press(&self, button: &str, request: &ConsentRequest) -> Url {
         let query: Vec<_> = request.url.query_pairs().into_owned().collect();
         let mut form = query;
@@ -97,7 +95,7 @@ impl Twitch {
         kind: &str,
         version: &str,
         callback: &str,
-    ) -> Result<Subscription, HelixError> {
+    ) -> Result<HeldSubscription, HelixError> {
         let fields: &[_] = match kind {
             "channel.raid" => &["to_broadcaster_user_id"],
             "channel.follow" => &["broadcaster_user_id", "moderator_user_id"],
@@ -113,16 +111,16 @@ impl Twitch {
         version: &str,
         condition: &Condition,
         callback: &str,
-    ) -> Result<Subscription, HelixError> {
-        let (callback, secret) = (Url::parse(callback).unwrap(), WebhookSecret::new(SECRET).unwrap());
-        let wanted = NewSubscription { kind, version, condition, callback: &callback, secret: &secret };
-        self.helix.create_subscription(&wanted).await
+    ) -> Result<HeldSubscription, HelixError> {
+        let (callback, secret) = (Url::parse(callback).unwrap(), server::secret());
+        let transport = &Transport::Webhook { callback, secret };
+        self.helix.create_subscription(&NewSubscription { kind, version, condition, transport }).await
     }
 
     /// Waits until a subscription has this status.
     pub(crate) async fn until_status(&self, id: &str, status: &str) {
         let shown = || self.mock.world.subscriptions().into_iter().find(|shown| shown.id == id);
-        eventually(status, || shown().filter(|shown| shown.status == status)).await;
+        eventually(status, || shown().filter(|shown| shown.status == SubscriptionStatus::from(status))).await;
     }
 }
 

@@ -1,0 +1,165 @@
+//! How far a desired subscription has got, and when to try again: the reconciler's decisions. Pure,
+//! but for the jitter.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::desired::DesiredSubscription;
+use super::plan::plan;
+use crate::backoff::Backoff;
+use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
+use crate::twitch::helix::{HeldSubscription, HelixError, RefusalKind, Transport};
+use crate::twitch::subscription_status::SubscriptionStatus;
+
+/// The pauses before attempts that can succeed by themselves. With the time that a call may take, everything is healed
+/// within a minute of its cause's end.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), max: Duration::from_secs(30) };
+
+/// The pause before another attempt at what a person has to help first.
+const LONG_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// A desired subscription, with those like it at Twitch.
+#[derive(Debug)]
+pub(super) struct Match<'a> {
+    pub(super) desired: &'a DesiredSubscription,
+    pub(super) alive: Option<&'a HeldSubscription>,
+    /// Remains, the newest last.
+    pub(super) dead: Vec<&'a HeldSubscription>,
+}
+
+/// What Twitch holds of each desired subscription, by channel id, type and version.
+pub(super) fn match_held<'a>(
+    held: &'a [HeldSubscription],
+    desired: &'a [DesiredSubscription],
+    transport: &Transport,
+) -> HashMap<(String, String, String), Match<'a>> {
+    let key = |it: &DesiredSubscription| (it.channel_id.clone(), it.kind.name.clone(), it.kind.version.clone());
+    let mut matches: HashMap<_, _> =
+        desired.iter().map(|desired| (key(desired), Match { desired, alive: None, dead: Vec::new() })).collect();
+    let plan = plan(held, desired, transport);
+    for (desired, alive) in plan.keep {
+        matches.entry(key(desired)).and_modify(|it| it.alive = Some(alive));
+    }
+    for (desired, dead) in plan.dead {
+        matches.entry(key(desired)).and_modify(|it| it.dead.push(dead));
+    }
+    matches
+}
+
+/// Brings a row up to date with what Twitch holds, and returns whether that changed it. If Twitch
+/// holds nothing, the last status stays: it says why.
+pub(super) fn observe(row: &mut DesiredRow, found: &Match<'_>, now: OffsetDateTime) -> bool {
+    let before = row.clone();
+    match (found.alive, found.dead.last()) {
+        (Some(alive), _) => {
+            row.set_status(DesiredStatus::Held(alive.status.clone()), now);
+            row.subscription_id = Some(alive.id.clone());
+            row.problem = None;
+            if alive.status == SubscriptionStatus::Enabled {
+                (row.attempts, row.next_attempt_at) = (0, None);
+            }
+        }
+        (None, Some(dead))
+            if row.subscription_id.as_ref() == Some(&dead.id) || row.status == DesiredStatus::Missing =>
+        {
+            row.set_status(DesiredStatus::Held(dead.status.clone()), now);
+            row.subscription_id = Some(dead.id.clone());
+        }
+        // It was alive at the last comparison, and then deleted, remains and all.
+        (None, _) if row.status.is_alive() => {
+            row.set_status(DesiredStatus::Missing, now);
+            row.subscription_id = None;
+        }
+        (None, _) => {}
+    }
+    if row.status.needs_consent() && row.next_attempt_at.is_none() {
+        row.next_attempt_at = Some(now + LONG_PAUSE);
+    }
+    *row != before
+}
+
+/// Whether to try now. A person who ran `init` since the last attempt ends every pause. A start of the server ends the
+/// long ones, since a setting may have changed.
+pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: bool, now: OffsetDateTime) -> bool {
+    let Some(at) = row.next_attempt_at else { return true };
+    let is_requested = requested_at > row.attempted_at.map_or(row.since, |attempted_at| attempted_at.max(row.since));
+    let is_revoked = row.status == DesiredStatus::Held(SubscriptionStatus::AuthorizationRevoked);
+    at <= now || is_requested || (is_first && at > now + BACKOFF.max && !is_revoked)
+}
+
+/// Writes into the row how an attempt ended that began then.
+pub(super) fn record_outcome(
+    row: &mut DesiredRow,
+    outcome: &Result<HeldSubscription, HelixError>,
+    began_at: OffsetDateTime,
+    now: OffsetDateTime,
+) {
+    row.attempted_at = Some(began_at);
+    row.attempts = row.attempts.saturating_add(1);
+    row.next_attempt_at = Some(now + BACKOFF.pause(row.attempts.unsigned_abs()));
+    match outcome {
+        Ok(created) => {
+            row.set_status(DesiredStatus::Held(created.status.clone()), now);
+            row.subscription_id = Some(created.id.clone());
+            row.problem = None;
+        }
+        Err(error) => {
+            row.problem = Some(error.to_string());
+            match error.refusal() {
+                // It was created in the meantime; the next comparison finds it.
+                Some(RefusalKind::AlreadyExists) | None => {}
+                Some(RefusalKind::NoConsent) => {
+                    row.set_status(DesiredStatus::NeedsConsent, began_at);
+                    row.next_attempt_at = Some(now + LONG_PAUSE);
+                }
+                Some(_) => row.next_attempt_at = Some(now + LONG_PAUSE),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(status: &str, at: OffsetDateTime) -> DesiredRow {
+        DesiredRow {
+            channel_id: "7".to_owned(),
+            channel_login: "maplearcade".to_owned(),
+            kind: "channel.follow".to_owned(),
+            version: "2".to_owned(),
+            subscription_id: None,
+            status: status.into(),
+            since: at,
+            problem: None,
+            attempts: 1,
+            attempted_at: Some(at),
+            next_attempt_at: Some(at + LONG_PAUSE),
+        }
+    }
+
+    #[test]
+    fn long_pause_ends_when_a_person_asks_or_the_server_starts() {
+        let minute = Duration::from_secs(60);
+        let attempted_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(86_400);
+        let (before, now) = (attempted_at - minute, attempted_at + minute);
+        for status in ["missing", "needs_consent", "authorization_revoked"] {
+            let row = row(status, attempted_at);
+            assert!(!is_due(&row, before, false, now), "{status}");
+            assert!(is_due(&row, now, false, now), "{status}: `init` was run since");
+            assert!(is_due(&row, before, false, attempted_at + LONG_PAUSE), "{status}");
+            assert_eq!(is_due(&row, before, true, now), status != "authorization_revoked", "{status}");
+        }
+    }
+
+    #[test]
+    fn request_before_a_revocation_is_no_reason_to_try_again() {
+        let revoked_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(86_400);
+        let mut row = row("authorization_revoked", revoked_at);
+        row.attempted_at = Some(revoked_at - Duration::from_secs(120));
+        let requested_at = revoked_at - Duration::from_secs(60);
+        assert!(!is_due(&row, requested_at, false, revoked_at + Duration::from_secs(60)));
+    }
+}
