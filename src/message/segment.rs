@@ -8,7 +8,7 @@ use super::content::SEGMENT;
 use super::{Message, MessageType};
 use crate::access::grant::{Grant, Scope};
 use crate::clock::to_microseconds;
-use crate::twitch::payload::{Broadcaster, Ident};
+use crate::twitch::payload::{Broadcaster, Ident, User};
 
 /// The type of [`SegmentBegin`].
 pub const SEGMENT_BEGIN: &str = "showtime.segment.begin";
@@ -20,8 +20,8 @@ pub const SEGMENT_END: &str = "showtime.segment.end";
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct SegmentBegin {
     /// The channel.
-    #[serde(flatten)]
-    pub broadcaster: Broadcaster,
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
     /// The segment's id.
     pub id: Ident,
     /// What is on.
@@ -34,8 +34,8 @@ pub struct SegmentBegin {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct SegmentEnd {
     /// The channel.
-    #[serde(flatten)]
-    pub broadcaster: Broadcaster,
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
     /// The segment's id.
     pub id: Ident,
 }

@@ -1,0 +1,21 @@
+//! `channel.ad_break.begin`.
+
+use serde::Deserialize;
+
+use super::User;
+use super::tolerant::{flag, integer};
+use super::user::Broadcaster;
+
+/// `channel.ad_break.begin` v1.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct AdBreakBegin {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// In seconds.
+    #[serde(deserialize_with = "integer")]
+    pub duration_seconds: i64,
+    /// Whether it was scheduled, not started by hand.
+    #[serde(default, deserialize_with = "flag")]
+    pub is_automatic: bool,
+}

@@ -1,0 +1,35 @@
+//! `stream.online` and `stream.offline`.
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::tolerant::optional;
+use super::user::Broadcaster;
+use super::{Ident, User};
+
+/// `stream.online` v1: a stream began.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct StreamOnline {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The stream's id.
+    pub id: Ident,
+    /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`.
+    #[serde(rename = "type", default, deserialize_with = "optional")]
+    pub kind: Option<Ident>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+}
+
+/// `stream.offline` v1: a stream ended at the time of the message.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct StreamOffline {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The stream's id; absent before June 2026.
+    #[serde(default, deserialize_with = "optional")]
+    pub id: Option<Ident>,
+}

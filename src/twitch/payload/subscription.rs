@@ -1,0 +1,76 @@
+//! Paid subscriptions to a channel.
+
+use serde::Deserialize;
+
+use super::tolerant::{flag, optional};
+use super::user::{Broadcaster, UserFields, unless_anonymous};
+use super::{Ident, MessageText, User};
+
+/// `channel.subscribe` v1: a new subscription, bought or received (not a renewal).
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Subscribe {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The new subscriber.
+    #[serde(flatten, with = "UserFields")]
+    pub user: User,
+    /// `1000`, `2000` or `3000`.
+    pub tier: Ident,
+    /// Whether another user paid for it.
+    #[serde(default, deserialize_with = "flag")]
+    pub is_gift: bool,
+}
+
+/// `channel.subscription.end` v1: a subscription ran out.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SubscriptionEnd {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The former subscriber.
+    #[serde(flatten, with = "UserFields")]
+    pub user: User,
+    /// `1000`, `2000` or `3000`.
+    pub tier: Ident,
+}
+
+/// `channel.subscription.gift` v1: a user gave subscriptions away.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SubscriptionGift {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The giver; `None` if anonymous.
+    #[serde(flatten, deserialize_with = "unless_anonymous")]
+    pub user: Option<User>,
+    /// How many subscriptions.
+    pub total: u32,
+    /// `1000`, `2000` or `3000`.
+    #[serde(default, deserialize_with = "optional")]
+    pub tier: Option<Ident>,
+    /// How many the giver has given on this channel in all.
+    #[serde(default, deserialize_with = "optional")]
+    pub cumulative_total: Option<i64>,
+}
+
+/// `channel.subscription.message` v1: a subscriber announced a renewal.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SubscriptionMessage {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The subscriber.
+    #[serde(flatten, with = "UserFields")]
+    pub user: User,
+    /// `1000`, `2000` or `3000`.
+    pub tier: Ident,
+    /// Months subscribed in all.
+    pub cumulative_months: u32,
+    /// Months without a pause, if the subscriber shares them.
+    #[serde(default, deserialize_with = "optional")]
+    pub streak_months: Option<i64>,
+    /// What the subscriber wrote.
+    #[serde(default, deserialize_with = "optional")]
+    pub message: MessageText,
+}
