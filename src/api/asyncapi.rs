@@ -1,18 +1,18 @@
-//! The description of the live feeds, in the terms of `AsyncAPI` 3.0: `OpenAPI` knows requests and
-//! answers, not what comes afterwards.
+//! The `AsyncAPI` 3.0 document of the live feeds. `OpenAPI` describes requests and responses, not the messages of a
+//! stream.
 
 use serde_json::{Map, Value, json};
+use strum::IntoEnumIterator as _;
 use time::macros::datetime;
 
-use super::channels::Channel;
-use super::events::Event;
 use super::live::Snapshot;
+use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
-use crate::view::Person;
-use crate::view::alert::{Alert, Follow, What};
+use crate::view::alert::{AlertKind, Follow};
 use crate::view::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
+use crate::view::{Alert, Channel, Event, Person};
 
-/// A message, the schema of its data, what it means, and an example.
+/// A message of a feed: its name, the schema of its data, a sentence, and an example.
 struct Message {
     name: &'static str,
     schema: &'static str,
@@ -20,15 +20,7 @@ struct Message {
     example: Value,
 }
 
-/// A feed, and the names of its messages beside `resync`.
-const FEEDS: [(&str, &str, &[&str]); 4] = [
-    ("events", "The log, as it grows", &["event"]),
-    ("alerts", "What an overlay shows", &["alert"]),
-    ("state", "The channels: how they are, and each change", &["snapshot", "channel"]),
-    ("chat", "What is written in chat, and taken away", &["message", "message_deleted", "messages_cleared"]),
-];
-
-/// The document, as JSON. Its schemas are those of the `OpenAPI` document.
+/// The document, as JSON. It shares its schemas with the `OpenAPI` document.
 #[must_use]
 pub fn live_spec() -> Value {
     let openapi = serde_json::to_value(super::spec()).unwrap_or_default();
@@ -37,9 +29,10 @@ pub fn live_spec() -> Value {
     for message in &messages {
         collect(&openapi["components"]["schemas"], message.schema, &mut schemas);
     }
-    let operation = |(name, _, names): &(&str, &str, &[&str])| {
+    let operation = |feed: Feed| {
+        let name = feed.name();
         let reference = |message: &&str| json!({ "$ref": format!("#/channels/{name}/messages/{message}") });
-        let messages: Vec<Value> = names.iter().chain(&["resync"]).map(reference).collect();
+        let messages: Vec<Value> = feed.messages().iter().chain(&["resync"]).map(reference).collect();
         let channel = json!({ "$ref": format!("#/channels/{name}") });
         (format!("tell_{name}"), json!({ "action": "send", "channel": channel, "messages": messages }))
     };
@@ -58,8 +51,8 @@ pub fn live_spec() -> Value {
             "websocket": { "host": "127.0.0.1:5001", "protocol": "ws" },
             "sse": { "host": "127.0.0.1:5001", "protocol": "http", "description": "Server-Sent Events" },
         },
-        "channels": FEEDS.iter().map(channel).collect::<Map<_, _>>(),
-        "operations": FEEDS.iter().map(operation).collect::<Map<_, _>>(),
+        "channels": Feed::iter().map(channel).collect::<Map<_, _>>(),
+        "operations": Feed::iter().map(operation).collect::<Map<_, _>>(),
         "components": {
             "messages": messages.iter().map(Message::describe).collect::<Map<_, _>>(),
             "schemas": schemas,
@@ -67,13 +60,14 @@ pub fn live_spec() -> Value {
     })
 }
 
-fn channel((name, summary, names): &(&str, &str, &[&str])) -> (String, Value) {
+fn channel(feed: Feed) -> (String, Value) {
+    let (name, summary) = (feed.name(), feed.summary());
     let message = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
-    let messages: Map<_, _> = names.iter().chain(&["resync"]).map(message).collect();
-    ((*name).to_owned(), json!({ "address": format!("/live/{name}"), "summary": summary, "messages": messages }))
+    let messages: Map<_, _> = feed.messages().iter().chain(&["resync"]).map(message).collect();
+    (name.to_owned(), json!({ "address": format!("/live/{name}"), "summary": summary, "messages": messages }))
 }
 
-/// Adds a schema, and those that it refers to.
+/// Adds a schema and those that it refers to, directly or not.
 fn collect(all: &Value, name: &str, found: &mut Map<String, Value>) {
     fn references<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
         match value {
@@ -106,7 +100,7 @@ impl Message {
             "type": "object",
             "required": ["event", "data"],
             "properties": {
-                "id": { "type": "integer", "format": "int64", "description": "The place in the log to come back with" },
+                "id": { "type": "integer", "format": "int64", "description": "The cursor to come back with" },
                 "event": { "const": name },
                 "data": { "$ref": format!("#/components/schemas/{schema}") },
             },
@@ -139,18 +133,18 @@ fn messages() -> Vec<Message> {
         Resync { reason: "the log no longer has the events behind this id", oldest: Some(900), newest: Some(1042) };
     vec![
         Message::new("event", "Event", "Something happened", Event::example()),
-        Message::new("alert", "Alert", "Something to show", alert(What::Follow(Follow { user: viewer.clone() }))),
-        Message::new("snapshot", "Snapshot", "How the channels are", Snapshot::example()),
-        Message::new("channel", "Channel", "How a channel is now", Channel::example()),
-        Message::new("message", "ChatMessage", "Somebody wrote", message),
-        Message::new("message_deleted", "ChatMessageDeleted", "A message is taken away", deleted),
+        Message::new("alert", "Alert", "Something to show", alert(AlertKind::Follow(Follow { user: viewer.clone() }))),
+        Message::new("snapshot", "Snapshot", "The channels as they are", Snapshot::example()),
+        Message::new("channel", "Channel", "A channel as it is now", Channel::example()),
+        Message::new("message", "ChatMessage", "A message was written", message),
+        Message::new("message_deleted", "ChatMessageDeleted", "A message was deleted", deleted),
         Message::new(
             "messages_cleared",
             "ChatMessagesCleared",
-            "All messages are, or all of somebody",
+            "All messages were deleted, or all of a user",
             ChatMessagesCleared { event: chat_event(), user: Some(viewer) },
         ),
-        Message::new("resync", "Resync", "The cursor leads nowhere: forget what you have", resync),
+        Message::new("resync", "Resync", "The log does not continue at the cursor: discard what you have", resync),
     ]
 }
 
@@ -168,7 +162,7 @@ fn chat_event() -> ChatEvent {
     }
 }
 
-fn alert(what: What) -> Alert {
+fn alert(kind: AlertKind) -> Alert {
     let ChatEvent { id, channel, occurred_at, is_test, is_replay } = chat_event();
-    Alert { id, channel, occurred_at, is_test, is_replay, what }
+    Alert { id, channel, occurred_at, is_test, is_replay, kind }
 }

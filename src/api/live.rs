@@ -12,14 +12,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::listener::Listener;
 use super::Context;
-use super::channels::Channel;
 use super::error::Error;
 use super::fallback::WasHead;
 use super::query::{LogId, Names, Query};
 use super::responses::{BadRequest, ServerErrors};
 use crate::access::grant::Grant;
-use crate::outputs::live::reader::{Feed, Selection, Start};
-use crate::view::alert::Alert;
+use crate::outputs::live::feed::Feed;
+use crate::outputs::live::filter::FeedFilter;
+use crate::outputs::live::reader::Start;
+use crate::view::{Alert, Channel};
 
 /// `snapshot`: how the channels are.
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,8 +147,8 @@ pub(super) async fn live_events(
     query: Query<LiveEvents>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
-    let selection = Selection { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
-    serve(ctx, grant, &req, body, selection, start(after, last)?).await
+    let filter = FeedFilter { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
+    serve(ctx, grant, &req, body, filter, start(after, last)?).await
 }
 
 /// Follow the alerts
@@ -180,8 +181,8 @@ pub(super) async fn live_alerts(
         let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
-    let selection = Selection { feed: Feed::Alerts, channels: names(channel), types };
-    serve(ctx, grant, &req, body, selection, start(after, last)?).await
+    let filter = FeedFilter { feed: Feed::Alerts, channels: names(channel), types };
+    serve(ctx, grant, &req, body, filter, start(after, last)?).await
 }
 
 /// Follow the channels
@@ -209,8 +210,8 @@ pub(super) async fn live_state(
     query: Query<LiveState>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveState { channel, after }) = query;
-    let selection = Selection { feed: Feed::State, channels: names(channel), types: None };
-    serve(ctx, grant, &req, body, selection, start(after, None)?).await
+    let filter = FeedFilter { feed: Feed::State, channels: names(channel), types: None };
+    serve(ctx, grant, &req, body, filter, start(after, None)?).await
 }
 
 /// Follow the chat
@@ -239,8 +240,8 @@ pub(super) async fn live_chat(
     query: Query<LiveChat>,
 ) -> Result<HttpResponse, Error> {
     let Query(LiveChat { channel, after, last }) = query;
-    let selection = Selection { feed: Feed::Chat, channels: names(channel), types: None };
-    serve(ctx, grant, &req, body, selection, start(after, last)?).await
+    let filter = FeedFilter { feed: Feed::Chat, channels: names(channel), types: None };
+    serve(ctx, grant, &req, body, filter, start(after, last)?).await
 }
 
 fn names(channel: Option<Names>) -> Option<Vec<String>> {
@@ -273,7 +274,7 @@ async fn serve(
     grant: ReqData<Grant>,
     req: &HttpRequest,
     body: Payload,
-    selection: Selection,
+    filter: FeedFilter,
     start: Start,
 ) -> Result<HttpResponse, Error> {
     let grant = grant.into_inner();
@@ -283,6 +284,6 @@ async fn serve(
     }
     let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let transport = if is_upgrade { "websocket" } else { "sse" };
-    let listener = Listener::open(ctx.clone(), grant, transport, selection, start).await?;
+    let listener = Listener::open(ctx.clone(), grant, transport, filter, start).await?;
     if is_upgrade { websocket::accept(req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
 }

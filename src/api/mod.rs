@@ -48,7 +48,7 @@ use crate::simulate::test_event::TestEventSender;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
 use crate::store::within;
-use crate::view::alert::Alert;
+use crate::view::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
 /// Time limit of a query; then the client gets a 503.

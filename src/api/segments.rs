@@ -21,7 +21,7 @@ use crate::message::Message;
 use crate::message::segment::{Edge, Mark, MarkError};
 use crate::store::read::channels::Names;
 use crate::store::read::segments as store;
-use crate::twitch::payload::{Broadcaster, Ident};
+use crate::twitch::payload::{Ident, User};
 
 /// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
 #[derive(Debug, Serialize, ToSchema)]
@@ -231,7 +231,7 @@ impl Context {
     async fn mark(&self, grant: &Grant, channel: Names, segment_id: &str, edge: Edge<'_>) -> Result<Segment, Error> {
         let Names { id, login, display_name } = channel;
         let ident = |text: String| Ident::try_from(text).map_err(|reason| Error::Broken(reason.to_owned()));
-        let broadcaster = Broadcaster { id: ident(id)?, login: ident(login)?, display_name: ident(display_name)? };
+        let broadcaster = User { id: ident(id)?, login: ident(login)?, display_name: ident(display_name)? };
         let mark = Mark { broadcaster: &broadcaster, segment_id, at: self.clock.now(), edge };
         let message = Message::segment(grant, &mark).map_err(|error| match error {
             MarkError::ReadOnly => Error::ScopeTooSmall { held: grant.scope(), needed: Scope::Admin },

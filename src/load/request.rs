@@ -213,19 +213,19 @@ mod tests {
         let tier = event.tier.to_string();
         let Some(message::Event::Twitch(payload)) = &content.event else { return event.kind == Kind::Chat };
         match payload {
-            Payload::Follow(follow) => follow.viewer.id.as_str() == viewer && follow.followed_at == SENDING.at,
+            Payload::Follow(follow) => follow.user.id.as_str() == viewer && follow.followed_at == SENDING.at,
             Payload::Cheer(cheer) => {
-                let viewer_id = cheer.viewer.as_ref().map(|viewer| viewer.id.as_str());
+                let viewer_id = cheer.user.as_ref().map(|viewer| viewer.id.as_str());
                 viewer_id == event.kind.names_viewer().then_some(&viewer) && cheer.bits == event.amount
             }
             Payload::SubscriptionGift(gift) => {
-                let viewer_id = gift.viewer.as_ref().map(|viewer| viewer.id.as_str());
+                let viewer_id = gift.user.as_ref().map(|viewer| viewer.id.as_str());
                 viewer_id == event.kind.names_viewer().then_some(&viewer) && gift.total == event.amount
             }
-            Payload::Subscribe(new) => new.viewer.id.as_str() == viewer && new.tier.as_str() == tier,
-            Payload::SubscriptionEnd(end) => end.viewer.id.as_str() == viewer && end.tier.as_str() == tier,
+            Payload::Subscribe(new) => new.user.id.as_str() == viewer && new.tier.as_str() == tier,
+            Payload::SubscriptionEnd(end) => end.user.id.as_str() == viewer && end.tier.as_str() == tier,
             Payload::SubscriptionMessage(message) => {
-                message.viewer.id.as_str() == viewer && message.cumulative_months == event.amount
+                message.user.id.as_str() == viewer && message.cumulative_months == event.amount
             }
             Payload::StreamOnline(online) => {
                 online.id.as_str() == stream && online.started_at == datetime!(2026-11-21 12:34:56 UTC)

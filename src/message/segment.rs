@@ -44,7 +44,7 @@ pub struct SegmentEnd {
 #[derive(Clone, Debug)]
 pub struct Mark<'a> {
     /// The channel.
-    pub broadcaster: &'a Broadcaster,
+    pub broadcaster: &'a User,
     /// The segment's id.
     pub segment_id: &'a str,
     /// When it was marked.

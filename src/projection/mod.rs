@@ -122,8 +122,8 @@ pub struct Stream {
 pub struct Began {
     /// When.
     pub at: OffsetDateTime,
-    /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`.
-    pub kind: String,
+    /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`, if Twitch said.
+    pub kind: Option<String>,
 }
 
 /// What somebody has done on a channel.
@@ -222,29 +222,29 @@ impl State {
             E::StreamOffline(offline) => self.stream_offline(stamp, offline, is_inferred),
             E::ChannelUpdate(update) => self.channel_update(stamp, update),
             E::Follow(follow) => {
-                let viewer = self.viewer(stamp, &follow.broadcaster, &follow.viewer);
+                let viewer = self.viewer(stamp, &follow.broadcaster, &follow.user);
                 earliest(&mut viewer.first_followed_at, to_microseconds(follow.followed_at));
             }
             E::Subscribe(subscribe) => {
-                let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.viewer);
+                let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.user);
                 viewer.subscribed(stamp, true, &subscribe.tier);
                 latest(&mut viewer.subscription_began_at, stamp.at);
             }
             E::SubscriptionEnd(end) => {
-                let viewer = self.viewer(stamp, &end.broadcaster, &end.viewer);
+                let viewer = self.viewer(stamp, &end.broadcaster, &end.user);
                 viewer.subscribed(stamp, false, &end.tier);
                 latest(&mut viewer.subscription_ended_at, stamp.at);
             }
             E::SubscriptionMessage(message) => {
-                let viewer = self.viewer(stamp, &message.broadcaster, &message.viewer);
+                let viewer = self.viewer(stamp, &message.broadcaster, &message.user);
                 viewer.subscribed(stamp, true, &message.tier);
                 latest(&mut viewer.subscription_months, i64::from(message.cumulative_months));
             }
-            E::SubscriptionGift(gift) => match &gift.viewer {
+            E::SubscriptionGift(gift) => match &gift.user {
                 Some(giver) => self.viewer(stamp, &gift.broadcaster, giver).gifts.add(stamp.at, gift.total),
                 None => self.channel(stamp, &gift.broadcaster).anonymous_gifts += i64::from(gift.total),
             },
-            E::Cheer(cheer) => match &cheer.viewer {
+            E::Cheer(cheer) => match &cheer.user {
                 Some(viewer) => self.viewer(stamp, &cheer.broadcaster, viewer).bits.add(stamp.at, cheer.bits),
                 None => self.channel(stamp, &cheer.broadcaster).anonymous_bits += i64::from(cheer.bits),
             },
@@ -270,7 +270,7 @@ impl State {
 
     fn stream_online(&mut self, stamp: &Stamp, online: &payload::StreamOnline, is_inferred: bool) {
         self.channel(stamp, &online.broadcaster);
-        let began = Began { at: to_microseconds(online.started_at), kind: online.kind.as_str().to_owned() };
+        let began = Began { at: to_microseconds(online.started_at), kind: online.kind.clone().map(String::from) };
         let stream = self.stream(&online.id, &online.broadcaster);
         earliest(&mut stream.began, began);
         if is_inferred {
@@ -321,12 +321,12 @@ impl State {
         put(&mut self.users, id.as_str(), Latest { stamp: stamp.clone(), value: names });
     }
 
-    fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::Broadcaster) -> &mut Channel {
+    fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::User) -> &mut Channel {
         self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
         self.channels.entry(broadcaster.id.as_str().to_owned()).or_default()
     }
 
-    fn stream(&mut self, id: &Ident, broadcaster: &payload::Broadcaster) -> &mut Stream {
+    fn stream(&mut self, id: &Ident, broadcaster: &payload::User) -> &mut Stream {
         self.streams.entry(id.as_str().to_owned()).or_insert_with(|| Stream {
             channel_id: broadcaster.id.as_str().to_owned(),
             began: None,
@@ -339,7 +339,7 @@ impl State {
         })
     }
 
-    fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::Broadcaster, viewer: &payload::Viewer) -> &mut Viewer {
+    fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::User, viewer: &payload::User) -> &mut Viewer {
         self.channel(stamp, broadcaster);
         self.name(stamp, &viewer.id, &viewer.login, &viewer.display_name);
         let key = (broadcaster.id.as_str().to_owned(), viewer.id.as_str().to_owned());

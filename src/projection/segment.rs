@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::merge::{Stamp, earliest};
 use super::{State, Stream};
 use crate::message::segment::{SegmentBegin, SegmentEnd};
-use crate::twitch::payload::{Broadcaster, Ident};
+use crate::twitch::payload::{Ident, User};
 
 /// A part of a channel's programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl State {
     }
 
     /// The names in a mark are those that we knew then, so any word of Twitch's counts for more.
-    fn segment(&mut self, stamp: &Stamp, id: &Ident, broadcaster: &Broadcaster) -> &mut Segment {
+    fn segment(&mut self, stamp: &Stamp, id: &Ident, broadcaster: &User) -> &mut Segment {
         self.channel(&Stamp { at: OffsetDateTime::UNIX_EPOCH, by: stamp.by.clone() }, broadcaster);
         self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
             channel_id: broadcaster.id.as_str().to_owned(),

@@ -1,50 +1,42 @@
-//! What is said in chat, and taken back.
+//! Messages in chat, and their deletion.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::{Person, event_json};
 use crate::store::read::live::Logged;
-use crate::view::fields::{Fields, Person, event_of};
+use crate::twitch::payload::{self, User};
 
-/// The subscription types that the chat comes from.
-pub const SOURCES: [&str; 5] = [
-    "channel.chat.message",
-    "channel.chat.notification",
-    "channel.chat.message_delete",
-    "channel.chat.clear",
-    "channel.chat.clear_user_messages",
-];
-
-/// What happened in chat.
+/// A change of the chat.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Chat {
-    /// Something was said.
+    /// A message was written.
     Message(Box<ChatMessage>),
-    /// A message was taken away.
+    /// A message was deleted.
     Deleted(ChatMessageDeleted),
-    /// Many were.
+    /// Many messages were deleted.
     Cleared(ChatMessagesCleared),
 }
 
-/// What all of these tell.
+/// The fields that all of these have.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatEvent {
     /// The event's id in the log.
     pub id: i64,
-    /// Whose chat it is.
+    /// The channel.
     pub channel: Person,
-    /// When Twitch told it.
+    /// When Twitch sent it.
     #[serde(with = "time::serde::rfc3339")]
     pub occurred_at: OffsetDateTime,
-    /// Whether it is made up, to try an overlay.
+    /// Whether it is a test event.
     pub is_test: bool,
-    /// Whether it has been shown before, and is to be shown again.
+    /// Whether it has been sent before and is to be shown again.
     pub is_replay: bool,
 }
 
-/// `message`: somebody wrote, or Twitch tells the chat something.
+/// `message`: a user wrote, or Twitch announced something in the chat.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatMessage {
     #[serde(flatten)]
@@ -52,59 +44,58 @@ pub struct ChatMessage {
     pub event: ChatEvent,
     /// Twitch's id, by which it may be deleted.
     pub message_id: String,
-    /// Who wrote; `null` if anonymous.
+    /// The author; `null` if anonymous.
     pub user: Option<Person>,
-    /// The colour of their name, such as `#1E90FF`; `null` if they never chose one.
+    /// The color of the author's name, such as `#1E90FF`; `null` if the author never chose one.
     pub color: Option<String>,
-    /// What stands before their name.
+    /// What stands before the author's name.
     pub badges: Vec<Badge>,
     /// The whole text.
     pub text: String,
     /// The same, in parts.
     pub fragments: Vec<Fragment>,
-    /// How it was written: `text`, `channel_points_highlighted`, `user_intro` …; `null` for what
-    /// Twitch tells.
+    /// How it was written: `text`, `channel_points_highlighted`, `user_intro` …; `null` for notices.
     pub message_type: Option<String>,
-    /// What Twitch tells, if it does; then `text` is what they wrote beside it, and may be empty.
+    /// What Twitch announced. Then `text` is what the user wrote with it, and may be empty.
     pub notice: Option<Notice>,
     /// Bits that were cheered with it.
     pub bits: Option<i64>,
-    /// What it answers.
+    /// The message that it replies to.
     pub reply: Option<Reply>,
     /// In a shared chat, the channel it was written on, if that is another one.
     pub source_channel: Option<Person>,
 }
 
-/// `message_deleted`: a moderator took one message away.
+/// `message_deleted`: a moderator deleted a message.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatMessageDeleted {
     #[serde(flatten)]
     #[expect(missing_docs, reason = "its fields are documented there")]
     pub event: ChatEvent,
-    /// Which.
+    /// The message's id.
     pub message_id: String,
-    /// Whose it was.
+    /// The author of the message.
     pub user: Person,
 }
 
-/// `messages_cleared`: a moderator took all messages away, or all of somebody.
+/// `messages_cleared`: a moderator deleted all messages, or all messages of a user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatMessagesCleared {
     #[serde(flatten)]
     #[expect(missing_docs, reason = "its fields are documented there")]
     pub event: ChatEvent,
-    /// Whose; `null` for everybody's.
+    /// The author of the messages; `null` for all messages.
     pub user: Option<Person>,
 }
 
-/// A badge, whose picture Twitch's API has.
+/// A badge. Twitch's API has its image.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Badge {
     /// For example `subscriber`.
     pub set_id: String,
-    /// Which of that set.
+    /// Its place in the set.
     pub id: String,
-    /// For example the months.
+    /// For example the number of months.
     pub info: Option<String>,
 }
 
@@ -116,18 +107,18 @@ pub struct Fragment {
     pub kind: String,
     /// As it was written.
     pub text: String,
-    /// If it is an `emote`.
+    /// Present if it is an `emote`.
     pub emote: Option<Emote>,
-    /// If it is a `cheermote`.
+    /// Present if it is a `cheermote`.
     pub cheermote: Option<Cheermote>,
-    /// If it is a `mention`: who.
+    /// The mentioned user, if it is a `mention`.
     pub mention: Option<Person>,
 }
 
-/// A picture in a text.
+/// An image in a text.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Emote {
-    /// Its picture is
+    /// Its image is
     /// `https://static-cdn.jtvnw.net/emoticons/v2/{id}/{format}/{light or dark}/{1.0, 2.0 or 3.0}`.
     pub id: String,
     /// `static`, and `animated` if it can be.
@@ -141,33 +132,69 @@ pub struct Cheermote {
     pub prefix: String,
     /// How many.
     pub bits: i64,
-    /// Which of its pictures.
+    /// The tier of its image.
     pub tier: i64,
 }
 
-/// What Twitch tells the chat.
+/// What Twitch announces in the chat.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Notice {
     /// For example `resub`, `raid` or `announcement`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// In words; may be empty.
+    /// The text; may be empty.
     pub text: String,
 }
 
-/// What a message answers.
+/// The message that another one replies to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Reply {
     /// The message's id.
     pub message_id: String,
-    /// What it said.
+    /// Its text.
     pub text: String,
-    /// Who wrote it.
+    /// Its author.
     pub user: Person,
 }
 
+/// Reads the JSON of an event; the function makes the common fields of a channel. `None` if it can't be read.
+type Read = fn(&str, &dyn Fn(User) -> ChatEvent) -> Option<Chat>;
+
+const SOURCES: [(&str, Read); 5] = [
+    ("channel.chat.message", message),
+    ("channel.chat.notification", message),
+    ("channel.chat.message_delete", |json, event| {
+        let it: payload::ChatMessageDelete = payload::read(json).ok()?;
+        let (event, user) = (event(it.broadcaster), it.target.into());
+        Some(Chat::Deleted(ChatMessageDeleted { event, message_id: it.message_id, user }))
+    }),
+    ("channel.chat.clear", |json, event| {
+        let it: payload::ChatClear = payload::read(json).ok()?;
+        Some(Chat::Cleared(ChatMessagesCleared { event: event(it.broadcaster), user: None }))
+    }),
+    ("channel.chat.clear_user_messages", |json, event| {
+        let it: payload::ChatClearUserMessages = payload::read(json).ok()?;
+        Some(Chat::Cleared(ChatMessagesCleared { event: event(it.broadcaster), user: Some(it.target.into()) }))
+    }),
+];
+
+/// The subscription types that the chat comes from.
+pub fn sources() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|(kind, _)| *kind)
+}
+
 impl Chat {
-    /// What it is called on the wire.
+    /// Reads an event as a change of the chat. Returns `None` for other types, and for payloads that can't be read.
+    #[must_use]
+    pub fn new(logged: &Logged, is_replay: bool) -> Option<Self> {
+        let kind = logged.kind.as_deref()?;
+        let (_, read) = SOURCES.iter().find(|(source, _)| *source == kind)?;
+        let (id, occurred_at, is_test) = (logged.id, logged.occurred_at, logged.is_test);
+        let event = |channel: User| ChatEvent { id, channel: channel.into(), occurred_at, is_test, is_replay };
+        read(event_json(logged)?, &event)
+    }
+
+    /// The name of the message that a live feed sends.
     #[must_use]
     pub fn event(&self) -> &'static str {
         match self {
@@ -178,81 +205,46 @@ impl Chat {
     }
 }
 
-/// What an event does to the chat; `None` for those that do nothing, and for payloads that are not
-/// as Twitch documents them.
-#[must_use]
-pub fn of(logged: &Logged, is_replay: bool) -> Option<Chat> {
-    let kind = logged.kind.as_deref().filter(|kind| SOURCES.contains(kind))?;
-    let payload = event_of(logged)?;
-    let fields = Fields::new(&payload);
-    let event = ChatEvent {
-        id: logged.id,
-        channel: fields.channel()?,
-        occurred_at: logged.occurred_at,
-        is_test: logged.is_test,
-        is_replay,
-    };
-    Some(match kind {
-        "channel.chat.message_delete" => Chat::Deleted(ChatMessageDeleted {
-            event,
-            message_id: fields.text("message_id")?,
-            user: fields.person("target_user_")?,
-        }),
-        "channel.chat.clear" => Chat::Cleared(ChatMessagesCleared { event, user: None }),
-        "channel.chat.clear_user_messages" => {
-            Chat::Cleared(ChatMessagesCleared { event, user: Some(fields.person("target_user_")?) })
-        }
-        _ => Chat::Message(Box::new(message(event, fields)?)),
-    })
-}
-
-fn message(event: ChatEvent, fields: Fields<'_>) -> Option<ChatMessage> {
-    let user = match fields.flag("chatter_is_anonymous") {
-        Some(true) => None,
-        _ => Some(fields.person("chatter_user_")?),
-    };
-    let notice =
-        fields.text("notice_type").map(|kind| Notice { kind, text: fields.text("system_message").unwrap_or_default() });
-    let said = fields.object("message")?;
-    let source_channel = fields.person("source_broadcaster_user_").filter(|source| source.id != event.channel.id);
-    Some(ChatMessage {
-        event,
-        message_id: fields.text("message_id")?,
+fn message(json: &str, event: &dyn Fn(User) -> ChatEvent) -> Option<Chat> {
+    let it: payload::ChatMessage = payload::read(json).ok()?;
+    let user = if it.chatter_is_anonymous { None } else { Some(it.chatter?.into()) };
+    let source_channel = it.source.filter(|source| source.id != it.broadcaster.id).map(Person::from);
+    Some(Chat::Message(Box::new(ChatMessage {
+        event: event(it.broadcaster),
+        message_id: it.message_id,
         user,
-        color: fields.words("color"),
-        badges: fields.list("badges").filter_map(badge).collect(),
-        text: said.text("text")?,
-        fragments: said.list("fragments").map(fragment).collect::<Option<_>>()?,
-        message_type: fields.text("message_type"),
-        notice,
-        bits: fields.object("cheer").and_then(|cheer| cheer.number("bits")),
-        reply: fields.object("reply").and_then(reply),
+        color: it.color,
+        badges: it.badges.into_iter().map(Badge::from).collect(),
+        text: it.message.text,
+        fragments: it.message.fragments.into_iter().map(Fragment::from).collect(),
+        message_type: it.message_type,
+        notice: it.notice_type.map(|kind| Notice { kind, text: it.system_message }),
+        bits: it.cheer.map(|cheer| cheer.bits),
+        reply: it.reply.map(Reply::from),
         source_channel,
-    })
+    })))
 }
 
-fn badge(it: Fields<'_>) -> Option<Badge> {
-    Some(Badge { set_id: it.text("set_id")?, id: it.text("id")?, info: it.words("info") })
+impl From<payload::Badge> for Badge {
+    fn from(it: payload::Badge) -> Self {
+        Self { set_id: it.set_id, id: it.id, info: it.info }
+    }
 }
 
-fn fragment(it: Fields<'_>) -> Option<Fragment> {
-    let emote = |emote: Fields<'_>| Some(Emote { id: emote.text("id")?, formats: emote.texts("format") });
-    let cheermote = |it: Fields<'_>| {
-        Some(Cheermote { prefix: it.text("prefix")?, bits: it.number("bits")?, tier: it.number("tier")? })
-    };
-    Some(Fragment {
-        kind: it.text("type")?,
-        text: it.text("text")?,
-        emote: it.object("emote").and_then(emote),
-        cheermote: it.object("cheermote").and_then(cheermote),
-        mention: it.object("mention").and_then(|mention| mention.person("user_")),
-    })
+impl From<payload::Fragment> for Fragment {
+    fn from(it: payload::Fragment) -> Self {
+        Self {
+            kind: it.kind,
+            text: it.text,
+            emote: it.emote.map(|emote| Emote { id: emote.id, formats: emote.format }),
+            cheermote: it.cheermote.map(|it| Cheermote { prefix: it.prefix, bits: it.bits, tier: it.tier }),
+            mention: it.mention.map(|mention| mention.user.into()),
+        }
+    }
 }
 
-fn reply(it: Fields<'_>) -> Option<Reply> {
-    Some(Reply {
-        message_id: it.text("parent_message_id")?,
-        text: it.text("parent_message_body")?,
-        user: it.person("parent_user_")?,
-    })
+impl From<payload::Reply> for Reply {
+    fn from(it: payload::Reply) -> Self {
+        Self { message_id: it.parent_message_id, text: it.parent_message_body, user: it.parent.into() }
+    }
 }

@@ -1,7 +1,31 @@
-//! What others see: events of the log as alerts and chat messages. Pure, from log rows.
+//! What outputs and the API show: events, channels, alerts and the chat. Pure functions of rows of the database.
 
 pub mod alert;
+mod channel;
 pub mod chat;
-mod fields;
+mod event;
+mod person;
 
-pub use self::fields::Person;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub use self::alert::Alert;
+pub use self::channel::*;
+pub use self::chat::Chat;
+pub use self::event::Event;
+pub use self::person::Person;
+use crate::store::read::live::Logged;
+
+/// The JSON of what happened, as Twitch sent it or as it was inferred. `None` for other messages.
+fn event_json(logged: &Logged) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        event: &'a RawValue,
+    }
+    if !["notification", "inferred"].contains(&&*logged.message_type) {
+        return None;
+    }
+    let body: Body<'_> = serde_json::from_str(logged.payload.get()).ok()?;
+    Some(body.event.get())
+}

@@ -6,8 +6,8 @@ use proptest::test_runner::TestRunner;
 use showtime::clock::Clock;
 use showtime::ingest::Ingest;
 use showtime::store::log;
-use showtime::store::read::events::{self, Filter};
-use showtime::store::read::scan::{self, Interest, Range, Times};
+use showtime::store::read::events;
+use showtime::store::read::scan::{self, LogFilter, Range, Times};
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -61,12 +61,12 @@ async fn log(conn: &mut PgConnection) -> Vec<Row> {
     sqlx::query_as("select id, channel_id, type, occurred_at from event order by id").fetch_all(conn).await.unwrap()
 }
 
-fn is_wanted((_, channel, kind, at): &Row, interest: &Interest, times: Times) -> bool {
+fn is_wanted((_, channel, kind, at): &Row, filter: &LogFilter, times: Times) -> bool {
     let among = |names: &Option<Vec<String>>, name: &Option<String>| {
         names.as_ref().is_none_or(|names| name.as_ref().is_some_and(|name| names.contains(name)))
     };
-    among(&interest.channel_ids, channel)
-        && among(&interest.kinds, kind)
+    among(&filter.channel_ids, channel)
+        && among(&filter.types, kind)
         && times.since.is_none_or(|since| *at >= since)
         && times.until.is_none_or(|until| *at < until)
 }
@@ -94,22 +94,22 @@ async fn a_page_holds_what_a_naive_filter_finds() {
     let asked = (channels, kinds, times(), -1..newest + 100, 1..200_i64);
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     for _ in 0..400 {
-        let (channel_ids, kinds, times, place, limit) = asked.new_tree(&mut runner).unwrap().current();
-        let interest = Interest { channel_ids, kinds };
+        let (channel_ids, types, times, place, limit) = asked.new_tree(&mut runner).unwrap().current();
+        let filter = LogFilter { channel_ids, types };
         let count = usize::try_from(limit).unwrap();
         let wanted = |range: std::ops::RangeInclusive<i64>, times: Times| -> Vec<i64> {
-            let rows = log.iter().filter(|row| range.contains(&row.0) && is_wanted(row, &interest, times));
+            let rows = log.iter().filter(|row| range.contains(&row.0) && is_wanted(row, &filter, times));
             rows.map(|row| row.0).collect()
         };
 
         let all = Range { after: place, last: i64::MAX };
-        let found = scan::first(&mut conn, &interest, times, all, limit).await.unwrap();
+        let found = scan::first(&mut conn, &filter, times, all, limit).await.unwrap();
         let expected: Vec<_> = wanted(place + 1..=i64::MAX, times).into_iter().take(count).collect();
-        assert_eq!(found, expected, "{interest:?} {times:?} after {place}");
+        assert_eq!(found, expected, "{filter:?} {times:?} after {place}");
 
-        let found = scan::last(&mut conn, &interest, place, limit).await.unwrap();
+        let found = scan::last(&mut conn, &filter, place, limit).await.unwrap();
         let expected: Vec<_> = wanted(0..=place - 1, Times::default()).into_iter().rev().take(count).collect();
-        assert_eq!(found, expected, "{interest:?} before {place}");
+        assert_eq!(found, expected, "{filter:?} before {place}");
     }
 }
 
@@ -117,8 +117,12 @@ async fn a_page_holds_what_a_naive_filter_finds() {
 async fn time_bounds_are_exact() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     let page = async |conn: &mut PgConnection, times: Times| -> Vec<i64> {
-        let filter = Filter { times, ..Filter::default() };
-        events::page(conn, &filter, 0, 10).await.unwrap().into_iter().map(|event| event.id).collect()
+        events::page(conn, &LogFilter::default(), times, 0, 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|event| event.id)
+            .collect()
     };
     let since = |since| Times { since: Some(since), until: None };
     let until = |until| Times { since: None, until: Some(until) };
@@ -151,7 +155,7 @@ async fn an_event_that_is_found_by_its_time_may_have_come_at_any_time() {
     let times = Times { since: None, until: Some(at(-80_000)) };
     // In the newest block, which is not complete yet, and then in one that is.
     for newest in [1_024, 2_048] {
-        let found = events::page(&mut conn, &Filter { times, ..Filter::default() }, 0, 10).await.unwrap();
+        let found = events::page(&mut conn, &LogFilter::default(), times, 0, 10).await.unwrap();
         assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
         sqlx::query("select setval('event_id_seq', $1)").bind(late + newest).execute(&mut conn).await.unwrap();
         sqlx::query(

@@ -18,6 +18,7 @@ use showtime::store::signals::Channel;
 use showtime::store::state;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::helix::{Answer, Stream};
+use showtime::twitch::payload::Broadcaster;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
@@ -70,7 +71,7 @@ impl Witnesses {
             SEGMENT_BEGIN => Edge::Begin { title: text("title").unwrap(), reference: text("reference") },
             _ => Edge::End,
         };
-        let broadcaster = serde_json::from_value(message.event.clone()).unwrap();
+        let broadcaster = Broadcaster::deserialize(&message.event).unwrap();
         let mark = Mark { broadcaster: &broadcaster, segment_id: text("id").unwrap(), at: message.at, edge };
         Message::segment(&self.grant, &mark).unwrap()
     }

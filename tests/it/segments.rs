@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use showtime::access::grant::Scope;
 use showtime::message::Message;
 use showtime::message::segment::{Edge, Mark, MarkError, SEGMENT_BEGIN, SEGMENT_END};
+use showtime::twitch::payload::Broadcaster;
 use sqlx::Connection as _;
 use time::Duration;
 
@@ -75,7 +76,7 @@ async fn a_segment_is_on_until_it_is_ended() {
 #[tokio::test]
 async fn read_only_grant_can_not_mark_a_segment() {
     let event = with_person("broadcaster_user_", CHANNEL, json!({}));
-    let broadcaster = serde_json::from_value(event).unwrap();
+    let broadcaster = Broadcaster::deserialize(event).unwrap();
     let mark = Mark { broadcaster: &broadcaster, segment_id: "1", at: at(0), edge: Edge::End };
     let error = Message::segment(&grant(Scope::Read).await, &mark).unwrap_err();
     assert!(matches!(error, MarkError::ReadOnly), "{error}");

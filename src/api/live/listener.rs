@@ -8,14 +8,14 @@ use actix_web::web::Data;
 use super::Snapshot;
 use crate::access::grant::Grant;
 use crate::api::Context;
-use crate::api::channels::Channel;
 use crate::api::error::Error;
-use crate::api::events::Event;
 use crate::metrics::Reading;
 use crate::outputs::live::entry::Entry;
+use crate::outputs::live::feed::Feed;
+use crate::outputs::live::filter::FeedFilter;
 use crate::outputs::live::frame::Frame;
-use crate::outputs::live::reader::{End, Feed, Reader, Selection, Start};
-use crate::store::read::channels;
+use crate::outputs::live::reader::{End, Reader, Start};
+use crate::view::Channel;
 
 /// Somebody who is sent a feed.
 pub(super) struct Listener {
@@ -37,11 +37,11 @@ impl Listener {
         ctx: Data<Context>,
         grant: Grant,
         transport: &'static str,
-        selection: Selection,
+        filter: FeedFilter,
         start: Start,
     ) -> Result<Self, Error> {
-        let (feed, channels) = (selection.feed, selection.channels.clone());
-        let (mut reader, resync) = Reader::open(ctx.hub.clone(), selection, start).await?;
+        let (feed, channels) = (filter.feed, filter.channels.clone());
+        let (mut reader, resync) = Reader::open(ctx.hub.clone(), filter, start).await?;
         let mut opening = VecDeque::new();
         if let Some(resync) = resync {
             opening.push_back(Frame::new(Some(reader.cursor()), "resync", &resync));
@@ -77,27 +77,11 @@ impl Listener {
                 Some(entry) => entry.clone(),
                 None => self.current.insert(self.reader.next().await?).clone(),
             };
-            let frame = match self.feed {
-                Feed::Events => Some(entry.event(|| Frame::new(entry.id(), "event", &Event::from(&*entry)))),
-                Feed::Alerts => entry.alert().map(|(_, frame)| frame.clone()),
-                Feed::Chat => entry.chat().cloned(),
-                // In a box of its own: every reader would have room for a query at all times.
-                Feed::State => Box::pin(self.channel(&entry)).await?,
-            };
+            let frame = self.feed.frame(&entry, &self.ctx.pool).await?;
             self.current = None;
             if let Some(frame) = frame {
                 return Ok(frame);
             }
         }
-    }
-
-    /// The channel that an event changed, as it is now.
-    async fn channel(&self, entry: &Entry) -> Result<Option<Arc<Frame>>, End> {
-        let Some(id) = &entry.logged.channel_id else { return Ok(None) };
-        let read = async || {
-            let row = channels::get(&self.ctx.pool, id).await?;
-            Ok(row.map(|row| Frame::new(entry.id(), "channel", &Channel::from(row))))
-        };
-        entry.channel(read).await.map_err(|error: sqlx::Error| End::Database(error))
     }
 }

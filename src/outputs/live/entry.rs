@@ -1,22 +1,24 @@
-//! One event on its way to the readers.
+//! An event in the ring, and what each feed sends for it.
 
 use std::sync::{Arc, OnceLock};
 
+use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::frame::Frame;
+use crate::store::read::channels;
 use crate::store::read::live::Logged;
-use crate::view::{alert, chat};
+use crate::view::{Alert, Channel, Chat, Event};
 
-/// An event of the log, or one that is shown again, with what each feed makes of it: worked out by
-/// the first reader who asks, and shared by all.
+/// An event of the log, or a replay of one, with its frames. The first reader of a feed renders the frame, and all
+/// others share it.
 #[derive(Debug)]
 pub struct Entry {
-    /// What the log has.
+    /// The row of the log.
     pub logged: Logged,
-    /// Whether it is shown again.
+    /// Whether it is sent again on request.
     pub is_replay: bool,
-    /// How far the log is read with this entry.
+    /// The id up to which the log has been read with this entry.
     pub(super) cursor: i64,
     event: OnceLock<Arc<Frame>>,
     alert: OnceLock<Option<(&'static str, Arc<Frame>)>>,
@@ -44,53 +46,53 @@ impl Entry {
         }
     }
 
-    /// The same once more, behind the event with the id `cursor`.
+    /// A replay, behind the event with the id `cursor`.
     pub(super) fn replay(logged: Logged, cursor: i64) -> Self {
         Self::new(logged, true, cursor)
     }
 
-    /// The id with which a reader comes back who has seen this; a replay has none.
+    /// The cursor of a reader that has seen this; a replay has none.
     #[must_use]
     pub fn id(&self) -> Option<i64> {
         (!self.is_replay).then_some(self.logged.id)
     }
 
-    /// Roughly how many bytes it takes.
+    /// Its approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         self.logged.payload.get().len() + 512
     }
 
-    /// The whole of it.
-    pub fn event(&self, render: impl FnOnce() -> Frame) -> Arc<Frame> {
-        self.event.get_or_init(|| Arc::new(render())).clone()
+    /// The event itself.
+    pub(super) fn event(&self) -> &Arc<Frame> {
+        let render = || Arc::new(Frame::new(self.id(), "event", &Event::live(&self.logged, self.is_replay)));
+        self.event.get_or_init(render)
     }
 
-    /// The alert that it is, and of which type.
-    pub fn alert(&self) -> Option<&(&'static str, Arc<Frame>)> {
+    /// The kind of alert and its frame, if it is one.
+    pub(super) fn alert(&self) -> Option<&(&'static str, Arc<Frame>)> {
         let render = || {
-            let alert = alert::of(&self.logged, self.is_replay)?;
+            let alert = Alert::new(&self.logged, self.is_replay)?;
             Some((alert.kind(), Arc::new(Frame::new(self.id(), "alert", &alert))))
         };
         self.alert.get_or_init(render).as_ref()
     }
 
-    /// What it says or takes back in chat.
-    pub fn chat(&self) -> Option<&Arc<Frame>> {
+    /// The change of the chat, if it is one.
+    pub(super) fn chat(&self) -> Option<&Arc<Frame>> {
         let render = || {
-            let chat = chat::of(&self.logged, self.is_replay)?;
+            let chat = Chat::new(&self.logged, self.is_replay)?;
             Some(Arc::new(Frame::new(self.id(), chat.event(), &chat)))
         };
         self.chat.get_or_init(render).as_ref()
     }
 
-    /// The channel after it, read once for all readers.
-    ///
-    /// # Errors
-    /// If reading fails; the next reader tries again.
-    pub async fn channel<E>(
-        &self,
-        read: impl AsyncFnOnce() -> Result<Option<Frame>, E>,
-    ) -> Result<Option<Arc<Frame>>, E> {
-        self.channel.get_or_try_init(async || Ok(read().await?.map(Arc::new))).await.cloned()
+    /// The channel after this event, read once for all readers.
+    pub(super) async fn channel(&self, pool: &PgPool) -> sqlx::Result<Option<Arc<Frame>>> {
+        let read = async || {
+            let Some(id) = &self.logged.channel_id else { return Ok(None) };
+            let channel = channels::get(pool, id).await?.map(Channel::from);
+            Ok(channel.map(|channel| Arc::new(Frame::new(self.id(), "channel", &channel))))
+        };
+        self.channel.get_or_try_init(read).await.cloned()
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader is sent: one event of a feed, in the form of each transport.
+//! A message of a feed, encoded for each transport.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
 
-/// An event of a feed. Rendered once per transport, however many read it.
+/// A message of a feed. Each transport's encoding is made once, for all readers.
 #[derive(Debug)]
 pub struct Frame {
     id: Option<i64>,
@@ -17,19 +17,18 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// An event with this name and data. Its `id` is what a reader comes back with; one without
-    /// moves no cursor.
+    /// A message with this name and data. Its `id` becomes the reader's cursor; without one the cursor stays.
     pub fn new(id: Option<i64>, event: &'static str, data: &impl Serialize) -> Self {
         let data = serde_json::to_string(data).unwrap_or_default();
         Self { id, event, data, sse: OnceLock::new(), websocket: OnceLock::new() }
     }
 
-    /// As Server-Sent Events have it: lines, and an empty one.
+    /// As a Server-Sent Event: lines, and an empty one.
     pub fn sse(&self) -> Bytes {
         self.sse.get_or_init(|| self.lines().into()).clone()
     }
 
-    /// As a WebSocket message: the same in one JSON object.
+    /// As a WebSocket message: one JSON object.
     pub fn websocket(&self) -> ByteString {
         self.websocket.get_or_init(|| self.object().into()).clone()
     }
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_transports_say_the_same() {
+    fn transports_carry_the_same_message() {
         let frame = Frame::new(Some(7), "alert", &serde_json::json!({ "bits": 5 }));
         assert_eq!(frame.sse(), "id: 7\nevent: alert\ndata: {\"bits\":5}\n\n");
         assert_eq!(frame.websocket(), r#"{"id":7,"event":"alert","data":{"bits":5}}"#);
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn data_of_several_lines_stays_one_event() {
+    fn data_of_several_lines_is_one_event() {
         let text = "{\r\n  \"text\": \"a\\nb\",\r\r\n\n  \"n\": 1\n}";
         let frame = Frame::new(Some(1), "event", &RawValue::from_string(text.to_owned()).unwrap());
         assert_eq!(

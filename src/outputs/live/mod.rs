@@ -1,6 +1,8 @@
 //! The live feeds: a tail copies the log into a ring, and each reader follows it at its own pace.
 
 pub mod entry;
+pub mod feed;
+pub mod filter;
 pub mod frame;
 pub mod hub;
 pub mod reader;

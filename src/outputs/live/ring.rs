@@ -1,29 +1,29 @@
-//! The newest part of the log, in memory: what all readers of a process go along.
+//! The newest part of the log, in memory, shared by all readers of a process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::entry::Entry;
 
-/// Entries that are kept at most.
+/// Maximum number of entries.
 const MAX_ENTRIES: usize = 4_096;
 
-/// Bytes of payload that are kept at most; their frames take up to three times as much again.
+/// Maximum size of all payloads, in bytes. Their frames take up to three times as much again.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The last entries. Each has a position, which grows by one with each; a reader who asks for one
-/// that is gone was too slow.
+/// The last entries. Each has a position, one more than the entry before it. A reader at a position that has been
+/// dropped was too slow.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
-    /// The position of the oldest entry that is here.
+    /// The position of the oldest entry.
     first: u64,
-    /// Every event of the log with a greater id, up to `cursor`, is here.
+    /// All events with a greater id, up to `cursor`, are in the ring.
     since: i64,
-    /// The newest id of the log; `None` until the log was read.
+    /// The newest id of the log; `None` until the log has been read.
     cursor: Option<i64>,
-    /// Whether the server stops.
+    /// Whether the server is stopping.
     is_over: bool,
 }
 
@@ -41,13 +41,13 @@ impl Ring {
         self.first + self.entries.len() as u64
     }
 
-    /// The entry at a position, or an error if it is gone. The one at the end isn't there yet.
+    /// The entry at a position; `None` at the end. An error if it has been dropped.
     pub(super) fn get(&self, position: u64) -> Result<Option<&Arc<Entry>>, Gone> {
         let index = position.checked_sub(self.first).ok_or(Gone)?;
         Ok(usize::try_from(index).ok().and_then(|index| self.entries.get(index)))
     }
 
-    /// The position of the first entry behind this log id; `None` if not all of them are here.
+    /// The position of the first entry behind this log id; `None` if the ring does not have all of them.
     pub(super) fn position_after(&self, cursor: i64) -> Option<u64> {
         let is_here = self.since <= cursor && self.cursor.is_some();
         is_here.then(|| self.first + self.entries.partition_point(|entry| entry.cursor <= cursor) as u64)
@@ -58,7 +58,7 @@ impl Ring {
         self.entries.iter().rev()
     }
 
-    /// Everything up to this id, but nothing after it, was there when these entries, if any, ended.
+    /// Fills the empty ring with the last entries of the log: all behind `since`, up to `cursor`, the newest id.
     pub(super) fn begin(&mut self, entries: Vec<Entry>, since: i64, cursor: i64) {
         self.since = since;
         self.extend(entries);
@@ -79,12 +79,12 @@ impl Ring {
         }
     }
 
-    /// Forgets everything, as nobody reads: the next one waits until the log was read again.
+    /// Drops everything because no reader is left. The next one waits until the log has been read again.
     pub(super) fn forget(&mut self) {
         *self = Self { first: self.end(), is_over: self.is_over, ..Self::default() };
     }
 
-    /// Forgets everything, as the log has been emptied: whoever reads is cut off.
+    /// Drops everything because the log has been emptied. All readers are disconnected.
     pub(super) fn reset(&mut self) {
         *self = Self { first: self.end() + 1, is_over: self.is_over, ..Self::default() };
     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_by_number() {
+    fn entries_are_bounded_by_number() {
         let ring = ring(1..=5_000);
         assert_eq!(ring.entries.len(), MAX_ENTRIES);
         assert_eq!((ring.end(), ring.first, ring.cursor()), (5_000, 904, Some(5_000)));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_by_size() {
+    fn entries_are_bounded_by_size() {
         let mut ring = ring([]);
         for id in 1..=40 {
             ring.extend([Entry::from(logged(id, 1 << 20))]);
@@ -153,9 +153,9 @@ mod tests {
         assert_eq!(ring.entries.len(), 15);
     }
 
-    /// Ids have gaps, and a replay has the place of the event before it.
+    /// Ids have gaps, and a replay has the cursor of the event before it.
     #[test]
-    fn a_cursor_finds_its_place() {
+    fn cursor_finds_its_position() {
         let mut ring = ring([2, 5]);
         ring.extend([Entry::replay(logged(2, 0), 5)]);
         ring.extend([Entry::from(logged(9, 0))]);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_read_is_read_again() {
+    fn forgotten_ring_is_filled_again() {
         let mut ring = ring([1, 2, 3]);
         ring.forget();
         assert_eq!((ring.end(), ring.cursor(), ring.bytes, ring.position_after(3)), (3, None, 0, None));
@@ -174,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_on_in_a_log_that_was_emptied() {
+    fn readers_of_an_emptied_log_are_disconnected() {
         let mut ring = ring([1, 2, 3]);
         ring.reset();
         ring.begin(vec![Entry::from(logged(1, 0))], 0, 1);
-        assert!(ring.get(3).is_err(), "one who waited for the next");
+        assert!(ring.get(3).is_err(), "a reader that waited for the next");
         assert_eq!(ring.get(ring.end()).unwrap().map(|entry| entry.logged.id), None);
         assert_eq!(ring.end(), 5);
     }

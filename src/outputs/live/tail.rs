@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::entry::Entry;
 use super::hub::Hub;
 use crate::store::read::live;
-use crate::store::read::scan::Interest;
+use crate::store::read::scan::LogFilter;
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::within;
 
@@ -114,7 +114,7 @@ impl Tail {
         if known.is_some() {
             tracing::warn!("the log has been emptied; readers have to start again");
         }
-        let everything = Interest::default();
+        let everything = LogFilter::default();
         let recent = answered(live::last(connection, &everything, newest.saturating_add(1), RECENT)).await?;
         let is_whole = i64::try_from(recent.len()).is_ok_and(|count| count < RECENT);
         // The first one may be the first of the log, or there may be others before it.

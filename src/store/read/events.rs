@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::scan::{self, Interest, Range, Times};
+use super::scan::{self, LogFilter, Range, Times};
 
 /// One message of the log.
 #[derive(Debug)]
@@ -24,29 +24,19 @@ pub struct Event {
     pub payload: Json<Box<RawValue>>,
 }
 
-/// Which events to list.
-#[derive(Debug, Default)]
-pub struct Filter {
-    /// Those of this channel (or, for types without one, of this user): an id or a login.
-    pub channel: Option<String>,
-    /// Those of this subscription type.
-    pub kind: Option<String>,
-    /// Those that occurred at these times.
-    pub times: Times,
-}
-
-/// The events with an id greater than `after`.
+/// The selected events with an id greater than `after`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(db: &mut PgConnection, filter: &Filter, after: i64, limit: i64) -> sqlx::Result<Vec<Event>> {
-    let channel_ids = match &filter.channel {
-        Some(name) => Some(vec![meant(&mut *db, name).await?]),
-        None => None,
-    };
-    let interest = Interest { channel_ids, kinds: filter.kind.clone().map(|kind| vec![kind]) };
+pub async fn page(
+    db: &mut PgConnection,
+    filter: &LogFilter,
+    times: Times,
+    after: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
     let range = Range { after, last: i64::MAX };
-    let ids = scan::first(&mut *db, &interest, filter.times, range, limit).await?;
+    let ids = scan::first(&mut *db, filter, times, range, limit).await?;
     sqlx::query_as!(
         Event,
         r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
@@ -60,8 +50,12 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, after: i64, limit: i64
     .await
 }
 
-/// The id that a name means: it is one, or else somebody's login, or else nobody's.
-async fn meant(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<String> {
+/// The channel id that a name stands for: the name itself if it is a known id, else that of the user with this login,
+/// else the name itself.
+///
+/// # Errors
+/// When the database fails.
+pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<String> {
     sqlx::query_scalar!(
         r#"select coalesce(
             (select id from twitch_user where id = $1),

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::channels::{self, Channel};
-use super::scan::{self, Interest, Range, Times};
+use super::scan::{self, LogFilter, Range, Times};
 
 /// One message of the log, and what its channel is called.
 #[derive(Debug)]
@@ -72,21 +72,21 @@ pub async fn between(db: impl PgExecutor<'_>, after: i64, last: i64, limit: i64)
     .await
 }
 
-/// The first of the events of interest in a range, oldest first.
+/// The first of the selected events in a range, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn first(db: &mut PgConnection, interest: &Interest, range: Range, limit: i64) -> sqlx::Result<Vec<Logged>> {
-    let ids = scan::first(&mut *db, interest, Times::default(), range, limit).await?;
+pub async fn first(db: &mut PgConnection, filter: &LogFilter, range: Range, limit: i64) -> sqlx::Result<Vec<Logged>> {
+    let ids = scan::first(&mut *db, filter, Times::default(), range, limit).await?;
     with_ids(db, &ids).await
 }
 
-/// The last of the events of interest with an id below `before`, oldest first.
+/// The last of the selected events with an id below `before`, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last(db: &mut PgConnection, interest: &Interest, before: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
-    let ids = scan::last(&mut *db, interest, before, limit).await?;
+pub async fn last(db: &mut PgConnection, filter: &LogFilter, before: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
+    let ids = scan::last(&mut *db, filter, before, limit).await?;
     with_ids(db, &ids).await
 }
 

@@ -9,21 +9,21 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-/// Which events are of interest; `None` does not restrict.
+/// Selects events of the log. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Those of these channels, by id.
+pub struct LogFilter {
+    /// Only events of these channels, by id.
     pub channel_ids: Option<Vec<String>>,
-    /// Those of these subscription types.
-    pub kinds: Option<Vec<String>>,
+    /// Only events of these subscription types.
+    pub types: Option<Vec<String>>,
 }
 
-/// When events have to have occurred; `None` does not restrict.
+/// A period of time. `None` is an open end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Then or later.
+    /// At this time or later.
     pub since: Option<OffsetDateTime>,
-    /// Earlier.
+    /// Before this time.
     pub until: Option<OffsetDateTime>,
 }
 
@@ -70,7 +70,7 @@ impl Range {
 /// When the database fails.
 pub async fn first(
     db: &mut PgConnection,
-    interest: &Interest,
+    filter: &LogFilter,
     times: Times,
     range: Range,
     limit: i64,
@@ -79,7 +79,7 @@ pub async fn first(
     let mut wanted = limit;
     for part in range.within(&mut *db, times).await? {
         if part.after < part.last && wanted > 0 {
-            let more = first_of(&mut *db, interest, times, part, wanted).await?;
+            let more = first_of(&mut *db, filter, times, part, wanted).await?;
             wanted -= i64::try_from(more.len()).unwrap_or(wanted);
             found.extend(more);
         }
@@ -92,7 +92,7 @@ pub async fn first(
 /// walk.
 async fn first_of(
     db: impl PgExecutor<'_>,
-    interest: &Interest,
+    filter: &LogFilter,
     times: Times,
     range: Range,
     limit: i64,
@@ -130,8 +130,8 @@ async fn first_of(
             ) found
         ) found
         order by id limit $7"#,
-        interest.channel_ids.as_deref(),
-        interest.kinds.as_deref(),
+        filter.channel_ids.as_deref(),
+        filter.types.as_deref(),
         range.after,
         range.last,
         times.since,
@@ -146,7 +146,7 @@ async fn first_of(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last(db: impl PgExecutor<'_>, interest: &Interest, before: i64, limit: i64) -> sqlx::Result<Vec<i64>> {
+pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: i64, limit: i64) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         r#"select id as "id!" from (
             (select id from event
@@ -176,8 +176,8 @@ pub async fn last(db: impl PgExecutor<'_>, interest: &Interest, before: i64, lim
             ) found
         ) found
         order by id desc limit $4"#,
-        interest.channel_ids.as_deref(),
-        interest.kinds.as_deref(),
+        filter.channel_ids.as_deref(),
+        filter.types.as_deref(),
         before,
         limit
     )

@@ -148,7 +148,7 @@ impl Row {
         Self {
             id: id.to_owned(),
             channel_id: stream.channel_id.clone(),
-            r#type: kind,
+            r#type: kind.flatten(),
             started_at,
             offline_at: stream.offline_at,
             gone_at: stream.gone_at,
@@ -164,7 +164,7 @@ impl From<Row> for Stream {
     fn from(row: Row) -> Self {
         Self {
             channel_id: row.channel_id,
-            began: row.started_at.zip(row.r#type).map(|(at, kind)| Began { at, kind }),
+            began: row.started_at.map(|at| Began { at, kind: row.r#type }),
             offline_at: row.offline_at,
             gone_at: row.gone_at,
             shown_at: row.shown_at,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::User;
 use super::tolerant::{flag, items, optional, text};
 use super::user::{Broadcaster, Chatter, Parent, Source, Target, UserFields};
-use super::{Ident, User};
 
 /// The text of a message that comes with a subscription, a redemption or a power-up.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

@@ -14,6 +14,7 @@ test('defaults apply without settings', () => {
   assert.equal(settings.duration, 6);
   assert.deepEqual(settings.of.follow, { text: '{user} follows!', image: null, sound: 'none' });
   assert.ok(settings.types.includes('follow') && !settings.types.includes('hype_train_progress'));
+  assert.ok(!settings.types.includes('online') && !settings.types.includes('offline'));
 });
 
 test('setting of one kind overrides the general one', () => {

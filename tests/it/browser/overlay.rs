@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chromium::{Page, in_chromium};
-use crate::support::messages::{at, follow, notification, with_person, with_user};
+use crate::support::messages::{at, follow, notification, offline, online, with_person, with_user};
 use crate::support::server::Server;
 
 /// Keeps the text of each alert that is shown, over reloads of the page.
@@ -18,7 +18,7 @@ pub(super) const RECORDER: &str = "
 pub(super) const OPEN: &str = "document.body.dataset.feed === 'open'";
 
 impl Page {
-    /// Opens an overlay and waits until it hears of what happens.
+    /// Opens an overlay and waits until its feed is open.
     pub(super) async fn open_overlay(&self, url: &str) {
         self.open(url).await;
         self.until(OPEN).await;
@@ -70,6 +70,23 @@ async fn reload_shows_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn stream_alerts_are_off_by_default() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.prepare(RECORDER).await;
+        page.open_overlay(&server.page("/overlay/alerts?duration=1&max_age=60")).await;
+        server.deliver(&online("s1", at(0))).await;
+        server.deliver(&follow("1", at(1))).await;
+        page.until_shown(&["User1 follows!"]).await;
+        page.open_overlay(&server.page("/overlay/alerts?duration=1&max_age=60&types=online,offline")).await;
+        server.deliver(&follow("2", at(2))).await;
+        server.deliver(&offline(Some("s1"), at(3))).await;
+        page.until_shown(&["User1 follows!", "User90210441 has gone offline"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn old_alerts_are_skipped() {
     let server = Server::start().await;
     in_chromium(async |page| {
@@ -104,19 +121,19 @@ async fn wrong_settings_and_tokens_are_shown_on_the_page() {
     let server = Server::start().await;
     in_chromium(async |page| {
         let hint = "!document.getElementById('hint').hidden && document.getElementById('hint').textContent";
-        let told = async |path: &str, what: &[&str]| {
+        let assert_hint = async |path: &str, parts: &[&str]| {
             page.open(&server.url(path)).await;
             let refused = "document.body.dataset.feed === 'refused' || !location.hash";
             page.until(refused).await;
             let said = page.until(hint).await;
-            for what in what {
-                assert!(said.as_str().unwrap().contains(what), "{path}: {said}");
+            for part in parts {
+                assert!(said.as_str().unwrap().contains(part), "{path}: {said}");
             }
         };
-        told("/overlay/alerts", &["no token", "token create"]).await;
-        told("/overlay/chat", &["no token", "token create"]).await;
-        told("/overlay/alerts?duration=soon#token=wrong", &["duration: “soon”", "401"]).await;
-        told("/overlay/chat?max=0#token=wrong", &["max: “0”", "401"]).await;
+        assert_hint("/overlay/alerts", &["no token", "token create"]).await;
+        assert_hint("/overlay/chat", &["no token", "token create"]).await;
+        assert_hint("/overlay/alerts?duration=soon#token=wrong", &["duration: “soon”", "401"]).await;
+        assert_hint("/overlay/chat?max=0#token=wrong", &["max: “0”", "401"]).await;
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Very many readers at once.
+//! Many readers at once.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -36,7 +36,7 @@ impl Raw {
         assert!(read > 0, "it ended");
     }
 
-    /// Reads so many events. Each is one chunk, so its lines are together.
+    /// Reads this many events. Each is one chunk, so its lines are together.
     async fn take(&mut self, count: usize) {
         while self.ids.len() < count {
             self.read().await;
@@ -66,10 +66,10 @@ async fn deliver(server: &Server, from: usize, until: usize) {
     }
 }
 
-/// The one that reads nothing costs what its socket holds: it has no queue that could grow, and
-/// nobody waits for it.
+/// The reader that stalls costs no more than its socket: it has no queue that could grow, and no other reader waits for
+/// it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_readers_see_everything_once_and_in_order_beside_one_who_stalls() {
+async fn thousand_readers_get_all_events_in_order_beside_one_that_stalls() {
     let server = Server::start().await;
     let mut stalled = Raw::open(&server).await;
     let mut readers = Vec::new();
@@ -97,9 +97,9 @@ async fn a_thousand_readers_see_everything_once_and_in_order_beside_one_who_stal
     server.stop().await;
 }
 
-/// A restart sends all of them back at once; what they missed is read from the database once.
+/// A restart makes all of them reconnect at once; the events they missed are read from the database once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_that_comes_back_does_not_ask_the_database_one_by_one() {
+async fn reconnecting_readers_share_one_read_of_the_database() {
     let server = Server::start().await;
     deliver(&server, 0, 10).await;
     let statements = async || -> i64 {

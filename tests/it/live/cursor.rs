@@ -1,18 +1,18 @@
-//! Coming back: nothing is missed, nothing comes twice.
+//! Cursors: a reader that comes back misses nothing and gets nothing twice.
 
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 
-/// Delivers so many new messages.
+/// Delivers this many new messages.
 async fn deliver(server: &Server, count: i64) {
     for second in 0..count {
         assert_eq!(server.deliver(&follow(&format!("{second}"), at(second))).await.status, 204);
     }
 }
 
-/// Puts so many messages into the log behind the server's back, as another replica would.
+/// Appends this many messages to the log without the server, as another replica would.
 async fn append(server: &Server, count: i32, bytes: i32) {
     sqlx::query(
         "with appended as (
@@ -34,7 +34,7 @@ async fn all_ids(server: &Server) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_reader_goes_on_exactly_where_it_was_when_the_server_restarts() {
+async fn reader_continues_at_its_cursor_after_a_restart() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     let mut sse = Sse::open(&server, "/live/events").await;
@@ -56,7 +56,7 @@ async fn a_reader_goes_on_exactly_where_it_was_when_the_server_restarts() {
 }
 
 #[tokio::test]
-async fn one_who_has_seen_nothing_yet_has_a_cursor_all_the_same() {
+async fn new_reader_gets_a_cursor() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     deliver(&server, 2).await;
@@ -72,7 +72,7 @@ async fn one_who_has_seen_nothing_yet_has_a_cursor_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_header_of_a_browser_wins_over_its_address() {
+async fn last_event_id_header_wins_over_the_query() {
     let server = Server::start().await;
     deliver(&server, 4).await;
     let all = all_ids(&server).await;
@@ -83,9 +83,9 @@ async fn the_header_of_a_browser_wins_over_its_address() {
     server.stop().await;
 }
 
-/// The server holds the last thousands in memory; this begins far before, and more come meanwhile.
+/// The server holds the last thousands of events in memory; this begins far before them, and more come meanwhile.
 #[tokio::test]
-async fn a_long_way_back_is_read_from_the_database_until_it_meets_what_comes() {
+async fn events_older_than_the_ring_are_read_from_the_database() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     append(&server, 2_000, 10).await;
@@ -104,7 +104,7 @@ async fn a_long_way_back_is_read_from_the_database_until_it_meets_what_comes() {
 }
 
 #[tokio::test]
-async fn readers_of_every_replica_see_everything() {
+async fn readers_of_every_replica_get_all_events() {
     let database = fresh_database().await;
     let (one, other) = tokio::join!(Server::on(database.clone()), Server::on(database));
     let mut readers = Vec::new();
@@ -134,12 +134,12 @@ async fn readers_of_every_replica_see_everything() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_leads_nowhere_is_said_to() {
+async fn unknown_cursor_gets_resync() {
     let server = Server::start().await;
     let mut early = Sse::open(&server, "/live/events").await;
     deliver(&server, 3).await;
     let all = all_ids(&server).await;
-    // Now the feed has come as far as the log.
+    // Now the feed has reached the end of the log.
     assert_eq!(early.ids(3).await, all);
     let mut sse = Sse::resume(&server, "/live/events", Some(all[2] + 5)).await;
     let resync = sse.next().await.unwrap();
@@ -149,12 +149,12 @@ async fn a_cursor_that_leads_nowhere_is_said_to() {
     sqlx::query("delete from event where id <= $1").bind(all[1]).execute(&server.pool).await.unwrap();
     append(&server, 4_200, 1).await;
     let mut newer = Socket::open(&server, &format!("/live/events?after={}", all[2])).await;
-    // What is behind it is still there; then the server has forgotten what was before.
+    // The events behind it are still there; afterwards the ring has dropped the earlier ones.
     assert!(newer.take(4_200).await.iter().all(|told| told.event == "event"));
     let mut older = Socket::open(&server, &format!("/live/alerts?after={}", all[0])).await;
     let resync = older.next().await.unwrap();
     assert_eq!((resync.event.as_str(), &resync.data["oldest"]), ("resync", &all[2].into()));
-    // It goes on from now.
+    // The feed continues with new events.
     deliver(&server, 1).await;
     assert_eq!(older.next().await.unwrap().event, "alert");
     assert_eq!(sse.next().await.unwrap().event, "event");
@@ -162,14 +162,14 @@ async fn a_cursor_that_leads_nowhere_is_said_to() {
 }
 
 #[tokio::test]
-async fn readers_start_again_when_the_log_is_emptied() {
+async fn readers_start_over_when_the_log_is_emptied() {
     let server = Server::start().await;
     deliver(&server, 3).await;
     let mut sse = Sse::open(&server, "/live/state").await;
     let snapshot = sse.next().await.unwrap();
     assert_eq!(snapshot.data["channels"].as_array().unwrap().len(), 1);
     server.sql("truncate event restart identity").await;
-    assert_eq!(sse.next().await, None, "it is sent away");
+    assert_eq!(sse.next().await, None, "it is disconnected");
     let mut sse = Sse::resume(&server, "/live/state", sse.last_id).await;
     let told = sse.take(2).await;
     assert_eq!((told[0].event.as_str(), told[1].event.as_str()), ("resync", "snapshot"));
@@ -177,7 +177,7 @@ async fn readers_start_again_when_the_log_is_emptied() {
     server.stop().await;
 }
 
-/// More than is kept, and than fits between a server and a reader who does not read.
+/// Appends more than the ring and the buffers of a connection hold.
 async fn overwhelm(server: &Server) {
     let mut quick = Sse::open(server, "/live/alerts").await;
     for _ in 0..10 {
@@ -188,7 +188,7 @@ async fn overwhelm(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_cut_off_and_goes_on_where_it_was() {
+async fn slow_reader_is_disconnected_and_continues_at_its_cursor() {
     let server = Server::start().await;
     let mut slow = Sse::open(&server, "/live/events").await;
     overwhelm(&server).await;

@@ -1,13 +1,13 @@
-//! Whether the description of the feeds is true.
+//! The AsyncAPI document of the feeds.
 
 use serde_json::Value;
 use showtime::api;
-use showtime::view::alert::Alert;
+use showtime::view::Alert;
 
 use crate::support::schema::check;
 
 #[test]
-fn every_example_fits_its_schema() {
+fn examples_match_their_schemas() {
     let spec = api::live_spec();
     let messages = spec["components"]["messages"].as_object().unwrap();
     assert_eq!(messages.len(), 8);
@@ -21,7 +21,7 @@ fn every_example_fits_its_schema() {
 }
 
 #[test]
-fn every_feed_that_is_served_is_described() {
+fn served_feeds_are_described() {
     let spec = api::live_spec();
     let described: Vec<_> = spec["channels"].as_object().unwrap().values().map(|it| &it["address"]).collect();
     let openapi = serde_json::to_value(api::spec()).unwrap();
@@ -40,7 +40,7 @@ fn every_feed_that_is_served_is_described() {
 }
 
 #[test]
-fn every_type_of_alert_is_described() {
+fn all_kinds_of_alerts_are_described() {
     let spec = api::live_spec();
     let text = spec["components"]["schemas"]["What"].to_string();
     for kind in Alert::kinds() {

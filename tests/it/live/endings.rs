@@ -12,10 +12,10 @@ use crate::support::feeds::{Socket, Sse, request};
 use crate::support::messages::{at, follow};
 use crate::support::server::Server;
 
-/// The drain of a server that is told to stop takes up to ten seconds, and then cuts connections
-/// without a word: that each reader hears the reason shows that nothing had to be waited for.
+/// A server that stops drains for up to ten seconds and then cuts the connections without a reason: each reader gets one,
+/// so none of them had to be cut.
 #[tokio::test]
-async fn when_the_server_stops_readers_are_told_at_once() {
+async fn readers_get_the_reason_when_the_server_stops() {
     let server = Server::start().await;
     let mut readers = Vec::new();
     let mut sockets = Vec::new();
@@ -40,7 +40,7 @@ async fn when_the_server_stops_readers_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_quiet_connection_shows_that_it_lives() {
+async fn idle_connection_gets_heartbeats() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/alerts").await;
     let mut socket = Socket::open(&server, "/live/alerts").await;
@@ -49,7 +49,7 @@ async fn a_quiet_connection_shows_that_it_lives() {
         server.clock.advance(Duration::seconds(16));
         sse.comment("heartbeat").await;
         assert!(matches!(socket.message().await, Some(Message::Ping(_))));
-        // Reading on is what sends the answer.
+        // The pong is sent when the socket is used again.
         socket.0.send(Message::Text("I am here".into())).await.unwrap();
         server.clock.advance(Duration::seconds(1));
         assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
@@ -60,7 +60,7 @@ async fn a_quiet_connection_shows_that_it_lives() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_answers_no_ping_is_closed() {
+async fn websocket_that_answers_no_ping_is_closed() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -96,7 +96,7 @@ async fn a_websocket_that_answers_no_ping_is_closed() {
 }
 
 #[tokio::test]
-async fn what_a_client_says_is_ignored_unless_it_is_too_much() {
+async fn messages_of_a_client_are_ignored_unless_too_long() {
     let server = Server::start().await;
     let mut socket = Socket::open(&server, "/live/alerts").await;
     for message in [Message::Text("hello".into()), Message::Binary(vec![0; 4_000].into())] {

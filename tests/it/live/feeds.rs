@@ -1,4 +1,4 @@
-//! What each feed tells, over both transports.
+//! What each feed sends, over both transports.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::messages::{
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn events_come_as_they_are_in_the_log_over_both_transports() {
+async fn events_are_those_of_the_log_over_both_transports() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/events").await;
     let mut socket = Socket::open(&server, "/live/events").await;
@@ -29,13 +29,13 @@ async fn events_come_as_they_are_in_the_log_over_both_transports() {
 }
 
 #[tokio::test]
-async fn alerts_are_typed_and_what_is_none_is_left_out() {
+async fn alerts_are_typed_and_other_events_left_out() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/alerts").await;
     let mut socket = Socket::open(&server, "/live/alerts").await;
-    for message in
-        [online("s1", at(0)), follow("1", at(1)), notification("channel.follow", at(2), json!({ "user_id": 5 }))]
-    {
+    let unreadable = notification("channel.follow", at(2), json!({ "user_id": 5 }));
+    let ended = notification("channel.subscription.end", at(0), with_user("1", json!({ "tier": "1000" })));
+    for message in [ended, follow("1", at(1)), unreadable] {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
     let event = with_user("2", json!({ "is_anonymous": true, "message": "", "bits": 100 }));
@@ -54,7 +54,7 @@ async fn alerts_are_typed_and_what_is_none_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_state_begins_with_a_snapshot_and_tells_each_change() {
+async fn state_is_a_snapshot_and_then_each_change() {
     let server = Server::start().await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
     let mut sse = Sse::open(&server, "/live/state").await;
@@ -74,7 +74,7 @@ async fn the_state_begins_with_a_snapshot_and_tells_each_change() {
 }
 
 #[tokio::test]
-async fn more_channels_than_are_read_at_once_are_one_snapshot() {
+async fn snapshot_of_several_pages_is_one_message() {
     let server = Server::start().await;
     server
         .sql(
@@ -84,7 +84,7 @@ async fn more_channels_than_are_read_at_once_are_one_snapshot() {
         .await;
     let mut all = Sse::open(&server, "/live/state").await;
     assert_eq!(all.next().await.unwrap().data["channels"].as_array().unwrap().len(), 1_100);
-    let mut some = Sse::open(&server, "/live/state?channel=login7,1100,nobody").await;
+    let mut some = Sse::open(&server, "/live/state?channel=login7,1100,unknown").await;
     let channels = some.next().await.unwrap().data["channels"].clone();
     let ids: Vec<_> = channels.as_array().unwrap().iter().map(|channel| channel["id"].clone()).collect();
     assert_eq!(ids, ["1100", "7"]);
@@ -93,7 +93,7 @@ async fn more_channels_than_are_read_at_once_are_one_snapshot() {
 }
 
 #[tokio::test]
-async fn the_chat_is_what_is_written_and_taken_away() {
+async fn chat_is_messages_and_their_deletions() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/chat").await;
     let mut socket = Socket::open(&server, "/live/chat").await;
@@ -123,9 +123,9 @@ async fn the_chat_is_what_is_written_and_taken_away() {
     server.stop().await;
 }
 
-/// The body is kept as it came, and so is passed on over several lines.
+/// The body is stored and sent as it came, line breaks included.
 #[tokio::test]
-async fn a_payload_of_several_lines_is_one_event() {
+async fn payload_of_several_lines_is_one_event() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/events").await;
     let mut message = follow("1", at(0));

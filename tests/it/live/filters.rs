@@ -1,9 +1,9 @@
-//! Which events a reader gets, and with which it begins.
+//! Which events a reader gets, and where it begins.
 
 use serde_json::json;
 
 use crate::support::feeds::{Socket, Sse};
-use crate::support::messages::{CHANNEL, at, cheer, follow, notification, online, with_person};
+use crate::support::messages::{CHANNEL, at, cheer, follow, notification, offline, online, with_person};
 use crate::support::server::Server;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 
@@ -22,10 +22,10 @@ async fn deliver(server: &Server, messages: impl IntoIterator<Item = Outgoing>) 
 }
 
 #[tokio::test]
-async fn a_channel_is_meant_by_its_id_or_its_login_even_before_it_is_known() {
+async fn channel_is_selected_by_id_or_login_before_it_is_known() {
     let server = Server::start().await;
     let mut by_id = Sse::open(&server, "/live/events?channel=20").await;
-    let mut by_login = Sse::open(&server, "/live/alerts?channel=USER20,nobody").await;
+    let mut by_login = Sse::open(&server, "/live/alerts?channel=USER20,unknown").await;
     let mut both = Socket::open(&server, &format!("/live/events?channel=user20,{CHANNEL}")).await;
     deliver(
         &server,
@@ -47,16 +47,21 @@ async fn types_are_those_of_the_feed() {
     let server = Server::start().await;
     let mut events = Sse::open(&server, "/live/events?type=channel.follow,channel.cheer").await;
     let mut alerts = Socket::open(&server, "/live/alerts?type=cheer").await;
+    let mut streams = Sse::open(&server, "/live/alerts?type=online,offline").await;
     deliver(&server, [online("s1", at(0)), follow("1", at(1)), cheer("1", 5, at(2)), follow("2", at(3))]).await;
     let types: Vec<_> = events.take(3).await.into_iter().map(|told| told.data["type"].clone()).collect();
     assert_eq!(types, ["channel.follow", "channel.cheer", "channel.follow"]);
     assert_eq!(alerts.next().await.unwrap().data["bits"], 5);
+    deliver(&server, [offline(None, at(4))]).await;
+    let told: Vec<_> = streams.take(2).await.into_iter().map(|told| told.data).collect();
+    assert_eq!((&told[0]["type"], &told[0]["stream_id"]), (&"online".into(), &"s1".into()));
+    assert_eq!((&told[1]["type"], &told[1]["stream_id"]), (&"offline".into(), &json!(null)));
     server.stop().await;
 }
 
-/// More are there than a page of the database holds, and most are of no interest.
+/// There are more events than one page of the database, and most are not selected.
 #[tokio::test]
-async fn a_reader_may_begin_with_the_last_ones_of_interest() {
+async fn reader_begins_with_the_last_selected_events() {
     let server = Server::start().await;
     deliver(&server, [follow("1", at(0)), follow("2", at(1)), cheer("1", 5, at(2))]).await;
     deliver(&server, (0..120).map(|second| notification("channel.chat.clear", at(second), json!({})))).await;
@@ -67,7 +72,7 @@ async fn a_reader_may_begin_with_the_last_ones_of_interest() {
     let mut alerts = Sse::open(&server, "/live/alerts?type=follow&last=2").await;
     assert_eq!(names(alerts.take(2).await), ["user2", "user3"]);
     let mut all = Sse::open(&server, "/live/alerts?last=100").await;
-    assert_eq!(all.take(4).await.len(), 4);
+    assert_eq!(all.take(5).await.len(), 5);
     deliver(&server, [follow("4", at(5))]).await;
     assert_eq!(names(alerts.take(1).await), ["user4"]);
     assert_eq!(names(all.take(1).await), ["user4"]);
@@ -77,7 +82,7 @@ async fn a_reader_may_begin_with_the_last_ones_of_interest() {
 }
 
 #[tokio::test]
-async fn the_same_holds_after_a_restart() {
+async fn last_events_are_found_after_a_restart() {
     let database = crate::support::postgres::fresh_database().await;
     let server = Server::on(database.clone()).await;
     deliver(&server, (0..70).map(|user| follow(&user.to_string(), at(user)))).await;

@@ -1,4 +1,4 @@
-//! The database goes away, and comes back.
+//! Outages of the database.
 
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow};
@@ -7,7 +7,7 @@ use crate::support::proxy::Proxy;
 use crate::support::server::{Server, allow};
 use crate::support::until;
 
-/// Delivers a message until it is taken.
+/// Delivers a message, again until it is acknowledged.
 async fn deliver(server: &Server, user: i64) {
     let message = follow(&user.to_string(), at(user));
     until("it is taken", async || server.deliver(&message).await.status == 204).await;
@@ -24,7 +24,7 @@ async fn readers_stay_through_an_outage_and_miss_nothing() {
     for round in 0..3 {
         deliver(&server, round * 2).await;
         proxy.cut();
-        // Another replica takes what this one can't.
+        // Another replica takes the message that this one can't.
         deliver(&direct, round * 2 + 1).await;
         proxy.mend();
     }
@@ -36,7 +36,7 @@ async fn readers_stay_through_an_outage_and_miss_nothing() {
 }
 
 #[tokio::test]
-async fn who_has_to_wait_for_the_database_hears_so() {
+async fn feed_without_a_database_answers_503() {
     let database = fresh_database().await;
     allow(&database).await;
     let proxy = Proxy::start(&database).await;

@@ -1,4 +1,4 @@
-//! What is no way to read a feed.
+//! Requests for a feed that are refused.
 
 use reqwest::Method;
 
@@ -7,7 +7,7 @@ use crate::support::messages::{at, follow};
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn parameters_that_mean_nothing_are_named() {
+async fn invalid_parameters_are_named() {
     let server = Server::start().await;
     for (path, parameter) in [
         ("/live/events?after=-1", "after"),
@@ -35,7 +35,7 @@ async fn parameters_that_mean_nothing_are_named() {
 }
 
 #[tokio::test]
-async fn a_cursor_in_a_header_must_be_one() {
+async fn invalid_last_event_id_is_refused() {
     let server = Server::start().await;
     let answer = server.open("/live/events", &[("last-event-id", "x".to_owned())]).await;
     assert_eq!(answer.status(), 400);
@@ -44,7 +44,7 @@ async fn a_cursor_in_a_header_must_be_one() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_a_websocket_is_refused() {
+async fn incomplete_websocket_handshake_is_refused() {
     let server = Server::start().await;
     let answer = server.open("/live/events", &[("upgrade", "websocket".to_owned())]).await;
     assert_eq!(answer.status(), 400);
@@ -53,13 +53,13 @@ async fn what_only_looks_like_a_websocket_is_refused() {
 }
 
 #[tokio::test]
-async fn a_head_has_an_end() {
+async fn head_request_ends() {
     let server = Server::start().await;
     let answer = server.send(Method::HEAD, "/live/events").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
     assert_eq!(answer.headers["content-type"], "text/event-stream");
     server.send(Method::POST, "/live/events").await.problem(405, "method-not-allowed");
-    // The connection is as good as before.
+    // The connection can be used again.
     let mut sse = Sse::open(&server, "/live/alerts").await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
     assert_eq!(sse.next().await.unwrap().event, "alert");

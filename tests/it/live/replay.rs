@@ -1,4 +1,4 @@
-//! What is shown again.
+//! Replays of events.
 
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow, online};
@@ -10,7 +10,7 @@ async fn replay(server: &Server, id: &str) {
 }
 
 #[tokio::test]
-async fn an_event_is_shown_again_on_every_replica_and_moves_no_cursor() {
+async fn replay_reaches_every_replica_and_moves_no_cursor() {
     let database = fresh_database().await;
     let (server, other) = tokio::join!(Server::on(database.clone()), Server::on(database));
     let mut alerts = Sse::open(&server, "/live/alerts").await;
@@ -29,7 +29,7 @@ async fn an_event_is_shown_again_on_every_replica_and_moves_no_cursor() {
     expected["is_replay"] = true.into();
     assert_eq!((again.event.as_str(), again.id, &again.data), ("alert", None, &expected));
     assert_eq!(alerts.last_id, first.id);
-    // One who comes back does not see it a third time, nor is it a change of the state.
+    // A reader that comes back does not get it a third time, and it is no change of the state.
     let mut back = Sse::resume(&server, "/live/alerts", first.id).await;
     assert_eq!(server.deliver(&follow("2", at(1))).await.status, 204);
     assert_eq!(server.deliver(&online("s1", at(2))).await.status, 204);

@@ -1,5 +1,5 @@
-// The types of alerts: what each is called, what it says unless the settings say otherwise, and what
-// can be put into that text. The alerts themselves are described at /docs.
+// The types of alerts: the label of each, its default text, and the values that can be put into that
+// text. The alerts themselves are described at /docs.
 
 const TIERS = { 1000: '1', 2000: '2', 3000: '3' };
 
@@ -14,8 +14,14 @@ function money({ value, decimal_places, currency }) {
   return new Intl.NumberFormat('en', { style: 'currency', currency }).format(value / 10 ** decimal_places);
 }
 
-/** What takes up to three steps has one entry: the same values, another text for each. */
+/** Types with the same values share an entry. */
 const ENTRIES = [
+  {
+    types: { online: '{channel} is live!', offline: '{channel} has gone offline' },
+    label: 'Stream',
+    values: () => ({}),
+    example: { user: channel, stream_id: '40952121085', started_at: '2026-07-01T18:00:00Z' },
+  },
   { types: { follow: '{user} follows!' }, label: 'New follower', values: () => ({}), example: { user } },
   {
     types: { raid: '{user} raids with {viewers} viewers!' },
@@ -126,7 +132,7 @@ const ENTRIES = [
   },
 ];
 
-/** Shown if the settings name none: what somebody did for the channel. */
+/** Shown by default: what a viewer or another channel does for the channel. */
 const USUAL = ['follow', 'raid', 'cheer', 'power_up', 'subscribe', 'resubscribe', 'gift', 'redemption',
   'hype_train_begin', 'hype_train_end', 'goal_end', 'charity_donation', 'shoutout_received'];
 
@@ -148,7 +154,7 @@ function common(alert) {
   };
 }
 
-/** The titles of those that have most. */
+/** The titles of the items with the highest count. */
 function most(choices, count) {
   const best = Math.max(...choices.map(count));
   return choices.filter(choice => count(choice) === best).map(choice => choice.title).join(', ');

@@ -35,7 +35,7 @@ function kindFields([type, kind]) {
 }
 
 function nameOf(type, kind) {
-  const [, step] = type.match(/_(begin|progress|end)$/) ?? [];
+  const [, step] = type.match(/(?:^|_)(begin|progress|end|lock|online|offline)$/) ?? [];
   return step ? `${kind.label}: ${step}` : kind.label;
 }
 

@@ -4,6 +4,8 @@ import { element } from './dom.js';
 import { attempt } from './toast.js';
 
 const KINDS = {
+  'stream.online': 'Stream begins',
+  'stream.offline': 'Stream ends',
   'channel.follow': 'Follow',
   'channel.raid': 'Raid',
   'channel.cheer': 'Cheer',

@@ -1,0 +1,104 @@
+//! The feeds: what each of them selects and sends.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use strum::{EnumIter, IntoStaticStr};
+
+use super::entry::Entry;
+use super::frame::Frame;
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::view::{alert, chat};
+
+/// The subscription types that can change how a channel looks.
+const STATE_SOURCES: [&str; 8] = [
+    "stream.online",
+    "stream.offline",
+    "channel.update",
+    "channel.cheer",
+    "channel.subscription.gift",
+    "user.update",
+    SEGMENT_BEGIN,
+    SEGMENT_END,
+];
+
+/// A live feed. Its name in the path, in metrics and in `AsyncAPI` is that of the variant in lower case.
+#[derive(Clone, Copy, Debug, EnumIter, IntoStaticStr, PartialEq, Eq)]
+#[strum(serialize_all = "snake_case")]
+pub enum Feed {
+    /// All events of the log.
+    Events,
+    /// Alerts, in the form that overlays show.
+    Alerts,
+    /// The channels and their changes.
+    State,
+    /// The chat.
+    Chat,
+}
+
+impl Feed {
+    /// For example `events`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// What it sends, in a sentence.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Events => "The log, as it grows",
+            Self::Alerts => "What an overlay shows",
+            Self::State => "The channels: how they are, and each change",
+            Self::Chat => "What is written in chat, and deleted",
+        }
+    }
+
+    /// The names of its messages, beside `resync`.
+    #[must_use]
+    pub fn messages(self) -> &'static [&'static str] {
+        match self {
+            Self::Events => &["event"],
+            Self::Alerts => &["alert"],
+            Self::State => &["snapshot", "channel"],
+            Self::Chat => &["message", "message_deleted", "messages_cleared"],
+        }
+    }
+
+    /// The subscription types that it comes from; `None` for all.
+    pub(super) fn sources(self) -> Option<Vec<String>> {
+        match self {
+            Self::Events => None,
+            Self::Alerts => Some(alert::sources().map(str::to_owned).collect()),
+            Self::State => Some(STATE_SOURCES.map(str::to_owned).into()),
+            Self::Chat => Some(chat::sources().map(str::to_owned).collect()),
+        }
+    }
+
+    /// Whether it sends this entry, if only these types are selected: kinds of alerts, or subscription types.
+    pub(super) fn includes(self, entry: &Entry, types: Option<&[String]>) -> bool {
+        let is_selected = |kind: &str| types.is_none_or(|types| types.iter().any(|it| it == kind));
+        let kind = entry.logged.kind.as_deref();
+        match self {
+            Self::Events => types.is_none() || kind.is_some_and(is_selected),
+            Self::Alerts => entry.alert().is_some_and(|(kind, _)| is_selected(kind)),
+            Self::State if entry.is_replay || entry.logged.is_test => false,
+            Self::State => kind.is_some_and(|kind| STATE_SOURCES.contains(&kind)),
+            Self::Chat => entry.chat().is_some(),
+        }
+    }
+
+    /// What it sends for this entry. `State` reads the channel; the first reader does so for all.
+    ///
+    /// # Errors
+    /// If the channel can't be read. The next reader tries again.
+    pub async fn frame(self, entry: &Entry, pool: &PgPool) -> sqlx::Result<Option<Arc<Frame>>> {
+        Ok(match self {
+            Self::Events => Some(entry.event().clone()),
+            Self::Alerts => entry.alert().map(|(_, frame)| frame.clone()),
+            Self::Chat => entry.chat().cloned(),
+            // Boxed, so that a reader that waits does not hold room for a query.
+            Self::State => Box::pin(entry.channel(pool)).await?,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! The subscription types that alerts come from.
+
+use super::AlertKind;
+use crate::twitch::payload::{self, User};
+
+/// Reads the JSON of an event: the channel and the alert. `None` if it can't be read or is no alert.
+type Read = fn(&str) -> Option<(User, AlertKind)>;
+
+/// A line of [`SOURCES`]: a subscription type, its payload with the field that holds the channel, and the kind of alert.
+macro_rules! source {
+    ($kind:literal: $payload:ident.$channel:ident => $alert:ident) => {
+        ($kind, |json| {
+            let payload: payload::$payload = payload::read(json).ok()?;
+            let channel = payload.$channel.clone();
+            Some((channel, AlertKind::$alert(payload.try_into().ok()?)))
+        })
+    };
+}
+
+const SOURCES: [(&str, Read); 31] = [
+    source!("stream.online": StreamOnline.broadcaster => Online),
+    source!("stream.offline": StreamOffline.broadcaster => Offline),
+    source!("channel.follow": Follow.broadcaster => Follow),
+    source!("channel.raid": Raid.to => Raid),
+    source!("channel.cheer": Cheer.broadcaster => Cheer),
+    source!("channel.bits.use": BitsUse.broadcaster => PowerUp),
+    source!("channel.custom_power_up_redemption.add": CustomPowerUpRedemption.broadcaster => PowerUp),
+    source!("channel.subscribe": Subscribe.broadcaster => Subscribe),
+    source!("channel.subscription.message": SubscriptionMessage.broadcaster => Resubscribe),
+    source!("channel.subscription.gift": SubscriptionGift.broadcaster => Gift),
+    source!("channel.hype_train.begin": HypeTrain.broadcaster => HypeTrainBegin),
+    source!("channel.hype_train.progress": HypeTrain.broadcaster => HypeTrainProgress),
+    source!("channel.hype_train.end": HypeTrain.broadcaster => HypeTrainEnd),
+    source!("channel.channel_points_custom_reward_redemption.add": CustomRewardRedemption.broadcaster => Redemption),
+    source!("channel.channel_points_automatic_reward_redemption.add": AutomaticRewardRedemption.broadcaster => Redemption),
+    source!("channel.goal.begin": Goal.broadcaster => GoalBegin),
+    source!("channel.goal.progress": Goal.broadcaster => GoalProgress),
+    source!("channel.goal.end": Goal.broadcaster => GoalEnd),
+    source!("channel.charity_campaign.donate": CharityDonation.broadcaster => CharityDonation),
+    source!("channel.charity_campaign.start": CharityCampaign.broadcaster => CharityCampaignBegin),
+    source!("channel.charity_campaign.progress": CharityCampaign.broadcaster => CharityCampaignProgress),
+    source!("channel.charity_campaign.stop": CharityCampaign.broadcaster => CharityCampaignEnd),
+    source!("channel.poll.begin": Poll.broadcaster => PollBegin),
+    source!("channel.poll.progress": Poll.broadcaster => PollProgress),
+    source!("channel.poll.end": Poll.broadcaster => PollEnd),
+    source!("channel.prediction.begin": Prediction.broadcaster => PredictionBegin),
+    source!("channel.prediction.progress": Prediction.broadcaster => PredictionProgress),
+    source!("channel.prediction.lock": Prediction.broadcaster => PredictionLock),
+    source!("channel.prediction.end": Prediction.broadcaster => PredictionEnd),
+    source!("channel.ad_break.begin": AdBreakBegin.broadcaster => AdBreakBegin),
+    source!("channel.shoutout.receive": ShoutoutReceive.broadcaster => ShoutoutReceived),
+];
+
+/// The subscription types that alerts come from.
+pub fn sources() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|(kind, _)| *kind)
+}
+
+/// The channel and the alert of an event of this type.
+pub(super) fn read(kind: &str, json: &str) -> Option<(User, AlertKind)> {
+    let (_, read) = SOURCES.iter().find(|(source, _)| *source == kind)?;
+    read(json)
+}

@@ -1,0 +1,127 @@
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::ToSchema;
+
+use crate::store::read::events;
+use crate::store::read::live::Logged;
+
+/// One message of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Event {
+    /// Its place in the log. Ids grow in the order in which events became visible: a reader that has
+    /// seen this one misses nothing by asking for those after it.
+    pub id: i64,
+    /// Twitch's id of the message. It is the same in every redelivery.
+    pub message_id: String,
+    /// `notification`, `revocation`, or a type of message that Twitch added later. Messages that
+    /// Twitch did not send are `inferred` (Twitch's API showed that a stream began or ended, or a new
+    /// title) or `segment` (the broadcaster marked one).
+    pub message_type: String,
+    /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
+    /// `showtime.segment.end` for segments.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The version of that type.
+    pub version: Option<String>,
+    /// The channel it is about, or the user where a type has no channel.
+    pub channel_id: Option<String>,
+    /// The subscription it came through; `null` for messages that Twitch did not send.
+    pub subscription_id: Option<String>,
+    /// When Twitch sent it first, or when it was inferred or marked.
+    #[serde(with = "time::serde::rfc3339")]
+    pub occurred_at: OffsetDateTime,
+    /// When it arrived here.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
+    /// Whether it is a test event.
+    pub is_test: bool,
+    /// Whether a live feed sends it again; `false` everywhere else.
+    pub is_replay: bool,
+    /// The body exactly as it came. Messages that Twitch did not send have `inferred` or `segment` in
+    /// place of `subscription`.
+    #[schema(value_type = Object)]
+    pub payload: Box<RawValue>,
+}
+
+impl From<events::Event> for Event {
+    fn from(row: events::Event) -> Self {
+        Self {
+            id: row.id,
+            message_id: row.message_id,
+            message_type: row.message_type,
+            kind: row.kind,
+            version: row.version,
+            channel_id: row.channel_id,
+            subscription_id: row.subscription_id,
+            occurred_at: row.occurred_at,
+            received_at: row.received_at,
+            is_test: row.is_test,
+            is_replay: false,
+            payload: row.payload.0,
+        }
+    }
+}
+
+impl Event {
+    /// The event as a live feed sends it.
+    #[must_use]
+    pub fn live(logged: &Logged, is_replay: bool) -> Self {
+        Self {
+            id: logged.id,
+            message_id: logged.message_id.clone(),
+            message_type: logged.message_type.clone(),
+            kind: logged.kind.clone(),
+            version: logged.version.clone(),
+            channel_id: logged.channel_id.clone(),
+            subscription_id: logged.subscription_id.clone(),
+            occurred_at: logged.occurred_at,
+            received_at: logged.received_at,
+            is_test: logged.is_test,
+            is_replay,
+            payload: logged.payload.0.clone(),
+        }
+    }
+
+    /// An event for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        let payload = json!({
+            "subscription": {
+                "id": "f1c2a387-161a-49f9-a165-0f21d7a4e1c4",
+                "type": "channel.follow",
+                "version": "2",
+                "status": "enabled",
+                "cost": 0,
+                "condition": { "broadcaster_user_id": "141981764", "moderator_user_id": "141981764" },
+                "transport": { "method": "webhook", "callback": "https://example.com/callback" },
+                "created_at": "2026-06-30T10:11:12.634234626Z",
+            },
+            "event": {
+                "user_id": "90790024",
+                "user_login": "a_viewer",
+                "user_name": "A_Viewer",
+                "broadcaster_user_id": "141981764",
+                "broadcaster_user_login": "twitchdev",
+                "broadcaster_user_name": "TwitchDev",
+                "followed_at": "2026-07-01T18:16:11.17106713Z",
+            },
+        });
+        Self {
+            id: 1042,
+            message_id: "befa7b53-d79d-478f-86b9-120f112b044e".into(),
+            message_type: "notification".into(),
+            kind: Some("channel.follow".into()),
+            version: Some("2".into()),
+            channel_id: Some("141981764".into()),
+            subscription_id: Some("f1c2a387-161a-49f9-a165-0f21d7a4e1c4".into()),
+            occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
+            received_at: datetime!(2026-07-01 18:16:11.598201 UTC),
+            is_test: false,
+            is_replay: false,
+            payload: to_raw_value(&payload).unwrap_or_default(),
+        }
+    }
+}
