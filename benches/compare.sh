@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What showtime takes, beside what this machine would allow at best, in one run:
+# Compares the throughput of showtime with the limits of this machine, in one run:
 #   benches/compare.sh [seconds per measurement, 10] [rounds, 3]
 # Prints Markdown tables: the medians of the rounds, and their ratios. BENCHMARKS.md says what each is.
 # shellcheck source=compare/lib.sh
 source "$(dirname "$0")/compare/lib.sh"
 seconds=${1:-10}
 rounds=${2:-3}
-[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || die 'wants whole numbers of seconds and of rounds'
-results=$repository/target/compare # stays, for who wants to know more than the medians
+[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || die 'expected whole numbers of seconds and of rounds'
+results=$repository/target/compare # kept, since the table only has the medians
 
 # script ROWS: for pgbench, one transaction that inserts so many rows like showtime's. The body of each goes over the socket
 # and is parsed, as it must be for showtime.
@@ -105,7 +105,7 @@ start_cluster
 sql 'create database floor'
 PGDATABASE=floor "$server" migrate up >/dev/null
 
-# The body that is inserted is one that showtime has taken.
+# The body that is inserted is one that showtime has accepted.
 start_server
 (cd "$place" && "$simulate" channel.chat.message --target "$url/callback") >/dev/null
 stop_server

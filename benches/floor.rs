@@ -1,4 +1,4 @@
-//! Servers that do less than showtime has to, for [`benches/compare.sh`](compare.sh) to compare it with.
+//! Servers that do less than showtime, as a comparison for [`benches/compare.sh`](compare.sh).
 //!
 //! `cargo bench --bench floor -- verify` reads each message and checks its signature, but keeps nothing;
 //! `-- nothing` only answers, to show what the load generator itself can do. Each says where it serves, on a port
@@ -17,10 +17,10 @@ use showtime::twitch::signature::{Verifier, WebhookSecret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// As many as showtime has (`src/app/mod.rs`).
+/// The limit of showtime itself (`src/app/http.rs`).
 const MAX_HTTP_WORKERS: usize = 4;
 
-/// More than Twitch sends.
+/// Limit for the number of headers; Twitch sends fewer.
 const MAX_HEADERS: usize = 64;
 
 fn main() -> io::Result<()> {
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     match std::env::args().skip(1).find(|argument| !argument.starts_with("--")).as_deref() {
         Some("verify") => serve_verification(),
         Some("nothing") => serve_nothing(),
-        Some(other) => Err(io::Error::other(format!("there is no floor {other}: only verify and nothing"))),
+        Some(other) => Err(io::Error::other(format!("unknown floor `{other}`; allowed: verify, nothing"))),
         None => {
             println!("Measures nothing by itself: benches/compare.sh runs it with `verify` and with `nothing`.");
             Ok(())
@@ -44,7 +44,7 @@ fn announce(addr: SocketAddr) {
     });
 }
 
-/// What every server of Twitch's webhooks pays, if it is made with actix-web.
+/// Serves what every webhook server with actix-web has to do: read the message and verify its signature.
 #[actix_web::main]
 async fn serve_verification() -> io::Result<()> {
     let secret = std::env::var_os("TWITCH_WEBHOOK_SECRET").expect("TWITCH_WEBHOOK_SECRET is set");
@@ -72,7 +72,7 @@ async fn verify(verifier: Data<Verifier>, request: HttpRequest, body: Payload) -
     }
 }
 
-/// Everything is welcome, and forgotten.
+/// Accepts every request and stores nothing.
 #[tokio::main]
 async fn serve_nothing() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -95,7 +95,7 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The length of the first request, head and body, once it has arrived as a whole.
+/// The length of the first request, head and body; `None` until it is complete.
 fn first_request(received: &[u8]) -> io::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

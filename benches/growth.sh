@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What an event costs, and a page of the log, as the log grows:
+# Measures the cost of an event and of a page of the log as the log grows:
 #   benches/growth.sh [events at the end, 10000000] [seconds per measurement, 10]
 # Measures with an empty log and at a tenth, a fifth, half and all of that number. Prints Markdown tables. Ten million events
-# want about 25 GB (TMPDIR says where) and half an hour.
+# need about 25 GB (TMPDIR says where) and half an hour.
 #
-# The log is filled by SQL, since this is about what comes after: events of four types from bodies that showtime took itself,
+# The log is filled by SQL, since the measurements come after: events of four types from bodies that showtime has accepted,
 # a thousand channels from busy to quiet, at times that go on with the clock; with a row for each channel, each person and each
 # viewer, so that the state is as large as if they had come one by one. Then the tables are vacuumed, as would have
 # happened on the way.
@@ -12,15 +12,15 @@
 source "$(dirname "$0")/compare/lib.sh"
 total=${1:-10000000}
 seconds=${2:-10}
-[[ $total =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || die 'wants whole numbers of events and of seconds'
+[[ $total =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || die 'expected whole numbers of events and of seconds'
 
 # On disk: an event with its part in five indexes and in the state, and what is there only for a while.
 BYTES_PER_EVENT=2000
 SLACK=$((5 << 30))
 BATCH=100000
-# Of each filter, and for how many seconds at most.
+# Requests of each filter, and the time limit for them in seconds.
 REQUESTS=200
-PATIENCE=60
+TIME_LIMIT=60
 
 # Each page begins at a random PLACE of the log; TIME is a random time in it, LATER a second, some thousand events, after that.
 FILTERS=(
@@ -28,7 +28,7 @@ FILTERS=(
     'after=PLACE&channel=100000000'
     'after=PLACE&channel=100000999'
     'after=PLACE&channel=channel_500'
-    'after=PLACE&channel=nobody'
+    'after=PLACE&channel=unknown'
     'after=PLACE&type=channel.follow'
     'after=PLACE&type=channel.update'
     'after=PLACE&since=TIME'
@@ -45,13 +45,13 @@ FILTERS=(
 )
 
 check_disk() {
-    local wanted=$((total * BYTES_PER_EVENT + SLACK)) free
+    local needed=$((total * BYTES_PER_EVENT + SLACK)) free
     free=$(($(df --output=avail -B1 "$place" | tail -n 1)))
-    ((free >= wanted)) || die "wants $((wanted >> 30)) GiB in $(dirname "$place"), where $((free >> 30)) are free: \
-let TMPDIR name a directory on a larger disk, or ask for fewer events"
+    ((free >= needed)) || die "needs $((needed >> 30)) GiB in $(dirname "$place"), where $((free >> 30)) are free: \
+set TMPDIR to a directory on a larger disk, or use fewer events"
 }
 
-# Keeps one message of each type to make the others of.
+# Stores one message of each type, as templates for the others.
 make_templates() {
     local type
     start_server
@@ -115,7 +115,7 @@ fill() {
         group by id / 1024'
 }
 
-# For curl, whose arguments everybody can read.
+# For curl, whose arguments all users can read.
 authorization() { printf 'header = "Authorization: Bearer %s"\n' "$(<"$SHOWTIME_DATA_DIR/token")"; }
 
 # pages FILTER: "p50 / p99" in milliseconds, of as many requests over one connection as the time allows.
@@ -131,19 +131,19 @@ pages() {
         printf 'url = "%s/events?limit=100&%s"\noutput = /dev/null\n' "$url" "${query//LATER/$until}"
     done >"$place/urls"
     {
-        timeout "$PATIENCE" curl --silent --show-error --config "$place/urls" --config <(authorization) \
+        timeout "$TIME_LIMIT" curl --silent --show-error --config "$place/urls" --config <(authorization) \
             --write-out '%{http_code} %{time_total}\n' || (($? == 124))
-    } | sort -k 2n | awk -v wanted="$REQUESTS" '
+    } | sort -k 2n | awk -v expected="$REQUESTS" '
         { took[NR] = $2 * 1000 } $1 != 200 { failed++ }
         function quantile(q) { return took[int(q * (NR - 1)) + 1] }
         END {
             printf "%.1f / %.1f", quantile(0.5), quantile(0.99)
             if (failed) printf ", %d failed", failed
-            if (NR < wanted) printf ", only %d in time", NR
+            if (NR < expected) printf ", only %d in time", NR
         }'
 }
 
-# What it costs to take an event now: one line of the first table.
+# Measures the cost of storing events at this size: one line of the first table.
 take() {
     local report=$place/report.json
     load "$report" --duration "${seconds}s" --mix follows --ledger

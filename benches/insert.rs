@@ -1,8 +1,7 @@
-//! The whole way of a message into the database: queue, transaction, state, commit, answer. As many
-//! messages at once as the name says, through [`Ingest::submit`]; `elem/s` are rows per second.
+//! Insertion of messages into the database: queue, transaction, state, commit, answer. The number in a benchmark's name is how
+//! many messages are submitted at once through [`Ingest::submit`]; `elem/s` are rows per second.
 //!
-//! `durable` waits for the disk at each commit, as a server does; `throwaway` shows what is left
-//! without that.
+//! `durable` waits for the disk at each commit, as a server does; `throwaway` does not.
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
@@ -23,7 +22,7 @@ use tokio::runtime::Runtime;
 
 use crate::support::Signed;
 
-/// New messages, each from another viewer.
+/// New messages, each of another viewer.
 fn messages(kind: &str, count: usize) -> impl Iterator<Item = Box<Message>> {
     (0..count).map(move |_| {
         let signed = Signed::new(kind, Some(&rand::random::<u32>().to_string()));

@@ -1,4 +1,4 @@
-//! What one message costs before it goes to the database: proving that it is genuine, and reading it.
+//! Cost of one message before the database: verification of its signature, and parsing.
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 

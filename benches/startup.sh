@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How long the server takes from its start until it may take traffic, and what memory it holds when
-# it has nothing to do; on its private Postgres, and on one that is there already:
+# Measures the time from the server's start until it is ready, and its memory when idle; on its private Postgres, and on one
+# that is already running:
 #   cargo build --release && benches/startup.sh [runs]
 set -euo pipefail
 runs=${1:-10}

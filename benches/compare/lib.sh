@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What compare.sh and growth.sh share: the programs, a private cluster with a server's own settings, a server on it, and the
-# end of all that. Wants Linux, bash, cargo, PostgreSQL's server with pgbench, curl, and python3 for JSON. To be sourced.
+# Shared by compare.sh and growth.sh: the programs, a private cluster with a server's own settings, a server on it, and the
+# end of all that. Requires Linux, bash, cargo, PostgreSQL's server with pgbench, curl, and python3 for JSON. To be sourced.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -8,14 +8,14 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 place=$(mktemp -d -p "${TMPDIR:-/var/tmp}" showtime.XXXXXX)
 chmod 711 "$place" # for Postgres, which steps down to another user if we are root
 
-# Whatever database or Twitch the caller has configured is none of our business.
+# The caller's configuration of a database or of Twitch must not matter.
 for name in DATABASE_URL "${!PG@}" "${!SHOWTIME_@}" "${!TWITCH_@}" BIND_ADDR LISTEN_PORT; do unset "$name"; done
 export SHOWTIME_DATA_DIR=$place/data SHOWTIME_LOG=warn LISTEN_PORT=0 TWITCH_WEBHOOK_SECRET='the secret of the benches'
 
 server='' simulate='' floor=''       # programs
-postgres=''                          # where Postgres' own are
-url=''                               # what serves now
-server_pid='' floor_pid='' cluster='' # what has to be ended
+postgres=''                          # directory of Postgres' programs
+url=''                               # address of the server or floor
+server_pid='' floor_pid='' cluster='' # must be ended at the exit
 
 clean_up() {
     local status=$?
@@ -36,10 +36,10 @@ die() {
     exit 1
 }
 
-# Builds all that is measured, and says where it is.
+# Builds the programs that are measured, and sets their paths.
 build() {
     local tool executables
-    for tool in cargo curl python3; do command -v "$tool" >/dev/null || die "wants $tool"; done
+    for tool in cargo curl python3; do command -v "$tool" >/dev/null || die "requires $tool"; done
     (cd "$repository" && cargo build --locked --release --bins --bench floor \
         --message-format json-render-diagnostics) >"$place/artifacts"
     executables=$(python3 - "$place/artifacts" <<'PYTHON'
@@ -64,10 +64,10 @@ start_cluster() {
     eval "$environment"
     unset DATABASE_URL # PGDATABASE chooses the database
     postgres=$(dirname "$(readlink "/proc/$(head -n 1 "$SHOWTIME_DATA_DIR/postgres/postmaster.pid")/exe")")
-    [[ -x $postgres/pgbench ]] || die "wants pgbench in $postgres"
+    [[ -x $postgres/pgbench ]] || die "requires pgbench in $postgres"
 }
 
-# sql STATEMENT [DATABASE]: what it answers, bare.
+# sql STATEMENT [DATABASE]: prints the rows without decoration.
 sql() { "$postgres/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 -d "${2:-showtime}" -c "$1"; }
 
 # address PID FILE: waits until that process has said in that file where it serves, and sets `url`.
@@ -80,7 +80,7 @@ address() {
 }
 
 start_server() {
-    : >"$place/server.log" # or else what the one before said may be read
+    : >"$place/server.log" # or else the output of the one before may be read
     (cd "$place" && exec "$server") >"$place/server.log" &
     server_pid=$!
     address "$server_pid" "$place/server.log"
@@ -109,8 +109,8 @@ stop_floor() {
     floor_pid=''
 }
 
-# load FILE OPTION...: one run of the generator against what serves, its report kept in the file. It fails when a message
-# is not acknowledged or the ledger is not clean; that is for the table to say. Then what was acknowledged is kept beside it.
+# load FILE OPTION...: one run of the generator, with its report in the file. It fails when a message is not acknowledged
+# or the ledger is not clean; the table shows that, and the record of acknowledged messages is kept beside the file.
 load() {
     local file=$1 status=0
     shift

@@ -1,9 +1,9 @@
-"""Prints what compare.sh has measured, as Markdown: table.py DIRECTORY.
+"""Prints the measurements of compare.sh as Markdown: table.py DIRECTORY.
 
 A file ROUND-NAME.json there is one measurement; ROUND-NAME.stolen has the time that the hypervisor gave to others during it,
 and all time. Figures are medians over the rounds in which no measurement was disturbed by that; if there is none, of the round that
 was disturbed least. The ledger is of all. Ends with 1 if something was lost, doubled, not acknowledged or stored
-though nobody had signed it.
+though it was not signed.
 """
 
 import json

@@ -1,4 +1,4 @@
-//! Finding a Postgres server on this machine.
+//! Search for Postgres' programs on this machine.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,13 @@ use tokio::time::timeout;
 
 use super::error::LocalError;
 
-/// The oldest major version that is used: those before it are out of support.
+/// The oldest major version that is used; older ones are no longer supported.
 const OLDEST: u32 = 14;
 
-/// How long `postgres --version` and `pg_config` may take.
+/// Time limit for `postgres --version` and `pg_config`.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Places that hold one directory per version: parent, prefix of the version's directory, and
-/// where the binaries are in it.
+/// Places with one directory per version: parent, prefix of the version's directory, and the subdirectory of the programs.
 const VERSIONED: [(&str, &str, &str); 4] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/opt/homebrew/opt", "postgresql@", "bin"),
@@ -38,14 +37,14 @@ impl Binaries {
         self.dir.join("postgres")
     }
 
-    /// The program that makes clusters.
+    /// The program that creates clusters.
     pub(super) fn initdb(&self) -> PathBuf {
         self.dir.join("initdb")
     }
 
-    /// What `dir` holds, if that is a whole server.
+    /// The programs in `dir`, if they are complete.
     async fn in_dir(dir: &Path) -> Option<Self> {
-        // PATH often holds links to the real place, where initdb finds its template files.
+        // PATH often has links to the real directory, in which initdb finds its template files.
         let dir = tokio::fs::canonicalize(dir.join("postgres")).await.ok()?;
         let dir = dir.parent()?.to_owned();
         tokio::fs::metadata(dir.join("initdb")).await.ok()?;
@@ -55,11 +54,11 @@ impl Binaries {
     }
 }
 
-/// The first server that will do, in the order of the module's places: of the major version of
-/// `cluster` if there is one already, else any that is not too old.
+/// Finds the first suitable server, in the order of the places: of the major version of `cluster` if there is one, else any
+/// version that is not too old.
 pub(super) async fn find(cluster: Option<(u32, &Path)>) -> Result<Binaries, LocalError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Where it is in PATH, a start need not wait for pg_config.
+    // If it is in PATH, the start need not wait for pg_config.
     match choose(directories(&path), cluster).await {
         Err(_) => choose(places(&path).await, cluster).await,
         found => found,
@@ -73,24 +72,23 @@ async fn choose(places: Vec<PathBuf>, cluster: Option<(u32, &Path)>) -> Result<B
             continue;
         };
         match cluster {
-            Some((wanted, _)) if binaries.major == wanted => return Ok(binaries),
+            Some((required, _)) if binaries.major == required => return Ok(binaries),
             None if binaries.major >= OLDEST => return Ok(binaries),
             _ => found.push(binaries.major.to_string()),
         }
     }
     found.dedup();
     match cluster {
-        Some((wanted, cluster)) if !found.is_empty() => {
-            Err(LocalError::WrongMajor { cluster: cluster.to_owned(), wanted, found: found.join(", ") })
+        Some((required, cluster)) if !found.is_empty() => {
+            Err(LocalError::WrongMajor { cluster: cluster.to_owned(), required, found: found.join(", ") })
         }
         _ => Err(LocalError::NoBinaries { oldest: OLDEST }),
     }
 }
 
-/// The program named `psql`: beside a server's binaries if it is there, else anywhere in PATH.
+/// Finds `psql`: beside a server's programs, or else in PATH.
 ///
-/// Debian's `psql` in PATH is a wrapper that looks for the system's own clusters, so the real one
-/// comes first.
+/// Debian's `psql` in PATH is a wrapper that looks for the system's own clusters, so the real one comes first.
 pub(super) async fn psql() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     for place in places(&path).await {
@@ -108,7 +106,7 @@ fn directories(path: &OsStr) -> Vec<PathBuf> {
     std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect()
 }
 
-/// Every directory worth a look, best first.
+/// All directories to search, in order of preference.
 async fn places(path: &OsStr) -> Vec<PathBuf> {
     let mut places = directories(path);
     if let Some(bindir) = output_of(Path::new("pg_config"), "--bindir").await {
@@ -136,7 +134,7 @@ async fn versions_in(parent: &Path, prefix: &str, bin: &str) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, dir)| dir).collect()
 }
 
-/// What `program` prints when called with one argument; `None` if it is not there or fails.
+/// The output of `program` with one argument; `None` if it is missing or fails.
 async fn output_of(program: &Path, argument: &str) -> Option<String> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null()).kill_on_drop(true);
@@ -160,7 +158,7 @@ pub(super) fn leading_number(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// Writes a directory whose `postgres` says it is of that version.
+    /// Creates a directory whose programs print this version.
     fn pretend(root: &Path, name: &str, version: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let dir = root.join(name).join("bin");
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_all_spellings_are_read() {
+    fn versions_are_read_in_all_spellings() {
         let cases = [
             ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some(15)),
             ("postgres (PostgreSQL) 18beta1", Some(18)),
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_of_several_versions_comes_first() {
+    async fn newest_version_comes_first() {
         let root = tempfile::tempdir().unwrap();
         for name in ["9.6", "15", "18", "17"] {
             pretend(root.path(), name, name);
@@ -204,25 +202,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_existing_cluster_gets_binaries_of_its_own_version() {
+    async fn existing_cluster_gets_binaries_of_its_own_version() {
         let root = tempfile::tempdir().unwrap();
         let places = vec![pretend(root.path(), "18", "18.1"), pretend(root.path(), "16", "16.9")];
         let cluster = Path::new("/data/postgres");
 
         let newest = choose(places.clone(), None).await.unwrap();
         assert_eq!(newest.major, 18);
-        let own = choose(places.clone(), Some((16, cluster))).await.unwrap();
-        assert_eq!(own.major, 16);
+        let matching = choose(places.clone(), Some((16, cluster))).await.unwrap();
+        assert_eq!(matching.major, 16);
         let error = choose(places, Some((15, cluster))).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the database in /data/postgres was made by PostgreSQL 15, but only 18, 16 is installed; \
-             install PostgreSQL 15, or give the data up with `./local-db.sh reset`"
+             install PostgreSQL 15, or delete the data with `./local-db.sh reset`"
         );
     }
 
     #[tokio::test]
-    async fn a_machine_without_a_server_is_told_the_ways_out() {
+    async fn missing_server_is_an_error_that_says_what_to_do() {
         let root = tempfile::tempdir().unwrap();
         let client_only = root.path().join("client/bin");
         std::fs::create_dir_all(&client_only).unwrap();

@@ -1,4 +1,4 @@
-//! The data directory: what is where in it, who may reach it, and who holds it.
+//! The data directory: its entries and their permissions.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom};
@@ -13,37 +13,37 @@ use nix::unistd::{Pid, Uid};
 
 use super::binaries::leading_number;
 use super::error::LocalError;
-use super::run_as::{self, User};
+use super::user::{self, User, owner_of};
 
-/// A log longer than this is set aside at the next start.
+/// A log longer than this is renamed at the next start.
 const LOG_LIMIT_BYTES: u64 = 4 << 20;
 
-/// The end of a log that an error shows.
+/// How much of a log's end an error shows.
 const TAIL_BYTES: u64 = 2_000;
 
 /// The port in the name of the Unix socket; no TCP port is ever opened.
 pub(super) const PORT: u16 = 5432;
 
-/// A data directory that exists, by its real path.
+/// An existing data directory, by its canonical path.
 #[derive(Clone, Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
 }
 
 impl DataDir {
-    /// The directory at `path`, made if it is not there.
+    /// Opens the directory at `path`, creating it if necessary.
     ///
-    /// A new one lets in only us (and, if we are root, the group of the user that Postgres runs
-    /// as, who may pass through but not list it). One that exists is left as it is.
+    /// A new one is accessible only to us and, if we are root, to the group of the user that Postgres runs as, which may
+    /// search it but not list it. The permissions of an existing one are not changed.
     pub(super) fn create(path: &Path) -> Result<Self, LocalError> {
         if !path.exists() {
-            let group = if Uid::effective().is_root() { Some(run_as::unprivileged_user()?.gid) } else { None };
+            let group = if Uid::effective().is_root() { Some(user::unprivileged_user()?.gid) } else { None };
             make_private_dir(path, group)?;
         }
         Self::existing(path)
     }
 
-    /// The directory at `path`, which must be there.
+    /// Opens the directory at `path`, which must exist.
     pub(super) fn existing(path: &Path) -> Result<Self, LocalError> {
         let path = fs::canonicalize(path).map_err(LocalError::io("find", path))?;
         Ok(Self { path })
@@ -53,27 +53,27 @@ impl DataDir {
         &self.path
     }
 
-    /// The cluster, once it is whole.
+    /// The complete cluster.
     pub(super) fn cluster(&self) -> PathBuf {
         self.path.join("postgres")
     }
 
-    /// The cluster while initdb makes it: whatever is found here at a start is half made.
-    pub(super) fn half_made_cluster(&self) -> PathBuf {
+    /// The cluster while initdb creates it: what is found here at a start is incomplete.
+    pub(super) fn new_cluster(&self) -> PathBuf {
         self.path.join("postgres.new")
     }
 
-    /// Everything that Postgres, initdb and the watchdog say.
+    /// The log of Postgres, initdb and the watchdog.
     pub(super) fn log(&self) -> PathBuf {
         self.path.join("postgres.log")
     }
 
-    /// Is there while the cluster is meant to outlive whoever started it (`local-db up`).
+    /// A file that exists while the cluster should keep running without a server (`local-db up`).
     pub(super) fn up_marker(&self) -> PathBuf {
         self.path.join("up")
     }
 
-    /// Leaves [`DataDir::up_marker`].
+    /// Creates [`DataDir::up_marker`].
     pub(super) fn mark_up(&self) -> Result<(), LocalError> {
         self.open_file("up").map(drop)
     }
@@ -83,17 +83,17 @@ impl DataDir {
         self.path.join("socket")
     }
 
-    /// Who owns the directory.
+    /// The owner of the directory.
     pub(super) fn owner(&self) -> Result<User, LocalError> {
         owner_of(&self.path)
     }
 
-    /// Gives the directory itself to the user that Postgres will run as, if we are root.
+    /// Changes the owner of the directory itself to the user that Postgres will run as, if we are root.
     pub(super) fn give_to_unprivileged_user(&self) -> Result<(), LocalError> {
         if !Uid::effective().is_root() {
             return Ok(());
         }
-        let user = run_as::unprivileged_user()?;
+        let user = user::unprivileged_user()?;
         lchown(&self.path, Some(user.uid), Some(user.gid)).map_err(LocalError::io("give away", &self.path))
     }
 
@@ -119,8 +119,8 @@ impl DataDir {
         }
     }
 
-    /// Opens one of our own files, made if it is not there, readable by the directory's owner
-    /// alone and never through a symbolic link.
+    /// Opens one of our own files, creating it if necessary; only the directory's owner can read it. Does not follow symbolic
+    /// links.
     pub(super) fn open_file(&self, name: &str) -> Result<File, LocalError> {
         let path = self.path.join(name);
         let file = OpenOptions::new()
@@ -132,15 +132,14 @@ impl DataDir {
             .open(&path)
             .map_err(LocalError::io("open", &path))?;
         if Uid::effective().is_root() {
-            // In somebody else's directory root leaves nothing that its owner cannot use later.
+            // In another user's directory root must leave nothing that its owner can't use later.
             let owner = self.owner()?;
             fchown(&file, Some(owner.uid), Some(owner.gid)).map_err(LocalError::io("give away", &path))?;
         }
         Ok(file)
     }
 
-    /// Opens the log to append to it, after setting a long one aside. Also says where the new
-    /// part begins.
+    /// Opens the log for appending, after renaming a long one. Also returns the offset of the new part.
     pub(super) fn open_log(&self) -> Result<(File, u64), LocalError> {
         let path = self.log();
         let length = |path: &Path| fs::metadata(path).map(|log| log.len()).unwrap_or(0);
@@ -151,7 +150,7 @@ impl DataDir {
         Ok((self.open_file("postgres.log")?, length(&path)))
     }
 
-    /// The end of what was logged since `from`, for an error to show.
+    /// The end of the log since the offset `from`, for errors.
     pub(super) fn log_tail(&self, from: u64) -> String {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut log = File::open(self.log())?;
@@ -167,8 +166,8 @@ impl DataDir {
         }
     }
 
-    /// The directory of the Unix socket, if one was made and is still what it was: private and
-    /// the cluster owner's own. (A short one lies in a directory that everybody may write to.)
+    /// The directory of the Unix socket, if it exists, is private and belongs to the cluster's owner. (A short one lies in a
+    /// directory that all users may write to.)
     pub(super) fn socket_dir(&self) -> Option<PathBuf> {
         let entry = self.socket_entry();
         let dir = fs::read_link(&entry).unwrap_or(entry);
@@ -181,11 +180,11 @@ impl DataDir {
         ours.then_some(dir)
     }
 
-    /// The directory of the Unix socket, made for `user` if it is not there.
+    /// The directory of the Unix socket, created for `user` if necessary.
     ///
-    /// It lies in the data directory, unless that path is too long for a socket address or has
-    /// characters that mean something in a connection URL or a list of directories; then it is
-    /// a short one elsewhere, with a name that nobody can guess, and a link here tells of it.
+    /// It lies in the data directory, unless that path is too long for a socket address or has characters with a meaning in
+    /// a connection URL or a list of directories. Then it has a short path elsewhere, with an unguessable name, and a
+    /// symbolic link here points to it.
     pub(super) fn make_socket_dir(&self, user: &User) -> Result<PathBuf, LocalError> {
         if let Some(dir) = self.socket_dir() {
             return Ok(dir);
@@ -208,8 +207,8 @@ impl DataDir {
         Ok(dir)
     }
 
-    /// Forgets the directory of the Unix socket once nobody listens there; removes a short one,
-    /// so that nothing is left outside of the data directory.
+    /// Removes the link to the directory of the Unix socket, and that directory, after the server has ended, so that nothing
+    /// is left outside the data directory.
     pub(super) fn remove_socket_dir(&self) {
         let entry = self.socket_entry();
         if let Ok(short) = fs::read_link(&entry) {
@@ -221,7 +220,7 @@ impl DataDir {
     }
 }
 
-/// Makes a directory that only `user` can use. It must not be there yet.
+/// Creates a directory that only `user` can use. It must not exist yet.
 pub(super) fn make_dir_for(path: &Path, user: &User) -> Result<(), LocalError> {
     DirBuilder::new().mode(0o700).create(path).map_err(LocalError::io("create", path))?;
     if Uid::effective().is_root() {
@@ -230,7 +229,7 @@ pub(super) fn make_dir_for(path: &Path, user: &User) -> Result<(), LocalError> {
     Ok(())
 }
 
-/// Makes a directory of our own, and its parents, which a group may pass through.
+/// Creates a directory of our own, and its parents. The group may search it.
 fn make_private_dir(path: &Path, group: Option<u32>) -> Result<(), LocalError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(LocalError::io("create", parent))?;
@@ -238,26 +237,20 @@ fn make_private_dir(path: &Path, group: Option<u32>) -> Result<(), LocalError> {
     let mode = if group.is_some() { 0o710 } else { 0o700 };
     match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => {}
-        // Somebody who started at the same moment was faster; the lock decides who goes on.
+        // Another process that started at the same moment was faster; the lock decides which one continues.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(LocalError::io("create", path)(error)),
     }
     if group.is_some() {
         lchown(path, None, group).map_err(LocalError::io("give away", path))?;
-        // Again, because the umask may have taken the group's right away.
+        // Again, because the umask may have removed the group's permission.
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(LocalError::io("open up", path))?;
     }
     Ok(())
 }
 
-/// Who owns what is at `path`.
-pub(super) fn owner_of(path: &Path) -> Result<User, LocalError> {
-    let metadata = fs::symlink_metadata(path).map_err(LocalError::io("look at", path))?;
-    Ok(User { uid: metadata.uid(), gid: metadata.gid() })
-}
-
-/// Whether the path of a socket in `dir` fits into an address (about 107 bytes), and needs no
-/// quoting in a URL, a shell or the server's settings.
+/// Whether the path of a socket in `dir` fits into an address (about 107 bytes), and needs no quoting in a URL, in a shell or
+/// in the server's settings.
 fn can_hold_socket(dir: &Path) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     dir.to_str().is_some_and(|path| path.chars().all(plain)) && SocketAddr::from_pathname(socket_in(dir)).is_ok()
@@ -268,7 +261,7 @@ pub(super) fn socket_in(dir: &Path) -> PathBuf {
     dir.join(format!(".s.PGSQL.{PORT}"))
 }
 
-/// Whether a process with that number exists.
+/// Whether a process with this id exists.
 pub(super) fn is_alive(pid: Pid) -> bool {
     pid.as_raw() > 0 && kill(pid, None) != Err(Errno::ESRCH)
 }
@@ -278,10 +271,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_short_and_plain_paths_hold_the_socket_themselves() {
+    fn only_short_and_plain_paths_can_hold_the_socket() {
         assert!(can_hold_socket(Path::new("/home/jane/showtime/.showtime/socket")));
         assert!(!can_hold_socket(Path::new("/Users/Jane Doe/showtime/.showtime/socket")));
-        assert!(!can_hold_socket(Path::new("/home/jane/what?host=/evil/socket")));
+        assert!(!can_hold_socket(Path::new("/home/jane/other?host=/evil/socket")));
         assert!(!can_hold_socket(&Path::new("/home").join("x".repeat(90)).join("socket")));
     }
 }

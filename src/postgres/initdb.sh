@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes a cluster that only the Unix socket's owner can reach.
+# Creates a cluster that only the owner of the Unix socket can reach.
 #
 #   initdb.sh DIRECTORY SETTINGS INITDB [OPTION...]
 #
-# SETTINGS are lines for the end of postgresql.conf. Runs as the user Postgres runs as, so that
-# nobody with more rights ever writes into a directory which that user controls.
+# SETTINGS are lines for the end of postgresql.conf. Runs as the user that Postgres runs as, so that
+# no user with more rights ever writes into a directory which that user controls.
 set -eu
 directory=$1 settings=$2
 shift 2

@@ -1,28 +1,34 @@
-//! A private Postgres: found on this machine, made, started, watched and stopped by showtime
-//! itself, for when no database is configured.
+//! A private Postgres, for when no database is configured: showtime finds its programs on this machine, creates the cluster,
+//! and starts, watches and stops the server.
 //!
 //! Everything lies in one data directory (`.showtime/`):
 //!
-//! | entry | what it is |
+//! | entry | content |
 //! |---|---|
-//! | `lock` | held by the one process that uses the directory; holds its pid |
+//! | `lock` | locked by the one process that uses the directory; contains its pid |
 //! | `postgres/` | the cluster |
-//! | `postgres.log` | what Postgres says |
+//! | `postgres.log` | the log of Postgres |
 //! | `socket` | the directory of its Unix socket, or a link to it where this path is too long |
-//! | `up` | there while [`up`] keeps the cluster running |
+//! | `up` | exists while [`up`] keeps the cluster running |
 //!
-//! The server listens on that socket only: no port, no password, nobody but its owner (and root).
+//! The server listens on that socket only: no port, no password, accessible only to its owner and root.
 //!
-//! No Postgres is ever left behind. It runs under a watchdog, a few lines of shell whose standard
-//! input is a pipe from us: however we end, the pipe closes and the watchdog stops Postgres. The
-//! watchdog inherits the lock, so the next start waits until that is over.
+//! No Postgres is ever left behind. It runs under a watchdog, a few lines of shell whose standard input is a pipe from this
+//! process: when this process ends, in whatever way, the pipe closes and the watchdog stops Postgres. The watchdog shares the
+//! lock, so the next start waits until Postgres has ended.
 
 mod binaries;
 mod cluster;
 mod data_dir;
+mod database;
+mod durability;
 mod error;
+mod files;
+mod initdb;
 mod lock;
+mod process;
 mod run_as;
+mod user;
 mod verbs;
 
 use std::path::{Path, PathBuf};
@@ -31,49 +37,41 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep};
 
-use cluster::{Cluster, Started};
+use cluster::Cluster;
 use data_dir::DataDir;
+pub use durability::Durability;
 pub use error::LocalError;
+use process::Started;
 pub use verbs::{down, env, join, postmaster, psql, reset, start_or_join, up};
 
 use crate::backoff::Backoff;
 
-/// The pauses before launching a server again that has ended.
+/// Pauses before a server that has ended is launched again.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
 
-/// How often a server that ended before it was of use is launched again, within some 5 s: its predecessor's last
-/// processes may still be ending.
+/// How often a server that ended before it was ready is launched again, within some 5 s: the last processes of the previous one
+/// may still be ending.
 const RELAUNCHES: u32 = 6;
 
-/// A server that ran this long before it died is not one that dies again and again.
+/// A server that ran this long before it ended does not count as failing repeatedly.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// Between two looks at a server that is not our child.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval of polling a server that is not a child process.
+const POLL: Duration = Duration::from_secs(1);
 
-/// What a cluster's data is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Everything committed survives a power cut.
-    Durable,
-    /// For tests: nothing waits for the disk, and the whole data directory is removed when the
-    /// process that started it ends.
-    Throwaway,
-}
-
-/// A private Postgres that answers, held by this process.
+/// A running private Postgres, locked by this process.
 ///
-/// Dropping it stops the server too, but nobody waits for that; [`LocalPostgres::stop`] does.
+/// Dropping it stops the server too, but does not wait for its end; [`LocalPostgres::stop`] does.
 #[derive(Debug)]
 pub struct LocalPostgres {
     cluster: Cluster,
-    /// The watched server; `None` if `local-db up` runs it, who will also stop it.
+    /// The watched server; `None` if it was started by `local-db up`, and is stopped by `local-db down`.
     started: Option<Started>,
 }
 
 impl LocalPostgres {
-    /// Starts the cluster in `data_dir`, made if there is none, or joins the one that
-    /// `local-db up` keeps running there. Returns when the database `showtime` answers.
+    /// Starts the cluster in `data_dir`, creating it if necessary, or joins the one that `local-db up` keeps running there.
+    /// Returns when the database `showtime` answers.
     ///
     /// # Errors
     ///
@@ -96,16 +94,15 @@ impl LocalPostgres {
         Ok(postgres)
     }
 
-    /// How to reach the database `showtime`: by Unix socket, without a password. Stays the same
-    /// over restarts.
+    /// Options for connecting to the database `showtime`: by Unix socket, without a password. They don't change when the server
+    /// is restarted.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
         self.cluster.connect_options()
     }
 
-    /// Starts Postgres again whenever it dies, after a growing pause if it does so again and
-    /// again. Returns only when it cannot be started; may be dropped at any await, and called
-    /// again.
+    /// Starts Postgres again whenever it ends, after a growing pause if it ends repeatedly. Returns only when it can't be
+    /// started. Cancel safe: may be dropped at any await, and called again.
     pub async fn supervise(&mut self) -> LocalError {
         let mut failures = 0;
         loop {
@@ -121,8 +118,7 @@ impl LocalPostgres {
         }
     }
 
-    /// Shuts Postgres down in order and waits until it has ended. One that `local-db up` runs is
-    /// left running.
+    /// Shuts Postgres down gracefully and waits until it has ended. One that `local-db up` started is left running.
     ///
     /// # Errors
     ///
@@ -137,13 +133,13 @@ impl LocalPostgres {
     async fn launch(&mut self) -> Result<(), LocalError> {
         let mut failures = 0;
         loop {
-            // Also stops one whose watchdog was killed and that goes on without.
+            // Also stops one that has lost its watchdog.
             if self.cluster.is_up().await? {
                 self.started = None;
                 return Ok(());
             }
             let started = self.cluster.launch_watched().await?;
-            let result = self.cluster.until_ready(self.started.insert(started)).await;
+            let result = self.cluster.wait_until_ready(self.started.insert(started)).await;
             failures += 1;
             match &result {
                 Err(error @ LocalError::Ended { .. }) if failures <= RELAUNCHES => {
@@ -155,21 +151,21 @@ impl LocalPostgres {
         }
     }
 
-    /// Returns when the server does not run any more.
+    /// Waits until the server has ended.
     async fn ended(&mut self) {
         if let Some(started) = &mut self.started {
-            // An error would mean that it is no longer a child of ours: not running either.
+            // An error would mean that it is no longer a child process, so not running either.
             let _ = started.child.wait().await;
             return;
         }
         while self.cluster.is_running().await {
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
     }
 }
 
-/// Makes the data directory, if it is not there, with the rights that the cluster needs, and
-/// returns its real path. For whoever puts something else there before the cluster is made.
+/// Creates the data directory, if necessary, with the permissions that the cluster needs, and returns its canonical path. For
+/// callers that store other files there before the cluster is created.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What `local-db.sh` can do. Each returns what to print.
+//! The subcommands of `local-db.sh`. Each returns the text to print.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 use sqlx::postgres::PgConnectOptions;
 
+use super::LocalPostgres;
 use super::binaries;
-use super::cluster::{self, Cluster, NAME};
+use super::cluster::Cluster;
 use super::data_dir::{DataDir, PORT};
+use super::database::{self, NAME};
+use super::durability::Durability;
 use super::error::LocalError;
-use super::{Durability, LocalPostgres};
+use super::lock::Lock;
+use super::{files, process};
 
-/// For a task that takes a moment: how to reach the cluster that a server runs in `data_dir`, or
-/// else one that is started for the task, and to be stopped after it.
+/// For short tasks: joins the cluster that a server runs in `data_dir`, or else starts it; the caller stops it after the
+/// task.
 ///
 /// # Errors
 ///
@@ -27,8 +31,8 @@ pub async fn start_or_join(data_dir: &Path) -> Result<(PgConnectOptions, Option<
     }
 }
 
-/// Starts the cluster in `data_dir` and leaves it running, also for servers that start later.
-/// Content if it runs already, by itself or for a server.
+/// Starts the cluster in `data_dir` and leaves it running, also for servers that start later. Does nothing if it is already
+/// running.
 ///
 /// # Errors
 ///
@@ -46,10 +50,10 @@ pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
     if cluster.is_up().await? {
         return Ok(format!("already running in {dir}"));
     }
-    // Before the start: whoever finds it running must know that it is meant to be.
+    // Before the start, so that a server that finds it running joins it instead of stopping it.
     cluster.data_dir().mark_up()?;
     let mut started = cluster.launch_detached().await?;
-    cluster.until_ready(&mut started).await?;
+    cluster.wait_until_ready(&mut started).await?;
     Ok(format!("running in {dir}; stop it with `./local-db.sh down`"))
 }
 
@@ -62,22 +66,22 @@ pub async fn down(data_dir: &Path) -> Result<String, LocalError> {
     let Ok(data_dir) = DataDir::existing(data_dir) else {
         return Ok("not running".to_owned());
     };
-    let _lock = cluster::hold(&data_dir).await?;
+    let _lock = Lock::take(&data_dir).await?;
     let socket_dir = data_dir.socket_dir();
     let was_running = match &socket_dir {
-        Some(dir) => cluster::postmaster(dir).await.is_some(),
+        Some(dir) => process::postmaster(dir).await.is_some(),
         None => false,
     };
     if let Some(dir) = &socket_dir {
-        cluster::stop(&data_dir, dir).await?;
+        process::stop(&data_dir, dir).await?;
     }
-    cluster::remove_file(&data_dir.up_marker()).await?;
+    files::remove_file(&data_dir.up_marker()).await?;
     data_dir.remove_socket_dir();
     Ok(if was_running { "stopped" } else { "not running" }.to_owned())
 }
 
-/// Throws all data away: makes the database anew if the cluster runs, else removes the cluster,
-/// which the next start makes anew.
+/// Deletes all data: recreates the database if the cluster runs, and otherwise removes the cluster, which the next start
+/// creates again.
 ///
 /// # Errors
 ///
@@ -86,39 +90,38 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
     let Ok(data_dir) = DataDir::existing(data_dir) else {
         return Ok("nothing to reset".to_owned());
     };
-    let _lock = cluster::hold(&data_dir).await?;
+    let _lock = Lock::take(&data_dir).await?;
     if let Some(socket_dir) = running_socket_dir(&data_dir).await {
         let statements = ["drop database if exists showtime with (force)", "create database showtime"];
-        cluster::administer(&cluster::connect_options(&socket_dir), &statements).await?;
+        database::administer(&database::connect_options(&socket_dir), &statements).await?;
         return Ok("the database is empty".to_owned());
     }
     data_dir.remove_socket_dir();
-    cluster::remove_dir(&data_dir.half_made_cluster()).await?;
-    cluster::remove_dir(&data_dir.cluster()).await?;
+    files::remove_dir(&data_dir.new_cluster()).await?;
+    files::remove_dir(&data_dir.cluster()).await?;
     Ok("removed; the next start makes a new one".to_owned())
 }
 
-/// How to reach the cluster that a server runs in `data_dir`.
+/// Options for connecting to the cluster that runs in `data_dir`.
 ///
 /// # Errors
 ///
 /// [`LocalError::NotRunning`].
 pub async fn join(data_dir: &Path) -> Result<PgConnectOptions, LocalError> {
-    Ok(cluster::connect_options(&running(data_dir).await?))
+    Ok(database::connect_options(&running(data_dir).await?))
 }
 
-/// The process id of the Postgres that runs in `data_dir`, as the kernel knows it. For whoever wants to
-/// see what happens when it is killed.
+/// The process id of the Postgres that runs in `data_dir`, from the kernel. For tools that kill it.
 ///
 /// # Errors
 ///
 /// [`LocalError::NotRunning`].
 pub async fn postmaster(data_dir: &Path) -> Result<Pid, LocalError> {
     let not_running = || LocalError::NotRunning { dir: data_dir.to_owned() };
-    cluster::postmaster(&running(data_dir).await?).await.ok_or_else(not_running)
+    process::postmaster(&running(data_dir).await?).await.ok_or_else(not_running)
 }
 
-/// Lines for a shell to evaluate, after which sqlx, psql and their like find the database.
+/// Shell commands that set the variables by which sqlx and psql find the database.
 ///
 /// # Errors
 ///
@@ -133,7 +136,7 @@ pub async fn env(data_dir: &Path) -> Result<String, LocalError> {
     ))
 }
 
-/// Becomes `psql` on the database, with further arguments for it. Returns only an error.
+/// Replaces this process with `psql` on the database, with further arguments. Returns only on an error.
 ///
 /// # Errors
 ///
@@ -163,6 +166,6 @@ async fn running(data_dir: &Path) -> Result<PathBuf, LocalError> {
 
 async fn running_socket_dir(data_dir: &DataDir) -> Option<PathBuf> {
     let socket_dir = data_dir.socket_dir()?;
-    cluster::postmaster(&socket_dir).await?;
+    process::postmaster(&socket_dir).await?;
     Some(socket_dir)
 }

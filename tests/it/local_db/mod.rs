@@ -1,4 +1,4 @@
-//! The private Postgres: real clusters, real processes, real kill -9.
+//! The private Postgres, with real clusters, real processes and kill -9.
 
 mod refusals;
 mod verbs;
@@ -20,10 +20,10 @@ use tempfile::TempDir;
 use crate::support::PATIENCE;
 use crate::support::postgres::fresh_database;
 
-/// Tells a child of these tests which data directory to hold.
+/// Environment variable with the data directory that a child process of these tests locks.
 const HOLD: &str = "SHOWTIME_TEST_HOLD";
 
-/// A temporary directory that everybody may enter, with room for a data directory.
+/// A temporary directory that all users may enter, for a data directory.
 fn open_place() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
@@ -70,27 +70,27 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// This test binary again, to run one of the ignored tests below in a process of its own.
+/// This test binary again, running one of the ignored tests below in another process.
 fn child(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 
-/// A child that holds the data directory; ended by the test, or when the test panics.
+/// A child process that runs the cluster; ended by the test, or when the test panics.
 struct Holder(Child);
 
 impl Holder {
     fn spawn(data_dir: &Path) -> Self {
-        let mut command = child("local_db::a_child_that_holds_a_cluster");
+        let mut command = child("local_db::child_process_with_a_cluster");
         Self(command.env(HOLD, data_dir).spawn().unwrap())
     }
 
-    /// Reads what the child says until it holds the cluster.
-    fn wait_until_it_holds(&mut self) {
+    /// Reads the child's output until the cluster runs.
+    fn wait_until_running(&mut self) {
         let stdout = self.0.stdout.take().unwrap();
-        let held = BufReader::new(stdout).lines().any(|line| line.unwrap() == "held");
-        assert!(held, "the child ended without holding the cluster");
+        let is_running = BufReader::new(stdout).lines().any(|line| line.unwrap() == "running");
+        assert!(is_running, "the child ended without a cluster");
     }
 
     fn kill_9(&mut self) {
@@ -108,7 +108,7 @@ impl Drop for Holder {
 
 #[tokio::test]
 #[ignore = "run as a child process by other tests"]
-async fn a_child_that_holds_a_cluster() {
+async fn child_process_with_a_cluster() {
     let data_dir = std::env::var_os(HOLD).expect("its data directory");
     let durability = match data_dir.to_str().unwrap().ends_with("throwaway") {
         true => Durability::Throwaway,
@@ -116,7 +116,7 @@ async fn a_child_that_holds_a_cluster() {
     };
     match LocalPostgres::start(Path::new(&data_dir), durability).await {
         Ok(mut postgres) => {
-            println!("\nheld");
+            println!("\nrunning");
             panic!("{}", postgres.supervise().await);
         }
         Err(error) => println!("\n{error}"),
@@ -124,7 +124,7 @@ async fn a_child_that_holds_a_cluster() {
 }
 
 #[tokio::test]
-async fn a_fresh_directory_becomes_a_private_database_that_keeps_its_data() {
+async fn new_directory_becomes_a_private_database_that_keeps_its_data() {
     let place = open_place();
     let data_dir = place.path().join("not/yet/there");
     let postgres = start(&data_dir).await;
@@ -161,7 +161,7 @@ async fn a_fresh_directory_becomes_a_private_database_that_keeps_its_data() {
 }
 
 #[tokio::test]
-async fn dropping_it_stops_postgres_too() {
+async fn drop_stops_postgres() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let postgres = start(&data_dir).await;
@@ -171,7 +171,7 @@ async fn dropping_it_stops_postgres_too() {
 }
 
 #[tokio::test]
-async fn after_kill_9_no_postgres_stays_and_the_next_start_has_the_data() {
+async fn after_kill_9_postgres_ends_and_the_next_start_has_the_data() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let postgres = start(&data_dir).await;
@@ -179,28 +179,28 @@ async fn after_kill_9_no_postgres_stays_and_the_next_start_has_the_data() {
     postgres.stop().await.unwrap();
 
     let mut holder = Holder::spawn(&data_dir);
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     let orphan = postmaster(&data_dir);
     holder.kill_9();
-    // At once, while the watchdog is still at work.
+    // At once, while the watchdog is still stopping Postgres.
     let postgres = start(&data_dir).await;
-    assert!(!is_alive(orphan), "two servers met");
+    assert!(!is_alive(orphan), "two servers ran at the same time");
     assert_eq!(read_note(&postgres.connect_options()).await, "kept");
     postgres.stop().await.unwrap();
 
     let mut holder = Holder::spawn(&data_dir);
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     let orphan = postmaster(&data_dir);
     holder.kill_9();
     wait_until("the orphan has ended", || !is_alive(orphan)).await;
 }
 
 #[tokio::test]
-async fn when_the_watchdog_is_killed_too_the_next_start_stops_what_it_left() {
+async fn next_start_stops_a_postgres_without_watchdog() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let mut holder = Holder::spawn(&data_dir);
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     let orphan = postmaster(&data_dir);
     let group = nix::unistd::getpgid(Some(orphan)).unwrap();
     for pid in processes_of_group(group) {
@@ -216,7 +216,7 @@ async fn when_the_watchdog_is_killed_too_the_next_start_stops_what_it_left() {
     postgres.stop().await.unwrap();
 }
 
-/// The processes of a process group, by what `ps` says.
+/// The processes of a process group, from `ps`.
 fn processes_of_group(group: Pid) -> Vec<Pid> {
     let output = Command::new("ps").args(["-A", "-o", "pgid=,pid="]).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -228,7 +228,7 @@ fn processes_of_group(group: Pid) -> Vec<Pid> {
 }
 
 #[tokio::test]
-async fn a_postgres_that_dies_is_started_again() {
+async fn postgres_that_ends_is_started_again() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let mut postgres = start(&data_dir).await;
@@ -267,7 +267,7 @@ async fn a_postgres_that_dies_is_started_again() {
 }
 
 #[tokio::test]
-async fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
+async fn too_long_path_gets_a_short_private_socket() {
     let place = open_place();
     let deep = place.path().join("with space").join("d".repeat(120));
     let postgres = start(&deep).await;
@@ -277,9 +277,9 @@ async fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
     assert_eq!(options.get_socket(), Some(&socket));
     write_note(&options).await;
     postgres.stop().await.unwrap();
-    assert!(!socket.exists(), "nothing stays outside of the directory");
+    assert!(!socket.exists(), "nothing is left outside the directory");
 
-    // Somebody puts a directory of his own where the link points.
+    // Another user creates a directory at the target of the link.
     fs::create_dir(&socket).unwrap();
     std::os::unix::fs::symlink(&socket, deep.join("socket")).unwrap();
     let postgres = start(&deep).await;
@@ -291,9 +291,9 @@ async fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
 }
 
 #[tokio::test]
-async fn root_can_use_a_directory_below_a_closed_one() {
+async fn root_can_use_a_directory_below_a_private_one() {
     if !Uid::effective().is_root() {
-        println!("NOT TESTED: only root has the problem that this solves");
+        println!("NOT TESTED: requires root");
         return;
     }
     let place = tempfile::tempdir().unwrap();
@@ -308,17 +308,16 @@ async fn root_can_use_a_directory_below_a_closed_one() {
     postgres.stop().await.unwrap();
 }
 
-/// Kills what makes a cluster, in the midst of it. On a machine that does much else that may be too
-/// late, so there are several attempts.
-async fn leave_half_made() -> (TempDir, PathBuf) {
+/// Kills the creation of a cluster midway. On a busy machine that may be too late, so there are several attempts.
+async fn leave_incomplete() -> (TempDir, PathBuf) {
     for _ in 0..10 {
         let place = open_place();
         let data_dir = place.path().join("data");
         let mut holder = Holder::spawn(&data_dir);
-        let (half_made, whole) = (data_dir.join("postgres.new/PG_VERSION"), data_dir.join("postgres"));
-        wait_until("initdb is at work", || half_made.exists() || whole.exists()).await;
+        let (incomplete, complete) = (data_dir.join("postgres.new/PG_VERSION"), data_dir.join("postgres"));
+        wait_until("initdb runs", || incomplete.exists() || complete.exists()).await;
         holder.kill_9();
-        if !whole.exists() {
+        if !complete.exists() {
             return (place, data_dir);
         }
     }
@@ -326,8 +325,8 @@ async fn leave_half_made() -> (TempDir, PathBuf) {
 }
 
 #[tokio::test]
-async fn a_cluster_left_half_made_is_made_again() {
-    let (_place, data_dir) = leave_half_made().await;
+async fn incomplete_cluster_is_created_again() {
+    let (_place, data_dir) = leave_incomplete().await;
     let postgres = start(&data_dir).await;
     write_note(&postgres.connect_options()).await;
     postgres.stop().await.unwrap();
@@ -335,13 +334,13 @@ async fn a_cluster_left_half_made_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_throwaway_cluster_vanishes_with_its_process() {
+async fn throwaway_cluster_is_removed_with_its_process() {
     let place = open_place();
     let data_dir = place.path().join("throwaway");
-    // Its own parent, so that whoever runs Postgres may remove it.
+    // In a directory in which the user of Postgres may remove it.
     fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
     let mut holder = Holder::spawn(&data_dir);
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     let pid = postmaster(&data_dir);
     holder.kill_9();
     wait_until("the directory is gone", || !data_dir.exists()).await;
@@ -349,7 +348,7 @@ async fn a_throwaway_cluster_vanishes_with_its_process() {
 }
 
 #[tokio::test]
-async fn each_test_gets_a_database_of_its_own() {
+async fn each_test_gets_its_own_database() {
     let (one, other) = tokio::join!(fresh_database(), fresh_database());
     write_note(&one).await;
     write_note(&other).await;

@@ -1,4 +1,4 @@
-//! What cannot be done, and what a person is told then.
+//! Errors of the private Postgres, and their texts.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -10,8 +10,8 @@ use showtime::postgres::{self, Durability, LocalError, LocalPostgres};
 
 use super::{HOLD, Holder, child, open_place, start, text};
 
-/// `nobody` on most machines; any unprivileged number does.
-const NOBODY: u32 = 65534;
+/// Id of an unprivileged user: `nobody` on most machines.
+const UNPRIVILEGED: u32 = 65534;
 
 async fn refusal(data_dir: &Path) -> LocalError {
     match LocalPostgres::start(data_dir, Durability::Durable).await {
@@ -21,7 +21,7 @@ async fn refusal(data_dir: &Path) -> LocalError {
 }
 
 #[tokio::test]
-async fn a_second_server_in_the_same_directory_is_told_of_the_first() {
+async fn second_server_in_the_same_directory_is_an_error() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let first = start(&data_dir).await;
@@ -37,21 +37,22 @@ async fn a_second_server_in_the_same_directory_is_told_of_the_first() {
     first.stop().await.unwrap();
 }
 
-/// Makes a child run as [`NOBODY`]; false, loudly, if that is not possible here.
-fn as_nobody(command: &mut Command) -> bool {
+/// Makes a child run as [`UNPRIVILEGED`]. Returns false and prints why, if that is not possible on this machine.
+fn as_unprivileged(command: &mut Command) -> bool {
     use std::os::unix::process::CommandExt;
-    command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).current_dir("/");
     let program = Path::new(command.get_program());
-    let listing = Command::new(program).arg("--list").uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).status();
+    let listing =
+        Command::new(program).arg("--list").uid(UNPRIVILEGED).gid(UNPRIVILEGED).stdout(Stdio::null()).status();
     let possible = listing.is_ok_and(|status| status.success());
     if !possible {
-        println!("NOT TESTED: user {NOBODY} cannot run {}", program.display());
+        println!("NOT TESTED: user {UNPRIVILEGED} cannot run {}", program.display());
     }
     possible
 }
 
 #[tokio::test]
-async fn an_ordinary_user_runs_it_as_itself_and_leaves_other_users_clusters_alone() {
+async fn ordinary_user_runs_its_own_cluster_and_not_those_of_other_users() {
     let place = open_place();
     let own = place.path().join("own");
     let foreign = place.path().join("foreign");
@@ -61,39 +62,39 @@ async fn an_ordinary_user_runs_it_as_itself_and_leaves_other_users_clusters_alon
     fs::create_dir(foreign.join("postgres")).unwrap();
     fs::write(foreign.join("postgres/PG_VERSION"), "15\n").unwrap();
     if !Uid::effective().is_root() {
-        println!("NOT TESTED: only root can play another user");
+        println!("NOT TESTED: requires root, to run as another user");
         return;
     }
     for dir in [&own, &foreign] {
-        chown(dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        chown(dir, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
     }
 
-    let mut command = child("local_db::a_child_that_holds_a_cluster");
-    if !as_nobody(&mut command) {
+    let mut command = child("local_db::child_process_with_a_cluster");
+    if !as_unprivileged(&mut command) {
         return;
     }
     let output = command.env(HOLD, &foreign).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let cluster = foreign.join("postgres");
-    let wanted =
+    let expected =
         format!("{} belongs to user root; run as that user or as root, or set SHOWTIME_DATA_DIR", cluster.display());
-    assert!(said.contains(&wanted), "{said}");
+    assert!(said.contains(&expected), "{said}");
 
     let mut holder = Holder(command.env(HOLD, &own).spawn().unwrap());
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     let owner = fs::metadata(own.join("postgres/PG_VERSION")).unwrap().uid();
-    assert_eq!(owner, NOBODY);
+    assert_eq!(owner, UNPRIVILEGED);
     holder.kill_9();
-    // Root takes the cluster over as its owner, and leaves nothing its owner could not use.
+    // Root runs the cluster as its owner, and leaves nothing that the owner can't use.
     let postgres = start(&own).await;
     postgres.stop().await.unwrap();
     let mut holder = Holder(command.spawn().unwrap());
-    holder.wait_until_it_holds();
+    holder.wait_until_running();
     holder.kill_9();
 }
 
 #[tokio::test]
-async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
+async fn invalid_cluster_and_other_version_are_errors_and_left_unchanged() {
     let place = open_place();
     let cluster = place.path().join("postgres");
     fs::create_dir(&cluster).unwrap();
@@ -108,7 +109,7 @@ async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
     );
     fs::write(cluster.join("PG_VERSION"), "7\n").unwrap();
     let error = refusal(place.path()).await;
-    assert!(matches!(error, LocalError::WrongMajor { wanted: 7, .. }), "{error}");
+    assert!(matches!(error, LocalError::WrongMajor { required: 7, .. }), "{error}");
     assert_eq!(fs::read_to_string(cluster.join("PG_VERSION")).unwrap(), "7\n");
     let reset = postgres::reset(place.path()).await.unwrap();
     assert_eq!(reset, "removed; the next start makes a new one");
@@ -116,16 +117,16 @@ async fn what_is_no_cluster_or_another_versions_is_named_and_not_touched() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_used_is_named() {
+async fn unusable_directory_is_named() {
     assert_eq!(
         refusal(Path::new("/dev/null/showtime")).await.to_string(),
-        "could not create /dev/null: File exists (os error 17); mend that, or let \
-         SHOWTIME_DATA_DIR name another place"
+        "could not create /dev/null: File exists (os error 17); fix that, or set \
+         SHOWTIME_DATA_DIR to another place"
     );
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_run_is_explained_by_its_own_log() {
+async fn failed_start_is_explained_by_the_log() {
     let place = open_place();
     let data_dir = place.path().join("data");
     start(&data_dir).await.stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! What `local-db.sh` does.
+//! The subcommands of `local-db.sh`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{child, is_alive, open_place, postmaster, read_note, start, text, write_note};
 
-/// Tells a child of these tests on which data directory to become psql.
+/// Environment variable with the data directory for a child process of these tests that becomes psql.
 const PSQL: &str = "SHOWTIME_TEST_PSQL";
 
 #[tokio::test]
 #[ignore = "run as a child process by other tests"]
-async fn a_child_that_becomes_psql() {
+async fn child_process_that_becomes_psql() {
     let data_dir = std::env::var_os(PSQL).expect("its data directory");
     println!();
     let arguments = ["-Atc", "select text from note"].map(Into::into);
@@ -24,7 +24,7 @@ async fn a_child_that_becomes_psql() {
 }
 
 #[tokio::test]
-async fn up_stays_for_servers_to_use_until_down() {
+async fn cluster_of_up_runs_until_down() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let dir = data_dir.display();
@@ -34,7 +34,7 @@ async fn up_stays_for_servers_to_use_until_down() {
         postgres::env(&data_dir).await.unwrap_err().to_string(),
         format!("no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server")
     );
-    assert!(!data_dir.exists(), "asking makes nothing");
+    assert!(!data_dir.exists(), "queries create nothing");
 
     let said = postgres::up(&data_dir).await.unwrap();
     let _down = DownAtTheEnd(data_dir.clone());
@@ -67,7 +67,7 @@ async fn up_stays_for_servers_to_use_until_down() {
 }
 
 #[tokio::test]
-async fn env_and_psql_lead_to_the_database() {
+async fn env_and_psql_connect_to_the_database() {
     let place = open_place();
     let data_dir = place.path().join("data");
     let server = start(&data_dir).await; // they work for a server's cluster as for one of `up`
@@ -76,16 +76,16 @@ async fn env_and_psql_lead_to_the_database() {
     let env = postgres::env(&data_dir).await.unwrap();
     let url = env.split('\'').nth(1).unwrap().parse::<PgConnectOptions>().unwrap();
     assert_eq!(read_note(&url).await, "kept");
-    assert_eq!(said_by_shell(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");
-    assert_eq!(said_by_shell(&format!("{env}\nunset DATABASE_URL; psql -Atc 'select text from note'")), "kept\n");
-    let mut psql = child("local_db::verbs::a_child_that_becomes_psql");
+    assert_eq!(shell_output(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");
+    assert_eq!(shell_output(&format!("{env}\nunset DATABASE_URL; psql -Atc 'select text from note'")), "kept\n");
+    let mut psql = child("local_db::verbs::child_process_that_becomes_psql");
     let output = psql.env(PSQL, &data_dir).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.ends_with("\nkept\n"), "{said}");
     server.stop().await.unwrap();
 }
 
-/// Stops a cluster that a failing test would leave running.
+/// Stops the cluster if the test fails.
 struct DownAtTheEnd(PathBuf);
 
 impl Drop for DownAtTheEnd {
@@ -98,7 +98,7 @@ impl Drop for DownAtTheEnd {
     }
 }
 
-fn said_by_shell(script: &str) -> String {
+fn shell_output(script: &str) -> String {
     let output = Command::new("sh").args(["-ec", script]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

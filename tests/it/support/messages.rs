@@ -1,4 +1,4 @@
-//! Messages as Twitch sends them, all about one channel.
+//! Messages as from Twitch, all about one channel.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -14,15 +14,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::server::secret;
 
-/// The channel that all these messages are about.
+/// The channel of all these messages.
 pub(crate) const CHANNEL: &str = "90210441";
 
 thread_local! {
-    /// Each test has a thread of its own: the same call means the same time throughout a test.
+    /// Start of the test: each test has its own thread, so `at` returns the same times throughout a test.
     static BEGAN: OffsetDateTime = Clock::default().now().replace_nanosecond(0).unwrap();
 }
 
-/// Five minutes before the test began, with some seconds added: messages are only taken while they are fresh.
+/// Five minutes before the test began, plus some seconds: the server only accepts messages of the last ten minutes.
 pub(crate) fn at(seconds: i64) -> OffsetDateTime {
     BEGAN.with(|began| *began - Duration::minutes(5) + Duration::seconds(seconds))
 }
@@ -50,7 +50,7 @@ pub(crate) fn notification(kind: &str, at: OffsetDateTime, event: Value) -> Outg
     Outgoing::notification(Stamp::new(text(at)), &subscription(kind, &event), &event)
 }
 
-/// The subscription through which an event comes.
+/// The subscription of an event.
 pub(crate) fn subscription(kind: &str, event: &Value) -> Subscription {
     let kind = catalogue::find(kind, None).unwrap_or_else(|| panic!("no type {kind}"));
     Subscription::to(kind, event, "https://hooks.example.org/callback")
@@ -61,7 +61,7 @@ pub(crate) fn with_user(user: &str, event: Value) -> Value {
     with_person("user_", user, event)
 }
 
-/// Adds the three fields that name somebody.
+/// Adds the three fields that name a user.
 pub(crate) fn with_person(prefix: &str, id: &str, mut event: Value) -> Value {
     event[format!("{prefix}id")] = id.into();
     event[format!("{prefix}login")] = format!("user{id}").into();
@@ -73,7 +73,7 @@ pub(crate) fn text(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap()
 }
 
-/// The message as it is after verification, received at once.
+/// The message after verification, received at the time that it was sent.
 pub(crate) fn verified(message: &Outgoing) -> Box<Message> {
     let signature = message.sign(&secret());
     let headers = Headers {
@@ -89,6 +89,6 @@ pub(crate) fn verified(message: &Outgoing) -> Box<Message> {
     let verified = Verified::new(headers, at, body, &Verifier::new([&secret()]), at).unwrap();
     match Message::from_webhook(&verified).unwrap() {
         Incoming::Message(message) => message,
-        Incoming::Challenge(_) => panic!("a challenge is not kept"),
+        Incoming::Challenge(_) => panic!("a challenge is not a message"),
     }
 }

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers of several tests.
 
 pub(crate) mod feeds;
 pub(crate) mod messages;
@@ -16,19 +16,19 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
 
-/// For whatever a test waits for: a small machine that does much else is slow.
+/// Time limit for all conditions that tests wait for. Generous, for busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Waits until it is so.
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Waits until a condition holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
+    while !holds().await {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// An address at which nobody listens, and which nobody else gets as long as this is held.
+/// An address on which no process listens, reserved as long as this is held.
 pub(crate) struct Unused(TcpSocket);
 
 impl Unused {
@@ -43,11 +43,11 @@ impl Unused {
     }
 }
 
-/// Says that a test did not run, and what it wants. Past the harness, which keeps what a test that
-/// passes prints to itself. With `NO_SKIP` in the environment, the test fails.
-pub(crate) fn skip(wanted: &str) {
+/// Prints that a test was skipped and what it requires. Writes directly to standard error, since the harness hides the output of
+/// tests that pass. With `NO_SKIP` in the environment, the test fails.
+pub(crate) fn skip(requirement: &str) {
     use std::io::Write as _;
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    assert!(std::env::var_os("NO_SKIP").is_none(), "{name} wants {wanted}");
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: it wants {wanted}");
+    assert!(std::env::var_os("NO_SKIP").is_none(), "{name} requires {requirement}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: it requires {requirement}");
 }

@@ -10,8 +10,8 @@ use showtime::store::migrations;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-/// A new database of the cluster that all tests of this process share, a copy of what
-/// [`fill_template`] made. Nobody needs to drop it: the cluster goes when the process ends.
+/// A new database in the cluster that all tests of this process share, with the migrations applied. It need not be dropped:
+/// the cluster is removed when the process ends.
 pub(crate) async fn fresh_database() -> PgConnectOptions {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     let shared = shared();
@@ -23,7 +23,7 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
     shared.clone().database(&name)
 }
 
-/// The database's URL, with a password, which nobody asks for.
+/// The database's URL, with a password that the server doesn't check.
 pub(crate) fn url(database: &PgConnectOptions, password: &str) -> String {
     let socket = database.get_socket().unwrap().display();
     let (user, port, name) = (database.get_username(), database.get_port(), database.get_database().unwrap());
@@ -45,15 +45,15 @@ pub(crate) async fn dump(database: &PgConnectOptions) -> String {
     dump
 }
 
-/// What every fresh database starts with. Must leave no connection open.
+/// Applies the migrations to the template of all databases. Must leave no connection open.
 async fn fill_template(template: &PgConnectOptions) {
     let mut connection = PgConnection::connect_with(template).await.expect("the template answers");
     migrations::up(&mut connection).await.expect("migrations apply");
     connection.close().await.expect("the connection closes");
 }
 
-/// The shared cluster's template database. A thread with a runtime of its own starts it, since
-/// every test has another runtime, which ends with the test.
+/// The shared cluster's template database. A thread with its own runtime runs the cluster, since the runtime of a test ends with
+/// the test.
 fn shared() -> &'static PgConnectOptions {
     static SHARED: OnceLock<PgConnectOptions> = OnceLock::new();
     SHARED.get_or_init(|| {
@@ -71,7 +71,7 @@ fn shared() -> &'static PgConnectOptions {
                     LocalPostgres::start(&dir, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"));
                 let options = postgres.connect_options();
                 fill_template(&options).await;
-                sender.send(options).expect("somebody waits for it");
+                sender.send(options).expect("the receiver waits");
                 let error = postgres.supervise().await;
                 panic!("the tests' cluster is gone: {error}");
             });

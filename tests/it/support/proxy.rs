@@ -1,4 +1,4 @@
-//! A TCP proxy in front of the test database, which can be cut.
+//! A TCP proxy in front of the test database, whose connections can be cut.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// In front of this database, which listens on a Unix socket.
+    /// Starts a proxy for this database, which listens on a Unix socket.
     pub(crate) async fn start(database: &PgConnectOptions) -> Self {
         let socket = database.get_socket().unwrap().join(format!(".s.PGSQL.{}", database.get_port()));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -41,7 +41,7 @@ impl Proxy {
         Self { port, is_open }
     }
 
-    /// The database, by way of the proxy.
+    /// Options for connecting to the database through the proxy.
     pub(crate) fn options(&self, database: &PgConnectOptions) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
@@ -51,12 +51,12 @@ impl Proxy {
             .ssl_mode(sqlx::postgres::PgSslMode::Disable)
     }
 
-    /// Breaks every connection, and lets no new one through.
+    /// Closes all connections and refuses new ones.
     pub(crate) fn cut(&self) {
         self.is_open.send_replace(false);
     }
 
-    /// Lets connections through again.
+    /// Accepts connections again.
     pub(crate) fn mend(&self) {
         self.is_open.send_replace(true);
     }

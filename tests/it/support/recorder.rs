@@ -1,4 +1,4 @@
-//! A small HTTP server that answers as told and remembers what it was sent.
+//! A small HTTP server that answers by a closure and records its requests.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -29,12 +29,12 @@ impl Request {
     }
 }
 
-/// What it answers.
+/// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
-    /// `Location`, if there is one.
+    /// The `Location` header.
     pub(crate) location: Option<&'static str>,
 }
 
@@ -58,7 +58,7 @@ struct State {
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
-/// Listens on a port of its own until it is dropped.
+/// A server on its own port, until it is dropped.
 pub(crate) struct Recorder {
     address: SocketAddr,
     state: State,
@@ -81,12 +81,12 @@ impl Recorder {
         Self { address, state, server: handle }
     }
 
-    /// The address of something on it.
+    /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// What has arrived so far.
+    /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().unwrap().clone()
     }

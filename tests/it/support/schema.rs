@@ -1,8 +1,8 @@
-//! As much of JSON Schema as our descriptions use.
+//! The subset of JSON Schema that our descriptions use.
 
 use serde_json::Value;
 
-/// Fails the test unless `value` is as the schema, which may refer to others in `document`, says.
+/// Fails the test unless `value` is valid by the schema, which may refer to others in `document`.
 #[track_caller]
 pub(crate) fn check(document: &Value, schema: &Value, value: &Value) {
     if let Err(problem) = find_problem(document, schema, value, "") {
@@ -13,7 +13,7 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value) {
 fn find_problem(document: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let pointer = reference.strip_prefix('#').unwrap();
-        let referred = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
+        let referred = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} does not exist"));
         return find_problem(document, referred, value, place);
     }
     let list = |name: &str| schema[name].as_array().into_iter().flatten();

@@ -1,0 +1,55 @@
+//! The database in the cluster, and connections to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::data_dir;
+use super::error::LocalError;
+use crate::store::within;
+
+/// Name of the database, and of its owner.
+pub(super) const NAME: &str = "showtime";
+
+/// Time limit for one attempt to connect through the socket.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time limit for creating or dropping a database.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Options for connecting to the database `showtime` through a socket directory.
+pub(super) fn connect_options(socket_dir: &Path) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir)
+        .port(data_dir::PORT)
+        .username(NAME)
+        .database(NAME)
+        .ssl_mode(PgSslMode::Disable)
+}
+
+/// Connects within a time limit.
+pub(super) async fn connect(options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    within(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await
+}
+
+pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("3D000")
+}
+
+pub(super) async fn create_database(options: &PgConnectOptions) -> Result<(), LocalError> {
+    administer(options, &["create database showtime"]).await
+}
+
+/// Runs statements that create or drop databases, connected to another database.
+pub(super) async fn administer(options: &PgConnectOptions, statements: &[&'static str]) -> Result<(), LocalError> {
+    let mut connection = connect(options.clone().database("postgres")).await?;
+    for statement in statements {
+        within(STATEMENT_TIMEOUT, sqlx::raw_sql(*statement).execute(&mut connection)).await?;
+    }
+    let _ = timeout(CONNECT_TIMEOUT, connection.close()).await; // the server notices anyway
+    Ok(())
+}
