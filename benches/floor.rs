@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The limit of showtime itself (`src/app/http.rs`).
-const MAX_HTTP_WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
 /// Limit for the number of headers; Twitch sends fewer.
 const MAX_HEADERS: usize = 64;
@@ -50,7 +50,7 @@ async fn serve_verification() -> io::Result<()> {
     let secret = std::env::var_os("TWITCH_WEBHOOK_SECRET").expect("TWITCH_WEBHOOK_SECRET is set");
     let secret = WebhookSecret::new(secret.to_str().expect("text")).expect("a secret");
     let verifier = Data::new(Verifier::new([&secret]));
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_HTTP_WORKERS));
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS));
     let server = HttpServer::new(move || App::new().app_data(verifier.clone()).default_service(to(verify)))
         .workers(workers)
         .tcp_nodelay(true)

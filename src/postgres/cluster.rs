@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::binaries::{self, Binaries};
 use super::data_dir::{self, DataDir};
-use super::database::{self, CONNECT_TIMEOUT};
+use super::database;
 use super::durability::Durability;
 use super::error::LocalError;
 use super::files::{exists, off_thread, remove_file};
@@ -142,11 +141,11 @@ impl Cluster {
             }
             let reason = match database::connect(self.connect_options()).await {
                 Ok(connection) => {
-                    let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
+                    database::close(connection).await;
                     return Ok(());
                 }
                 Err(error) if database::is_missing_database(&error) => {
-                    database::create_database(&self.connect_options()).await?;
+                    database::create(&self.connect_options()).await?;
                     continue;
                 }
                 Err(error) => error.to_string(),

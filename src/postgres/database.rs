@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::data_dir;
 use super::error::LocalError;
-use crate::store::within;
+use crate::store::{databases, within};
 
 /// Name of the database, and of its owner.
 pub(super) const NAME: &str = "showtime";
@@ -35,21 +35,35 @@ pub(super) async fn connect(options: PgConnectOptions) -> Result<PgConnection, s
     within(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await
 }
 
+/// Whether an error says that the database does not exist.
 pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.as_deref() == Some("3D000")
 }
 
-pub(super) async fn create_database(options: &PgConnectOptions) -> Result<(), LocalError> {
-    administer(options, &["create database showtime"]).await
+/// Creates the database.
+pub(super) async fn create(options: &PgConnectOptions) -> Result<(), LocalError> {
+    let mut connection = connect_to_other(options).await?;
+    within(STATEMENT_TIMEOUT, databases::create(&mut connection)).await?;
+    close(connection).await;
+    Ok(())
 }
 
-/// Runs statements that create or drop databases, connected to another database.
-pub(super) async fn administer(options: &PgConnectOptions, statements: &[&'static str]) -> Result<(), LocalError> {
-    let mut connection = connect(options.clone().database("postgres")).await?;
-    for statement in statements {
-        within(STATEMENT_TIMEOUT, sqlx::raw_sql(*statement).execute(&mut connection)).await?;
-    }
-    let _ = timeout(CONNECT_TIMEOUT, connection.close()).await; // the server notices anyway
+/// Replaces the database with an empty one.
+pub(super) async fn reset(options: &PgConnectOptions) -> Result<(), LocalError> {
+    let mut connection = connect_to_other(options).await?;
+    within(STATEMENT_TIMEOUT, databases::remove(&mut connection)).await?;
+    within(STATEMENT_TIMEOUT, databases::create(&mut connection)).await?;
+    close(connection).await;
     Ok(())
+}
+
+/// Connects to a database that always exists.
+async fn connect_to_other(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    connect(options.clone().database("postgres")).await
+}
+
+/// Closes a connection within a time limit. The server also notices a connection that is only dropped.
+pub(super) async fn close(connection: PgConnection) {
+    let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
 }

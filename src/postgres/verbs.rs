@@ -92,8 +92,7 @@ pub async fn reset(data_dir: &Path) -> Result<String, LocalError> {
     };
     let _lock = Lock::take(&data_dir).await?;
     if let Some(socket_dir) = running_socket_dir(&data_dir).await {
-        let statements = ["drop database if exists showtime with (force)", "create database showtime"];
-        database::administer(&database::connect_options(&socket_dir), &statements).await?;
+        database::reset(&database::connect_options(&socket_dir)).await?;
         return Ok("the database is empty".to_owned());
     }
     data_dir.remove_socket_dir();

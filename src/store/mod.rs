@@ -5,6 +5,7 @@
 
 pub mod access_tokens;
 pub mod backfill;
+pub mod databases;
 pub mod desired_subscriptions;
 pub mod ledger;
 pub mod locks;

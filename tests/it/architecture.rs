@@ -17,8 +17,9 @@ const LEVELS: [&[&str]; 15] = [
     &["message"],
     &["projection"],
     &["store"],
-    &["postgres", "ingest", "view", "status", "mock", "load"],
-    &["services"],
+    &["postgres", "ingest", "view", "status", "mock"],
+    // `load` kills the private Postgres.
+    &["services", "load"],
     &["credentials"],
     &["subscriptions", "access", "sources"],
     &["outputs"],
