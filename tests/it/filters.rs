@@ -1,4 +1,4 @@
-//! Pages of the log: whatever the filter, what a naive one finds.
+//! Pages of the log against a naive filter.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -15,19 +15,19 @@ use time::{Duration, OffsetDateTime};
 use crate::support::messages::{follow, verified};
 use crate::support::postgres::fresh_database;
 
-/// How long a log is: some blocks of 1024 ids, and a part of one.
+/// The number of events in the log: several blocks of 1,024 ids, and a part of one.
 const LENGTH: i64 = 5_000;
 
-/// Seconds by which an event may come later or earlier than its place in the log tells.
+/// Seconds by which the time of an event may differ from its place in the log.
 const DISORDER: i64 = 600;
 
 fn at(seconds: i64) -> OffsetDateTime {
     datetime!(2026-07-01 10:00 UTC) + Duration::seconds(seconds)
 }
 
-/// Appends as several servers would, in statements of some hundred: an event a second, out of order; most are of a busy
-/// channel and a frequent type, the quiet channel has none of the rare type, and the first one falls silent. Numbers that
-/// were handed out in vain leave gaps, one of which is longer than a block.
+/// Appends as several servers would, in statements of some hundred: an event a second, out of order. Most are of the busy
+/// channel and the frequent type, the quiet channel has none of the rare type, and the first channel has none after a while.
+/// Unused ids leave gaps, one of which is longer than a block.
 async fn fill(conn: &mut PgConnection) {
     for from in (0..LENGTH).step_by(300) {
         sqlx::query(
@@ -71,7 +71,7 @@ fn is_wanted((_, channel, kind, at): &Row, filter: &LogFilter, times: Times) -> 
         && times.until.is_none_or(|until| *at < until)
 }
 
-/// Names, some of them twice, and perhaps none at all.
+/// Lists of names with duplicates; also empty lists, and none.
 fn names(of: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
     prop::option::of(prop::collection::vec(prop::sample::select(of).prop_map(str::to_owned), 0..4))
 }
@@ -89,7 +89,7 @@ async fn a_page_holds_what_a_naive_filter_finds() {
     let newest = log.last().unwrap().0;
     assert!(newest > LENGTH + 2_500, "there are gaps");
 
-    let channels = names(&["first", "quiet", "busy", "nobody"]);
+    let channels = names(&["first", "quiet", "busy", "unknown"]);
     let kinds = names(&["frequent", "rare", "unheard of"]);
     let asked = (channels, kinds, times(), -1..newest + 100, 1..200_i64);
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
@@ -140,10 +140,10 @@ async fn time_bounds_are_exact() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_found_by_its_time_may_have_come_at_any_time() {
+async fn event_is_found_by_its_time_however_late_it_was_appended() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     fill(&mut conn).await;
-    // As from a server whose clock was wrong, or from a log that was brought in later.
+    // As from a server with a wrong clock, or from an imported log.
     let late: i64 = sqlx::query_scalar(
         "insert into event (message_id, message_type, occurred_at, received_at, payload)
         values ('late', 'segment', $1, now(), '{}') returning id",
@@ -178,7 +178,7 @@ async fn blocks(conn: &mut PgConnection) -> Vec<Block> {
 }
 
 #[tokio::test]
-async fn the_blocks_of_a_log_are_those_that_are_complete() {
+async fn blocks_are_stored_when_complete() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     fill(&mut conn).await;
     let expected = "with complete as (select *, id / 1024 as block from event where id / 1024 < (select max(id) / 1024 from event))
@@ -197,7 +197,7 @@ async fn the_blocks_of_a_log_are_those_that_are_complete() {
 }
 
 #[tokio::test]
-async fn the_append_that_completes_a_block_notes_it() {
+async fn append_that_completes_a_block_stores_it() {
     let database = fresh_database().await;
     let mut conn = database.connect().await.unwrap();
     let (ingest, writer) = Ingest::new(database, Clock::default());
@@ -214,7 +214,7 @@ async fn the_append_that_completes_a_block_notes_it() {
     append(&mut conn, 1_024).await;
     assert_eq!(blocks(&mut conn).await, [(0, at(1), at(2))]);
 
-    // The ids 2048 to 2059 were lost in a failure: who completed a block was not to be seen.
+    // The ids 2048 to 2059 were lost in a failure, so no append saw that it completed the block.
     append(&mut conn, 2_060).await;
     append(&mut conn, 3_000).await;
     assert_eq!(blocks(&mut conn).await.len(), 1);

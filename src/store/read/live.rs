@@ -1,4 +1,4 @@
-//! The log as the live feeds read it: with the names of the channels, and forwards from a cursor.
+//! Queries of the live feeds: events with the names of their channels, and the state to begin with.
 
 use serde_json::value::RawValue;
 use sqlx::types::Json;
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::channels::{self, Channel};
 use super::scan::{self, LogFilter, Range, Times};
 
-/// One message of the log, and what its channel is called.
+/// A message of the log, with the names of its channel.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the columns of event and twitch_user, which db/migrations describes")]
 pub struct Logged {
@@ -36,7 +36,7 @@ pub struct Bounds {
     pub newest: Option<i64>,
 }
 
-/// Where the log begins and ends.
+/// The first and the last id of the log.
 ///
 /// # Errors
 /// When the database fails.
@@ -105,7 +105,7 @@ async fn with_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> sqlx::Result<Vec<Logg
     .await
 }
 
-/// The ids that these names can mean: themselves, and those of everybody who has one as a login.
+/// The ids that these names can mean: the names themselves, and the ids of all users who have one of them as their login.
 ///
 /// # Errors
 /// When the database fails.
@@ -115,11 +115,10 @@ pub async fn ids(db: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<
     Ok(names.iter().cloned().chain(known).collect())
 }
 
-/// Channels that are read with one statement.
+/// Channels per query.
 const CHANNELS: i64 = 500;
 
-/// The channels with these ids or logins (all, if `None`) as they are after the event with the id
-/// that comes with them.
+/// The channels with these ids or logins (all, if `None`), and the id of the newest event that their state includes.
 ///
 /// # Errors
 /// When the database fails.

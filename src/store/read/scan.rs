@@ -1,10 +1,11 @@
-//! Finds the events that are wanted, by id: each filter is a range of one index, however rare or frequent what it asks
-//! for is, and whatever the planner thinks of that.
+//! Finds the ids of the events that match a filter. Each kind of filter is written as a range of one index, so that a page
+//! costs the same however rare or frequent the events are and whatever the planner estimates.
 //!
-//! A condition `channel_id = $1` leaves the planner free to walk along the ids until it has met enough events of the
-//! channel, and it does so where it thinks them frequent: through the whole log, if the channel has had none lately. The
-//! range of a pair, in the order of that pair, can be read from its own index only. (The channel's two bounds beside the
-//! range of three say nothing new; the planner counts them where it compares that index with the one by channel.)
+//! A condition `channel_id = $1` leaves the planner free to scan the ids until it has found enough events of the channel. It
+//! does so where it takes them for frequent, and reads the whole log if the channel has had no event lately. The range of a
+//! pair `(channel_id, id)` in the order of that pair can be read from its own index only. (The two bounds of the channel
+//! beside the range of the triple are redundant; the planner counts them when it compares that index with the one by
+//! channel.)
 
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -27,18 +28,18 @@ pub struct Times {
     pub until: Option<OffsetDateTime>,
 }
 
-/// A part of the log.
+/// A range of log ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// The events with a greater id.
+    /// The id before the first one.
     pub after: i64,
-    /// Those whose id is not greater.
+    /// The last id.
     pub last: i64,
 }
 
 impl Range {
-    /// What of it can have occurred then: something among the complete blocks (see the migrations `event_block…`), and what
-    /// is behind them.
+    /// The parts of the range that can contain events of these times: one among the complete blocks (see
+    /// db/migrations/0001_event.up.sql), and everything after them.
     async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Vec<Self>> {
         if times == Times::default() {
             return Ok(vec![self]);
