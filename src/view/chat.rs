@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{Person, event_json};
-use crate::store::read::live::Logged;
+use crate::store::read::events::LoggedEvent;
 use crate::twitch::payload::{self, User};
 
 /// A change of the chat.
@@ -186,7 +186,7 @@ pub fn sources() -> impl Iterator<Item = &'static str> {
 impl Chat {
     /// Reads an event as a change of the chat. Returns `None` for other types, and for payloads that can't be read.
     #[must_use]
-    pub fn new(logged: &Logged, is_replay: bool) -> Option<Self> {
+    pub fn new(logged: &LoggedEvent, is_replay: bool) -> Option<Self> {
         let kind = logged.kind.as_deref()?;
         let (_, read) = SOURCES.iter().find(|(source, _)| *source == kind)?;
         let (id, occurred_at, is_test) = (logged.id, logged.occurred_at, logged.is_test);

@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
-use crate::store::read::events;
-use crate::store::read::live::Logged;
+use crate::store::read::events::LoggedEvent;
 
 /// One message of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,8 +45,8 @@ pub struct Event {
     pub payload: Box<RawValue>,
 }
 
-impl From<events::Event> for Event {
-    fn from(row: events::Event) -> Self {
+impl From<LoggedEvent> for Event {
+    fn from(row: LoggedEvent) -> Self {
         Self {
             id: row.id,
             message_id: row.message_id,
@@ -68,7 +67,7 @@ impl From<events::Event> for Event {
 impl Event {
     /// The event as a live feed sends it.
     #[must_use]
-    pub fn live(logged: &Logged, is_replay: bool) -> Self {
+    pub fn live(logged: &LoggedEvent, is_replay: bool) -> Self {
         Self {
             id: logged.id,
             message_id: logged.message_id.clone(),

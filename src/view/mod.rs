@@ -14,10 +14,10 @@ pub use self::channel::*;
 pub use self::chat::Chat;
 pub use self::event::Event;
 pub use self::person::Person;
-use crate::store::read::live::Logged;
+use crate::store::read::events::LoggedEvent;
 
 /// The JSON of what happened, as Twitch sent it or as it was inferred. `None` for other messages.
-fn event_json(logged: &Logged) -> Option<&str> {
+fn event_json(logged: &LoggedEvent) -> Option<&str> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]

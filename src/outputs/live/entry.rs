@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::frame::Frame;
 use crate::store::read::channels;
-use crate::store::read::live::Logged;
+use crate::store::read::events::LoggedEvent;
 use crate::view::{Alert, Channel, Chat, Event};
 
 /// An event of the log, or a replay of one, with its frames. The first reader of a feed renders the frame, and all
@@ -15,7 +15,7 @@ use crate::view::{Alert, Channel, Chat, Event};
 #[derive(Debug)]
 pub struct Entry {
     /// The row of the log.
-    pub logged: Logged,
+    pub logged: LoggedEvent,
     /// Whether it is sent again on request.
     pub is_replay: bool,
     /// The id up to which the log has been read with this entry.
@@ -26,15 +26,15 @@ pub struct Entry {
     channel: OnceCell<Option<Arc<Frame>>>,
 }
 
-impl From<Logged> for Entry {
-    fn from(logged: Logged) -> Self {
+impl From<LoggedEvent> for Entry {
+    fn from(logged: LoggedEvent) -> Self {
         let cursor = logged.id;
         Self::new(logged, false, cursor)
     }
 }
 
 impl Entry {
-    fn new(logged: Logged, is_replay: bool, cursor: i64) -> Self {
+    fn new(logged: LoggedEvent, is_replay: bool, cursor: i64) -> Self {
         Self {
             logged,
             is_replay,
@@ -47,7 +47,7 @@ impl Entry {
     }
 
     /// A replay, behind the event with the id `cursor`.
-    pub(super) fn replay(logged: Logged, cursor: i64) -> Self {
+    pub(super) fn replay(logged: LoggedEvent, cursor: i64) -> Self {
         Self::new(logged, true, cursor)
     }
 

@@ -16,7 +16,8 @@ use super::entry::Entry;
 use super::filter::FeedFilter;
 use super::hub::{Hub, SubscribeError};
 use super::ring::Ring;
-use crate::store::read::live::{self, Bounds, Logged};
+use crate::store::read::events::LoggedEvent;
+use crate::store::read::live::{self, Bounds};
 use crate::store::read::scan::Range;
 
 /// Events that a reader fetches at once while it catches up.
@@ -267,6 +268,6 @@ async fn page(hub: Arc<Hub>, filter: Arc<FeedFilter>, after: i64, until: i64) ->
 }
 
 /// Whether there may be more.
-fn is_page_full(rows: &[Logged]) -> bool {
+fn is_page_full(rows: &[LoggedEvent]) -> bool {
     usize::try_from(PAGE).is_ok_and(|page| rows.len() >= page)
 }

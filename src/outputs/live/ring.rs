@@ -105,10 +105,10 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::store::read::live::Logged;
+    use crate::store::read::events::LoggedEvent;
 
-    fn logged(id: i64, bytes: usize) -> Logged {
-        Logged {
+    fn logged(id: i64, bytes: usize) -> LoggedEvent {
+        LoggedEvent {
             id,
             message_id: id.to_string(),
             message_type: "notification".to_owned(),

@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 use super::entry::Entry;
 use super::hub::Hub;
-use crate::store::read::live;
 use crate::store::read::scan::LogFilter;
+use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::within;
 
@@ -138,7 +138,7 @@ impl Tail {
         }
         loop {
             let cursor = self.hub.ring.borrow().cursor().unwrap_or(0);
-            let new = answered(live::between(&mut *connection, cursor, i64::MAX, BATCH)).await?;
+            let new = answered(events::between(&mut *connection, cursor, i64::MAX, BATCH)).await?;
             let is_all = i64::try_from(new.len()).is_ok_and(|count| count < BATCH);
             if !new.is_empty() {
                 self.hub.ring.send_modify(|ring| ring.extend(new.into_iter().map(Entry::from)));
@@ -155,7 +155,7 @@ impl Tail {
         if !self.has_readers() {
             return Ok(());
         }
-        let found = answered(live::between(connection, id.saturating_sub(1), id, 1)).await?;
+        let found = answered(events::between(connection, id.saturating_sub(1), id, 1)).await?;
         self.hub.ring.send_modify(|ring| {
             let cursor = ring.cursor().unwrap_or(0);
             ring.extend(found.into_iter().map(|logged| Entry::replay(logged, cursor)));

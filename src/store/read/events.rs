@@ -1,4 +1,4 @@
-//! The log, oldest first.
+//! Events of the log, oldest first.
 
 use serde_json::value::RawValue;
 use sqlx::types::Json;
@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 
 use super::scan::{self, LogFilter, Range, Times};
 
-/// One message of the log.
+/// A row of `event`, with the names of its channel.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the columns of event, which db/migrations describes")]
-pub struct Event {
+#[expect(missing_docs, reason = "the columns of event and twitch_user, which db/migrations describes")]
+pub struct LoggedEvent {
     pub id: i64,
     pub message_id: String,
     pub message_type: String,
@@ -22,29 +22,70 @@ pub struct Event {
     pub received_at: OffsetDateTime,
     pub is_test: bool,
     pub payload: Json<Box<RawValue>>,
+    pub channel_login: Option<String>,
+    pub channel_name: Option<String>,
 }
 
 /// The selected events with an id greater than `after`.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn page(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
     after: i64,
     limit: i64,
-) -> sqlx::Result<Vec<Event>> {
+) -> sqlx::Result<Vec<LoggedEvent>> {
     let range = Range { after, last: i64::MAX };
     let ids = scan::first(&mut *db, filter, times, range, limit).await?;
+    with_ids(db, &ids).await
+}
+
+/// The event with this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<LoggedEvent>> {
+    Ok(with_ids(db, &[id]).await?.pop())
+}
+
+/// The events with these ids.
+///
+/// # Errors
+/// If the database fails.
+pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
-        Event,
-        r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
-            received_at, is_test, payload as "payload: Json<Box<RawValue>>"
-        from event
-        where id = any($1)
-        order by id"#,
-        &ids
+        LoggedEvent,
+        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+            e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
+            u.login as "channel_login?", u.display_name as "channel_name?"
+        from event e left join twitch_user u on u.id = e.channel_id
+        where e.id = any($1)
+        order by e.id"#,
+        ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The first events with an id greater than `after` and at most `last`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn between(db: impl PgExecutor<'_>, after: i64, last: i64, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as!(
+        LoggedEvent,
+        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+            e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
+            u.login as "channel_login?", u.display_name as "channel_name?"
+        from event e left join twitch_user u on u.id = e.channel_id
+        where e.id > $1 and e.id <= $2
+        order by e.id
+        limit $3"#,
+        after,
+        last,
+        limit
     )
     .fetch_all(db)
     .await
@@ -54,7 +95,7 @@ pub async fn page(
 /// else the name itself.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<String> {
     sqlx::query_scalar!(
         r#"select coalesce(
@@ -65,22 +106,5 @@ pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Str
         name
     )
     .fetch_one(db)
-    .await
-}
-
-/// The event with this id.
-///
-/// # Errors
-/// When the database fails.
-pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Event>> {
-    sqlx::query_as!(
-        Event,
-        r#"select id, message_id, message_type, type as kind, version, channel_id, subscription_id, occurred_at,
-            received_at, is_test, payload as "payload: Json<Box<RawValue>>"
-        from event
-        where id = $1"#,
-        id
-    )
-    .fetch_optional(db)
     .await
 }

@@ -15,7 +15,7 @@ pub use self::sources::sources;
 pub use self::stream::*;
 pub use self::support::*;
 use super::{Person, event_json};
-use crate::store::read::live::Logged;
+use crate::store::read::events::LoggedEvent;
 
 /// Something to show on a stream.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -106,7 +106,7 @@ pub enum AlertKind {
 impl Alert {
     /// Reads an event as an alert. Returns `None` for other types, and for payloads that can't be read.
     #[must_use]
-    pub fn new(logged: &Logged, is_replay: bool) -> Option<Self> {
+    pub fn new(logged: &LoggedEvent, is_replay: bool) -> Option<Self> {
         let (channel, kind) = sources::read(logged.kind.as_deref()?, event_json(logged)?)?;
         let channel = Person::from(channel);
         // A raid also reaches us through the channel that it starts from.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use showtime::api;
-use showtime::store::read::live::Logged;
+use showtime::store::read::events::LoggedEvent;
 use showtime::twitch::{catalogue, samples};
 use showtime::view::{Alert, Chat, alert, chat};
 use sqlx::types::Json;
@@ -15,8 +15,8 @@ use crate::support::messages::at;
 use crate::support::schema::check;
 
 /// A notification as a row of the log.
-fn logged(kind: &str, event: &Value) -> Logged {
-    Logged {
+fn logged(kind: &str, event: &Value) -> LoggedEvent {
+    LoggedEvent {
         id: 7,
         message_id: "m".to_owned(),
         message_type: "notification".to_owned(),
@@ -140,7 +140,7 @@ fn stream_begins_and_ends_are_alerts_also_when_inferred() {
     for message_type in ["notification", "inferred"] {
         let read = |kind: &str, variant: Option<&str>| {
             let event = sample(kind, "1", variant);
-            let logged = Logged { message_type: message_type.to_owned(), ..logged(kind, &event) };
+            let logged = LoggedEvent { message_type: message_type.to_owned(), ..logged(kind, &event) };
             serde_json::to_value(Alert::new(&logged, false).unwrap()).unwrap()
         };
         let online = read("stream.online", None);
@@ -171,9 +171,9 @@ fn kinds_of_the_pages_are_those_of_the_api() {
 #[test]
 fn revocation_is_no_alert() {
     let event = sample("channel.follow", "2", None);
-    let revocation = Logged { message_type: "revocation".to_owned(), ..logged("channel.follow", &event) };
+    let revocation = LoggedEvent { message_type: "revocation".to_owned(), ..logged("channel.follow", &event) };
     assert!(Alert::new(&revocation, false).is_none());
-    let nothing = Logged { payload: Json(to_raw_value(&json!([])).unwrap()), ..logged("channel.follow", &event) };
+    let nothing = LoggedEvent { payload: Json(to_raw_value(&json!([])).unwrap()), ..logged("channel.follow", &event) };
     assert!(Alert::new(&nothing, false).is_none());
 }
 
@@ -182,7 +182,7 @@ fn raid_is_an_alert_on_the_raided_channel_only() {
     let event = sample("channel.raid", "1", None);
     let raid = alert("channel.raid", &event).unwrap();
     assert_eq!((&raid["user"]["login"], &raid["viewers"]), (&"copperkite".into(), &237.into()));
-    let sent = Logged { channel_id: Some("71330092".to_owned()), ..logged("channel.raid", &event) };
+    let sent = LoggedEvent { channel_id: Some("71330092".to_owned()), ..logged("channel.raid", &event) };
     assert!(Alert::new(&sent, false).is_none());
 }
 
