@@ -1,13 +1,12 @@
-//! A whole fake Twitch on this machine.
+//! A fake Twitch on this machine.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use showtime::cli::{self, Shutdown};
+use showtime::config::LogFormat;
 use showtime::mock::{Mock, MockConfig};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 const AFTER_HELP: &str = "\
 What it is:
@@ -29,7 +28,7 @@ Its control API (JSON; a body may leave out what it does not change):
   PATCH /mock/channels/LOGIN               {\"title\", \"game_id\", \"game_name\",
                                             \"language\", \"labels\"}
   POST  /mock/channels/LOGIN/live          {\"silent\": true}: Helix shows it,
-  POST  /mock/channels/LOGIN/offline       but nobody is told
+  POST  /mock/channels/LOGIN/offline       but sends nothing
   POST  /mock/channels/LOGIN/follow        {\"user\"}
   POST  /mock/channels/LOGIN/raid          {\"from\", \"viewers\"}
   POST  /mock/channels/LOGIN/cheer         {\"user\", \"bits\"}
@@ -98,22 +97,13 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    // What the HTTP server says of its start would stand in the middle of what there is to paste.
-    let filter = EnvFilter::new("info,actix_server=warn");
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    // The HTTP server's own lines would stand between those that are to be pasted.
+    cli::log("info,actix_server=warn", LogFormat::Human);
     let callback = args.callback.clone();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut shutdown = Shutdown::new()?;
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
     println!("{}", environment(&mock, &callback));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    shutdown.requested().await;
     mock.stop().await.context("mock-twitch had failed")
 }
 

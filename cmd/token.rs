@@ -1,7 +1,4 @@
-//! Makes, lists and revokes the tokens that open the API.
-
-mod causes;
-mod database;
+//! Makes, lists and revokes the tokens of the API.
 
 use std::process::ExitCode;
 
@@ -11,6 +8,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TokenHash, check_name, generate};
+use showtime::cli::{self, with_causes, with_database};
 use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
 use showtime::program::Program;
@@ -19,11 +17,8 @@ use showtime::store::read::health::missing_migrations;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tracing_subscriber::EnvFilter;
 
-use self::database::with_database;
-
-/// Makes, lists and revokes the tokens that open the API, whether the server runs or not.
+/// Makes, lists and revokes the tokens of the API, whether the server runs or not.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct Arguments {
@@ -35,14 +30,14 @@ struct Arguments {
 enum Command {
     /// Make a token, and print it: it can't be shown again
     Create {
-        /// What it is for, to know it by later
+        /// The name by which it is listed and revoked
         #[arg(long, value_parser = name)]
         name: String,
-        /// What it is good for: reading, or everything
+        /// Its permissions: reading, or everything
         #[arg(long, value_parser = PossibleValuesParser::new(["read", "admin"]))]
         scope: String,
     },
-    /// List the tokens, without themselves
+    /// List the tokens, without their text
     List,
     /// End a token; running servers notice within seconds
     Revoke {
@@ -60,7 +55,7 @@ fn main() -> ExitCode {
     match start(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", causes::with_causes(&error));
+            eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -68,9 +63,8 @@ fn main() -> ExitCode {
 
 fn start(command: &Command) -> Result<()> {
     let config = Config::load()?;
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(with_database(&config, async |connection| {
+    cli::log(&config.log, config.log_format);
+    cli::runtime()?.block_on(with_database(&config, async |connection| {
         if !missing_migrations(connection).await?.is_empty() {
             bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
         }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::message::Message;
@@ -116,7 +117,8 @@ impl Writer {
             // Nobody would hear of these any more; Twitch sends them again.
             batch.retain(|submission| !submission.answer.is_closed());
             let messages: Vec<&Message> = batch.iter().map(|submission| &*submission.message).collect();
-            let receipts = self.log.write_batch(&messages).await;
+            let span = tracing::info_span!("batch", batch.messages = messages.len());
+            let receipts = self.log.write_batch(&messages).instrument(span).await;
             for (submission, receipt) in batch.drain(..).zip(receipts) {
                 // A caller that has given up meanwhile is no error.
                 let _ = submission.answer.send(receipt);
@@ -161,22 +163,24 @@ impl Log {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
+        let began = Instant::now();
         let connection = self.connection.take();
         match timeout(BATCH_TIMEOUT, self.transact(connection, messages)).await {
             Ok(Ok((connection, receipts))) => {
                 self.connection = Some(connection);
+                tracing::debug!(batch.duration_ms = began.elapsed().as_millis(), "stored");
                 Ok(receipts)
             }
             Ok(Err(error)) if is_messages_fault(&error) => {
-                tracing::error!(%error, batch.messages = messages.len(), "the database refuses a message");
+                tracing::error!(%error, message.id = one_id(messages), "the database refuses a message");
                 Err(IngestError::Rejected)
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, batch.messages = messages.len(), "messages could not be stored");
+                tracing::warn!(%error, "messages could not be stored");
                 Err(IngestError::Unavailable)
             }
             Err(_) => {
-                tracing::warn!(batch.messages = messages.len(), "messages could not be stored in time");
+                tracing::warn!(batch.duration_ms = BATCH_TIMEOUT.as_millis(), "messages could not be stored in time");
                 Err(IngestError::Unavailable)
             }
         }
@@ -226,6 +230,11 @@ impl Log {
             .connect()
             .await
     }
+}
+
+/// The id of a message that is alone in its batch.
+fn one_id<'a>(messages: &[&'a Message]) -> Option<&'a str> {
+    if let [message] = messages { Some(&message.id) } else { None }
 }
 
 /// Whether the same message would fail again: data that can't be stored, a limit of the database

@@ -1,45 +1,55 @@
-//! showtime: a self-hosted Twitch event backend. It proves that a message comes from Twitch, keeps
-//! it in Postgres exactly once, and knows what the messages add up to: which stream is live, which
-//! streams make one broadcast, what each viewer did.
+//! showtime: a self-hosted Twitch event backend. It proves that a message comes from Twitch, keeps it in Postgres exactly
+//! once, and knows what the messages add up to: which stream is live, which streams make one broadcast, what each viewer
+//! did. What happens is shown at once, to overlays, dashboards and programs.
 //!
 //! ```text
-//!  Twitch ──POST /callback──► api ──► sources::webhook ──► twitch::eventsub    verify, then parse
-//!                              │                               │ message::Message
-//!                              │                               ▼
-//!                              │                            ingest            gather a batch
-//!                              │                               │ one transaction
-//!                              │             store::log ◄──────┴──────► store::state
-//!                              │             append what is new         load, projection::State, save
-//!                              │                     │                      │
-//!                              └──► store::read ◄── Postgres ◄──────────────┘
-//!                                   GET /channels, /events, …
+//!  Twitch ──POST /callback──► api ──► sources::webhook                verify, then parse
+//!  Twitch ◄──────Helix─────────────── sources::backfill               find what was missed
+//!                                           │ message
+//!                                           ▼
+//!                                         ingest                      gather a batch
+//!                                           │ one transaction: store::log appends what is new,
+//!                                           │ store::state folds it by the rules of projection
+//!                                           ▼
+//!                                        Postgres ──store::signals──► outputs::live: tail ► hub ► readers
+//!                                           │ store::read                 │ view: Event, Alert, Chat
+//!                                           ▼                             ▼
+//!                        api ◄── view ◄── rows                            api ──► SSE, WebSocket
+//!                         └──► GET /channels, /events, …
 //! ```
 //!
-//! The modules in the order in which a message meets them, each importing only those it needs
-//! from `twitch` and `projection` (which know nothing of the rest) upwards:
+//! The modules in the order in which data flows through them:
 //!
-//! - [`api`]: the HTTP routes, their OpenAPI description, and errors as problem documents.
-//! - [`sources`]: where messages come from; each source ends in [`ingest::Ingest::submit`].
-//! - [`twitch`]: what Twitch speaks: envelope, signature, typed payloads, the catalogue of types.
-//! - [`message`]: what enters the log; each source has one constructor of a [`message::Message`],
-//!   which takes a witness that only the verification of that source makes.
-//! - [`ingest`]: the one door to the log; answers after the commit.
-//! - [`store`]: every SQL statement, as functions on a connection; [`postgres`] is the private
-//!   Postgres.
+//! - [`twitch`]: Twitch's protocols and nothing of ours: signature and envelope of webhooks, payloads, the catalogue of
+//!   subscription types, Helix, OAuth.
+//! - [`sources`]: where messages come from. Each source ends in [`ingest::Ingest::submit`].
+//! - [`message`]: what enters the log. Each source has one constructor, which takes a witness that only
+//!   the verification of that source makes.
+//! - [`ingest`]: the one way into the log. Answers after the commit.
+//! - [`store`]: every SQL statement, as functions on a connection; signals and locks of the database.
 //! - [`projection`]: the fold from messages to state: pure, and indifferent to their order.
-//! - [`outputs`]: the live feeds: the hub tails the log and hands it to readers.
-//! - [`control`]: whether the server works, and what to do if not; who may use it
-//!   ([`access`]).
-//! - [`metrics`]: what is counted on the way, for Prometheus.
+//! - [`view`]: what others see, made from rows: events, alerts, chat. Pure.
+//! - [`outputs`]: what goes out as it happens. The live feeds: a tail copies the log into a hub, which readers follow.
+//! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages.
 //!
-//! Around them: [`app`] builds and runs the whole program, [`config`] reads every setting,
-//! [`clock`] is time as a parameter, [`mock`] makes what Twitch would send, for `simulate` and for
-//! the tests, and [`load`] makes very much of it, kills what takes it, and counts what is there.
+//! Beside that flow:
+//!
+//! - [`access`]: who may use the API. [`credentials`]: the tokens that Twitch gave to us.
+//! - [`subscriptions`]: which EventSub subscriptions should exist, and the reconciler that creates them.
+//! - [`status`]: the verdict of `/status`, from the checks that components register. [`metrics`]: the counters of
+//!   `/metrics`.
+//! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
+//!   beside the component.
+//! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
+//! - [`postgres`]: the private Postgres of a server that is given none.
+//! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
+//! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch. [`load`]: traffic and crashes, and what they did.
 
 pub mod access;
 pub mod api;
 pub mod app;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credentials;

@@ -1,5 +1,5 @@
-//! What is counted and measured, for Prometheus. Whoever has something to tell holds a clone; an
-//! observation takes no allocation. docs/operations.md lists the names.
+//! Counters and histograms for Prometheus. A component that observes something holds a clone; an observation allocates
+//! nothing. docs/operations.md lists the names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,37 +19,37 @@ use crate::twitch::catalogue;
 /// The media type of [`Metrics::encode`]: OpenMetrics, as Prometheus reads it since 2.5.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// In seconds. A commit takes milliseconds; Twitch's patience and ours end after some seconds.
+/// In seconds. A commit takes milliseconds; the time limits of Twitch and of ingest end after some seconds.
 const ACK_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// In seconds. Twitch sends again for minutes; what is older than ten is not taken.
+/// In seconds. Twitch sends a message again for some minutes; messages older than ten minutes are refused.
 const LAG_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
-/// The types that Twitch has. Others are counted as one, because anybody can invent types.
+/// The types of the catalogue. All others are counted as one, because a request may name any type.
 static TYPES: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| catalogue::all().iter().map(|kind| kind.name.as_str()).collect());
 
-/// What is counted together with all types that are not in the catalogue.
+/// The label of all types that are not in the catalogue.
 const OTHER: &str = "other";
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// What became of a request to `/callback`.
+/// The outcome of a request to `/callback`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A new message, committed.
     Accepted,
-    /// A message that was there before.
+    /// A message that was in the log before.
     Duplicate,
     /// A challenge, answered.
     Challenge,
     /// Not signed with our secret.
     Forged,
-    /// Signed, but not recent.
+    /// Signed, but too old.
     Stale,
     /// Not a message.
     Malformed,
-    /// The database refused this very message.
+    /// A message that the database can't store.
     Rejected,
     /// Not stored, so that Twitch sends it again.
     Unavailable,
@@ -70,7 +70,7 @@ impl Outcome {
     }
 }
 
-/// Everything that is counted as it happens.
+/// The metrics that are updated as things happen.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -80,20 +80,20 @@ pub struct Metrics {
     readers: Family<Labels<2>, Gauge>,
 }
 
-/// What is looked up when somebody asks.
+/// The metrics that are read when `/metrics` is requested.
 #[derive(Debug, Default)]
 pub struct Now {
     /// Messages that wait for the writer.
     pub queue_depth: usize,
     /// Whether the database answered.
     pub has_database: bool,
-    /// Wanted subscriptions, by status.
+    /// Desired subscriptions, by status.
     pub subscriptions: Vec<(String, i64)>,
     /// Twitch's tokens, by status.
     pub twitch_tokens: Vec<(String, i64)>,
-    /// Our own, by scope.
+    /// The tokens of the API, by scope.
     pub access_tokens: Vec<(String, i64)>,
-    /// What of the process is in memory, in bytes, where the system tells.
+    /// The process's resident memory in bytes, if the system tells.
     pub resident_memory: Option<i64>,
 }
 
@@ -106,7 +106,7 @@ impl Default for Metrics {
         registry.register("showtime_build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register(
             "showtime_eventsub_messages",
-            "Requests to /callback, by subscription type and what became of them",
+            "Requests to /callback, by subscription type and outcome",
             messages.clone(),
         );
         registry.register_with_unit(
@@ -121,12 +121,12 @@ impl Default for Metrics {
             Unit::Seconds,
             lag.clone(),
         );
-        registry.register("showtime_live_readers", "Who reads a live feed now", readers.clone());
+        registry.register("showtime_live_readers", "Connected readers of live feeds", readers.clone());
         Self { registry: Arc::new(registry), messages, ack, lag, readers }
     }
 }
 
-/// Somebody reads a live feed, as long as this is there.
+/// A connected reader of a live feed; counted until this is dropped.
 #[derive(Debug)]
 pub struct Reading(Gauge);
 
@@ -147,13 +147,13 @@ impl Metrics {
         }
     }
 
-    /// Measures how long a message was on its way. By two clocks, so it can be less than nothing.
+    /// Measures the time from Twitch's timestamp to the arrival. The two clocks differ, so it can be negative; counts as 0.
     pub fn delivery_lag(&self, lag: time::Duration) {
         self.lag.observe(lag.as_seconds_f64().max(0.0));
     }
 
-    /// Counts a reader of a live feed (`feed`: `events`, `alerts`, …; `transport`: `sse` or
-    /// `websocket`) until what is returned is dropped.
+    /// Counts a reader of a live feed until the returned value is dropped. `feed` is `events`, `alerts`, …; `transport` is
+    /// `sse` or `websocket`.
     #[must_use]
     pub fn reader(&self, feed: &'static str, transport: &'static str) -> Reading {
         let gauge = self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)]);
@@ -161,11 +161,11 @@ impl Metrics {
         Reading(gauge)
     }
 
-    /// All of it, in the format of [`CONTENT_TYPE`].
+    /// All metrics, in the format of [`CONTENT_TYPE`].
     #[must_use]
     pub fn encode(&self, now: &Now) -> String {
         let mut text = String::new();
-        // A String takes everything.
+        // Writing to a String never fails.
         let _ = encode_registry(&mut text, &self.registry);
         let _ = encode_registry(&mut text, &now.registry());
         let _ = encode_eof(&mut text);
@@ -198,7 +198,7 @@ impl Now {
             registry.register_with_unit("process_resident_memory", help, Unit::Bytes, ConstGauge::<i64>::new(bytes));
         }
         for (name, help, label, counts) in [
-            ("showtime_subscriptions", "Subscriptions that are wanted, by status", "status", &self.subscriptions),
+            ("showtime_subscriptions", "Desired subscriptions, by status", "status", &self.subscriptions),
             ("showtime_twitch_tokens", "Tokens that Twitch gave us", "status", &self.twitch_tokens),
             ("showtime_access_tokens", "Tokens for the API", "scope", &self.access_tokens),
         ] {
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_that_anybody_can_invent_are_counted_as_one() {
+    fn unknown_types_are_counted_as_one() {
         let metrics = Metrics::default();
         for number in 0..1_000 {
             metrics.message(Some(&format!("channel.invented{number}")), Outcome::Forged, Duration::ZERO);

@@ -1,11 +1,11 @@
 //! Requests the consents that the channels' subscriptions need and that are not given yet.
 
 use anyhow::{Result, bail};
+use showtime::cli::with_causes;
 use showtime::setup::consent::{Listener, PATIENCE};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
 
-use crate::causes::with_causes;
 use crate::session::Session;
 
 /// Requests the missing consents. A failure with one channel does not keep the others from it.
@@ -20,7 +20,7 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
         // A token has only the scopes that were requested with it, though Twitch remembers all consents.
         let scopes = scopes.into_iter().chain(granted.iter().map(String::as_str)).collect();
         if let Err(error) = ask(session, channel, scopes, port, no_browser).await {
-            println!("{}: no consent: {}", channel.display_name, with_causes(&error));
+            println!("{}: no consent: {}", channel.display_name, with_causes(error.as_ref()));
         }
     }
     Ok(())

@@ -1,23 +1,20 @@
 //! Sets everything up at Twitch with one command: consent, callback, subscriptions.
 
-#[path = "../causes.rs"]
-mod causes;
 mod consent;
 mod session;
 mod subscriptions;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use showtime::config::{Config, LogFormat, settings_help};
+use showtime::cli;
+use showtime::config::{Config, settings_help};
 use showtime::credentials::vault::Vault;
 use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
 use showtime::setup::probe::probe;
 use showtime::store::served_channels::ServedChannel;
-use tracing_subscriber::EnvFilter;
 
 use self::session::Session;
 use self::subscriptions::Desired;
@@ -58,7 +55,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", causes::with_causes(&error));
+            eprintln!("error: {}", cli::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -67,14 +64,8 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<bool> {
     let config = Config::load()?;
     // The listener that waits for the browser is a server, too, which is no news for the user.
-    let filter = EnvFilter::new(format!("actix_server=warn,{}", config.log));
-    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Human => output.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => output.json().init(),
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    cli::log(&format!("actix_server=warn,{}", config.log), config.log_format);
+    cli::runtime()?.block_on(async {
         let vault = match arguments.command {
             Some(Command::Check) => Vault::peek_for(&config)?,
             None | Some(Command::DeleteAll) => Vault::open_for(&config)?,

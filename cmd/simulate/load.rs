@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use showtime::cli::with_database;
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::load::journal::Journal;
@@ -21,7 +22,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::LoadArgs;
-use crate::database::with_database;
 use crate::{report, target};
 
 /// Open files besides the connections.

@@ -1,11 +1,7 @@
 //! Sends a server messages as Twitch does, and shows its answers.
 
 mod args;
-#[path = "../causes.rs"]
-mod causes;
 mod crash;
-#[path = "../database.rs"]
-mod database;
 mod kind;
 mod load;
 mod report;
@@ -16,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
+use showtime::cli::with_causes;
 use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
 use showtime::simulate::people::Person;
@@ -35,7 +32,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", causes::with_causes(&error));
+            eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::from(2)
         }
     }

@@ -1,5 +1,5 @@
-//! Every setting: its environment variable, its default, its meaning. Read once, at start, from
-//! the environment and `.env` (the environment wins); an empty value counts as not set.
+//! Every setting: its environment variable, its default, its meaning. Settings are read once, at start, from the
+//! environment and `.env`; the environment takes precedence, and an empty value counts as not set.
 
 mod read;
 mod secret_file;
@@ -19,35 +19,35 @@ pub use self::settings::{env_example, settings_help};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::signature::WebhookSecret;
 
-/// What the program was told.
+/// The values of all settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The address to serve on.
     pub bind_addr: IpAddr,
     /// The port to serve on; 0 lets the system choose.
     pub listen_port: u16,
-    /// Where the events are kept.
+    /// The Postgres that keeps the events.
     pub database: Database,
     /// Whether the server applies migrations at start.
     pub migrate: bool,
-    /// Where a private Postgres and generated secrets live.
+    /// The directory of the private Postgres and of generated secrets.
     pub data_dir: PathBuf,
-    /// What we know of Twitch.
+    /// The Twitch application and its channel.
     pub twitch: Twitch,
-    /// What tokens are encrypted with in the database.
+    /// The key that encrypts tokens in the database; without it the server makes one.
     pub encryption_key: Option<EncryptionKey>,
     /// The origins of web pages that may read the API; `*` alone for all.
     pub cors_origins: Vec<String>,
-    /// What to log: a level, or `tracing` filter directives.
+    /// The log's level, or `tracing` filter directives.
     pub log: String,
-    /// How to log it.
+    /// The log's format.
     pub log_format: LogFormat,
 }
 
 /// Which Postgres to use.
 #[derive(Clone)]
 pub enum Database {
-    /// One that we start ourselves, in the data directory.
+    /// A private one in the data directory, which the server starts.
     Private,
     /// One that `DATABASE_URL` or the `PG*` variables name.
     Given(Box<PgConnectOptions>),
@@ -63,12 +63,12 @@ impl fmt::Debug for Database {
     }
 }
 
-/// How to log.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -87,9 +87,9 @@ pub struct Twitch {
     pub auth_url: Url,
     /// Subscription types to have beside the default ones, in the newest version that is offered.
     pub extra_types: Vec<&'static SubscriptionType>,
-    /// What messages must be signed with.
+    /// The secret that Twitch signs messages with; without it the server makes one.
     pub webhook_secret: Option<WebhookSecret>,
-    /// What messages may still be signed with while the secret is being rotated.
+    /// The secret before that one, still accepted while subscriptions move to the new one.
     pub previous_webhook_secret: Option<WebhookSecret>,
 }
 
@@ -101,13 +101,13 @@ impl EncryptionKey {
     /// Checks that these are 64 hex digits.
     ///
     /// # Errors
-    /// What is wanted instead.
+    /// What a key must be.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let is_key = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
         if is_key {
             Ok(Self(SecretString::from(text)))
         } else {
-            Err("wants 64 hex digits; `openssl rand -hex 32` makes them")
+            Err("must be 64 hex digits; `openssl rand -hex 32` makes them")
         }
     }
 
@@ -127,9 +127,9 @@ impl ExposeSecret<str> for EncryptionKey {
 /// A Twitch application.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Public.
+    /// The client id, which is public.
     pub id: String,
-    /// Not public.
+    /// The client secret.
     pub secret: SecretString,
 }
 

@@ -1,4 +1,4 @@
-//! From text to [`Config`], collecting every mistake on the way.
+//! Parses settings into a [`Config`], and collects every error on the way.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::twitch::signature::WebhookSecret;
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The `.env` file can't be used.
+    /// The `.env` file can't be read.
     #[error("the file .env can't be read: {0}")]
     DotEnv(String),
     /// These settings are wrong.
@@ -25,7 +25,7 @@ pub enum ConfigError {
     Settings(Vec<SettingError>),
 }
 
-/// What is wrong with one setting. Its text never holds a secret.
+/// What is wrong with one setting. The text never contains a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SettingError(String);
 
@@ -49,7 +49,7 @@ pub(super) fn dotenv() -> Result<HashMap<String, String>, ConfigError> {
     }
 }
 
-/// A line that can't be parsed may hold a secret, so only its variable is named.
+/// The text of an error without values: a line that can't be parsed may contain a secret, so only its variable is named.
 fn without_values(error: &dotenvy::Error) -> String {
     match error {
         dotenvy::Error::LineParse(line, _) => match line.split_once('=') {
@@ -74,12 +74,12 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         cors_origins: read.optional(&settings::CORS_ORIGINS, origins).unwrap_or_default(),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
             Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err("wants error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),
+            Err(_) => Err("must be error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),
         }),
         log_format: read.required(&settings::LOG_FORMAT, |text| match text {
             "human" => Ok(LogFormat::Human),
             "json" => Ok(LogFormat::Json),
-            _ => Err("wants human or json".to_owned()),
+            _ => Err("must be human or json".to_owned()),
         }),
     };
     match (config, read.errors) {
@@ -114,24 +114,25 @@ impl Reader<'_> {
         }
     }
 
-    /// A setting with a default, which also stands in for a wrong value (an error by then).
+    /// A setting with a default, which also replaces a wrong value, to go on and find further errors.
     fn required<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, String>) -> T {
         #[expect(clippy::expect_used, reason = "defaults are constants, read by every test")]
         self.optional(setting, &parse).unwrap_or_else(|| parse(setting.default.unwrap_or_default()).expect("a default"))
     }
 
-    fn parsed<T: std::str::FromStr>(&mut self, setting: &Setting, wants: &str) -> T {
-        self.required(setting, |text| text.parse().map_err(|_| format!("wants {wants}")))
+    fn parsed<T: std::str::FromStr>(&mut self, setting: &Setting, expected: &str) -> T {
+        self.required(setting, |text| text.parse().map_err(|_| format!("must be {expected}")))
     }
 
     fn database(&mut self) -> Database {
         if self.text(&settings::DATABASE_URL).is_some() {
             let options = self.optional(&settings::DATABASE_URL, |text| {
                 // The parser's own message may quote the password.
-                let wants = "wants postgres://user:password@host:port/database (special characters percent-encoded)";
-                let url = Url::parse(text).map_err(|_| wants.to_owned())?;
+                let expected =
+                    "must be postgres://user:password@host:port/database (special characters percent-encoded)";
+                let url = Url::parse(text).map_err(|_| expected.to_owned())?;
                 let is_postgres = matches!(url.scheme(), "postgres" | "postgresql");
-                PgConnectOptions::from_str(text).ok().filter(|_| is_postgres).ok_or_else(|| wants.to_owned())
+                PgConnectOptions::from_str(text).ok().filter(|_| is_postgres).ok_or_else(|| expected.to_owned())
             });
             return options.map_or(Database::Private, |options| Database::Given(Box::new(options)));
         }
@@ -144,8 +145,8 @@ impl Reader<'_> {
         if let Some(host) = self.text(&settings::PGHOST) {
             options = if host.starts_with('/') { options.socket(host) } else { options.host(&host) };
         }
-        if let Some(port) =
-            self.optional(&settings::PGPORT, |text| text.parse().map_err(|_| "wants a port from 0 to 65535".to_owned()))
+        if let Some(port) = self
+            .optional(&settings::PGPORT, |text| text.parse().map_err(|_| "must be a port from 0 to 65535".to_owned()))
         {
             options = options.port(port);
         }
@@ -160,7 +161,7 @@ impl Reader<'_> {
         }
         if let Some(mode) = self.optional(&settings::PGSSLMODE, |text| {
             PgSslMode::from_str(text)
-                .map_err(|_| "wants disable, allow, prefer, require, verify-ca or verify-full".to_owned())
+                .map_err(|_| "must be disable, allow, prefer, require, verify-ca or verify-full".to_owned())
         }) {
             options = options.ssl_mode(mode);
         }
@@ -189,7 +190,7 @@ impl Reader<'_> {
                 None
             }
             (None, Some(_)) => {
-                self.fail(&settings::CLIENT_ID, "", "wants the id that belongs to TWITCH_CLIENT_SECRET");
+                self.fail(&settings::CLIENT_ID, "", "is not set, but TWITCH_CLIENT_SECRET is: set both or neither");
                 None
             }
             (None, None) => None,
@@ -200,22 +201,21 @@ impl Reader<'_> {
 /// Twitch logins: 1 to 25 letters, digits and underscores, not case-sensitive.
 fn login(text: &str) -> Result<String, String> {
     let is_login = (1..=25).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if is_login { Ok(text.to_ascii_lowercase()) } else { Err("wants a login, such as maplearcade".to_owned()) }
+    if is_login { Ok(text.to_ascii_lowercase()) } else { Err("must be a login, such as maplearcade".to_owned()) }
 }
 
 fn webhook_secret(text: &str) -> Result<WebhookSecret, String> {
     WebhookSecret::new(text).map_err(|error| format!("{error}; `openssl rand -hex 32` makes a good one"))
 }
 
-/// Names of the catalogue, of types that a channel can have: not those that an extension or an
-/// organisation must ask for.
+/// Types of the catalogue that a channel can have: not those that only an extension or an organisation can subscribe to.
 fn subscription_types(text: &str) -> Result<Vec<&'static SubscriptionType>, String> {
     let find = |name: &str| {
         let kind = catalogue::find(name, None).ok_or_else(|| format!("names {name:?}, which Twitch does not have"))?;
         let is_foreign = |field: &str| matches!(field, "organization_id" | "extension_client_id");
         match kind.condition.iter().find(|condition| condition.required && is_foreign(&condition.field)) {
             Some(condition) => {
-                Err(format!("names {name:?}, which no channel can have: it wants an {}", condition.field))
+                Err(format!("names {name:?}, which no channel can have: it requires an {}", condition.field))
             }
             None => Ok(kind),
         }
@@ -223,7 +223,7 @@ fn subscription_types(text: &str) -> Result<Vec<&'static SubscriptionType>, Stri
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(find).collect()
 }
 
-/// As browsers send them: nothing behind the host and port, no port that the scheme implies.
+/// Origins as browsers send them: nothing after host and port, and no port that the scheme implies.
 fn origins(text: &str) -> Result<Vec<String>, String> {
     let origins: Vec<_> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
     let is_origin = |text: &String| match Url::parse(text) {
@@ -233,18 +233,19 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     if origins == ["*"] || origins.iter().all(is_origin) {
         Ok(origins)
     } else {
-        Err("wants origins like https://example.org or http://localhost:8080 with commas between them, or *".to_owned())
+        Err("must be origins like https://example.org or http://localhost:8080 with commas between them, or *"
+            .to_owned())
     }
 }
 
-/// Plain http only to this machine: tokens travel there.
+/// Plain http is for this machine only, since requests carry tokens.
 fn base_url(text: &str) -> Result<Url, String> {
     let url =
-        Url::parse(text.trim_end_matches('/')).map_err(|_| "wants an address like https://api.twitch.tv/helix")?;
+        Url::parse(text.trim_end_matches('/')).map_err(|_| "must be an address like https://api.twitch.tv/helix")?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
-        _ => Err("wants https (http only for loopback)".to_owned()),
+        _ => Err("must be https (http only for loopback)".to_owned()),
     }
 }
 
@@ -257,17 +258,18 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// What Twitch accepts (webhook.md §6), and plain http to this machine for trying things out.
+/// What [Twitch accepts](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/), and plain http to this machine for
+/// trying things out.
 fn callback_url(text: &str) -> Result<Url, String> {
-    let wants = "wants an address like https://example.org/callback";
-    let url = Url::parse(text).map_err(|_| wants.to_owned())?;
+    let expected = "must be an address like https://example.org/callback";
+    let url = Url::parse(text).map_err(|_| expected.to_owned())?;
     match (url.scheme(), url.port()) {
         _ if url.fragment().is_some() => Err("has a #fragment, which Twitch refuses".to_owned()),
         _ if !url.username().is_empty() || url.password().is_some() => Err("has a password in it".to_owned()),
         ("https" | "http", _) if is_loopback(&url) => Ok(url),
         ("https", None) => Ok(url),
         ("https", Some(_)) => Err("has a port, but Twitch calls port 443 only".to_owned()),
-        _ => Err(wants.to_owned()),
+        _ => Err(expected.to_owned()),
     }
 }
 
@@ -300,9 +302,9 @@ mod tests {
         assert_eq!(
             errors(&[("BIND_ADDR", "localhost"), ("LISTEN_PORT", "70000"), ("SHOWTIME_LOG_FORMAT", "xml")]),
             [
-                r#"BIND_ADDR is "localhost", but wants an IP address, such as 127.0.0.1"#,
-                r#"LISTEN_PORT is "70000", but wants a port from 0 to 65535"#,
-                r#"SHOWTIME_LOG_FORMAT is "xml", but wants human or json"#,
+                r#"BIND_ADDR is "localhost", but must be an IP address, such as 127.0.0.1"#,
+                r#"LISTEN_PORT is "70000", but must be a port from 0 to 65535"#,
+                r#"SHOWTIME_LOG_FORMAT is "xml", but must be human or json"#,
             ]
         );
     }
@@ -363,6 +365,9 @@ mod tests {
             (options.get_host(), options.get_port(), options.get_database()),
             ("db.example.org", 6000, Some("events"))
         );
-        assert_eq!(errors(&[("PGHOST", "h"), ("PGPORT", "x")]), [r#"PGPORT is "x", but wants a port from 0 to 65535"#]);
+        assert_eq!(
+            errors(&[("PGHOST", "h"), ("PGPORT", "x")]),
+            [r#"PGPORT is "x", but must be a port from 0 to 65535"#]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The secrets that a server without configured ones makes for itself, in its data directory, so
-//! that other programs and later starts find them.
+//! Secrets that the server generates if they are not configured. It keeps them in its data directory, where other programs
+//! and later starts find them.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,41 +11,41 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Config, EncryptionKey};
 use crate::twitch::signature::WebhookSecret;
 
-/// Why a generated secret can't be had.
+/// Why a generated secret can't be read or made.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
-    /// The file system said no.
+    /// The file can't be read or written.
     #[error("the secret in {path} can't be read or made: {source}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         source: io::Error,
     },
-    /// Somebody changed it.
+    /// The file was changed since.
     #[error("the secret in {path} {reason}; restore the file, or delete it to get a new one", path = .path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
 }
 
 impl Config {
-    /// Where the generated webhook secret is.
+    /// The file of the generated webhook secret.
     #[must_use]
     pub fn webhook_secret_file(&self) -> PathBuf {
         self.data_dir.join("webhook-secret")
     }
 
-    /// Where the generated encryption key is.
+    /// The file of the generated encryption key.
     #[must_use]
     pub fn encryption_key_file(&self) -> PathBuf {
         self.data_dir.join("encryption-key")
     }
 
-    /// Where the access token is that a server made at its first start.
+    /// The file of the access token that a server made at its first start.
     #[must_use]
     pub fn bootstrap_token_file(&self) -> PathBuf {
         self.data_dir.join("token")
@@ -57,7 +57,7 @@ impl Config {
         fs::read_to_string(self.bootstrap_token_file()).ok().map(|text| SecretString::from(text.trim()))
     }
 
-    /// Puts an access token in the place of the one that is there.
+    /// Writes an access token to its file, in place of the one that is there.
     ///
     /// # Errors
     /// If the file can't be made.
@@ -135,7 +135,7 @@ fn read_or_make<T: ExposeSecret<str>, E: ToString>(
     read(path, parse)?.ok_or_else(|| io(io::ErrorKind::NotFound.into()))
 }
 
-/// Linked into place when complete, so that two servers starting at once agree on one.
+/// Links a complete file into place, so that two servers that start at the same time agree on one secret.
 fn make(path: &Path, secret: &str) -> io::Result<()> {
     let draft = draft(path, secret)?;
     let linked = fs::hard_link(&draft, path);
@@ -146,7 +146,7 @@ fn make(path: &Path, secret: &str) -> io::Result<()> {
     }
 }
 
-/// A complete file beside the one to be.
+/// Writes a complete file beside the final path, and returns its path.
 fn draft(path: &Path, secret: &str) -> io::Result<PathBuf> {
     if let Some(dir) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;

@@ -1,8 +1,8 @@
-//! The list of settings, from which `--help`, `.env.example` and the errors are made.
+//! The list of settings. `--help`, `.env.example` and error texts are made from it.
 
 use std::fmt::Write as _;
 
-/// An environment variable that showtime reads.
+/// A setting: an environment variable or a line of `.env`.
 pub(super) struct Setting {
     pub(super) name: &'static str,
     pub(super) default: Option<&'static str>,
@@ -35,7 +35,7 @@ pub(super) const PGSSLMODE: Setting =
 pub(super) const MIGRATE: Setting =
     setting("SHOWTIME_MIGRATE", Some("true"), "whether the server applies migrations at start: true or false");
 pub(super) const DATA_DIR: Setting =
-    setting("SHOWTIME_DATA_DIR", Some(".showtime"), "where the private Postgres and generated secrets live");
+    setting("SHOWTIME_DATA_DIR", Some(".showtime"), "directory of the private Postgres and of generated secrets");
 pub(super) const CHANNEL_NAME: Setting =
     setting("TWITCH_CHANNEL_NAME", None, "login of the channel to serve, as in twitch.tv/LOGIN");
 pub(super) const CLIENT_ID: Setting =
@@ -48,7 +48,7 @@ pub(super) const CALLBACK_URL: Setting = setting(
 );
 pub(super) const WEBHOOK_SECRET: Setting = secret(
     "TWITCH_WEBHOOK_SECRET",
-    "what Twitch signs messages with, 10 to 100 ASCII characters; without it the server makes one in its data directory",
+    "secret that Twitch signs messages with, 10 to 100 ASCII characters; without it the server makes one in its data directory",
 );
 pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
     "TWITCH_WEBHOOK_SECRET_PREVIOUS",
@@ -57,7 +57,7 @@ pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
 pub(super) const EVENTSUB_TYPES: Setting = setting(
     "TWITCH_EVENTSUB_TYPES",
     None,
-    "subscription types to have beside the usual ones, with commas between them, such as channel.chat.message",
+    "subscription types beside the usual ones, separated by commas, such as channel.chat.message",
 );
 pub(super) const API_URL: Setting =
     setting("TWITCH_API_URL", Some("https://api.twitch.tv/helix"), "Twitch's API; mock-twitch prints its own");
@@ -68,18 +68,18 @@ pub(super) const AUTH_URL: Setting = setting(
 );
 pub(super) const ENCRYPTION_KEY: Setting = secret(
     "SHOWTIME_ENCRYPTION_KEY",
-    "what tokens are encrypted with in the database, 64 hex digits; without it the server makes one in its data directory",
+    "key that encrypts tokens in the database, 64 hex digits; without it the server makes one in its data directory",
 );
 pub(super) const CORS_ORIGINS: Setting = setting(
     "SHOWTIME_CORS_ORIGINS",
     None,
-    "web pages that may read the API, by origin, with commas between them, such as https://example.org; * for all",
+    "origins of web pages that may read the API, separated by commas, such as https://example.org; * for all",
 );
 pub(super) const LOG: Setting =
     setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
 pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
 
-/// In the order in which they are shown.
+/// All settings, in the order in which they are shown.
 const ALL: [&Setting; 24] = [
     &BIND_ADDR,
     &LISTEN_PORT,
@@ -107,7 +107,7 @@ const ALL: [&Setting; 24] = [
     &LOG_FORMAT,
 ];
 
-/// The settings as they stand at the end of each binary's `--help`.
+/// The settings as shown at the end of each program's `--help`.
 #[must_use]
 pub fn settings_help() -> String {
     let mut text = String::from("Settings (environment variables, or lines of a .env file):\n");

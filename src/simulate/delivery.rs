@@ -90,6 +90,7 @@ impl CallbackClient {
     ///
     /// # Errors
     /// If there is no answer.
+    #[tracing::instrument(name = "delivery", level = "debug", skip_all, fields(message.id = message.stamp.message_id))]
     pub async fn deliver(&self, message: &Outgoing, signature: Option<&str>) -> Result<CallbackAnswer, DeliveryError> {
         let mut headers = HeaderMap::new();
         for (name, value) in message.headers(signature) {

@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::Payload;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use super::body::{BodyError, MAX_BODY, read_body};
 use super::check;
@@ -116,10 +117,14 @@ impl Webhook {
     /// [`WebhookError`]
     pub async fn receive(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
         let began = Instant::now();
-        let result = self.verify_and_submit(headers, body).await;
-        let kind = headers.get(SUBSCRIPTION_TYPE).and_then(|kind| kind.to_str().ok());
-        let outcome = outcome_of(&result);
-        self.metrics.message(kind, outcome, began.elapsed());
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let kind = header(SUBSCRIPTION_TYPE);
+        // Made for each of some thousand messages a second, so not at the level of the usual log.
+        let span = tracing::debug_span!("message", message.id = header(MESSAGE_ID), subscription.r#type = kind);
+        let result = self.verify_and_submit(headers, body).instrument(span.clone()).await;
+        let (outcome, took) = (outcome_of(&result), began.elapsed());
+        self.metrics.message(kind, outcome, took);
+        tracing::debug!(parent: &span, ?outcome, message.duration_ms = took.as_millis(), "answered");
         if outcome == Outcome::Forged
             && let Ok(_permit) = self.delayed_refusals.try_acquire()
         {

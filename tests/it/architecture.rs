@@ -19,7 +19,7 @@ const LEVELS: [&[&str]; 15] = [
     &["store"],
     &["postgres", "ingest", "view", "status", "mock"],
     // `load` kills the private Postgres.
-    &["services", "load"],
+    &["services", "load", "cli"],
     &["credentials"],
     &["subscriptions", "access", "sources"],
     &["outputs"],

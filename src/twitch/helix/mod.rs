@@ -198,6 +198,7 @@ impl Helix {
     }
 
     /// Makes a call until there is an answer to keep.
+    #[tracing::instrument(name = "helix", skip_all, fields(helix.call = call.name))]
     async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, HelixError> {
         let Inner { http, tokens, bucket, .. } = &*self.0;
         let no_token = |error| HelixError::Token { token: tokens.name().to_owned(), error };

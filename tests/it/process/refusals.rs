@@ -54,10 +54,10 @@ async fn every_wrong_setting_is_reported_at_once_and_no_secret_is_shown() {
     assert_eq!(
         place.refused(&wrong, &[]).await,
         "error: wrong settings:\n  \
-         LISTEN_PORT is \"70000\", but wants a port from 0 to 65535\n  \
+         LISTEN_PORT is \"70000\", but must be a port from 0 to 65535\n  \
          DATABASE_URL wants postgres://user:password@host:port/database (special characters percent-encoded)\n  \
          TWITCH_WEBHOOK_SECRET has 7 characters, but Twitch wants 10 to 100; `openssl rand -hex 32` makes a good one\n  \
-         SHOWTIME_LOG_FORMAT is \"xml\", but wants human or json\n"
+         SHOWTIME_LOG_FORMAT is \"xml\", but must be human or json\n"
     );
     assert!(!place.path().join(".showtime").exists(), "nothing was begun");
 }

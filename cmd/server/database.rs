@@ -1,0 +1,82 @@
+//! The commands on the database: `rebuild`, `migrate`, `local-db`.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::Subcommand;
+use showtime::cli::with_database;
+use showtime::config::Config;
+use showtime::postgres;
+use showtime::store::{migrations, state};
+use sqlx::Connection as _;
+
+#[derive(Subcommand)]
+pub(crate) enum Migrate {
+    /// Apply all that are missing
+    Up,
+    /// Revert the newest
+    Down,
+    /// List them
+    Status,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LocalDb {
+    /// Start it, and leave it running
+    Up,
+    /// Stop it
+    Down,
+    /// Delete everything in it
+    Reset,
+    /// Print the variables with which other programs reach it
+    Env,
+    /// Open psql on it
+    Psql {
+        /// Passed on to psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+pub(crate) async fn rebuild(config: &Config) -> Result<()> {
+    with_database(config, async |connection| {
+        let mut transaction = connection.begin().await?;
+        let count = state::rebuild(&mut transaction).await?;
+        transaction.commit().await?;
+        println!("rebuilt from {count} messages");
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn migrate(command: Migrate, config: &Config) -> Result<()> {
+    with_database(config, async |connection| {
+        match command {
+            Migrate::Up => migrations::up(connection).await?,
+            Migrate::Down => match migrations::down(connection).await? {
+                Some(reverted) => println!("reverted {:04} {}", reverted.version, reverted.description),
+                None => println!("nothing to revert"),
+            },
+            Migrate::Status => {}
+        }
+        for migration in migrations::status(connection).await? {
+            let mark = if migration.is_applied { "applied" } else { "missing" };
+            println!("{mark}  {:04} {}", migration.version, migration.description);
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
+    let dir = &config.data_dir;
+    let output = match command {
+        LocalDb::Up => postgres::up(dir).await?,
+        LocalDb::Down => postgres::down(dir).await?,
+        LocalDb::Reset => postgres::reset(dir).await?,
+        LocalDb::Env => postgres::env(dir).await?,
+        LocalDb::Psql { arguments } => return Err(postgres::psql(dir, &arguments).await.into()),
+    };
+    println!("{output}");
+    Ok(())
+}

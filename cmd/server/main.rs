@@ -1,0 +1,94 @@
+//! The server, and the commands on its database.
+
+mod banner;
+mod database;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use showtime::app::App;
+use showtime::cli::{self, Shutdown};
+use showtime::clock::Clock;
+use showtime::config::{Config, LogFormat, settings_help};
+
+use self::database::{LocalDb, Migrate};
+
+/// Each connection is a file. The usual soft limit of 1024 is less than the readers of one busy feed, and a client that
+/// opened so many connections would keep Twitch out.
+const MAX_FILES: u64 = 1 << 16;
+
+/// Receives Twitch's events, keeps them exactly once, and tells what is on.
+#[derive(Parser)]
+#[command(version, after_help = settings_help())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Delete all derived state and make it again from the log
+    Rebuild,
+    /// Apply or revert migrations
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Use the private Postgres without the server
+    #[command(subcommand)]
+    LocalDb(LocalDb),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    cli::log(&config.log, config.log_format);
+    match (start(arguments, &config), config.log_format) {
+        (Ok(()), _) => return ExitCode::SUCCESS,
+        (Err(error), LogFormat::Human) => eprintln!("error: {error}"),
+        (Err(error), LogFormat::Json) => tracing::error!("{error}"),
+    }
+    ExitCode::FAILURE
+}
+
+fn start(arguments: Arguments, config: &Config) -> Result<()> {
+    cli::runtime()?.block_on(async {
+        match arguments.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve(config).await,
+            Command::Rebuild => database::rebuild(config).await,
+            Command::Migrate(command) => database::migrate(command, config).await,
+            Command::LocalDb(command) => database::local_db(command, config).await,
+        }
+    })
+}
+
+async fn serve(config: &Config) -> Result<()> {
+    if let Err(error) = rlimit::increase_nofile_limit(MAX_FILES) {
+        tracing::warn!(%error, "the limit of open files stays as it is, and so does that of connections");
+    }
+    let mut shutdown = Shutdown::new()?;
+    let app = tokio::select! {
+        app = App::start(config, Clock::default()) => app?,
+        () = shutdown.requested() => return Ok(()),
+    };
+    // A closed stdout is no reason not to serve.
+    let _ = std::io::stdout().write_all(banner::banner(app.addr(), app.token(), config).as_bytes());
+    app.run(async {
+        shutdown.requested().await;
+        // A second signal ends the program at once; the watchdog still stops Postgres.
+        tokio::spawn(async move {
+            shutdown.requested().await;
+            std::process::exit(130);
+        });
+    })
+    .await?;
+    Ok(())
+}

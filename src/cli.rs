@@ -1,0 +1,131 @@
+//! What the programs share: the runtime, the log, signals, the database for a moment, error texts.
+
+use std::error::Error;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, Database, LogFormat};
+use crate::postgres::{self, LocalError};
+
+/// How long a command waits for the database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Two threads: HTTP has its own; what runs here is the writer, and whatever waits.
+///
+/// # Errors
+/// If the system has no threads or files left.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives.
+pub fn log(filter: &str, format: LogFormat) {
+    let output = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
+    match format {
+        LogFormat::Human => output.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => output.json().init(),
+    }
+}
+
+/// Ctrl-C, and the `TERM` that service managers send. Caught from [`Shutdown::new`] on, so none is lost.
+#[derive(Debug)]
+pub struct Shutdown {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Shutdown {
+    /// Catches the signals from now on; they do not end the program by themselves any more.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next signal.
+    pub async fn requested(&mut self) {
+        tokio::select! { _ = self.interrupt.recv() => {}, _ = self.terminate.recv() => {} }
+    }
+}
+
+/// Why a command can't use the database.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The private Postgres failed.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The connection took more than ten seconds.
+    #[error("the database did not answer in time")]
+    Timeout,
+    /// The connection was refused.
+    #[error("the database can't be used: {0}")]
+    Connect(sqlx::Error),
+}
+
+/// Runs a command on a connection to the configured database, or to the private one: that of the running server, else
+/// one that is started for as long as the command takes.
+///
+/// # Errors
+/// [`DatabaseError`], or that of the command.
+pub async fn with_database<T, E: From<DatabaseError>>(
+    config: &Config,
+    command: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let (options, postgres) = match &config.database {
+        Database::Given(options) => ((**options).clone(), None),
+        Database::Private => postgres::start_or_join(&config.data_dir).await.map_err(DatabaseError::from)?,
+    };
+    let outcome = async {
+        let connected = timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(|_| DatabaseError::Timeout)?;
+        command(&mut connected.map_err(DatabaseError::Connect)?).await
+    };
+    let outcome = outcome.await;
+    if let Some(postgres) = postgres {
+        postgres.stop().await.map_err(DatabaseError::from)?;
+    }
+    outcome
+}
+
+/// An error and its causes in one line, each once: most errors of the library contain the text of their cause, and the
+/// contexts that programs add do not.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the port can't be used: {source}")]
+    struct PortError {
+        source: io::Error,
+    }
+
+    #[test]
+    fn each_cause_is_shown_once() {
+        let error = || PortError { source: io::Error::other("it is taken") };
+        assert_eq!(with_causes(&error()), "the port can't be used: it is taken");
+        let wrapped = Err::<(), _>(error()).context("no consent").unwrap_err();
+        assert_eq!(with_causes(wrapped.as_ref()), "no consent: the port can't be used: it is taken");
+    }
+}
