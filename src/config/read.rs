@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_a_complete_configuration() {
+    fn empty_environment_is_a_complete_configuration() {
         let config = with(&[]).unwrap();
         assert_eq!((config.bind_addr.to_string().as_str(), config.listen_port), ("127.0.0.1", 5001));
         assert!(matches!(config.database, Database::Private));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_reported_at_once() {
+    fn wrong_values_are_reported_together() {
         assert_eq!(
             errors(&[("BIND_ADDR", "localhost"), ("LISTEN_PORT", "70000"), ("SHOWTIME_LOG_FORMAT", "xml")]),
             [
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_named_but_not_shown() {
+    fn wrong_secret_is_named_but_not_shown() {
         let wrong = [
             ("DATABASE_URL", "mysql://me:hunter2@host/db"),
             ("TWITCH_WEBHOOK_SECRET", "hunter2"),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_is_what_twitch_can_call() {
+    fn callback_url_is_one_that_twitch_can_call() {
         for good in ["https://example.org/callback", "http://localhost:5001/callback", "http://127.0.0.1:5001/callback"]
         {
             assert!(callback_url(good).is_ok(), "{good}");
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_what_browsers_send() {
+    fn origin_has_the_form_that_browsers_send() {
         assert_eq!(origins("https://a.example, http://localhost:8080").unwrap().len(), 2);
         assert_eq!(origins("*").unwrap(), ["*"]);
         for bad in
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pg_variables_name_a_database() {
+    fn pg_variables_name_a_database() {
         let config = with(&[("PGHOST", "db.example.org"), ("PGPORT", "6000"), ("PGDATABASE", "events")]).unwrap();
         let Database::Given(options) = config.database else { panic!("a given database") };
         assert_eq!(

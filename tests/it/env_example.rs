@@ -1,4 +1,4 @@
-//! The settings, in the places where people look for them.
+//! The settings in `.env.example` and the documentation.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn settings(example: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
-fn the_committed_env_example_is_current() {
+fn committed_env_example_is_current() {
     let file = file(".env.example");
     let current = env_example();
     #[expect(clippy::disallowed_methods, reason = "not a setting of the program")]

@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/status`, when all is well and when not.
+//! `/livez`, `/readyz` and `/status`, of healthy and of failing servers.
 
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
@@ -18,7 +18,7 @@ fn check<'a>(status: &'a Value, name: &str) -> (&'a str, &'a str) {
 }
 
 #[tokio::test]
-async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
+async fn new_server_is_ready_and_says_what_to_set_up() {
     let api = Server::start().await;
     assert_eq!(api.json("/livez").await["status"], "pass");
     assert_eq!(api.json("/readyz").await["status"], "pass");
@@ -38,7 +38,7 @@ async fn a_new_server_is_ready_and_says_what_there_is_to_do() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_twitch_ended_is_shown_with_its_reason() {
+async fn ended_subscription_is_shown_with_its_reason() {
     let api = Server::start().await;
     api.sql(
         r#"insert into subscription (id, type, version, condition, cost, status, status_at, status_by) values
@@ -62,7 +62,7 @@ async fn a_subscription_that_twitch_ended_is_shown_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_database_that_lacks_a_migration_is_not_ready() {
+async fn database_that_lacks_a_migration_is_not_ready() {
     let api = Server::start().await;
     api.sql("delete from _sqlx_migrations where version = 2").await;
     let problem = api.get("/readyz").await.problem(503, "not-ready");
@@ -75,21 +75,21 @@ async fn a_database_that_lacks_a_migration_is_not_ready() {
 }
 
 #[tokio::test]
-async fn a_migration_that_was_edited_after_it_was_applied_is_not_ready() {
+async fn migration_edited_after_it_was_applied_is_not_ready() {
     let api = Server::start().await;
     api.sql(r"update _sqlx_migrations set checksum = '\x00' where version = 1").await;
     api.get("/readyz").await.problem(503, "not-ready");
 }
 
 #[tokio::test]
-async fn a_database_without_any_migration_is_not_ready() {
+async fn database_without_any_migration_is_not_ready() {
     let api = Server::start().await;
     api.sql("drop table _sqlx_migrations").await;
     api.get("/readyz").await.problem(503, "not-ready");
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_program_is_ready() {
+async fn database_of_a_newer_program_is_ready() {
     let api = Server::start().await;
     api.sql(
         r"insert into _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -100,7 +100,7 @@ async fn a_database_of_a_newer_program_is_ready() {
 }
 
 #[tokio::test]
-async fn without_a_database_the_process_lives_but_is_not_ready() {
+async fn server_without_a_database_is_alive_but_not_ready() {
     let api = Server::on(no_database()).await;
     assert_eq!(api.get("/livez").await.status, 200);
     let paths = ["/readyz", "/channels", "/channels/1", "/broadcasts/1", "/events", "/events/1"];
@@ -114,11 +114,11 @@ async fn without_a_database_the_process_lives_but_is_not_ready() {
     let status = answer.json();
     assert_eq!((answer.status.as_u16(), &status["verdict"]), (503, &"fail".into()));
     assert!(status["message"].as_str().expect("text").contains("the database can't be reached"), "{status}");
-    assert_eq!(status.get("checks"), None, "who asks can't be known");
+    assert_eq!(status.get("checks"), None, "the token can't be looked up");
 }
 
 #[tokio::test]
-async fn a_bug_does_not_show_what_it_is() {
+async fn internal_error_does_not_show_its_cause() {
     let api = Server::start().await;
     api.sql("drop view channel_now").await;
     let answer = api.get("/channels").await;

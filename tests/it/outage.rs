@@ -1,4 +1,4 @@
-//! What happens to messages when the database, or the server, goes away.
+//! Messages while the database is away or the server stops.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::support::{PATIENCE, until};
 async fn load(server: &Server, is_over: &AtomicBool) -> Vec<Outgoing> {
     let worker = |worker: u32| async move {
         let mut acknowledged = Vec::new();
-        // Refusals are quick: no number of messages is sure to last until it is over.
+        // Refusals are quick, so no fixed number of messages is sure to last long enough.
         for count in 0_u32.. {
             if is_over.load(Ordering::Relaxed) {
                 break;
@@ -45,7 +45,7 @@ async fn load(server: &Server, is_over: &AtomicBool) -> Vec<Outgoing> {
 }
 
 #[tokio::test]
-async fn a_cut_connection_loses_nothing_doubles_nothing_and_heals_by_itself() {
+async fn cut_connection_neither_loses_nor_doubles_a_message_and_heals() {
     let database = fresh_database().await;
     let proxy = Proxy::start(&database).await;
     let server = Server::on(proxy.options(&database)).await;
@@ -83,7 +83,7 @@ async fn a_cut_connection_loses_nothing_doubles_nothing_and_heals_by_itself() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_at_start_is_waited_for() {
+async fn database_that_is_away_at_start_is_waited_for() {
     let database = fresh_database().await;
     let proxy = Proxy::start(&database).await;
     proxy.cut();
@@ -98,9 +98,9 @@ async fn a_database_that_is_away_at_start_is_waited_for() {
     server.stop().await;
 }
 
-/// Somebody else holds the append lock: no commit can happen in time.
+/// The test holds the append lock, so no commit can happen in time.
 #[tokio::test]
-async fn a_commit_that_takes_too_long_is_not_acknowledged() {
+async fn commit_that_takes_too_long_is_not_acknowledged() {
     let server = Server::start().await;
     let mut holder = server.pool.begin().await.unwrap();
     Lock::Append.acquire(&mut holder).await.unwrap();
@@ -115,9 +115,9 @@ async fn a_commit_that_takes_too_long_is_not_acknowledged() {
     assert_eq!(server.count_events().await, 1);
 }
 
-/// Nobody runs this writer, so what is submitted stays in the queue.
+/// This writer does not run, so submitted messages stay in the queue.
 #[tokio::test]
-async fn a_full_queue_refuses_at_once() {
+async fn full_queue_refuses_at_once() {
     let (ingest, _writer) = Ingest::new(fresh_database().await, Clock::default());
     let message = verified(&follow("1", at(0)));
     let mut waiting = FuturesUnordered::new();
@@ -137,7 +137,7 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_answered_before_the_server_stops() {
+async fn accepted_messages_are_answered_before_the_server_stops() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     let mut holder = server.pool.begin().await.unwrap();

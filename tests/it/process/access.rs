@@ -1,4 +1,4 @@
-//! The first token, and those that a person makes.
+//! The token of the first start, and those that the program `token` makes.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
@@ -34,7 +34,7 @@ fn url(database: &PgConnectOptions) -> String {
 }
 
 #[tokio::test]
-async fn the_first_start_makes_a_token_and_every_start_shows_it_while_it_counts() {
+async fn bootstrap_token_is_shown_at_every_start_while_it_is_valid() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     let first = server.token.clone().unwrap();
@@ -58,7 +58,7 @@ async fn the_first_start_makes_a_token_and_every_start_shows_it_while_it_counts(
     assert_eq!((status_with(&server, &first).await, status_with(&server, other.trim()).await), (401, 200));
     server.stop().await;
 
-    // Who has no token any more gets a new one.
+    // A database without any token gets a new one.
     done(&place, &["revoke", "other"]).await;
     let server = place.serve(&[]).await;
     let second = server.token.clone().unwrap();
@@ -68,7 +68,7 @@ async fn the_first_start_makes_a_token_and_every_start_shows_it_while_it_counts(
 }
 
 #[tokio::test]
-async fn tokens_are_made_listed_and_revoked_while_the_server_runs() {
+async fn tokens_are_created_listed_and_revoked_while_the_server_runs() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     let made = done(&place, &["create", "--name", "obs", "--scope", "read"]).await;
@@ -99,7 +99,7 @@ async fn tokens_are_made_listed_and_revoked_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn a_given_database_gets_its_first_token_from_the_first_of_its_servers() {
+async fn first_server_of_a_given_database_makes_its_token() {
     let (one, other) = (Place::new(), Place::new());
     let url = url(&fresh_database().await);
     let settings = [("DATABASE_URL", url.as_str())];
@@ -115,9 +115,9 @@ async fn a_given_database_gets_its_first_token_from_the_first_of_its_servers() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_kept_is_shown_once() {
+async fn token_that_cannot_be_written_is_shown_once() {
     let place = Place::new();
-    // Where the file is to be there is something else.
+    // A directory is in the place of the file.
     std::fs::create_dir_all(place.path().join(".showtime/token/in-the-way")).unwrap();
     let url = url(&fresh_database().await);
     let settings = [("DATABASE_URL", url.as_str())];

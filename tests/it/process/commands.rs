@@ -1,17 +1,17 @@
-//! What else the server's command line can do, and its log.
+//! The server's other commands, its help and its log.
 
 use serde_json::Value;
 use showtime::config::env_example;
 
 use super::{Place, SERVER, SIMULATE};
 
-/// The lines of `migrate status`, without the numbers' names.
+/// The first words of the lines of `migrate status`.
 fn marks(status: &str) -> Vec<&str> {
     status.lines().filter_map(|line| line.split_once("  ")).map(|(mark, _)| mark).collect()
 }
 
 #[tokio::test]
-async fn the_state_is_rebuilt_with_or_without_a_server() {
+async fn state_is_rebuilt_with_or_without_a_server() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     for kind in ["stream.online", "channel.follow"] {
@@ -48,7 +48,7 @@ async fn migrations_are_shown_reverted_and_applied_with_or_without_a_server() {
 }
 
 #[tokio::test]
-async fn a_second_start_says_nothing_of_what_is_there_already() {
+async fn second_start_logs_nothing_about_existing_tables() {
     let place = Place::new();
     for _ in 0..2 {
         let log = place.serve(&[]).await.stop().await;
@@ -57,7 +57,7 @@ async fn a_second_start_says_nothing_of_what_is_there_already() {
 }
 
 #[tokio::test]
-async fn a_cause_is_told_once() {
+async fn cause_of_an_error_is_shown_once() {
     let place = Place::new();
     let mut command = place.command(SIMULATE, &[], &["stream.online", "--secret-file", "nowhere"]);
     let output = command.output().await.unwrap();
@@ -71,7 +71,7 @@ async fn a_cause_is_told_once() {
 }
 
 #[tokio::test]
-async fn the_help_of_both_programs_lists_every_setting() {
+async fn help_of_both_programs_lists_every_setting() {
     let place = Place::new();
     let example = env_example();
     let names = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).map(|(name, _)| name);
@@ -89,7 +89,7 @@ async fn the_help_of_both_programs_lists_every_setting() {
 }
 
 #[tokio::test]
-async fn the_log_is_one_json_object_a_line_and_never_holds_a_secret() {
+async fn json_log_is_one_object_per_line_without_secrets() {
     let place = Place::new();
     let secret = "canary-in-the-webhook-secret";
     let (client_secret, previous) = ("canary-in-the-client-secret", "canary-in-the-previous-secret");

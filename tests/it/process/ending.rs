@@ -1,5 +1,4 @@
-//! However the server ends, in the middle of work: nothing that it acknowledged is lost, and no
-//! Postgres stays.
+//! The server's end under load, by each signal: no acknowledged message is lost, and no Postgres is left running.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -18,7 +17,7 @@ use crate::support::server::{SECRET, secret};
 
 const SETTINGS: Settings<'_> = &[("TWITCH_WEBHOOK_SECRET", SECRET)];
 
-/// Acknowledged messages after which the server is told to end.
+/// Acknowledged messages after which the signal is sent.
 const ENOUGH: usize = 200;
 
 /// Delivers cheers of one bit, several at a time, until the server is gone. Returns the ids of
@@ -45,8 +44,8 @@ async fn load(addr: SocketAddr, acknowledged: &AtomicUsize) -> BTreeSet<String> 
     join_all((1..=8).map(worker)).await.into_iter().flatten().collect()
 }
 
-/// Ends a server under load with this signal. What it had acknowledged, and what is in the log
-/// when it runs again.
+/// Ends a server under load with this signal. Returns the ids of the acknowledged messages, and those in the log after
+/// the next start.
 async fn end(place: &Place, signal: Signal) -> (BTreeSet<String>, BTreeSet<String>) {
     let server = place.serve(SETTINGS).await;
     let count = AtomicUsize::new(0);
@@ -76,26 +75,26 @@ async fn end(place: &Place, signal: Signal) -> (BTreeSet<String>, BTreeSet<Strin
 }
 
 #[tokio::test]
-async fn told_to_terminate_it_answers_what_it_accepted_and_leaves_nothing_running() {
+async fn sigterm_answers_what_was_accepted_and_leaves_nothing_running() {
     let (acknowledged, stored) = end(&Place::new(), Signal::SIGTERM).await;
     assert_eq!(acknowledged, stored);
 }
 
 #[tokio::test]
-async fn interrupted_it_ends_in_the_same_order() {
+async fn sigint_ends_in_the_same_order() {
     let (acknowledged, stored) = end(&Place::new(), Signal::SIGINT).await;
     assert_eq!(acknowledged, stored);
 }
 
 #[tokio::test]
-async fn killed_it_loses_nothing_that_it_acknowledged() {
+async fn sigkill_loses_no_acknowledged_message() {
     let (acknowledged, stored) = end(&Place::new(), Signal::SIGKILL).await;
     let lost: Vec<_> = acknowledged.difference(&stored).collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[tokio::test]
-async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
+async fn connected_client_does_not_delay_the_end() {
     let place = Place::new();
     let server = place.serve(SETTINGS).await;
     let mut idle = tokio::net::TcpStream::connect(server.addr).await.unwrap();

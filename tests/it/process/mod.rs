@@ -65,7 +65,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a `server` that must fail, and returns what it says on standard error.
+    /// Runs a `server` that must fail, and returns its standard error.
     async fn refused(&self, settings: Settings<'_>, args: &[&str]) -> String {
         let output = self.run(settings, args).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -73,7 +73,7 @@ impl Place {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// Starts `server`, and returns when it says where it serves.
+    /// Starts `server`, and returns when it has printed its address.
     pub(crate) async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
         let mut command = self.command(SERVER, settings, &[]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -106,14 +106,14 @@ impl Place {
     }
 }
 
-/// A `server` that serves. Killed with the test; its watchdog then stops Postgres.
+/// A running `server`. Killed at the end of the test; its watchdog then stops Postgres.
 pub(crate) struct Serving<'a> {
     place: &'a Place,
     child: Child,
     pub(crate) addr: SocketAddr,
-    /// What it prints at its start.
+    /// What it printed at its start.
     banner: String,
-    /// What that tells to use.
+    /// The address in the banner.
     pub(crate) token: Option<String>,
     client: reqwest::Client,
     log: JoinHandle<String>,
@@ -134,14 +134,14 @@ impl Serving<'_> {
         self.get(path).await.status().as_u16()
     }
 
-    /// The document at a path that must be there.
+    /// The document at a path that must exist.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
 
-    /// All of a list.
+    /// The entries of a list that fits one page.
     pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
         let (mut all, mut after) = (Vec::new(), String::new());
         loop {
@@ -155,7 +155,7 @@ impl Serving<'_> {
         }
     }
 
-    /// Runs `simulate` in the same directory, aimed at this server. Its exit status and all that it says.
+    /// Runs `simulate` in the same directory, aimed at this server. Returns its exit status and its output.
     pub(crate) async fn simulate(&self, args: &[&str]) -> (Option<i32>, String) {
         let target = self.url("/callback");
         let mut command = self.place.command(SIMULATE, &[], &[args, &["--target", &target]].concat());
@@ -169,7 +169,7 @@ impl Serving<'_> {
         kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
     }
 
-    /// Waits for its end. Its exit status, and its log.
+    /// Waits for its end. Returns its exit status and its log.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
         (status, self.log.await.unwrap())

@@ -1,4 +1,4 @@
-//! What keeps the server from starting, and what it says then.
+//! Errors that keep the server from starting, and their texts.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -9,7 +9,7 @@ use super::Place;
 use crate::support::Unused;
 use crate::support::postgres::fresh_database;
 
-/// A URL for another database of the tests' cluster, with a password that nobody asks for.
+/// A URL for another database of the tests' cluster, with a password that is never checked.
 fn url(options: &PgConnectOptions, database: &str) -> String {
     let socket = options.get_socket().unwrap().display();
     let (user, port) = (options.get_username(), options.get_port());
@@ -17,7 +17,7 @@ fn url(options: &PgConnectOptions, database: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_second_server_in_the_same_directory_says_so() {
+async fn second_server_in_the_same_directory_is_refused() {
     let place = Place::new();
     let first = place.serve(&[]).await;
     let dir = place.path().canonicalize().unwrap().join(".showtime");
@@ -31,7 +31,7 @@ async fn a_second_server_in_the_same_directory_says_so() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_and_no_postgres_stays() {
+async fn port_in_use_is_named_and_no_postgres_is_left_running() {
     let place = Place::new();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -43,7 +43,7 @@ async fn a_port_in_use_is_named_and_no_postgres_stays() {
 }
 
 #[tokio::test]
-async fn every_wrong_setting_is_reported_at_once_and_no_secret_is_shown() {
+async fn wrong_settings_are_reported_together_without_secrets() {
     let place = Place::new();
     let wrong = [
         ("LISTEN_PORT", "70000"),
@@ -55,7 +55,7 @@ async fn every_wrong_setting_is_reported_at_once_and_no_secret_is_shown() {
         place.refused(&wrong, &[]).await,
         "error: wrong settings:\n  \
          LISTEN_PORT is \"70000\", but must be a port from 0 to 65535\n  \
-         DATABASE_URL wants postgres://user:password@host:port/database (special characters percent-encoded)\n  \
+         DATABASE_URL must be postgres://user:password@host:port/database (special characters percent-encoded)\n  \
          TWITCH_WEBHOOK_SECRET has 7 characters, but Twitch wants 10 to 100; `openssl rand -hex 32` makes a good one\n  \
          SHOWTIME_LOG_FORMAT is \"xml\", but must be human or json\n"
     );
@@ -63,7 +63,7 @@ async fn every_wrong_setting_is_reported_at_once_and_no_secret_is_shown() {
 }
 
 #[tokio::test]
-async fn a_malformed_env_file_is_named_without_its_secrets() {
+async fn malformed_env_file_is_named_without_its_secrets() {
     let place = Place::new();
     std::fs::write(place.path().join(".env"), "LISTEN_PORT=0\nTWITCH_CLIENT_SECRET=\"hunter2\n").unwrap();
     assert_eq!(
@@ -73,7 +73,7 @@ async fn a_malformed_env_file_is_named_without_its_secrets() {
 }
 
 #[tokio::test]
-async fn a_database_or_user_that_there_is_not_is_an_error_at_once() {
+async fn missing_database_or_user_is_an_error_at_once() {
     let place = Place::new();
     let existing = fresh_database().await;
     for (options, database, expected) in [
@@ -103,7 +103,7 @@ async fn refuse_passwords(listener: tokio::net::TcpListener) {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_an_error_at_once() {
+async fn wrong_password_is_an_error_at_once() {
     let place = Place::new();
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("postgres://me:hunter2@{}/db?sslmode=disable", listener.local_addr().unwrap());
@@ -116,7 +116,7 @@ async fn a_wrong_password_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_waited_for() {
+async fn database_that_is_away_is_waited_for() {
     let place = Place::new();
     let unused = Unused::new();
     let url = format!("postgres://me:hunter2@{}/db", unused.addr());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Place;
 
 #[tokio::test]
-async fn with_nothing_configured_a_stream_goes_live_is_followed_and_ends() {
+async fn unconfigured_server_shows_a_stream_from_online_to_offline() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     assert_eq!(server.status("/readyz").await, 200);
@@ -20,11 +20,11 @@ async fn with_nothing_configured_a_stream_goes_live_is_followed_and_ends() {
     assert!(channel["stream"]["id"].is_string());
     assert_eq!(channel["broadcast"]["id"], channel["stream"]["id"]);
 
-    let (code, said) = server.simulate(&["channel.follow", "--user", "SomebodyNew"]).await;
+    let (code, said) = server.simulate(&["channel.follow", "--user", "NewViewer"]).await;
     assert_eq!(code, Some(0), "{said}");
     let login = channel["login"].as_str().unwrap();
     let [viewer] = &server.list(&format!("/channels/{login}/viewers")).await[..] else { panic!("one viewer") };
-    assert_eq!(viewer["display_name"], "SomebodyNew");
+    assert_eq!(viewer["display_name"], "NewViewer");
     assert!(viewer["first_followed_at"].is_string());
 
     let (code, said) = server.simulate(&["stream.offline"]).await;
@@ -41,7 +41,7 @@ async fn with_nothing_configured_a_stream_goes_live_is_followed_and_ends() {
 }
 
 #[tokio::test]
-async fn the_server_answers_everything_that_simulate_can_do_to_it() {
+async fn every_message_and_fault_of_simulate_gets_its_answer() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     for (args, status) in [
