@@ -234,7 +234,7 @@ impl Log {
 
 /// The id of a message that is alone in its batch.
 fn one_id<'a>(messages: &[&'a Message]) -> Option<&'a str> {
-    if let [message] = messages { Some(&message.id) } else { None }
+    if let [message] = messages { Some(message.id()) } else { None }
 }
 
 /// Whether the same message would fail again: data that can't be stored, a limit of the database
