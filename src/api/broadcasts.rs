@@ -17,12 +17,12 @@ use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::segments::Segment;
 use crate::store::read::{broadcasts as store, segments};
 
-/// What a viewer would call one show: streams of a channel with at most 15 minutes between them.
+/// A broadcast, which viewers see as one show: streams of a channel with at most 15 minutes between them.
 #[derive(Debug, Serialize, ToSchema)]
 struct Broadcast {
     /// The id of its first stream.
     id: String,
-    /// Whose it is.
+    /// The channel.
     channel_id: String,
     /// When its first stream started.
     #[serde(with = "time::serde::rfc3339")]
@@ -30,24 +30,24 @@ struct Broadcast {
     /// When its last stream ended; `null` while one is live.
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
-    /// Whether nobody told when the last stream ended, so that the time is a guess.
+    /// Whether `ended_at` is an estimate because Twitch did not send the end of the last stream.
     is_end_estimated: bool,
     /// From start to end, or until now.
     duration_seconds: i64,
-    /// What it consists of, oldest first.
+    /// Its streams, oldest first.
     streams: Vec<Stream>,
-    /// What the broadcaster marked as being on meanwhile, oldest first.
+    /// Its segments, oldest first.
     segments: Vec<Segment>,
 }
 
-/// What broadcasts consist of.
+/// The streams and segments of some broadcasts.
 struct Parts {
     streams: Vec<store::Stream>,
     segments: Vec<segments::Segment>,
 }
 
 impl Parts {
-    async fn of(db: &mut PgConnection, broadcast_ids: &[String]) -> sqlx::Result<Self> {
+    async fn read(db: &mut PgConnection, broadcast_ids: &[String]) -> sqlx::Result<Self> {
         let streams = store::streams(&mut *db, broadcast_ids).await?;
         Ok(Self { streams, segments: segments::of_broadcasts(db, broadcast_ids).await? })
     }
@@ -67,7 +67,7 @@ struct Stream {
     /// When it ended; `null` while it is live.
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
-    /// Whether nobody told when it ended, so that the time is a guess.
+    /// Whether `ended_at` is an estimate because Twitch did not send it.
     is_end_estimated: bool,
 }
 
@@ -84,7 +84,7 @@ impl From<&store::Stream> for Stream {
 }
 
 impl Broadcast {
-    /// Puts a broadcast together; `parts` may hold those of others too.
+    /// Assembles a broadcast. `parts` may contain those of other broadcasts.
     fn new(row: store::Broadcast, parts: &Parts, now: OffsetDateTime) -> Self {
         let streams: Vec<_> = parts.streams.iter().filter(|it| it.broadcast_id == row.id).map(Stream::from).collect();
         let segments = parts.segments.iter().filter(|it| it.broadcast_id.as_ref() == Some(&row.id));
@@ -129,10 +129,10 @@ impl Broadcast {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListBroadcasts {
-    /// Start behind this: the `next` of the page before.
+    /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
     after: Option<Cursor>,
-    /// How many to return at most.
+    /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
     limit: Limit,
@@ -165,7 +165,7 @@ pub(super) async fn list_broadcasts(
         .read(async |db| {
             let rows = store::page(&mut *db, &channel, before, limit.rows()).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
-            Ok((rows, Parts::of(db, &ids).await?))
+            Ok((rows, Parts::read(db, &ids).await?))
         })
         .await?;
     let now = ctx.clock.now();
@@ -188,7 +188,7 @@ struct BroadcastPath {
 /// Get a broadcast
 ///
 /// By its id or by the id of any of its streams: when a connection drops and the stream is
-/// resumed within 15 minutes, Twitch gives it a new id, but the show goes on.
+/// resumed within 15 minutes, Twitch gives it a new id, but it is the same broadcast.
 #[utoipa::path(
     tag = "broadcasts",
     params(BroadcastPath),
@@ -209,7 +209,7 @@ pub(super) async fn get_broadcast(
     let found = ctx
         .read(async |db| {
             let Some(row) = store::of_stream(&mut *db, id).await? else { return Ok(None) };
-            let parts = Parts::of(db, std::slice::from_ref(&row.id)).await?;
+            let parts = Parts::read(db, std::slice::from_ref(&row.id)).await?;
             Ok(Some((row, parts)))
         })
         .await?;

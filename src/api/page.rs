@@ -1,4 +1,4 @@
-//! The shape of a list.
+//! Pages of a list, and their cursors.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,12 +11,12 @@ use super::query::{Limit, Name};
 pub(super) struct Page<T: ToSchema> {
     /// The items.
     data: Vec<T>,
-    /// What to pass as `after` to get the next page; `null` at the end.
+    /// The `after` of the next page; `null` at the end.
     next: Option<String>,
 }
 
 impl<T: ToSchema> Page<T> {
-    /// The page that `rows`, of which [`Limit::rows`] were asked for, make.
+    /// Makes a page of `rows`, which were read with the limit [`Limit::rows`].
     pub(super) fn new<R>(mut rows: Vec<R>, limit: Limit, cursor: fn(&R) -> String, item: impl FnMut(R) -> T) -> Self {
         let next = limit.cut(&mut rows, cursor);
         Self { data: rows.into_iter().map(item).collect(), next }
@@ -28,8 +28,8 @@ impl<T: ToSchema> Page<T> {
     }
 }
 
-/// Where a page of what happened starts: behind what started at this time and has this id. Says
-/// both, because a broadcast's id changes when an earlier stream of it becomes known.
+/// The position of a page: behind the item with this start and id. It has both, because a broadcast's id changes when an
+/// earlier stream of it becomes known.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Cursor {

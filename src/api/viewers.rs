@@ -15,49 +15,49 @@ use super::query::{Limit, Name, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::read::viewers as store;
 
-/// What somebody did on a channel.
+/// A viewer's history on a channel.
 #[derive(Debug, Serialize, ToSchema)]
 struct Viewer {
     /// Twitch's user id.
     id: String,
-    /// The name they log in with.
+    /// The login: lower-case ASCII.
     login: String,
     /// The name as shown.
     display_name: String,
-    /// When they first followed; `null` if they never did.
+    /// When the viewer first followed; `null` if never.
     #[serde(with = "time::serde::rfc3339::option")]
     first_followed_at: Option<OffsetDateTime>,
-    /// `null` if they never subscribed.
+    /// The subscription; `null` if the viewer never had one.
     subscription: Option<Subscription>,
-    /// What they cheered.
+    /// Cheers.
     bits: Bits,
-    /// The subscriptions they gave to others.
+    /// Gift subscriptions to others.
     gifts: Gifts,
-    /// How often they raided the channel.
+    /// Raids of the channel.
     raids: Raids,
 }
 
 /// A viewer's subscription to a channel.
 #[derive(Debug, Serialize, ToSchema)]
 struct Subscription {
-    /// Whether they are subscribed now.
+    /// Whether it is active now.
     is_active: bool,
     /// `1000`, `2000` or `3000`.
     tier: Option<String>,
-    /// When it began; `null` if it is over, or began before anybody told.
+    /// When it began; `null` if it is over, or began before the first event about it.
     #[serde(with = "time::serde::rfc3339::option")]
     since: Option<OffsetDateTime>,
     /// When it ended; `null` if it has not.
     #[serde(with = "time::serde::rfc3339::option")]
     until: Option<OffsetDateTime>,
-    /// How many months in all, as last told; `null` if never.
+    /// Months in all, as last announced; `null` if never.
     months: Option<i64>,
 }
 
 /// Cheers of a viewer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Bits {
-    /// When they first cheered.
+    /// When the viewer first cheered.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
     /// How many bits in all.
@@ -69,7 +69,7 @@ struct Bits {
 /// Gifts of a viewer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Gifts {
-    /// When they first gave one.
+    /// When the viewer first gave one.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
     /// How many subscriptions in all.
@@ -81,12 +81,12 @@ struct Gifts {
 /// Raids of a viewer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Raids {
-    /// When they first raided.
+    /// When the viewer first raided.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
     /// How many raids.
     count: i64,
-    /// How many viewers they brought in all.
+    /// How many viewers came along, in all.
     viewers: i64,
 }
 
@@ -106,8 +106,8 @@ impl From<store::Viewer> for Viewer {
 }
 
 impl Subscription {
-    /// An active subscription's beginning counts only if it is not that of an earlier one, which
-    /// has ended since.
+    /// The beginning of an active subscription is unknown if the last one known is that of a subscription that has
+    /// ended.
     fn new(row: &store::Viewer) -> Option<Self> {
         let is_active = row.is_subscribed?;
         let (began_at, ended_at) = (row.subscription_began_at, row.subscription_ended_at);
@@ -145,10 +145,10 @@ impl Viewer {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListViewers {
-    /// Start behind this: the `next` of the page before.
+    /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     after: Option<Name>,
-    /// How many to return at most.
+    /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
     limit: Limit,
@@ -156,7 +156,7 @@ struct ListViewers {
 
 /// List a channel's viewers
 ///
-/// Everybody who followed, subscribed, cheered, gave or raided, in the order of their ids.
+/// All users who followed, subscribed, cheered, gave or raided, by id.
 #[utoipa::path(
     tag = "viewers",
     params(ChannelPath, ListViewers),

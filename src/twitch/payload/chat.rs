@@ -20,7 +20,7 @@ pub struct ChatMessage {
     /// The channel.
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
-    /// The author, whom an anonymous notification may lack or make up.
+    /// The author. An anonymous notification may lack it or name a placeholder.
     #[serde(flatten, deserialize_with = "chatter")]
     pub chatter: Option<User>,
     /// Whether the author is anonymous.

@@ -1,4 +1,4 @@
-//! Users, whom events name by three fields with a prefix, and `user.update`.
+//! Users, which events name by three fields with a prefix, and `user.update`.
 
 use serde::{Deserialize, Deserializer};
 
