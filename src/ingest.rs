@@ -1,5 +1,5 @@
-//! The one door to the log: verified messages go in, and each caller learns that its message is
-//! committed, or that it isn't.
+//! The only way into the log: messages are submitted, and each caller is answered when its message is
+//! committed, or when that failed.
 //!
 //! A single task writes whatever is waiting in one transaction. While one batch commits the next
 //! one gathers, so an idle server answers after one transaction and a busy one
@@ -19,10 +19,11 @@ use crate::projection::Fact;
 use crate::store;
 use crate::store::locks::Lock;
 
-/// How long a caller waits for the commit: Twitch gives us a few seconds (webhook.md §4).
+/// Time limit for an answer to a caller: Twitch allows
+/// [a few seconds](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#processing-an-event).
 pub const ANSWER_BUDGET: Duration = Duration::from_secs(3);
 
-/// How long one batch may take, connecting included; shorter than [`ANSWER_BUDGET`], so that
+/// Time limit for one batch, connecting included; shorter than [`ANSWER_BUDGET`], so that
 /// callers learn of a failure while they are still listening.
 const BATCH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
@@ -38,7 +39,7 @@ pub struct Ingest {
     queue: mpsc::Sender<Submission>,
 }
 
-/// What became of a message that is in the log now.
+/// Whether a message that is in the log is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
     /// It was new.
@@ -47,19 +48,19 @@ pub enum Receipt {
     Duplicate,
 }
 
-/// Why a message is not known to be in the log. All but [`IngestError::Rejected`] pass.
+/// Why a message is not known to be in the log. All but [`IngestError::Rejected`] are temporary.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IngestError {
     /// Too many messages are waiting already.
     #[error("too many messages are waiting for the database")]
     QueueFull,
-    /// The database was away, or in trouble.
+    /// The database was away, or failed.
     #[error("the database can't be reached")]
     Unavailable,
     /// No commit within [`ANSWER_BUDGET`]. It may still happen.
     #[error("the database did not commit in time")]
     TooSlow,
-    /// The database refused this very message.
+    /// The database refused this message.
     #[error("the database can't store this message")]
     Rejected,
 }
@@ -71,7 +72,7 @@ struct Submission {
 }
 
 impl Ingest {
-    /// The door and the writer behind it, which somebody must [`run`](Writer::run).
+    /// The submitting side and the writer, which the caller must [`run`](Writer::run).
     #[must_use]
     pub fn new(database: PgConnectOptions, clock: Clock) -> (Self, Writer) {
         let (queue, submissions) = mpsc::channel(QUEUE_LENGTH);
@@ -114,7 +115,7 @@ impl Writer {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.submissions.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            // Nobody would hear of these any more; Twitch sends them again.
+            // The callers of these have given up; Twitch sends them again.
             batch.retain(|submission| !submission.answer.is_closed());
             let messages: Vec<&Message> = batch.iter().map(|submission| &*submission.message).collect();
             let span = tracing::info_span!("batch", batch.messages = messages.len());

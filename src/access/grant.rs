@@ -24,7 +24,7 @@ impl Scope {
     }
 }
 
-/// The permission that a token gives. Only [`Access::admit`](super::Access::admit) makes one, of a token that counts.
+/// The permission that a valid token gives. Only [`Access::admit`](super::Access::admit) makes one, of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     scope: Scope,

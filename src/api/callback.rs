@@ -11,7 +11,7 @@ use crate::sources::webhook::Answer;
 ///
 /// Answers after the message is committed. Only messages that are signed with the webhook secret
 /// and at most ten minutes old are taken; the same message twice is taken once.
-/// Who has not signed a message waits a tenth of a second for the refusal.
+/// A request that is not signed is refused after a tenth of a second.
 #[utoipa::path(
     tag = "callback",
     params(

@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | EventSub, webhook | [`Message::from_webhook`] | [`Verified`](crate::twitch::eventsub::webhook::Verified) | a valid, recent signature |
 //! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
-//! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | an access token that counts |
+//! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | a valid access token |
 //!
 //! A source that comes later (EventSub over a WebSocket, IRC) adds a row: its witness stands in `twitch/`, beside the
 //! code that opens the connection to Twitch and reads what comes over it, and only that code can make one. Witnesses are

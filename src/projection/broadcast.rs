@@ -1,5 +1,5 @@
-//! What follows from all the streams of a channel together: when each ended, and which of them a
-//! viewer would call one show.
+//! What follows from all streams of a channel together: when each ended, and which of them are one
+//! broadcast.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// The first end that was told without a stream id while this was the channel's newest stream.
+    /// The first end without a stream id while this was the channel's newest stream.
     fn unnamed_end(
         &self,
         channel_id: &str,
@@ -69,20 +69,20 @@ impl Stream {
         self.gone_at.filter(|gone| self.shown_at.is_none_or(|shown| shown < *gone))
     }
 
-    /// Returns the end from which a pause can be measured. That only the next stream shows that
-    /// this one has ended measures none, so nothing resumes after that.
+    /// Returns the end from which a pause can be measured; `None` if only the next stream shows that
+    /// this one has ended. No stream continues the broadcast after such an end.
     fn derive_end(
         &mut self,
         began_at: OffsetDateTime,
         unnamed_end: Option<OffsetDateTime>,
         next_began_at: Option<OffsetDateTime>,
     ) -> Option<OffsetDateTime> {
-        let told = self.offline_at.map(|at| at.max(began_at)).or(unnamed_end);
-        // What was inferred only after the next stream had begun tells less than that beginning.
+        let sent = self.offline_at.map(|at| at.max(began_at)).or(unnamed_end);
+        // An end that was inferred only after the next stream had begun is less exact than that beginning.
         let inferred = self.inferred_end().map(|at| at.max(began_at));
-        let known = told.or(inferred.filter(|at| next_began_at.is_none_or(|next| *at < next)));
+        let known = sent.or(inferred.filter(|at| next_began_at.is_none_or(|next| *at < next)));
         self.ended_at = known.or(next_began_at);
-        self.is_end_estimated = told.is_none() && self.ended_at.is_some();
+        self.is_end_estimated = sent.is_none() && self.ended_at.is_some();
         known
     }
 }

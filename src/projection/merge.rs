@@ -1,4 +1,4 @@
-//! Values whose merging does not depend on the order in which they come.
+//! Values whose merge does not depend on the order in which they arrive.
 
 use time::OffsetDateTime;
 
@@ -37,7 +37,7 @@ impl<T> Latest<T> {
     }
 }
 
-/// How much of something somebody gave, how often, and when first.
+/// How much a viewer gave of something, how often, and when first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The first time.

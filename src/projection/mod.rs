@@ -1,8 +1,8 @@
 //! The fold from messages to stream state: pure, and indifferent to the order of the messages.
 //!
-//! Twitch promises no order (webhook.md §1), so every value here is a merge that commutes: the
-//! newest stamp wins, the earliest time wins, or amounts are added. A message must be applied
-//! once; that is the log's promise. What depends on several messages at once (when a stream ended,
+//! [Twitch promises no order](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#processing-an-event), so every
+//! value here is a merge that commutes: the newest stamp wins, the earliest time wins, or amounts are added. A message
+//! must be applied once; that is the log's promise. What depends on several messages at once (when a stream ended,
 //! which streams make one broadcast, when a segment was over) is derived afterwards, in
 //! [`State::derive`].
 
@@ -24,7 +24,7 @@ use crate::message::{Content, Event, Message, Origin};
 use crate::twitch::eventsub::decode;
 use crate::twitch::payload::{self, Ident};
 
-/// A kept message, as far as it can change state.
+/// A message in the log, as far as it can change the state.
 #[derive(Clone, Debug)]
 pub struct Fact<'a> {
     /// When Twitch sent it, and which message it was.
@@ -42,16 +42,16 @@ impl<'a> From<&'a Message> for Fact<'a> {
     }
 }
 
-/// All that is known, or the part of it that some messages touch.
+/// The whole state, or the part of it that some messages touch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// What everybody is called, by user id. Channels are users.
+    /// The names of users, by user id. Channels are users.
     pub users: BTreeMap<String, Latest<Names>>,
     /// By channel id.
     pub channels: BTreeMap<String, Channel>,
     /// By stream id.
     pub streams: BTreeMap<String, Stream>,
-    /// Ends of streams that Twitch told without saying which: channel id and time.
+    /// Ends of streams that Twitch sent without a stream id: channel id and time.
     pub stream_ends: BTreeSet<(String, OffsetDateTime)>,
     /// What broadcasters marked, by segment id.
     pub segments: BTreeMap<String, Segment>,
@@ -61,7 +61,7 @@ pub struct State {
     pub subscriptions: BTreeMap<String, Latest<Subscription>>,
 }
 
-/// What somebody is called.
+/// The names of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// Lower-case ASCII.
@@ -75,9 +75,9 @@ pub struct Names {
 pub struct Channel {
     /// What was last announced.
     pub info: Option<Latest<ChannelInfo>>,
-    /// Bits from people who did not want to be named.
+    /// Bits from anonymous viewers.
     pub anonymous_bits: i64,
-    /// Gift subscriptions from people who did not want to be named.
+    /// Gift subscriptions from anonymous viewers.
     pub anonymous_gifts: i64,
 }
 
@@ -99,19 +99,19 @@ pub struct ChannelInfo {
 /// A Twitch stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// Whose.
+    /// The channel.
     pub channel_id: String,
-    /// When it began and of what type it is; the end may be told first.
+    /// When it began and of what type it is; its end may arrive first.
     pub began: Option<Began>,
-    /// What a `stream.offline` that named it said.
+    /// The time of a `stream.offline` that named it.
     pub offline_at: Option<OffsetDateTime>,
     /// When it was last inferred that it had ended, because Helix does not show it.
     pub gone_at: Option<OffsetDateTime>,
     /// When it was last inferred that it is live, because Helix shows it.
     pub shown_at: Option<OffsetDateTime>,
-    /// Derived: when it ended, as well as we can tell.
+    /// Derived: when it ended, as far as is known.
     pub ended_at: Option<OffsetDateTime>,
-    /// Derived: nobody told the end; at `ended_at` a newer stream began, or the stream was gone.
+    /// Derived: Twitch sent no end; at `ended_at` a newer stream began, or Helix no longer showed the stream.
     pub is_end_estimated: bool,
     /// Derived: the first stream of the broadcast that it belongs to.
     pub broadcast_id: Option<String>,
@@ -126,7 +126,7 @@ pub struct Began {
     pub kind: Option<String>,
 }
 
-/// What somebody has done on a channel.
+/// What a viewer has done on a channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Viewer {
     /// The first follow.
@@ -137,7 +137,7 @@ pub struct Viewer {
     pub gifts: Tally,
     /// Viewers brought along in raids.
     pub raids: Tally,
-    /// The newest word about their subscription.
+    /// The newest state of their subscription.
     pub subscription: Option<Latest<Subscribed>>,
     /// When a subscription last began.
     pub subscription_began_at: Option<OffsetDateTime>,
@@ -178,7 +178,7 @@ pub struct Subscription {
 impl State {
     /// The state that these messages alone add up to, nothing derived yet. Its keys are what the
     /// messages touch.
-    pub fn of<'a>(facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Self {
+    pub fn from_facts<'a>(facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Self {
         let mut state = Self::default();
         state.extend(facts);
         state
@@ -300,19 +300,19 @@ impl State {
         Latest { stamp: stamp.clone(), value: info }.merge_into(&mut self.channel(stamp, &update.broadcaster).info);
     }
 
-    /// If both channels are subscribed to, the raid is told twice, once from each side: it counts
-    /// where it arrived.
+    /// If both channels are subscribed to, the raid is sent twice, once for each side: it counts for the raided
+    /// channel only.
     fn raid(&mut self, fact: &Fact<'_>, raid: &payload::Raid) {
         let (stamp, from, to) = (&fact.stamp, &raid.from, &raid.to);
         self.name(stamp, &from.id, &from.login, &from.display_name);
         self.name(stamp, &to.id, &to.login, &to.display_name);
-        let Some(told_by) = &fact.content.channel_id else { return };
-        if told_by == to.id.as_str() {
-            self.channels.entry(told_by.clone()).or_default();
-            let raider = self.viewers.entry((told_by.clone(), from.id.as_str().to_owned())).or_default();
+        let Some(sent_for) = &fact.content.channel_id else { return };
+        if sent_for == to.id.as_str() {
+            self.channels.entry(sent_for.clone()).or_default();
+            let raider = self.viewers.entry((sent_for.clone(), from.id.as_str().to_owned())).or_default();
             raider.raids.add(stamp.at, raid.viewers);
-        } else if told_by == from.id.as_str() {
-            self.channels.entry(told_by.clone()).or_default();
+        } else if sent_for == from.id.as_str() {
+            self.channels.entry(sent_for.clone()).or_default();
         }
     }
 

@@ -13,9 +13,9 @@ use crate::twitch::payload::{Ident, User};
 /// A part of a channel's programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Whose.
+    /// The channel.
     pub channel_id: String,
-    /// How it began; the end may be told first.
+    /// How it began; its end may arrive first.
     pub began: Option<SegmentBegan>,
     /// When the broadcaster said that it was over.
     pub end_marked_at: Option<OffsetDateTime>,
@@ -28,7 +28,7 @@ pub struct Segment {
 /// How a segment began.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentBegan {
-    /// When.
+    /// When it began.
     pub at: OffsetDateTime,
     /// What is on.
     pub title: String,
@@ -100,8 +100,8 @@ impl Segment {
         // it can have been a part of, though it may begin before it.
         let over = shows.partition_point(|show| show.ended_at.is_some_and(|ended_at| ended_at <= began_at));
         let show = shows.get(over);
-        let told = self.end_marked_at.map(|at| at.max(began_at));
-        self.ended_at = [told, next_began_at, show.and_then(|show| show.ended_at)].into_iter().flatten().min();
+        let marked = self.end_marked_at.map(|at| at.max(began_at));
+        self.ended_at = [marked, next_began_at, show.and_then(|show| show.ended_at)].into_iter().flatten().min();
         let was_on = |show: &&Show| {
             show.started_at <= began_at || self.ended_at.is_none_or(|ended_at| show.started_at < ended_at)
         };

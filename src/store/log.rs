@@ -71,8 +71,8 @@ pub async fn append<'a>(
     Ok(messages.iter().map(|message| message.id()).filter(|id| new.contains(*id)).collect())
 }
 
-/// Notes between which times the events of each block occurred that is complete now, because an event
-/// behind it is there. The caller holds the append lock: nothing with a lower id is still to come.
+/// Records the earliest and latest time of the events of each block that is now complete, because an event
+/// behind it exists. The caller holds the append lock, so no event with a lower id can follow.
 ///
 /// # Errors
 /// If the database fails.
@@ -105,10 +105,10 @@ pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// # Errors
 /// If the database fails.
 pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
-    let told = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, Channel::Replay.name())
+    let notified = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, Channel::Replay.name())
         .fetch_optional(conn)
         .await?;
-    Ok(told.is_some())
+    Ok(notified.is_some())
 }
 
 /// A page of the log, oldest first, as facts for the fold, with the id of the last one.

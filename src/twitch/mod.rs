@@ -1,5 +1,5 @@
-//! What Twitch speaks: messages, signatures, payloads and the catalogue of subscription types.
-//! Knows nothing of us.
+//! Twitch's protocols: EventSub messages and their payloads, signatures, the catalogue of subscription types, Helix and
+//! OAuth. Knows nothing of showtime.
 
 pub mod catalogue;
 pub mod eventsub;

@@ -1,5 +1,5 @@
-//! One sample event for every subscription type and version, and variants of some: what
-//! `simulate` and the fake Twitch send, and what the tests parse.
+//! Sample events: one for every subscription type and version, and variants of some. `simulate` and
+//! the fake Twitch send them, and tests parse them.
 
 use include_dir::{Dir, include_dir};
 

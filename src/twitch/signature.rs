@@ -1,5 +1,5 @@
-//! Proof that a message comes from Twitch: HMAC-SHA256 over message id, timestamp and raw body
-//! (webhook.md §2).
+//! Signatures of webhook messages: HMAC-SHA256 over message id, timestamp and raw body.
+//! <https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#verifying-the-event-message>
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// What every signature starts with; 64 lower-case hex digits follow.
+/// The prefix of a signature; 64 lower-case hex digits follow.
 const PREFIX: &str = "sha256=";
 
-/// Shortest and longest secret that Twitch accepts, in ASCII characters (webhook.md §6).
+/// Shortest and longest secret that Twitch accepts, in ASCII characters.
 const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 10..=100;
 
-/// Secrets that Twitch's documentation prints. Everybody knows them, so they prove nothing.
+/// Secrets that Twitch's documentation prints. They are public, so they prove nothing.
 const PUBLISHED: [&str; 2] =
     ["5f1a6e7cd2e7137ccf9e15b2f43fe63949eb84b1db83c1d5a867dc93429de4e4", "your secret goes here"];
 
@@ -25,13 +25,13 @@ pub struct WebhookSecret(SecretString);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SecretError {
     /// Outside Twitch's limits.
-    #[error("has {0} characters, but Twitch wants 10 to 100")]
+    #[error("has {0} characters, but Twitch requires 10 to 100")]
     Length(usize),
-    /// Twitch wants ASCII.
-    #[error("holds a character that is not printable ASCII, but Twitch wants ASCII only")]
+    /// Not ASCII.
+    #[error("holds a character that is not printable ASCII, but Twitch requires ASCII")]
     NotAscii,
     /// One of the secrets that documentation shows as an example.
-    #[error("is an example from Twitch's documentation, which everybody knows")]
+    #[error("is an example from Twitch's documentation, which is public")]
     Published,
 }
 
@@ -66,7 +66,7 @@ impl WebhookSecret {
         format!("{PREFIX}{}", hex::encode(mac.finalize().into_bytes()))
     }
 
-    /// For many messages: keyed once.
+    /// A signer for many messages, keyed once.
     #[must_use]
     pub fn signer(&self) -> Signer {
         Signer(self.key())
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_vectors_verify() {
+    fn published_vectors_verify() {
         let verifier = Verifier::new([&secret(SECRET)]);
         for (body, hex) in [
             (A, "c8135a1691c83775658c21acfa9eeedfafd854440554d5ea8b30702fcb98313c"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_part_is_a_forgery() {
+    fn message_with_a_changed_part_is_forged() {
         let verifier = Verifier::new([&secret(SECRET)]);
         let signature = secret(SECRET).sign(ID, TIMESTAMP, A.as_bytes());
         assert!(!verifier.is_genuine(&signature, "other", TIMESTAMP, A.as_bytes()));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_outside_twitchs_limits_are_refused() {
+    fn secret_outside_twitchs_limits_is_refused() {
         assert_eq!(WebhookSecret::new("ninechars").unwrap_err(), SecretError::Length(9));
         assert!(WebhookSecret::new("ten chars!").is_ok());
         assert!(WebhookSecret::new(&"x".repeat(100)).is_ok());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signer_signs_as_its_secret_does() {
+    fn signer_signs_as_its_secret_does() {
         let digits = secret(SECRET).signer().digits(ID.as_bytes(), TIMESTAMP.as_bytes(), A.as_bytes());
         let signature = format!("{PREFIX}{}", String::from_utf8(digits.into()).unwrap());
         assert_eq!(signature, secret(SECRET).sign(ID, TIMESTAMP, A.as_bytes()));

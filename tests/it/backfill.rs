@@ -1,4 +1,4 @@
-//! Filling backfill: what the fake Twitch did not tell, the program finds on Helix.
+//! The backfill: the server finds on Helix what the fake Twitch did not send.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn pool(database: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
 }
 
-/// What fills backfill, by the mock's clock.
+/// A backfill by the mock's clock.
 fn backfill(twitch: &Twitch, database: &PgConnectOptions) -> Backfill {
     let (ingest, writer) = Ingest::new(database.clone(), twitch.clock.clone());
     tokio::spawn(writer.run());
@@ -54,16 +54,16 @@ async fn served(twitch: &Twitch) -> (PgConnectOptions, Backfill) {
     (database, backfill)
 }
 
-/// A look that no other one is in the way of.
-async fn look(backfill: &Backfill) {
-    backfill.run_once(false).await.unwrap().expect("nobody else is looking");
+/// Runs one round, which no other one may block.
+async fn run_once(backfill: &Backfill) {
+    backfill.run_once(false).await.unwrap().expect("no other backfill is running");
 }
 
-/// The stream has ended; two rounds find out.
+/// Runs the two rounds that it takes to find an end.
 async fn miss_twice(twitch: &Twitch, backfill: &Backfill) {
-    look(backfill).await;
+    run_once(backfill).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    look(backfill).await;
+    run_once(backfill).await;
 }
 
 /// Type and message id of everything in the log.
@@ -87,7 +87,7 @@ async fn streams(pool: &PgPool) -> Value {
         .unwrap()
 }
 
-/// Moves the server's clock on until it is so, step by step: a leap could come while nobody sleeps.
+/// Advances the server's clock in steps until the condition holds: one leap could come before the task sleeps.
 async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     until(what, async || {
         server.clock.advance(time::Duration::seconds(20));
@@ -97,7 +97,7 @@ async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut
 }
 
 #[tokio::test]
-async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
+async fn events_missed_while_down_are_found_at_start() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     world.add_channel("copperkite").unwrap();
@@ -122,18 +122,18 @@ async fn what_happened_while_the_server_was_down_is_found_at_its_next_start() {
     assert_eq!(events["data"][0]["payload"]["event"]["id"], *stream);
     assert_eq!(events["data"].as_array().unwrap().len(), 1, "the other channel is not live");
 
-    // It ends, nobody tells, and two rounds miss it.
+    // It ends, Twitch sends nothing, and two rounds miss it.
     world.go_offline(CHANNEL, Notify::No).unwrap();
     let ended_at = server.clock.now();
     until_with_time(&server, "the end is found", async || count(&pool, "stream.offline").await == 1).await;
-    assert!(server.clock.now() - ended_at >= time::Duration::minutes(5), "one look is not enough");
+    assert!(server.clock.now() - ended_at >= time::Duration::minutes(5), "one round is not enough");
     assert_eq!(server.json(&format!("/channels/{CHANNEL}")).await["is_live"], false);
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
+async fn known_events_are_not_inferred_again() {
     let twitch = Twitch::start().await;
     let (_, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
@@ -149,7 +149,7 @@ async fn what_is_known_is_not_told_again_and_looking_twice_finds_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
+async fn stream_has_ended_after_two_rounds_five_minutes_apart_miss_it() {
     let twitch = Twitch::start().await;
     let database = fresh_database().await;
     let backfill = backfill(&twitch, &database);
@@ -157,11 +157,11 @@ async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
     let began = server.clock.now().replace_nanosecond(0).unwrap();
     assert_eq!(server.deliver(&online("7", began)).await.status, 204);
     for _ in 0..4 {
-        look(&backfill).await;
+        run_once(&backfill).await;
         assert_eq!(count(&backfill.pool, "stream.offline").await, 0, "Helix may not have heard of it yet");
         twitch.clock.advance(time::Duration::SECOND * 75);
     }
-    look(&backfill).await;
+    run_once(&backfill).await;
     assert_eq!(count(&backfill.pool, "stream.offline").await, 1);
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], false);
     server.stop().await;
@@ -169,7 +169,7 @@ async fn a_stream_has_ended_when_two_looks_five_minutes_apart_miss_it() {
 }
 
 #[tokio::test]
-async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees() {
+async fn late_notifications_make_the_inferred_end_exact_and_rebuild_agrees() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
@@ -197,7 +197,7 @@ async fn late_genuine_notifications_only_make_the_end_exact_and_a_rebuild_agrees
 }
 
 #[tokio::test]
-async fn two_servers_that_look_at_once_find_everything_once() {
+async fn two_servers_infer_each_event_once() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
@@ -209,7 +209,7 @@ async fn two_servers_that_look_at_once_find_everything_once() {
         until_with_time(server, "it looks again", async || twitch.mock.world.calls("GET /helix/streams") > before)
             .await;
     }
-    until("nobody is looking", async || backfill.run_once(true).await.unwrap().is_some()).await;
+    until("no other backfill is running", async || backfill.run_once(true).await.unwrap().is_some()).await;
     assert_eq!(log(&backfill.pool).await.len(), 2, "{:?}", log(&backfill.pool).await);
     for server in servers {
         server.stop().await;
@@ -218,7 +218,7 @@ async fn two_servers_that_look_at_once_find_everything_once() {
 }
 
 #[tokio::test]
-async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_filled() {
+async fn outage_of_helix_infers_nothing_and_later_rounds_catch_up() {
     let twitch = Twitch::start().await;
     let (_, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
@@ -231,52 +231,52 @@ async fn while_helix_is_down_nothing_is_concluded_and_afterwards_the_gap_is_fill
     assert_eq!(count(&backfill.pool, "stream.offline").await, 0, "no answer is no end");
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
-    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0), "one look is not enough");
+    assert_eq!(backfill.run_once(true).await.unwrap(), Some(0), "one round is not enough");
     twitch.clock.advance(time::Duration::minutes(5));
     assert_eq!(backfill.run_once(true).await.unwrap(), Some(1));
     twitch.mock.stop().await.unwrap();
 }
 
-/// An answer of Helix's that lacks a live stream.
-async fn look_past_the_stream(twitch: &Twitch, backfill: &Backfill) {
+/// Runs one round in which Helix's answer lacks the live stream.
+async fn run_once_without_the_stream(twitch: &Twitch, backfill: &Backfill) {
     twitch.mock.world.set_faults(Faults { hide_streams: 1.0, ..Faults::default() }).unwrap();
-    look(backfill).await;
+    run_once(backfill).await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
 }
 
 #[tokio::test]
-async fn an_answer_that_lacks_a_live_stream_ends_nothing_even_if_another_follows_later() {
+async fn single_answers_without_a_live_stream_do_not_end_it() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    look(&backfill).await;
+    run_once(&backfill).await;
     for _ in 0..3 {
         twitch.clock.advance(time::Duration::minutes(5));
-        look_past_the_stream(&twitch, &backfill).await;
+        run_once_without_the_stream(&twitch, &backfill).await;
         twitch.clock.advance(time::Duration::minutes(5));
-        // Another server's look counts as much.
-        look(&self::backfill(&twitch, &database)).await;
+        // Another server's round counts as much.
+        run_once(&self::backfill(&twitch, &database)).await;
     }
     assert_eq!(count(&backfill.pool, "stream.offline").await, 0);
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn servers_share_what_they_missed_and_a_restart_forgets_nothing() {
+async fn missed_streams_are_shared_by_servers_and_survive_a_restart() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    look(&backfill).await;
+    run_once(&backfill).await;
     twitch.mock.world.go_offline(CHANNEL, Notify::No).unwrap();
-    look(&backfill).await;
+    run_once(&backfill).await;
     twitch.clock.advance(time::Duration::minutes(5));
-    look(&self::backfill(&twitch, &database)).await;
+    run_once(&self::backfill(&twitch, &database)).await;
     assert_eq!(count(&backfill.pool, "stream.offline").await, 1);
     twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_again() {
+async fn stream_with_a_wrong_end_is_live_again_when_helix_shows_it() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     let server = Server::on(database.clone()).await;
@@ -285,20 +285,20 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
     assert_eq!(server.deliver(&online(&stream, at(0))).await.status, 204);
     // Twice, since each may happen again.
     for times in 1..=2 {
-        look_past_the_stream(&twitch, &backfill).await;
+        run_once_without_the_stream(&twitch, &backfill).await;
         twitch.clock.advance(time::Duration::minutes(5));
-        look_past_the_stream(&twitch, &backfill).await;
+        run_once_without_the_stream(&twitch, &backfill).await;
         assert_eq!((is_live().await, count(&backfill.pool, "stream.offline").await), (false, times));
-        look(&backfill).await;
-        look(&backfill).await;
+        run_once(&backfill).await;
+        run_once(&backfill).await;
         assert_eq!((is_live().await, count(&backfill.pool, "stream.online").await), (true, times));
     }
     let broadcasts = server.json(&format!("/channels/{CHANNEL}/broadcasts")).await;
     assert_eq!(broadcasts["data"].as_array().unwrap().len(), 1, "{broadcasts}");
 
     assert_eq!(server.deliver(&offline(Some(&stream), at(300))).await.status, 204);
-    look(&backfill).await;
-    assert!(!is_live().await, "what Helix still shows does not undo what Twitch told");
+    run_once(&backfill).await;
+    assert!(!is_live().await, "what Helix still shows does not undo what Twitch sent");
     let ended = streams(&backfill.pool).await;
     state::rebuild(&mut database.connect().await.unwrap()).await.unwrap();
     assert_eq!(streams(&backfill.pool).await, ended);
@@ -307,7 +307,7 @@ async fn a_stream_wrongly_thought_to_have_ended_is_live_again_when_it_is_shown_a
 }
 
 #[tokio::test]
-async fn a_thousand_channels_are_looked_up_and_what_is_no_id_is_left_out() {
+async fn thousand_channels_are_looked_up_and_invalid_ids_are_left_out() {
     let twitch = Twitch::start().await;
     let (_, backfill) = served(&twitch).await;
     for n in 0..999 {
@@ -315,7 +315,7 @@ async fn a_thousand_channels_are_looked_up_and_what_is_no_id_is_left_out() {
         serve_channel(&backfill.pool, &account.id, &account.login).await;
         twitch.mock.world.go_live(&account.login, Notify::No).unwrap();
     }
-    serve_channel(&backfill.pool, "no id", "nobody").await;
+    serve_channel(&backfill.pool, "no id", "no_one").await;
     let begun = Instant::now();
     let filling = tokio::time::timeout(Duration::from_secs(120), backfill.run_once(true));
     assert_eq!(filling.await.expect("it ends").unwrap(), Some(999 + 1_000));

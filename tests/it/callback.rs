@@ -1,4 +1,4 @@
-//! What `POST /callback` answers, row by row, over HTTP and with the log looked at afterwards.
+//! The answers of `POST /callback`, over HTTP, and what is in the log afterwards.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ use crate::support::postgres::fresh_database;
 use crate::support::server::{SECRET, Server, secret};
 
 #[tokio::test]
-async fn a_new_notification_is_in_the_log_when_it_is_acknowledged() {
+async fn acknowledged_notification_is_in_the_log() {
     let server = Server::start().await;
     let message = online("42", at(0));
     let answer = server.deliver(&message).await;
@@ -36,7 +36,7 @@ async fn a_new_notification_is_in_the_log_when_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn the_payload_is_kept_byte_for_byte() {
+async fn payload_is_stored_byte_for_byte() {
     let server = Server::start().await;
     let mut message = follow("1", at(0));
     let odd = r#" {"event" : {"b":1.50, "a":"\ud800 \u0000", "a":2}, "subscription":"#;
@@ -50,7 +50,7 @@ async fn the_payload_is_kept_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_message_is_taken_once_at_once_concurrently_and_after_a_restart() {
+async fn duplicate_message_is_stored_once_concurrently_and_after_a_restart() {
     let database = fresh_database().await;
     let server = Server::on(database.clone()).await;
     let message = crate::support::messages::cheer("7", 100, at(0));
@@ -68,7 +68,7 @@ async fn a_message_is_taken_once_at_once_concurrently_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_with_the_challenge_and_nothing_else() {
+async fn challenge_is_answered_with_its_text_only() {
     let server = Server::start().await;
     let pending = subscription("stream.online", &with_person("broadcaster_user_", CHANNEL, json!({})))
         .with_status("webhook_callback_verification_pending");
@@ -86,7 +86,7 @@ async fn a_challenge_is_answered_with_the_challenge_and_nothing_else() {
 
 /// The requests are recordings; only this server's clock is set back to their time.
 #[tokio::test]
-async fn recorded_challenges_of_twitch_itself_are_answered() {
+async fn recorded_challenges_of_twitch_are_answered() {
     let recordings = [
         (
             "123456789a",
@@ -137,7 +137,7 @@ async fn recorded_challenges_of_twitch_itself_are_answered() {
 }
 
 #[tokio::test]
-async fn a_revocation_is_kept_with_its_reason() {
+async fn revocation_is_stored_with_its_reason() {
     let server = Server::start().await;
     let first = follow("1", at(0));
     server.deliver(&first).await;
@@ -154,7 +154,7 @@ async fn a_revocation_is_kept_with_its_reason() {
 }
 
 #[tokio::test]
-async fn what_twitch_may_add_tomorrow_is_kept_as_it_came() {
+async fn unknown_types_and_payloads_are_stored_as_they_came() {
     let server = Server::start().await;
     let event = with_person("broadcaster_user_", CHANNEL, json!({ "novelty": [1, { "deep": null }] }));
     let mut new_type = notification("channel.poll.begin", at(0), event.clone());
@@ -181,7 +181,7 @@ async fn what_twitch_may_add_tomorrow_is_kept_as_it_came() {
 }
 
 #[tokio::test]
-async fn every_sample_of_every_type_is_taken() {
+async fn every_sample_of_every_type_is_accepted() {
     let server = Server::start().await;
     let mut sent = 0;
     for kind in catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated) {
@@ -203,7 +203,7 @@ async fn every_sample_of_every_type_is_taken() {
 }
 
 #[tokio::test]
-async fn a_forgery_leaves_no_trace_and_the_genuine_message_is_taken_later() {
+async fn forged_message_leaves_no_trace_and_the_genuine_one_is_accepted_later() {
     let server = Server::start().await;
     let message = follow("1", at(0));
     let genuine = message.sign(&secret());
@@ -225,7 +225,7 @@ async fn a_forgery_leaves_no_trace_and_the_genuine_message_is_taken_later() {
 }
 
 #[tokio::test]
-async fn who_is_refused_waits_for_it() {
+async fn refusal_of_a_forged_message_is_delayed() {
     let server = Server::start().await;
     let forged = follow("1", at(0));
     let began = Instant::now();
@@ -234,7 +234,7 @@ async fn who_is_refused_waits_for_it() {
 }
 
 #[tokio::test]
-async fn messages_signed_with_the_previous_secret_are_taken_while_it_is_set() {
+async fn previous_secret_is_accepted_while_it_is_set() {
     let old = WebhookSecret::new("the secret before").unwrap();
     let server = Server::with(fresh_database().await, |config| {
         config.twitch.previous_webhook_secret = Some(WebhookSecret::new("the secret before").unwrap());
@@ -247,7 +247,7 @@ async fn messages_signed_with_the_previous_secret_are_taken_while_it_is_set() {
 }
 
 #[tokio::test]
-async fn only_ten_minutes_either_way_are_recent() {
+async fn message_older_or_newer_than_ten_minutes_is_stale() {
     let server = Server::start().await;
     let now = server.clock.now();
     for (age, is_taken) in [(-595, true), (595, true), (605, false), (-605, false)] {
@@ -262,7 +262,7 @@ async fn only_ten_minutes_either_way_are_recent() {
 }
 
 #[tokio::test]
-async fn timestamps_may_have_up_to_nine_fractional_digits() {
+async fn timestamp_may_have_up_to_nine_fractional_digits() {
     let server = Server::start().await;
     let whole = text(at(0)).trim_end_matches('Z').to_owned();
     for digits in 0..=9 {
@@ -276,7 +276,7 @@ async fn timestamps_may_have_up_to_nine_fractional_digits() {
 }
 
 #[tokio::test]
-async fn headers_that_are_missing_doubled_or_malformed_are_named() {
+async fn missing_doubled_or_malformed_header_is_named() {
     let server = Server::start().await;
     let message = follow("1", at(0));
     let genuine = message.headers(Some(&message.sign(&secret())));
@@ -318,7 +318,7 @@ async fn headers_that_are_missing_doubled_or_malformed_are_named() {
 }
 
 #[tokio::test]
-async fn genuine_bodies_that_are_no_messages_are_refused_with_the_place() {
+async fn genuine_body_that_is_no_message_is_refused_with_the_place() {
     let server = Server::start().await;
     let cases: [(&[u8], &str); 11] = [
         (b"", "line 1"),
@@ -346,7 +346,7 @@ async fn genuine_bodies_that_are_no_messages_are_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_without_being_read() {
+async fn body_over_the_limit_is_refused_without_being_read() {
     let server = Server::start().await;
     let mut message = follow("1", at(0));
     message.body = vec![b' '; (1 << 20) + 1];
@@ -383,7 +383,7 @@ async fn a_body_over_the_limit_is_refused_without_being_read() {
 }
 
 #[tokio::test]
-async fn only_post_is_taken() {
+async fn other_methods_than_post_are_not_allowed() {
     let server = Server::start().await;
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
         let answer = server.send(method.clone(), "/callback").await;
@@ -393,7 +393,7 @@ async fn only_post_is_taken() {
 }
 
 #[tokio::test]
-async fn no_answer_and_no_log_line_holds_the_secret() {
+async fn no_answer_holds_the_secret() {
     let server = Server::start().await;
     for path in ["/status", "/readyz", "/openapi.json", "/events", "/nothing"] {
         assert!(!server.get(path).await.text.contains(SECRET), "{path}");

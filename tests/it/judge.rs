@@ -1,5 +1,5 @@
 //! An independent judge of what we send and of what we accept: the `twitch_api` crate, which knows
-//! Twitch's messages from Twitch, not from us. It is told to deny unknown fields.
+//! Twitch's messages from Twitch, not from us. Its feature that denies unknown fields is on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -95,7 +95,7 @@ fn signed(message: &Outgoing) -> Request<Vec<u8>> {
 }
 
 #[test]
-fn every_simulation_that_the_judge_knows_is_genuine_and_true_to_its_type() {
+fn every_simulated_message_is_genuine_and_true_to_its_type_for_the_judge() {
     let (mut accepted, mut gaps) = (0, 0);
     for kind in offered() {
         for variant in samples::variants(&kind.name, &kind.version) {
@@ -117,7 +117,7 @@ fn every_simulation_that_the_judge_knows_is_genuine_and_true_to_its_type() {
 }
 
 #[test]
-fn challenges_and_revocations_are_what_the_judge_expects() {
+fn challenges_and_revocations_are_accepted_by_the_judge() {
     let mut judged = 0;
     for kind in offered().filter(|kind| gap(kind, None) != Some(Gap::Type)) {
         let subscription = simulated(kind, None, None).0;
@@ -153,7 +153,7 @@ fn ours(message: &Outgoing, signature: &str) -> bool {
 }
 
 #[test]
-fn the_judge_and_we_agree_on_what_is_forged() {
+fn judge_and_showtime_agree_on_forged_messages() {
     let kind = catalogue::find("channel.follow", None).unwrap();
     let genuine = simulated(kind, None, None).1;
     let signature = genuine.sign(&secret());
@@ -183,7 +183,7 @@ fn the_judge_and_we_agree_on_what_is_forged() {
     });
     agree(&moved, &signature, true, "nothing separates id and timestamp, so this is signed too");
 
-    let other = WebhookSecret::new("the secret of somebody else").unwrap();
+    let other = WebhookSecret::new("the secret of another server").unwrap();
     agree(&genuine, &genuine.sign(&other), false, "another secret");
     let digits = signature.strip_prefix("sha256=").unwrap();
     for (forged, what) in [
@@ -201,10 +201,9 @@ fn the_judge_and_we_agree_on_what_is_forged() {
     }
 }
 
-/// Where we are stricter. Twitch writes lower-case digits, 64 of them (webhook.md §1), so nothing
-/// genuine is lost.
+/// Showtime is stricter: Twitch writes 64 lower-case digits, so no genuine message is lost.
 #[test]
-fn the_judge_is_more_lenient_with_letters_and_falls_over_short_signatures() {
+fn judge_accepts_upper_case_and_panics_on_short_signatures() {
     let message = simulated(catalogue::find("channel.follow", None).unwrap(), None, None).1;
     let signature = message.sign(&secret());
     let upper = format!("sha256={}", signature.strip_prefix("sha256=").unwrap().to_uppercase());

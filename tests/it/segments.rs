@@ -1,4 +1,4 @@
-//! Segments: what a broadcaster marks as being on.
+//! Segments: what is on, as the broadcaster marks it.
 
 use serde_json::{Value, json};
 use showtime::access::grant::Scope;
@@ -42,7 +42,7 @@ fn titles(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_segment_is_on_until_it_is_ended() {
+async fn segment_is_on_until_it_is_ended() {
     let server = server().await;
     let answer = server
         .post_json("/channels/User90210441/segments", &json!({ "title": "Tape 12", "reference": "shelf 3" }))
@@ -84,7 +84,7 @@ async fn read_only_grant_can_not_mark_a_segment() {
 }
 
 #[tokio::test]
-async fn beginning_one_ends_the_one_before() {
+async fn new_segment_ends_the_one_before() {
     let server = server().await;
     let first = begin(&server, "first").await;
     let second = begin(&server, "second").await;
@@ -100,7 +100,7 @@ async fn beginning_one_ends_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_broadcast_has_its_segments_and_its_end_ends_them() {
+async fn end_of_a_broadcast_ends_its_segments() {
     let server = server().await;
     let early = begin(&server, "before the show").await;
     assert_eq!(early["broadcast_id"], Value::Null);
@@ -136,7 +136,7 @@ async fn a_broadcast_has_its_segments_and_its_end_ends_them() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_served_can_have_one_before_anything_was_heard_of_it() {
+async fn served_channel_without_events_can_have_a_segment() {
     let server = Server::start().await;
     server.sql("insert into served_channel values ('77', 'silent', 'Silent', now())").await;
     let answer = server.post_json("/channels/silent/segments", &json!({ "title": "A start" })).await;
@@ -145,10 +145,10 @@ async fn a_channel_that_is_served_can_have_one_before_anything_was_heard_of_it()
 }
 
 #[tokio::test]
-async fn twitch_knows_better_what_a_channel_is_called() {
+async fn names_from_twitch_override_those_of_a_mark() {
     let server = server().await;
     begin(&server, "Tape").await;
-    // Dated before the mark, told after it.
+    // Dated before the mark, delivered after it.
     let renamed = String::from_utf8(follow("6", at(1)).body).unwrap().replace("User90210441", "Renamed");
     let renamed = showtime::twitch::eventsub::outgoing::Outgoing { body: renamed.into_bytes(), ..follow("6", at(1)) };
     assert_eq!(server.deliver(&renamed).await.status, 204);
@@ -156,7 +156,7 @@ async fn twitch_knows_better_what_a_channel_is_called() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_segment_is_named() {
+async fn invalid_segment_is_refused_with_the_field() {
     let server = server().await;
     for (body, field) in [
         (json!({}), "title"),
@@ -183,7 +183,7 @@ async fn what_is_wrong_with_a_segment_is_named() {
     let large = format!(r#"{{"title":"{}"}}"#, "x".repeat(1 << 20));
     server.post_as(SEGMENTS, Some("application/json"), &large).await.problem(413, "body-too-large");
     server.post_json(&format!("{SEGMENTS}?title=x"), &json!({ "title": "x" })).await.problem(400, "unknown-parameter");
-    server.post_json("/channels/nobody/segments", &json!({ "title": "x" })).await.problem(404, "not-found");
+    server.post_json("/channels/no_one/segments", &json!({ "title": "x" })).await.problem(404, "not-found");
     server.post_json(&format!("{SEGMENTS}/1/end"), &json!({})).await.problem(404, "not-found");
     server.get(&format!("{SEGMENTS}/1")).await.problem(404, "not-found");
     assert_eq!(server.json(SEGMENTS).await["data"], json!([]));
@@ -194,7 +194,7 @@ async fn what_is_wrong_with_a_segment_is_named() {
 }
 
 #[tokio::test]
-async fn a_segment_of_another_channel_is_not_found() {
+async fn segment_of_another_channel_is_not_found() {
     let server = server().await;
     let segment = begin(&server, "Tape").await;
     server.sql("insert into served_channel values ('77', 'silent', 'Silent', now())").await;
@@ -206,7 +206,7 @@ async fn a_segment_of_another_channel_is_not_found() {
 }
 
 #[tokio::test]
-async fn two_servers_agree_and_a_rebuild_keeps_everything() {
+async fn two_servers_agree_and_rebuild_keeps_every_segment() {
     let database = fresh_database().await;
     let servers = [Server::on(database.clone()).await, Server::on(database).await];
     servers[0].deliver(&online("s1", at(0))).await;

@@ -24,7 +24,8 @@ use crate::projection::{Fact, State};
 /// Messages that a rebuild projects at a time.
 const REBUILD_BATCH: i64 = 1_000;
 
-/// Projects new messages onto the stored state.
+/// Projects new messages onto the stored state, in the transaction that appends them. What the projection finds out about a
+/// single event (say, that it repeats another or takes it back) is written here too: each fact names its message.
 ///
 /// Each table has a statement of its own. One statement for all four saves about 50 µs of a batch of one message, and nothing
 /// measurable of a large batch.
@@ -32,7 +33,7 @@ const REBUILD_BATCH: i64 = 1_000;
 /// # Errors
 /// If the database fails.
 pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
-    let changes = State::of(facts);
+    let changes = State::from_facts(facts);
     users::merge(conn, &changes.users).await?;
     channels::merge(conn, &changes.channels).await?;
     viewers::merge(conn, &changes.viewers).await?;

@@ -1,34 +1,34 @@
-//! Finds the type that a person means.
+//! Finds a subscription type by a name that a person typed, with suggestions for misspelt ones.
 
 use super::{self as catalogue, Availability, SubscriptionType};
 
-/// How alike a name must be to be suggested, of 1.
-const ALIKE: f64 = 0.85;
+/// The similarity, from 0 to 1, from which a name is suggested.
+const MIN_SIMILARITY: f64 = 0.85;
 
-/// How many names are suggested at most.
+/// The most names that are suggested.
 const MAX_SUGGESTIONS: usize = 5;
 
-/// Why no such event can be made.
+/// Why there is no such type.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KindError {
-    /// Twitch never had it.
+    /// Twitch never had the type.
     #[error("Twitch has no type `{name}`{}", did_you_mean(.suggestions))]
     Unknown {
-        /// What was asked for.
+        /// The name that was typed.
         name: String,
-        /// What may have been meant.
+        /// Similar names.
         suggestions: Vec<&'static str>,
     },
-    /// Twitch has it no more, or not in this version.
+    /// Twitch no longer has the type, or not in this version.
     #[error("{why} version {version} of {name}; it offers {offered}")]
     NotOffered {
         /// `Twitch has withdrawn` or `Twitch has no`.
         why: &'static str,
         /// The type.
         name: String,
-        /// What was asked for.
+        /// The version that was typed.
         version: String,
-        /// Those that there are.
+        /// The versions that Twitch offers.
         offered: String,
     },
 }
@@ -36,7 +36,7 @@ pub enum KindError {
 /// The type of this name that Twitch offers, in this version or else the newest.
 ///
 /// # Errors
-/// [`KindError`], which says what there is instead.
+/// [`KindError`], with what Twitch offers instead.
 pub fn find(name: &str, version: Option<&str>) -> Result<&'static SubscriptionType, KindError> {
     let versions: Vec<_> = catalogue::all().iter().filter(|kind| kind.name == name).collect();
     if versions.is_empty() {
@@ -66,15 +66,15 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
-/// The types that may have been meant: like the name, or containing it.
+/// The names that are similar to this one, or contain it.
 fn suggestions(name: &str) -> Vec<&'static str> {
-    let likeness = |known: &str| match known.contains(name) {
+    let similarity = |known: &str| match known.contains(name) {
         true => 1.0,
         false => strsim::normalized_damerau_levenshtein(known, name),
     };
     let mut names = names();
-    names.retain(|known| !name.is_empty() && likeness(known) >= ALIKE);
-    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    names.retain(|known| !name.is_empty() && similarity(known) >= MIN_SIMILARITY);
+    names.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
     names.truncate(MAX_SUGGESTIONS);
     names
 }
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_found() {
+    fn offered_type_is_found() {
         assert_eq!(find("channel.follow", None).unwrap().version, "2");
         assert_eq!(find("automod.message.hold", Some("1")).unwrap().version, "1");
     }
 
     #[test]
-    fn what_is_not_offered_is_explained() {
+    fn type_that_is_not_offered_is_explained() {
         assert!(error("channel.fellow", None).contains("(did you mean channel.follow?)"));
         assert!(error("streamonline", None).contains("stream.online"));
         assert!(error("chat.message", None).contains("channel.chat.message"));

@@ -1,5 +1,5 @@
-//! Every EventSub subscription type and version that Twitch has: its condition, the scopes it
-//! needs, and whose event it is.
+//! Every [EventSub subscription type](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/) and version: its
+//! condition, the scopes it needs, and the broadcaster or user it belongs to.
 
 pub mod lookup;
 
@@ -28,7 +28,7 @@ pub struct SubscriptionType {
     pub scopes: Vec<Vec<String>>,
     /// The condition field that names the user who must have consented.
     pub scope_granted_by: Option<String>,
-    /// What it tells, in a few words.
+    /// What its events say, in a few words.
     pub summary: String,
     /// The field of the event that names the broadcaster (or user) it belongs to.
     pub entity: Option<String>,
@@ -41,7 +41,7 @@ pub struct SubscriptionType {
 pub struct ConditionField {
     /// For example `broadcaster_user_id`.
     pub field: String,
-    /// `channel.raid` wants exactly one of its two fields, neither of which is required.
+    /// `channel.raid` needs exactly one of its two fields, neither of which is required.
     pub required: bool,
 }
 
@@ -58,7 +58,7 @@ pub enum Availability {
 }
 
 impl SubscriptionType {
-    /// Whether its notifications carry several `events` instead of one `event` (webhook.md §9).
+    /// Whether its notifications carry several `events` instead of one `event`.
     #[must_use]
     pub fn is_batched(&self) -> bool {
         self.name == "drop.entitlement.grant"
@@ -87,7 +87,7 @@ mod tests {
     use crate::twitch::samples;
 
     #[test]
-    fn every_type_that_is_offered_has_a_sample() {
+    fn every_offered_type_has_a_sample() {
         assert_eq!(all().len(), 88);
         for kind in all().iter().filter(|kind| kind.status != Availability::Deprecated) {
             let text = samples::sample(&kind.name, &kind.version, None);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_version_is_found_unless_one_is_named() {
+    fn newest_version_is_the_default() {
         assert_eq!(find("channel.follow", None).unwrap().version, "2");
         assert_eq!(find("channel.hype_train.begin", None).unwrap().version, "2");
         assert_eq!(find("channel.follow", Some("1")).unwrap().status, Availability::Deprecated);

@@ -1,4 +1,5 @@
-//! The messages that Twitch sends: body, headers, signature (webhook.md §1, §2, §4).
+//! Messages as Twitch sends them: body, headers, signature.
+//! <https://dev.twitch.tv/docs/eventsub/handling-webhook-events/>
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::Serialize;
@@ -6,11 +7,16 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
+use super::decode::VERIFICATION;
+use super::webhook::{
+    MESSAGE_ID, MESSAGE_RETRY, MESSAGE_SIGNATURE, MESSAGE_TIMESTAMP, MESSAGE_TYPE, SUBSCRIPTION_TYPE,
+    SUBSCRIPTION_VERSION,
+};
 use crate::twitch::catalogue::{ConditionField, SubscriptionType};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
-/// When the subscriptions were created that the messages come through.
+/// When the subscriptions of these messages were created.
 const CREATED_AT: &str = "2026-03-01T09:00:00.123456789Z";
 
 /// The application that the messages are for, where an event doesn't name one.
@@ -21,20 +27,22 @@ const CLIENT_ID: &str = "q6batx0epp608isickayubi39itsckt";
 pub struct Subscription {
     /// Follows from type, version and condition.
     pub id: String,
-    /// `enabled`; in a challenge that it's pending, in a revocation the reason (webhook.md §7).
+    /// `enabled`; in a challenge `webhook_callback_verification_pending`, in a revocation
+    /// [the reason](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#revoking-your-subscription).
     pub status: SubscriptionStatus,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
     pub kind: String,
     /// For example `2`.
     pub version: String,
-    /// What or whom it is about: an object of strings.
+    /// The channel or user that it is about: an object of strings.
     pub condition: Map<String, Value>,
     /// Where its messages go.
     pub transport: Transport,
     /// When it was made.
     pub created_at: String,
-    /// What it costs of the client's budget (webhook.md §8).
+    /// What it [costs](https://dev.twitch.tv/docs/eventsub/manage-subscriptions/#subscription-limits) of the client's
+    /// `max_total_cost`.
     pub cost: u32,
 }
 
@@ -73,10 +81,11 @@ impl Subscription {
     }
 }
 
-/// Nothing if somebody's consent is needed or nobody is named, else 1 (webhook.md §8).
+/// 0 if the type needs a user's consent or its condition names no user, else 1
+/// (<https://dev.twitch.tv/docs/eventsub/manage-subscriptions/#subscription-limits>).
 fn cost(kind: &SubscriptionType) -> u32 {
-    let names_somebody = kind.condition.iter().any(|field| field.field.ends_with("user_id"));
-    u32::from(kind.scopes.is_empty() && names_somebody)
+    let names_user = kind.condition.iter().any(|field| field.field.ends_with("user_id"));
+    u32::from(kind.scopes.is_empty() && names_user)
 }
 
 /// Fills the required fields, and for raids the one side that the catalogue says.
@@ -139,10 +148,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Something happened. An array is sent as the `events` of a batch (webhook.md §9).
+    /// Something happened. An array is sent as the `events` of a batch.
     #[must_use]
     pub fn notification(stamp: Stamp, subscription: &Subscription, event: &Value) -> Self {
-        Self::about(stamp, "notification", subscription, &happening(subscription, event))
+        let field = if event.is_array() { "events" } else { "event" };
+        Self::about(stamp, "notification", subscription, &json!({ "subscription": subscription, field: event }))
     }
 
     /// The subscription has ended, for the reason that is its status.
@@ -181,30 +191,23 @@ impl Outgoing {
     pub fn headers(&self, signature: Option<&str>) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("Content-Type", "application/json".to_owned()),
-            ("Twitch-Eventsub-Message-Id", self.stamp.message_id.clone()),
-            ("Twitch-Eventsub-Message-Retry", self.stamp.retry.to_string()),
-            ("Twitch-Eventsub-Message-Type", self.message_type.to_owned()),
-            ("Twitch-Eventsub-Message-Timestamp", self.stamp.timestamp.clone()),
+            (MESSAGE_ID, self.stamp.message_id.clone()),
+            (MESSAGE_RETRY, self.stamp.retry.to_string()),
+            (MESSAGE_TYPE, self.message_type.to_owned()),
+            (MESSAGE_TIMESTAMP, self.stamp.timestamp.clone()),
         ];
         if let Some(signature) = signature {
-            headers.push(("Twitch-Eventsub-Message-Signature", signature.to_owned()));
+            headers.push((MESSAGE_SIGNATURE, signature.to_owned()));
         }
         if let Some((kind, version)) = &self.subscription {
-            headers.push(("Twitch-Eventsub-Subscription-Type", kind.clone()));
-            headers.push(("Twitch-Eventsub-Subscription-Version", version.clone()));
+            headers.push((SUBSCRIPTION_TYPE, kind.clone()));
+            headers.push((SUBSCRIPTION_VERSION, version.clone()));
         }
         headers
     }
 }
 
-fn happening(subscription: &Subscription, event: &Value) -> Value {
-    let field = if event.is_array() { "events" } else { "event" };
-    json!({ "subscription": subscription, field: event })
-}
-
-const VERIFICATION: &str = "webhook_callback_verification";
-
-/// A new text to be echoed: 43 characters, as long as Twitch's.
+/// A new challenge: 43 random characters, as many as in Twitch's.
 #[must_use]
 pub fn new_challenge() -> String {
     Alphanumeric.sample_string(&mut rand::rng(), 43)
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_is_what_twitch_would_send() {
+    fn notification_is_what_twitch_would_send() {
         let message = Outgoing::notification(stamp(), &subscription("channel.follow"), &json!({ "user_id": "1" }));
         assert_eq!(
             body(&message),
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_events() {
+    fn batched_notification_has_events() {
         let message = Outgoing::notification(stamp(), &subscription("drop.entitlement.grant"), &json!([{ "id": "1" }]));
         assert_eq!(body(&message)["events"], json!([{ "id": "1" }]));
         assert_eq!(body(&message).get("event"), None);
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_name_whom_the_event_is_about() {
+    fn condition_names_the_channel_of_the_event() {
         for (kind, expected) in [
             ("channel.raid", json!({ "to_broadcaster_user_id": "90210441" })),
             ("channel.charity_campaign.start", json!({ "broadcaster_user_id": "90210441" })),
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_names_somebody_and_needs_no_consent_costs() {
+    fn only_types_about_a_user_without_consent_cost() {
         for (kind, cost) in
             [("stream.online", 1), ("channel.raid", 1), ("channel.follow", 0), ("conduit.shard.disabled", 0)]
         {
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_has_a_subscription_of_its_own_that_stays_the_same() {
+    fn every_type_has_its_own_stable_subscription_id() {
         let offered = catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated);
         let ids = || {
             let of = |kind: &'static SubscriptionType| {
