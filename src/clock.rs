@@ -1,4 +1,4 @@
-//! Time as a parameter: whoever needs to know what time it is takes a [`Clock`].
+//! Time as a parameter: everything that needs the time takes a [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
-    /// Wakes those who sleep by this clock when it is moved.
+    /// Wakes all sleepers when the clock is moved.
     moved: Arc<Notify>,
 }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn advancing_a_clock_wakes_those_who_sleep_by_it() {
+    async fn advancing_a_clock_wakes_its_sleepers() {
         let clock = Clock::default();
         let sleeper = clock.clone();
         let asleep = tokio::spawn(async move { sleeper.sleep(std::time::Duration::from_secs(3_600)).await });

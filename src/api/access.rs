@@ -1,5 +1,5 @@
-//! Who may call what. Every request passes [`guard`]; what [`need`] does not name as public wants a
-//! token, so that a new route is closed until somebody opens it here.
+//! Authorization of requests. Every request passes [`guard`]; a path that [`need`] does not name as public requires a
+//! token, so that a new route is closed until it is opened here.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -22,42 +22,42 @@ use super::responses::described;
 use crate::access::Denial;
 use crate::access::grant::Scope;
 
-/// What calls are described to want.
+/// The name of the security scheme in the specification.
 const SCHEME: &str = "token";
 
-/// Where browsers put a token when they open a WebSocket, for which they can't set headers.
+/// The header for a token when a browser opens a WebSocket, for which it can set no other.
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
-/// What stands before it there.
+/// The prefix of the token there.
 const PROTOCOL_PREFIX: &str = "bearer.";
 
-/// What pages of other origins may read with.
+/// The request headers that pages of other origins may send.
 const CORS_HEADERS: [&str; 3] = ["Authorization", "Last-Event-ID", "Cache-Control"];
 
-/// How long, in seconds, a browser may go by what it was told about that.
+/// How long a browser may cache the answer to a preflight request, in seconds.
 const CORS_MAX_AGE: usize = 3_600;
 
-/// What a request needs to be let in.
+/// The access that a request requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// Nothing, but with a token that may read it is told more.
+    /// None, but with a token that may read the answer has more.
     Optional,
     /// A token of this scope.
     Token(Scope),
 }
 
-/// The one list of what is public. Paths are compared as they came: what is written in another way,
-/// with percent signs, is not public.
+/// The one list of what is public. Paths are compared as they came: one that is written with percent signs is not
+/// public.
 fn need(method: &Method, path: &str) -> Need {
     let is_reading = [Method::GET, Method::HEAD].contains(method);
     match path {
-        // Twitch signs what it sends.
+        // Twitch signs its messages.
         "/callback" if method == Method::POST => Need::Nothing,
         "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
         "/status" if is_reading => Need::Optional,
-        // Pages: they hold nothing, and ask with a token of their own.
+        // Pages: they hold no data, and call the API with a token of their own.
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         _ if is_reading => Need::Token(Scope::Read),
@@ -73,7 +73,7 @@ pub(super) async fn guard<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
     let admitted = match need(req.method(), req.path()) {
         Need::Nothing => Ok(()),
-        // In a box: a look into the database has a large future, which messages from Twitch need not carry along.
+        // Boxed: the future of a database query is large, and messages from Twitch should not carry it along.
         need => Box::pin(admit(&req, need)).await,
     };
     match admitted {
@@ -97,7 +97,7 @@ async fn admit(req: &ServiceRequest, need: Need) -> Result<(), Error> {
             req.extensions_mut().insert(grant);
             Ok(())
         }
-        // How the server is must be told above all when the database is away.
+        // The status matters most when the database is away.
         (Err(Denial::Unavailable(_)), Need::Optional) => Ok(()),
         (Err(denial), _) => Err(denial.into()),
     }
@@ -126,8 +126,8 @@ fn token_of_websocket(headers: &HeaderMap) -> Option<&str> {
         .filter(|_| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Lets pages of these origins read, if there are any. Nothing else can be done from another
-/// origin: a browser asks first, because of the token, and is told that only reading is allowed.
+/// Lets pages of these origins read, if there are any. They can do nothing else: because of the token, a browser sends
+/// a preflight request first, whose answer allows reading alone.
 pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::HEAD])
@@ -141,10 +141,10 @@ pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
     Condition::new(!origins.is_empty(), cors)
 }
 
-/// What an operation that needs a token can answer before it begins.
+/// The refusals of an operation that requires a token.
 fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
     let mut refusals = vec![
-        described("There is no token, or one that does not count.", &Error::TokenMissing),
+        described("There is no token, or an unknown one.", &Error::TokenMissing),
         described(
             "Too many wrong tokens came from the same address; wait for `Retry-After` seconds.",
             &Error::TooManyFailures(Duration::from_secs(1)),
@@ -158,7 +158,7 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
     refusals
 }
 
-/// Says of each operation what [`need`] says.
+/// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of the server's: the first is in the file `token` of its data directory; `token \
         create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_named_wants_a_token() {
+    fn paths_that_are_not_named_require_a_token() {
         let public = ["/", "/docs", "/docs/index.html", "/overlay/alerts", "/assets/a.js", "/livez", "/openapi.json"];
         for path in public {
             assert_eq!(need(&Method::GET, path), Need::Nothing, "{path}");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_where_it_may_be_and_nowhere_else() {
+    fn token_is_read_from_its_two_headers_alone() {
         let find = |headers: &[(&'static str, &'static str)]| {
             let request = headers.iter().fold(TestRequest::default(), |request, header| request.append_header(*header));
             let request = request.to_http_request();

@@ -1,4 +1,4 @@
-//! The specification, and pages for people.
+//! The specification, and Swagger UI.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +13,7 @@ use super::responses::BadRequest;
 
 static SPEC: LazyLock<String> = LazyLock::new(|| super::spec().to_json().unwrap_or_default());
 
-/// Swagger UI would otherwise ask a validator on the internet about every specification it shows.
+/// Without the setting, Swagger UI sends every specification that it shows to a validator on the internet.
 static SWAGGER: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
 
@@ -32,7 +32,7 @@ pub(super) async fn get_openapi(_query: Query<Nothing>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(SPEC.as_str())
 }
 
-/// What a browser asks for: Swagger UI, and the way to it.
+/// Mounts Swagger UI, and a redirect to it.
 pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     let page = |path: &str| Resource::new(path).default_service(web::to(only_get));
     cfg.service(page("/docs").route(web::get().to(to_docs)))

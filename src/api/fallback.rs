@@ -1,4 +1,4 @@
-//! Requests that no route takes.
+//! Requests that no route matches, and HEAD.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use utoipa::openapi::PathItem;
 
 use super::error::Error;
 
-/// The documented paths, and by which methods they can be had.
+/// The documented paths and their methods.
 static KNOWN: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {
     let known = |(path, item): (String, PathItem)| (ResourceDef::new(path), methods(&item));
     super::spec().paths.paths.into_iter().map(known).collect()
@@ -29,7 +29,7 @@ fn methods(item: &PathItem) -> Vec<Method> {
     has.into_iter().filter_map(|(is_there, method)| is_there.then_some(method)).collect()
 }
 
-/// 405 where another method would have worked, else 404.
+/// Answers 405 if the path has other methods, else 404.
 pub(super) async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, Error> {
     let path = req.path();
     Err(match KNOWN.iter().find(|(known, _)| known.is_match(path)) {
@@ -43,10 +43,10 @@ pub(super) async fn only_get(req: HttpRequest) -> Result<HttpResponse, Error> {
     Err(Error::MethodNotAllowed { method: req.method().clone(), allowed: vec![Method::GET, Method::HEAD] })
 }
 
-/// Marks a request that is answered like a GET, but was a HEAD.
+/// Marks a HEAD request that is handled as a GET.
 pub(super) struct WasHead;
 
-/// A HEAD is answered like a GET; actix leaves the body out when it writes the response.
+/// Handles a HEAD as a GET; actix leaves the body out when it writes the response.
 pub(super) async fn head_as_get(
     mut req: ServiceRequest,
     next: Next<impl MessageBody>,

@@ -22,10 +22,10 @@ use crate::outputs::live::filter::FeedFilter;
 use crate::outputs::live::reader::Start;
 use crate::view::{Alert, Channel};
 
-/// `snapshot`: how the channels are.
+/// The data of `snapshot`: the state of the channels.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Snapshot {
-    /// Those that were asked for, in the order of their ids.
+    /// The requested channels, in the order of their ids.
     channels: Vec<Channel>,
 }
 
@@ -35,7 +35,7 @@ impl Snapshot {
     }
 }
 
-/// How many of the last events to begin with.
+/// The number of past events to begin with: 1 to 100.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Last(u8);
@@ -54,17 +54,17 @@ impl TryFrom<String> for Last {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveEvents {
-    /// Only those of these channels: ids or logins, with commas between them.
+    /// Only those of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
     channel: Option<Names>,
-    /// Only those of these subscription types, with commas between them.
+    /// Only those of these subscription types, separated by commas.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
     kind: Option<Names>,
-    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<LogId>,
-    /// Begin with the last so many that are of interest. Not together with `after`.
+    /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
@@ -72,17 +72,17 @@ struct LiveEvents {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveAlerts {
-    /// Only those of these channels: ids or logins, with commas between them.
+    /// Only those of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
     channel: Option<Names>,
-    /// Only those of these types of alerts, with commas between them.
+    /// Only those of these types of alerts, separated by commas.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, example = "follow,raid")]
     kind: Option<Names>,
-    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<LogId>,
-    /// Begin with the last so many that are of interest. Not together with `after`.
+    /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
@@ -90,11 +90,11 @@ struct LiveAlerts {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveState {
-    /// Only these channels: ids or logins, with commas between them.
+    /// Only these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
     channel: Option<Names>,
-    /// The last id that was seen: if it leads nowhere, the feed begins with `resync`. There is a
-    /// snapshot in any case. The header `Last-Event-ID` wins over it.
+    /// The last id that was seen. If the log no longer has it, the feed begins with `resync`. There is
+    /// a snapshot in any case. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<LogId>,
 }
@@ -102,31 +102,31 @@ struct LiveState {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveChat {
-    /// Only the chat of these channels: ids or logins, with commas between them.
+    /// Only the chat of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
     channel: Option<Names>,
-    /// Begin behind the event with this id. The header `Last-Event-ID` wins over it.
+    /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<LogId>,
-    /// Begin with the last so many that are of interest. Not together with `after`.
+    /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
 
 /// Follow the log
 ///
-/// Each `event` is what `GET /events/{id}` gives.
+/// Each `event` is the document of `GET /events/{id}`.
 ///
 /// Every feed sends Server-Sent Events; a request to upgrade gets a WebSocket with the same events,
-/// each a JSON object `{"id", "event", "data"}`. An event's id is the place in the log to come back
-/// with: in the header `Last-Event-ID` (as browsers do by themselves) or as `after`. Then nothing is
-/// missed and nothing comes twice, over restarts and whichever server answers. If that id leads
-/// nowhere, because the log was emptied or no longer goes back as far, `resync` says so first, and
-/// the feed begins with what comes next. What is shown again (`is_replay`) has no id.
+/// each a JSON object `{"id", "event", "data"}`. An event's id is the cursor to reconnect with: in the
+/// header `Last-Event-ID` (as browsers do by themselves) or as `after`. Then nothing is missed and
+/// nothing comes twice, over restarts and on any server. If the log does not have that id, because it
+/// was emptied or no longer goes back as far, the feed begins with `resync`, and goes on with new
+/// events. Replays (`is_replay`) have no id.
 ///
-/// A stream has no end of its own. It is cut off if the reader is too slow, or when the server
-/// stops; come back with the last id. A comment, or a ping, every 15 seconds tells that the
-/// connection lives.
+/// A stream does not end by itself. The server ends it if the reader is too slow, or when it stops:
+/// reconnect with the last id. A comment, or a ping, every 15 seconds shows that the connection is
+/// alive.
 #[utoipa::path(
     tag = "live",
     params(LiveEvents),
@@ -139,22 +139,16 @@ struct LiveChat {
     ),
 )]
 #[get("/live/events")]
-pub(super) async fn live_events(
-    ctx: Data<Context>,
-    grant: ReqData<Grant>,
-    req: HttpRequest,
-    body: Payload,
-    query: Query<LiveEvents>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
     let filter = FeedFilter { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
-    serve(ctx, grant, &req, body, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?).await
 }
 
 /// Follow the alerts
 ///
-/// What an overlay shows, whatever subscription type it comes from, in one form: `Alert`. An event
-/// that Twitch has changed, so that it can't be read as one, is no alert. Cursor, WebSocket and
+/// Everything that an overlay shows, of any subscription type, in one form: `Alert`. An event that
+/// can't be read as one, since Twitch changed its fields, is left out. Cursor, WebSocket and
 /// `resync` are as with `/live/events`.
 #[utoipa::path(
     tag = "live",
@@ -168,13 +162,7 @@ pub(super) async fn live_events(
     ),
 )]
 #[get("/live/alerts")]
-pub(super) async fn live_alerts(
-    ctx: Data<Context>,
-    grant: ReqData<Grant>,
-    req: HttpRequest,
-    body: Payload,
-    query: Query<LiveAlerts>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) -> Result<HttpResponse, Error> {
     let Query(LiveAlerts { channel, kind, after, last }) = query;
     let types = kind.map(|Names(kinds)| kinds);
     if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
@@ -182,13 +170,13 @@ pub(super) async fn live_alerts(
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
     let filter = FeedFilter { feed: Feed::Alerts, channels: names(channel), types };
-    serve(ctx, grant, &req, body, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?).await
 }
 
 /// Follow the channels
 ///
-/// Begins with a `snapshot` of the channels. After each event of the log that can change what a
-/// channel looks like, `channel` tells the whole of it, as `GET /channels/{channel}` does.
+/// Begins with a `snapshot` of the channels. After each event of the log that can change a channel,
+/// `channel` has the whole of it, as `GET /channels/{channel}` does.
 /// WebSocket and `resync` are as with `/live/events`.
 #[utoipa::path(
     tag = "live",
@@ -202,22 +190,16 @@ pub(super) async fn live_alerts(
     ),
 )]
 #[get("/live/state")]
-pub(super) async fn live_state(
-    ctx: Data<Context>,
-    grant: ReqData<Grant>,
-    req: HttpRequest,
-    body: Payload,
-    query: Query<LiveState>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) -> Result<HttpResponse, Error> {
     let Query(LiveState { channel, after }) = query;
     let filter = FeedFilter { feed: Feed::State, channels: names(channel), types: None };
-    serve(ctx, grant, &req, body, filter, start(after, None)?).await
+    serve(request, filter, start(after, None)?).await
 }
 
 /// Follow the chat
 ///
-/// `message` for what is written (`ChatMessage`), `message_deleted` and `messages_cleared` for what
-/// moderators take away. The server has to be subscribed to `channel.chat.message` and the other
+/// `message` for each message (`ChatMessage`), `message_deleted` and `messages_cleared` for those that
+/// moderators delete. The server has to be subscribed to `channel.chat.message` and the other
 /// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` are as with
 /// `/live/events`.
 #[utoipa::path(
@@ -232,16 +214,10 @@ pub(super) async fn live_state(
     ),
 )]
 #[get("/live/chat")]
-pub(super) async fn live_chat(
-    ctx: Data<Context>,
-    grant: ReqData<Grant>,
-    req: HttpRequest,
-    body: Payload,
-    query: Query<LiveChat>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> Result<HttpResponse, Error> {
     let Query(LiveChat { channel, after, last }) = query;
     let filter = FeedFilter { feed: Feed::Chat, channels: names(channel), types: None };
-    serve(ctx, grant, &req, body, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?).await
 }
 
 fn names(channel: Option<Names>) -> Option<Vec<String>> {
@@ -260,7 +236,7 @@ fn start(after: Option<LogId>, last: Option<Last>) -> Result<Start, Error> {
     }
 }
 
-/// What a browser that comes back has seen last.
+/// The `Last-Event-ID` of a client that reconnects.
 fn last_event_id(req: &HttpRequest) -> Result<Option<i64>, Error> {
     const NAME: &str = "Last-Event-ID";
     let Some(value) = req.headers().get(NAME).filter(|value| !value.is_empty()) else { return Ok(None) };
@@ -269,21 +245,17 @@ fn last_event_id(req: &HttpRequest) -> Result<Option<i64>, Error> {
     Ok(Some(id))
 }
 
-async fn serve(
-    ctx: Data<Context>,
-    grant: ReqData<Grant>,
-    req: &HttpRequest,
-    body: Payload,
-    filter: FeedFilter,
-    start: Start,
-) -> Result<HttpResponse, Error> {
-    let grant = grant.into_inner();
-    let start = last_event_id(req)?.map_or(start, Start::After);
+/// The parts of a request that all feeds need.
+type LiveRequest = (Data<Context>, ReqData<Grant>, HttpRequest, Payload);
+
+async fn serve(request: LiveRequest, filter: FeedFilter, start: Start) -> Result<HttpResponse, Error> {
+    let (ctx, grant, req, body) = request;
+    let start = last_event_id(&req)?.map_or(start, Start::After);
     if req.extensions().get::<WasHead>().is_some() {
         return Ok(sse::head().finish());
     }
     let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let transport = if is_upgrade { "websocket" } else { "sse" };
-    let listener = Listener::open(ctx.clone(), grant, transport, filter, start).await?;
-    if is_upgrade { websocket::accept(req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
+    let listener = Listener::open(ctx.clone(), grant.into_inner(), transport, filter, start).await?;
+    if is_upgrade { websocket::accept(&req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
 }

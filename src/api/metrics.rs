@@ -12,12 +12,12 @@ use super::responses::BadRequest;
 use crate::metrics::{CONTENT_TYPE, Now};
 use crate::store::read::metrics as store;
 
-/// Prometheus would rather have most of it than wait.
+/// Time limit of the database's part; without it the rest is answered.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Metrics for Prometheus
 ///
-/// In its text format (OpenMetrics 1.0). What only the database knows is left out while that is away.
+/// In its text format (OpenMetrics 1.0). Series from the database are left out while that is away.
 #[utoipa::path(
     tag = "health",
     responses(
@@ -43,7 +43,7 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(ctx.metrics.encode(&now))
 }
 
-/// In bytes, as Linux tells it.
+/// In bytes, from `/proc`; `None` on other systems than Linux.
 async fn resident_memory() -> Option<i64> {
     let status = tokio::fs::read_to_string("/proc/self/status").await.ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

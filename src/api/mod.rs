@@ -114,7 +114,7 @@ impl Context {
 #[openapi(
     info(
         title = "showtime",
-        description = "What Twitch told about your channels: which are live, what was on, who followed, subscribed, \
+        description = "What Twitch sent about your channels: which are live, what was on, who followed, subscribed, \
             cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
             the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
             it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
@@ -123,7 +123,7 @@ impl Context {
             `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    // utoipa does not collect what is reached through `IntoResponses` alone, or told in a stream.
+    // utoipa does not collect what is reached through `IntoResponses` alone, or sent in a stream.
     components(schemas(
         Problem,
         Alert,

@@ -1,6 +1,5 @@
-//! The pages for people: dashboard, overlays for OBS, and the page that sets overlays up. Static
-//! files, compiled in; nothing in them is secret, so they are served to everyone. They call this
-//! API with the token that stands in their address behind `#`.
+//! The pages: the dashboard, the overlays for OBS, and the settings of overlays. They are static files, compiled in, and
+//! hold no secrets, so they are public. They call this API with the token behind the `#` of their address.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,7 +14,7 @@ use super::fallback::only_get;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api/pages");
 
-/// By path in [`FILES`].
+/// ETags by path in [`FILES`].
 static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
     let directories = [Some(&FILES), FILES.get_dir("assets")];
     let files = directories.into_iter().flatten().flat_map(Dir::files);
@@ -23,9 +22,9 @@ static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
     files.filter_map(|file| Some((file.path().to_str()?, tag(file.contents())))).collect()
 });
 
-/// Pages with what each may load beside scripts, styles and answers of this server.
+/// The pages: path, file, and what each may load beside scripts, styles and answers of this server.
 ///
-/// Images and sounds of an overlay are wherever its settings say; emotes are Twitch's.
+/// The settings of an overlay name its images and sounds; emotes are Twitch's.
 const PAGES: [(&str, &str, &str); 4] = [
     ("/", "dashboard.html", "img-src 'self'"),
     ("/overlay/alerts", "alerts.html", "img-src 'self' https:; media-src 'self' https:"),
@@ -33,7 +32,7 @@ const PAGES: [(&str, &str, &str); 4] = [
     ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:"),
 ];
 
-/// Mounts the pages, and below `/assets/` what they load.
+/// Mounts the pages, and their assets below `/assets/`.
 pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     let mut mount = |path: &str, route| {
         cfg.service(Resource::new(path).route(route).default_service(web::to(only_get)));
@@ -46,8 +45,8 @@ pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     mount("/assets/{name}", web::get().to(asset));
 }
 
-/// The file, unless the browser has it. Browsers ask each time, so that an update of the server
-/// never leaves them with parts of different versions.
+/// Answers with the file, or with 304 if the browser has it. Browsers revalidate each time, so that an update of the
+/// server never leaves them with parts of different versions.
 fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, Error> {
     let found = FILES.get_file(path).zip(TAGS.get(path)).zip(content_type(path));
     let ((file, tag), content_type) = found.ok_or_else(|| Error::NoSuchPath(req.path().to_owned()))?;
@@ -62,7 +61,7 @@ fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, 
     Ok(if is_known { response.finish() } else { response.insert_header(content_type).body(file.contents()) })
 }
 
-/// Scripts, styles and answers come from this server; no other page may frame this one.
+/// The Content-Security-Policy: everything from this server but `sources`, and no framing by other pages.
 fn policy(sources: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; {sources}; \

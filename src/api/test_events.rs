@@ -1,4 +1,4 @@
-//! Trying things out: `/channels/{channel}/test` and `/events/{id}/replay`.
+//! Test events and replays: `/channels/{channel}/test` and `/events/{id}/replay`.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, post};
@@ -18,23 +18,23 @@ use crate::simulate::test_event::TestEventError;
 use crate::store::log;
 use crate::twitch::catalogue::lookup::{self, KindError};
 
-/// An event to be made up.
+/// A test event to be sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TestEvent {
     /// One of Twitch's subscription types that are about a channel.
     #[serde(rename = "type")]
     kind: String,
-    /// Fields of the event that shall be other than in the sample of the type.
+    /// Fields of the event that differ from the sample of the type.
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     event: Map<String, Value>,
 }
 
-/// What was sent.
+/// The message that was sent.
 #[derive(Debug, Serialize, ToSchema)]
 struct TestEventSent {
-    /// By which it is found in the log.
+    /// Its `message_id` in the log.
     message_id: String,
 }
 
@@ -46,10 +46,9 @@ impl TestEventSent {
 
 /// Send a test event
 ///
-/// Makes up an event of this type on this channel, marks it as a test, signs it, and sends it to
-/// the server's own callback, so that all is tried which a real one would meet. It is in the log
-/// when this is answered, and is delivered with `is_test`; nothing else comes of it: no stream
-/// begins, no viewer is counted.
+/// Makes an event of this type on this channel, marks it as a test, signs it, and sends it to the server's own callback,
+/// so that it takes the same way as a real one. When this is answered, the event is in the log. The feeds deliver it
+/// with `is_test`. The state does not change: no stream begins, and no viewer is counted.
 #[utoipa::path(
     tag = "events",
     params(ChannelPath),
@@ -99,12 +98,12 @@ impl From<TestEventError> for Error {
 /// Replay an event
 ///
 /// Every live feed that shows this event sends it once more, marked with `is_replay`. It is not
-/// stored again, and nobody's place in the log changes.
+/// stored again, and no cursor changes.
 #[utoipa::path(
     tag = "events",
     params(EventPath),
     responses(
-        (status = NO_CONTENT, description = "The feeds are told"),
+        (status = NO_CONTENT, description = "The feeds will send it"),
         BadRequest,
         NotFound,
         ServerErrors,

@@ -19,7 +19,7 @@ use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
 
-/// What anybody may call.
+/// Operations without a token.
 const PUBLIC: [&str; 5] = ["POST /callback", "GET /livez", "GET /readyz", "GET /status", "GET /openapi.json"];
 
 fn client() -> Client {
@@ -27,7 +27,7 @@ fn client() -> Client {
     client.build().unwrap()
 }
 
-/// A request of somebody who has this token, or none.
+/// A request with this token, or none.
 fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {
     let request = client().request(method, server.url(path));
     match token {
@@ -56,7 +56,7 @@ fn challenge(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn every_operation_is_public_by_name_or_wants_a_token_of_the_right_scope() {
+async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
     let server = Server::start().await;
     let read = new_token(&server, "reader", Scope::Read).await;
     let spec = serde_json::to_value(api::spec()).unwrap();
@@ -111,7 +111,7 @@ async fn every_operation_is_public_by_name_or_wants_a_token_of_the_right_scope()
 }
 
 #[tokio::test]
-async fn a_token_counts_from_when_it_is_made_until_seconds_after_it_is_revoked() {
+async fn token_is_valid_until_seconds_after_its_revocation() {
     let server = Server::start().await;
     let token = generate();
     get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
@@ -129,7 +129,7 @@ async fn a_token_counts_from_when_it_is_made_until_seconds_after_it_is_revoked()
 }
 
 #[tokio::test]
-async fn whoever_reads_a_feed_is_sent_away_when_the_token_is_revoked() {
+async fn feed_ends_when_its_token_is_revoked() {
     let server = Server::start().await;
     let token = new_token(&server, "obs", Scope::Read).await;
     let token = token.expose_secret();
@@ -144,7 +144,7 @@ async fn whoever_reads_a_feed_is_sent_away_when_the_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn the_database_holds_no_token_but_knows_when_it_was_used() {
+async fn database_has_no_token_in_plain_text_but_its_last_use() {
     let server = Server::start().await;
     let token = new_token(&server, "obs", Scope::Read).await;
     let used = async || {
@@ -175,7 +175,7 @@ async fn the_database_holds_no_token_but_knows_when_it_was_used() {
 }
 
 #[tokio::test]
-async fn who_tries_wrong_tokens_is_told_to_wait_but_good_ones_from_there_still_count() {
+async fn address_with_many_wrong_tokens_gets_429_except_for_valid_ones() {
     let server = Server::start().await;
     let good = new_token(&server, "good", Scope::Read).await;
     let refused = async || {
@@ -186,7 +186,7 @@ async fn who_tries_wrong_tokens_is_told_to_wait_but_good_ones_from_there_still_c
                 _ => return (count, answer),
             }
         }
-        panic!("nobody was told to wait");
+        panic!("no request got a 429");
     };
     let (count, answer) = refused().await;
     assert!(count >= 60, "{count}");
@@ -202,7 +202,7 @@ async fn who_tries_wrong_tokens_is_told_to_wait_but_good_ones_from_there_still_c
 }
 
 #[tokio::test]
-async fn a_token_is_taken_from_headers_alone() {
+async fn token_is_read_from_headers_alone() {
     let server = Server::start().await;
     let path = format!("/channels?token={TOKEN}");
     get(&server, &path, None).await.problem(401, "token-missing");
@@ -221,7 +221,7 @@ async fn a_token_is_taken_from_headers_alone() {
 }
 
 #[tokio::test]
-async fn how_the_server_is_is_told_to_all_but_why_only_to_those_who_may_read() {
+async fn status_without_a_token_is_a_summary() {
     let server = Server::start().await;
     let summary = get(&server, "/status", None).await.json();
     let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
@@ -247,7 +247,7 @@ async fn serve(twitch: &Twitch, channel_name: &str) -> Server {
 }
 
 #[tokio::test]
-async fn the_broadcaster_of_a_served_channel_signs_in_with_twitch() {
+async fn broadcaster_of_a_served_channel_signs_in_with_twitch() {
     let twitch = Twitch::start().await;
     let server = serve(&twitch, CHANNEL).await;
     let token = twitch.consent(&["bits:read"]).await.access_token;
@@ -256,7 +256,7 @@ async fn the_broadcaster_of_a_served_channel_signs_in_with_twitch() {
     // As an administrator: it is the method that is refused, not the person.
     let answer = answer(request(&server, Method::POST, "/channels", Some(token))).await;
     answer.problem(405, "method-not-allowed");
-    get(&server, "/channels", Some("thirtyletterswhichnobodygaveus")).await.problem(401, "token-invalid");
+    get(&server, "/channels", Some("thirtylettersthatareunknownxxx")).await.problem(401, "token-invalid");
     let app = twitch.oauth.app_token().await.unwrap().access_token;
     get(&server, "/channels", Some(app.expose_secret())).await.problem(401, "token-invalid");
 
@@ -266,9 +266,9 @@ async fn the_broadcaster_of_a_served_channel_signs_in_with_twitch() {
 }
 
 #[tokio::test]
-async fn a_broadcaster_whose_channel_is_not_served_does_not_count() {
+async fn broadcaster_of_another_channel_is_refused() {
     let twitch = Twitch::start().await;
-    let server = serve(&twitch, "somebody_else").await;
+    let server = serve(&twitch, "another_channel").await;
     let token = twitch.consent(&["bits:read"]).await.access_token;
     get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
     sqlx::query("insert into served_channel values ($1, $2, $2, now())")
@@ -324,7 +324,7 @@ async fn pages_of_other_origins_may_read_if_the_settings_say_so_and_never_more()
 }
 
 #[tokio::test]
-async fn the_specification_says_how_to_get_in() {
+async fn specification_describes_the_token() {
     let spec = serde_json::to_value(api::spec()).unwrap();
     let scheme = &spec["components"]["securitySchemes"]["token"];
     assert_eq!((&scheme["type"], &scheme["scheme"]), (&Value::from("http"), &Value::from("bearer")), "{scheme}");

@@ -1,4 +1,4 @@
-//! What can be read of channels, broadcasts, viewers and the log.
+//! Reading channels, broadcasts, viewers and the log.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::support::server::Server;
 
-/// Three channels: 10 has a running broadcast of two streams and an earlier one of an end that
-/// nobody told, 20 is offline, 30 (whose login was 20's before) never streamed.
+/// Three channels: 10 has a running broadcast of two streams and an earlier one whose end is
+/// estimated, 20 is offline, 30 (whose login was 20's before) never streamed.
 const CHANNELS: &str = "
 insert into twitch_user (id, login, display_name, named_at, named_by) values
     ('10', 'ten', 'Ten', '2026-07-01Z', 'm'), ('20', 'moved', 'Moved', '2026-06-01Z', 'm'),
@@ -48,9 +48,9 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_empty_server_has_empty_lists() {
+async fn empty_server_has_empty_lists() {
     let api = Server::start().await;
-    for path in ["/channels", "/events", "/events?channel=nobody"] {
+    for path in ["/channels", "/events", "/events?channel=no_such_channel"] {
         assert_eq!(api.json(path).await, json!({"data": [], "next": null}));
     }
 }
@@ -66,7 +66,7 @@ async fn channels_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
+async fn live_channel_shows_its_stream_and_broadcast() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     let channel = json!({
@@ -91,7 +91,7 @@ async fn a_live_channel_shows_its_stream_and_the_broadcast_it_continues() {
 }
 
 #[tokio::test]
-async fn a_channel_is_offline_when_its_newest_stream_has_ended() {
+async fn channel_is_offline_when_its_newest_stream_has_ended() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql("update stream set ended_at = null where id = 's2'").await;
@@ -104,7 +104,7 @@ async fn a_channel_is_offline_when_its_newest_stream_has_ended() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_yet_is_null() {
+async fn unknown_fields_of_a_channel_are_null() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     let channel = api.json("/channels/30").await;
@@ -116,14 +116,14 @@ async fn what_is_not_known_yet_is_null() {
 }
 
 #[tokio::test]
-async fn names_mean_ids_first_and_logins_their_newest_owner() {
+async fn name_in_a_path_is_an_id_or_else_the_login_of_its_newest_owner() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     assert_eq!(api.json("/channels/moved").await["id"], "30");
     assert_eq!(api.json("/channels/20").await["id"], "20", "not the user whose login is 20");
-    let problem = api.get("/channels/nobody").await.problem(404, "not-found");
-    assert_eq!(problem["detail"], "no channel `nobody` is known");
-    for path in ["/channels/40", "/channels/nobody/broadcasts", "/channels/nobody/viewers"] {
+    let problem = api.get("/channels/no_such_channel").await.problem(404, "not-found");
+    assert_eq!(problem["detail"], "no channel `no_such_channel` is known");
+    for path in ["/channels/40", "/channels/no_such_channel/broadcasts", "/channels/no_such_channel/viewers"] {
         api.get(path).await.problem(404, "not-found");
     }
 }
@@ -138,7 +138,7 @@ async fn broadcasts_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn any_stream_of_a_broadcast_leads_to_it() {
+async fn broadcast_is_found_by_any_of_its_streams() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     let mut broadcast = api.json("/broadcasts/s3").await;
@@ -171,7 +171,7 @@ async fn any_stream_of_a_broadcast_leads_to_it() {
 }
 
 #[tokio::test]
-async fn viewers_are_listed_with_what_they_did() {
+async fn viewers_are_listed_with_their_totals() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql(
@@ -225,7 +225,7 @@ values
 "#;
 
 #[tokio::test]
-async fn the_log_is_listed_oldest_first_and_filtered() {
+async fn events_are_listed_oldest_first_and_filtered() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     api.sql(EVENTS).await;
@@ -249,7 +249,7 @@ async fn the_log_is_listed_oldest_first_and_filtered() {
 }
 
 #[tokio::test]
-async fn an_event_is_shown_with_its_body_as_it_came() {
+async fn event_has_its_payload_unchanged() {
     let api = Server::start().await;
     api.sql(EVENTS).await;
     let answer = api.get("/events/1").await;
@@ -265,7 +265,7 @@ async fn an_event_is_shown_with_its_body_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_wrong_is_named() {
+async fn invalid_parameter_is_named() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     for (query, name) in [
@@ -299,15 +299,21 @@ async fn a_parameter_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_are_named_with_those_that_there_are() {
+async fn unknown_parameters_are_named_with_the_allowed_ones() {
     let api = Server::start().await;
     let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");
     assert_eq!(problem["parameters"], json!(["\0", "color"]));
     assert_eq!(problem["allowed_parameters"], json!(["live", "after", "limit"]));
+    let problem = api.get("/channels?color=red").await.problem(400, "unknown-parameter");
+    assert_eq!(problem["detail"], "unknown parameter `color`; allowed: live, after, limit");
+    let problem = api.get("/livez?color=red").await.problem(400, "unknown-parameter");
+    assert_eq!(problem["detail"], "unknown parameter `color`; this path has none");
+    let problem = api.get("/channels?limit=0").await.problem(400, "invalid-parameter");
+    assert_eq!(problem["detail"], "invalid parameter `limit`: `0` must be a number from 1 to 100");
 }
 
 #[tokio::test]
-async fn a_path_that_cannot_be_is_a_bad_request() {
+async fn malformed_path_is_a_bad_request() {
     let api = Server::start().await;
     for path in [
         "/channels/%00",
@@ -326,7 +332,7 @@ async fn a_path_that_cannot_be_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_a_problem_too() {
+async fn unknown_path_or_method_is_a_problem_document() {
     let api = Server::start().await;
     for path in ["/nothing", "/channels/", "/channels/1/2/3", "//", "/%00", "/docs2"] {
         api.get(path).await.problem(404, "no-such-path");

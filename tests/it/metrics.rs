@@ -1,4 +1,4 @@
-//! What `/metrics` tells.
+//! The series of `/metrics`.
 
 use serde_json::json;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
@@ -23,7 +23,7 @@ async fn messages(server: &Server, kind: &str, outcome: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn every_message_is_counted_once_by_what_became_of_it() {
+async fn messages_are_counted_once_by_outcome() {
     let server = Server::start().await;
     let message = follow("1", at(0));
     for _ in 0..3 {
@@ -59,7 +59,7 @@ async fn every_message_is_counted_once_by_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn what_the_server_is_and_has_is_told() {
+async fn gauges_show_build_subscriptions_tokens_and_memory() {
     let server = Server::start().await;
     server
         .sql(
@@ -90,7 +90,7 @@ async fn what_the_server_is_and_has_is_told() {
 }
 
 #[tokio::test]
-async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
+async fn metrics_without_a_database_are_those_of_the_process() {
     let server = Server::start().await;
     server.sql("drop table desired_subscription").await;
     let answer = server.get("/metrics").await;
@@ -100,7 +100,7 @@ async fn without_its_tables_the_server_still_tells_what_it_knows_itself() {
 }
 
 #[tokio::test]
-async fn the_readers_of_live_feeds_are_counted_while_they_read() {
+async fn readers_of_feeds_are_counted_while_they_are_connected() {
     let server = Server::start().await;
     let mut events = Sse::open(&server, "/live/events").await;
     let alerts = Sse::open(&server, "/live/alerts").await;

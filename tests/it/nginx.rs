@@ -58,7 +58,7 @@ impl Nginx {
 }
 
 #[tokio::test]
-async fn behind_nginx_messages_verify_and_feeds_flow() {
+async fn messages_verify_and_feeds_flow_behind_nginx() {
     if !Path::new(NGINX).exists() {
         return skip("Debian's package nginx-light");
     }

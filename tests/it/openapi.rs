@@ -22,7 +22,7 @@ fn operations(spec: &Value) -> impl Iterator<Item = (&String, &String, &Value)> 
 }
 
 #[test]
-fn the_committed_specification_is_current() {
+fn committed_specification_is_current() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/showtime.yaml");
     let current = api::spec().to_yaml().expect("YAML");
     #[expect(clippy::disallowed_methods, reason = "not a setting of the program")]
@@ -34,7 +34,7 @@ fn the_committed_specification_is_current() {
 }
 
 #[test]
-fn the_committed_description_of_the_feeds_is_current() {
+fn committed_description_of_the_feeds_is_current() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/showtime-live.asyncapi.yaml");
     let current = yaml_serde::to_string(&api::live_spec()).expect("YAML");
     #[expect(clippy::disallowed_methods, reason = "not a setting of the program")]
@@ -69,7 +69,7 @@ fn every_reference_resolves() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own() {
+fn operation_ids_are_unique() {
     let spec = spec();
     let mut seen = HashSet::new();
     for (path, method, operation) in operations(&spec) {
@@ -115,7 +115,7 @@ fn every_parameter_is_described_once() {
 }
 
 #[tokio::test]
-async fn every_described_query_parameter_is_taken_and_no_other() {
+async fn query_parameters_are_exactly_the_described_ones() {
     let api = Server::start().await;
     let spec = spec();
     for (path, _, operation) in operations(&spec).filter(|(_, method, _)| *method == "get") {
@@ -179,7 +179,7 @@ async fn every_path_is_served_and_refuses_other_methods() {
 }
 
 #[tokio::test]
-async fn the_specification_and_its_pages_are_served() {
+async fn specification_and_swagger_ui_are_served() {
     let api = Server::start().await;
     assert_eq!(api.json("/openapi.json").await, spec());
     let answer = api.get("/docs").await;

@@ -1,4 +1,4 @@
-//! The pages as files: what a browser is sent, and what it is told about it.
+//! The pages as files, and their headers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ async fn pages_and_what_they_load_are_served_with_their_types_and_a_strict_polic
 }
 
 #[tokio::test]
-async fn a_browser_asks_each_time_and_is_sent_nothing_that_it_has() {
+async fn browser_revalidates_each_time_and_gets_304_for_what_it_has() {
     let server = Server::start().await;
     let first = server.get("/assets/sse.js").await;
     assert_eq!(first.headers["cache-control"], "no-cache");
@@ -53,7 +53,7 @@ async fn a_browser_asks_each_time_and_is_sent_nothing_that_it_has() {
 }
 
 #[tokio::test]
-async fn every_file_that_a_page_or_a_module_names_is_there_and_every_asset_is_named() {
+async fn assets_are_exactly_the_files_that_pages_and_modules_name() {
     let server = Server::start().await;
     let mut named = BTreeSet::new();
     for path in PAGES.into_iter().map(str::to_owned).chain(assets()) {
@@ -66,7 +66,7 @@ async fn every_file_that_a_page_or_a_module_names_is_there_and_every_asset_is_na
 }
 
 #[tokio::test]
-async fn what_is_no_page_is_a_problem_document() {
+async fn unknown_page_is_a_problem_document() {
     let server = Server::start().await;
     for path in
         ["/assets/", "/assets/nothing.js", "/assets/..%2Fdashboard.html", "/assets/../dashboard.html", "/overlay"]

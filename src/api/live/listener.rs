@@ -1,4 +1,4 @@
-//! A reader of a feed, and what it is sent: the same for both transports.
+//! A subscriber of a feed: the frames to send, for both transports.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::outputs::live::frame::Frame;
 use crate::outputs::live::reader::{End, Reader, Start};
 use crate::view::Channel;
 
-/// Somebody who is sent a feed.
+/// A client that follows a feed.
 pub(super) struct Listener {
     ctx: Data<Context>,
-    /// The leave to read, which may be taken back.
+    /// The grant of its token, which may be revoked.
     grant: Grant,
     reader: Reader,
     feed: Feed,
-    /// What comes before anything else.
+    /// Frames that come before all others: `resync`, `snapshot`.
     opening: VecDeque<Arc<Frame>>,
-    /// What is being made ready.
+    /// The entry whose frame is being made.
     current: Option<Arc<Entry>>,
     _reading: Reading,
 }
 
 impl Listener {
-    /// `transport` is what the metrics call it.
+    /// Subscribes to the feed. `transport` is its label in the metrics.
     pub(super) async fn open(
         ctx: Data<Context>,
         grant: Grant,
@@ -57,17 +57,17 @@ impl Listener {
         Ok(Self { ctx, grant, reader, feed, opening, current: None, _reading: reading })
     }
 
-    /// Whether the token that it came with is still good.
-    pub(super) async fn is_welcome(&self) -> bool {
+    /// Whether its token is still valid.
+    pub(super) async fn is_authorized(&self) -> bool {
         Box::pin(self.ctx.access.still_holds(&self.grant)).await // as with `channel`
     }
 
-    /// The id to come back with who has seen all so far.
+    /// The id of the last event that was looked at: the `Last-Event-ID` to reconnect with.
     pub(super) fn cursor(&self) -> i64 {
         self.reader.cursor()
     }
 
-    /// What is to be sent next. Nothing is lost if the caller stops waiting.
+    /// The next frame to send. Cancel-safe: nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Arc<Frame>, End> {
         if let Some(frame) = self.opening.pop_front() {
             return Ok(frame);

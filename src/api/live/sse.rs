@@ -12,17 +12,16 @@ use time::OffsetDateTime;
 use super::listener::Listener;
 use crate::clock::Clock;
 
-/// How often a stream tells that it lives, more often than proxies lose patience, and looks whether
-/// its reader may still read.
+/// The interval of heartbeats, shorter than the idle timeouts of proxies. At each, the reader's token is checked.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Why a stream ends whose token was revoked.
-pub(super) const UNWELCOME: &str = "the token was revoked";
+/// The reason when a stream ends because its token was revoked.
+pub(super) const REVOKED: &str = "the token was revoked";
 
-/// How long a browser waits before it comes back, in milliseconds.
+/// How long a browser waits before it reconnects, in milliseconds.
 const RETRY: u32 = 2_000;
 
-/// The response without its body. `X-Accel-Buffering` asks nginx to pass events on at once.
+/// The response without its body. `X-Accel-Buffering` makes nginx pass events on at once.
 pub(super) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream");
@@ -30,11 +29,11 @@ pub(super) fn head() -> HttpResponseBuilder {
     response
 }
 
-/// Where a stream is.
+/// The state of a stream.
 enum Step {
     Begin(Listener),
-    /// Until the next heartbeat.
-    Go(Listener, OffsetDateTime),
+    /// Following, until the next heartbeat.
+    Follow(Listener, OffsetDateTime),
     End,
 }
 
@@ -44,12 +43,12 @@ pub(super) fn stream(listener: Listener, clock: &Clock) -> HttpResponse {
         let clock = clock.clone();
         async move {
             let (text, step) = match step {
-                // An id without data moves the cursor of a reader that has not seen any event yet.
+                // An id without data sets the cursor of a reader that has not got any event yet.
                 Step::Begin(listener) => {
                     let text = format!("retry: {RETRY}\nid: {}\n\n", listener.cursor());
-                    (Bytes::from(text), Step::Go(listener, clock.now() + HEARTBEAT))
+                    (Bytes::from(text), Step::Follow(listener, clock.now() + HEARTBEAT))
                 }
-                Step::Go(listener, heartbeat) => go(listener, heartbeat, &clock).await,
+                Step::Follow(listener, heartbeat) => follow(listener, heartbeat, &clock).await,
                 Step::End => return None,
             };
             Some((Ok::<_, Infallible>(text), step))
@@ -57,19 +56,19 @@ pub(super) fn stream(listener: Listener, clock: &Clock) -> HttpResponse {
     }))
 }
 
-async fn go(mut listener: Listener, heartbeat: OffsetDateTime, clock: &Clock) -> (Bytes, Step) {
+async fn follow(mut listener: Listener, heartbeat: OffsetDateTime, clock: &Clock) -> (Bytes, Step) {
     let next = tokio::select! {
         biased;
         () = clock.sleep_until(heartbeat) => None,
         next = listener.next() => Some(next),
     };
     match next {
-        Some(Ok(frame)) => (frame.sse(), Step::Go(listener, heartbeat)),
+        Some(Ok(frame)) => (frame.sse(), Step::Follow(listener, heartbeat)),
         Some(Err(end)) => (Bytes::from(format!(": {end}\n\n")), Step::End),
-        None if !listener.is_welcome().await => (Bytes::from(format!(": {UNWELCOME}\n\n")), Step::End),
+        None if !listener.is_authorized().await => (Bytes::from(format!(": {REVOKED}\n\n")), Step::End),
         None => {
             let text = format!("id: {}\n: heartbeat\n\n", listener.cursor());
-            (Bytes::from(text), Step::Go(listener, clock.now() + HEARTBEAT))
+            (Bytes::from(text), Step::Follow(listener, clock.now() + HEARTBEAT))
         }
     }
 }

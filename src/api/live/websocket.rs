@@ -8,18 +8,18 @@ use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolE
 use tokio::time::timeout;
 
 use super::listener::Listener;
-use super::sse::{HEARTBEAT, UNWELCOME};
+use super::sse::{HEARTBEAT, REVOKED};
 use crate::api::error::Error;
 use crate::clock::Clock;
 use crate::outputs::live::reader::End;
 
-/// What browsers, which can set no header, ask for beside their token.
+/// The subprotocol that browsers ask for beside their token, since they can set no other header.
 const PROTOCOL: &str = "showtime";
 
-/// The largest message that a client may send, in bytes. It has nothing to say.
+/// The largest message that a client may send, in bytes. Messages of clients are ignored.
 const MAX_MESSAGE: usize = 4_096;
 
-/// How long a client may take until there is room for the next message.
+/// Time limit until there is room for the next message to the client.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn accept(
@@ -31,7 +31,7 @@ pub(super) fn accept(
     let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
         .map_err(|error| Error::NotWebSocket(error.to_string()))?;
     let socket = Socket { session, clock: clock.clone(), is_answered: true };
-    // Ends with the connection, and when the hub sends its readers away.
+    // Ends with the connection, and when the hub stops.
     rt::spawn(socket.run(listener, incoming.max_frame_size(MAX_MESSAGE)));
     Ok(response)
 }
@@ -40,21 +40,21 @@ pub(super) fn accept(
 struct Socket {
     session: Session,
     clock: Clock,
-    /// Whether the last ping was.
+    /// Whether the last ping was answered.
     is_answered: bool,
 }
 
 impl Socket {
     async fn run(mut self, listener: Listener, incoming: MessageStream) {
-        let reason = self.talk(listener, incoming).await;
-        // Without a reason the client is gone.
+        let reason = self.follow(listener, incoming).await;
+        // Without a reason, the client is gone.
         if let Some(reason) = reason {
             let _ = timeout(SEND_TIMEOUT, self.session.close(Some(reason))).await;
         }
     }
 
-    /// Until there is a reason to end it.
-    async fn talk(&mut self, mut listener: Listener, mut incoming: MessageStream) -> Option<CloseReason> {
+    /// Sends the feed until there is a reason to close; `None` if the client is gone.
+    async fn follow(&mut self, mut listener: Listener, mut incoming: MessageStream) -> Option<CloseReason> {
         let mut next_ping = self.clock.now() + HEARTBEAT;
         loop {
             tokio::select! {
@@ -63,8 +63,8 @@ impl Socket {
                     if !self.is_answered {
                         return Some(reason(CloseCode::Policy, "no answer to a ping"));
                     }
-                    if !listener.is_welcome().await {
-                        return Some(reason(CloseCode::Policy, UNWELCOME));
+                    if !listener.is_authorized().await {
+                        return Some(reason(CloseCode::Policy, REVOKED));
                     }
                     self.is_answered = false;
                     next_ping = self.clock.now() + HEARTBEAT;
@@ -72,7 +72,7 @@ impl Socket {
                 }
                 message = incoming.recv() => match message {
                     Some(Ok(message)) => {
-                        if let Some(reason) = self.hear(message).await? {
+                        if let Some(reason) = self.receive(message).await? {
                             return Some(reason);
                         }
                     }
@@ -90,8 +90,8 @@ impl Socket {
         }
     }
 
-    /// `Some(None)` to go on; `None` if the client is gone.
-    async fn hear(&mut self, message: Message) -> Option<Option<CloseReason>> {
+    /// Handles a message of the client. `Some(None)` to go on; `None` if the client is gone.
+    async fn receive(&mut self, message: Message) -> Option<Option<CloseReason>> {
         match message {
             Message::Pong(_) => self.is_answered = true,
             Message::Ping(payload) => sent(self.session.pong(&payload)).await?,
@@ -102,7 +102,7 @@ impl Socket {
     }
 }
 
-/// `None` if the client is gone, or has not read anything for long.
+/// `None` if the client is gone, or does not read.
 async fn sent(sending: impl Future<Output = Result<(), Closed>>) -> Option<()> {
     timeout(SEND_TIMEOUT, sending).await.ok()?.ok()
 }
