@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a token, and print it: it can't be shown again
+    /// Create a token and print it; it can't be shown again
     Create {
         /// The name by which it is listed and revoked
         #[arg(long, value_parser = name)]
@@ -39,9 +39,9 @@ enum Command {
     },
     /// List the tokens, without their text
     List,
-    /// End a token; running servers notice within seconds
+    /// Revoke a token; running servers notice within seconds
     Revoke {
-        /// Its name or id, as `list` shows them
+        /// The token's name or id, as `list` shows them
         #[arg(value_name = "NAME|ID")]
         name: String,
     },
@@ -84,7 +84,7 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
     if !access_tokens::insert(connection, name, scope, hash.as_bytes(), Clock::default().now()).await? {
         bail!("there is a token named {name} already: choose another name, or revoke it first");
     }
-    // Alone, so that a script can take it.
+    // Alone on standard output, so that a script can read it.
     println!("{}", token.expose_secret());
     eprintln!("This is the token {name}, with the scope {}. Keep it: it can't be shown again.", scope.as_str());
     Ok(())

@@ -27,10 +27,10 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use time::OffsetDateTime;
 use url::Url;
 
-/// How long the database may take to answer.
+/// Time limit for a connection to the database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The configuration, connected.
+/// Clients of the database and of Twitch, as configured.
 pub(crate) struct Session {
     pub(crate) pool: PgPool,
     pub(crate) clock: Clock,
@@ -41,13 +41,13 @@ pub(crate) struct Session {
     pub(crate) types: Vec<&'static SubscriptionType>,
     pub(crate) secret: WebhookSecret,
     pub(crate) callback: Url,
-    /// The callback without anything between.
+    /// The address of the server's callback without a proxy.
     pub(crate) direct: Url,
     pub(crate) channel_name: Option<String>,
 }
 
 impl Session {
-    /// Connects to what the settings name.
+    /// Opens the clients of these settings.
     pub(crate) async fn open(config: &Config, vault: Vault) -> Result<Self> {
         let (client, callback) = complete(config)?;
         let pool = connect(config).await?;
@@ -101,7 +101,7 @@ impl Session {
         Ok(served_channels::all(&mut *self.pool.acquire().await?).await?)
     }
 
-    /// What a channel has consented to, as far as that holds.
+    /// The scopes that a channel has granted; none if it has to consent again.
     pub(crate) async fn granted(&self, channel: &ServedChannel) -> Result<Vec<String>> {
         let row = tokens::get(&mut *self.pool.acquire().await?, &channel.id).await?;
         Ok(row.filter(|row| row.needs_consent.is_none()).map(|row| row.scopes).unwrap_or_default())
@@ -132,7 +132,7 @@ impl Session {
     }
 }
 
-/// What nothing can be done without; complains about all of it at once.
+/// The settings that are required; the error names all that are missing.
 fn complete(config: &Config) -> Result<(Client, Url)> {
     match (config.twitch.client.clone(), config.twitch.callback_url.clone()) {
         (Some(client), Some(callback)) => Ok((client, callback)),

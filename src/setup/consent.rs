@@ -17,10 +17,10 @@ use crate::twitch::oauth::{ConsentError, ConsentRequest};
 /// The port of the redirect URL that is to be registered: `http://localhost:3033/auth`.
 pub const DEFAULT_PORT: u16 = 3033;
 
-/// How long a person may take.
+/// Time limit for the user to consent.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The outcome and nothing else; the page needs no more.
+/// The page that the browser shows at the end: only the outcome.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>showtime: {{title}}</title>\n\
     <style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }</style>\n\
     <h1>{{title}}</h1>\n<p>{{text}}</p>\n</html>\n";
@@ -28,26 +28,26 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
 /// Why there is no consent.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
-    /// Somebody else listens there, or we may not.
+    /// The port is in use, or not allowed.
     #[error(
         "port {port} can't be listened on: {source}. End the program that uses it, or choose another with --port and \
          register its URL (http://localhost:PORT/auth) at dev.twitch.tv/console"
     )]
     Listen {
-        /// Which.
+        /// The port.
         port: u16,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The browser came back without consent.
     #[error(transparent)]
     Consent(ConsentError),
-    /// Nobody came back.
+    /// The browser did not come back in time.
     #[error("no consent came within {} minutes", .0.as_secs() / 60)]
     TimedOut(Duration),
 }
 
-/// Listens where Twitch sends browsers back to, once.
+/// Listens at the redirect URL for one answer.
 #[derive(Debug)]
 pub struct Listener {
     listener: TcpListener,
@@ -66,7 +66,8 @@ impl Listener {
         Ok(Self { listener, port })
     }
 
-    /// What must be registered at Twitch, letter for letter (oauth.md "Authorization code").
+    /// The URL that must be [registered](https://dev.twitch.tv/docs/authentication/register-app/) at Twitch, letter for
+    /// letter.
     ///
     /// # Panics
     /// Never: a number makes a URL.
@@ -76,8 +77,8 @@ impl Listener {
         RedirectUrl::new(format!("http://localhost:{}/auth", self.port)).expect("a URL")
     }
 
-    /// Waits for the answer to this request, tells the person in the browser what happened, and
-    /// returns the authorization code. Answers to other requests are told so and ignored.
+    /// Waits for the answer to this request, shows the outcome in the browser, and returns the authorization code. Answers
+    /// to other requests are refused and ignored.
     ///
     /// # Errors
     /// [`WaitError`]
@@ -88,7 +89,7 @@ impl Listener {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let outcome = tokio::time::timeout(patience, outcomes.recv()).await;
-        // In good order, so that the page that was answered arrives.
+        // Gracefully, so that the page arrives.
         handle.stop(true).await;
         let _ = serving.await;
         match outcome {
@@ -120,7 +121,7 @@ async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResp
         }
         Err(error @ ConsentError::Incomplete) => page(StatusCode::BAD_REQUEST, "No consent", &format!("{error}.")),
     };
-    // Full only if the person came back twice.
+    // Full only if the browser came back twice.
     let _ = expected.sender.try_send(outcome);
     page
 }

@@ -1,5 +1,4 @@
-//! Proves the callback from outside in: sends it a signed challenge, as Twitch would, by way of its
-//! public address.
+//! Tests the callback from outside: sends it a signed challenge, as Twitch would, through its public address.
 
 use std::io;
 use std::time::Duration;
@@ -15,45 +14,46 @@ use crate::twitch::catalogue;
 use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
 
-/// As patient as Twitch is thought to be (webhook.md §4).
+/// Time limit of an answer. Twitch requires one
+/// [within a few seconds](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#responding-to-a-challenge-request).
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// As much of an answer as is looked at.
+/// The part of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 4_096;
 
-/// What keeps Twitch from using the callback.
+/// Why Twitch can't use the callback.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProbeError {
-    /// DNS.
+    /// The name has no address.
     #[error("name resolution: {0} has no address; is the DNS record there?")]
     NameResolution(String),
-    /// Nobody listens.
+    /// Nothing listens.
     #[error("refused: nothing listens at {0}; are the server and the reverse proxy running?")]
     Refused(String),
-    /// The certificate, or what else the handshake failed at.
-    #[error("TLS: {0}; Twitch wants a certificate that browsers trust, with its whole chain")]
+    /// The handshake failed, usually because of the certificate.
+    #[error("TLS: {0}; Twitch requires a certificate that browsers trust, with its whole chain")]
     Tls(String),
-    /// Plain HTTP, most likely.
+    /// The server probably speaks plain HTTP.
     #[error("TLS: what listens at {0} does not speak TLS; the reverse proxy must serve https there")]
     NoTls(String),
-    /// Twitch follows none.
+    /// A redirect, which Twitch does not follow.
     #[error("redirect: the callback answers {status} and sends on to {to}; Twitch follows no redirects")]
     Redirect {
         /// 300 to 399.
         status: u16,
-        /// Where to.
+        /// The `Location` header.
         to: String,
     },
-    /// Somebody else answers, or under another path.
+    /// Another server answers, or the path is another.
     #[error("404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback")]
     NotFound,
-    /// The proxy guards what is behind it, or another path of ours was given.
+    /// The proxy asks for a password, or the path is another one of showtime.
     #[error(
-        "401: what answers there wants a password or a token, so it is not showtime's /callback; the proxy must pass on \
+        "401: what answers there requires a password or a token, so it is not showtime's /callback; the proxy must pass on \
          to that, and ask Twitch for nothing"
     )]
     Guarded,
-    /// Ours takes the message when it comes directly.
+    /// The server accepts the message only directly.
     #[error(
         "body changed on the way: the server takes the message directly, but not through the public address; the \
          proxy must pass on body and headers byte for byte"
@@ -62,28 +62,28 @@ pub enum ProbeError {
     /// The answer isn't the challenge.
     #[error("answer changed: it is 200, but not the challenge; another program answers, or a proxy changes answers")]
     AnswerChanged,
-    /// Not even directly.
+    /// The server does not accept the message directly either.
     #[error(
         "secret differs: the server refuses our signature (403); TWITCH_WEBHOOK_SECRET, or the data directory \
          (SHOWTIME_DATA_DIR), must be the same for both programs"
     )]
     SecretDiffers,
-    /// A clock is wrong.
+    /// One of the clocks is wrong.
     #[error("clock: the server finds the message too old (403); set the clocks of both machines")]
     Stale,
-    /// Twitch waits no longer.
+    /// There was no answer in time.
     #[error("too slow: no answer within {} s", PATIENCE.as_secs())]
     TooSlow,
-    /// 502 to 504.
+    /// The proxy answers 502 to 504.
     #[error("the proxy answers {0}: it can't reach showtime behind it")]
     BadGateway(u16),
-    /// None of these.
+    /// Another failure, in words.
     #[error("other: {0}")]
     Other(String),
 }
 
-/// Sends a challenge to the callback. If it is refused, sends one to `direct` too (the same server,
-/// without anything between), to find out who is to blame.
+/// Sends a challenge to the callback. If it is refused, sends one to `direct` too (the same server, without a proxy), to find
+/// out whether the proxy is the cause.
 ///
 /// # Errors
 /// [`ProbeError`]
@@ -129,7 +129,7 @@ async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Res
     judge(status, location, &body, &text)
 }
 
-/// Apart from the call, so that a name without an address is told from a server without a listener.
+/// Apart from the call, so that a name without an address is distinguished from a server that does not listen.
 async fn resolve(callback: &Url) -> Result<(), ProbeError> {
     let Some(Host::Domain(name)) = callback.host() else { return Ok(()) };
     let port = callback.port_or_known_default().unwrap_or(443);

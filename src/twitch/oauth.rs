@@ -63,7 +63,7 @@ pub enum OAuthError {
         /// Twitch's message.
         message: String,
     },
-    /// Too many calls.
+    /// The login server's rate limit.
     #[error("Twitch asks for a pause: {message}")]
     RateLimited {
         /// Twitch's message.

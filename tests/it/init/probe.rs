@@ -49,7 +49,7 @@ async fn wrong_answers_are_told_apart() {
     let mut scene = Scene::new().await;
     let server = scene.serve().await;
     let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
-    let guarded = "401: what answers there wants a password or a token, so it is not showtime's /callback; the proxy must \
+    let guarded = "401: what answers there requires a password or a token, so it is not showtime's /callback; the proxy must \
         pass on to that, and ask Twitch for nothing";
     assert_eq!(said(&mut scene, &server.url("/somewhere")).await, guarded);
     for (answer, text) in [
@@ -112,7 +112,7 @@ async fn tls_failures_are_told_apart() {
         async move { drop(acceptor.accept(stream).await) }
     })
     .await;
-    let advice = "; Twitch wants a certificate that browsers trust, with its whole chain";
+    let advice = "; Twitch requires a certificate that browsers trust, with its whole chain";
     let text = said(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
     assert_eq!(text, format!("TLS: invalid peer certificate: UnknownIssuer{advice}"));
 
@@ -135,7 +135,7 @@ async fn silent_server_is_too_slow() {
     }
 }
 
-/// A reverse proxy that reads the body and writes it anew, as some do.
+/// A reverse proxy that parses the body and serializes it again, as some do.
 fn reformatting_proxy(server: SocketAddr) -> Recorder {
     Recorder::start(move |request| {
         let body = serde_json::to_string_pretty(&request.json()).unwrap();

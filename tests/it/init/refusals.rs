@@ -264,7 +264,7 @@ fn stand_in(client_id: String) -> Recorder {
                 json!({ "data": *held.lock().unwrap(), "total_cost": 0, "max_total_cost": 10_000, "pagination": {} }),
             ),
             _ => {
-                let mut wish = request.json();
+                let mut request_body = request.json();
                 let kind = kind(request);
                 match ANSWERS.into_iter().find(|(name, ..)| *name == kind) {
                     Some((_, 202, ..)) => json(202, json!({ "data": [], "total_cost": 0, "max_total_cost": 0 })),
@@ -273,11 +273,11 @@ fn stand_in(client_id: String) -> Recorder {
                         for (field, value) in
                             [("id", kind.as_str()), ("status", "enabled"), ("created_at", "2026-03-01T09:00:00Z")]
                         {
-                            wish[field] = value.into();
+                            request_body[field] = value.into();
                         }
-                        wish["cost"] = 0.into();
-                        held.lock().unwrap().push(wish.clone());
-                        json(202, json!({ "data": [wish], "total_cost": 0, "max_total_cost": 0 }))
+                        request_body["cost"] = 0.into();
+                        held.lock().unwrap().push(request_body.clone());
+                        json(202, json!({ "data": [request_body], "total_cost": 0, "max_total_cost": 0 }))
                     }
                 }
             }
@@ -287,8 +287,8 @@ fn stand_in(client_id: String) -> Recorder {
 
 /// The type in a request for a subscription.
 fn kind(request: &Request) -> String {
-    let wish = request.json();
-    format!("{} v{}", wish["type"].as_str().unwrap(), wish["version"].as_str().unwrap())
+    let request_body = request.json();
+    format!("{} v{}", request_body["type"].as_str().unwrap(), request_body["version"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -305,10 +305,10 @@ async fn every_answer_to_a_request_is_explained_and_stops_none_of_the_others() {
         said.has(1, &[&format!("  {CHANNEL}  {kind}: {}", text.replace("HOST", &host))]);
     }
     said.has(1, &["1 of 10 subscriptions are enabled"]);
-    let wishes: Vec<_> =
+    let requests: Vec<_> =
         twitch.requests().iter().filter(|it| it.method == "POST" && it.path.starts_with("/helix")).map(kind).collect();
-    for (wish, status, ..) in ANSWERS {
-        let times = wishes.iter().filter(|made| *made == wish).count();
+    for (request_body, status, ..) in ANSWERS {
+        let times = requests.iter().filter(|made| *made == request_body).count();
         let is_as_expected = match status {
             401 => times == 2,
             // Repeated at once, and then by the server, which may have begun with that.
@@ -316,7 +316,7 @@ async fn every_answer_to_a_request_is_explained_and_stops_none_of_the_others() {
             202 | 409 => times >= 1,
             _ => times == 1,
         };
-        assert!(is_as_expected, "{wish}: {times}");
+        assert!(is_as_expected, "{request_body}: {times}");
     }
     server.stop().await;
 }

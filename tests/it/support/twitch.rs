@@ -133,7 +133,7 @@ pub(crate) fn redirect(response: &reqwest::Response) -> Url {
     Url::parse(response.headers()[LOCATION].to_str().unwrap()).unwrap()
 }
 
-/// A callback that answers challenges as it should, and everything else as told.
+/// A callback that answers challenges correctly, and everything else by this function.
 pub(crate) fn callback(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Recorder {
     Recorder::start(move |request| match request.twitch("message-type") {
         Some("webhook_callback_verification") => {
@@ -149,7 +149,7 @@ pub(crate) fn received(callback: &Recorder, message_type: &str) -> Vec<Request> 
     callback.requests().into_iter().filter(of_type).collect()
 }
 
-/// Waits until there is something.
+/// Waits until the function returns a value.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
