@@ -108,7 +108,7 @@ impl Helix {
     }
 
     /// Every subscription of any status, each once: with the app token those over webhooks and conduits, with a user's
-    /// token those over this user's WebSockets.
+    /// token those over this user's WebSocket sessions.
     ///
     /// # Errors
     /// [`HelixError`]

@@ -307,8 +307,8 @@ async fn every_answer_to_a_request_is_explained_and_stops_none_of_the_others() {
     said.has(1, &["1 of 10 subscriptions are enabled"]);
     let requests: Vec<_> =
         twitch.requests().iter().filter(|it| it.method == "POST" && it.path.starts_with("/helix")).map(kind).collect();
-    for (request_body, status, ..) in ANSWERS {
-        let times = requests.iter().filter(|made| *made == request_body).count();
+    for (requested, status, ..) in ANSWERS {
+        let times = requests.iter().filter(|made| *made == requested).count();
         let is_as_expected = match status {
             401 => times == 2,
             // Repeated at once, and then by the server, which may have begun with that.
@@ -316,7 +316,7 @@ async fn every_answer_to_a_request_is_explained_and_stops_none_of_the_others() {
             202 | 409 => times >= 1,
             _ => times == 1,
         };
-        assert!(is_as_expected, "{request_body}: {times}");
+        assert!(is_as_expected, "{requested}: {times}");
     }
     server.stop().await;
 }
