@@ -1,4 +1,4 @@
-//! No secret is in anything that anybody may see. Recognisable ones are planted wherever there is a
+//! No secret is in anything that is shown, logged or stored in clear. Recognisable ones are planted wherever there is a
 //! secret, much goes well and much goes wrong, and all that comes out is searched for them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +174,7 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     assert!(simulate(seen, &[], &target).await);
     assert!(simulate(seen, &["--secret", PREVIOUS_SECRET], &target).await);
     assert!(simulate(seen, &["--fault", "bad-signature"], &target).await);
-    assert!(!simulate(seen, &["--secret", "a secret of nobody"], &target).await);
+    assert!(!simulate(seen, &["--secret", "a secret without an owner"], &target).await);
     assert!(!simulate(seen, &[], &format!("http://127.0.0.1:{}/callback", free_port())).await);
 
     world.end_app_tokens();
