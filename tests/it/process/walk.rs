@@ -73,7 +73,7 @@ async fn every_message_and_fault_of_simulate_gets_its_answer() {
 
     let (code, said) = server.simulate(&["channel.follow", "--secret", "not the server's secret"]).await;
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("403 Forbidden") && said.contains("NOT as wanted"), "{said}");
+    assert!(said.contains("403 Forbidden") && said.contains("NOT as expected"), "{said}");
     let (code, said) = server.simulate(&["no.such.type"]).await;
     assert_eq!(code, Some(2), "{said}");
     server.stop().await;
