@@ -172,21 +172,31 @@ impl App {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
-            served = &mut self.serving => Err(match served {
-                Ok(Err(error)) => AppError::Server(error),
-                _ => AppError::TaskEnded("HTTP server"),
-            }),
-            _ = &mut self.writing => Err(AppError::TaskEnded("writer of the log")),
-            error = self.preparation.failure() => Err(error),
-            Some((name, _)) = self.tasks.join_next() => Err(AppError::TaskEnded(name)),
-            error = supervise(&mut self.postgres) => Err(error.into()),
+            error = self.failure() => Err(error),
         };
         let stopped = self.stop().await;
         outcome.and(stopped)
     }
 
+    /// Waits until a part of the program ends by itself. Cancel safe; after it has returned, only [`Self::stop`] may follow.
+    pub async fn failure(&mut self) -> AppError {
+        tokio::select! {
+            served = &mut self.serving => match served {
+                Ok(Err(error)) => AppError::Server(error),
+                _ => AppError::TaskEnded("HTTP server"),
+            },
+            _ = &mut self.writing => AppError::TaskEnded("writer of the log"),
+            error = self.preparation.failure() => error,
+            Some((name, _)) = self.tasks.join_next() => AppError::TaskEnded(name),
+            error = supervise(&mut self.postgres) => error.into(),
+        }
+    }
+
     /// Stops in the order in which work flows, so that nothing accepted is dropped.
-    async fn stop(mut self) -> Result<(), AppError> {
+    ///
+    /// # Errors
+    /// If the private Postgres does not stop.
+    pub async fn stop(mut self) -> Result<(), AppError> {
         tracing::info!("stopping");
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.

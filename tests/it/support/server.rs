@@ -1,6 +1,7 @@
 //! The whole program on a port of its own, with a database of its own.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -14,11 +15,12 @@ use showtime::twitch::eventsub::outgoing::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use super::PATIENCE;
 use super::postgres::fresh_database;
+use super::proxy::Proxy;
+use super::{PATIENCE, until};
 
 /// What these servers' messages are signed with.
 pub(crate) const SECRET: &str = "a secret of the tests";
@@ -26,7 +28,7 @@ pub(crate) const SECRET: &str = "a secret of the tests";
 /// What these servers' client is let in with.
 pub(crate) const TOKEN: &str = "showtime_a_token_of_the_tests_0123456789abcdefghijkl";
 
-/// A served program. Stops with the test; a part of it that fails shows at [`Server::stop`].
+/// A served program. It ends with the test, and fails it if a part of the program has ended by itself.
 pub(crate) struct Server {
     /// On the same database.
     pub(crate) pool: PgPool,
@@ -34,8 +36,10 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) addr: SocketAddr,
     client: Client,
-    stop: oneshot::Sender<()>,
+    shutdown: CancellationToken,
     running: JoinHandle<Result<(), AppError>>,
+    /// Why a part of the program ended by itself.
+    failure: Arc<OnceLock<AppError>>,
     _data_dir: tempfile::TempDir,
 }
 
@@ -107,10 +111,8 @@ impl Server {
         let clock = Clock::default();
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let addr = app.addr();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let running = tokio::spawn(app.run(async {
-            let _ = stopped.await;
-        }));
+        let (shutdown, failure) = (CancellationToken::new(), Arc::default());
+        let running = tokio::spawn(run(app, shutdown.clone(), Arc::clone(&failure)));
         allow(&database).await;
         let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
         let token = HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap();
@@ -120,7 +122,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { pool, clock, addr, client, stop, running, _data_dir: data_dir }
+        Self { pool, clock, addr, client, shutdown, running, failure, _data_dir: data_dir }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -188,9 +190,47 @@ impl Server {
         sqlx::query_scalar("select count(*) from event").fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Stops in order. Fails the test if the program had failed.
-    pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
-        self.running.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    /// Waits until a part of the program has ended by itself.
+    pub(crate) async fn until_failure(&self) {
+        until("a part of the program ends", async || self.failure.get().is_some()).await;
     }
+
+    /// Stops in order.
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(error) = self.failure.get()
+            && !std::thread::panicking()
+        {
+            panic!("a part of the program has failed: {error}");
+        }
+    }
+}
+
+/// Runs the program as [`App::run`] does, and keeps why a part of it ended by itself.
+async fn run(mut app: App, shutdown: CancellationToken, failure: Arc<OnceLock<AppError>>) -> Result<(), AppError> {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        error = app.failure() => failure.set(error).unwrap(),
+    }
+    app.stop().await
+}
+
+/// The server waits for a database whose migration turns out to have been edited.
+#[tokio::test]
+#[should_panic(expected = "a part of the program has failed: the database can't be migrated")]
+async fn test_fails_if_a_part_of_the_program_has_ended() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    proxy.cut();
+    let server = Server::on(proxy.options(&database)).await;
+    let mut direct = PgConnection::connect_with(&database).await.unwrap();
+    sqlx::query("update _sqlx_migrations set checksum = ''").execute(&mut direct).await.unwrap();
+    proxy.mend();
+    server.until_failure().await;
 }
