@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub struct Now {
     pub twitch_tokens: Vec<(String, i64)>,
     /// The tokens of the API, by scope.
     pub access_tokens: Vec<(String, i64)>,
+    /// How far each follower of the log is behind its end, in events and in seconds.
+    pub follower_lags: Vec<(String, i64, f64)>,
     /// The process's resident memory in bytes, if the system tells.
     pub resident_memory: Option<i64>,
 }
@@ -208,7 +211,25 @@ impl Now {
             }
             registry.register(name, help, family);
         }
+        self.register_follower_lags(&mut registry);
         registry
+    }
+
+    fn register_follower_lags(&self, registry: &mut Registry) {
+        let events = Family::<[(&'static str, String); 1], Gauge>::default();
+        let seconds = Family::<[(&'static str, String); 1], Gauge<f64, AtomicU64>>::default();
+        for (name, events_behind, seconds_behind) in &self.follower_lags {
+            let labels = [("follower", name.clone())];
+            events.get_or_create(&labels).set(*events_behind);
+            seconds.get_or_create(&labels).set(*seconds_behind);
+        }
+        registry.register(
+            "showtime_follower_lag_events",
+            "Events that a follower of the log has not handled, at most",
+            events,
+        );
+        let help = "Age of the oldest event that a follower of the log has not handled";
+        registry.register_with_unit("showtime_follower_lag", help, Unit::Seconds, seconds);
     }
 }
 

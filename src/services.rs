@@ -31,6 +31,8 @@ pub struct Services {
     pub database: PgConnectOptions,
     /// The connections that requests share, with short time limits. A component takes one for a statement, never to keep.
     pub pool: PgPool,
+    /// The connections that the followers of the log share.
+    pub follower_pool: PgPool,
     /// The way into the log. The writer, which the app runs, holds the other end, and ends when all clones are dropped.
     pub ingest: Ingest,
     /// The client for calls to other servers: time limits, retries with backoff, bounded answers.

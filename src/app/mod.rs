@@ -21,8 +21,8 @@ use crate::credentials::application::Application;
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
-use crate::outputs::live;
 use crate::outputs::live::hub::Hub;
+use crate::outputs::{follow, live};
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::services::{Services, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
@@ -224,6 +224,7 @@ fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result
     let services = Services {
         config: Arc::new(config.clone()),
         pool: database::pool(database.clone()),
+        follower_pool: follow::pool(database.clone()),
         database,
         ingest,
         http: Http::new(RetryPolicy::default(), clock.clone())?,

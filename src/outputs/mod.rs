@@ -1,3 +1,6 @@
-//! What goes out as it happens. An output never slows the input: it reads the log at its own pace.
+//! Outputs. None slows the input: each reads the log at its own pace.
+//!
+//! What may be missed is shown by the live feeds. What may not is a follower.
 
+pub mod follow;
 pub mod live;

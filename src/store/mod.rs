@@ -7,6 +7,7 @@ pub mod access_tokens;
 pub mod backfill;
 pub mod databases;
 pub mod desired_subscriptions;
+pub mod followers;
 pub mod ledger;
 pub mod locks;
 pub mod log;

@@ -16,6 +16,7 @@ mod crash;
 mod env_example;
 mod filters;
 mod fold;
+mod follow;
 mod health;
 mod helix;
 mod init;

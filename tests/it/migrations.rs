@@ -26,6 +26,7 @@ async fn migrations_revert_with_data_to_an_empty_database() {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
     assert_eq!(server.post_json("/channels/90210441/segments", &json!({ "title": "Tape" })).await.status, 201);
+    server.sql("insert into follower (name, cursor) values ('toy', 1)").await;
     server.stop().await;
 
     let mut connection = database.connect().await.unwrap();

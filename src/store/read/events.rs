@@ -6,6 +6,7 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::scan::{self, LogFilter, Range, Times};
+use crate::message::MessageType;
 
 /// A row of `event`, with the names of its channel.
 #[derive(Debug)]
@@ -24,6 +25,14 @@ pub struct LoggedEvent {
     pub payload: Json<Box<RawValue>>,
     pub channel_login: Option<String>,
     pub channel_name: Option<String>,
+}
+
+impl LoggedEvent {
+    /// Whether Twitch did not send it: its API showed that it happened.
+    #[must_use]
+    pub fn is_inferred(&self) -> bool {
+        self.message_type == MessageType::Inferred.as_str()
+    }
 }
 
 /// The selected events with an id greater than `after`.

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::store::MIGRATOR;
 use crate::store::desired_subscriptions::{self, DesiredRow};
+use crate::store::followers::{self, FollowerState};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -37,6 +38,8 @@ pub struct Records {
     pub tokens: Vec<TokenRow>,
     /// The newest event.
     pub last_event: Option<LastEvent>,
+    /// The followers of the log.
+    pub followers: Vec<FollowerState>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -56,8 +59,9 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let desired = desired_subscriptions::list(&mut *db, None, Some(limit)).await?;
     let desired_count = desired_count(&mut *db).await?;
     let tokens = tokens(&mut *db, limit).await?;
-    let last_event = last_event(db).await?;
-    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, tokens, last_event })
+    let last_event = last_event(&mut *db).await?;
+    let followers = followers::states(db).await?;
+    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, tokens, last_event, followers })
 }
 
 /// The migrations of this program that the database lacks, or has in another wording, by version. Those of a newer

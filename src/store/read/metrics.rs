@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::access::grant::Scope;
+use crate::store::followers::{self, FollowerState};
 
 /// A status or scope, and the number of rows that have it.
 pub type Count = (String, i64);
@@ -16,6 +17,8 @@ pub struct Counts {
     pub twitch_tokens: Vec<Count>,
     /// API tokens by scope.
     pub access_tokens: Vec<Count>,
+    /// The followers of the log.
+    pub followers: Vec<FollowerState>,
 }
 
 /// Counts the rows of all three tables.
@@ -38,9 +41,10 @@ pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
     let access = sqlx::query!(
         r#"select scope as "scope: Scope", count(*) as "count!" from access_token group by scope order by scope"#
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     Ok(Counts {
+        followers: followers::states(db).await?,
         subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
         twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],
         access_tokens: access.into_iter().map(|row| (row.scope.as_str().to_owned(), row.count)).collect(),

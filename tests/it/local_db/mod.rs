@@ -7,7 +7,7 @@ use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -17,8 +17,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
 use crate::support::postgres::fresh_database;
+use crate::support::{PATIENCE, child};
 
 /// Environment variable with the data directory that a child process of these tests locks.
 const HOLD: &str = "SHOWTIME_TEST_HOLD";
@@ -68,13 +68,6 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// This test binary again, running one of the ignored tests below in another process.
-fn child(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::piped());
-    command
 }
 
 /// A child process that runs the cluster; ended by the test, or when the test panics.

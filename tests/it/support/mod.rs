@@ -11,6 +11,7 @@ pub(crate) mod twitch;
 pub(crate) mod witnesses;
 
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::net::TcpSocket;
@@ -26,6 +27,13 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// This test binary again, running an ignored test in another process.
+pub(crate) fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
 }
 
 /// An address on which no process listens, reserved as long as this is held.

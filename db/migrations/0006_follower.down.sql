@@ -1,0 +1,2 @@
+drop view follower_state;
+drop table follower;

@@ -1,0 +1,288 @@
+//! Followers of the log: outputs that handle every event exactly once, in order, whatever crashes.
+//!
+//! A follower has a name, and in the database a cursor, a lease and an epoch. Of all servers that run it the one with the
+//! lease reads the events after the cursor, and calls its handler in the transaction that also saves the cursor. So what
+//! the handler writes is there once, and a crash only repeats what was not committed. What has to leave the machine is
+//! written down by the handler, and sent by another task.
+//!
+//! A server that loses its lease, because it hung for example, can't save any more: saving needs the epoch, which a new
+//! holder has changed. Nothing about the log or the lease is kept in memory; times are those of the database's clock.
+//!
+//! Replays are not in the log, so they reach no follower.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
+
+use crate::backoff::Backoff;
+use crate::services::Services;
+use crate::status::Check;
+pub use crate::store::followers::Start;
+use crate::store::followers::{self, FollowerState, Lease};
+use crate::store::read::events::{self, LoggedEvent};
+use crate::store::signals::{Signals, Wakeup};
+use crate::store::within;
+
+/// Events per batch.
+pub const MAX_BATCH: usize = 256;
+
+/// How long a lease lasts that is not renewed. A holder that was killed is replaced within 5 s: the others sleep until
+/// its lease ends, which leaves 2 s for a machine that is slow.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// The holder looks at the log, and so renews its lease, at least this often, also when no notification came.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time limit of a batch. With the poll interval it makes one lease, so a holder that is well keeps it.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time limits of the database, in milliseconds: a statement, and a transaction whose process does nothing. What a holder
+/// that hangs has locked would else stop the next holder.
+const DATABASE_TIMEOUT: &str = "2000";
+
+/// A follower has a connection only during a batch, so more followers than this take turns.
+const POOL_SIZE: u32 = 8;
+
+/// Pause while the database is away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two attempts to handle a batch that fails.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(30) };
+
+/// A follower this far behind is shown.
+const MAX_SECONDS_BEHIND: f64 = 60.0;
+
+/// Why a handler failed, as `/status` shows it.
+pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Events to handle, oldest first: at least one, at most [`MAX_BATCH`].
+///
+/// `is_test` and [`is_inferred`](LoggedEvent::is_inferred) of an event say what it is. The log does not record yet which event
+/// repeats or takes back another: that will be a column of `event`, and with it a field here.
+#[derive(Debug)]
+pub struct Batch {
+    /// The events, with the names of their channels.
+    pub events: Vec<LoggedEvent>,
+}
+
+/// Why a batch was not saved.
+#[derive(Debug, thiserror::Error)]
+enum BatchError {
+    #[error("the lease was taken over")]
+    Superseded,
+    #[error("the log has no event {0} to go on after: it was emptied or restored")]
+    Unreachable(i64),
+    #[error("a batch of up to {0} events took longer than {limit} s", limit = BATCH_TIMEOUT.as_secs())]
+    Timeout(usize),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("{0}")]
+    Handler(HandlerError),
+}
+
+/// A follower, which one server at a time runs, however many of them [`run`](Self::run) it.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// Connections of all followers of this process: see [`pool`].
+    pub pool: PgPool,
+    /// Wakes it when events were appended.
+    pub signals: Signals,
+    /// Unique, and the name of its row and of its check. A new name is a new follower.
+    pub name: &'static str,
+    /// Where it starts when no server has run it before.
+    pub start: Start,
+}
+
+/// The connections that the followers of a process share, opened as they are needed.
+pub fn pool(database: PgConnectOptions) -> PgPool {
+    let options = database.options([
+        ("application_name", "showtime followers"),
+        ("statement_timeout", DATABASE_TIMEOUT),
+        ("idle_in_transaction_session_timeout", DATABASE_TIMEOUT),
+    ]);
+    PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(BATCH_TIMEOUT).connect_lazy_with(options)
+}
+
+impl Follower {
+    /// A follower whose check `/status` shows, under its name.
+    #[must_use]
+    pub fn new(services: &Services, name: &'static str, start: Start) -> Self {
+        services.checks.add_on_records(move |records| check(name, &records.followers));
+        Self { pool: services.follower_pool.clone(), signals: services.signals.clone(), name, start }
+    }
+
+    /// Handles events whenever this server has the lease.
+    ///
+    /// The handler gets a connection in the transaction that saves the cursor, which it must not end, and has 2 s. If it
+    /// fails, nothing of the batch is saved, and the same events come again: after a pause that grows to 30 s, and fewer
+    /// at a time, so that an event that always fails stands alone in the end. So the result may depend neither on where
+    /// batches are cut nor on the clock; time is the events'.
+    pub async fn run<H>(self, mut handler: H) -> Infallible
+    where
+        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
+    {
+        let mut appended = self.signals.events();
+        loop {
+            let epoch = self.lease().await;
+            tracing::debug!(follower.name = self.name, follower.epoch = epoch, "lease taken");
+            self.hold(epoch, &mut handler, &mut appended).await;
+            tracing::info!(follower.name = self.name, follower.epoch = epoch, "the lease was taken over");
+        }
+    }
+
+    /// Waits until this server has the lease, and returns the epoch.
+    async fn lease(&self) -> i64 {
+        let mut is_away = false;
+        loop {
+            match self.try_lease().await {
+                Ok(Lease::Taken(epoch)) => return epoch,
+                // A rewind ends the lease of a follower that pauses, so no longer than this.
+                Ok(Lease::HeldFor(time)) => sleep(time.min(LEASE)).await,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_away, true) {
+                        tracing::warn!(follower.name = self.name, %error, "the follower can't start; trying again");
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn try_lease(&self) -> sqlx::Result<Lease> {
+        within(BATCH_TIMEOUT, async {
+            followers::lease(&mut *self.pool.acquire().await?, self.name, self.start, LEASE).await
+        })
+        .await
+    }
+
+    /// Handles batches until the lease is taken over.
+    async fn hold<H>(&self, epoch: i64, handler: &mut H, appended: &mut Wakeup)
+    where
+        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
+    {
+        let (mut limit, mut failures, mut is_failing) = (MAX_BATCH, 0, false);
+        loop {
+            let handled = timeout(BATCH_TIMEOUT, self.handle(epoch, limit, handler)).await;
+            let error = match handled.unwrap_or(Err(BatchError::Timeout(limit))) {
+                Ok(handled) => {
+                    if std::mem::take(&mut is_failing) {
+                        tracing::info!(follower.name = self.name, "the follower goes on");
+                    }
+                    failures = 0;
+                    let is_all = handled < limit;
+                    limit = (limit * 2).min(MAX_BATCH);
+                    if is_all {
+                        let _ = timeout(POLL_INTERVAL, appended.notified()).await;
+                    }
+                    continue;
+                }
+                Err(BatchError::Superseded) => return,
+                Err(error) => error,
+            };
+            if !std::mem::replace(&mut is_failing, true) {
+                tracing::warn!(follower.name = self.name, %error, "the follower failed; trying again");
+            }
+            limit = (limit / 2).max(1);
+            let pause = if matches!(error, BatchError::Unreachable(_)) { LEASE } else { BACKOFF.pause(failures + 1) };
+            match self.record_failure(epoch, &error, pause).await {
+                Ok(true) => {
+                    failures += 1;
+                    sleep(pause).await;
+                }
+                Ok(false) => return,
+                // The database is away: that is no failure of the follower.
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Handles the next events and returns how many there were; none only renews the lease.
+    async fn handle<H>(&self, epoch: i64, limit: usize, handler: &mut H) -> Result<usize, BatchError>
+    where
+        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
+    {
+        let mut transaction = self.pool.begin().await?;
+        let position = followers::position(&mut transaction, self.name, epoch).await?;
+        let position = position.ok_or(BatchError::Superseded)?;
+        if !position.is_reachable {
+            return Err(BatchError::Unreachable(position.cursor));
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = events::between(&mut *transaction, position.cursor, i64::MAX, limit).await?;
+        let batch = Batch { events };
+        let count = batch.events.len();
+        if count > 0 {
+            let span = tracing::info_span!("follower", follower.name = self.name, batch.events = count);
+            let handled = handler(&mut *transaction, &batch).instrument(span);
+            handled.await.map_err(BatchError::Handler)?;
+        }
+        let last = batch.events.last().map(|event| (event.id, event.received_at));
+        if !followers::save(&mut transaction, self.name, epoch, last, LEASE).await? {
+            return Err(BatchError::Superseded);
+        }
+        transaction.commit().await?;
+        Ok(count)
+    }
+
+    /// Records the error, and keeps the lease through the pause. False if the lease was taken over.
+    async fn record_failure(&self, epoch: i64, error: &BatchError, pause: Duration) -> sqlx::Result<bool> {
+        within(BATCH_TIMEOUT, async {
+            let mut connection = self.pool.acquire().await?;
+            followers::record_failure(&mut connection, self.name, epoch, &error.to_string(), pause + LEASE).await
+        })
+        .await
+    }
+}
+
+/// The check of a follower, from its row.
+fn check(name: &'static str, followers: &[FollowerState]) -> Check {
+    let Some(state) = followers.iter().find(|state| state.name == name) else {
+        return Check::warn(name, format!("{name} has not started yet"));
+    };
+    let FollowerState { cursor, events_behind, seconds_behind, .. } = state;
+    match &state.last_error {
+        Some(error) => Check::warn(name, format!("{name} is stuck after event {cursor}: {error}")),
+        None if !state.is_leased => Check::warn(name, format!("{name} runs on no server")),
+        None if *seconds_behind > MAX_SECONDS_BEHIND => {
+            Check::warn(name, format!("{name} is {seconds_behind:.0} s behind the log, {events_behind} events"))
+        }
+        None => Check::pass(name, format!("{name} has handled the log up to event {cursor}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Verdict;
+
+    #[test]
+    fn check_says_what_keeps_a_follower_from_its_work() {
+        let healthy = FollowerState {
+            name: "toy".to_owned(),
+            cursor: 5,
+            is_reachable: true,
+            is_leased: true,
+            events_behind: 0,
+            seconds_behind: 0.0,
+            last_error: None,
+            failing_since: None,
+        };
+        let stuck = FollowerState { last_error: Some("disk full".to_owned()), ..healthy.clone() };
+        let idle = FollowerState { is_leased: false, ..healthy.clone() };
+        let late = FollowerState { events_behind: 700, seconds_behind: 61.2, ..healthy.clone() };
+        for (state, status, message) in [
+            (Some(healthy), Verdict::Pass, "toy has handled the log up to event 5"),
+            (Some(stuck), Verdict::Warn, "toy is stuck after event 5: disk full"),
+            (Some(idle), Verdict::Warn, "toy runs on no server"),
+            (Some(late), Verdict::Warn, "toy is 61 s behind the log, 700 events"),
+            (None, Verdict::Warn, "toy has not started yet"),
+        ] {
+            let check = check("toy", &state.into_iter().collect::<Vec<_>>());
+            assert_eq!((check.name, check.status, check.message.as_str()), ("toy", status, message));
+        }
+    }
+}
