@@ -8,6 +8,7 @@ use time::macros::datetime;
 use super::live::Snapshot;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
+use crate::store::LogId;
 use crate::view::alert::{AlertKind, Follow};
 use crate::view::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
 use crate::view::{Alert, Channel, Event, Person};
@@ -129,8 +130,11 @@ fn messages() -> Vec<Message> {
     };
     let deleted =
         ChatMessageDeleted { event: chat_event(), message_id: message.message_id.clone(), user: viewer.clone() };
-    let resync =
-        Resync { reason: "the log no longer has the events behind this id", oldest: Some(900), newest: Some(1042) };
+    let resync = Resync {
+        reason: "the log no longer has the events behind this id",
+        oldest: Some(LogId(900)),
+        newest: Some(LogId(1042)),
+    };
     vec![
         Message::new("event", "Event", "Something happened", Event::example()),
         Message::new("alert", "Alert", "Something to show", alert(AlertKind::Follow(Follow { user: viewer.clone() }))),
@@ -154,7 +158,7 @@ fn person(id: &str, login: &str, display_name: &str) -> Person {
 
 fn chat_event() -> ChatEvent {
     ChatEvent {
-        id: 1042,
+        id: LogId(1042),
         channel: person("141981764", "twitchdev", "TwitchDev"),
         occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
         is_test: false,

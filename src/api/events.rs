@@ -8,8 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::error::Error;
-use super::query::{Limit, LogId, Name, Nothing, Query, Timestamp};
+use super::query::{Limit, Name, Nothing, Parsed, Query, Timestamp};
 use super::responses::{BadRequest, NotFound, ServerErrors};
+use crate::store::LogId;
 use crate::store::read::events as store;
 use crate::store::read::scan::{LogFilter, Times};
 use crate::view::Event;
@@ -21,12 +22,13 @@ struct EventPage {
     data: Vec<Event>,
     /// The `after` of the next page; `null` at the end. To continue from there later, pass the id of
     /// the last event.
-    next: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    next: Option<LogId>,
 }
 
 impl EventPage {
     fn example() -> Self {
-        Self { data: vec![Event::example()], next: Some(1042) }
+        Self { data: vec![Event::example()], next: Some(LogId(1042)) }
     }
 }
 
@@ -49,7 +51,7 @@ struct ListEvents {
     /// Only events with a greater id.
     #[serde(default)]
     #[param(value_type = i64, required = false, minimum = 0, default = 0)]
-    after: LogId,
+    after: Parsed<LogId>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -70,7 +72,7 @@ struct ListEvents {
 )]
 #[get("/events")]
 pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) -> Result<Json<EventPage>, Error> {
-    let Query(ListEvents { channel, kind, since, until, after: LogId(after), limit }) = query;
+    let Query(ListEvents { channel, kind, since, until, after: Parsed(after), limit }) = query;
     let types = kind.map(|kind| vec![kind.into_string()]);
     let times = Times { since: since.map(|it| it.0), until: until.map(|it| it.0) };
     let read = async |db: &mut PgConnection| {
@@ -90,7 +92,7 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
 pub(super) struct EventPath {
     /// The event's id in the log.
     #[param(value_type = i64, minimum = 0, example = 1042)]
-    pub(super) id: LogId,
+    pub(super) id: Parsed<LogId>,
 }
 
 /// Get an event
@@ -112,7 +114,7 @@ pub(super) async fn get_event(
     path: Path<EventPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<Event>, Error> {
-    let LogId(id) = path.id;
+    let Parsed(id) = path.id;
     let row = ctx.read(async |db| store::get(db, id).await).await?;
     let event = row.ok_or_else(|| Error::NotFound { what: "event", name: id.to_string() })?;
     Ok(Json(event.into()))

@@ -14,12 +14,13 @@ use self::listener::Listener;
 use super::Context;
 use super::error::Error;
 use super::fallback::WasHead;
-use super::query::{LogId, Names, Query};
+use super::query::{Names, Parsed, Query};
 use super::responses::{BadRequest, ServerErrors};
 use crate::access::grant::Grant;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::filter::FeedFilter;
 use crate::outputs::live::reader::Start;
+use crate::store::LogId;
 use crate::view::{Alert, Channel};
 
 /// The data of `snapshot`: the state of the channels.
@@ -63,7 +64,7 @@ struct LiveEvents {
     kind: Option<Names>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Option<LogId>,
+    after: Option<Parsed<LogId>>,
     /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
@@ -81,7 +82,7 @@ struct LiveAlerts {
     kind: Option<Names>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Option<LogId>,
+    after: Option<Parsed<LogId>>,
     /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
@@ -96,7 +97,7 @@ struct LiveState {
     /// The last id that was seen. If the log no longer has it, the feed begins with `resync`. There is
     /// a snapshot in any case. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Option<LogId>,
+    after: Option<Parsed<LogId>>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -107,7 +108,7 @@ struct LiveChat {
     channel: Option<Names>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Option<LogId>,
+    after: Option<Parsed<LogId>>,
     /// Begin with this many of the last matching events. Not together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
@@ -224,10 +225,10 @@ fn names(channel: Option<Names>) -> Option<Vec<String>> {
     channel.map(|Names(names)| names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
-fn start(after: Option<LogId>, last: Option<Last>) -> Result<Start, Error> {
+fn start(after: Option<Parsed<LogId>>, last: Option<Last>) -> Result<Start, Error> {
     match (after, last) {
         (None, None) => Ok(Start::Now),
-        (Some(LogId(id)), None) => Ok(Start::After(id)),
+        (Some(Parsed(id)), None) => Ok(Start::After(id)),
         (None, Some(Last(count))) => Ok(Start::Last(count.into())),
         (Some(_), Some(_)) => Err(Error::InvalidParameter {
             name: "last".to_owned(),
@@ -237,11 +238,11 @@ fn start(after: Option<LogId>, last: Option<Last>) -> Result<Start, Error> {
 }
 
 /// The `Last-Event-ID` of a client that reconnects.
-fn last_event_id(req: &HttpRequest) -> Result<Option<i64>, Error> {
+fn last_event_id(req: &HttpRequest) -> Result<Option<LogId>, Error> {
     const NAME: &str = "Last-Event-ID";
     let Some(value) = req.headers().get(NAME).filter(|value| !value.is_empty()) else { return Ok(None) };
-    let id = LogId::try_from(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let LogId(id) = id.map_err(|reason| Error::InvalidParameter { name: NAME.to_owned(), reason })?;
+    let id = Parsed::try_from(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let Parsed(id) = id.map_err(|reason| Error::InvalidParameter { name: NAME.to_owned(), reason })?;
     Ok(Some(id))
 }
 

@@ -1,6 +1,8 @@
 //! The query string of requests, and the types of values in queries and paths.
 
+use std::fmt::Display;
 use std::future::{Ready, ready};
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -148,19 +150,16 @@ impl TryFrom<String> for Names {
     }
 }
 
-/// The id of an event in the log. As a cursor, 0 is before the first.
+/// A value with a text form of its own, such as an id.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct LogId(pub(super) i64);
+#[serde(try_from = "String", bound(deserialize = "T: FromStr<Err: Display>"))]
+pub(super) struct Parsed<T>(pub(super) T);
 
-impl TryFrom<String> for LogId {
+impl<T: FromStr<Err: Display>> TryFrom<String> for Parsed<T> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.parse() {
-            Ok(id @ 0..) => Ok(Self(id)),
-            _ => Err(format!("`{}` must be a number from 0 to {}", text.escape_default(), i64::MAX)),
-        }
+        text.parse().map(Self).map_err(|error| format!("`{}` {error}", text.escape_default()))
     }
 }
 

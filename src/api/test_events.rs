@@ -11,7 +11,7 @@ use super::body::Body;
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::events::EventPath;
-use super::query::{LogId, Nothing, Query};
+use super::query::{Nothing, Parsed, Query};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::simulate::people::Person;
 use crate::simulate::test_event::TestEventError;
@@ -115,7 +115,7 @@ pub(super) async fn replay_event(
     path: Path<EventPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    let LogId(id) = path.id;
+    let Parsed(id) = path.id;
     match ctx.read(async |db| log::replay(db, id).await).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Error::NotFound { what: "event", name: id.to_string() }),

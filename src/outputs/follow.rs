@@ -25,7 +25,7 @@ pub use crate::store::followers::Start;
 use crate::store::followers::{self, FollowerState, Lease};
 use crate::store::read::events::{self, LoggedEvent};
 use crate::store::signals::{Signals, Wakeup};
-use crate::store::within;
+use crate::store::{LogId, within};
 
 /// Events per batch.
 pub const MAX_BATCH: usize = 256;
@@ -75,7 +75,7 @@ enum BatchError {
     #[error("the lease was taken over")]
     Superseded,
     #[error("the log has no event {0} to go on after: it was emptied or restored")]
-    Unreachable(i64),
+    Unreachable(LogId),
     #[error("a batch of up to {0} events took longer than {limit} s", limit = BATCH_TIMEOUT.as_secs())]
     Timeout(usize),
     #[error(transparent)]
@@ -212,7 +212,7 @@ impl Follower {
             return Err(BatchError::Unreachable(position.cursor));
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let events = events::between(&mut *transaction, position.cursor, i64::MAX, limit).await?;
+        let events = events::between(&mut *transaction, position.cursor, LogId::MAX, limit).await?;
         let batch = Batch { events };
         let count = batch.events.len();
         if count > 0 {
@@ -263,7 +263,7 @@ mod tests {
     fn check_says_what_keeps_a_follower_from_its_work() {
         let healthy = FollowerState {
             name: "toy".to_owned(),
-            cursor: 5,
+            cursor: LogId(5),
             is_reachable: true,
             is_leased: true,
             events_behind: 0,

@@ -5,17 +5,19 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
+use super::LogId;
+
 /// Where a follower starts to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// After the newest event.
     Now,
-    /// After the event with this id; 0 is before the first.
-    After(i64),
+    /// After the event with this id.
+    After(LogId),
 }
 
 impl Start {
-    fn id(self) -> Option<i64> {
+    fn id(self) -> Option<LogId> {
         match self {
             Self::Now => None,
             Self::After(id) => Some(id),
@@ -36,7 +38,7 @@ pub enum Lease {
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
     /// The id of the last event handled.
-    pub cursor: i64,
+    pub cursor: LogId,
     /// Whether the log still has what is behind it.
     pub is_reachable: bool,
 }
@@ -47,7 +49,7 @@ pub struct FollowerState {
     /// Unique.
     pub name: String,
     /// The id of the last event handled.
-    pub cursor: i64,
+    pub cursor: LogId,
     /// Whether the log still has what is behind the cursor. If not, the follower has stopped.
     pub is_reachable: bool,
     /// Whether a server runs it.
@@ -73,7 +75,7 @@ pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Dur
         from (select coalesce($2, (select max(id) from event), 0) as id) start left join event on event.id = start.id
         on conflict do nothing",
         name,
-        start.id()
+        start.id() as Option<LogId>
     )
     .execute(&mut *conn)
     .await?;
@@ -100,7 +102,7 @@ pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Dur
 pub async fn position(conn: &mut PgConnection, name: &str, epoch: i64) -> sqlx::Result<Option<Position>> {
     sqlx::query_as!(
         Position,
-        r#"select cursor as "cursor!", is_reachable as "is_reachable!" from follower_state
+        r#"select cursor as "cursor!: LogId", is_reachable as "is_reachable!" from follower_state
         where name = $1 and epoch = $2"#,
         name,
         epoch
@@ -118,7 +120,7 @@ pub async fn save(
     conn: &mut PgConnection,
     name: &str,
     epoch: i64,
-    last: Option<(i64, OffsetDateTime)>,
+    last: Option<(LogId, OffsetDateTime)>,
     lease: Duration,
 ) -> sqlx::Result<bool> {
     let (cursor, received_at) = last.unzip();
@@ -128,7 +130,7 @@ pub async fn save(
         where name = $1 and epoch = $2",
         name,
         epoch,
-        cursor,
+        cursor as Option<LogId>,
         received_at,
         lease.as_secs_f64()
     )
@@ -174,7 +176,7 @@ pub async fn rewind(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::
         from (select coalesce($2, (select max(id) from event), 0) as id) start left join event on event.id = start.id
         where name = $1",
         name,
-        start.id()
+        start.id() as Option<LogId>
     )
     .execute(conn)
     .await?;
@@ -188,7 +190,7 @@ pub async fn rewind(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::
 pub async fn states(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<FollowerState>> {
     sqlx::query_as!(
         FollowerState,
-        r#"select name as "name!", cursor as "cursor!", is_reachable as "is_reachable!", is_leased as "is_leased!",
+        r#"select name as "name!", cursor as "cursor!: LogId", is_reachable as "is_reachable!", is_leased as "is_leased!",
             events_behind as "events_behind!", seconds_behind as "seconds_behind!",
             last_error, failing_since
         from follower_state order by name"#

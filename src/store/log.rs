@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use super::LogId;
 use super::signals::Channel;
 use crate::message::{Content, Message, MessageType};
 use crate::projection::{Fact, Stamp};
@@ -104,10 +105,11 @@ pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
-    let notified = sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id, Channel::Replay.name())
-        .fetch_optional(conn)
-        .await?;
+pub async fn replay(conn: &mut PgConnection, id: LogId) -> sqlx::Result<bool> {
+    let notified =
+        sqlx::query!("select pg_notify($2, id::text) from event where id = $1", id.0, Channel::Replay.name())
+            .fetch_optional(conn)
+            .await?;
     Ok(notified.is_some())
 }
 
@@ -117,15 +119,15 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
 /// If the database fails.
 pub async fn facts_after(
     conn: &mut PgConnection,
-    after: i64,
+    after: LogId,
     limit: i64,
-) -> sqlx::Result<(Vec<Fact<'static>>, Option<i64>)> {
+) -> sqlx::Result<(Vec<Fact<'static>>, Option<LogId>)> {
     let rows = sqlx::query!(
         r#"
-        select id, message_id, occurred_at, payload::text as "payload!"
+        select id as "id: LogId", message_id, occurred_at, payload::text as "payload!"
         from event where id > $1 order by id limit $2
         "#,
-        after,
+        after.0,
         limit
     )
     .fetch_all(conn)

@@ -11,6 +11,7 @@ pub mod followers;
 pub mod ledger;
 pub mod locks;
 pub mod log;
+mod log_id;
 pub mod migrations;
 pub mod read;
 pub mod reconciler;
@@ -23,6 +24,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::time::timeout;
+
+pub use self::log_id::{LogId, LogIdError};
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");

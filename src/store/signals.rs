@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 
-use super::within;
+use super::{LogId, within};
 
 /// How long the database may take to answer before the connection is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,7 +65,7 @@ impl Channel {
 pub struct Signals {
     events: watch::Sender<()>,
     reconcile: watch::Sender<()>,
-    replays: broadcast::Sender<i64>,
+    replays: broadcast::Sender<LogId>,
 }
 
 impl Default for Signals {
@@ -107,7 +107,7 @@ impl Signals {
 
     /// The ids of events to show again. A receiver that falls behind by more than [`MAX_REPLAYS`] loses the oldest.
     #[must_use]
-    pub fn replays(&self) -> broadcast::Receiver<i64> {
+    pub fn replays(&self) -> broadcast::Receiver<LogId> {
         self.replays.subscribe()
     }
 

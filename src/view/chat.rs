@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{Person, event_json};
+use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::payload::{self, User};
 
@@ -24,7 +25,8 @@ pub enum Chat {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatEvent {
     /// The event's id in the log.
-    pub id: i64,
+    #[schema(value_type = i64)]
+    pub id: LogId,
     /// The channel.
     pub channel: Person,
     /// When Twitch sent it.

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
+use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 
 /// One message of the log.
@@ -12,7 +13,8 @@ use crate::store::read::events::LoggedEvent;
 pub struct Event {
     /// Its place in the log. Ids grow in the order in which events became visible: a reader that has
     /// seen this one misses nothing by asking for those after it.
-    pub id: i64,
+    #[schema(value_type = i64)]
+    pub id: LogId,
     /// Twitch's id of the message. It is the same in every redelivery.
     pub message_id: String,
     /// `notification`, `revocation`, or a type of message that Twitch added later. Messages that
@@ -109,7 +111,7 @@ impl Event {
             },
         });
         Self {
-            id: 1042,
+            id: LogId(1042),
             message_id: "befa7b53-d79d-478f-86b9-120f112b044e".into(),
             message_type: "notification".into(),
             kind: Some("channel.follow".into()),

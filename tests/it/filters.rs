@@ -5,6 +5,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use showtime::clock::Clock;
 use showtime::ingest::Ingest;
+use showtime::store::LogId;
 use showtime::store::log;
 use showtime::store::read::events;
 use showtime::store::read::scan::{self, LogFilter, Range, Times};
@@ -55,7 +56,7 @@ async fn fill(conn: &mut PgConnection) {
     }
 }
 
-type Row = (i64, Option<String>, Option<String>, OffsetDateTime);
+type Row = (LogId, Option<String>, Option<String>, OffsetDateTime);
 
 async fn log(conn: &mut PgConnection) -> Vec<Row> {
     sqlx::query_as("select id, channel_id, type, occurred_at from event order by id").fetch_all(conn).await.unwrap()
@@ -86,7 +87,7 @@ async fn a_page_holds_what_a_naive_filter_finds() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     fill(&mut conn).await;
     let log = log(&mut conn).await;
-    let newest = log.last().unwrap().0;
+    let newest = log.last().unwrap().0.0;
     assert!(newest > LENGTH + 2_500, "there are gaps");
 
     let channels = names(&["first", "quiet", "busy", "unknown"]);
@@ -96,19 +97,21 @@ async fn a_page_holds_what_a_naive_filter_finds() {
     for _ in 0..400 {
         let (channel_ids, types, times, place, limit) = asked.new_tree(&mut runner).unwrap().current();
         let filter = LogFilter { channel_ids, types };
+        let place = LogId(place);
         let count = usize::try_from(limit).unwrap();
-        let wanted = |range: std::ops::RangeInclusive<i64>, times: Times| -> Vec<i64> {
+        let wanted = |range: std::ops::RangeInclusive<LogId>, times: Times| -> Vec<LogId> {
             let rows = log.iter().filter(|row| range.contains(&row.0) && is_wanted(row, &filter, times));
             rows.map(|row| row.0).collect()
         };
 
-        let all = Range { after: place, last: i64::MAX };
+        let all = Range { after: place, last: LogId::MAX };
         let found = scan::first(&mut conn, &filter, times, all, limit).await.unwrap();
-        let expected: Vec<_> = wanted(place + 1..=i64::MAX, times).into_iter().take(count).collect();
+        let expected: Vec<_> = wanted(place.next()..=LogId::MAX, times).into_iter().take(count).collect();
         assert_eq!(found, expected, "{filter:?} {times:?} after {place}");
 
         let found = scan::last(&mut conn, &filter, place, limit).await.unwrap();
-        let expected: Vec<_> = wanted(0..=place - 1, Times::default()).into_iter().rev().take(count).collect();
+        let expected: Vec<_> =
+            wanted(LogId::START..=place.previous(), Times::default()).into_iter().rev().take(count).collect();
         assert_eq!(found, expected, "{filter:?} before {place}");
     }
 }
@@ -116,8 +119,8 @@ async fn a_page_holds_what_a_naive_filter_finds() {
 #[tokio::test]
 async fn time_bounds_are_exact() {
     let mut conn = fresh_database().await.connect().await.unwrap();
-    let page = async |conn: &mut PgConnection, times: Times| -> Vec<i64> {
-        events::page(conn, &LogFilter::default(), times, 0, 10)
+    let page = async |conn: &mut PgConnection, times: Times| -> Vec<LogId> {
+        events::page(conn, &LogFilter::default(), times, LogId::START, 10)
             .await
             .unwrap()
             .into_iter()
@@ -126,16 +129,16 @@ async fn time_bounds_are_exact() {
     };
     let since = |since| Times { since: Some(since), until: None };
     let until = |until| Times { since: None, until: Some(until) };
-    assert_eq!(page(&mut conn, since(at(0))).await, [0_i64; 0], "an empty log");
-    assert_eq!(page(&mut conn, until(at(0))).await, [0_i64; 0], "an empty log");
+    assert_eq!(page(&mut conn, since(at(0))).await, [] as [LogId; 0], "an empty log");
+    assert_eq!(page(&mut conn, until(at(0))).await, [] as [LogId; 0], "an empty log");
 
     fill(&mut conn).await;
     let log = log(&mut conn).await;
     let (earliest, latest) = (log.iter().map(|row| row.3).min().unwrap(), log.iter().map(|row| row.3).max().unwrap());
     let tick = Duration::microseconds(1);
     assert_eq!(page(&mut conn, since(latest)).await.len(), 1, "then or later");
-    assert_eq!(page(&mut conn, since(latest + tick)).await, [0_i64; 0], "the future");
-    assert_eq!(page(&mut conn, until(earliest)).await, [0_i64; 0], "before everything");
+    assert_eq!(page(&mut conn, since(latest + tick)).await, [] as [LogId; 0], "the future");
+    assert_eq!(page(&mut conn, until(earliest)).await, [] as [LogId; 0], "before everything");
     assert_eq!(page(&mut conn, until(earliest + tick)).await.len(), 1, "earlier");
 }
 
@@ -155,8 +158,8 @@ async fn event_is_found_by_its_time_however_late_it_was_appended() {
     let times = Times { since: None, until: Some(at(-80_000)) };
     // In the newest block, which is not complete yet, and then in one that is.
     for newest in [1_024, 2_048] {
-        let found = events::page(&mut conn, &LogFilter::default(), times, 0, 10).await.unwrap();
-        assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [late]);
+        let found = events::page(&mut conn, &LogFilter::default(), times, LogId::START, 10).await.unwrap();
+        assert_eq!(found.iter().map(|event| event.id.0).collect::<Vec<_>>(), [late]);
         sqlx::query("select setval('event_id_seq', $1)").bind(late + newest).execute(&mut conn).await.unwrap();
         sqlx::query(
             "insert into event (message_id, message_type, occurred_at, received_at, payload)

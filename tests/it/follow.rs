@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use showtime::outputs;
 use showtime::outputs::follow::{Batch, Follower, HandlerError, MAX_BATCH, Start};
+use showtime::store::LogId;
 use showtime::store::followers::{self, FollowerState};
 use showtime::store::signals::{Channel, Signals};
 use sqlx::PgConnection;
@@ -157,7 +158,7 @@ async fn child_that_follows() {
         sleep(delay).await;
         Ok(())
     };
-    runner.tasks.spawn(runner.follower("child", Start::After(0)).run(handler));
+    runner.tasks.spawn(runner.follower("child", Start::After(LogId::START)).run(handler));
     runner.tasks.join_next().await;
     panic!("a follower never ends");
 }
@@ -245,7 +246,7 @@ async fn batch_of_a_superseded_holder_is_rolled_back() {
         }
         Ok(())
     };
-    runner.tasks.spawn(runner.follower("superseded", Start::After(0)).run(handler));
+    runner.tasks.spawn(runner.follower("superseded", Start::After(LogId::START)).run(handler));
     until_all_handled(&pool, "superseded").await;
     let epoch: i64 = sqlx::query_scalar("select epoch from follower").fetch_one(&pool).await.unwrap();
     assert_eq!(epoch, 3, "taken, taken over, taken again");
@@ -262,7 +263,7 @@ async fn failing_handler_stops_neither_the_log_nor_other_followers() {
     let heals = is_healed.clone();
     let failing = async move |db: &mut PgConnection, batch: &Batch| {
         write(db, "failing", batch).await?;
-        let fails = !heals.load(Ordering::Relaxed) && batch.events.iter().any(|event| event.id == 4);
+        let fails = !heals.load(Ordering::Relaxed) && batch.events.iter().any(|event| event.id == LogId(4));
         if fails { Err("no fourth event, please".into()) } else { Ok(()) }
     };
     runner.tasks.spawn(runner.follower("failing", Start::Now).run(failing));
@@ -275,11 +276,11 @@ async fn failing_handler_stops_neither_the_log_nor_other_followers() {
     until("only the event that fails is left", async || handled(&pool, "failing").await == [1, 2, 3]).await;
     until("the failure is shown", async || runner.state("failing").await.last_error.is_some()).await;
     let state = runner.state("failing").await;
-    assert_eq!((state.cursor, state.events_behind, state.is_leased), (3, 3, true));
+    assert_eq!((state.cursor, state.events_behind, state.is_leased), (LogId(3), 3, true));
     assert_eq!(state.last_error.as_deref(), Some("no fourth event, please"));
     assert!(state.failing_since.is_some() && state.seconds_behind > 0.0, "{state:?}");
     let state = runner.state("healthy").await;
-    assert_eq!((state.cursor, state.events_behind, state.seconds_behind), (6, 0, 0.0));
+    assert_eq!((state.cursor, state.events_behind, state.seconds_behind), (LogId(6), 0, 0.0));
     assert_eq!((state.last_error, state.is_reachable), (None, true));
     let metrics = server.get("/metrics").await.text;
     for line in [
@@ -302,13 +303,13 @@ async fn hanging_handler_is_a_failure() {
     append(&pool, 2).await;
     let mut runner = Runner::start(database);
     let hanging = async |_: &mut PgConnection, _: &Batch| std::future::pending().await;
-    runner.tasks.spawn(runner.follower("hanging", Start::After(0)).run(hanging));
-    runner.write("healthy", Start::After(0));
+    runner.tasks.spawn(runner.follower("hanging", Start::After(LogId::START)).run(hanging));
+    runner.write("healthy", Start::After(LogId::START));
     until_all_handled(&pool, "healthy").await;
     until("it is shown", async || runner.state("hanging").await.last_error.is_some()).await;
     let error = runner.state("hanging").await.last_error.unwrap();
     assert!(error.starts_with("a batch of up to "), "{error}");
-    assert_eq!(runner.state("hanging").await.cursor, 0);
+    assert_eq!(runner.state("hanging").await.cursor, LogId::START);
 }
 
 #[tokio::test]
@@ -316,8 +317,8 @@ async fn follower_starts_in_the_past_or_now() {
     let (database, pool) = database().await;
     append(&pool, 600).await;
     let mut runner = Runner::start(database);
-    runner.write("all", Start::After(0));
-    runner.write("some", Start::After(400));
+    runner.write("all", Start::After(LogId::START));
+    runner.write("some", Start::After(LogId(400)));
     runner.write("new", Start::Now);
     until("all have started", async || followers::states(&runner.pool).await.unwrap().len() == 3).await;
     append(&pool, 1).await;
@@ -337,7 +338,7 @@ async fn restart_goes_on_from_the_cursor() {
     let (database, pool) = database().await;
     append(&pool, 3).await;
     let mut runner = Runner::start(database.clone());
-    runner.write("restarted", Start::After(0));
+    runner.write("restarted", Start::After(LogId::START));
     until_all_handled(&pool, "restarted").await;
     drop(runner);
     append(&pool, 2).await;
@@ -353,24 +354,26 @@ async fn emptied_log_stops_the_follower_until_it_is_rewound() {
     let (database, pool) = database().await;
     append(&pool, 5).await;
     let mut runner = Runner::start(database.clone());
-    runner.write("stopped", Start::After(0));
+    runner.write("stopped", Start::After(LogId::START));
     until_all_handled(&pool, "stopped").await;
     sqlx::raw_sql("truncate event restart identity").execute(&pool).await.unwrap();
     until("it has stopped", async || runner.state("stopped").await.last_error.is_some()).await;
     append(&pool, 10).await;
     let state = runner.state("stopped").await;
-    assert!(!state.is_reachable && state.cursor == 5, "{state:?}");
+    assert!(!state.is_reachable && state.cursor == LogId(5), "{state:?}");
     let error = state.last_error.unwrap();
     assert_eq!(error, "the log has no event 5 to go on after: it was emptied or restored");
     // A restart changes nothing.
     drop(runner);
     let mut runner = Runner::start(database);
-    runner.write("stopped", Start::After(0));
+    runner.write("stopped", Start::After(LogId::START));
     let failing = "select epoch > 1 and leased_until > now() + interval '4 s' from follower";
     until("it has failed again", async || sqlx::query_scalar(failing).fetch_one(&pool).await.unwrap()).await;
     assert_eq!(handled(&pool, "stopped").await.len(), 5);
     sqlx::query("delete from handled").execute(&pool).await.unwrap();
-    assert!(followers::rewind(&mut pool.acquire().await.unwrap(), "stopped", Start::After(0)).await.unwrap());
+    assert!(
+        followers::rewind(&mut pool.acquire().await.unwrap(), "stopped", Start::After(LogId::START)).await.unwrap()
+    );
     until_all_handled(&pool, "stopped").await;
     assert!(runner.state("stopped").await.is_reachable);
     assert!(!followers::rewind(&mut pool.acquire().await.unwrap(), "other", Start::Now).await.unwrap());
@@ -389,7 +392,7 @@ async fn batch_marks_tests_and_inferred_events_and_has_no_replays() {
         }
         Ok(())
     };
-    runner.tasks.spawn(runner.follower("marks", Start::After(0)).run(handler));
+    runner.tasks.spawn(runner.follower("marks", Start::After(LogId::START)).run(handler));
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
     let answer = server.post_json("/channels/90210441/test", &json!({ "type": "channel.follow" })).await;
     assert!(answer.status.is_success(), "{answer:?}");
@@ -413,7 +416,7 @@ async fn events_appended_while_the_database_was_away_are_handled() {
     let (database, pool) = database().await;
     let proxy = Proxy::start(&database).await;
     let mut runner = Runner::start(proxy.options(&database));
-    runner.write("away", Start::After(0));
+    runner.write("away", Start::After(LogId::START));
     for _ in 0..3 {
         append(&pool, 2).await;
         until_all_handled(&pool, "away").await;
@@ -431,7 +434,7 @@ async fn followers_wait_for_a_database_that_is_away_at_start() {
     let proxy = Proxy::start(&database).await;
     proxy.cut();
     let mut runner = Runner::start(proxy.options(&database));
-    runner.write("away", Start::After(0));
+    runner.write("away", Start::After(LogId::START));
     assert!(followers::states(&runner.pool).await.is_err());
     proxy.mend();
     until_all_handled(&pool, "away").await;

@@ -1,6 +1,7 @@
 //! Notifications of the database, on the way to the tasks that wait for them.
 
 use futures_util::FutureExt as _;
+use showtime::store::LogId;
 use showtime::store::signals::{Channel, Signals};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::time::timeout;
@@ -51,7 +52,7 @@ async fn replays_carry_ids_in_order() {
         notify(&pool, Channel::Replay, payload).await;
     }
     for id in [3, 1, 3] {
-        assert_eq!(timeout(PATIENCE, replays.recv()).await.expect("it arrives"), Ok(id));
+        assert_eq!(timeout(PATIENCE, replays.recv()).await.expect("it arrives"), Ok(LogId(id)));
     }
 }
 

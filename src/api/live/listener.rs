@@ -15,6 +15,7 @@ use crate::outputs::live::feed::Feed;
 use crate::outputs::live::filter::FeedFilter;
 use crate::outputs::live::frame::Frame;
 use crate::outputs::live::reader::{End, Reader, Start};
+use crate::store::LogId;
 use crate::view::Channel;
 
 /// A client that follows a feed.
@@ -63,7 +64,7 @@ impl Listener {
     }
 
     /// The id of the last event that was looked at: the `Last-Event-ID` to reconnect with.
-    pub(super) fn cursor(&self) -> i64 {
+    pub(super) fn cursor(&self) -> LogId {
         self.reader.cursor()
     }
 

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::frame::Frame;
+use crate::store::LogId;
 use crate::store::read::channels;
 use crate::store::read::events::LoggedEvent;
 use crate::view::{Alert, Channel, Chat, Event};
@@ -19,7 +20,7 @@ pub struct Entry {
     /// Whether it is sent again on request.
     pub is_replay: bool,
     /// The id up to which the log has been read with this entry.
-    pub(super) cursor: i64,
+    pub(super) cursor: LogId,
     event: OnceLock<Arc<Frame>>,
     alert: OnceLock<Option<(&'static str, Arc<Frame>)>>,
     chat: OnceLock<Option<Arc<Frame>>>,
@@ -34,7 +35,7 @@ impl From<LoggedEvent> for Entry {
 }
 
 impl Entry {
-    fn new(logged: LoggedEvent, is_replay: bool, cursor: i64) -> Self {
+    fn new(logged: LoggedEvent, is_replay: bool, cursor: LogId) -> Self {
         Self {
             logged,
             is_replay,
@@ -47,13 +48,13 @@ impl Entry {
     }
 
     /// A replay, behind the event with the id `cursor`.
-    pub(super) fn replay(logged: LoggedEvent, cursor: i64) -> Self {
+    pub(super) fn replay(logged: LoggedEvent, cursor: LogId) -> Self {
         Self::new(logged, true, cursor)
     }
 
     /// The cursor of a reader that has seen this; a replay has none.
     #[must_use]
-    pub fn id(&self) -> Option<i64> {
+    pub fn id(&self) -> Option<LogId> {
         (!self.is_replay).then_some(self.logged.id)
     }
 

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
 
+use crate::store::LogId;
+
 /// A message of a feed. Each transport's encoding is made once, for all readers.
 #[derive(Debug)]
 pub struct Frame {
-    id: Option<i64>,
+    id: Option<LogId>,
     event: &'static str,
     data: String,
     sse: OnceLock<Bytes>,
@@ -18,7 +20,7 @@ pub struct Frame {
 
 impl Frame {
     /// A message with this name and data. Its `id` becomes the reader's cursor; without one the cursor stays.
-    pub fn new(id: Option<i64>, event: &'static str, data: &impl Serialize) -> Self {
+    pub fn new(id: Option<LogId>, event: &'static str, data: &impl Serialize) -> Self {
         let data = serde_json::to_string(data).unwrap_or_default();
         Self { id, event, data, sse: OnceLock::new(), websocket: OnceLock::new() }
     }
@@ -66,7 +68,7 @@ mod tests {
 
     #[test]
     fn transports_carry_the_same_message() {
-        let frame = Frame::new(Some(7), "alert", &serde_json::json!({ "bits": 5 }));
+        let frame = Frame::new(Some(LogId(7)), "alert", &serde_json::json!({ "bits": 5 }));
         assert_eq!(frame.sse(), "id: 7\nevent: alert\ndata: {\"bits\":5}\n\n");
         assert_eq!(frame.websocket(), r#"{"id":7,"event":"alert","data":{"bits":5}}"#);
         let frame = Frame::new(None, "alert", &5);
@@ -77,7 +79,7 @@ mod tests {
     #[test]
     fn data_of_several_lines_is_one_event() {
         let text = "{\r\n  \"text\": \"a\\nb\",\r\r\n\n  \"n\": 1\n}";
-        let frame = Frame::new(Some(1), "event", &RawValue::from_string(text.to_owned()).unwrap());
+        let frame = Frame::new(Some(LogId(1)), "event", &RawValue::from_string(text.to_owned()).unwrap());
         assert_eq!(
             frame.sse(),
             "id: 1\nevent: event\ndata: {\ndata:   \"text\": \"a\\nb\",\ndata:   \"n\": 1\ndata: }\n\n"

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::ring::Ring;
+use crate::store::LogId;
 use crate::store::read::channels::Channel;
 use crate::store::read::live;
 
@@ -81,7 +82,7 @@ impl Hub {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn snapshot(&self, names: Option<&[String]>) -> sqlx::Result<(i64, Vec<Channel>)> {
+    pub async fn snapshot(&self, names: Option<&[String]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
         let _turn = self.catching_up.acquire().await;
         live::snapshot(&mut *self.pool.acquire().await?, names).await
     }
@@ -105,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn readers_are_limited() {
         let hub = hub();
-        hub.ring.send_modify(|ring| ring.begin(Vec::new(), 0, 0));
+        hub.ring.send_modify(|ring| ring.begin(Vec::new(), LogId::START, LogId::START));
         let reader = hub.subscribe().await.unwrap();
         assert_eq!(hub.readers(), 1);
         let rest = u32::try_from(MAX_READERS - 1).unwrap();

@@ -16,6 +16,7 @@ use super::entry::Entry;
 use super::filter::FeedFilter;
 use super::hub::{Hub, SubscribeError};
 use super::ring::Ring;
+use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::store::read::live::{self, Bounds};
 use crate::store::read::scan::Range;
@@ -29,7 +30,7 @@ pub enum Start {
     /// With the next event.
     Now,
     /// Behind the event with this id.
-    After(i64),
+    After(LogId),
     /// With this many of the last events.
     Last(usize),
 }
@@ -40,9 +41,11 @@ pub struct Resync {
     /// Why, in words.
     pub reason: &'static str,
     /// The oldest id of the log; `null` if it is empty.
-    pub oldest: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub oldest: Option<LogId>,
     /// The newest id of the log; `null` if it is empty.
-    pub newest: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub newest: Option<LogId>,
 }
 
 /// Why a reader is disconnected.
@@ -65,7 +68,7 @@ pub struct Reader {
     ring: watch::Receiver<Ring>,
     filter: Arc<FeedFilter>,
     /// The last id that it has read, whether the filter includes it or not.
-    cursor: i64,
+    cursor: LogId,
     position: Position,
     _permit: OwnedSemaphorePermit,
 }
@@ -83,7 +86,7 @@ enum Position {
 /// Missed events, and the id up to which the log was read for them.
 struct Page {
     entries: VecDeque<Arc<Entry>>,
-    cursor: i64,
+    cursor: LogId,
 }
 
 impl Reader {
@@ -96,7 +99,7 @@ impl Reader {
         let ring = hub.ring.subscribe();
         let (end, newest) = {
             let now = ring.borrow();
-            (now.end(), now.cursor().unwrap_or(0))
+            (now.end(), now.cursor().unwrap_or_default())
         };
         let mut reader = Self {
             hub,
@@ -111,7 +114,7 @@ impl Reader {
             Start::After(cursor) => reader.begin_after(cursor).await?,
             Start::Last(count) => {
                 let entries = reader.last(count, newest).await?;
-                reader.cursor = entries.front().map_or(newest, |first| first.cursor - 1);
+                reader.cursor = entries.front().map_or(newest, |first| first.cursor.previous());
                 reader.position = Position::Page(Page { entries, cursor: newest });
                 None
             }
@@ -121,12 +124,12 @@ impl Reader {
 
     /// The last id that it has read.
     #[must_use]
-    pub fn cursor(&self) -> i64 {
+    pub fn cursor(&self) -> LogId {
         self.cursor
     }
 
     /// Skips the events up to this id.
-    pub fn skip_to(&mut self, cursor: i64) {
+    pub fn skip_to(&mut self, cursor: LogId) {
         self.cursor = self.cursor.max(cursor);
         if !self.enter_ring(self.cursor) {
             self.fetch();
@@ -134,19 +137,19 @@ impl Reader {
     }
 
     /// Another replica may be ahead of this one, so the database has the last word about the end.
-    async fn begin_after(&mut self, cursor: i64) -> sqlx::Result<Option<Resync>> {
+    async fn begin_after(&mut self, cursor: LogId) -> sqlx::Result<Option<Resync>> {
         let is_ahead = cursor > self.cursor;
         if !is_ahead && self.enter_ring(cursor) {
             self.cursor = cursor;
             return Ok(None);
         }
         let Bounds { oldest, newest } = live::bounds(&self.hub.pool).await?;
-        if cursor > newest.unwrap_or(0) {
+        if cursor > newest.unwrap_or_default() {
             let reason = "the log ends before this id: it was emptied, and has started over";
             return Ok(Some(Resync { reason, oldest, newest }));
         }
         // 0 is the place before the first event; no feed has ever sent it.
-        if cursor > 0 && oldest.is_some_and(|oldest| cursor < oldest) {
+        if cursor > LogId::START && oldest.is_some_and(|oldest| cursor < oldest) {
             let reason = "the log no longer has the events behind this id";
             return Ok(Some(Resync { reason, oldest, newest }));
         }
@@ -158,7 +161,7 @@ impl Reader {
     }
 
     /// Continues in the ring, if that has everything behind the cursor.
-    fn enter_ring(&mut self, cursor: i64) -> bool {
+    fn enter_ring(&mut self, cursor: LogId) -> bool {
         let position = self.ring.borrow().position_after(cursor);
         if let Some(position) = position {
             self.position = Position::Ring(position);
@@ -167,12 +170,12 @@ impl Reader {
     }
 
     fn fetch(&mut self) {
-        let until = self.ring.borrow().cursor().unwrap_or(0);
+        let until = self.ring.borrow().cursor().unwrap_or_default();
         self.position = Position::Fetching(page(self.hub.clone(), self.filter.clone(), self.cursor, until).boxed());
     }
 
     /// The last selected events up to `newest`, oldest first: from the ring, if that has enough of them.
-    async fn last(&self, count: usize, newest: i64) -> sqlx::Result<VecDeque<Arc<Entry>>> {
+    async fn last(&self, count: usize, newest: LogId) -> sqlx::Result<VecDeque<Arc<Entry>>> {
         let is_selected = |entry: &Arc<Entry>| !entry.is_replay && self.filter.includes(entry);
         let recent: Vec<_> = self.ring.borrow().backwards().cloned().collect();
         let mut found: Vec<_> = recent.into_iter().filter(is_selected).take(count).collect();
@@ -180,10 +183,11 @@ impl Reader {
             found.clear();
             let _permit = self.hub.catching_up.acquire().await;
             let filter = self.filter.of_log(&self.hub.pool).await?;
-            let mut before = newest.saturating_add(1);
-            while found.len() < count && before > 0 {
+            let mut before = newest.next();
+            while found.len() < count && before > LogId::START {
                 let rows = live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await?;
-                before = if is_page_full(&rows) { rows.first().map_or(0, |row| row.id) } else { 0 };
+                before =
+                    if is_page_full(&rows) { rows.first().map_or(LogId::START, |row| row.id) } else { LogId::START };
                 let entries = rows.into_iter().rev().map(|row| Arc::new(Entry::from(row))).filter(is_selected);
                 found.extend(entries.take(count - found.len()));
             }
@@ -257,7 +261,7 @@ async fn at(ring: &mut watch::Receiver<Ring>, position: u64) -> Result<Arc<Entry
 }
 
 /// Reads the next page of selected events behind `after`, up to `until`.
-async fn page(hub: Arc<Hub>, filter: Arc<FeedFilter>, after: i64, until: i64) -> sqlx::Result<Page> {
+async fn page(hub: Arc<Hub>, filter: Arc<FeedFilter>, after: LogId, until: LogId) -> sqlx::Result<Page> {
     let permit = hub.catching_up.acquire().await;
     let filter = filter.of_log(&hub.pool).await?;
     let range = Range { after, last: until };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::entry::Entry;
+use crate::store::LogId;
 
 /// Maximum number of entries.
 const MAX_ENTRIES: usize = 4_096;
@@ -20,9 +21,9 @@ pub(super) struct Ring {
     /// The position of the oldest entry.
     first: u64,
     /// All events with a greater id, up to `cursor`, are in the ring.
-    since: i64,
+    since: LogId,
     /// The newest id of the log; `None` until the log has been read.
-    cursor: Option<i64>,
+    cursor: Option<LogId>,
     /// Whether the server is stopping.
     is_over: bool,
 }
@@ -32,7 +33,7 @@ impl Ring {
         self.is_over
     }
 
-    pub(super) fn cursor(&self) -> Option<i64> {
+    pub(super) fn cursor(&self) -> Option<LogId> {
         self.cursor
     }
 
@@ -48,7 +49,7 @@ impl Ring {
     }
 
     /// The position of the first entry behind this log id; `None` if the ring does not have all of them.
-    pub(super) fn position_after(&self, cursor: i64) -> Option<u64> {
+    pub(super) fn position_after(&self, cursor: LogId) -> Option<u64> {
         let is_here = self.since <= cursor && self.cursor.is_some();
         is_here.then(|| self.first + self.entries.partition_point(|entry| entry.cursor <= cursor) as u64)
     }
@@ -59,7 +60,7 @@ impl Ring {
     }
 
     /// Fills the empty ring with the last entries of the log: all behind `since`, up to `cursor`, the newest id.
-    pub(super) fn begin(&mut self, entries: Vec<Entry>, since: i64, cursor: i64) {
+    pub(super) fn begin(&mut self, entries: Vec<Entry>, since: LogId, cursor: LogId) {
         self.since = since;
         self.extend(entries);
         self.cursor = Some(cursor);
@@ -109,7 +110,7 @@ mod tests {
 
     fn logged(id: i64, bytes: usize) -> LoggedEvent {
         LoggedEvent {
-            id,
+            id: LogId(id),
             message_id: id.to_string(),
             message_type: "notification".to_owned(),
             kind: None,
@@ -127,7 +128,7 @@ mod tests {
 
     fn ring(ids: impl IntoIterator<Item = i64>) -> Ring {
         let mut ring = Ring::default();
-        ring.begin(Vec::new(), 0, 0);
+        ring.begin(Vec::new(), LogId(0), LogId(0));
         ring.extend(ids.into_iter().map(|id| Entry::from(logged(id, 0))));
         ring
     }
@@ -136,11 +137,11 @@ mod tests {
     fn entries_are_bounded_by_number() {
         let ring = ring(1..=5_000);
         assert_eq!(ring.entries.len(), MAX_ENTRIES);
-        assert_eq!((ring.end(), ring.first, ring.cursor()), (5_000, 904, Some(5_000)));
+        assert_eq!((ring.end(), ring.first, ring.cursor()), (5_000, 904, Some(LogId(5_000))));
         assert!(ring.get(903).is_err());
-        assert_eq!(ring.get(904).unwrap().unwrap().logged.id, 905);
+        assert_eq!(ring.get(904).unwrap().unwrap().logged.id, LogId(905));
         assert!(ring.get(5_000).unwrap().is_none());
-        assert_eq!((ring.position_after(903), ring.position_after(904)), (None, Some(904)));
+        assert_eq!((ring.position_after(LogId(903)), ring.position_after(LogId(904))), (None, Some(904)));
     }
 
     #[test]
@@ -157,9 +158,9 @@ mod tests {
     #[test]
     fn cursor_finds_its_position() {
         let mut ring = ring([2, 5]);
-        ring.extend([Entry::replay(logged(2, 0), 5)]);
+        ring.extend([Entry::replay(logged(2, 0), LogId(5))]);
         ring.extend([Entry::from(logged(9, 0))]);
-        let positions: Vec<_> = [0, 2, 4, 5, 8, 9].map(|cursor| ring.position_after(cursor).unwrap()).into();
+        let positions: Vec<_> = [0, 2, 4, 5, 8, 9].map(|cursor| ring.position_after(LogId(cursor)).unwrap()).into();
         assert_eq!(positions, [0, 1, 1, 3, 3, 4]);
     }
 
@@ -167,17 +168,17 @@ mod tests {
     fn forgotten_ring_is_filled_again() {
         let mut ring = ring([1, 2, 3]);
         ring.forget();
-        assert_eq!((ring.end(), ring.cursor(), ring.bytes, ring.position_after(3)), (3, None, 0, None));
-        ring.begin(vec![Entry::from(logged(7, 0))], 5, 7);
-        assert_eq!((ring.position_after(4), ring.position_after(5)), (None, Some(3)));
-        assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(7));
+        assert_eq!((ring.end(), ring.cursor(), ring.bytes, ring.position_after(LogId(3))), (3, None, 0, None));
+        ring.begin(vec![Entry::from(logged(7, 0))], LogId(5), LogId(7));
+        assert_eq!((ring.position_after(LogId(4)), ring.position_after(LogId(5))), (None, Some(3)));
+        assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(LogId(7)));
     }
 
     #[test]
     fn readers_of_an_emptied_log_are_disconnected() {
         let mut ring = ring([1, 2, 3]);
         ring.reset();
-        ring.begin(vec![Entry::from(logged(1, 0))], 0, 1);
+        ring.begin(vec![Entry::from(logged(1, 0))], LogId(0), LogId(1));
         assert!(ring.get(3).is_err(), "a reader that waited for the next");
         assert_eq!(ring.get(ring.end()).unwrap().map(|entry| entry.logged.id), None);
         assert_eq!(ring.end(), 5);

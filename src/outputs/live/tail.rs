@@ -15,7 +15,7 @@ use super::hub::Hub;
 use crate::store::read::scan::LogFilter;
 use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
-use crate::store::within;
+use crate::store::{LogId, within};
 
 /// Time without a notification after which the log is read all the same.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ impl Tail {
     async fn follow(
         &self,
         appended: &mut Wakeup,
-        replays: &mut Receiver<i64>,
+        replays: &mut Receiver<LogId>,
         is_away: &mut bool,
     ) -> sqlx::Result<Infallible> {
         let mut connection = answered(self.database.connect()).await?;
@@ -106,7 +106,7 @@ impl Tail {
 
     /// Fills the ring if it is empty. Else checks that the log still reaches the ring's cursor, and was not emptied.
     async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let newest = answered(live::bounds(&mut *connection)).await?.newest.unwrap_or(0);
+        let newest = answered(live::bounds(&mut *connection)).await?.newest.unwrap_or_default();
         let known = self.hub.ring.borrow().cursor();
         if known.is_some_and(|cursor| cursor <= newest) {
             return Ok(());
@@ -115,10 +115,10 @@ impl Tail {
             tracing::warn!("the log has been emptied; readers have to start again");
         }
         let everything = LogFilter::default();
-        let recent = answered(live::last(connection, &everything, newest.saturating_add(1), RECENT)).await?;
+        let recent = answered(live::last(connection, &everything, newest.next(), RECENT)).await?;
         let is_whole = i64::try_from(recent.len()).is_ok_and(|count| count < RECENT);
         // The first one may be the first of the log, or there may be others before it.
-        let since = if is_whole { 0 } else { recent.first().map_or(newest, |first| first.id) };
+        let since = if is_whole { LogId::START } else { recent.first().map_or(newest, |first| first.id) };
         self.hub.ring.send_modify(|ring| {
             if known.is_some() {
                 ring.reset();
@@ -137,8 +137,8 @@ impl Tail {
             self.check(connection).await?;
         }
         loop {
-            let cursor = self.hub.ring.borrow().cursor().unwrap_or(0);
-            let new = answered(events::between(&mut *connection, cursor, i64::MAX, BATCH)).await?;
+            let cursor = self.hub.ring.borrow().cursor().unwrap_or_default();
+            let new = answered(events::between(&mut *connection, cursor, LogId::MAX, BATCH)).await?;
             let is_all = i64::try_from(new.len()).is_ok_and(|count| count < BATCH);
             if !new.is_empty() {
                 self.hub.ring.send_modify(|ring| ring.extend(new.into_iter().map(Entry::from)));
@@ -150,14 +150,14 @@ impl Tail {
     }
 
     /// Shows an event once more, after all that was appended before the request.
-    async fn replay(&self, connection: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    async fn replay(&self, connection: &mut PgConnection, id: LogId) -> sqlx::Result<()> {
         self.read_on(connection).await?;
         if !self.has_readers() {
             return Ok(());
         }
-        let found = answered(events::between(connection, id.saturating_sub(1), id, 1)).await?;
+        let found = answered(events::between(connection, id.previous(), id, 1)).await?;
         self.hub.ring.send_modify(|ring| {
-            let cursor = ring.cursor().unwrap_or(0);
+            let cursor = ring.cursor().unwrap_or_default();
             ring.extend(found.into_iter().map(|logged| Entry::replay(logged, cursor)));
         });
         Ok(())

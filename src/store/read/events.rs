@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 
 use super::scan::{self, LogFilter, Range, Times};
 use crate::message::MessageType;
+use crate::store::LogId;
 
 /// A row of `event`, with the names of its channel.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the columns of event and twitch_user, which db/migrations describes")]
 pub struct LoggedEvent {
-    pub id: i64,
+    pub id: LogId,
     pub message_id: String,
     pub message_type: String,
     pub kind: Option<String>,
@@ -43,10 +44,10 @@ pub async fn page(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
-    after: i64,
+    after: LogId,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
-    let range = Range { after, last: i64::MAX };
+    let range = Range { after, last: LogId::MAX };
     let ids = scan::first(&mut *db, filter, times, range, limit).await?;
     with_ids(db, &ids).await
 }
@@ -55,7 +56,7 @@ pub async fn page(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<LoggedEvent>> {
+pub async fn get(db: impl PgExecutor<'_>, id: LogId) -> sqlx::Result<Option<LoggedEvent>> {
     Ok(with_ids(db, &[id]).await?.pop())
 }
 
@@ -63,16 +64,16 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Logged
 ///
 /// # Errors
 /// If the database fails.
-pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> sqlx::Result<Vec<LoggedEvent>> {
+pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id = any($1)
         order by e.id"#,
-        ids
+        ids as &[LogId]
     )
     .fetch_all(db)
     .await
@@ -82,18 +83,18 @@ pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> sqlx::Result<Vec<
 ///
 /// # Errors
 /// If the database fails.
-pub async fn between(db: impl PgExecutor<'_>, after: i64, last: i64, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        r#"select e.id, e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id > $1 and e.id <= $2
         order by e.id
         limit $3"#,
-        after,
-        last,
+        after.0,
+        last.0,
         limit
     )
     .fetch_all(db)

@@ -5,14 +5,15 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 use super::channels::{self, Channel};
 use super::events::{self, LoggedEvent};
 use super::scan::{self, LogFilter, Range, Times};
+use crate::store::LogId;
 
 /// The first and the last id of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// `None` for an empty log.
-    pub oldest: Option<i64>,
+    pub oldest: Option<LogId>,
     /// `None` for an empty log.
-    pub newest: Option<i64>,
+    pub newest: Option<LogId>,
 }
 
 /// The first and the last id of the log.
@@ -22,8 +23,8 @@ pub struct Bounds {
 pub async fn bounds(db: impl PgExecutor<'_>) -> sqlx::Result<Bounds> {
     sqlx::query_as!(
         Bounds,
-        "select (select id from event order by id limit 1) as oldest,
-            (select id from event order by id desc limit 1) as newest"
+        r#"select (select id from event order by id limit 1) as "oldest: LogId",
+            (select id from event order by id desc limit 1) as "newest: LogId""#
     )
     .fetch_one(db)
     .await
@@ -50,7 +51,7 @@ pub async fn first(
 pub async fn last(
     db: &mut PgConnection,
     filter: &LogFilter,
-    before: i64,
+    before: LogId,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
     let ids = scan::last(&mut *db, filter, before, limit).await?;
@@ -74,9 +75,9 @@ const CHANNELS: i64 = 500;
 ///
 /// # Errors
 /// If the database fails.
-pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::Result<(i64, Vec<Channel>)> {
+pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
-    let newest = bounds(&mut *transaction).await?.newest.unwrap_or(0);
+    let newest = bounds(&mut *transaction).await?.newest.unwrap_or_default();
     let ids = match names {
         Some(names) => Some(ids(&mut *transaction, names).await?),
         None => None,

@@ -10,6 +10,8 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
+use crate::store::LogId;
+
 /// Selects events of the log. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
@@ -32,9 +34,9 @@ pub struct Times {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// The id before the first one.
-    pub after: i64,
+    pub after: LogId,
     /// The last id.
-    pub last: i64,
+    pub last: LogId,
 }
 
 impl Range {
@@ -48,18 +50,18 @@ impl Range {
             r#"select
                 (select block * 1024 - 1 from event_block
                 where latest_so_far >= coalesce($1::timestamptz, '-infinity')
-                order by latest_so_far, block limit 1) as after,
+                order by latest_so_far, block limit 1) as "after: LogId",
                 (select block * 1024 + 1023 from event_block
                 where earliest_from_here < coalesce($2::timestamptz, 'infinity')
-                order by earliest_from_here desc, block desc limit 1) as last,
-                coalesce((select max(block) * 1024 + 1023 from event_block), -1) as "end!""#,
+                order by earliest_from_here desc, block desc limit 1) as "last: LogId",
+                coalesce((select max(block) * 1024 + 1023 from event_block), -1) as "end!: LogId""#,
             times.since,
             times.until
         )
         .fetch_one(db)
         .await?;
         let complete = found.after.zip(found.last).map(|(after, last)| Self { after, last });
-        let rest = Self { after: found.end, last: i64::MAX };
+        let rest = Self { after: found.end, last: LogId::MAX };
         let parts = complete.into_iter().chain([rest]);
         Ok(parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) }).collect())
     }
@@ -75,7 +77,7 @@ pub async fn first(
     times: Times,
     range: Range,
     limit: i64,
-) -> sqlx::Result<Vec<i64>> {
+) -> sqlx::Result<Vec<LogId>> {
     let mut found = Vec::new();
     let mut wanted = limit;
     for part in range.within(&mut *db, times).await? {
@@ -97,9 +99,9 @@ async fn first_of(
     times: Times,
     range: Range,
     limit: i64,
-) -> sqlx::Result<Vec<i64>> {
+) -> sqlx::Result<Vec<LogId>> {
     sqlx::query_scalar!(
-        r#"select id as "id!" from (
+        r#"select id as "id!: LogId" from (
             (select id from event
             where $1::text[] is null and $2::text[] is null and id > $3 and id <= $4
                 and ($5::timestamptz is null or occurred_at - $5 >= '0') and ($6::timestamptz is null or occurred_at - $6 < '0')
@@ -133,8 +135,8 @@ async fn first_of(
         order by id limit $7"#,
         filter.channel_ids.as_deref(),
         filter.types.as_deref(),
-        range.after,
-        range.last,
+        range.after.0,
+        range.last.0,
         times.since,
         times.until,
         limit
@@ -147,9 +149,9 @@ async fn first_of(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: i64, limit: i64) -> sqlx::Result<Vec<i64>> {
+pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: LogId, limit: i64) -> sqlx::Result<Vec<LogId>> {
     sqlx::query_scalar!(
-        r#"select id as "id!" from (
+        r#"select id as "id!: LogId" from (
             (select id from event
             where $1::text[] is null and $2::text[] is null and id < $3
             order by id desc limit $4)
@@ -179,7 +181,7 @@ pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: i64, limi
         order by id desc limit $4"#,
         filter.channel_ids.as_deref(),
         filter.types.as_deref(),
-        before,
+        before.0,
         limit
     )
     .fetch_all(db)

@@ -20,6 +20,7 @@ use sqlx::PgConnection;
 use super::locks::Lock;
 use super::log;
 use crate::projection::{Fact, State};
+use crate::store::LogId;
 
 /// Messages that a rebuild projects at a time.
 const REBUILD_BATCH: i64 = 1_000;
@@ -59,7 +60,7 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription")
         .execute(&mut *conn)
         .await?;
-    let (mut after, mut count) = (0, 0);
+    let (mut after, mut count) = (LogId::START, 0);
     loop {
         let (facts, last) = log::facts_after(conn, after, REBUILD_BATCH).await?;
         let Some(last) = last else { return Ok(count) };

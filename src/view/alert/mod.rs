@@ -15,13 +15,15 @@ pub use self::sources::sources;
 pub use self::stream::*;
 pub use self::support::*;
 use super::{Person, event_json};
+use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 
 /// Something to show on a stream.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Alert {
     /// The event's id in the log.
-    pub id: i64,
+    #[schema(value_type = i64)]
+    pub id: LogId,
     /// The channel it happened on.
     pub channel: Person,
     /// When Twitch sent it, or when it was inferred.

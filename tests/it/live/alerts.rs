@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use showtime::api;
+use showtime::store::LogId;
 use showtime::store::read::events::LoggedEvent;
 use showtime::twitch::{catalogue, samples};
 use showtime::view::{Alert, Chat, alert, chat};
@@ -17,7 +18,7 @@ use crate::support::schema::check;
 /// A notification as a row of the log.
 fn logged(kind: &str, event: &Value) -> LoggedEvent {
     LoggedEvent {
-        id: 7,
+        id: LogId(7),
         message_id: "m".to_owned(),
         message_type: "notification".to_owned(),
         kind: Some(kind.to_owned()),
