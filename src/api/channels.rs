@@ -77,8 +77,8 @@ pub(super) async fn list_channels(
     query: Query<ListChannels>,
 ) -> Result<Json<Page<Channel>>, Error> {
     let Query(ListChannels { live, after, limit }) = query;
-    let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map(Name::as_str));
-    let rows = ctx.read(async |db| read::channels::page(db, live, after, limit.rows()).await).await?;
+    let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map_or("", Name::as_str));
+    let rows = ctx.read(async |db| read::channels::page(db, live, None, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.clone(), Channel::from)))
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
     };
     let mut rows = ctx.read(read).await?;
     let next = limit.cut(&mut rows, |last| last.id);
-    Ok(Json(EventPage { data: rows.into_iter().map(Event::from).collect(), next }))
+    Ok(Json(EventPage { data: rows.iter().map(|row| Event::new(row, false)).collect(), next }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,5 +117,5 @@ pub(super) async fn get_event(
     let Parsed(id) = path.id;
     let row = ctx.read(async |db| store::get(db, id).await).await?;
     let event = row.ok_or_else(|| Error::NotFound { what: "event", name: id.to_string() })?;
-    Ok(Json(event.into()))
+    Ok(Json(Event::new(&event, false)))
 }

@@ -91,6 +91,6 @@ pub async fn status(conn: &mut PgConnection) -> Result<Vec<Migration>, MigrateEr
 }
 
 /// Whether sqlx's table of applied migrations exists.
-async fn has_table(conn: &mut PgConnection) -> sqlx::Result<bool> {
+pub(super) async fn has_table(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "exists!""#).fetch_one(conn).await
 }

@@ -47,29 +47,10 @@ pub struct Event {
     pub payload: Box<RawValue>,
 }
 
-impl From<LoggedEvent> for Event {
-    fn from(row: LoggedEvent) -> Self {
-        Self {
-            id: row.id,
-            message_id: row.message_id,
-            message_type: row.message_type,
-            kind: row.kind,
-            version: row.version,
-            channel_id: row.channel_id,
-            subscription_id: row.subscription_id,
-            occurred_at: row.occurred_at,
-            received_at: row.received_at,
-            is_test: row.is_test,
-            is_replay: false,
-            payload: row.payload.0,
-        }
-    }
-}
-
 impl Event {
-    /// The event as a live feed sends it.
+    /// A row of the log as an event, which a live feed may send again.
     #[must_use]
-    pub fn live(logged: &LoggedEvent, is_replay: bool) -> Self {
+    pub fn new(logged: &LoggedEvent, is_replay: bool) -> Self {
         Self {
             id: logged.id,
             message_id: logged.message_id.clone(),

@@ -65,7 +65,7 @@ impl Entry {
 
     /// The event itself.
     pub(super) fn event(&self) -> &Arc<Frame> {
-        let render = || Arc::new(Frame::new(self.id(), "event", &Event::live(&self.logged, self.is_replay)));
+        let render = || Arc::new(Frame::new(self.id(), "event", &Event::new(&self.logged, self.is_replay)));
         self.event.get_or_init(render)
     }
 

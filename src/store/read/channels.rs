@@ -30,41 +30,20 @@ pub struct Channel {
     pub segment_started_at: Option<OffsetDateTime>,
 }
 
-/// Channels in the order of their ids, starting after the id `after`; only live ones, or only others, as `live` says.
-///
-/// # Errors
-/// If the database fails.
-pub async fn page(
-    db: impl PgExecutor<'_>,
-    live: Option<bool>,
-    after: Option<&str>,
-    limit: i64,
-) -> sqlx::Result<Vec<Channel>> {
-    select(db, live, None, after.unwrap_or_default(), limit).await
-}
-
 /// The channel with this id.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Channel>> {
-    Ok(select(db, None, Some(&[id.to_owned()]), "", 1).await?.pop())
+    Ok(page(db, None, Some(&[id.to_owned()]), "", 1).await?.pop())
 }
 
-/// The channels with these ids (all, if `None`) in the order of their ids, starting after the id `after`.
+/// The channels with these ids (all, if `None`) in the order of their ids, starting after the id `after`; only live ones, or
+/// only others, as `live` says.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn with_ids(
-    db: impl PgExecutor<'_>,
-    ids: Option<&[String]>,
-    after: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<Channel>> {
-    select(db, None, ids, after, limit).await
-}
-
-async fn select(
+pub async fn page(
     db: impl PgExecutor<'_>,
     live: Option<bool>,
     ids: Option<&[String]>,

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::store::MIGRATOR;
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
+use crate::store::migrations::has_table;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -71,10 +72,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
 /// When the database fails.
 pub async fn missing_migrations(db: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     let all = MIGRATOR.iter().filter(|it| it.migration_type.is_up_migration());
-    if !sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "exists!""#)
-        .fetch_one(&mut *db)
-        .await?
-    {
+    if !has_table(db).await? {
         return Ok(all.map(|it| it.version).collect());
     }
     let applied = sqlx::query!("select version, checksum from _sqlx_migrations where success").fetch_all(db).await?;

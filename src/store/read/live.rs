@@ -85,7 +85,7 @@ pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::
     let mut found: Vec<Channel> = Vec::new();
     loop {
         let after = found.last().map_or("", |last| &last.id).to_owned();
-        let page = channels::with_ids(&mut *transaction, ids.as_deref(), &after, CHANNELS).await?;
+        let page = channels::page(&mut *transaction, None, ids.as_deref(), &after, CHANNELS).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
         found.extend(page);
         if is_last {

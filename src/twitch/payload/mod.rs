@@ -2,8 +2,9 @@
 //! is read by two rules. What each field means is in
 //! <https://dev.twitch.tv/docs/eventsub/eventsub-reference/>.
 //!
-//! Required is what decides identity, time and amount. Everything else is optional: `null` is absent, and so is a field
-//! of another type; an item of a list that can't be read is left out. Unknown fields are ignored.
+//! Required is what decides identity, time and amount, or replaces what the state has. Everything else is optional:
+//! `null` is absent, and so is a field of another type; an item of a list that can't be read is left out. Unknown fields
+//! are ignored.
 
 mod ads;
 mod bits;

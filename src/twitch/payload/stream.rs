@@ -29,7 +29,7 @@ pub struct StreamOffline {
     /// The channel.
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
-    /// The stream's id; absent before June 2026.
-    #[serde(default, deserialize_with = "optional")]
+    /// The stream's id; absent before June 2026. One that can't be read is an error: without its id the message would end
+    /// whichever stream was live.
     pub id: Option<Ident>,
 }

@@ -1,0 +1,100 @@
+//! Tables `twitch_user`, `channel`, `viewer` and `subscription`, whose rows do not depend on each other.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::arrays::{column, keys};
+use crate::projection::{Channel, ChannelInfo, Latest, Stamp, State, Subscribed, Viewer};
+
+/// A row of `channel`. The columns from `title` to `updated_by` are null until there is a `channel.update`.
+#[derive(Serialize)]
+struct ChannelRow {
+    id: String,
+    title: Option<String>,
+    language: Option<String>,
+    category_id: Option<String>,
+    category_name: Option<String>,
+    content_classification_labels: Option<Vec<String>>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    updated_at: Option<OffsetDateTime>,
+    updated_by: Option<String>,
+    anonymous_bits: i64,
+    anonymous_gifts: i64,
+}
+
+/// Merges changes into the tables, in one round trip, as the comments of the statement say.
+pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Result<()> {
+    let State { users, channels, viewers, subscriptions, .. } = changes;
+    if users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty() {
+        return Ok(());
+    }
+    let channels: Vec<ChannelRow> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
+    let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
+        viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
+    sqlx::query_file!(
+        "db/queries/merge_state.sql",
+        &keys(users),
+        &column(users, |user| user.value.login.as_str()) as &[&str],
+        &column(users, |user| user.value.display_name.as_str()) as &[&str],
+        &column(users, |user| user.stamp.at),
+        &column(users, |user| user.stamp.by.as_str()) as &[&str],
+        Json(channels) as _,
+        &viewer_channels as &[&str],
+        &viewer_users as &[&str],
+        &column(viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.bits.total),
+        &column(viewers, |viewer| viewer.bits.count),
+        &column(viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.gifts.total),
+        &column(viewers, |viewer| viewer.gifts.count),
+        &column(viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.raids.count),
+        &column(viewers, |viewer| viewer.raids.total),
+        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
+        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.value.tier.as_str())) as &[Option<&str>],
+        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
+        &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
+        &column(viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
+        &keys(subscriptions),
+        &column(subscriptions, |s| s.value.kind.as_str()) as &[&str],
+        &column(subscriptions, |s| s.value.version.as_str()) as &[&str],
+        &column(subscriptions, |s| s.value.condition.as_str()) as &[&str],
+        &column(subscriptions, |s| s.value.transport.as_deref()) as &[Option<&str>],
+        &column(subscriptions, |s| s.value.cost),
+        &column(subscriptions, |s| s.value.created_at) as &[Option<OffsetDateTime>],
+        &column(subscriptions, |s| s.value.status.as_str()) as &[&str],
+        &column(subscriptions, |s| s.stamp.at),
+        &column(subscriptions, |s| s.stamp.by.as_str()) as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
+    viewer.subscription.as_ref()
+}
+
+impl ChannelRow {
+    fn new(id: &str, channel: &Channel) -> Self {
+        let (stamp, info) = channel.info.clone().map(|info| (info.stamp, info.value)).unzip();
+        let (updated_at, updated_by) = stamp.map(|stamp: Stamp| (stamp.at, stamp.by)).unzip();
+        Self {
+            id: id.to_owned(),
+            title: info.as_ref().map(|info: &ChannelInfo| info.title.clone()),
+            language: info.as_ref().map(|info| info.language.clone()),
+            category_id: info.as_ref().map(|info| info.category_id.clone()),
+            category_name: info.as_ref().map(|info| info.category_name.clone()),
+            content_classification_labels: info.map(|info| info.content_classification_labels),
+            updated_at,
+            updated_by,
+            anonymous_bits: channel.anonymous_bits,
+            anonymous_gifts: channel.anonymous_gifts,
+        }
+    }
+}
