@@ -142,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn changed_field_that_state_depends_on_is_an_error() {
+        for (kind, version, field, changed) in [
+            ("channel.update", "2", "\"title\":", "\"headline\":"),
+            ("channel.update", "2", "\"category_id\":", "\"category_id\": null, \"category\":"),
+            ("stream.offline", "1", "\"id\":", "\"id\": 7, \"old_id\":"),
+        ] {
+            let text = samples::sample(kind, version, None).unwrap();
+            assert!(text.contains(field), "{text}");
+            assert!(Event::parse(kind, &text.replacen(field, changed, 1)).is_err(), "{kind}: {changed}");
+        }
+    }
+
+    #[test]
     fn nul_and_too_long_names_are_errors() {
         let text = samples::sample("channel.update", "2", None).unwrap();
         let nul = text.replace("Speedrun", "Speed\\u0000run");
