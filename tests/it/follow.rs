@@ -149,6 +149,7 @@ impl Drop for Process {
 
 #[tokio::test]
 #[ignore = "run as a child process by other tests"]
+#[expect(clippy::disallowed_methods, reason = "no settings, but what the parent process passes on")]
 async fn child_that_follows() {
     let database: PgConnectOptions = std::env::var(DATABASE).expect("its database").parse().unwrap();
     let delay = Duration::from_millis(std::env::var(DELAY).expect("its delay").parse().unwrap());
