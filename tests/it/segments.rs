@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use showtime::access::grant::Scope;
 use showtime::message::Message;
-use showtime::message::segment::{Edge, Mark, MarkError, SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::segment::{Edge, Mark, MarkError};
 use showtime::twitch::payload::Broadcaster;
 use sqlx::Connection as _;
 use time::Duration;
@@ -11,6 +11,7 @@ use time::Duration;
 use crate::support::messages::{CHANNEL, at, follow, offline, online, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server};
+use crate::support::snapshot::{lines, masked};
 use crate::support::witnesses::grant;
 
 const SEGMENTS: &str = "/channels/90210441/segments";
@@ -50,15 +51,22 @@ async fn segment_is_on_until_it_is_ended() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let segment = answer.json();
     assert_eq!(server.json(answer.headers["location"].to_str().unwrap()).await, segment);
-    let expected = json!({
-        "id": segment["id"], "channel_id": CHANNEL, "broadcast_id": null, "title": "Tape 12", "reference": "shelf 3",
-        "started_at": segment["started_at"], "ended_at": null,
-    });
-    assert_eq!(segment, expected);
-    let now = server.json("/channels/90210441").await["segment"].clone();
-    let running = json!({ "id": segment["id"], "title": "Tape 12", "reference": "shelf 3",
-        "started_at": segment["started_at"] });
-    assert_eq!(now, running);
+    insta::assert_snapshot!(lines(&masked(&segment)), @r#"
+    {
+      "broadcast_id": null,
+      "channel_id": "90210441",
+      "ended_at": null,
+      "id": "[id]",
+      "reference": "shelf 3",
+      "started_at": "[time]",
+      "title": "Tape 12"
+    }
+    "#);
+    let running = server.json("/channels/90210441").await["segment"].clone();
+    for field in running.as_object().unwrap().keys() {
+        assert_eq!(running[field], segment[field], "{field}");
+    }
+    insta::assert_snapshot!(lines(&masked(&running)), @r#"{"id":"[id]","reference":"shelf 3","started_at":"[time]","title":"Tape 12"}"#);
 
     let ended = end(&server, &segment).await;
     assert_eq!(ended.status, 200, "{ended:?}");
@@ -67,10 +75,57 @@ async fn segment_is_on_until_it_is_ended() {
     assert_eq!(end(&server, &segment).await.json(), ended.json(), "ending it twice changes nothing");
 
     let log = server.json("/events?after=1").await["data"].clone();
-    let kinds: Vec<_> = log.as_array().unwrap().iter().map(|event| (&event["message_type"], &event["type"])).collect();
-    assert_eq!(kinds, [(&json!("segment"), &json!(SEGMENT_BEGIN)), (&json!("segment"), &json!(SEGMENT_END))]);
-    assert_eq!(log[0]["message_id"], format!("{SEGMENT_BEGIN}:{}", segment["id"].as_str().unwrap()));
-    assert_eq!((&log[0]["channel_id"], &log[0]["payload"]["event"]["title"]), (&json!(CHANNEL), &json!("Tape 12")));
+    assert_eq!(log[0]["message_id"], format!("showtime.segment.begin:{}", segment["id"].as_str().unwrap()));
+    insta::assert_snapshot!(lines(&masked(&log)), @r#"
+    [
+      {
+        "channel_id": "90210441",
+        "id": 2,
+        "is_replay": false,
+        "is_test": false,
+        "message_id": "showtime.segment.begin:[id]",
+        "message_type": "segment",
+        "occurred_at": "[time]",
+        "payload": {
+          "event": {
+            "broadcaster_user_id": "90210441",
+            "broadcaster_user_login": "user90210441",
+            "broadcaster_user_name": "User90210441",
+            "id": "[id]",
+            "reference": "shelf 3",
+            "title": "Tape 12"
+          },
+          "segment": {"channel_id":"90210441","type":"showtime.segment.begin","version":"1"}
+        },
+        "received_at": "[time]",
+        "subscription_id": null,
+        "type": "showtime.segment.begin",
+        "version": "1"
+      },
+      {
+        "channel_id": "90210441",
+        "id": 3,
+        "is_replay": false,
+        "is_test": false,
+        "message_id": "showtime.segment.end:[id]",
+        "message_type": "segment",
+        "occurred_at": "[time]",
+        "payload": {
+          "event": {
+            "broadcaster_user_id": "90210441",
+            "broadcaster_user_login": "user90210441",
+            "broadcaster_user_name": "User90210441",
+            "id": "[id]"
+          },
+          "segment": {"channel_id":"90210441","type":"showtime.segment.end","version":"1"}
+        },
+        "received_at": "[time]",
+        "subscription_id": null,
+        "type": "showtime.segment.end",
+        "version": "1"
+      }
+    ]
+    "#);
 }
 
 #[tokio::test]

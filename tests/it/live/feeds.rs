@@ -1,12 +1,13 @@
-//! What each feed sends, over both transports.
+//! The messages of each feed, over both transports.
 
 use serde_json::json;
 
-use crate::support::feeds::{Socket, Sse, Told};
+use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{
     CHANNEL, at, cheer, follow, notification, offline, online, text, with_person, with_user,
 };
 use crate::support::server::Server;
+use crate::support::snapshot::{lines, masked};
 
 #[tokio::test]
 async fn events_are_those_of_the_log_over_both_transports() {
@@ -42,14 +43,32 @@ async fn alerts_are_typed_and_other_events_left_out() {
     assert_eq!(server.deliver(&notification("channel.cheer", at(3), event)).await.status, 204);
     let told = sse.take(2).await;
     assert_eq!(socket.take(2).await, told);
-    let channel = json!({ "id": CHANNEL, "login": format!("user{CHANNEL}"), "display_name": format!("User{CHANNEL}") });
-    let alert = |id: i64, at| json!({ "id": id, "channel": channel, "occurred_at": text(at), "is_test": false, "is_replay": false });
-    let mut follow = alert(told[0].id.unwrap(), at(1));
-    follow["type"] = "follow".into();
-    follow["user"] = json!({ "id": "1", "login": "user1", "display_name": "User1" });
-    assert_eq!(told[0], Told { id: told[0].id, event: "alert".to_owned(), data: follow });
-    assert_eq!(told[1].data["type"], "cheer");
-    assert_eq!((&told[1].data["user"], &told[1].data["bits"]), (&json!(null), &json!(100)));
+    assert!(told.iter().all(|told| told.event == "alert" && told.data["id"] == told.id.unwrap()));
+    assert_eq!([0, 1].map(|n| &told[n].data["occurred_at"]), [&text(at(1)), &text(at(3))]);
+    insta::assert_snapshot!(lines(&masked(&told.iter().map(|told| &told.data).collect::<Vec<_>>())), @r#"
+    [
+      {
+        "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+        "id": 2,
+        "is_replay": false,
+        "is_test": false,
+        "occurred_at": "[time]",
+        "type": "follow",
+        "user": {"display_name":"User1","id":"1","login":"user1"}
+      },
+      {
+        "bits": 100,
+        "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+        "id": 4,
+        "is_replay": false,
+        "is_test": false,
+        "message": null,
+        "occurred_at": "[time]",
+        "type": "cheer",
+        "user": null
+      }
+    ]
+    "#);
     server.stop().await;
 }
 
@@ -115,11 +134,66 @@ async fn chat_is_messages_and_their_deletions() {
     }
     let told = sse.take(4).await;
     assert_eq!(socket.take(4).await, told);
-    let names: Vec<_> = told.iter().map(|told| told.event.as_str()).collect();
-    assert_eq!(names, ["message", "message_deleted", "messages_cleared", "messages_cleared"]);
-    assert_eq!((&told[0].data["text"], &told[0].data["color"]), (&"hello".into(), &json!(null)));
-    assert_eq!((&told[1].data["message_id"], &told[2].data["user"]["id"]), (&"m1".into(), &"1".into()));
-    assert_eq!(told[3].data["user"], json!(null));
+    let told: Vec<_> = told.iter().map(|told| (&told.event, &told.data)).collect();
+    insta::assert_snapshot!(lines(&masked(&told)), @r#"
+    [
+      [
+        "message",
+        {
+          "badges": [],
+          "bits": null,
+          "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+          "color": null,
+          "fragments": [{"cheermote":null,"emote":null,"mention":null,"text":"hello","type":"text"}],
+          "id": 1,
+          "is_replay": false,
+          "is_test": false,
+          "message_id": "m1",
+          "message_type": "text",
+          "notice": null,
+          "occurred_at": "[time]",
+          "reply": null,
+          "source_channel": null,
+          "text": "hello",
+          "user": {"display_name":"User1","id":"1","login":"user1"}
+        }
+      ],
+      [
+        "message_deleted",
+        {
+          "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+          "id": 3,
+          "is_replay": false,
+          "is_test": false,
+          "message_id": "m1",
+          "occurred_at": "[time]",
+          "user": {"display_name":"User1","id":"1","login":"user1"}
+        }
+      ],
+      [
+        "messages_cleared",
+        {
+          "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+          "id": 4,
+          "is_replay": false,
+          "is_test": false,
+          "occurred_at": "[time]",
+          "user": {"display_name":"User1","id":"1","login":"user1"}
+        }
+      ],
+      [
+        "messages_cleared",
+        {
+          "channel": {"display_name":"User90210441","id":"90210441","login":"user90210441"},
+          "id": 5,
+          "is_replay": false,
+          "is_test": false,
+          "occurred_at": "[time]",
+          "user": null
+        }
+      ]
+    ]
+    "#);
     server.stop().await;
 }
 
