@@ -1,12 +1,14 @@
-//! Holds the structure that ARCHITECTURE.md and CONTRIBUTING.md describe: the order of imports, the place of SQL, sizes,
-//! and that documents and comments name only what exists.
+//! Checks the structure that ARCHITECTURE.md and CONTRIBUTING.md describe: the order of imports, the place of SQL, the
+//! sizes of files and functions, that documents and comments name only files that exist, and that the pages know the API's
+//! kinds of alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
 use regex::Regex;
+use showtime::view::Alert;
 
 /// The modules of `src/` from the bottom to the top. A module imports only from levels below its own.
 const LEVELS: [&[&str]; 15] = [
@@ -32,7 +34,7 @@ const LEVELS: [&[&str]; 15] = [
 /// is a column of the store.
 const EXCEPTIONS: [(&str, &str); 2] = [("message", "access::grant"), ("store", "access::grant")];
 
-/// Words that hide who is meant. `nobody` stays where it is the name of a system user.
+/// Pronouns that hide who is meant. `nobody` stays where it is the name of a system user.
 static VAGUE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\b(some|no|any|every)body\b|\bwho(m|ever)\b").unwrap());
 
@@ -40,7 +42,9 @@ static VAGUE: LazyLock<Regex> =
 static PATH: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:^|[^\w./:$<-])((?:\.{1,2}/)*[\w][\w./-]*\.(?:rs|md|sql|sh))\b").unwrap());
 
-static IMPORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate::((?:\w+::)*\w+)").unwrap());
+/// A path into the crate, one name or a group of names after its modules.
+static IMPORT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(crate|super)((?:::\w+)*)::(?:\{([^{}]*)\}|(\w+))").unwrap());
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_MEDIAN_FILE_LINES: usize = 130;
@@ -84,7 +88,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     code.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// `src/a/b.rs` → `a::b`, `src/a/mod.rs` → `a`.
+/// `src/view/chat.rs` is `view::chat`, `src/view/mod.rs` is `view`.
 fn module(path: &str) -> String {
     let path = path.strip_prefix("src/").unwrap().strip_suffix(".rs").unwrap();
     path.strip_suffix("/mod").unwrap_or(path).replace('/', "::")
@@ -92,24 +96,24 @@ fn module(path: &str) -> String {
 
 /// What each module imports by `crate::` or `super::` paths, as paths from the crate's root.
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
-    let super_path = Regex::new(r"\b((?:super::)+)(\w+)").unwrap();
-    files(&["src"], &["rs"])
-        .into_iter()
-        .map(|(path, text)| {
-            let module = module(&path);
-            let mut imports = BTreeSet::new();
-            for line in code(&text) {
-                imports.extend(IMPORT.captures_iter(line).map(|found| found[1].to_owned()));
-                for found in super_path.captures_iter(line) {
-                    let depth = found[1].matches("super").count();
-                    let parts: Vec<_> = module.split("::").collect();
-                    let parent = parts[..parts.len().saturating_sub(depth)].join("::");
-                    imports.insert(format!("{parent}::{}", &found[2]).trim_start_matches("::").to_owned());
-                }
+    let imports = |(path, text): (String, String)| {
+        let (module, code) = (module(&path), code(&text).collect::<Vec<_>>().join("\n"));
+        let mut imports = BTreeSet::new();
+        for found in IMPORT.captures_iter(&code) {
+            let within: Vec<_> = found[2].split("::").filter(|part| !part.is_empty()).collect();
+            let supers = within.iter().take_while(|part| **part == "super").count();
+            let mut base: Vec<_> = if &found[1] == "super" { module.split("::").collect() } else { Vec::new() };
+            base.truncate(base.len().saturating_sub(supers + 1));
+            base.extend(&within[supers..]);
+            let names = found.get(3).or(found.get(4)).unwrap().as_str().split(',').map(str::trim);
+            for name in names.filter(|name| !name.is_empty()) {
+                let name = name.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap();
+                imports.insert([&base[..], &[name]].concat().join("::"));
             }
-            (module, imports)
-        })
-        .collect()
+        }
+        (module, imports)
+    };
+    files(&["src"], &["rs"]).into_iter().map(imports).collect()
 }
 
 fn level(module: &str) -> usize {
@@ -134,7 +138,7 @@ fn imports_point_downwards() {
 }
 
 #[test]
-fn files_do_not_import_each_other_in_a_circle() {
+fn files_import_each_other_without_circles() {
     let imports = imports();
     // The longest known module that a path begins with is the file that it comes from.
     let file_of = |import: &str| {
@@ -183,36 +187,56 @@ fn sql_is_only_in_the_store() {
 
 #[test]
 fn paths_in_comments_and_documents_exist() {
-    let known: BTreeSet<String> =
-        files(&["src", "cmd", "tests", "benches", "db", "docs", ".ci"], &["rs", "md", "sql", "sh"])
-            .into_iter()
-            .chain(files(
-                &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md", "CHANGELOG.md"],
-                &["md"],
-            ))
-            .chain(files(&["local-db.sh", "db-migrate.sh", "build.rs"], &["sh", "rs"]))
-            .map(|(path, _)| path)
-            .collect();
-    let exists = |path: &str| {
-        let name = path.trim_start_matches("./").trim_start_matches("../");
-        known.iter().any(|it| it == name || it.ends_with(&format!("/{name}")))
+    let places = ["src", "cmd", "tests", "benches", "db", "docs", ".ci", "local-db.sh", "db-migrate.sh", "build.rs"];
+    let mut known = files(&places, &["rs", "md", "sql", "sh"]);
+    known.extend(documents());
+    let known: BTreeSet<PathBuf> = known.into_iter().map(|(path, _)| path.into()).collect();
+    // A path from the root, a path from the file that names it, or the bare name of a file.
+    let exists = |file: &str, path: &str| {
+        let path = path.trim_start_matches("./");
+        let mut from_file = Path::new(file).parent().unwrap().to_owned();
+        for part in Path::new(path).components() {
+            match part {
+                Component::ParentDir => drop(from_file.pop()),
+                part => from_file.push(part),
+            }
+        }
+        let is_bare = !path.contains('/');
+        known.contains(Path::new(path))
+            || known.contains(&from_file)
+            || is_bare && known.iter().any(|known| known.ends_with(path))
     };
     let comments = files(&["src", "cmd", "tests/it", "benches"], &["rs"]).into_iter().map(|(path, text)| {
         let comments: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with("//")).collect();
         (path, comments.join("\n"))
     });
+    let url = Regex::new(r"https?://\S+").unwrap();
+    // In instructions, NAME and NNNN stand for a name and a number to choose.
+    let placeholder = Regex::new(r"\bNAME\b|NNNN").unwrap();
     let mut missing = Vec::new();
     for (file, text) in comments.chain(documents()) {
-        let urls = Regex::new(r"https?://\S+").unwrap();
-        let text = urls.replace_all(&text, " ");
-        let names = PATH.captures_iter(&text).map(|found| found[1].to_owned());
-        missing.extend(names.filter(|name| !exists(name)).map(|name| format!("{file} names {name}")));
+        let text = url.replace_all(&text, " ");
+        let paths = PATH.captures_iter(&text).map(|found| found[1].to_owned());
+        let wrong = paths.filter(|path| !placeholder.is_match(path) && !exists(&file, path));
+        missing.extend(wrong.map(|path| format!("{file} names {path}")));
     }
     assert!(missing.is_empty(), "files that do not exist:\n{}", missing.join("\n"));
 }
 
+/// The overlay drops alerts of kinds that it does not know.
 #[test]
-fn texts_name_who_is_meant() {
+fn pages_know_exactly_the_kinds_of_alerts_of_the_api() {
+    let [(_, text)] = &files(&["src/api/pages/assets/kinds.js"], &["js"])[..] else { panic!("kinds.js is missing") };
+    let (group, kind) =
+        (Regex::new(r"types: \{([^{}]*(?:\{\w+\}[^{}]*)*)\}").unwrap(), Regex::new(r"(\w+): '").unwrap());
+    let groups: Vec<_> = group.captures_iter(text).map(|found| found[1].to_owned()).collect();
+    let known: BTreeSet<_> =
+        groups.iter().flat_map(|group| kind.captures_iter(group)).map(|it| it.extract::<1>().1[0]).collect();
+    assert_eq!(known, Alert::kinds().iter().copied().collect());
+}
+
+#[test]
+fn texts_avoid_vague_pronouns() {
     let sources = files(&["src", "cmd", "tests", "benches", "db"], &["rs", "sql", "sh", "html", "css", "js", "py"]);
     let mut vague = Vec::new();
     for (file, text) in sources.into_iter().chain(documents()) {
