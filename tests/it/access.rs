@@ -1,4 +1,4 @@
-//! Who may do what, and how others are turned away.
+//! Access tokens and sign-in: which operations they allow, and how others are refused.
 
 use std::time::Duration;
 
@@ -253,7 +253,7 @@ async fn broadcaster_of_a_served_channel_signs_in_with_twitch() {
     let token = twitch.consent(&["bits:read"]).await.access_token;
     let token = token.expose_secret();
     assert_eq!(get(&server, "/channels", Some(token)).await.status, 200);
-    // As an administrator: it is the method that is refused, not the person.
+    // With an admin token, since the method is refused, not the caller.
     let answer = answer(request(&server, Method::POST, "/channels", Some(token))).await;
     answer.problem(405, "method-not-allowed");
     get(&server, "/channels", Some("thirtylettersthatareunknownxxx")).await.problem(401, "token-invalid");
@@ -284,7 +284,7 @@ async fn broadcaster_of_another_channel_is_refused() {
     answer.problem(401, "token-invalid");
 }
 
-/// What a browser asks before it sends a request with a token from a page of this origin.
+/// A browser's preflight request for a page of this origin that sends a token.
 async fn preflight(server: &Server, origin: &str, method: &str) -> HeaderMap {
     let request = client().request(Method::OPTIONS, server.url("/channels"));
     let request = request.header("Origin", origin).header("Access-Control-Request-Method", method);

@@ -54,7 +54,7 @@ async fn served(twitch: &Twitch) -> (PgConnectOptions, Backfill) {
     (database, backfill)
 }
 
-/// Runs one round, which no other one may block.
+/// Runs one round. Fails the test if another one holds the lock.
 async fn run_once(backfill: &Backfill) {
     backfill.run_once(false).await.unwrap().expect("no other backfill is running");
 }
@@ -79,7 +79,7 @@ async fn count(pool: &PgPool, kind: &str) -> i64 {
         .unwrap()
 }
 
-/// When each stream ended, and whether that is a guess.
+/// The end of each stream, and whether it is estimated.
 async fn streams(pool: &PgPool) -> Value {
     sqlx::query_scalar("select coalesce(json_agg(to_json(s) order by id), '[]') from stream s")
         .fetch_one(pool)

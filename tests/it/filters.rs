@@ -83,7 +83,7 @@ fn times() -> impl Strategy<Value = Times> {
 }
 
 #[tokio::test]
-async fn a_page_holds_what_a_naive_filter_finds() {
+async fn page_equals_that_of_a_naive_filter() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     fill(&mut conn).await;
     let log = log(&mut conn).await;

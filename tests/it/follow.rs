@@ -80,7 +80,7 @@ async fn until_all_handled(pool: &PgPool, follower: &str) {
     assert_eq!(seen, log(pool).await);
 }
 
-/// A handler that writes down what it gets.
+/// A handler that records its events.
 async fn write(db: &mut PgConnection, follower: &str, batch: &Batch) -> Result<(), HandlerError> {
     let ids: Vec<_> = batch.events.iter().map(|event| event.id).collect();
     let statement = "insert into handled (follower, pid, event_id, size)
@@ -109,7 +109,7 @@ impl Runner {
         Follower { pool: self.pool.clone(), signals: self.signals.clone(), name, start }
     }
 
-    /// Runs a follower that writes down what it gets.
+    /// Runs a follower that records its events.
     fn write(&mut self, name: &'static str, start: Start) {
         let handler = async move |db: &mut PgConnection, batch: &Batch| write(db, name, batch).await;
         self.tasks.spawn(self.follower(name, start).run(handler));

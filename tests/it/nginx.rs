@@ -41,7 +41,7 @@ impl Nginx {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {};\n", dir.path().join(name).display()))
             .concat();
-        // A worker of its own would be another user, if we are root, who may not see the directory.
+        // As root, a worker process would run as another user, which can't read the directory.
         let config = format!(
             "daemon off; master_process off; pid {}; error_log stderr crit; events {{}}\n\
              http {{ access_log off; server_tokens off; {temporary} server {{ listen {addr};\n{locations} }} }}",

@@ -1,4 +1,4 @@
-//! The specification: committed, complete, and true.
+//! The OpenAPI document: committed, complete, and equal to what is served.
 
 use std::collections::HashSet;
 use std::path::Path;

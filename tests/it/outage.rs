@@ -164,7 +164,7 @@ async fn accepted_messages_are_answered_before_the_server_stops() {
     timeout(PATIENCE, stopping).await.expect("it stops").unwrap();
     let mut acknowledged = 0;
     for answer in sending {
-        // Connections that were not accepted yet may be refused; none may hang or be lied to.
+        // Connections that were not accepted yet may be refused; none may hang or get a wrong answer.
         acknowledged += i64::from(answer.await.unwrap().is_ok_and(|answer| answer.status() == 204));
     }
     assert!(acknowledged > 0);

@@ -1,4 +1,4 @@
-//! The reconciler: creates and repairs subscriptions, and says what only a person can help.
+//! The reconciler: creates and repairs subscriptions, and shows the problems that only a person can solve.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,8 +70,8 @@ fn fragile_callback(works: bool) -> (Recorder, Arc<AtomicBool>) {
     (recorder, works)
 }
 
-/// Advances this server's clock, a second at a time, until it lists the subscriptions again. One great
-/// leap could come while it is at work and not asleep.
+/// Advances this server's clock, a second at a time, until it lists the subscriptions again. One large leap could come
+/// while the reconciler works instead of sleeping.
 async fn until_next_cycle(server: &Server, twitch: &Twitch) {
     let before = twitch.mock.world.calls(LIST);
     until("the next cycle", async || {

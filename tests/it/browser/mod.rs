@@ -1,6 +1,6 @@
 //! The pages in a real, headless Chromium. Skipped with a message where it is not installed.
 
-mod axe;
+mod accessibility;
 mod chromium;
 mod consent;
 mod dashboard;

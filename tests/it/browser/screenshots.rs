@@ -33,7 +33,7 @@ fn happened_at(kind: &str, at: OffsetDateTime, who: (&str, (&str, &str)), mut ev
 }
 
 /// A stream with its events.
-async fn tell(server: &Server) {
+async fn deliver_events(server: &Server) {
     let [otter, comet, teapot, loom] = VIEWERS;
     let title = json!({
         "title": "Any% until the cat wakes up", "language": "en", "category_id": "33214", "category_name": "Pixel Racer",
@@ -93,7 +93,7 @@ async fn screenshots_of_the_documents_can_be_taken() {
         page.resize(1280, 800).await;
         page.open(&server.page("/")).await;
         page.until("document.querySelector('#connection.pass')").await;
-        tell(&server).await;
+        deliver_events(&server).await;
         page.until("document.querySelectorAll('.event').length === 9").await;
         page.until("document.querySelector('.segment:not([hidden])')").await;
         page.until("document.querySelector('.channel .list time')").await;

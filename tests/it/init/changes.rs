@@ -1,4 +1,4 @@
-//! What `init` changes, and what it leaves alone.
+//! The changes that `init` makes, and that `init check` makes none.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! The real `init` as a child process, against the fake Twitch and a server, the browser's part played over HTTP.
 
-mod canaries;
 mod changes;
 mod consent;
 mod probe;
 mod refusals;
+mod secrets;
 mod statuses;
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ use crate::support::{PATIENCE, until};
 
 pub(crate) const INIT: &str = env!("CARGO_BIN_EXE_init");
 
-/// What tokens are encrypted with.
+/// The key that encrypts tokens.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// An attempt to subscribe.
@@ -62,13 +62,13 @@ struct Scene {
     browser: Browser,
     /// Where `init` waits for the browser.
     consent_port: u16,
-    /// The server's.
+    /// The port of the server.
     port: u16,
-    /// Of `init`, and all but the first of the server too.
+    /// The settings of `init`, and all but the first of the server too.
     settings: BTreeMap<&'static str, String>,
 }
 
-/// How an `init` ended, and what it printed.
+/// The exit code of an `init`, and its output.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,
@@ -77,7 +77,7 @@ struct Said {
 }
 
 impl Said {
-    /// Asserts how it ended, and that each of these is a line that it printed.
+    /// Asserts the exit code, and that each of these is a line of the output.
     #[track_caller]
     fn has(&self, code: i32, lines: &[&str]) {
         for line in lines {
@@ -86,7 +86,7 @@ impl Said {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
     }
 
-    /// How many lines begin like this.
+    /// The number of lines that begin like this.
     fn count(&self, begin: &str) -> usize {
         self.out.lines().filter(|line| line.starts_with(begin)).count()
     }
@@ -118,14 +118,14 @@ impl Scene {
         Self { twitch, database, place: Place::new(), browser, consent_port, port, settings }
     }
 
-    /// With a server.
+    /// Starts a server.
     async fn served() -> (Self, Server) {
         let scene = Self::new().await;
         let server = scene.serve().await;
         (scene, server)
     }
 
-    /// The server that Twitch is to deliver to, with the settings of `init`.
+    /// Starts the server of the callback, with the settings of `init`.
     async fn serve(&self) -> Server {
         Server::with(self.database.clone(), |config| {
             let setting = |name| self.settings[name].clone();
@@ -166,8 +166,7 @@ impl Scene {
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Runs `init` with a person in front of it, who does this with each address that it prints for the browser of the
-    /// user with this login.
+    /// Runs `init`, and calls the function with each consent address that it prints and the login that it is for.
     async fn attended(&self, args: &[&str], mut attend: impl AsyncFnMut(&str, &str)) -> Said {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -200,7 +199,7 @@ impl Scene {
         self.attended(args, attend).await
     }
 
-    /// Opens the address, presses a button on the page, and goes where the browser is sent.
+    /// Opens the address, presses a button on the page, and follows the redirect.
     async fn press(&self, button: &str, url: &str, login: &str) -> (u16, String) {
         let page = self.browser.get(url).send().await.unwrap().text().await.unwrap();
         let mut form = hidden_fields(&page);
@@ -221,7 +220,7 @@ impl Scene {
     }
 }
 
-/// What a browser sends with a form without showing it.
+/// The hidden fields of a form.
 pub(crate) fn hidden_fields(page: &str) -> Vec<(String, String)> {
     let inputs = page.split(r#"<input type="hidden" name=""#).skip(1);
     let field = |input: &str| {

@@ -1,4 +1,4 @@
-//! What can keep Twitch from the callback, and what `init check` says of it.
+//! Callbacks that Twitch can't reach or that answer wrongly, and how `init check` explains them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -17,8 +17,8 @@ use super::{Scene, free_port};
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::server::secret;
 
-/// What `init check` says of this callback.
-async fn said(scene: &mut Scene, callback: &str) -> String {
+/// The output of `init check` about this callback.
+async fn explanation(scene: &mut Scene, callback: &str) -> String {
     scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", callback.to_owned());
     let said = scene.run(&["check", "--channel", "maplearcade"]).await;
     assert_eq!(said.code, Some(1), "{said:?}");
@@ -51,7 +51,7 @@ async fn wrong_answers_are_told_apart() {
     let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
     let guarded = "401: what answers there requires a password or a token, so it is not showtime's /callback; the proxy must \
         pass on to that, and ask Twitch for nothing";
-    assert_eq!(said(&mut scene, &server.url("/somewhere")).await, guarded);
+    assert_eq!(explanation(&mut scene, &server.url("/somewhere")).await, guarded);
     for (answer, text) in [
         (
             (|| Answer::redirect("https://www.example.org/callback")) as fn() -> Answer,
@@ -69,7 +69,7 @@ async fn wrong_answers_are_told_apart() {
         ),
     ] {
         let (_recorder, url) = answering(answer);
-        assert_eq!(said(&mut scene, &url).await, text);
+        assert_eq!(explanation(&mut scene, &url).await, text);
     }
     server.stop().await;
 }
@@ -78,13 +78,13 @@ async fn wrong_answers_are_told_apart() {
 async fn unknown_name_and_closed_port_are_told_apart() {
     let mut scene = Scene::new().await;
     assert_eq!(
-        said(&mut scene, "https://callback.invalid/callback").await,
+        explanation(&mut scene, "https://callback.invalid/callback").await,
         "name resolution: callback.invalid has no address; is the DNS record there?"
     );
     for scheme in ["http", "https"] {
         let port = free_port();
         assert_eq!(
-            said(&mut scene, &format!("{scheme}://127.0.0.1:{port}/callback")).await,
+            explanation(&mut scene, &format!("{scheme}://127.0.0.1:{port}/callback")).await,
             format!("refused: nothing listens at 127.0.0.1:{port}; are the server and the reverse proxy running?")
         );
     }
@@ -97,7 +97,7 @@ async fn tls_failures_are_told_apart() {
     let url = url.replace("http:", "https:");
     let place = url.trim_start_matches("https://").trim_end_matches("/callback").to_owned();
     assert_eq!(
-        said(&mut scene, &url).await,
+        explanation(&mut scene, &url).await,
         format!("TLS: what listens at {place} does not speak TLS; the reverse proxy must serve https there")
     );
 
@@ -113,14 +113,14 @@ async fn tls_failures_are_told_apart() {
     })
     .await;
     let advice = "; Twitch requires a certificate that browsers trust, with its whole chain";
-    let text = said(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
+    let text = explanation(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
     assert_eq!(text, format!("TLS: invalid peer certificate: UnknownIssuer{advice}"));
 
     let port = free_port();
     listen(port, async |mut stream| drop(stream.read_u8().await)).await;
-    let text = said(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
+    let text = explanation(&mut scene, &format!("https://127.0.0.1:{port}/callback")).await;
     assert_eq!(text, format!("TLS: the connection was closed during the handshake{advice}"));
-    let text = said(&mut scene, &format!("http://127.0.0.1:{port}/callback")).await;
+    let text = explanation(&mut scene, &format!("http://127.0.0.1:{port}/callback")).await;
     assert!(text.starts_with("other: "), "without https it has nothing to do with TLS: {text}");
 }
 
@@ -130,7 +130,7 @@ async fn silent_server_is_too_slow() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     for scheme in ["http", "https"] {
-        let text = said(&mut scene, &format!("{scheme}://{address}/callback")).await;
+        let text = explanation(&mut scene, &format!("{scheme}://{address}/callback")).await;
         assert_eq!(text, "too slow: no answer within 10 s");
     }
 }
@@ -159,7 +159,7 @@ async fn changed_body_and_other_secret_are_told_apart() {
     let server = scene.serve().await;
     let proxy = reformatting_proxy(server.addr);
     assert_eq!(
-        said(&mut scene, &proxy.url("/callback")).await,
+        explanation(&mut scene, &proxy.url("/callback")).await,
         "body changed on the way: the server takes the message directly, but not through the public address; the \
          proxy must pass on body and headers byte for byte"
     );
@@ -167,8 +167,8 @@ async fn changed_body_and_other_secret_are_told_apart() {
     let differs = "secret differs: the server refuses our signature (403); TWITCH_WEBHOOK_SECRET, or the data directory \
         (SHOWTIME_DATA_DIR), must be the same for both programs";
     scene.settings.insert("TWITCH_WEBHOOK_SECRET", "another secret".to_owned());
-    assert_eq!(said(&mut scene, &server.url("/callback")).await, differs);
-    assert_eq!(said(&mut scene, &proxy.url("/callback")).await, differs, "nothing to blame the proxy for");
+    assert_eq!(explanation(&mut scene, &server.url("/callback")).await, differs);
+    assert_eq!(explanation(&mut scene, &proxy.url("/callback")).await, differs, "nothing to blame the proxy for");
     server.stop().await;
 }
 

@@ -184,7 +184,7 @@ async fn server_that_stops_in_the_middle_is_noticed() {
     assert_eq!(said.code, Some(1));
 }
 
-/// Twitch's answers to requests for subscriptions, and what is printed of each.
+/// Twitch's answers to requests for subscriptions, and the explanation of each.
 const ANSWERS: [(&str, u16, &str, &str); 9] = [
     (
         "channel.update v2",

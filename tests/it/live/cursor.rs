@@ -206,7 +206,7 @@ async fn slow_reader_is_disconnected_and_continues_at_its_cursor() {
 }
 
 #[tokio::test]
-async fn a_slow_websocket_is_told_why_it_is_cut_off() {
+async fn slow_websocket_gets_the_reason_for_its_end() {
     let server = Server::start().await;
     let mut slow = Socket::open(&server, "/live/events").await;
     overwhelm(&server).await;

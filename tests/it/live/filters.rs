@@ -1,4 +1,4 @@
-//! Which events a reader gets, and where it begins.
+//! Selection of events by channel and type, and the first event of a reader.
 
 use serde_json::json;
 
@@ -66,7 +66,7 @@ async fn reader_begins_with_the_last_selected_events() {
     deliver(&server, [follow("1", at(0)), follow("2", at(1)), cheer("1", 5, at(2))]).await;
     deliver(&server, (0..120).map(|second| notification("channel.chat.clear", at(second), json!({})))).await;
     deliver(&server, [follow("3", at(3)), online("s1", at(4))]).await;
-    let names = |told: Vec<crate::support::feeds::Told>| -> Vec<_> {
+    let names = |told: Vec<crate::support::feeds::FeedEvent>| -> Vec<_> {
         told.into_iter().map(|told| told.data["user"]["login"].clone()).collect()
     };
     let mut alerts = Sse::open(&server, "/live/alerts?type=follow&last=2").await;

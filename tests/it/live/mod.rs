@@ -1,12 +1,12 @@
 //! The live feeds.
 
 mod alerts;
-mod crowd;
+mod connections;
 mod cursor;
 mod description;
-mod endings;
 mod feeds;
 mod filters;
+mod many_readers;
 mod outage;
 mod refusals;
 mod replay;

@@ -1,7 +1,7 @@
 //! The private Postgres, with real clusters, real processes and kill -9.
 
+mod commands;
 mod refusals;
-mod verbs;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

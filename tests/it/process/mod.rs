@@ -3,9 +3,9 @@
 
 mod access;
 mod commands;
-mod ending;
+mod first_steps;
 mod refusals;
-mod walk;
+mod shutdown;
 
 use std::fs::Permissions;
 use std::net::SocketAddr;

@@ -56,7 +56,7 @@ async fn wrong_settings_are_reported_together_without_secrets() {
         "error: wrong settings:\n  \
          LISTEN_PORT is \"70000\", but must be a port from 0 to 65535\n  \
          DATABASE_URL must be postgres://user:password@host:port/database (special characters percent-encoded)\n  \
-         TWITCH_WEBHOOK_SECRET has 7 characters, but Twitch wants 10 to 100; `openssl rand -hex 32` makes a good one\n  \
+         TWITCH_WEBHOOK_SECRET has 7 characters, but Twitch requires 10 to 100; `openssl rand -hex 32` makes a good one\n  \
          SHOWTIME_LOG_FORMAT is \"xml\", but must be human or json\n"
     );
     assert!(!place.path().join(".showtime").exists(), "nothing was begun");

@@ -13,33 +13,32 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::PATIENCE;
 use super::server::{Server, TOKEN};
 
-/// An event as a reader gets it.
+/// An event of a feed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct FeedEvent {
     pub(crate) id: Option<i64>,
     pub(crate) event: String,
     pub(crate) data: Value,
 }
 
-/// A reader of Server-Sent Events, as picky as a browser.
+/// A reader of Server-Sent Events, as strict as a browser.
 pub(crate) struct Sse {
     response: reqwest::Response,
     text: String,
-    /// The last id that was told, with or without an event.
+    /// The last id, of an event or alone.
     pub(crate) last_id: Option<i64>,
-    /// The comments so far.
     pub(crate) comments: Vec<String>,
-    /// What `retry` said.
+    /// The value of `retry`, in milliseconds.
     pub(crate) retry: Option<String>,
 }
 
 impl Sse {
-    /// Reads a feed from when it has been accepted on.
+    /// Opens a feed, and returns when the server has taken the reader in.
     pub(crate) async fn open(server: &Server, path: &str) -> Self {
         Self::resume(server, path, None).await
     }
 
-    /// Comes back with the last id, as a browser does.
+    /// Reconnects with the last id, as a browser does.
     pub(crate) async fn resume(server: &Server, path: &str, last_id: Option<i64>) -> Self {
         let headers: Vec<_> = last_id.map(|id| ("last-event-id", id.to_string())).into_iter().collect();
         Self::open_with(server, path, &headers).await
@@ -50,12 +49,12 @@ impl Sse {
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
-        // It is nginx that is told this, which keeps it to itself.
+        // The header is for nginx, which does not pass it on.
         if response.headers().get("server").is_none_or(|server| server != "nginx") {
             assert_eq!(response.headers()["x-accel-buffering"], "no");
         }
         let mut sse = Self { response, text: String::new(), last_id: None, comments: Vec::new(), retry: None };
-        // The server has taken the reader in when this has come.
+        // `retry` comes when the server has taken the reader in.
         while sse.retry.is_none() {
             assert_eq!(sse.block().await, Some(None), "{path}");
         }
@@ -63,26 +62,26 @@ impl Sse {
     }
 
     /// The next event; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Option<Told> {
+    pub(crate) async fn next(&mut self) -> Option<FeedEvent> {
         loop {
-            if let Some(told) = self.block().await? {
-                return Some(told);
+            if let Some(event) = self.block().await? {
+                return Some(event);
             }
         }
     }
 
     /// The next events.
-    pub(crate) async fn take(&mut self, count: usize) -> Vec<Told> {
-        let mut told = Vec::new();
-        while told.len() < count {
-            told.push(self.next().await.unwrap_or_else(|| panic!("it ended: {:?} {:?}", self.comments, told)));
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<FeedEvent> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.push(self.next().await.unwrap_or_else(|| panic!("it ended: {:?} {:?}", self.comments, events)));
         }
-        told
+        events
     }
 
     /// The ids of the next events.
     pub(crate) async fn ids(&mut self, count: usize) -> Vec<i64> {
-        self.take(count).await.into_iter().map(|told| told.id.unwrap()).collect()
+        self.take(count).await.into_iter().map(|event| event.id.unwrap()).collect()
     }
 
     /// Waits for a comment.
@@ -93,7 +92,7 @@ impl Sse {
     }
 
     /// One block: `None` at the end of the stream, `Some(None)` if it is no event.
-    async fn block(&mut self) -> Option<Option<Told>> {
+    async fn block(&mut self) -> Option<Option<FeedEvent>> {
         while !self.text.contains("\n\n") {
             let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something comes");
             let Ok(Some(chunk)) = chunk else { return None };
@@ -114,12 +113,12 @@ impl Sse {
             }
         }
         self.last_id = id.or(self.last_id);
-        let told = event.map(|event| Told { id, event, data: serde_json::from_str(&data.join("\n")).unwrap() });
-        Some(told)
+        let event = event.map(|event| FeedEvent { id, event, data: serde_json::from_str(&data.join("\n")).unwrap() });
+        Some(event)
     }
 }
 
-/// A reader over a WebSocket, who answers pings by itself.
+/// A reader over a WebSocket. Answers pings by itself.
 pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
@@ -133,7 +132,7 @@ impl Socket {
         Self(socket)
     }
 
-    /// Why a connection is refused.
+    /// The status with which a connection is refused.
     pub(crate) async fn refused(server: &Server, path: &str) -> u16 {
         match tokio_tungstenite::connect_async(upgrade(server, path, TOKEN)).await {
             Err(tungstenite::Error::Http(answer)) => answer.status().as_u16(),
@@ -141,23 +140,23 @@ impl Socket {
         }
     }
 
-    /// The next message, whatever it is.
+    /// The next message of any kind.
     pub(crate) async fn message(&mut self) -> Option<Message> {
         timeout(PATIENCE, self.0.next()).await.expect("something comes")?.ok()
     }
 
-    /// The next event, or why there is none.
-    pub(crate) async fn next(&mut self) -> Result<Told, Option<CloseFrame>> {
+    /// The next event, or the close frame.
+    pub(crate) async fn next(&mut self) -> Result<FeedEvent, Option<CloseFrame>> {
         loop {
             match self.message().await {
                 Some(Message::Text(text)) => {
                     let value: Value = serde_json::from_str(&text).unwrap();
-                    let told = Told {
+                    let event = FeedEvent {
                         id: value.get("id").map(|id| id.as_i64().unwrap()),
                         event: value["event"].as_str().unwrap().to_owned(),
                         data: value["data"].clone(),
                     };
-                    return Ok(told);
+                    return Ok(event);
                 }
                 Some(Message::Close(reason)) => return Err(reason),
                 Some(_) => {}
@@ -166,12 +165,12 @@ impl Socket {
         }
     }
 
-    pub(crate) async fn take(&mut self, count: usize) -> Vec<Told> {
-        let mut told = Vec::new();
-        while told.len() < count {
-            told.push(self.next().await.unwrap_or_else(|reason| panic!("{reason:?} {told:?}")));
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<FeedEvent> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.push(self.next().await.unwrap_or_else(|reason| panic!("{reason:?} {events:?}")));
         }
-        told
+        events
     }
 }
 
@@ -181,7 +180,7 @@ fn upgrade(server: &Server, path: &str, token: &str) -> Request {
     request
 }
 
-/// A request for a feed as it goes over the wire.
+/// The bytes of a request for a feed.
 pub(crate) fn request(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n")
 }

@@ -22,17 +22,17 @@ use super::postgres::fresh_database;
 use super::proxy::Proxy;
 use super::{PATIENCE, until};
 
-/// What these servers' messages are signed with.
+/// The webhook secret of these servers.
 pub(crate) const SECRET: &str = "a secret of the tests";
 
-/// What these servers' client is let in with.
+/// An admin token of these servers.
 pub(crate) const TOKEN: &str = "showtime_a_token_of_the_tests_0123456789abcdefghijkl";
 
-/// A served program. It ends with the test, and fails it if a part of the program has ended by itself.
+/// A running server. It ends with the test, and fails it if a part of the program has ended by itself.
 pub(crate) struct Server {
-    /// On the same database.
+    /// Connections to the server's database.
     pub(crate) pool: PgPool,
-    /// The program's.
+    /// The server's clock.
     pub(crate) clock: Clock,
     pub(crate) addr: SocketAddr,
     client: Client,
@@ -56,7 +56,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The document, which must be a problem with this status and kind.
+    /// The problem document. Fails the test unless it has this status and kind.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
         let problem = self.json();
@@ -68,19 +68,19 @@ impl Answer {
     }
 }
 
-/// The secret as the program has it.
+/// [`SECRET`] as the server's type.
 pub(crate) fn secret() -> WebhookSecret {
     WebhookSecret::new(SECRET).unwrap()
 }
 
-/// What comes back.
+/// Sends a request and reads its answer.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.expect("the server answers");
     let (status, headers) = (response.status(), response.headers().clone());
     Answer { status, headers, text: response.text().await.expect("the body arrives") }
 }
 
-/// Makes [`TOKEN`] a token of this database, with every right; unless it is away, or not migrated.
+/// Adds [`TOKEN`] to this database as an admin token, unless the database is away or not migrated.
 pub(crate) async fn allow(database: &PgConnectOptions) {
     let Ok(mut connection) = PgConnection::connect_with(database).await else { return };
     let statement = "insert into access_token (name, scope, hash, created_at) values ('tests', 'admin', $1, now())
@@ -89,17 +89,17 @@ pub(crate) async fn allow(database: &PgConnectOptions) {
 }
 
 impl Server {
-    /// On a fresh, migrated database.
+    /// Starts on a fresh, migrated database.
     pub(crate) async fn start() -> Self {
         Self::on(fresh_database().await).await
     }
 
-    /// On this database, whatever there is.
+    /// Starts on this database.
     pub(crate) async fn on(database: PgConnectOptions) -> Self {
         Self::with(database, |_| {}).await
     }
 
-    /// On this database, with these settings changed.
+    /// Starts on this database, with some settings changed.
     pub(crate) async fn with(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let mut config = Config::from_lookup(&|_| None).unwrap();
@@ -133,7 +133,7 @@ impl Server {
         answer(self.client.request(method, self.url(path))).await
     }
 
-    /// A response that is read as it comes.
+    /// Gets a response without reading its body.
     pub(crate) async fn open(&self, path: &str, headers: &[(&'static str, String)]) -> reqwest::Response {
         let request = self.client.get(self.url(path)).timeout(Duration::from_secs(600));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
@@ -144,12 +144,12 @@ impl Server {
         self.send(Method::GET, path).await
     }
 
-    /// The same, with this header.
+    /// Gets a path with this header.
     pub(crate) async fn get_with(&self, path: &str, name: &'static str, value: &str) -> Answer {
         answer(self.client.get(self.url(path)).header(name, value)).await
     }
 
-    /// The document at a path that must be there.
+    /// The JSON at this path. Fails the test unless the status is 200.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
@@ -173,19 +173,19 @@ impl Server {
         self.post_as(path, Some("application/json"), &body.to_string()).await
     }
 
-    /// Posts a body that is said to be of this type.
+    /// Posts a body with this content type.
     pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
         let request = self.client.post(self.url(path)).body(body.to_owned());
         let request = content_type.into_iter().fold(request, |request, said| request.header("content-type", said));
         answer(request).await
     }
 
-    /// Runs statements that put something into the database.
+    /// Runs statements on the database.
     pub(crate) async fn sql(&self, statements: &'static str) {
         sqlx::raw_sql(statements).execute(&self.pool).await.expect("the statements run");
     }
 
-    /// How many messages the log has.
+    /// The number of messages in the log.
     pub(crate) async fn count_events(&self) -> i64 {
         sqlx::query_scalar("select count(*) from event").fetch_one(&self.pool).await.unwrap()
     }

@@ -21,10 +21,10 @@ use super::PATIENCE;
 use super::recorder::{Answer, Recorder, Request};
 use super::server;
 
-/// The one channel of a mock that is not configured otherwise.
+/// The mock's only channel by default.
 pub(crate) const CHANNEL: &str = "maplearcade";
 
-/// Its id.
+/// The id of [`CHANNEL`].
 pub(crate) const CHANNEL_ID: &str = "90210441";
 
 /// A running mock, and clients of it.
@@ -36,7 +36,7 @@ pub(crate) struct Twitch {
     pub(crate) browser: Client,
 }
 
-/// The usual retries, almost without pauses.
+/// The default retries, almost without pauses.
 pub(crate) fn quick_retries() -> RetryPolicy {
     let backoff = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(10) };
     RetryPolicy { backoff, ..RetryPolicy::default() }
@@ -60,7 +60,7 @@ impl Twitch {
         Self::with(MockConfig::default()).await
     }
 
-    /// Redelivers at once, so that tests are quick.
+    /// Starts a mock that redelivers almost without pauses.
     pub(crate) async fn with(config: MockConfig) -> Self {
         let clock = Clock::default();
         let redelivery = vec![Duration::from_millis(5); 4];
@@ -89,7 +89,7 @@ impl Twitch {
         self.oauth.exchange(&code, &redirect_url()).await.unwrap()
     }
 
-    /// Subscribes to what happens on the channel.
+    /// Subscribes to a type of event on the channel.
     pub(crate) async fn subscribe(
         &self,
         kind: &str,

@@ -1,4 +1,4 @@
-//! What messages are made from that Twitch does not send, got where the program gets it.
+//! Witnesses for the messages that Twitch does not send, obtained as the program obtains them.
 
 use std::net::Ipv4Addr;
 

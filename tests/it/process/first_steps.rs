@@ -1,4 +1,4 @@
-//! The first minutes with showtime.
+//! The first steps of a user: an unconfigured server, and `simulate`.
 
 use std::os::unix::fs::PermissionsExt as _;
 

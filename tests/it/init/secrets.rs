@@ -1,5 +1,5 @@
-//! No secret is in anything that is shown, logged or stored in clear. Recognisable ones are planted wherever there is a
-//! secret, much goes well and much goes wrong, and all that comes out is searched for them.
+//! Secrets are neither shown, logged nor stored in plain text. These tests configure recognisable secrets (canaries), let the
+//! programs succeed and fail in many ways, and search all output and files for the canaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::support::PATIENCE;
 use crate::support::postgres::{dump, url};
 use crate::support::twitch::{credentials, quick_retries};
 
-/// No secret, and to be found in everything: else the search would be of no worth.
+/// Not a secret: each searched place must contain it, which proves that the search works there.
 const CONTROL: &str = "canarycontrol";
 
 const CLIENT_SECRET: &str = "CanaryOfTheClient7q";
@@ -29,17 +29,17 @@ const WEBHOOK_SECRET: &str = "CanaryOfTheWebhook7q";
 const PREVIOUS_SECRET: &str = "CanaryOfThePrevious7q";
 const PASSWORD: &str = "CanaryOfThePassword7q";
 const KEY: &str = "ca9a71e05ec4e7ca9a71e05ec4e7ca9a71e05ec4e7ca9a71e05ec4e7ca9a71e0";
-/// Of every access token, refresh token and authorization code.
+/// The prefix of every access token, refresh token and authorization code.
 const TOKENS: &str = "canaryoftokens7q";
 
 /// Finds texts, also in hexadecimal and in base64.
 struct Search {
     automaton: AhoCorasick,
-    /// Whose each pattern is.
+    /// The secret of each pattern.
     names: Vec<&'static str>,
 }
 
-/// How these bytes look in a text, in whatever company they were encoded.
+/// The encodings of these bytes, also within a longer encoded text.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec(), hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()];
     for engine in [STANDARD, URL_SAFE] {
@@ -68,7 +68,7 @@ impl Search {
     }
 }
 
-/// What was seen, by where.
+/// All output, by place.
 #[derive(Default)]
 struct Seen(BTreeMap<String, Vec<u8>>);
 
@@ -79,8 +79,8 @@ impl Seen {
         place.push(b'\n');
     }
 
-    /// Fails if a secret was seen anywhere, or the control not everywhere.
-    fn judge(&self, expected: &[&str]) {
+    /// Fails the test if any place has a secret, or one of the expected places lacks the control.
+    fn check(&self, expected: &[&str]) {
         let search = Search::new();
         let mut controlled = BTreeSet::new();
         for (place, text) in &self.0 {
@@ -94,7 +94,7 @@ impl Seen {
         assert!(unseen.is_empty(), "the search finds nothing in {unseen:?}");
     }
 
-    /// Runs a program with some settings changed, to its end.
+    /// Runs a program to its end, with some settings changed. Returns whether it succeeded.
     async fn run(&mut self, scene: &Scene, program: &str, changes: &[(&'static str, &str)], args: &[&str]) -> bool {
         let mut settings: BTreeMap<_, _> = scene.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         settings.extend(changes.iter().copied());
@@ -105,7 +105,7 @@ impl Seen {
         output.status.success()
     }
 
-    /// Runs `init`, and presses this button if it asks.
+    /// Runs `init`, and presses this button on the consent page. Returns the exit code.
     async fn init(&mut self, scene: &Scene, args: &[&str], button: &str) -> Option<i32> {
         let attend = async |url: &str, _: &str| {
             scene.press(button, url, CONTROL).await;
@@ -121,7 +121,7 @@ impl Seen {
         self.add("HTTP", answer.bytes().await.unwrap());
     }
 
-    /// Every file, but for those that are there to keep a secret.
+    /// Adds every file except those that keep a secret.
     fn files(&mut self, dir: &Path) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -135,7 +135,7 @@ impl Seen {
     }
 }
 
-/// A fake Twitch with canaries, and a place whose programs say all that they can.
+/// A fake Twitch with canaries, and programs with the most verbose log.
 async fn scene() -> Scene {
     let mut scene = Scene::with(MockConfig {
         client_secret: CLIENT_SECRET.to_owned(),
@@ -158,8 +158,8 @@ async fn scene() -> Scene {
     scene
 }
 
-/// Everything that a server, `init` and `simulate` do together, for better and for worse.
-async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
+/// Lets a server, `init` and `simulate` succeed and fail together.
+async fn exercise(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     let world = &scene.twitch.mock.world;
     assert_eq!(seen.init(scene, &["check"], "deny").await, Some(1));
     assert_eq!(seen.init(scene, &[], "deny").await, Some(1));
@@ -211,7 +211,7 @@ async fn live(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
     assert!(token.access_token.expose_secret().starts_with(TOKENS), "tokens can be recognised");
 }
 
-/// Settings that can't work.
+/// Runs the programs with invalid settings.
 async fn misconfigure(scene: &Scene, seen: &mut Seen) {
     let too_long = WEBHOOK_SECRET.repeat(6);
     let wrong_key = format!("{KEY}0");
@@ -239,12 +239,12 @@ async fn misconfigure(scene: &Scene, seen: &mut Seen) {
     std::fs::remove_file(scene.place.path().join(".env")).unwrap();
 }
 
-/// Starts a server, lives with it, and looks at all that there is.
-async fn see(scene: &Scene, database: impl AsyncFnOnce() -> PgConnectOptions) -> Seen {
+/// The output of a server and of the programs that use it, with the contents of its database.
+async fn observe(scene: &Scene, database: impl AsyncFnOnce() -> PgConnectOptions) -> Seen {
     let mut seen = Seen::default();
     let settings: Vec<_> = scene.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let server = scene.place.serve(&settings).await;
-    live(scene, &server, &mut seen).await;
+    exercise(scene, &server, &mut seen).await;
     seen.add("dump", dump(&database().await).await);
     seen.add("log", server.stop().await);
     seen
@@ -253,10 +253,10 @@ async fn see(scene: &Scene, database: impl AsyncFnOnce() -> PgConnectOptions) ->
 #[tokio::test]
 async fn no_secret_gets_out_with_a_given_database() {
     let scene = scene().await;
-    let mut seen = see(&scene, async || scene.database.clone()).await;
+    let mut seen = observe(&scene, async || scene.database.clone()).await;
     misconfigure(&scene, &mut seen).await;
     seen.files(scene.place.path());
-    seen.judge(&["HTTP", "dump", "init", "log", "simulate"]);
+    seen.check(&["HTTP", "dump", "init", "log", "simulate"]);
 }
 
 #[tokio::test]
@@ -267,13 +267,13 @@ async fn no_secret_gets_out_with_a_private_database_and_secrets_in_files() {
         std::fs::write(data_dir.join(file), scene.settings.remove(name).unwrap()).unwrap();
     }
     scene.settings.remove("DATABASE_URL");
-    let mut seen = see(&scene, async || join(&data_dir).await.unwrap()).await;
+    let mut seen = observe(&scene, async || join(&data_dir).await.unwrap()).await;
     seen.files(scene.place.path());
-    seen.judge(&["HTTP", "dump", "files", "init", "log", "simulate"]);
+    seen.check(&["HTTP", "dump", "files", "init", "log", "simulate"]);
 }
 
 #[test]
-fn a_secret_is_found_however_it_is_written() {
+fn secret_is_found_in_every_encoding() {
     let search = Search::new();
     let key = hex::decode(KEY).unwrap();
     for (name, secret) in [(TOKENS, TOKENS.as_bytes()), (KEY, KEY.as_bytes()), (KEY, &key)] {
@@ -297,16 +297,16 @@ fn a_secret_is_found_however_it_is_written() {
 
 #[test]
 #[should_panic(expected = "in dump")]
-fn a_secret_that_is_seen_fails_the_test() {
+fn visible_secret_fails_the_test() {
     let mut seen = Seen::default();
     seen.add("dump", format!("{CONTROL}\n(app,\\x{})", hex::encode(format!("{TOKENS}0123"))));
-    seen.judge(&["dump"]);
+    seen.check(&["dump"]);
 }
 
 #[test]
 #[should_panic(expected = "the search finds nothing in [\"log\"]")]
-fn a_place_that_was_not_searched_fails_the_test() {
+fn place_without_the_control_fails_the_test() {
     let mut seen = Seen::default();
     seen.add("log", "nothing");
-    seen.judge(&["log"]);
+    seen.check(&["log"]);
 }

@@ -1,4 +1,4 @@
-//! How a connection is kept alive, and how it ends.
+//! Connections of readers: heartbeats, pings, and their end.
 
 use futures_util::SinkExt as _;
 use time::Duration;

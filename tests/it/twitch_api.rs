@@ -1,5 +1,5 @@
-//! An independent judge of what we send and of what we accept: the `twitch_api` crate, which knows
-//! Twitch's messages from Twitch, not from us. Its feature that denies unknown fields is on.
+//! The messages that showtime makes and accepts, checked by an independent implementation: the crate `twitch_api`, with its
+//! feature that denies unknown fields.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,12 +15,12 @@ use twitch_api::eventsub::{Event, Status};
 
 const SECRET: &str = "the secret of these tests";
 
-/// Why the judge refuses a sample that is as Twitch documents it.
+/// Why `twitch_api` refuses a sample that is as Twitch documents it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Gap {
     /// It lacks this type or version.
     Type,
-    /// It lacks a value, or wants it in another shape.
+    /// It lacks a value, or requires another shape of it.
     Value,
     /// It lacks this field, and accepts the rest.
     Field(&'static str),
@@ -95,7 +95,7 @@ fn signed(message: &Outgoing) -> Request<Vec<u8>> {
 }
 
 #[test]
-fn every_simulated_message_is_genuine_and_true_to_its_type_for_the_judge() {
+fn every_simulated_message_is_accepted_by_twitch_api() {
     let (mut accepted, mut gaps) = (0, 0);
     for kind in offered() {
         for variant in samples::variants(&kind.name, &kind.version) {
@@ -117,7 +117,7 @@ fn every_simulated_message_is_genuine_and_true_to_its_type_for_the_judge() {
 }
 
 #[test]
-fn challenges_and_revocations_are_accepted_by_the_judge() {
+fn challenges_and_revocations_are_accepted_by_twitch_api() {
     let mut judged = 0;
     for kind in offered().filter(|kind| gap(kind, None) != Some(Gap::Type)) {
         let subscription = simulated(kind, None, None).0;
@@ -142,8 +142,8 @@ fn accepted(message: &Outgoing) -> Event {
     Event::parse_http(&request).unwrap_or_else(|error| panic!("{:?}: {error:?}", message.subscription))
 }
 
-/// The judge's verdict; `None` if it panics.
-fn judged(request: &Request<Vec<u8>>) -> Option<bool> {
+/// Whether `twitch_api` accepts the signature; `None` if it panics.
+fn theirs(request: &Request<Vec<u8>>) -> Option<bool> {
     catch_unwind(AssertUnwindSafe(|| Event::verify_payload(request, SECRET.as_bytes()))).ok()
 }
 
@@ -153,13 +153,13 @@ fn ours(message: &Outgoing, signature: &str) -> bool {
 }
 
 #[test]
-fn judge_and_showtime_agree_on_forged_messages() {
+fn twitch_api_and_showtime_agree_on_forged_messages() {
     let kind = catalogue::find("channel.follow", None).unwrap();
     let genuine = simulated(kind, None, None).1;
     let signature = genuine.sign(&secret());
     let agree = |message: &Outgoing, signature: &str, expected: bool, what: &str| {
         assert_eq!(ours(message, signature), expected, "ours: {what}");
-        assert_eq!(judged(&request(message, signature)), Some(expected), "the judge's: {what}");
+        assert_eq!(theirs(&request(message, signature)), Some(expected), "twitch_api: {what}");
     };
     agree(&genuine, &signature, true, "genuine");
 
@@ -203,15 +203,15 @@ fn judge_and_showtime_agree_on_forged_messages() {
 
 /// Showtime is stricter: Twitch writes 64 lower-case digits, so no genuine message is lost.
 #[test]
-fn judge_accepts_upper_case_and_panics_on_short_signatures() {
+fn twitch_api_accepts_upper_case_and_panics_on_short_signatures() {
     let message = simulated(catalogue::find("channel.follow", None).unwrap(), None, None).1;
     let signature = message.sign(&secret());
     let upper = format!("sha256={}", signature.strip_prefix("sha256=").unwrap().to_uppercase());
-    assert_eq!((ours(&message, &upper), judged(&request(&message, &upper))), (false, Some(true)));
+    assert_eq!((ours(&message, &upper), theirs(&request(&message, &upper))), (false, Some(true)));
     for length in ["sha256=".len(), signature.len() - 2] {
         let short = &signature[..length];
-        assert_eq!((ours(&message, short), judged(&request(&message, short))), (false, None), "it panics");
+        assert_eq!((ours(&message, short), theirs(&request(&message, short))), (false, None), "it panics");
     }
     let long = format!("{signature}00");
-    assert_eq!((ours(&message, &long), judged(&request(&message, &long))), (false, None), "it panics");
+    assert_eq!((ours(&message, &long), theirs(&request(&message, &long))), (false, None), "it panics");
 }

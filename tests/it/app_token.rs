@@ -21,7 +21,7 @@ fn replica(twitch: &Twitch, database: &PgConnectOptions, key: &EncryptionKey) ->
     Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()))
 }
 
-/// How many app tokens Twitch was asked for.
+/// The number of requests for app tokens.
 fn asked(twitch: &Twitch) -> usize {
     twitch.mock.world.calls("POST /oauth2/token client_credentials")
 }
@@ -50,7 +50,7 @@ async fn app_token_is_kept_for_the_next_start() {
         server.stop().await;
         assert_eq!(asked(&twitch), 1);
     }
-    // With another key the token is of no use: it is replaced.
+    // With another key the token is unreadable: it is replaced.
     let server = Server::with(database, |config| configure(config, &EncryptionKey::generate())).await;
     until("it has called Helix", async || twitch.mock.world.calls("GET /helix/users") >= 3).await;
     server.stop().await;
