@@ -129,7 +129,7 @@ fn message(secret: &WebhookSecret, number: u32) -> (Outgoing, String) {
         "followed_at": at,
     });
     let kind = catalogue::find("channel.follow", None).expect("a type");
-    let subscription = Subscription::to(kind, &event, "https://hooks.example.org/callback");
+    let subscription = Subscription::new(kind, &event, "https://hooks.example.org/callback");
     let message = Outgoing::notification(Stamp::new(at), &subscription, &event);
     let signature = message.sign(secret);
     (message, signature)

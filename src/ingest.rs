@@ -214,7 +214,8 @@ impl Log {
         Ok((connection, receipts))
     }
 
-    /// The server ends what we can't: a statement that hangs, a transaction whose client is gone.
+    /// With time limits that Postgres keeps even when this process can't: for a statement that hangs, and for a transaction
+    /// whose client is gone.
     async fn connect(&self) -> sqlx::Result<PgConnection> {
         self.database
             .clone()
@@ -225,7 +226,7 @@ impl Log {
                 // All is looked up by key. A plan made while a table was empty would read the whole
                 // table, and be kept until long after it has grown.
                 ("enable_seqscan", "off"),
-                // Nor is a plan made anew for each batch, whose parameters are but longer or shorter.
+                // The plan does not depend on the parameters, so it is made once, not for each batch.
                 ("plan_cache_mode", "force_generic_plan"),
             ])
             .connect()

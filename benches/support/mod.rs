@@ -28,7 +28,7 @@ impl Signed {
         let user = user.map(|id| Person::described(None, None, Some(id)).expect("a person"));
         let template = EventTemplate { user: user.flatten(), ..EventTemplate::plain(kind) };
         let event = template.event(datetime!(2026-11-21 12:00:00.480 UTC)).expect("a sample");
-        let subscription = Subscription::to(kind, &event, "https://hooks.example.org/callback");
+        let subscription = Subscription::new(kind, &event, "https://hooks.example.org/callback");
         let message = Outgoing::notification(Stamp::new(TIMESTAMP.to_owned()), &subscription, &event);
         let secret = WebhookSecret::new("the secret of the benches").expect("a secret");
         Self {

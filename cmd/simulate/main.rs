@@ -63,7 +63,7 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
     for _ in 0..args.count {
         let (stamp, at) = session.stamp()?;
         let event = template.event(at)?;
-        let subscription = Subscription::to(template.kind, &event, session.callback());
+        let subscription = Subscription::new(template.kind, &event, session.callback());
         let message = match args.test {
             true => test_notification(stamp, &subscription, &event),
             false => Outgoing::notification(stamp, &subscription, &event),
@@ -81,7 +81,7 @@ async fn challenge(kind: &str, event: &EventArgs, send: &SendArgs) -> Result<boo
     let (stamp, at) = session.stamp()?;
     let event = template.event(at)?;
     let pending = "webhook_callback_verification_pending";
-    let subscription = Subscription::to(template.kind, &event, session.callback()).with_status(pending);
+    let subscription = Subscription::new(template.kind, &event, session.callback()).with_status(pending);
     let challenge = new_challenge();
     let message = Outgoing::challenge(stamp, &subscription, &challenge);
     Ok(session.send(message, None, ExpectedAnswer::Challenge(challenge)).await? && session.finish()?)
@@ -100,7 +100,7 @@ async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) ->
     let mut session = Session::open(send, 1).await?;
     let (stamp, at) = session.stamp()?;
     let event = template.event(at)?;
-    let subscription = Subscription::to(template.kind, &event, session.callback()).with_status(status);
+    let subscription = Subscription::new(template.kind, &event, session.callback()).with_status(status);
     Ok(session.send(Outgoing::revocation(stamp, &subscription), None, ExpectedAnswer::Success).await?
         && session.finish()?)
 }

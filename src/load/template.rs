@@ -125,7 +125,7 @@ fn message(kind: Kind, callback: &Url) -> Result<Outgoing, Box<dyn std::error::E
     };
     template.edits = edits.iter().map(|edit| edit.parse()).collect::<Result<Vec<Edit>, _>>()?;
     let event = template.event(MOMENT)?;
-    let mut subscription = Subscription::to(template.kind, &event, callback.as_str());
+    let mut subscription = Subscription::new(template.kind, &event, callback.as_str());
     // A different id for each type and channel: the last twelve characters are the channel's id.
     let width = subscription.id.len().saturating_sub(CHANNEL.len());
     subscription.id.truncate(width);

@@ -24,9 +24,9 @@ pub struct SegmentBegin {
     pub broadcaster: User,
     /// The segment's id.
     pub id: Ident,
-    /// What is on.
+    /// Its title.
     pub title: String,
-    /// Where to find it, in the broadcaster's own words.
+    /// The broadcaster's own reference, such as a URL.
     pub reference: Option<String>,
 }
 
@@ -56,14 +56,14 @@ pub struct Mark<'a> {
 /// The begin or the end of a segment.
 #[derive(Clone, Copy, Debug)]
 pub enum Edge<'a> {
-    /// From now on, this is on.
+    /// The segment begins.
     Begin {
-        /// What is on.
+        /// Its title.
         title: &'a str,
-        /// Where to find it.
+        /// The broadcaster's own reference, such as a URL.
         reference: Option<&'a str>,
     },
-    /// It is over.
+    /// The segment ends.
     End,
 }
 
@@ -80,7 +80,7 @@ pub enum MarkError {
 
 impl Message {
     /// A message that holds a mark. Its id follows from the mark, so a segment begins once and ends once, however often
-    /// that is said.
+    /// it is marked.
     ///
     /// # Errors
     /// [`MarkError`]

@@ -3,7 +3,7 @@
 //! [Twitch promises no order](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#processing-an-event), so every
 //! value here is a merge that commutes: the newest stamp wins, the earliest time wins, or amounts are added. A message
 //! must be applied once; that is the log's promise. What depends on several messages at once (when a stream ended,
-//! which streams make one broadcast, when a segment was over) is derived afterwards, in
+//! which streams make one broadcast, when a segment ended) is derived afterwards, in
 //! [`State::derive`].
 
 mod broadcast;
@@ -97,7 +97,7 @@ pub struct ChannelInfo {
 }
 
 /// A Twitch stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The channel.
     pub channel_id: String,
@@ -120,7 +120,7 @@ pub struct Stream {
 /// How a stream began.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Began {
-    /// When.
+    /// When it began.
     pub at: OffsetDateTime,
     /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`, if Twitch said.
     pub kind: Option<String>,
@@ -327,16 +327,9 @@ impl State {
     }
 
     fn stream(&mut self, id: &Ident, broadcaster: &payload::User) -> &mut Stream {
-        self.streams.entry(id.as_str().to_owned()).or_insert_with(|| Stream {
-            channel_id: broadcaster.id.as_str().to_owned(),
-            began: None,
-            offline_at: None,
-            gone_at: None,
-            shown_at: None,
-            ended_at: None,
-            is_end_estimated: false,
-            broadcast_id: None,
-        })
+        self.streams
+            .entry(id.as_str().to_owned())
+            .or_insert_with(|| Stream { channel_id: broadcaster.id.as_str().to_owned(), ..Stream::default() })
     }
 
     fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::User, viewer: &payload::User) -> &mut Viewer {

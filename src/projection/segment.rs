@@ -1,5 +1,5 @@
-//! Segments: what a broadcaster marked as being on. One is over when that is told, when the next
-//! begins, or when the broadcast ends.
+//! Segments: parts of the programme that a broadcaster marks. A segment ends when the broadcaster ends it, when the next one
+//! begins, or when the broadcast ends, whichever comes first.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::message::segment::{SegmentBegin, SegmentEnd};
 use crate::twitch::payload::{Ident, User};
 
 /// A part of a channel's programme.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// The channel.
     pub channel_id: String,
     /// How it began; its end may arrive first.
     pub began: Option<SegmentBegan>,
-    /// When the broadcaster said that it was over.
+    /// When the broadcaster ended it.
     pub end_marked_at: Option<OffsetDateTime>,
-    /// Derived: when it was over, for whichever reason came first.
+    /// Derived: when it ended.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: the broadcast during which it was on, if there was one.
     pub broadcast_id: Option<String>,
@@ -30,14 +30,14 @@ pub struct Segment {
 pub struct SegmentBegan {
     /// When it began.
     pub at: OffsetDateTime,
-    /// What is on.
+    /// Its title.
     pub title: String,
-    /// Where to find it.
+    /// The broadcaster's own reference, such as a URL.
     pub reference: Option<String>,
 }
 
 /// A broadcast, as far as segments depend on it.
-struct Show {
+struct Broadcast {
     id: String,
     started_at: OffsetDateTime,
     ended_at: Option<OffsetDateTime>,
@@ -54,16 +54,12 @@ impl State {
         earliest(&mut self.segment(stamp, &end.id, &end.broadcaster).end_marked_at, stamp.at);
     }
 
-    /// The names in a mark are those that we knew then, so any word of Twitch's counts for more.
+    /// A mark carries the names that were known at the time, so it gets the oldest stamp: names that Twitch sent win.
     fn segment(&mut self, stamp: &Stamp, id: &Ident, broadcaster: &User) -> &mut Segment {
         self.channel(&Stamp { at: OffsetDateTime::UNIX_EPOCH, by: stamp.by.clone() }, broadcaster);
-        self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
-            channel_id: broadcaster.id.as_str().to_owned(),
-            began: None,
-            end_marked_at: None,
-            ended_at: None,
-            broadcast_id: None,
-        })
+        self.segments
+            .entry(id.as_str().to_owned())
+            .or_insert_with(|| Segment { channel_id: broadcaster.id.as_str().to_owned(), ..Segment::default() })
     }
 
     /// Derives the end and the broadcast of every segment, from its channel's other segments and
@@ -72,7 +68,7 @@ impl State {
         if self.segments.is_empty() {
             return;
         }
-        let shows = shows(&self.streams);
+        let broadcasts = broadcasts(&self.streams);
         let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, segment) in &mut self.segments {
             match &segment.began {
@@ -83,52 +79,54 @@ impl State {
         }
         for (channel_id, mut segments) in channels {
             segments.sort_unstable();
-            let shows = shows.get(&channel_id).map_or(&[][..], Vec::as_slice);
+            let broadcasts = broadcasts.get(&channel_id).map_or(&[][..], Vec::as_slice);
             for (index, (began_at, id)) in segments.iter().enumerate() {
                 let next_began_at = segments.get(index + 1).map(|next| next.0);
                 let Some(segment) = self.segments.get_mut(id) else { continue };
-                segment.derive(*began_at, next_began_at, shows);
+                segment.derive(*began_at, next_began_at, broadcasts);
             }
         }
     }
 }
 
 impl Segment {
-    /// `shows` are the channel's, oldest first.
-    fn derive(&mut self, began_at: OffsetDateTime, next_began_at: Option<OffsetDateTime>, shows: &[Show]) {
+    /// `broadcasts` are the channel's, oldest first.
+    fn derive(&mut self, began_at: OffsetDateTime, next_began_at: Option<OffsetDateTime>, broadcasts: &[Broadcast]) {
         // Broadcasts don't overlap, and the end of one ends the segment: this is the only one that
         // it can have been a part of, though it may begin before it.
-        let over = shows.partition_point(|show| show.ended_at.is_some_and(|ended_at| ended_at <= began_at));
-        let show = shows.get(over);
+        let over =
+            broadcasts.partition_point(|broadcast| broadcast.ended_at.is_some_and(|ended_at| ended_at <= began_at));
+        let broadcast = broadcasts.get(over);
         let marked = self.end_marked_at.map(|at| at.max(began_at));
-        self.ended_at = [marked, next_began_at, show.and_then(|show| show.ended_at)].into_iter().flatten().min();
-        let was_on = |show: &&Show| {
-            show.started_at <= began_at || self.ended_at.is_none_or(|ended_at| show.started_at < ended_at)
+        self.ended_at =
+            [marked, next_began_at, broadcast.and_then(|broadcast| broadcast.ended_at)].into_iter().flatten().min();
+        let was_on = |broadcast: &&Broadcast| {
+            broadcast.started_at <= began_at || self.ended_at.is_none_or(|ended_at| broadcast.started_at < ended_at)
         };
-        self.broadcast_id = show.filter(was_on).map(|show| show.id.clone());
+        self.broadcast_id = broadcast.filter(was_on).map(|broadcast| broadcast.id.clone());
     }
 }
 
 /// Each channel's broadcasts, oldest first, as their streams make them.
-fn shows(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Show>> {
-    let mut all: BTreeMap<&str, (&str, Show)> = BTreeMap::new();
+fn broadcasts(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Broadcast>> {
+    let mut all: BTreeMap<&str, (&str, Broadcast)> = BTreeMap::new();
     for stream in streams.values() {
         let (Some(began), Some(id)) = (&stream.began, &stream.broadcast_id) else { continue };
-        let part = Show { id: id.clone(), started_at: began.at, ended_at: stream.ended_at };
-        all.entry(id).and_modify(|(_, show)| show.add(&part)).or_insert((&stream.channel_id, part));
+        let part = Broadcast { id: id.clone(), started_at: began.at, ended_at: stream.ended_at };
+        all.entry(id).and_modify(|(_, broadcast)| broadcast.add(&part)).or_insert((&stream.channel_id, part));
     }
-    let mut shows: BTreeMap<String, Vec<Show>> = BTreeMap::new();
-    for (channel_id, show) in all.into_values() {
-        shows.entry(channel_id.to_owned()).or_default().push(show);
+    let mut broadcasts: BTreeMap<String, Vec<Broadcast>> = BTreeMap::new();
+    for (channel_id, broadcast) in all.into_values() {
+        broadcasts.entry(channel_id.to_owned()).or_default().push(broadcast);
     }
-    for shows in shows.values_mut() {
+    for broadcasts in broadcasts.values_mut() {
         // Stable: those that started at once stay in the order of their ids, as streams are.
-        shows.sort_by_key(|show| show.started_at);
+        broadcasts.sort_by_key(|broadcast| broadcast.started_at);
     }
-    shows
+    broadcasts
 }
 
-impl Show {
+impl Broadcast {
     fn add(&mut self, part: &Self) {
         self.started_at = self.started_at.min(part.started_at);
         self.ended_at = self.ended_at.zip(part.ended_at).map(|(one, other)| one.max(other));

@@ -112,7 +112,7 @@ async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Res
     let timestamp = clock.now().format(&Rfc3339).map_err(|error| other(&error.to_string()))?;
     let event = serde_json::json!({ "broadcaster_user_id": "0" });
     let subscription =
-        Subscription::to(kind, &event, callback.as_str()).with_status("webhook_callback_verification_pending");
+        Subscription::new(kind, &event, callback.as_str()).with_status("webhook_callback_verification_pending");
     let text = new_challenge();
     let message = Outgoing::challenge(Stamp::new(timestamp), &subscription, &text);
     let user_agent = concat!("showtime-init/", env!("CARGO_PKG_VERSION"));

@@ -89,7 +89,7 @@ impl TestEventSender {
         let kind = lookup::find(kind, None)?;
         let now = self.clock.now();
         let event = event(kind, channel, changes, now)?;
-        let subscription = Subscription::to(kind, &event, self.client.callback().as_str());
+        let subscription = Subscription::new(kind, &event, self.client.callback().as_str());
         let message = test_notification(Stamp::new(now.format(&Rfc3339)?), &subscription, &event);
         let answer = self.client.deliver(&message, Some(&message.sign(&self.secret))).await?;
         match ExpectedAnswer::Success.objection(&answer) {

@@ -28,7 +28,7 @@ mod tests {
     fn test_notification_differs_by_its_mark_only() {
         let event = json!({ "user_id": "1" });
         let kind = catalogue::find("channel.follow", None).unwrap();
-        let subscription = Subscription::to(kind, &event, "http://127.0.0.1:5001/callback");
+        let subscription = Subscription::new(kind, &event, "http://127.0.0.1:5001/callback");
         let stamp = Stamp::new("2026-11-21T12:00:00Z".to_owned());
         let body = |message: Outgoing| serde_json::from_slice::<Value>(&message.body).unwrap();
         let mut expected = body(Outgoing::notification(stamp.clone(), &subscription, &event));

@@ -28,7 +28,7 @@ pub fn plan<'a>(held: &'a [HeldSubscription], desired: &'a [DesiredSubscription]
     let mut plan = Plan::default();
     let mut ours: BTreeMap<Key<'_>, Vec<&HeldSubscription>> = BTreeMap::new();
     for subscription in held {
-        if transport.is_of(&subscription.transport) {
+        if transport.matches(&subscription.transport) {
             let key = key(&subscription.kind, &subscription.version, &subscription.condition);
             ours.entry(key).or_default().push(subscription);
         } else {

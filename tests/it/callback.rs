@@ -188,7 +188,7 @@ async fn every_sample_of_every_type_is_accepted() {
         for variant in samples::variants(&kind.name, &kind.version) {
             let event: Value =
                 serde_json::from_str(samples::sample(&kind.name, &kind.version, variant).unwrap()).unwrap();
-            let subscription = showtime::twitch::eventsub::outgoing::Subscription::to(
+            let subscription = showtime::twitch::eventsub::outgoing::Subscription::new(
                 kind,
                 &event,
                 "https://hooks.example.org/callback",

@@ -77,7 +77,7 @@ fn simulated(
     if let (Some(field), Some(fields)) = (without, event.as_object_mut()) {
         fields.remove(field);
     }
-    let subscription = Subscription::to(kind, &event, "https://example.org/callback");
+    let subscription = Subscription::new(kind, &event, "https://example.org/callback");
     let message = Outgoing::notification(stamp(), &subscription, &event);
     (subscription, message)
 }

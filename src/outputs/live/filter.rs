@@ -33,7 +33,7 @@ impl FeedFilter {
     }
 
     /// The filter of the log that finds all of this, and for some feeds more.
-    pub(super) async fn of_log(&self, pool: &PgPool) -> sqlx::Result<LogFilter> {
+    pub(super) async fn log_filter(&self, pool: &PgPool) -> sqlx::Result<LogFilter> {
         let channel_ids = match &self.channels {
             Some(names) => Some(live::ids(pool, names).await?),
             None => None,

@@ -182,7 +182,7 @@ impl Reader {
         if found.len() < count {
             found.clear();
             let _permit = self.hub.catching_up.acquire().await;
-            let filter = self.filter.of_log(&self.hub.pool).await?;
+            let filter = self.filter.log_filter(&self.hub.pool).await?;
             let mut before = newest.next();
             while found.len() < count && before > LogId::START {
                 let rows = live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await?;
@@ -263,7 +263,7 @@ async fn at(ring: &mut watch::Receiver<Ring>, position: u64) -> Result<Arc<Entry
 /// Reads the next page of selected events behind `after`, up to `until`.
 async fn page(hub: Arc<Hub>, filter: Arc<FeedFilter>, after: LogId, until: LogId) -> sqlx::Result<Page> {
     let permit = hub.catching_up.acquire().await;
-    let filter = filter.of_log(&hub.pool).await?;
+    let filter = filter.log_filter(&hub.pool).await?;
     let range = Range { after, last: until };
     let rows = live::first(&mut *hub.pool.acquire().await?, &filter, range, PAGE).await?;
     drop(permit);

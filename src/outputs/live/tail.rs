@@ -164,7 +164,7 @@ impl Tail {
     }
 }
 
-/// Gives a connection up on which no answer comes.
+/// Awaits an answer of the database within [`ANSWER_TIMEOUT`].
 async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     within(ANSWER_TIMEOUT, answer).await
 }

@@ -90,9 +90,9 @@ pub async fn first(
     Ok(found)
 }
 
-/// What [`first`] finds where little else is than what occurred at these times. That is why the statement hides them in a
-/// difference: the planner would take them for rare in the whole log, and sort all that a channel had to spare itself a
-/// walk.
+/// [`first`] in a range in which nearly all events occurred at these times. The statement compares differences of times, whose
+/// selectivity the planner can't estimate: seeing the times, it would take such events for rare in the whole log, and sort
+/// all events of a channel instead of walking along the index.
 async fn first_of(
     db: impl PgExecutor<'_>,
     filter: &LogFilter,

@@ -6,20 +6,20 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::arrays::{column, keys};
-use crate::projection::{Channel, ChannelInfo, Latest, Stamp, State, Subscribed, Viewer};
+use crate::projection::{Channel, Latest, State, Subscribed, Viewer};
 
 /// A row of `channel`. The columns from `title` to `updated_by` are null until there is a `channel.update`.
 #[derive(Serialize)]
-struct ChannelRow {
-    id: String,
-    title: Option<String>,
-    language: Option<String>,
-    category_id: Option<String>,
-    category_name: Option<String>,
-    content_classification_labels: Option<Vec<String>>,
+struct ChannelRow<'a> {
+    id: &'a str,
+    title: Option<&'a str>,
+    language: Option<&'a str>,
+    category_id: Option<&'a str>,
+    category_name: Option<&'a str>,
+    content_classification_labels: Option<&'a [String]>,
     #[serde(with = "time::serde::rfc3339::option")]
     updated_at: Option<OffsetDateTime>,
-    updated_by: Option<String>,
+    updated_by: Option<&'a str>,
     anonymous_bits: i64,
     anonymous_gifts: i64,
 }
@@ -30,7 +30,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
     if users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty() {
         return Ok(());
     }
-    let channels: Vec<ChannelRow> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
+    let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
     let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
     sqlx::query_file!(
@@ -80,19 +80,19 @@ fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
     viewer.subscription.as_ref()
 }
 
-impl ChannelRow {
-    fn new(id: &str, channel: &Channel) -> Self {
-        let (stamp, info) = channel.info.clone().map(|info| (info.stamp, info.value)).unzip();
-        let (updated_at, updated_by) = stamp.map(|stamp: Stamp| (stamp.at, stamp.by)).unzip();
+impl<'a> ChannelRow<'a> {
+    fn new(id: &'a str, channel: &'a Channel) -> Self {
+        let newest = channel.info.as_ref();
+        let info = newest.map(|newest| &newest.value);
         Self {
-            id: id.to_owned(),
-            title: info.as_ref().map(|info: &ChannelInfo| info.title.clone()),
-            language: info.as_ref().map(|info| info.language.clone()),
-            category_id: info.as_ref().map(|info| info.category_id.clone()),
-            category_name: info.as_ref().map(|info| info.category_name.clone()),
-            content_classification_labels: info.map(|info| info.content_classification_labels),
-            updated_at,
-            updated_by,
+            id,
+            title: info.map(|info| info.title.as_str()),
+            language: info.map(|info| info.language.as_str()),
+            category_id: info.map(|info| info.category_id.as_str()),
+            category_name: info.map(|info| info.category_name.as_str()),
+            content_classification_labels: info.map(|info| info.content_classification_labels.as_slice()),
+            updated_at: newest.map(|newest| newest.stamp.at),
+            updated_by: newest.map(|newest| newest.stamp.by.as_str()),
             anonymous_bits: channel.anonymous_bits,
             anonymous_gifts: channel.anonymous_gifts,
         }

@@ -41,7 +41,7 @@ pub struct Envelope<'a> {
     /// What happened, if the subscription's type is batched.
     pub events: Option<&'a RawValue>,
     challenge: Option<String>,
-    /// Fields that Twitch does not have yet, or that others added before signing.
+    /// Fields that EventSub does not define.
     other: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 

@@ -59,7 +59,7 @@ impl Subscription {
     /// The enabled subscription through which this event reaches this callback. The same for all
     /// events of a type on a channel.
     #[must_use]
-    pub fn to(kind: &SubscriptionType, event: &Value, callback: &str) -> Self {
+    pub fn new(kind: &SubscriptionType, event: &Value, callback: &str) -> Self {
         let condition = condition(kind, event);
         Self {
             id: id_of(kind, &condition),
@@ -226,7 +226,7 @@ mod tests {
     fn subscription(kind: &str) -> Subscription {
         let kind = catalogue::find(kind, None).unwrap();
         let event = EventTemplate::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
-        Subscription::to(kind, &event, CALLBACK)
+        Subscription::new(kind, &event, CALLBACK)
     }
 
     fn stamp() -> Stamp {
@@ -330,7 +330,7 @@ mod tests {
         let ids = || {
             let of = |kind: &'static SubscriptionType| {
                 let event = EventTemplate::plain(kind).event(datetime!(2026-11-21 12:00 UTC)).unwrap();
-                Subscription::to(kind, &event, CALLBACK).id
+                Subscription::new(kind, &event, CALLBACK).id
             };
             offered.clone().map(of).collect::<std::collections::BTreeSet<_>>()
         };

@@ -39,14 +39,8 @@ pub struct Stream {
     /// `live`; empty in case of an error on Twitch's side.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The category, may be empty.
-    pub game_id: String,
-    /// Its name, may be empty.
-    pub game_name: String,
     /// The stream's title.
     pub title: String,
-    /// An ISO 639-1 code, or `other`.
-    pub language: String,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
@@ -133,7 +127,7 @@ impl Transport {
     /// Whether a subscription that Twitch holds delivers here. Twitch keeps a callback in the notation it was given,
     /// which other software may have given it.
     #[must_use]
-    pub fn is_of(&self, held: &HeldTransport) -> bool {
+    pub fn matches(&self, held: &HeldTransport) -> bool {
         let Self::Webhook { callback, .. } = self;
         let held_callback = held.callback.as_deref().map(Url::parse);
         held.method == "webhook" && held_callback.is_some_and(|held| held.as_ref() == Ok(callback))

@@ -53,7 +53,7 @@ pub(crate) fn notification(kind: &str, at: OffsetDateTime, event: Value) -> Outg
 /// The subscription of an event.
 pub(crate) fn subscription(kind: &str, event: &Value) -> Subscription {
     let kind = catalogue::find(kind, None).unwrap_or_else(|| panic!("no type {kind}"));
-    Subscription::to(kind, event, "https://hooks.example.org/callback")
+    Subscription::new(kind, event, "https://hooks.example.org/callback")
 }
 
 /// Adds a viewer to an event.
