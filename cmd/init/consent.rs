@@ -51,7 +51,7 @@ async fn ask(
     let token = session.oauth.exchange(&code, &redirect_url).await?;
     let validated = session.oauth.validate(&token.access_token).await?;
     match validated.user {
-        Some(user) if user.id == channel.id => {
+        Some(user) if user.id.channel() == channel.id => {
             session.tokens.keep_user(&user, &token).await?;
             println!("{name} has consented");
             Ok(())

@@ -103,7 +103,7 @@ impl Session {
 
     /// The scopes that a channel has granted; none if it has to consent again.
     pub(crate) async fn granted(&self, channel: &ServedChannel) -> Result<Vec<String>> {
-        let row = tokens::get(&mut *self.pool.acquire().await?, &channel.id).await?;
+        let row = tokens::get(&mut *self.pool.acquire().await?, channel.id.as_str()).await?;
         Ok(row.filter(|row| row.needs_consent.is_none()).map(|row| row.scopes).unwrap_or_default())
     }
 

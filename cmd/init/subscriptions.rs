@@ -13,6 +13,7 @@ use showtime::subscriptions::explain::{describe, explain};
 use showtime::subscriptions::plan::{self, Plan};
 use showtime::twitch::catalogue;
 use showtime::twitch::helix::{HeldSubscription, RefusalKind, Transport};
+use showtime::twitch::id::ChannelId;
 use showtime::twitch::subscription_status::SubscriptionStatus;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -33,7 +34,7 @@ pub(crate) struct Desired {
     /// For the requested channels, then for those that are served besides: these are not shown, but not unwanted either.
     subscriptions: Vec<DesiredSubscription>,
     /// Logins of the requested channels, by id.
-    logins: BTreeMap<String, String>,
+    logins: BTreeMap<ChannelId, String>,
     transport: Transport,
 }
 
@@ -41,8 +42,8 @@ impl Desired {
     pub(crate) fn new(session: &Session, channels: &[ServedChannel], served: &[ServedChannel]) -> Self {
         let logins: BTreeMap<_, _> =
             channels.iter().map(|channel| (channel.id.clone(), channel.login.clone())).collect();
-        let others = served.iter().map(|channel| channel.id.as_str()).filter(|id| !logins.contains_key(*id));
-        let ids = logins.keys().map(String::as_str).chain(others);
+        let others = served.iter().map(|channel| &channel.id).filter(|id| !logins.contains_key(*id));
+        let ids = logins.keys().chain(others);
         let subscriptions = DesiredSubscription::all(&session.types, ids, session.oauth.client_id());
         Self { subscriptions, logins, transport: session.transport() }
     }
@@ -152,9 +153,9 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
 /// The subscriptions whose outcome is known, by channel and type.
 #[derive(Default)]
 struct Progress {
-    enabled: BTreeSet<(String, String)>,
+    enabled: BTreeSet<(ChannelId, String)>,
     /// With what failed. The server tries again soon, so that the row may say something else already.
-    failed: BTreeMap<(String, String), String>,
+    failed: BTreeMap<(ChannelId, String), String>,
 }
 
 impl Progress {
@@ -187,7 +188,7 @@ impl Progress {
     }
 }
 
-fn key(row: &DesiredRow) -> (String, String) {
+fn key(row: &DesiredRow) -> (ChannelId, String) {
     (row.channel_id.clone(), row.kind.clone())
 }
 

@@ -220,7 +220,7 @@ impl Access {
         };
         let Some(user) = user else { return Ok(None) };
         let is_served = twitch.channel_name.as_ref() == Some(&user.login)
-            || self.query(async |db| served_channels::contains(db, &user.id).await).await?;
+            || self.query(async |db| served_channels::contains(db, &user.id.channel()).await).await?;
         let grant = is_served.then_some(Grant::new(Scope::Admin, hash, None));
         if let Some(grant) = &grant {
             self.cache(grant, TWITCH_TOKEN_TTL);

@@ -16,6 +16,7 @@ use super::query::{Limit, Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::segments::Segment;
 use crate::store::read::{broadcasts as store, segments};
+use crate::twitch::id::StreamId;
 
 /// A broadcast, which viewers see as one show: streams of a channel with at most 15 minutes between them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,7 +48,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn read(db: &mut PgConnection, broadcast_ids: &[String]) -> sqlx::Result<Self> {
+    async fn read(db: &mut PgConnection, broadcast_ids: &[StreamId]) -> sqlx::Result<Self> {
         let streams = store::streams(&mut *db, broadcast_ids).await?;
         Ok(Self { streams, segments: segments::of_broadcasts(db, broadcast_ids).await? })
     }
@@ -74,7 +75,7 @@ struct Stream {
 impl From<&store::Stream> for Stream {
     fn from(row: &store::Stream) -> Self {
         Self {
-            id: row.id.clone(),
+            id: row.id.to_string(),
             kind: row.kind.clone(),
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -91,8 +92,8 @@ impl Broadcast {
         let segments = segments.cloned().map(Segment::from).collect();
         let is_last = |it: &&Stream| row.ended_at.is_some() && it.ended_at == row.ended_at;
         Self {
-            id: row.id,
-            channel_id: row.channel_id,
+            id: row.id.into(),
+            channel_id: row.channel_id.into(),
             started_at: row.started_at,
             ended_at: row.ended_at,
             is_end_estimated: streams.iter().find(is_last).is_some_and(|last| last.is_end_estimated),
@@ -172,7 +173,7 @@ pub(super) async fn list_broadcasts(
     Ok(Json(Page::new(
         rows,
         limit,
-        |row| Cursor::behind(row.started_at, &row.id),
+        |row| Cursor::behind(row.started_at, row.id.as_str()),
         |row| Broadcast::new(row, &parts, now),
     )))
 }

@@ -11,6 +11,7 @@ use super::page::Page;
 use super::query::{Flag, Limit, Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::read::{self, channels::Names};
+use crate::twitch::id::ChannelId;
 use crate::view::Channel;
 
 /// Names a channel in a path.
@@ -24,14 +25,14 @@ pub(super) struct ChannelPath {
 
 impl ChannelPath {
     /// The id of the channel.
-    pub(super) async fn resolve(&self, ctx: &Context) -> Result<String, Error> {
+    pub(super) async fn resolve(&self, ctx: &Context) -> Result<ChannelId, Error> {
         ctx.channel(&self.channel).await
     }
 }
 
 impl Context {
     /// The id of the channel of this name.
-    pub(super) async fn channel(&self, name: &Name) -> Result<String, Error> {
+    pub(super) async fn channel(&self, name: &Name) -> Result<ChannelId, Error> {
         let id = self.read(async |db| read::channels::find(db, name.as_str()).await).await?;
         id.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
@@ -79,7 +80,7 @@ pub(super) async fn list_channels(
     let Query(ListChannels { live, after, limit }) = query;
     let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map_or("", Name::as_str));
     let rows = ctx.read(async |db| read::channels::page(db, live, None, after, limit.rows()).await).await?;
-    Ok(Json(Page::new(rows, limit, |row| row.id.clone(), Channel::from)))
+    Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Channel::from)))
 }
 
 /// Get a channel
@@ -103,6 +104,6 @@ pub(super) async fn get_channel(
 ) -> Result<Json<Channel>, Error> {
     let id = path.resolve(&ctx).await?;
     let row = ctx.read(async |db| read::channels::get(db, &id).await).await?;
-    let channel = row.ok_or(Error::NotFound { what: "channel", name: id })?;
+    let channel = row.ok_or(Error::NotFound { what: "channel", name: id.into() })?;
     Ok(Json(channel.into()))
 }

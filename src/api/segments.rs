@@ -21,6 +21,7 @@ use crate::message::Message;
 use crate::message::segment::{Edge, Mark, MarkError};
 use crate::store::read::channels::Names;
 use crate::store::read::segments as store;
+use crate::twitch::id::ChannelId;
 use crate::twitch::payload::{Ident, User};
 
 /// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
@@ -48,6 +49,7 @@ pub(super) struct Segment {
 impl From<store::Segment> for Segment {
     fn from(row: store::Segment) -> Self {
         let store::Segment { id, channel_id, broadcast_id, title, reference, started_at, ended_at } = row;
+        let (channel_id, broadcast_id) = (channel_id.into(), broadcast_id.map(String::from));
         Self { id, channel_id, broadcast_id, title, reference, started_at, ended_at }
     }
 }
@@ -222,22 +224,22 @@ pub(super) async fn end_segment(
 }
 
 impl Context {
-    async fn segment(&self, channel_id: &str, id: &str) -> Result<Segment, Error> {
+    async fn segment(&self, channel_id: &ChannelId, id: &str) -> Result<Segment, Error> {
         let row = self.read(async |db| store::get(db, channel_id, id).await).await?;
         row.map(Segment::from).ok_or_else(|| Error::NotFound { what: "segment", name: id.to_owned() })
     }
 
     /// Puts a mark into the log, and returns the segment as it is then.
     async fn mark(&self, grant: &Grant, channel: Names, segment_id: &str, edge: Edge<'_>) -> Result<Segment, Error> {
-        let Names { id, login, display_name } = channel;
+        let Names { id: channel_id, login, display_name } = channel;
         let ident = |text: String| Ident::try_from(text).map_err(|reason| Error::Broken(reason.to_owned()));
-        let broadcaster = User { id: ident(id)?, login: ident(login)?, display_name: ident(display_name)? };
+        let broadcaster = User { id: channel_id.user(), login: ident(login)?, display_name: ident(display_name)? };
         let mark = Mark { broadcaster: &broadcaster, segment_id, at: self.clock.now(), edge };
         let message = Message::segment(grant, &mark).map_err(|error| match error {
             MarkError::ReadOnly => Error::ScopeTooSmall { held: grant.scope(), needed: Scope::Admin },
             MarkError::Unreadable(error) => Error::Broken(error.to_string()),
         })?;
         self.ingest.submit(message).await?;
-        self.segment(broadcaster.id.as_str(), segment_id).await
+        self.segment(&channel_id, segment_id).await
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn send_test_event(
 ) -> Result<HttpResponse, Error> {
     let Body(TestEvent { kind, event }) = body;
     let channel = ctx.served_channel(&path.channel).await?;
-    let channel = Person { id: channel.id, login: channel.login, display_name: channel.display_name };
+    let channel = Person { id: channel.id.into(), login: channel.login, display_name: channel.display_name };
     let message_id = ctx.tester.send(&kind, channel, event).await?;
     Ok(HttpResponse::Accepted().json(TestEventSent { message_id }))
 }

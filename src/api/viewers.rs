@@ -94,7 +94,7 @@ impl From<store::Viewer> for Viewer {
     fn from(row: store::Viewer) -> Self {
         Self {
             subscription: Subscription::new(&row),
-            id: row.id,
+            id: row.id.into(),
             login: row.login,
             display_name: row.display_name,
             first_followed_at: row.first_followed_at,
@@ -178,5 +178,5 @@ pub(super) async fn list_viewers(
     let after = after.as_ref().map(Name::as_str);
     let channel = path.resolve(&ctx).await?;
     let rows = ctx.read(async |db| store::page(db, &channel, after, limit.rows()).await).await?;
-    Ok(Json(Page::new(rows, limit, |row| row.id.clone(), Viewer::from)))
+    Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Viewer::from)))
 }

@@ -157,7 +157,7 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`]
     pub async fn keep_user(&self, user: &TokenUser, token: &UserToken) -> Result<(), TokensError> {
-        let row = self.row(&user.id, Some(user.login.clone()), token)?;
+        let row = self.row(user.id.as_str(), Some(user.login.clone()), token)?;
         Ok(tokens::put(&mut *self.pool.acquire().await?, &row).await?)
     }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::Event;
 use crate::simulate::test_mark::TEST_MARK;
 use crate::twitch::eventsub::decode::{Envelope, Subscription};
+use crate::twitch::id::ChannelId;
 use crate::twitch::payload::Ident;
 
 /// The field that stands in place of `subscription` in a message that was inferred.
@@ -22,7 +23,7 @@ pub struct Content {
     /// Whether it is a test, which changes no state.
     pub is_test: bool,
     /// The channel that it concerns, or the user if its type is not about channels.
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
     /// What changes the state; `None` for what is only stored and delivered.
     pub event: Option<Event>,
 }
@@ -47,7 +48,7 @@ pub struct Subject {
     /// For example `1`.
     pub version: Ident,
     /// The channel that it concerns.
-    pub channel_id: Ident,
+    pub channel_id: ChannelId,
 }
 
 /// The fields of a condition that name what the subscription is about.
@@ -102,7 +103,7 @@ impl Content {
         let origin = origin(envelope);
         let channel_id = origin.as_ref().and_then(|origin| match origin {
             Origin::Subscription(subscription) => channel_of(subscription),
-            Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.as_str().to_owned()),
+            Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.clone()),
         });
         let mut content = Self { origin, is_test, channel_id, event: None };
         content.event = event.and_then(|event| content.parse(message_id, event));
@@ -136,7 +137,7 @@ fn origin(mut envelope: Envelope<'_>) -> Option<Origin> {
 
 /// The id of the channel that a subscription is about, or of the user if it isn't about a channel.
 /// Unused fields of `channel.raid` may be there as empty strings.
-fn channel_of(subscription: &Subscription) -> Option<String> {
+fn channel_of(subscription: &Subscription) -> Option<ChannelId> {
     let condition: Condition = serde_json::from_str(subscription.condition.get()).unwrap_or_default();
     [
         condition.broadcaster_user_id,
@@ -146,7 +147,7 @@ fn channel_of(subscription: &Subscription) -> Option<String> {
     ]
     .into_iter()
     .flatten()
-    .find(|id| Ident::is_valid(id))
+    .find_map(|id| id.try_into().ok())
 }
 
 #[cfg(test)]
@@ -166,7 +167,7 @@ mod tests {
         let content = Content::read("inferred:stream.offline:40952110345", body).unwrap();
         assert!(matches!(content.origin, Some(Origin::Inferred(_))) && content.subscription().is_none());
         assert_eq!((content.kind(), content.version()), (Some("stream.offline"), Some("1")));
-        assert_eq!(content.channel_id.as_deref(), Some("141981764"));
+        assert_eq!(content.channel_id.as_ref().map(ChannelId::as_str), Some("141981764"));
         let Some(Event::Twitch(payload::Event::StreamOffline(offline))) = content.event else { panic!("{content:?}") };
         assert_eq!(offline.id.unwrap().as_str(), "40952110345");
     }
@@ -182,7 +183,7 @@ mod tests {
         }"#;
         let content = Content::read("showtime.segment.begin:s-1", body).unwrap();
         assert!(matches!(content.origin, Some(Origin::Segment(_))));
-        assert_eq!(content.channel_id.as_deref(), Some("141981764"));
+        assert_eq!(content.channel_id.as_ref().map(ChannelId::as_str), Some("141981764"));
         let Some(Event::SegmentBegin(begin)) = &content.event else { panic!("{content:?}") };
         assert_eq!((begin.title.as_str(), &begin.reference), ("Tape 12", &None));
     }

@@ -8,6 +8,7 @@ use super::content::INFERRED;
 use super::{Message, MessageType};
 use crate::clock::to_microseconds;
 use crate::twitch::helix::Answer;
+use crate::twitch::id::ChannelId;
 
 /// An event that must have happened, by what Helix shows or no longer shows.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct Inference<'a> {
     /// What makes the event happen once: with the type, the message's id.
     pub key: String,
     /// The channel that it concerns.
-    pub channel_id: &'a str,
+    pub channel_id: &'a ChannelId,
     /// When Helix answered.
     pub observed_at: OffsetDateTime,
     /// In the shape of the type, as far as the state needs it.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
 
 use super::{State, Stream};
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// Streams with at most this much time between them belong to one broadcast: a dropped connection
 /// does not end the show.
@@ -15,7 +16,7 @@ impl State {
     /// Derives the end and the broadcast of every stream. For each channel this state must hold
     /// all its streams and unnamed ends, or those from the first stream of some broadcast on.
     pub(super) fn derive_broadcasts(&mut self) {
-        let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
+        let mut channels: BTreeMap<ChannelId, Vec<(OffsetDateTime, StreamId)>> = BTreeMap::new();
         for (id, stream) in &mut self.streams {
             match &stream.began {
                 Some(began) => channels.entry(stream.channel_id.clone()).or_default().push((began.at, id.clone())),
@@ -32,7 +33,7 @@ impl State {
         }
     }
 
-    fn derive_channel(&mut self, channel_id: &str, streams: &[(OffsetDateTime, String)]) {
+    fn derive_channel(&mut self, channel_id: &ChannelId, streams: &[(OffsetDateTime, StreamId)]) {
         let mut current: Option<Open> = None;
         for (index, (began_at, id)) in streams.iter().enumerate() {
             let next_began_at = streams.get(index + 1).map(|next| next.0);
@@ -51,12 +52,12 @@ impl State {
     /// The first end without a stream id while this was the channel's newest stream.
     fn unnamed_end(
         &self,
-        channel_id: &str,
+        channel_id: &ChannelId,
         began_at: OffsetDateTime,
         next_began_at: Option<OffsetDateTime>,
     ) -> Option<OffsetDateTime> {
         self.stream_ends
-            .range((channel_id.to_owned(), began_at)..)
+            .range((channel_id.clone(), began_at)..)
             .next()
             .filter(|(channel, at)| channel == channel_id && next_began_at.is_none_or(|next| *at < next))
             .map(|(_, at)| *at)
@@ -89,7 +90,7 @@ impl Stream {
 
 /// The broadcast that the streams so far belong to.
 struct Open {
-    broadcast_id: String,
+    broadcast_id: StreamId,
     /// The latest end that is known.
     ended_at: Option<OffsetDateTime>,
 }

@@ -22,6 +22,7 @@ pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
 use crate::message::{Content, Event, Message, Origin};
 use crate::twitch::eventsub::decode;
+use crate::twitch::id::{ChannelId, StreamId, UserId};
 use crate::twitch::payload::{self, Ident};
 
 /// A message in the log, as far as it can change the state.
@@ -46,19 +47,19 @@ impl<'a> From<&'a Message> for Fact<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The names of users, by user id. Channels are users.
-    pub users: BTreeMap<String, Latest<Names>>,
+    pub users: BTreeMap<UserId, Latest<Names>>,
     /// By channel id.
-    pub channels: BTreeMap<String, Channel>,
+    pub channels: BTreeMap<ChannelId, Channel>,
     /// By stream id.
-    pub streams: BTreeMap<String, Stream>,
+    pub streams: BTreeMap<StreamId, Stream>,
     /// Ends of streams that Twitch sent without a stream id: channel id and time.
-    pub stream_ends: BTreeSet<(String, OffsetDateTime)>,
+    pub stream_ends: BTreeSet<(ChannelId, OffsetDateTime)>,
     /// What broadcasters marked, by segment id.
     pub segments: BTreeMap<String, Segment>,
     /// By channel id and user id.
-    pub viewers: BTreeMap<(String, String), Viewer>,
+    pub viewers: BTreeMap<(ChannelId, UserId), Viewer>,
     /// The EventSub subscriptions that messages came through, by id.
-    pub subscriptions: BTreeMap<String, Latest<Subscription>>,
+    pub subscriptions: BTreeMap<Ident, Latest<Subscription>>,
 }
 
 /// The names of a user.
@@ -97,10 +98,10 @@ pub struct ChannelInfo {
 }
 
 /// A Twitch stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The channel.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// When it began and of what type it is; its end may arrive first.
     pub began: Option<Began>,
     /// The time of a `stream.offline` that named it.
@@ -114,7 +115,7 @@ pub struct Stream {
     /// Derived: Twitch sent no end; at `ended_at` a newer stream began, or Helix no longer showed the stream.
     pub is_end_estimated: bool,
     /// Derived: the first stream of the broadcast that it belongs to.
-    pub broadcast_id: Option<String>,
+    pub broadcast_id: Option<StreamId>,
 }
 
 /// How a stream began.
@@ -265,7 +266,7 @@ impl State {
             created_at: seen.created_at.map(to_microseconds),
             status: seen.status.as_str().to_owned(),
         };
-        put(&mut self.subscriptions, seen.id.as_str(), Latest { stamp: stamp.clone(), value });
+        put(&mut self.subscriptions, &seen.id, Latest { stamp: stamp.clone(), value });
     }
 
     fn stream_online(&mut self, stamp: &Stamp, online: &payload::StreamOnline, is_inferred: bool) {
@@ -284,7 +285,7 @@ impl State {
             Some(id) if is_inferred => latest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
             Some(id) => earliest(&mut self.stream(id, &offline.broadcaster).offline_at, stamp.at),
             None => {
-                self.stream_ends.insert((offline.broadcaster.id.as_str().to_owned(), stamp.at));
+                self.stream_ends.insert((offline.broadcaster.id.channel(), stamp.at));
             }
         }
     }
@@ -307,35 +308,42 @@ impl State {
         self.name(stamp, &from.id, &from.login, &from.display_name);
         self.name(stamp, &to.id, &to.login, &to.display_name);
         let Some(sent_for) = &fact.content.channel_id else { return };
-        if sent_for == to.id.as_str() {
+        if sent_for.as_str() == to.id.as_str() {
             self.channels.entry(sent_for.clone()).or_default();
-            let raider = self.viewers.entry((sent_for.clone(), from.id.as_str().to_owned())).or_default();
+            let raider = self.viewers.entry((sent_for.clone(), from.id.clone())).or_default();
             raider.raids.add(stamp.at, raid.viewers);
-        } else if sent_for == from.id.as_str() {
+        } else if sent_for.as_str() == from.id.as_str() {
             self.channels.entry(sent_for.clone()).or_default();
         }
     }
 
-    fn name(&mut self, stamp: &Stamp, id: &Ident, login: &Ident, display_name: &Ident) {
+    fn name(&mut self, stamp: &Stamp, id: &UserId, login: &Ident, display_name: &Ident) {
         let names = Names { login: login.as_str().to_owned(), display_name: display_name.as_str().to_owned() };
-        put(&mut self.users, id.as_str(), Latest { stamp: stamp.clone(), value: names });
+        put(&mut self.users, id, Latest { stamp: stamp.clone(), value: names });
     }
 
     fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::User) -> &mut Channel {
         self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
-        self.channels.entry(broadcaster.id.as_str().to_owned()).or_default()
+        self.channels.entry(broadcaster.id.channel()).or_default()
     }
 
-    fn stream(&mut self, id: &Ident, broadcaster: &payload::User) -> &mut Stream {
-        self.streams
-            .entry(id.as_str().to_owned())
-            .or_insert_with(|| Stream { channel_id: broadcaster.id.as_str().to_owned(), ..Stream::default() })
+    fn stream(&mut self, id: &StreamId, broadcaster: &payload::User) -> &mut Stream {
+        self.streams.entry(id.clone()).or_insert_with(|| Stream {
+            channel_id: broadcaster.id.channel(),
+            began: None,
+            offline_at: None,
+            gone_at: None,
+            shown_at: None,
+            ended_at: None,
+            is_end_estimated: false,
+            broadcast_id: None,
+        })
     }
 
     fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::User, viewer: &payload::User) -> &mut Viewer {
         self.channel(stamp, broadcaster);
         self.name(stamp, &viewer.id, &viewer.login, &viewer.display_name);
-        let key = (broadcaster.id.as_str().to_owned(), viewer.id.as_str().to_owned());
+        let key = (broadcaster.id.channel(), viewer.id.clone());
         self.viewers.entry(key).or_default()
     }
 }
@@ -347,11 +355,11 @@ impl Viewer {
     }
 }
 
-fn put<T>(known: &mut BTreeMap<String, Latest<T>>, id: &str, newer: Latest<T>) {
+fn put<K: Ord + Clone, T>(known: &mut BTreeMap<K, Latest<T>>, id: &K, newer: Latest<T>) {
     match known.get_mut(id) {
         Some(known) => known.merge(newer),
         None => {
-            known.insert(id.to_owned(), newer);
+            known.insert(id.clone(), newer);
         }
     }
 }

@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 use super::merge::{Stamp, earliest};
 use super::{State, Stream};
 use crate::message::segment::{SegmentBegin, SegmentEnd};
+use crate::twitch::id::{ChannelId, StreamId};
 use crate::twitch::payload::{Ident, User};
 
 /// A part of a channel's programme.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The channel.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// How it began; its end may arrive first.
     pub began: Option<SegmentBegan>,
     /// When the broadcaster ended it.
@@ -22,7 +23,7 @@ pub struct Segment {
     /// Derived: when it ended.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: the broadcast during which it was on, if there was one.
-    pub broadcast_id: Option<String>,
+    pub broadcast_id: Option<StreamId>,
 }
 
 /// How a segment began.
@@ -38,7 +39,7 @@ pub struct SegmentBegan {
 
 /// A broadcast, as far as segments depend on it.
 struct Broadcast {
-    id: String,
+    id: StreamId,
     started_at: OffsetDateTime,
     ended_at: Option<OffsetDateTime>,
 }
@@ -57,9 +58,13 @@ impl State {
     /// A mark carries the names that were known at the time, so it gets the oldest stamp: names that Twitch sent win.
     fn segment(&mut self, stamp: &Stamp, id: &Ident, broadcaster: &User) -> &mut Segment {
         self.channel(&Stamp { at: OffsetDateTime::UNIX_EPOCH, by: stamp.by.clone() }, broadcaster);
-        self.segments
-            .entry(id.as_str().to_owned())
-            .or_insert_with(|| Segment { channel_id: broadcaster.id.as_str().to_owned(), ..Segment::default() })
+        self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
+            channel_id: broadcaster.id.channel(),
+            began: None,
+            end_marked_at: None,
+            ended_at: None,
+            broadcast_id: None,
+        })
     }
 
     /// Derives the end and the broadcast of every segment, from its channel's other segments and
@@ -69,7 +74,7 @@ impl State {
             return;
         }
         let broadcasts = broadcasts(&self.streams);
-        let mut channels: BTreeMap<String, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
+        let mut channels: BTreeMap<ChannelId, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, segment) in &mut self.segments {
             match &segment.began {
                 Some(began) => channels.entry(segment.channel_id.clone()).or_default().push((began.at, id.clone())),
@@ -108,16 +113,16 @@ impl Segment {
 }
 
 /// Each channel's broadcasts, oldest first, as their streams make them.
-fn broadcasts(streams: &BTreeMap<String, Stream>) -> BTreeMap<String, Vec<Broadcast>> {
-    let mut all: BTreeMap<&str, (&str, Broadcast)> = BTreeMap::new();
+fn broadcasts(streams: &BTreeMap<StreamId, Stream>) -> BTreeMap<ChannelId, Vec<Broadcast>> {
+    let mut all: BTreeMap<&StreamId, (&ChannelId, Broadcast)> = BTreeMap::new();
     for stream in streams.values() {
         let (Some(began), Some(id)) = (&stream.began, &stream.broadcast_id) else { continue };
         let part = Broadcast { id: id.clone(), started_at: began.at, ended_at: stream.ended_at };
         all.entry(id).and_modify(|(_, broadcast)| broadcast.add(&part)).or_insert((&stream.channel_id, part));
     }
-    let mut broadcasts: BTreeMap<String, Vec<Broadcast>> = BTreeMap::new();
+    let mut broadcasts: BTreeMap<ChannelId, Vec<Broadcast>> = BTreeMap::new();
     for (channel_id, broadcast) in all.into_values() {
-        broadcasts.entry(channel_id.to_owned()).or_default().push(broadcast);
+        broadcasts.entry(channel_id.clone()).or_default().push(broadcast);
     }
     for broadcasts in broadcasts.values_mut() {
         // Stable: those that started at once stay in the order of their ids, as streams are.

@@ -28,6 +28,7 @@ use crate::services::{Services, Tasks};
 use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
 use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// Time between two rounds.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -129,24 +130,24 @@ impl Backfill {
     }
 
     /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
-    async fn look_up_streams(&self, conn: &mut PgConnection, channels: &[String]) -> Result<usize, BackfillError> {
+    async fn look_up_streams(&self, conn: &mut PgConnection, channels: &[ChannelId]) -> Result<usize, BackfillError> {
         let streams = self.helix.streams(channels).await?;
         let now = self.clock.now();
-        let ids: Vec<_> = streams.iter().map(|stream| stream.id.as_str()).collect();
+        let ids: Vec<_> = streams.iter().map(|stream| &stream.id).collect();
         let known = store::known_streams(&mut *conn, &ids).await?;
-        let known: HashMap<_, _> = known.iter().map(|known| (known.id.as_str(), known.gone_at)).collect();
+        let known: HashMap<_, _> = known.iter().map(|known| (&known.id, known.gone_at)).collect();
         // Without a type Twitch does not know itself whether it is live.
         let live = streams.iter().filter(|stream| !stream.kind.is_empty());
-        let began = live.filter_map(|stream| match known.get(stream.id.as_str()) {
+        let began = live.filter_map(|stream| match known.get(&stream.id) {
             None => Some(went_live(stream, None, now)),
             Some(gone_at) => gone_at.map(|gone_at| went_live(stream, Some(gone_at), now)),
         });
         let mut inferences: Vec<_> = began.collect();
 
-        let shown: HashSet<_> = streams.iter().map(|stream| stream.user_id.as_str()).collect();
+        let shown: HashSet<_> = streams.iter().map(|stream| &stream.user_id).collect();
         let mut missed = store::live_streams(&mut *conn, channels).await?;
-        missed.retain(|live| !shown.contains(live.channel_id.as_str()));
-        let ids: Vec<_> = missed.iter().map(|live| live.stream_id.as_str()).collect();
+        missed.retain(|live| !shown.contains(&live.channel_id));
+        let ids: Vec<_> = missed.iter().map(|live| &live.stream_id).collect();
         let gone: HashSet<_> = store::record_missed(&mut *conn, &ids, now, now - LAG).await?.into_iter().collect();
         missed.retain(|live| gone.contains(&live.stream_id));
         inferences.extend(missed.iter().map(|live| went_offline(live, now)));
@@ -156,7 +157,7 @@ impl Backfill {
     async fn look_up_info(
         &self,
         conn: &mut PgConnection,
-        channels: &[String],
+        channels: &[ChannelId],
         is_start: bool,
     ) -> Result<usize, BackfillError> {
         let known = store::announced_info(&mut *conn, channels).await?;
@@ -165,11 +166,11 @@ impl Backfill {
         let shown = self.helix.channels(&channels).await?;
         let now = self.clock.now();
         let known = store::announced_info(&mut *conn, &channels).await?;
-        let known: HashMap<_, _> = known.iter().map(|known| (known.channel_id.as_str(), known)).collect();
+        let known: HashMap<_, _> = known.iter().map(|known| (&known.channel_id, known)).collect();
         let key = microseconds(now).to_string();
         let inferences: Vec<_> = shown
             .iter()
-            .filter(|shown| is_missed(shown, known.get(shown.broadcaster_id.as_str()).copied(), now))
+            .filter(|shown| is_missed(shown, known.get(&shown.broadcaster_id).copied(), now))
             .map(|shown| updated(shown, &key, now))
             .collect();
         self.submit(&shown, &inferences).await
@@ -183,7 +184,11 @@ impl Backfill {
             let (id, channel_id) = (message.id().to_owned(), message.content().channel_id.clone());
             match self.ingest.submit(message).await {
                 Ok(Receipt::Appended) => {
-                    tracing::info!(message.id = id, channel.id = channel_id, "a missed event is in the log");
+                    tracing::info!(
+                        message.id = id,
+                        channel.id = channel_id.as_ref().map(ChannelId::as_str),
+                        "a missed event is in the log"
+                    );
                     Ok(1)
                 }
                 Ok(Receipt::Duplicate) => Ok(0),
@@ -243,8 +248,8 @@ fn went_offline(live: &LiveStream, now: OffsetDateTime) -> Inference<'_> {
 }
 
 /// The same inference may be made again once its opposite has been, whose time is therefore part of the key.
-fn key_after(stream_id: &str, opposite: Option<OffsetDateTime>) -> String {
-    opposite.map_or_else(|| stream_id.to_owned(), |at| format!("{stream_id}:{}", microseconds(at)))
+fn key_after(stream_id: &StreamId, opposite: Option<OffsetDateTime>) -> String {
+    opposite.map_or_else(|| stream_id.to_string(), |at| format!("{stream_id}:{}", microseconds(at)))
 }
 
 /// A time after the opposite inference, which another server with another clock may have made: the newer one counts.
@@ -275,8 +280,8 @@ fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) ->
 }
 
 /// Adds the channel to an event, as Twitch's events have it.
-fn with_channel(id: &str, login: &str, display_name: &str, mut event: Value) -> Value {
-    event["broadcaster_user_id"] = id.into();
+fn with_channel(id: &ChannelId, login: &str, display_name: &str, mut event: Value) -> Value {
+    event["broadcaster_user_id"] = id.as_str().into();
     event["broadcaster_user_login"] = login.into();
     event["broadcaster_user_name"] = display_name.into();
     event

@@ -4,15 +4,16 @@ use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use crate::projection::ChannelInfo;
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// The ids of the channels that are served, and of those that events came from. An id that can't be
 /// one of Twitch's is left out, because Helix would refuse the whole call.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
     sqlx::query_scalar!(
-        r#"select id as "id!" from (select id from served_channel union select id from channel) as known
+        r#"select id as "id!: ChannelId" from (select id from served_channel union select id from channel) as known
         where id ~ '^[0-9]{1,20}$'
         order by id"#
     )
@@ -24,7 +25,7 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>
 #[derive(Debug)]
 pub struct KnownStream {
     /// The id that Twitch gave it.
-    pub id: String,
+    pub id: StreamId,
     /// When its end was inferred, unless Twitch sent the end.
     pub gone_at: Option<OffsetDateTime>,
 }
@@ -33,11 +34,11 @@ pub struct KnownStream {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Result<Vec<KnownStream>> {
+pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&StreamId]) -> sqlx::Result<Vec<KnownStream>> {
     sqlx::query_as!(
         KnownStream,
-        "select id, case when is_end_estimated then gone_at end as gone_at
-        from stream where id = any($1) and started_at is not null",
+        r#"select id as "id: StreamId", case when is_end_estimated then gone_at end as gone_at
+        from stream where id = any($1) and started_at is not null"#,
         ids as _
     )
     .fetch_all(db)
@@ -48,9 +49,9 @@ pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&str]) -> sqlx::Resul
 #[derive(Debug)]
 #[expect(missing_docs, reason = "columns of stream and channel_now, which db/migrations describes")]
 pub struct LiveStream {
-    pub stream_id: String,
+    pub stream_id: StreamId,
     pub shown_at: Option<OffsetDateTime>,
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     pub login: String,
     pub display_name: String,
 }
@@ -59,14 +60,14 @@ pub struct LiveStream {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<LiveStream>> {
+pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[ChannelId]) -> sqlx::Result<Vec<LiveStream>> {
     sqlx::query_as!(
         LiveStream,
-        r#"select stream.id as stream_id, stream.shown_at, stream.channel_id, login as "login!",
-            display_name as "display_name!"
+        r#"select stream.id as "stream_id: StreamId", stream.shown_at, stream.channel_id as "channel_id: ChannelId",
+            login as "login!", display_name as "display_name!"
         from channel_now join stream on stream.id = channel_now.stream_id
         where channel_now.id = any($1)"#,
-        channel_ids
+        channel_ids as &[ChannelId]
     )
     .fetch_all(db)
     .await
@@ -79,14 +80,14 @@ pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sq
 /// If the database fails.
 pub async fn record_missed(
     db: impl PgExecutor<'_>,
-    stream_ids: &[&str],
+    stream_ids: &[&StreamId],
     now: OffsetDateTime,
     by: OffsetDateTime,
-) -> sqlx::Result<Vec<String>> {
+) -> sqlx::Result<Vec<StreamId>> {
     sqlx::query_scalar!(
-        "with shown as (delete from missed_stream where stream_id <> all($1)),
+        r#"with shown as (delete from missed_stream where stream_id <> all($1)),
         missed as (insert into missed_stream select id, $2 from unnest($1::text[]) as id on conflict do nothing)
-        select stream_id from missed_stream where stream_id = any($1) and since <= $3",
+        select stream_id as "stream_id: StreamId" from missed_stream where stream_id = any($1) and since <= $3"#,
         stream_ids as _,
         now,
         by
@@ -99,7 +100,7 @@ pub async fn record_missed(
 #[derive(Debug)]
 pub struct AnnouncedInfo {
     /// The channel.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// The last announcement.
     pub info: ChannelInfo,
     /// When it was announced.
@@ -110,12 +111,12 @@ pub struct AnnouncedInfo {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn announced_info(db: impl PgExecutor<'_>, channel_ids: &[String]) -> sqlx::Result<Vec<AnnouncedInfo>> {
+pub async fn announced_info(db: impl PgExecutor<'_>, channel_ids: &[ChannelId]) -> sqlx::Result<Vec<AnnouncedInfo>> {
     let rows = sqlx::query!(
-        r#"select id, title as "title!", language as "language!", category_id as "category_id!",
+        r#"select id as "id: ChannelId", title as "title!", language as "language!", category_id as "category_id!",
             category_name as "category_name!", content_classification_labels as "labels!", updated_at as "updated_at!"
         from channel where id = any($1) and updated_at is not null"#,
-        channel_ids
+        channel_ids as &[ChannelId]
     )
     .fetch_all(db)
     .await?;

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use strum::{AsRefStr, Display, EnumString};
 use time::OffsetDateTime;
 
+use crate::twitch::id::ChannelId;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The status of a desired subscription. `AsRef<str>` is the word for it in the database and in answers.
@@ -52,7 +53,7 @@ impl DesiredStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredRow {
     /// Twitch's id of the channel.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// The channel's login.
     pub channel_login: String,
     /// For example `channel.follow`.
@@ -90,18 +91,18 @@ impl DesiredRow {
 /// If the database fails.
 pub async fn list(
     db: &mut PgConnection,
-    channel_ids: Option<&[String]>,
+    channel_ids: Option<&[ChannelId]>,
     limit: Option<i64>,
 ) -> sqlx::Result<Vec<DesiredRow>> {
     sqlx::query_as!(
         DesiredRow,
-        "select d.channel_id, c.login as channel_login, d.type as kind, d.version, d.subscription_id, d.status,
+        r#"select d.channel_id as "channel_id: ChannelId", c.login as channel_login, d.type as kind, d.version, d.subscription_id, d.status,
             d.since, d.problem, d.attempts, d.attempted_at, d.next_attempt_at
         from desired_subscription d join served_channel c on c.id = d.channel_id
         where $1::text[] is null or d.channel_id = any ($1)
         order by d.status = 'enabled', d.channel_id, d.type, d.version
-        limit $2",
-        channel_ids,
+        limit $2"#,
+        channel_ids as Option<&[ChannelId]>,
         limit
     )
     .fetch_all(db)
@@ -150,7 +151,7 @@ pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()>
         set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, attempted_at = $9,
             next_attempt_at = $10
         where channel_id = $1 and type = $2 and version = $3",
-        row.channel_id,
+        row.channel_id.as_str(),
         row.kind,
         row.version,
         row.subscription_id,

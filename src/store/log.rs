@@ -10,6 +10,7 @@ use super::LogId;
 use super::signals::Channel;
 use crate::message::{Content, Message, MessageType};
 use crate::projection::{Fact, Stamp};
+use crate::twitch::id::ChannelId;
 
 /// Ids of one row of `event_block` (see db/migrations/0001_event.up.sql).
 const BLOCK: i64 = 1_024;
@@ -50,7 +51,7 @@ pub async fn append<'a>(
         &column(messages, |m| m.content().kind()) as &[Option<&str>],
         &column(messages, |m| m.content().version()) as &[Option<&str>],
         &column(messages, |m| m.content().subscription().map(|s| s.id.as_str())) as &[Option<&str>],
-        &column(messages, |m| m.content().channel_id.as_deref()) as &[Option<&str>],
+        &column(messages, |m| m.content().channel_id.as_ref().map(ChannelId::as_str)) as &[Option<&str>],
         &column(messages, |m| m.at()),
         &column(messages, |m| m.body()) as &[&str],
         received_at,

@@ -4,12 +4,13 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::twitch::helix::User;
+use crate::twitch::id::ChannelId;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedChannel {
     /// Twitch's id.
-    pub id: String,
+    pub id: ChannelId,
     /// Lower-case ASCII.
     pub login: String,
     /// As shown.
@@ -22,7 +23,7 @@ impl ServedChannel {
     /// The channel of this user, requested now.
     #[must_use]
     pub fn new(user: User, now: OffsetDateTime) -> Self {
-        Self { id: user.id, login: user.login, display_name: user.display_name, requested_at: now }
+        Self { id: user.id.channel(), login: user.login, display_name: user.display_name, requested_at: now }
     }
 }
 
@@ -31,9 +32,12 @@ impl ServedChannel {
 /// # Errors
 /// If the database fails.
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
-    sqlx::query_as!(ServedChannel, "select id, login, display_name, requested_at from served_channel order by login")
-        .fetch_all(conn)
-        .await
+    sqlx::query_as!(
+        ServedChannel,
+        r#"select id as "id: ChannelId", login, display_name, requested_at from served_channel order by login"#
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Adds a channel, or updates its names and time.
@@ -45,7 +49,7 @@ pub async fn put(conn: &mut PgConnection, channel: &ServedChannel) -> sqlx::Resu
         "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $3, $4)
         on conflict (id) do update set
             login = excluded.login, display_name = excluded.display_name, requested_at = excluded.requested_at",
-        channel.id,
+        channel.id.as_str(),
         channel.login,
         channel.display_name,
         channel.requested_at
@@ -68,8 +72,8 @@ pub async fn clear(conn: &mut PgConnection) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn contains(conn: &mut PgConnection, id: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from served_channel where id = $1) as "exists!""#, id)
+pub async fn contains(conn: &mut PgConnection, id: &ChannelId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from served_channel where id = $1) as "exists!""#, id.as_str())
         .fetch_one(conn)
         .await
 }

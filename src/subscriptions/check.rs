@@ -88,7 +88,7 @@ impl From<DesiredRow> for DesiredReport {
         Self {
             message: describe(&row),
             command: row.status.needs_consent().then_some(Program::Init),
-            channel_id: row.channel_id,
+            channel_id: row.channel_id.into(),
             channel_login: row.channel_login,
             kind: row.kind,
             version: row.version,

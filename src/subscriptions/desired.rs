@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::helix::Condition;
+use crate::twitch::id::ChannelId;
 
 /// The types of every served channel. Versions, conditions and scopes are in the catalogue.
 const DEFAULT: [&str; 10] = [
@@ -36,7 +37,7 @@ pub struct DesiredSubscription {
     /// Type, version and scopes.
     pub kind: &'static SubscriptionType,
     /// Twitch's id of the channel.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// The condition in Twitch's form.
     pub condition: Condition,
 }
@@ -45,13 +46,13 @@ impl DesiredSubscription {
     /// All that these channels should have, channel by channel.
     pub fn all<'a>(
         types: &[&'static SubscriptionType],
-        channel_ids: impl IntoIterator<Item = &'a str>,
+        channel_ids: impl IntoIterator<Item = &'a ChannelId>,
         client_id: &str,
     ) -> Vec<Self> {
-        let of_channel = |channel_id: &'a str| {
+        let of_channel = |channel_id: &'a ChannelId| {
             types.iter().map(move |kind| Self {
                 kind,
-                channel_id: channel_id.to_owned(),
+                channel_id: channel_id.clone(),
                 condition: condition(kind, channel_id, client_id),
             })
         };
@@ -62,10 +63,10 @@ impl DesiredSubscription {
 /// The condition of this type for this channel. Users that a condition names (a moderator, a
 /// reader of the chat) are the broadcaster; of raids those to the channel count.
 #[must_use]
-pub fn condition(kind: &SubscriptionType, channel_id: &str, client_id: &str) -> Condition {
+pub fn condition(kind: &SubscriptionType, channel_id: &ChannelId, client_id: &str) -> Condition {
     let value = |field: &str| match field {
         "client_id" => client_id.to_owned(),
-        _ => channel_id.to_owned(),
+        _ => channel_id.to_string(),
     };
     kind.condition
         .iter()
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn every_channel_should_have_every_type() {
-        let desired = DesiredSubscription::all(&[find("stream.online"), find("channel.raid")], ["7", "8"], "client");
+        let channels: [ChannelId; 2] = ["7", "8"].map(|id| id.parse().unwrap());
+        let desired = DesiredSubscription::all(&[find("stream.online"), find("channel.raid")], &channels, "client");
         let shown: Vec<_> = desired.iter().map(|it| (it.channel_id.as_str(), it.kind.name.as_str())).collect();
         let expected = [("7", "stream.online"), ("7", "channel.raid"), ("8", "stream.online"), ("8", "channel.raid")];
         assert_eq!(shown, expected);
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn conditions_name_the_channel() {
-        let shown = |name| serde_json::to_value(condition(find(name), "7", "client")).unwrap();
+        let shown = |name| serde_json::to_value(condition(find(name), &"7".parse().unwrap(), "client")).unwrap();
         assert_eq!(shown("channel.follow"), json!({ "broadcaster_user_id": "7", "moderator_user_id": "7" }));
         assert_eq!(shown("channel.raid"), json!({ "to_broadcaster_user_id": "7" }));
         assert_eq!(shown("channel.chat.message"), json!({ "broadcaster_user_id": "7", "user_id": "7" }));

@@ -86,7 +86,7 @@ mod tests {
             status: status.into(),
             kind: kind.name.clone(),
             version: kind.version.clone(),
-            condition: condition(kind, channel, "client"),
+            condition: condition(kind, &channel.parse().unwrap(), "client"),
             created_at: OffsetDateTime::UNIX_EPOCH,
             transport: HeldTransport { method: "webhook".to_owned(), callback: Some(CALLBACK.to_owned()) },
             cost: 0,
@@ -117,7 +117,7 @@ mod tests {
             held("stranger", "stream.online", ENABLED, "8"),
         ];
         let types = types(&["channel.raid", "stream.online", "stream.offline", "channel.follow"]);
-        let desired = DesiredSubscription::all(&types, ["7"], "client");
+        let desired = DesiredSubscription::all(&types, [&"7".parse().unwrap()], "client");
         let transport = transport();
         let plan = plan(&held, &desired, &transport);
         let kept: Vec<_> = plan.keep.iter().map(|(_, held)| *held).collect();
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn enabled_subscription_is_kept_before_a_pending_one() {
         let held = [held("a", "stream.online", PENDING, "7"), held("b", "stream.online", ENABLED, "7")];
-        let desired = DesiredSubscription::all(&types(&["stream.online"]), ["7"], "client");
+        let desired = DesiredSubscription::all(&types(&["stream.online"]), [&"7".parse().unwrap()], "client");
         let plan = plan(&held, &desired, &transport());
         assert_eq!(plan.keep[0].1.id, "b");
         assert!(plan.create.is_empty() && plan.unwanted.is_empty());

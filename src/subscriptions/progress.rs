@@ -11,6 +11,7 @@ use super::plan::plan;
 use crate::backoff::Backoff;
 use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
 use crate::twitch::helix::{HeldSubscription, HelixError, RefusalKind, Transport};
+use crate::twitch::id::ChannelId;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The pauses before attempts that can succeed by themselves. With the time that a call may take, everything is healed
@@ -34,7 +35,7 @@ pub(super) fn match_held<'a>(
     held: &'a [HeldSubscription],
     desired: &'a [DesiredSubscription],
     transport: &Transport,
-) -> HashMap<(String, String, String), Match<'a>> {
+) -> HashMap<(ChannelId, String, String), Match<'a>> {
     let key = |it: &DesiredSubscription| (it.channel_id.clone(), it.kind.name.clone(), it.kind.version.clone());
     let mut matches: HashMap<_, _> =
         desired.iter().map(|desired| (key(desired), Match { desired, alive: None, dead: Vec::new() })).collect();
@@ -126,7 +127,7 @@ mod tests {
 
     fn row(status: &str, at: OffsetDateTime) -> DesiredRow {
         DesiredRow {
-            channel_id: "7".to_owned(),
+            channel_id: "7".parse().unwrap(),
             channel_login: "maplearcade".to_owned(),
             kind: "channel.follow".to_owned(),
             version: "2".to_owned(),

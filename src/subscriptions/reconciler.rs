@@ -192,15 +192,14 @@ impl Reconciler {
         rows::set_types(db, &kinds, &versions, now).await?;
         let mut rows = rows::list(db, None, None).await?;
         let channels = served_channels::all(db).await?;
-        let requests: HashMap<_, _> = channels.iter().map(|it| (it.id.as_str(), it.requested_at)).collect();
+        let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let held = self.helix.subscriptions().await?.subscriptions;
         let mut matches = progress::match_held(&held, &desired, transport);
         let mut due = Vec::new();
         for row in &mut rows {
             let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
-            let (Some(found), Some(&requested_at)) = (matches.remove(&key), requests.get(row.channel_id.as_str()))
-            else {
+            let (Some(found), Some(&requested_at)) = (matches.remove(&key), requests.get(&row.channel_id)) else {
                 continue;
             };
             if progress::observe(row, &found, now) {

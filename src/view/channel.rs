@@ -103,7 +103,7 @@ impl From<channels::Channel> for Channel {
         let stream = row.stream_id.zip(row.stream_started_at);
         let broadcast = row.broadcast_id.zip(row.broadcast_started_at);
         Self {
-            id: row.id,
+            id: row.id.into(),
             login: row.login,
             display_name: row.display_name,
             title: row.title,
@@ -112,8 +112,8 @@ impl From<channels::Channel> for Channel {
             content_classification_labels: row.content_classification_labels.unwrap_or_default(),
             updated_at: row.updated_at,
             is_live: row.is_live,
-            stream: stream.map(|(id, started_at)| LiveStream { id, kind: row.stream_type, started_at }),
-            broadcast: broadcast.map(|(id, started_at)| RunningBroadcast { id, started_at }),
+            stream: stream.map(|(id, started_at)| LiveStream { id: id.into(), kind: row.stream_type, started_at }),
+            broadcast: broadcast.map(|(id, started_at)| RunningBroadcast { id: id.into(), started_at }),
             segment,
             anonymous_bits: row.anonymous_bits,
             anonymous_gifts: row.anonymous_gifts,

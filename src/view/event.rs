@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
+use crate::twitch::id::ChannelId;
 
 /// One message of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,7 +58,7 @@ impl Event {
             message_type: logged.message_type.clone(),
             kind: logged.kind.clone(),
             version: logged.version.clone(),
-            channel_id: logged.channel_id.clone(),
+            channel_id: logged.channel_id.as_ref().map(ChannelId::to_string),
             subscription_id: logged.subscription_id.clone(),
             occurred_at: logged.occurred_at,
             received_at: logged.received_at,

@@ -1,5 +1,8 @@
 //! Pages of the log against a naive filter.
 
+use std::fmt::Debug;
+use std::str::FromStr;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -9,6 +12,7 @@ use showtime::store::LogId;
 use showtime::store::log;
 use showtime::store::read::events;
 use showtime::store::read::scan::{self, LogFilter, Range, Times};
+use showtime::twitch::id::ChannelId;
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -56,25 +60,25 @@ async fn fill(conn: &mut PgConnection) {
     }
 }
 
-type Row = (LogId, Option<String>, Option<String>, OffsetDateTime);
+type Row = (LogId, Option<ChannelId>, Option<String>, OffsetDateTime);
 
 async fn log(conn: &mut PgConnection) -> Vec<Row> {
     sqlx::query_as("select id, channel_id, type, occurred_at from event order by id").fetch_all(conn).await.unwrap()
 }
 
 fn is_wanted((_, channel, kind, at): &Row, filter: &LogFilter, times: Times) -> bool {
-    let among = |names: &Option<Vec<String>>, name: &Option<String>| {
-        names.as_ref().is_none_or(|names| name.as_ref().is_some_and(|name| names.contains(name)))
-    };
-    among(&filter.channel_ids, channel)
-        && among(&filter.types, kind)
+    fn among<T: PartialEq>(names: Option<&Vec<T>>, name: Option<&T>) -> bool {
+        names.is_none_or(|names| name.is_some_and(|name| names.contains(name)))
+    }
+    among(filter.channel_ids.as_ref(), channel.as_ref())
+        && among(filter.types.as_ref(), kind.as_ref())
         && times.since.is_none_or(|since| *at >= since)
         && times.until.is_none_or(|until| *at < until)
 }
 
 /// Lists of names with duplicates; also empty lists, and none.
-fn names(of: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
-    prop::option::of(prop::collection::vec(prop::sample::select(of).prop_map(str::to_owned), 0..4))
+fn names<T: Clone + Debug + FromStr<Err: Debug>>(of: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<T>>> {
+    prop::option::of(prop::collection::vec(prop::sample::select(of).prop_map(|name| name.parse().unwrap()), 0..4))
 }
 
 fn times() -> impl Strategy<Value = Times> {

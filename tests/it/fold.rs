@@ -15,6 +15,7 @@ use showtime::message::{Content, Event, Origin};
 use showtime::projection::{Fact, Stamp, State, Viewer};
 use showtime::store::ledger;
 use showtime::twitch::eventsub::parse_timestamp;
+use showtime::twitch::id::StreamId;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -38,7 +39,7 @@ impl HistoryMessage {
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
         let subject = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
         let origin = self.is_inferred.then(|| Origin::Inferred(serde_json::from_value(subject).unwrap()));
-        let content = Content { channel_id: Some(CHANNEL.to_owned()), event, origin, ..Content::default() };
+        let content = Content { channel_id: Some(CHANNEL.parse().unwrap()), event, origin, ..Content::default() };
         Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content: Cow::Owned(content) }
     }
 
@@ -179,13 +180,17 @@ fn assert_matches_oracle(state: &State, history: &[HistoryMessage]) {
     history.iter().filter_map(HistoryMessage::to_oracle).for_each(|message| oracle.add(message));
     assert_eq!(stream_rows(state), oracle.streams());
     assert_segments_match(state, history, &oracle.streams());
-    let viewers: BTreeMap<_, _> = state.viewers.iter().map(|(key, viewer)| (key.clone(), viewer_row(viewer))).collect();
+    let viewers: BTreeMap<_, _> = state
+        .viewers
+        .iter()
+        .map(|((channel, user), viewer)| ((channel.to_string(), user.to_string()), viewer_row(viewer)))
+        .collect();
     assert_eq!(viewers, oracle.viewers);
     let channels: BTreeMap<_, _> = state
         .channels
         .iter()
         .map(|(id, channel)| {
-            (id.clone(), ledger::Anonymous { bits: channel.anonymous_bits, gifts: channel.anonymous_gifts })
+            (id.to_string(), ledger::Anonymous { bits: channel.anonymous_bits, gifts: channel.anonymous_gifts })
         })
         .collect();
     assert_eq!(channels.get(CHANNEL), oracle.channels.get(CHANNEL));
@@ -195,13 +200,13 @@ fn assert_matches_oracle(state: &State, history: &[HistoryMessage]) {
 fn stream_rows(state: &State) -> Streams {
     let rows = state.streams.iter().map(|(id, stream)| {
         let row = ledger::Stream {
-            channel_id: stream.channel_id.clone(),
+            channel_id: stream.channel_id.to_string(),
             started_at: stream.began.as_ref().map(|began| began.at),
             ended_at: stream.ended_at,
             is_end_estimated: stream.is_end_estimated,
-            broadcast_id: stream.broadcast_id.clone(),
+            broadcast_id: stream.broadcast_id.as_ref().map(StreamId::to_string),
         };
-        (id.clone(), row)
+        (id.to_string(), row)
     });
     rows.collect()
 }
@@ -284,7 +289,7 @@ fn assert_segments_match(state: &State, history: &[HistoryMessage], streams: &St
     }
     let segments = state.segments.iter().map(|(id, segment)| {
         let began = segment.began.as_ref().map(|began| began.at);
-        (id.clone(), (began, segment.ended_at, segment.broadcast_id.clone()))
+        (id.clone(), (began, segment.ended_at, segment.broadcast_id.as_ref().map(StreamId::to_string)))
     });
     assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
 }

@@ -70,7 +70,11 @@ async fn unknown_users_streams_and_channels_are_missing() {
     assert_eq!(twitch.helix.users_by_id(&[CHANNEL_ID, "1"]).await.unwrap().len(), 1);
 
     let streams = twitch.helix.streams(&[CHANNEL_ID, "71330092"]).await.unwrap();
-    assert_eq!(streams.iter().map(|stream| &stream.id).collect::<Vec<_>>(), [&stream_id], "offline is missing");
+    assert_eq!(
+        streams.iter().map(|stream| stream.id.as_str()).collect::<Vec<_>>(),
+        [stream_id.as_str()],
+        "offline is missing"
+    );
     assert_eq!((streams[0].user_login.as_str(), streams[0].title.as_str()), (CHANNEL, "Überraschung"));
 
     let channels = twitch.helix.channels(&[CHANNEL_ID, "1"]).await.unwrap();
@@ -287,7 +291,7 @@ async fn dead_user_token_is_refreshed() {
     let vault = Vault::new(&EncryptionKey::generate(), String::new());
     let tokens = Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()));
     tokens.keep_user(&user, &token).await.unwrap();
-    let helix = Helix::new(twitch.mock.api_url(), tokens.shared_user(&user.id));
+    let helix = Helix::new(twitch.mock.api_url(), tokens.shared_user(user.id.as_str()));
     let calls = |kind: &str| twitch.mock.world.calls(&format!("POST /oauth2/token {kind}"));
 
     assert_eq!(helix.users_by_id(&[CHANNEL_ID]).await.unwrap().len(), 1);

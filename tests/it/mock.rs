@@ -78,7 +78,7 @@ async fn events_reach_the_callback_signed() {
     assert_eq!((online.broadcaster.id.as_str(), online.id.as_str()), (CHANNEL_ID, stream_id.as_str()));
     assert_eq!(message.content().subscription().unwrap().id.as_str(), id);
     let stream = twitch.helix.streams(&[CHANNEL_ID]).await.unwrap()[0].clone();
-    assert_eq!((stream.id, stream.started_at), (stream_id, online.started_at), "Helix says the same");
+    assert_eq!((stream.id.as_str(), stream.started_at), (stream_id.as_str(), online.started_at), "Helix says the same");
     assert!(!format!("{:?}", twitch.mock).contains(SECRET));
     twitch.mock.stop().await.unwrap();
 }

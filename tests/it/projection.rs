@@ -58,7 +58,7 @@ impl Witnesses {
             kind: message.kind,
             version: "1",
             key: message.id.clone(),
-            channel_id: CHANNEL,
+            channel_id: &CHANNEL.parse().unwrap(),
             observed_at: message.at,
             event: message.event.clone(),
         };

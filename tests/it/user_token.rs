@@ -31,7 +31,7 @@ fn replica(database: &PgConnectOptions, key: &EncryptionKey, oauth: &OAuth, cloc
 async fn replicas(oauth: &OAuth, clock: &Clock, token: &UserToken) -> [Tokens; 2] {
     let (database, key) = (fresh_database().await, EncryptionKey::generate());
     let replicas = [(); 2].map(|()| replica(&database, &key, oauth, clock));
-    let user = TokenUser { id: CHANNEL_ID.to_owned(), login: CHANNEL.to_owned() };
+    let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
     replicas[0].keep_user(&user, token).await.unwrap();
     replicas
 }

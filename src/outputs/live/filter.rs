@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::feed::Feed;
 use crate::store::read::live;
 use crate::store::read::scan::LogFilter;
+use crate::twitch::id::ChannelId;
 
 /// A feed, and what of it is selected. Channels stay names, because their logins may change while it is read.
 #[derive(Clone, Debug)]
@@ -26,7 +27,8 @@ impl FeedFilter {
     }
 
     fn includes_channel(&self, entry: &Entry) -> bool {
-        let (id, login) = (entry.logged.channel_id.as_deref(), entry.logged.channel_login.as_deref());
+        let (id, login) =
+            (entry.logged.channel_id.as_ref().map(ChannelId::as_str), entry.logged.channel_login.as_deref());
         let is_it =
             |name: &String| id == Some(name.as_str()) || login.is_some_and(|login| login.eq_ignore_ascii_case(name));
         self.channels.as_ref().is_none_or(|names| names.iter().any(is_it))

@@ -3,13 +3,15 @@
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
+use crate::twitch::id::{ChannelId, StreamId};
+
 /// Streams of a channel with short pauses between them.
 #[derive(Clone, Debug)]
 pub struct Broadcast {
     /// The id of its first stream.
-    pub id: String,
+    pub id: StreamId,
     /// The channel's id.
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     /// When its first stream started.
     pub started_at: OffsetDateTime,
     /// When its last stream ended; `None` while one is live.
@@ -20,9 +22,9 @@ pub struct Broadcast {
 #[derive(Clone, Debug)]
 pub struct Stream {
     /// Twitch's id.
-    pub id: String,
+    pub id: StreamId,
     /// The id of the broadcast it belongs to.
-    pub broadcast_id: String,
+    pub broadcast_id: StreamId,
     /// For example `live`.
     pub kind: Option<String>,
     /// When it started.
@@ -39,18 +41,18 @@ pub struct Stream {
 /// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
-    channel_id: &str,
+    channel_id: &ChannelId,
     before: Option<(OffsetDateTime, &str)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Broadcast>> {
     sqlx::query_as!(
         Broadcast,
-        r#"select id as "id!", channel_id as "channel_id!", started_at as "started_at!", ended_at
+        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at
         from broadcast
         where channel_id = $1 and ($2::timestamptz is null or (started_at, id) < ($2, $3))
         order by started_at desc, id desc
         limit $4"#,
-        channel_id,
+        channel_id.as_str(),
         before.map(|(started_at, _)| started_at),
         before.map(|(_, id)| id),
         limit
@@ -66,7 +68,7 @@ pub async fn page(
 pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Broadcast>> {
     sqlx::query_as!(
         Broadcast,
-        r#"select id as "id!", channel_id as "channel_id!", started_at as "started_at!", ended_at
+        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at
         from broadcast
         where id = (select broadcast_id from stream where id = $1)"#,
         stream_id
@@ -79,15 +81,15 @@ pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result
 ///
 /// # Errors
 /// If the database fails.
-pub async fn streams(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Stream>> {
+pub async fn streams(db: impl PgExecutor<'_>, broadcast_ids: &[StreamId]) -> sqlx::Result<Vec<Stream>> {
     sqlx::query_as!(
         Stream,
-        r#"select id, broadcast_id as "broadcast_id!", type as kind, started_at as "started_at!", ended_at,
+        r#"select id as "id: StreamId", broadcast_id as "broadcast_id!: StreamId", type as kind, started_at as "started_at!", ended_at,
             is_end_estimated
         from stream
         where broadcast_id = any($1)
         order by started_at, id"#,
-        broadcast_ids
+        broadcast_ids as &[StreamId]
     )
     .fetch_all(db)
     .await

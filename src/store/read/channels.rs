@@ -1,13 +1,17 @@
 //! Channels with their names, live stream and current segment.
 
+use std::slice;
+
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
+
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// A row of the view `channel_now`.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of channel_now, which db/migrations describes")]
 pub struct Channel {
-    pub id: String,
+    pub id: ChannelId,
     pub login: String,
     pub display_name: String,
     pub title: Option<String>,
@@ -19,10 +23,10 @@ pub struct Channel {
     pub anonymous_bits: i64,
     pub anonymous_gifts: i64,
     pub is_live: bool,
-    pub stream_id: Option<String>,
+    pub stream_id: Option<StreamId>,
     pub stream_type: Option<String>,
     pub stream_started_at: Option<OffsetDateTime>,
-    pub broadcast_id: Option<String>,
+    pub broadcast_id: Option<StreamId>,
     pub broadcast_started_at: Option<OffsetDateTime>,
     pub segment_id: Option<String>,
     pub segment_title: Option<String>,
@@ -34,8 +38,8 @@ pub struct Channel {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Channel>> {
-    Ok(page(db, None, Some(&[id.to_owned()]), "", 1).await?.pop())
+pub async fn get(db: impl PgExecutor<'_>, id: &ChannelId) -> sqlx::Result<Option<Channel>> {
+    Ok(page(db, None, Some(slice::from_ref(id)), "", 1).await?.pop())
 }
 
 /// The channels with these ids (all, if `None`) in the order of their ids, starting after the id `after`; only live ones, or
@@ -46,22 +50,22 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Chann
 pub async fn page(
     db: impl PgExecutor<'_>,
     live: Option<bool>,
-    ids: Option<&[String]>,
+    ids: Option<&[ChannelId]>,
     after: &str,
     limit: i64,
 ) -> sqlx::Result<Vec<Channel>> {
     sqlx::query_as!(
         Channel,
-        r#"select id as "id!", login as "login!", display_name as "display_name!", title, language, category_id,
+        r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!", title, language, category_id,
             category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
-            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id, stream_type, stream_started_at,
-            broadcast_id, broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
+            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id as "stream_id: StreamId", stream_type, stream_started_at,
+            broadcast_id as "broadcast_id: StreamId", broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
         from channel_now
         where ($1::bool is null or is_live = $1) and ($2::text[] is null or id = any($2)) and id > $3
         order by id
         limit $4"#,
         live,
-        ids,
+        ids as Option<&[ChannelId]>,
         after,
         limit
     )
@@ -74,13 +78,13 @@ pub async fn page(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<String>> {
+pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ChannelId>> {
     sqlx::query_scalar!(
-        "select id from channel
+        r#"select id as "id: ChannelId" from channel
         where id = coalesce(
             (select id from channel where id = $1),
             (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1)
-        )",
+        )"#,
         name
     )
     .fetch_optional(db)
@@ -91,7 +95,7 @@ pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<St
 #[derive(Clone, Debug)]
 pub struct Names {
     /// Twitch's id.
-    pub id: String,
+    pub id: ChannelId,
     /// In lower-case ASCII.
     pub login: String,
     /// As shown.
@@ -104,14 +108,18 @@ pub struct Names {
 /// If the database fails.
 pub async fn find_served(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Names>> {
     if let Some(id) = find(&mut *db, name).await? {
-        return sqlx::query_as!(Names, "select id, login, display_name from twitch_user where id = $1", id)
-            .fetch_optional(db)
-            .await;
+        return sqlx::query_as!(
+            Names,
+            r#"select id as "id: ChannelId", login, display_name from twitch_user where id = $1"#,
+            id.as_str()
+        )
+        .fetch_optional(db)
+        .await;
     }
     sqlx::query_as!(
         Names,
-        "select id, login, display_name from served_channel where id = $1 or login = lower($1)
-        order by id = $1 desc limit 1",
+        r#"select id as "id: ChannelId", login, display_name from served_channel where id = $1 or login = lower($1)
+        order by id = $1 desc limit 1"#,
         name
     )
     .fetch_optional(db)

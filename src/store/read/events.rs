@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::scan::{self, LogFilter, Range, Times};
 use crate::message::MessageType;
 use crate::store::LogId;
+use crate::twitch::id::ChannelId;
 
 /// A row of `event`, with the names of its channel.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct LoggedEvent {
     pub message_type: String,
     pub kind: Option<String>,
     pub version: Option<String>,
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
     pub subscription_id: Option<String>,
     pub occurred_at: OffsetDateTime,
     pub received_at: OffsetDateTime,
@@ -67,7 +68,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: LogId) -> sqlx::Result<Option<Logg
 pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id as "channel_id: ChannelId", e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
@@ -86,7 +87,7 @@ pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Ve
 pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id, e.subscription_id,
+        r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id as "channel_id: ChannelId", e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
             u.login as "channel_login?", u.display_name as "channel_name?"
         from event e left join twitch_user u on u.id = e.channel_id
@@ -106,13 +107,13 @@ pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: 
 ///
 /// # Errors
 /// If the database fails.
-pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<String> {
+pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<ChannelId> {
     sqlx::query_scalar!(
         r#"select coalesce(
             (select id from twitch_user where id = $1),
             (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1),
             $1
-        ) as "id!""#,
+        ) as "id!: ChannelId""#,
         name
     )
     .fetch_one(db)

@@ -6,6 +6,7 @@ use super::channels::{self, Channel};
 use super::events::{self, LoggedEvent};
 use super::scan::{self, LogFilter, Range, Times};
 use crate::store::LogId;
+use crate::twitch::id::ChannelId;
 
 /// The first and the last id of the log.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +63,12 @@ pub async fn last(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn ids(db: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<String>> {
+pub async fn ids(db: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<ChannelId>> {
     let logins: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let known = sqlx::query_scalar!("select id from twitch_user where login = any($1)", &logins).fetch_all(db).await?;
-    Ok(names.iter().cloned().chain(known).collect())
+    let known = sqlx::query_scalar!(r#"select id as "id: ChannelId" from twitch_user where login = any($1)"#, &logins)
+        .fetch_all(db)
+        .await?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).chain(known).collect())
 }
 
 /// Channels per query.
@@ -84,7 +87,7 @@ pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::
     };
     let mut found: Vec<Channel> = Vec::new();
     loop {
-        let after = found.last().map_or("", |last| &last.id).to_owned();
+        let after = found.last().map_or("", |last| last.id.as_str()).to_owned();
         let page = channels::page(&mut *transaction, None, ids.as_deref(), &after, CHANNELS).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
         found.extend(page);

@@ -11,12 +11,13 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::store::LogId;
+use crate::twitch::id::ChannelId;
 
 /// Selects events of the log. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
     /// Only events of these channels, by id.
-    pub channel_ids: Option<Vec<String>>,
+    pub channel_ids: Option<Vec<ChannelId>>,
     /// Only events of these subscription types.
     pub types: Option<Vec<String>>,
 }
@@ -133,7 +134,7 @@ async fn first_of(
             ) found
         ) found
         order by id limit $7"#,
-        filter.channel_ids.as_deref(),
+        filter.channel_ids.as_deref() as Option<&[ChannelId]>,
         filter.types.as_deref(),
         range.after.0,
         range.last.0,
@@ -179,7 +180,7 @@ pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: LogId, li
             ) found
         ) found
         order by id desc limit $4"#,
-        filter.channel_ids.as_deref(),
+        filter.channel_ids.as_deref() as Option<&[ChannelId]>,
         filter.types.as_deref(),
         before.0,
         limit

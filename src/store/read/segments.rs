@@ -3,13 +3,15 @@
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
+use crate::twitch::id::{ChannelId, StreamId};
+
 /// A segment with a known start.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of segment, which db/migrations describes")]
 pub struct Segment {
     pub id: String,
-    pub channel_id: String,
-    pub broadcast_id: Option<String>,
+    pub channel_id: ChannelId,
+    pub broadcast_id: Option<StreamId>,
     pub title: String,
     pub reference: Option<String>,
     pub started_at: OffsetDateTime,
@@ -23,7 +25,7 @@ pub struct Segment {
 /// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
-    channel_id: &str,
+    channel_id: &ChannelId,
     stream_id: Option<&str>,
     before: Option<(OffsetDateTime, &str)>,
     limit: i64,
@@ -35,13 +37,13 @@ pub async fn page(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn get(db: impl PgExecutor<'_>, channel_id: &str, id: &str) -> sqlx::Result<Option<Segment>> {
+pub async fn get(db: impl PgExecutor<'_>, channel_id: &ChannelId, id: &str) -> sqlx::Result<Option<Segment>> {
     Ok(select(db, channel_id, Some(id), None, None, 1).await?.pop())
 }
 
 async fn select(
     db: impl PgExecutor<'_>,
-    channel_id: &str,
+    channel_id: &ChannelId,
     id: Option<&str>,
     stream_id: Option<&str>,
     before: Option<(OffsetDateTime, &str)>,
@@ -49,7 +51,7 @@ async fn select(
 ) -> sqlx::Result<Vec<Segment>> {
     sqlx::query_as!(
         Segment,
-        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
+        r#"select id, channel_id as "channel_id: ChannelId", broadcast_id as "broadcast_id: StreamId", title as "title!", reference, started_at as "started_at!", ended_at
         from segment
         where channel_id = $1 and started_at is not null
             and ($2::text is null or id = $2)
@@ -57,7 +59,7 @@ async fn select(
             and ($4::timestamptz is null or (started_at, id) < ($4, $5))
         order by started_at desc, id desc
         limit $6"#,
-        channel_id,
+        channel_id.as_str(),
         id,
         stream_id,
         before.map(|(started_at, _)| started_at),
@@ -72,14 +74,14 @@ async fn select(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn of_broadcasts(db: impl PgExecutor<'_>, broadcast_ids: &[String]) -> sqlx::Result<Vec<Segment>> {
+pub async fn of_broadcasts(db: impl PgExecutor<'_>, broadcast_ids: &[StreamId]) -> sqlx::Result<Vec<Segment>> {
     sqlx::query_as!(
         Segment,
-        r#"select id, channel_id, broadcast_id, title as "title!", reference, started_at as "started_at!", ended_at
+        r#"select id, channel_id as "channel_id: ChannelId", broadcast_id as "broadcast_id: StreamId", title as "title!", reference, started_at as "started_at!", ended_at
         from segment
         where broadcast_id = any($1) and started_at is not null
         order by started_at, id"#,
-        broadcast_ids
+        broadcast_ids as &[StreamId]
     )
     .fetch_all(db)
     .await

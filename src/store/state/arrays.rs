@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 /// The keys of a map, in the order of [`column`].
-pub(super) fn keys<V>(map: &BTreeMap<String, V>) -> Vec<String> {
-    map.keys().cloned().collect()
+pub(super) fn keys<K: AsRef<str>, V>(map: &BTreeMap<K, V>) -> Vec<&str> {
+    map.keys().map(AsRef::as_ref).collect()
 }
 
 /// One field of each value of a map.

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::arrays::{column, keys};
 use crate::projection::{Channel, Latest, State, Subscribed, Viewer};
+use crate::twitch::id::ChannelId;
 
 /// A row of `channel`. The columns from `title` to `updated_by` are null until there is a `channel.update`.
 #[derive(Serialize)]
@@ -35,7 +36,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
     sqlx::query_file!(
         "db/queries/merge_state.sql",
-        &keys(users),
+        &keys(users) as &[&str],
         &column(users, |user| user.value.login.as_str()) as &[&str],
         &column(users, |user| user.value.display_name.as_str()) as &[&str],
         &column(users, |user| user.stamp.at),
@@ -60,7 +61,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
         &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
         &column(viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
         &column(viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
-        &keys(subscriptions),
+        &keys(subscriptions) as &[&str],
         &column(subscriptions, |s| s.value.kind.as_str()) as &[&str],
         &column(subscriptions, |s| s.value.version.as_str()) as &[&str],
         &column(subscriptions, |s| s.value.condition.as_str()) as &[&str],
@@ -81,11 +82,11 @@ fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
 }
 
 impl<'a> ChannelRow<'a> {
-    fn new(id: &'a str, channel: &'a Channel) -> Self {
+    fn new(id: &'a ChannelId, channel: &'a Channel) -> Self {
         let newest = channel.info.as_ref();
         let info = newest.map(|newest| &newest.value);
         Self {
-            id,
+            id: id.as_str(),
             title: info.map(|info| info.title.as_str()),
             language: info.map(|info| info.language.as_str()),
             category_id: info.map(|info| info.category_id.as_str()),

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::arrays::keys;
 use super::earliest::Earliest;
 use crate::projection::{Segment, SegmentBegan};
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// By segment id.
 type Segments = BTreeMap<String, Segment>;
@@ -17,7 +18,7 @@ type Segments = BTreeMap<String, Segment>;
 #[derive(Serialize)]
 struct Row {
     id: String,
-    channel_id: String,
+    channel_id: ChannelId,
     title: Option<String>,
     reference: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -26,7 +27,7 @@ struct Row {
     end_marked_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
-    broadcast_id: Option<String>,
+    broadcast_id: Option<StreamId>,
 }
 
 /// The stored ones of these segments.
@@ -36,9 +37,10 @@ pub(super) async fn with_ids(conn: &mut PgConnection, segments: &Segments) -> sq
     }
     let rows = sqlx::query_as!(
         Row,
-        "select id, channel_id, title, reference, started_at, end_marked_at, ended_at, broadcast_id
-        from segment where id = any($1)",
-        &keys(segments)
+        r#"select id, channel_id as "channel_id: ChannelId", title, reference, started_at, end_marked_at, ended_at,
+            broadcast_id as "broadcast_id: StreamId"
+        from segment where id = any($1)"#,
+        &keys(segments) as &[&str]
     )
     .fetch_all(conn)
     .await?;
@@ -55,7 +57,8 @@ pub(super) async fn from_before_previous_broadcast(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id, s.title, s.reference, s.started_at, s.end_marked_at, s.ended_at, s.broadcast_id
+        select s.id, s.channel_id as "channel_id: ChannelId", s.title, s.reference, s.started_at, s.end_marked_at, s.ended_at,
+            s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at
@@ -75,7 +78,7 @@ pub(super) async fn from_before_previous_broadcast(
         join segment as s on s.channel_id = touched.channel_id
             and s.started_at >= coalesce(start.started_at, '-infinity')
         "#,
-        &channel_ids,
+        &channel_ids as &[&str],
         &times
     )
     .fetch_all(conn)

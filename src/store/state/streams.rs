@@ -10,17 +10,18 @@ use time::OffsetDateTime;
 use super::arrays::keys;
 use super::earliest::Earliest;
 use crate::projection::{Began, Stream};
+use crate::twitch::id::{ChannelId, StreamId};
 
 /// By stream id.
-type Streams = BTreeMap<String, Stream>;
+type Streams = BTreeMap<StreamId, Stream>;
 
 /// Channel ids and times.
-type StreamEnds = BTreeSet<(String, OffsetDateTime)>;
+type StreamEnds = BTreeSet<(ChannelId, OffsetDateTime)>;
 
 #[derive(Serialize)]
 struct Row {
-    id: String,
-    channel_id: String,
+    id: StreamId,
+    channel_id: ChannelId,
     r#type: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     started_at: Option<OffsetDateTime>,
@@ -33,7 +34,7 @@ struct Row {
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     is_end_estimated: bool,
-    broadcast_id: Option<String>,
+    broadcast_id: Option<StreamId>,
 }
 
 /// The stored ones of these streams.
@@ -44,11 +45,11 @@ pub(super) async fn with_ids(conn: &mut PgConnection, streams: &Streams) -> sqlx
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select id, channel_id, type, started_at, offline_at, gone_at, shown_at, ended_at, is_end_estimated,
-            broadcast_id
+        select id as "id: StreamId", channel_id as "channel_id: ChannelId", type, started_at, offline_at, gone_at,
+            shown_at, ended_at, is_end_estimated, broadcast_id as "broadcast_id: StreamId"
         from stream where id = any($1)
         "#,
-        &keys(streams)
+        &keys(streams) as &[&str]
     )
     .fetch_all(conn)
     .await?;
@@ -62,8 +63,8 @@ pub(super) async fn from_previous_broadcast(conn: &mut PgConnection, earliest: &
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id, s.type, s.started_at, s.offline_at, s.gone_at, s.shown_at, s.ended_at,
-            s.is_end_estimated, s.broadcast_id
+        select s.id as "id: StreamId", s.channel_id as "channel_id: ChannelId", s.type, s.started_at, s.offline_at,
+            s.gone_at, s.shown_at, s.ended_at, s.is_end_estimated, s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at, first.id
@@ -75,7 +76,7 @@ pub(super) async fn from_previous_broadcast(conn: &mut PgConnection, earliest: &
         join stream as s on s.channel_id = touched.channel_id and s.started_at is not null
             and (start.id is null or (s.started_at, s.id) >= (start.started_at, start.id))
         "#,
-        &channel_ids,
+        &channel_ids as &[&str],
         &times
     )
     .fetch_all(conn)
@@ -88,11 +89,11 @@ pub(super) async fn ends_since(conn: &mut PgConnection, earliest: &Earliest) -> 
     let (channel_ids, times) = earliest.columns();
     let rows = sqlx::query!(
         r#"
-        select e.channel_id, e.at
+        select e.channel_id as "channel_id: ChannelId", e.at
         from unnest($1::text[], $2::timestamptz[]) as since (channel_id, at)
         join stream_end as e on e.channel_id = since.channel_id and e.at >= since.at
         "#,
-        &channel_ids,
+        &channel_ids as &[&str],
         &times
     )
     .fetch_all(conn)
@@ -127,10 +128,10 @@ pub(super) async fn save_ends(conn: &mut PgConnection, ends: &StreamEnds) -> sql
     if ends.is_empty() {
         return Ok(());
     }
-    let (channel_ids, times): (Vec<_>, Vec<_>) = ends.iter().cloned().unzip();
+    let (channel_ids, times): (Vec<_>, Vec<_>) = ends.iter().map(|(channel_id, at)| (channel_id.as_str(), *at)).unzip();
     sqlx::query!(
         "insert into stream_end (channel_id, at) select * from unnest($1::text[], $2::timestamptz[]) on conflict do nothing",
-        &channel_ids,
+        &channel_ids as &[&str],
         &times
     )
     .execute(conn)
@@ -143,10 +144,10 @@ fn by_id(rows: Vec<Row>) -> Streams {
 }
 
 impl Row {
-    fn new(id: &str, stream: &Stream) -> Self {
+    fn new(id: &StreamId, stream: &Stream) -> Self {
         let (started_at, kind) = stream.began.clone().map(|began| (began.at, began.kind)).unzip();
         Self {
-            id: id.to_owned(),
+            id: id.clone(),
             channel_id: stream.channel_id.clone(),
             r#type: kind.flatten(),
             started_at,

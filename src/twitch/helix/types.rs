@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
+use crate::twitch::id::{ChannelId, StreamId, UserId};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
@@ -18,7 +19,7 @@ pub type Condition = BTreeMap<String, String>;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct User {
     /// Twitch's id.
-    pub id: String,
+    pub id: UserId,
     /// Lower-case ASCII.
     pub login: String,
     /// As shown.
@@ -29,9 +30,9 @@ pub struct User {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Stream {
     /// The id that `stream.online` gives.
-    pub id: String,
+    pub id: StreamId,
     /// The channel.
-    pub user_id: String,
+    pub user_id: ChannelId,
     /// The channel's login.
     pub user_login: String,
     /// The channel's display name.
@@ -50,7 +51,7 @@ pub struct Stream {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct ChannelInformation {
     /// The channel.
-    pub broadcaster_id: String,
+    pub broadcaster_id: ChannelId,
     /// Its login.
     pub broadcaster_login: String,
     /// Its display name.

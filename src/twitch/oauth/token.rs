@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 
 use super::OAuthError;
+use crate::twitch::id::UserId;
 
 /// A token to make calls with. One of the application itself lasts about 60 days, one of a user about four hours.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub struct Validated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser {
     /// Twitch's id.
-    pub id: String,
+    pub id: UserId,
     /// Lower-case ASCII.
     pub login: String,
 }
@@ -131,7 +132,7 @@ pub(super) struct ValidateAnswer {
 
 impl ValidateAnswer {
     pub(super) fn dated(self, now: OffsetDateTime) -> Validated {
-        let user = self.user_id.zip(self.login).filter(|(id, _)| !id.is_empty());
+        let user = self.user_id.and_then(|id| id.try_into().ok()).zip(self.login);
         Validated {
             user: user.map(|(id, login)| TokenUser { id, login }),
             scopes: self.scopes.iter().map(|scope| scope.to_string()).collect(),

@@ -1,10 +1,11 @@
 //! Short texts that identify or name something.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A Twitch id, login, display name or status: short text that can be stored and indexed.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
+#[sqlx(transparent)]
 pub struct Ident(String);
 
 impl Ident {
@@ -17,6 +18,12 @@ impl Ident {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Ident {
+    fn as_ref(&self) -> &str {
         &self.0
     }
 }

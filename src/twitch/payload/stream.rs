@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::tolerant::optional;
 use super::user::Broadcaster;
 use super::{Ident, User};
+use crate::twitch::id::StreamId;
 
 /// `stream.online` v1: a stream began.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -14,7 +15,7 @@ pub struct StreamOnline {
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
     /// The stream's id.
-    pub id: Ident,
+    pub id: StreamId,
     /// `live`, `playlist`, `watch_party`, `premiere` or `rerun`.
     #[serde(rename = "type", default, deserialize_with = "optional")]
     pub kind: Option<Ident>,
@@ -31,5 +32,5 @@ pub struct StreamOffline {
     pub broadcaster: User,
     /// The stream's id; absent before June 2026. One that can't be read is an error: without its id the message would end
     /// whichever stream was live.
-    pub id: Option<Ident>,
+    pub id: Option<StreamId>,
 }

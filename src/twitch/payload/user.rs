@@ -4,12 +4,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::Ident;
 use super::tolerant::{flag, optional};
+use crate::twitch::id::UserId;
 
 /// A Twitch user. Channels are users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Twitch's id.
-    pub id: Ident,
+    pub id: UserId,
     /// Lower-case ASCII.
     pub login: Ident,
     /// As shown; may differ from the login in more than case.
@@ -24,7 +25,7 @@ macro_rules! prefix {
         #[serde(remote = "User")]
         $visibility struct $name {
             #[serde(rename = $id)]
-            id: Ident,
+            id: UserId,
             #[serde(rename = $login)]
             login: Ident,
             #[serde(rename = $display_name)]
@@ -50,7 +51,7 @@ pub(super) fn unless_anonymous<'de, D: Deserializer<'de>>(deserializer: D) -> Re
         #[serde(default, deserialize_with = "flag")]
         is_anonymous: bool,
         #[serde(default, deserialize_with = "optional")]
-        user_id: Option<Ident>,
+        user_id: Option<UserId>,
         #[serde(default, deserialize_with = "optional")]
         user_login: Option<Ident>,
         #[serde(default, deserialize_with = "optional")]

@@ -112,7 +112,7 @@ impl Alert {
         let (channel, kind) = sources::read(logged.kind.as_deref()?, event_json(logged)?)?;
         let channel = Person::from(channel);
         // A raid also reaches us through the channel that it starts from.
-        if logged.channel_id.as_ref().is_some_and(|id| *id != channel.id) {
+        if logged.channel_id.as_ref().is_some_and(|id| id.as_str() != channel.id) {
             return None;
         }
         let occurred_at = logged.occurred_at;

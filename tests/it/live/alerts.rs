@@ -23,7 +23,7 @@ fn logged(kind: &str, event: &Value) -> LoggedEvent {
         message_type: "notification".to_owned(),
         kind: Some(kind.to_owned()),
         version: Some("1".to_owned()),
-        channel_id: Some("90210441".to_owned()),
+        channel_id: Some("90210441".parse().unwrap()),
         subscription_id: None,
         occurred_at: datetime!(2026-03-14 17:30 UTC),
         received_at: datetime!(2026-03-14 17:30:01 UTC),
@@ -163,7 +163,7 @@ fn revocation_is_no_alert() {
 fn raid_is_an_alert_on_the_raided_channel_only() {
     let event = sample("channel.raid", "1", None);
     assert_eq!(alert("channel.raid", &event).unwrap()["channel"]["id"], event["to_broadcaster_user_id"]);
-    let sent = LoggedEvent { channel_id: Some("71330092".to_owned()), ..logged("channel.raid", &event) };
+    let sent = LoggedEvent { channel_id: Some("71330092".parse().unwrap()), ..logged("channel.raid", &event) };
     assert!(Alert::new(&sent, false).is_none());
 }
 
