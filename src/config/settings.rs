@@ -80,7 +80,7 @@ pub(super) const LOG: Setting =
 pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
 
 /// All settings, in the order in which they are shown.
-const ALL: [&Setting; 24] = [
+const ALL: &[&Setting] = &[
     &BIND_ADDR,
     &LISTEN_PORT,
     &DATABASE_URL,

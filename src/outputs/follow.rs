@@ -1,4 +1,4 @@
-//! Followers of the log: outputs that handle every event exactly once, in order, whatever crashes.
+//! Followers of the log: outputs that miss no event, whatever crashes, and whose rows exist once.
 //!
 //! A follower has a name, and in the database a cursor, a lease and an epoch. Of all servers that run it the one with the
 //! lease reads the events after the cursor, and calls its handler in the transaction that also saves the cursor. So what
