@@ -50,8 +50,7 @@ Its control API (JSON; a body may leave out what it does not change):
 Example:
   curl -X POST localhost:8080/mock/channels/maplearcade/live";
 
-/// A whole fake Twitch on this machine: OAuth, Helix and EventSub webhooks, to try things on
-/// without an account.
+/// A whole fake Twitch on this machine: OAuth, Helix and EventSub webhooks, to try things out without an account.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Args {
@@ -119,7 +118,7 @@ impl Args {
             auto_consent: self.channels.first().filter(|_| self.auto_consent).cloned(),
             channels: self.channels,
             allow_local_http: !self.https_only,
-            redelivery: redelivery.context("--redelivery wants seconds")?,
+            redelivery: redelivery.context("--redelivery requires numbers of seconds")?,
             tolerated_losses: self.tolerated_losses,
             rate_limit: self.rate_limit,
             ..MockConfig::default()

@@ -13,7 +13,6 @@ use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
 use showtime::program::Program;
 use showtime::store::access_tokens;
-use showtime::store::read::health::missing_migrations;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -65,9 +64,7 @@ fn start(command: &Command) -> Result<()> {
     let config = Config::load()?;
     cli::log(&config.log, config.log_format);
     cli::runtime()?.block_on(with_database(&config, async |connection| {
-        if !missing_migrations(connection).await?.is_empty() {
-            bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
-        }
+        cli::require_migrations(connection).await?;
         match command {
             Command::Create { name, scope } => {
                 create(connection, name, if scope == "admin" { Scope::Admin } else { Scope::Read }).await

@@ -12,6 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Database, LogFormat};
 use crate::postgres::{self, LocalError};
+use crate::program::Program;
+use crate::store::read::health::missing_migrations;
 
 /// How long a command waits for the database.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,9 +66,12 @@ pub enum DatabaseError {
     /// The connection took more than ten seconds.
     #[error("the database did not answer in time")]
     Timeout,
-    /// The connection was refused.
+    /// The connection was refused, or a query failed.
     #[error("the database can't be used: {0}")]
-    Connect(sqlx::Error),
+    Failed(#[from] sqlx::Error),
+    /// The server has not migrated it yet.
+    #[error("the database lacks migrations: start the server first, or run `{} migrate up`", Program::Server)]
+    LacksMigrations,
 }
 
 /// Runs a command on a connection to the configured database, or to the private one: that of the running server, else
@@ -84,13 +89,24 @@ pub async fn with_database<T, E: From<DatabaseError>>(
     };
     let outcome = async {
         let connected = timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(|_| DatabaseError::Timeout)?;
-        command(&mut connected.map_err(DatabaseError::Connect)?).await
+        command(&mut connected.map_err(DatabaseError::from)?).await
     };
     let outcome = outcome.await;
     if let Some(postgres) = postgres {
         postgres.stop().await.map_err(DatabaseError::from)?;
     }
     outcome
+}
+
+/// Fails if the database lacks migrations of this program.
+///
+/// # Errors
+/// [`DatabaseError::LacksMigrations`], or [`DatabaseError::Failed`].
+pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    match missing_migrations(connection).await?.as_slice() {
+        [] => Ok(()),
+        _ => Err(DatabaseError::LacksMigrations),
+    }
 }
 
 /// An error and its causes in one line, each once: most errors of the library contain the text of their cause, and the

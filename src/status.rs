@@ -147,7 +147,7 @@ fn migrations(missing: &[i64]) -> Check {
 #[must_use]
 pub fn missing_migrations(missing: &[i64]) -> String {
     let versions: Vec<_> = missing.iter().map(|version| format!("{version:04}")).collect();
-    format!("the database lacks migrations ({}): run ./db-migrate.sh up", versions.join(", "))
+    format!("the database lacks migrations ({}): run `server migrate up`", versions.join(", "))
 }
 
 #[cfg(test)]

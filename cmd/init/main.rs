@@ -5,8 +5,9 @@ mod session;
 mod subscriptions;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use showtime::cli;
 use showtime::config::{Config, settings_help};
@@ -14,14 +15,19 @@ use showtime::credentials::vault::Vault;
 use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
 use showtime::setup::probe::probe;
-use showtime::store::served_channels::ServedChannel;
+use showtime::store::locks::Lock;
+use showtime::store::served_channels::{self, ServedChannel};
+use tokio::time::timeout;
 
 use self::session::Session;
 use self::subscriptions::Desired;
 
-/// Sets showtime up at Twitch: asks for consent, proves that the callback can be reached, has the server create the
-/// subscriptions and waits until they are enabled. Run it while the server runs; again whenever you like, since it does
-/// only what is missing.
+/// Time limit for the end of a server's cycle.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sets showtime up at Twitch: asks for consent, tests whether Twitch can reach the callback, has the server create the
+/// subscriptions, and waits until they are enabled. Run it while the server runs. It does only what is missing, so it can
+/// be run again at any time.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct Arguments {
@@ -33,7 +39,7 @@ struct Arguments {
     /// Print the address of the consent page instead of opening a browser
     #[arg(long, global = true)]
     no_browser: bool,
-    /// Delete subscriptions that must go
+    /// Delete the subscriptions that no served channel needs; with delete-all, every one
     #[arg(long, global = true)]
     force: bool,
     /// Where Twitch sends the browser back to; http://localhost:PORT/auth must be registered
@@ -43,7 +49,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Say what is missing, and change nothing; fails if something is
+    /// Show what is missing, and change nothing; exit status 1 if anything is
     Check,
     /// Delete every subscription of the application, and serve no channel any more; requires --force
     DeleteAll,
@@ -121,8 +127,8 @@ async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
 }
 
 async fn delete_all(session: &Session, force: bool) -> Result<bool> {
-    let held = session.helix.subscriptions().await?.subscriptions;
     if !force {
+        let held = session.helix.subscriptions().await?.subscriptions;
         for subscription in &held {
             println!("  {} v{} ({})", subscription.kind, subscription.version, subscription.status);
         }
@@ -131,7 +137,12 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
             held.len()
         );
     }
-    session.serve_none().await?;
+    // From here to the end no server creates subscriptions: a cycle that was under way has ended.
+    let mut lock = session.pool.begin().await?;
+    let locked = timeout(LOCK_TIMEOUT, Lock::Reconciler.acquire(&mut lock)).await;
+    locked.context("a server is still changing the subscriptions: try again in a minute")??;
+    served_channels::clear(&mut *session.pool.acquire().await?).await?;
+    let held = session.helix.subscriptions().await?.subscriptions;
     let failures = subscriptions::delete(session, &held.iter().collect::<Vec<_>>()).await;
     println!("deleted {} of {} subscriptions; no channel is served any more", held.len() - failures, held.len());
     if let Some(login) = &session.channel_name {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use showtime::cli;
 use showtime::clock::Clock;
 use showtime::config::{Client, Config, Database};
 use showtime::credentials::tokens::Tokens;
@@ -16,7 +17,7 @@ use showtime::simulate::delivery::own_callback;
 use showtime::store::reconciler;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::signals::Channel;
-use showtime::store::{migrations, tokens};
+use showtime::store::tokens;
 use showtime::subscriptions::desired;
 use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::helix::{Helix, Transport};
@@ -125,11 +126,6 @@ impl Session {
     pub(crate) fn transport(&self) -> Transport {
         Transport::Webhook { callback: self.callback.clone(), secret: self.secret.clone() }
     }
-
-    /// Has the server serve no channel any more.
-    pub(crate) async fn serve_none(&self) -> Result<()> {
-        Ok(served_channels::clear(&mut *self.pool.acquire().await?).await?)
-    }
 }
 
 /// The settings that are required; the error names all that are missing.
@@ -172,9 +168,6 @@ async fn connect(config: &Config) -> Result<PgPool> {
     };
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(DATABASE_TIMEOUT).connect_with(options).await;
     let pool = pool.context("the database can't be used")?;
-    let migrations = migrations::status(&mut *pool.acquire().await?).await?;
-    if migrations.iter().any(|migration| !migration.is_applied) {
-        bail!("the database lacks migrations: start the server first, or run ./db-migrate.sh up");
-    }
+    cli::require_migrations(&mut *pool.acquire().await?).await?;
     Ok(pool)
 }

@@ -20,18 +20,18 @@ use time::OffsetDateTime;
 
 use crate::session::Session;
 
-/// How long the server may take to create everything and Twitch to verify it.
-const PATIENCE: time::Duration = time::Duration::seconds(60);
+/// Time limit for the server to create all subscriptions and for Twitch to verify them.
+const SETUP_TIMEOUT: time::Duration = time::Duration::seconds(60);
 
-/// How long a server that is starting may take to its first heartbeat.
-const HEARTBEAT_PATIENCE: time::Duration = time::Duration::seconds(5);
+/// Time limit for the first heartbeat of a server that is starting.
+const HEARTBEAT_TIMEOUT: time::Duration = time::Duration::seconds(5);
 
-/// Time between two looks at the database.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Interval of reading the database.
+const POLL: Duration = Duration::from_millis(200);
 
 /// What the requested channels should have at Twitch.
 pub(crate) struct Desired {
-    /// For the requested channels, then for those that are served besides: these are not shown, but not unwanted either.
+    /// For the requested channels, then for the other served ones, which are not shown, but not unwanted either.
     subscriptions: Vec<DesiredSubscription>,
     /// Logins of the requested channels, by id.
     logins: BTreeMap<ChannelId, String>,
@@ -89,10 +89,10 @@ pub(crate) fn show_others(plan: &Plan<'_>) {
     }
 }
 
-/// Deletes these, and returns how many could not be. One that is gone already is no failure.
-pub(crate) async fn delete(session: &Session, doomed: &[&HeldSubscription]) -> usize {
+/// Deletes these, and returns the number of failures. One that no longer exists is no failure.
+pub(crate) async fn delete(session: &Session, subscriptions: &[&HeldSubscription]) -> usize {
     let mut failures = 0;
-    for held in doomed {
+    for held in subscriptions {
         match session.helix.delete_subscription(&held.id).await {
             Err(error) if error.refusal() != Some(RefusalKind::NotFound) => {
                 println!("  {} v{} ({}): {error}", held.kind, held.version, held.id);
@@ -107,15 +107,15 @@ pub(crate) async fn delete(session: &Session, doomed: &[&HeldSubscription]) -> u
 /// Fails unless a server that creates subscriptions runs.
 pub(crate) async fn require_server(session: &Session) -> Result<()> {
     let mut connection = session.pool.acquire().await?;
-    let until = session.clock.now() + HEARTBEAT_PATIENCE;
+    let until = session.clock.now() + HEARTBEAT_TIMEOUT;
     while !is_server_there(&mut connection).await? {
         if session.clock.now() > until {
             bail!(
-                "no server keeps the subscriptions: start the server first (`{}`), with the same settings",
+                "no server that creates subscriptions is running: start the server first (`{}`), with the same settings",
                 Program::Server
             );
         }
-        session.clock.sleep(PAUSE).await;
+        session.clock.sleep(POLL).await;
     }
     Ok(())
 }
@@ -124,12 +124,12 @@ async fn is_server_there(connection: &mut PgConnection) -> Result<bool> {
     Ok(reconciler::heartbeat(connection).await?.is_some_and(|heartbeat| heartbeat.is_recent))
 }
 
-/// Shows the progress of these channels' subscriptions, which the server was asked for at this time of the database, and
-/// returns whether all of them are enabled in the end.
+/// Shows the progress of these channels' subscriptions, requested at this time of the database's clock, and returns
+/// whether all of them are enabled in the end.
 pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_at: OffsetDateTime) -> Result<bool> {
     let ids: Vec<_> = channels.iter().map(|channel| channel.id.clone()).collect();
     let mut connection = session.pool.acquire().await?;
-    let until = session.clock.now() + PATIENCE;
+    let until = session.clock.now() + SETUP_TIMEOUT;
     let mut progress = Progress::default();
     loop {
         let heartbeat = reconciler::heartbeat(&mut connection).await?;
@@ -140,28 +140,28 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
         }
         if session.clock.now() > until {
             progress.conclude(&rows);
-            println!("the server goes on: its /status shows how far it has got");
+            println!("the server keeps trying: its /status shows the progress");
             return Ok(false);
         }
         if !heartbeat.is_some_and(|heartbeat| heartbeat.is_recent) {
-            bail!("the server stopped in the middle: start it again (`{}`)", Program::Server);
+            bail!("the server stopped before it was done: start it again (`{}`)", Program::Server);
         }
-        session.clock.sleep(PAUSE).await;
+        session.clock.sleep(POLL).await;
     }
 }
 
-/// The subscriptions whose outcome is known, by channel and type.
+/// The subscriptions with a known outcome, by channel and type.
 #[derive(Default)]
 struct Progress {
     enabled: BTreeSet<(ChannelId, String)>,
-    /// With what failed. The server tries again soon, so that the row may say something else already.
+    /// With the reason. The server tries again soon, so that the row may already have another status.
     failed: BTreeMap<(ChannelId, String), String>,
 }
 
 impl Progress {
-    /// Prints which are newly enabled, and returns whether the outcome of all is known: what is neither enabled nor about
-    /// to be after the server has compared everything has failed. The server goes on trying, but a person may have to
-    /// help.
+    /// Prints which are newly enabled, and returns whether the outcome of all is known. After the server has compared
+    /// everything, a subscription that is neither enabled nor being verified has failed. The server keeps trying, but
+    /// often only a person can help.
     fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
         for row in rows {
             let key = key(row);
@@ -176,13 +176,13 @@ impl Progress {
         is_compared && rows.iter().map(key).all(|key| self.enabled.contains(&key) || self.failed.contains_key(&key))
     }
 
-    /// Says how many are enabled, and why each of the others is not; returns whether all are.
+    /// Prints how many are enabled, and why each of the others is not; returns whether all are.
     fn conclude(&self, rows: &[DesiredRow]) -> bool {
         let enabled = rows.iter().filter(|row| row.status.is_enabled()).count();
         println!("{enabled} of {} subscriptions are enabled", rows.len());
         for row in rows.iter().filter(|row| !row.status.is_enabled()) {
             let failure = self.failed.get(&key(row)).filter(|_| row.status.is_alive());
-            println!("  {}: {}{}", line(row), failure.unwrap_or(&describe(row)), lacking_scopes(row));
+            println!("  {}: {}{}", line(row), failure.unwrap_or(&describe(row)), required_scopes(row));
         }
         enabled == rows.len() && enabled > 0
     }
@@ -196,7 +196,7 @@ fn line(row: &DesiredRow) -> String {
     format!("{}  {} v{}", row.channel_login, row.kind, row.version)
 }
 
-fn lacking_scopes(row: &DesiredRow) -> String {
+fn required_scopes(row: &DesiredRow) -> String {
     match catalogue::find(&row.kind, Some(&row.version)) {
         Some(kind) if row.status == DesiredStatus::NeedsConsent => {
             let scopes: Vec<_> = kind.scopes.iter().map(|group| group.join(" or ")).collect();

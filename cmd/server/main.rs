@@ -19,7 +19,7 @@ use self::database::{LocalDb, Migrate};
 /// opened so many connections would keep Twitch out.
 const MAX_FILES: u64 = 1 << 16;
 
-/// Receives Twitch's events, keeps them exactly once, and tells what is on.
+/// Receives Twitch's events, stores each exactly once, and serves events and the state of channels over HTTP.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct Arguments {

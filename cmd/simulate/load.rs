@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use showtime::cli::with_database;
+use showtime::cli::{Shutdown, with_database};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::load::journal::Journal;
@@ -17,7 +17,6 @@ use showtime::load::run::Run;
 use showtime::load::traffic::Traffic;
 use showtime::load::{self, Plan, Progress};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -109,11 +108,11 @@ async fn compare(config: &Config, traffic: &Traffic, journal: &Journal) -> Resul
 
 /// A token that SIGINT and SIGTERM cancel: the run ends early, with its report.
 pub(crate) fn stop_on_signal() -> Result<CancellationToken> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut shutdown = Shutdown::new()?;
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     tokio::spawn(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        shutdown.requested().await;
         stopping.cancel();
     });
     Ok(stop)

@@ -14,7 +14,7 @@ use super::fallback::only_get;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api/pages");
 
-/// ETags by path in [`FILES`].
+/// Entity tags by path in [`FILES`].
 static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
     let directories = [Some(&FILES), FILES.get_dir("assets")];
     let files = directories.into_iter().flatten().flat_map(Dir::files);

@@ -142,7 +142,7 @@ impl Tokens {
     pub async fn keep_app(&self, app: &TokenSource) -> Result<(), TokensError> {
         let token = app.get().await?;
         let mut transaction = self.pool.begin().await?;
-        if let Some(row) = tokens::lock(&mut transaction, APP).await? {
+        if let Some(row) = tokens::get_locked(&mut transaction, APP).await? {
             let kept = self.vault.open(APP, &row.access_token);
             if kept.is_ok_and(|kept| is_same(&kept, &token.access_token)) {
                 return Ok(());
@@ -182,7 +182,7 @@ impl Tokens {
     /// [`TokensError`]. Once Twitch has refused, the user has to consent, and Twitch isn't asked again.
     pub async fn refresh(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
         let mut transaction = self.pool.begin().await?;
-        let row = tokens::lock(&mut transaction, user_id).await?;
+        let row = tokens::get_locked(&mut transaction, user_id).await?;
         let login = row.as_ref().and_then(|row| row.login.clone());
         let held = self.usable(user_id, row)?;
         if !is_same(&held.access_token, stale) {
@@ -227,10 +227,9 @@ impl Tokens {
         if let Err(error) = self.check_app(app).await {
             tracing::warn!(%error, "the app token can't be checked now");
         }
-        let rows = tokens::all(&mut *self.pool.acquire().await?).await?;
-        for row in rows.into_iter().filter(|row| row.holder != APP && row.needs_consent.is_none()) {
-            let user_id = row.holder.clone();
-            if let Err(error) = self.check_user(row).await {
+        let user_ids = tokens::users(&mut *self.pool.acquire().await?).await?;
+        for user_id in user_ids {
+            if let Err(error) = self.check_user(&user_id).await {
                 tracing::warn!(%error, user_id, "a user's token is not in order");
             }
         }
@@ -250,17 +249,17 @@ impl Tokens {
         self.mark_valid(APP, &validated).await
     }
 
-    async fn check_user(&self, row: Row) -> Result<(), TokensError> {
-        let user_id = row.holder.clone();
-        let token = self.usable(&user_id, Some(row))?;
+    async fn check_user(&self, user_id: &str) -> Result<(), TokensError> {
+        let row = tokens::get(&mut *self.pool.acquire().await?, user_id).await?;
+        let token = self.usable(user_id, row)?;
         let validated = match self.oauth.validate(&token.access_token).await {
             Err(OAuthError::Refused { .. }) => {
-                let token = self.refresh(&user_id, &token.access_token).await?;
+                let token = self.refresh(user_id, &token.access_token).await?;
                 self.oauth.validate(&token.access_token).await?
             }
             outcome => outcome?,
         };
-        self.mark_valid(&user_id, &validated).await
+        self.mark_valid(user_id, &validated).await
     }
 
     async fn mark_valid(&self, holder: &str, validated: &Validated) -> Result<(), TokensError> {

@@ -105,7 +105,7 @@ impl Connection {
     }
 }
 
-/// Opens a connection with TCP_NODELAY.
+/// Opens a connection with `TCP_NODELAY`.
 pub(super) async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(target).await?;
     stream.set_nodelay(true)?;

@@ -202,7 +202,7 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
             let told = reports.offline_at.map(|at| at.max(*started_at)).or(unnamed_end);
             let inferred = reports.inferred_end().map(|at| at.max(*started_at)).filter(is_before_next);
             let end = told.or(inferred);
-            if !last_end.is_some_and(|last_end| *started_at - last_end <= MAX_PAUSE) {
+            if last_end.is_none_or(|last_end| *started_at - last_end > MAX_PAUSE) {
                 (first, last_end) = (Some(*id), None);
             }
             last_end = last_end.max(end);

@@ -159,7 +159,7 @@ type Fields = HashMap<String, String>;
 async fn token(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse {
     let mut state = world.state();
     if state.faults.draw_oauth_failure() {
-        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
+        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unavailable");
     }
     match grant(&world, &mut state, &form) {
         Ok(answer) => HttpResponse::Ok().json(answer),
@@ -229,7 +229,7 @@ fn user_token(world: &World, state: &mut State, token: Token, refresh_token: &st
 async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     let mut state = world.state();
     if state.faults.draw_oauth_failure() {
-        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unwell");
+        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unavailable");
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let text = header.strip_prefix("OAuth ").or_else(|| header.strip_prefix("Bearer ")).unwrap_or_default();

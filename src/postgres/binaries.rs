@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the database in /data/postgres was made by PostgreSQL 15, but only 18, 16 is installed; \
-             install PostgreSQL 15, or delete the data with `./local-db.sh reset`"
+             install PostgreSQL 15, or delete the data with `cargo run local-db reset`"
         );
     }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::program::Program;
+
 /// Why the private Postgres could not be found, created, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -47,7 +49,7 @@ pub enum LocalError {
     /// The cluster was created by a major version that is not installed.
     #[error(
         "the database in {} was made by PostgreSQL {required}, but only {found} is installed; install \
-         PostgreSQL {required}, or delete the data with `./local-db.sh reset`", .cluster.display()
+         PostgreSQL {required}, or delete the data with `{} local-db reset`", .cluster.display(), Program::Server
     )]
     WrongMajor {
         /// The cluster's directory.
@@ -59,7 +61,10 @@ pub enum LocalError {
     },
 
     /// The cluster's directory was not created by initdb.
-    #[error("{} is not a PostgreSQL cluster (its PG_VERSION cannot be read: {reason}); remove it with `./local-db.sh reset`", .cluster.display())]
+    #[error(
+        "{} is not a PostgreSQL cluster (its PG_VERSION cannot be read: {reason}); remove it with `{} local-db reset`",
+        .cluster.display(), Program::Server
+    )]
     NotACluster {
         /// The cluster's directory.
         cluster: PathBuf,
@@ -84,7 +89,7 @@ pub enum LocalError {
 
     /// We are root, and the unprivileged user can't reach the data directory or the programs.
     #[error(
-        "PostgreSQL refuses to run as root, and {user} cannot reach {} or run {}; set SHOWTIME_DATA_DIR to a place \
+        "PostgreSQL refuses to run as root, and {user} can't reach {} or run {}; set SHOWTIME_DATA_DIR to a place \
          whose parent directories are open to all (/var/lib/showtime, say), or install setpriv (package `util-linux`), \
          or run as an ordinary user", .dir.display(), .postgres.display()
     )]
@@ -133,7 +138,7 @@ pub enum LocalError {
     },
 
     /// The cluster does not run.
-    #[error("no Postgres runs in {}; start one with `./local-db.sh up`, or start the server", .dir.display())]
+    #[error("no Postgres runs in {}; start one with `{} local-db up`, or start the server", .dir.display(), Program::Server)]
     NotRunning {
         /// The data directory.
         dir: PathBuf,

@@ -1,4 +1,4 @@
-//! The subcommands of `local-db.sh`. Each returns the text to print.
+//! The subcommands of `server local-db`. Each returns the text to print.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -16,6 +16,7 @@ use super::durability::Durability;
 use super::error::LocalError;
 use super::lock::Lock;
 use super::{files, process};
+use crate::program::Program;
 
 /// For short tasks: joins the cluster that a server runs in `data_dir`, or else starts it; the caller stops it after the
 /// task.
@@ -54,7 +55,7 @@ pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
     cluster.data_dir().mark_up()?;
     let mut started = cluster.launch_detached().await?;
     cluster.wait_until_ready(&mut started).await?;
-    Ok(format!("running in {dir}; stop it with `./local-db.sh down`"))
+    Ok(format!("running in {dir}; stop it with `{} local-db down`", Program::Server))
 }
 
 /// Stops the cluster that [`up`] started.

@@ -18,7 +18,7 @@ use crate::twitch::oauth::{ConsentError, ConsentRequest};
 pub const DEFAULT_PORT: u16 = 3033;
 
 /// Time limit for the user to consent.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The page that the browser shows at the end: only the outcome.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>showtime: {{title}}</title>\n\
@@ -82,19 +82,19 @@ impl Listener {
     ///
     /// # Errors
     /// [`WaitError`]
-    pub async fn wait(self, request: ConsentRequest, patience: Duration) -> Result<SecretString, WaitError> {
+    pub async fn wait(self, request: ConsentRequest, limit: Duration) -> Result<SecretString, WaitError> {
         let (sender, mut outcomes) = mpsc::channel(1);
         let expected = web::Data::from(Arc::new(Expected { request, sender }));
         let server = serve(self.listener, expected).map_err(|source| WaitError::Listen { port: self.port, source })?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
-        let outcome = tokio::time::timeout(patience, outcomes.recv()).await;
+        let outcome = tokio::time::timeout(limit, outcomes.recv()).await;
         // Gracefully, so that the page arrives.
         handle.stop(true).await;
         let _ = serving.await;
         match outcome {
             Ok(Some(outcome)) => outcome.map_err(WaitError::Consent),
-            Ok(None) | Err(_) => Err(WaitError::TimedOut(patience)),
+            Ok(None) | Err(_) => Err(WaitError::TimedOut(limit)),
         }
     }
 }
@@ -116,7 +116,7 @@ async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResp
         Ok(_) => page(StatusCode::OK, "Thank you", "Consent was given. The terminal goes on; this page can be closed."),
         Err(error @ ConsentError::Denied(_)) => page(StatusCode::FORBIDDEN, "No consent", &format!("{error}.")),
         Err(error @ ConsentError::ForeignState) => {
-            let advice = "Use the page that init opened last, or the address that it printed.";
+            let advice = "Use the page that `init` opened last, or the address that it printed.";
             return page(StatusCode::BAD_REQUEST, "Not the expected answer", &format!("{error}. {advice}"));
         }
         Err(error @ ConsentError::Incomplete) => page(StatusCode::BAD_REQUEST, "No consent", &format!("{error}.")),

@@ -16,7 +16,7 @@ use crate::twitch::signature::WebhookSecret;
 
 /// Time limit of an answer. Twitch requires one
 /// [within a few seconds](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#responding-to-a-challenge-request).
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The part of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 4_096;
@@ -25,7 +25,7 @@ const MAX_ANSWER: usize = 4_096;
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProbeError {
     /// The name has no address.
-    #[error("name resolution: {0} has no address; is the DNS record there?")]
+    #[error("name resolution: {0} has no address; is there a DNS record for it?")]
     NameResolution(String),
     /// Nothing listens.
     #[error("refused: nothing listens at {0}; are the server and the reverse proxy running?")]
@@ -37,7 +37,7 @@ pub enum ProbeError {
     #[error("TLS: what listens at {0} does not speak TLS; the reverse proxy must serve https there")]
     NoTls(String),
     /// A redirect, which Twitch does not follow.
-    #[error("redirect: the callback answers {status} and sends on to {to}; Twitch follows no redirects")]
+    #[error("redirect: the callback answers {status} and redirects to {to}; Twitch follows no redirects")]
     Redirect {
         /// 300 to 399.
         status: u16,
@@ -49,8 +49,8 @@ pub enum ProbeError {
     NotFound,
     /// The proxy asks for a password, or the path is another one of showtime.
     #[error(
-        "401: what answers there requires a password or a token, so it is not showtime's /callback; the proxy must pass on \
-         to that, and ask Twitch for nothing"
+        "401: the callback requires a password or a token, so it is not showtime's /callback; the proxy must pass requests \
+         on to that without a password"
     )]
     Guarded,
     /// The server accepts the message only directly.
@@ -72,7 +72,7 @@ pub enum ProbeError {
     #[error("clock: the server finds the message too old (403); set the clocks of both machines")]
     Stale,
     /// There was no answer in time.
-    #[error("too slow: no answer within {} s", PATIENCE.as_secs())]
+    #[error("too slow: no answer within {} s", ANSWER_TIMEOUT.as_secs())]
     TooSlow,
     /// The proxy answers 502 to 504.
     #[error("the proxy answers {0}: it can't reach showtime behind it")]
@@ -116,7 +116,7 @@ async fn challenge(callback: &Url, secret: &WebhookSecret, clock: &Clock) -> Res
     let text = new_challenge();
     let message = Outgoing::challenge(Stamp::new(timestamp), &subscription, &text);
     let user_agent = concat!("showtime-init/", env!("CARGO_PKG_VERSION"));
-    let client = http::client(PATIENCE).no_proxy().user_agent(user_agent).build();
+    let client = http::client(ANSWER_TIMEOUT).no_proxy().user_agent(user_agent).build();
     let client = client.map_err(|error| other(&error.to_string()))?;
     let headers = message.headers(Some(&message.sign(secret)));
     let request = client.post(callback.clone()).body(message.body.clone());
@@ -134,7 +134,7 @@ async fn resolve(callback: &Url) -> Result<(), ProbeError> {
     let Some(Host::Domain(name)) = callback.host() else { return Ok(()) };
     let port = callback.port_or_known_default().unwrap_or(443);
     let unresolved = || ProbeError::NameResolution(name.to_owned());
-    match timeout(PATIENCE, tokio::net::lookup_host((name, port))).await {
+    match timeout(ANSWER_TIMEOUT, tokio::net::lookup_host((name, port))).await {
         Ok(Ok(mut addresses)) => addresses.next().map(drop).ok_or_else(unresolved),
         Ok(Err(_)) | Err(_) => Err(unresolved()),
     }

@@ -12,7 +12,7 @@ use crate::message::{Content, Message, MessageType};
 use crate::projection::{Fact, Stamp};
 use crate::twitch::id::ChannelId;
 
-/// Ids of one row of `event_block` (see db/migrations/0001_event.up.sql).
+/// Ids of one row of `event_block` (see `db/migrations/0001_event.up.sql`).
 const BLOCK: i64 = 1_024;
 
 /// Appends those messages that the log doesn't have, in the given order, and returns their ids.

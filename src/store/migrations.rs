@@ -6,6 +6,7 @@ use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::{Connection as _, PgConnection};
 
 use super::MIGRATOR;
+use crate::program::Program;
 
 /// A migration, and whether this database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,8 @@ pub enum MigrationError {
     /// The database was migrated by a program with other migrations.
     #[error(
         "{0}: the database belongs to another version of this program. Use that version, or start over with an empty \
-        database (./local-db.sh reset deletes the private one)"
+        database (`{server} local-db reset` deletes the private one)",
+        server = Program::Server
     )]
     OtherVersion(MigrateError),
     /// The database failed.

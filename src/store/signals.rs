@@ -148,8 +148,8 @@ impl Signals {
 
     fn pass_on(&self, notification: &PgNotification) {
         match Channel::ALL.into_iter().find(|channel| channel.name() == notification.channel()) {
-            Some(Channel::Event) => self.events.send_replace(()),
-            Some(Channel::Reconcile) => self.reconcile.send_replace(()),
+            Some(Channel::Event) => self.events.send_modify(|()| {}),
+            Some(Channel::Reconcile) => self.reconcile.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

@@ -29,18 +29,14 @@ pub struct Row {
     pub needs_consent: Option<String>,
 }
 
-/// All rows.
+/// The ids of the users with a token, except those who have to consent again.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        "select holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent
-        from token order by holder"
-    )
-    .fetch_all(conn)
-    .await
+pub async fn users(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("select holder from token where holder <> $1 and needs_consent is null order by holder", APP)
+        .fetch_all(conn)
+        .await
 }
 
 /// One row.
@@ -62,15 +58,9 @@ pub async fn get(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<R
 ///
 /// # Errors
 /// If the database fails.
-pub async fn lock(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<Row>> {
-    sqlx::query_as!(
-        Row,
-        "select holder, login, access_token, refresh_token, scopes, expires_at, obtained_at, validated_at, needs_consent
-        from token where holder = $1 for update",
-        holder
-    )
-    .fetch_optional(conn)
-    .await
+pub async fn get_locked(conn: &mut PgConnection, holder: &str) -> sqlx::Result<Option<Row>> {
+    sqlx::query!("select from token where holder = $1 for update", holder).execute(&mut *conn).await?;
+    get(conn, holder).await
 }
 
 /// Inserts a row, or replaces the holder's.

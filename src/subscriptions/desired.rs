@@ -83,10 +83,10 @@ pub fn scopes<'a>(types: &[&'a SubscriptionType], granted: &[String]) -> BTreeSe
     types.iter().flat_map(|kind| &kind.scopes).filter_map(group).map(String::as_str).collect()
 }
 
-/// The scopes that this type needs and that are not granted.
+/// Those of the [`scopes`] that are not granted.
 #[must_use]
-pub fn missing_scopes<'a>(kind: &'a SubscriptionType, granted: &[String]) -> Vec<&'a str> {
-    scopes(&[kind], granted).into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect()
+pub fn missing_scopes<'a>(types: &[&'a SubscriptionType], granted: &[String]) -> Vec<&'a str> {
+    scopes(types, granted).into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect()
 }
 
 #[cfg(test)]
@@ -131,8 +131,8 @@ mod tests {
         let manage = ["channel:manage:polls".to_owned()];
         assert_eq!(scopes(&polls, &[]), ["channel:read:polls"].into());
         assert_eq!(scopes(&polls, &manage), ["channel:manage:polls"].into());
-        assert_eq!(missing_scopes(polls[0], &manage), Vec::<&str>::new());
-        assert_eq!(missing_scopes(find("channel.follow"), &manage), ["moderator:read:followers"]);
+        assert_eq!(missing_scopes(&polls, &manage), Vec::<&str>::new());
+        assert_eq!(missing_scopes(&[find("channel.follow")], &manage), ["moderator:read:followers"]);
         assert_eq!(
             scopes(&types(&[]), &[]),
             ["bits:read", "channel:read:subscriptions", "moderator:read:followers"].into()

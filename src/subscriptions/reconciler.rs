@@ -1,5 +1,5 @@
 //! The only creator of subscriptions: makes those that Twitch holds equal the desired ones. What is missing is created,
-//! what ended is deleted and created again, and what only a person can help is said in words.
+//! what ended is deleted and created again, and what needs a person is shown in `/status` and by `init`.
 //!
 //! A cycle compares everything that Twitch holds with what is desired. One server at a time does it, under a lock of the
 //! database; how far each subscription has got is kept there, so that any server can go on. Only remains of desired
@@ -230,7 +230,8 @@ impl Reconciler {
         Ok(None)
     }
 
-    /// Creates some at a time. When all of these fail for the same passing reason, so would the rest.
+    /// Creates some at a time. If all of these fail because Twitch or the application's token is not usable now, so would
+    /// the rest.
     async fn create_all(
         &self,
         db: &mut PgConnection,
@@ -243,10 +244,14 @@ impl Reconciler {
             let mut failure = None;
             let (mut failed, count) = (0, batch.len());
             for ((row, found), outcome) in batch.iter_mut().zip(outcomes) {
-                let kind = &found.desired.kind.name;
+                let (kind, login) = (&found.desired.kind.name, &row.channel_login);
                 match &outcome {
-                    Ok(created) => tracing::info!(subscription.r#type = kind, id = created.id, "subscribed"),
-                    Err(error) => tracing::warn!(subscription.r#type = kind, %error, "could not subscribe"),
+                    Ok(HeldSubscription { id, .. }) => {
+                        tracing::info!(subscription.r#type = kind, channel.login = login, id, "subscribed");
+                    }
+                    Err(error) => {
+                        tracing::warn!(subscription.r#type = kind, channel.login = login, %error, "could not subscribe");
+                    }
                 }
                 progress::record_outcome(row, &outcome, began_at, self.clock.now());
                 rows::update(db, row).await?;

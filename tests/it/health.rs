@@ -92,7 +92,7 @@ async fn database_that_lacks_a_migration_is_not_ready() {
     assert_eq!(answer.status, 503);
     let status = answer.json();
     assert_eq!((&status["verdict"], &status["is_ready"]), (&"fail".into(), &false.into()));
-    assert!(status["message"].as_str().expect("text").contains("./db-migrate.sh up"), "{status}");
+    assert!(status["message"].as_str().expect("text").contains("`server migrate up`"), "{status}");
 }
 
 #[tokio::test]

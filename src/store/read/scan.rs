@@ -42,7 +42,7 @@ pub struct Range {
 
 impl Range {
     /// The parts of the range that can contain events of these times: one among the complete blocks (see
-    /// db/migrations/0001_event.up.sql), and everything after them.
+    /// `db/migrations/0001_event.up.sql`), and everything after them.
     async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Vec<Self>> {
         if times == Times::default() {
             return Ok(vec![self]);

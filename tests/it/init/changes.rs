@@ -73,7 +73,7 @@ async fn check_does_not_migrate_an_empty_database() {
     let mut connection = PgConnection::connect_with(&scene.database).await.unwrap();
     sqlx::raw_sql("drop schema public cascade; create schema public").execute(&mut connection).await.unwrap();
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
-    let text = "error: the database lacks migrations: start the server first, or run ./db-migrate.sh up\n";
+    let text = "error: the database lacks migrations: start the server first, or run `cargo run migrate up`\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), text));
     assert_eq!(dump(&scene.database).await, "");
 }

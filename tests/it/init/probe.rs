@@ -49,13 +49,13 @@ async fn wrong_answers_are_told_apart() {
     let mut scene = Scene::new().await;
     let server = scene.serve().await;
     let not_found = "404: a server answers there, but has no such path; the proxy must pass on to showtime's /callback";
-    let guarded = "401: what answers there requires a password or a token, so it is not showtime's /callback; the proxy must \
-        pass on to that, and ask Twitch for nothing";
+    let guarded = "401: the callback requires a password or a token, so it is not showtime's /callback; the proxy must pass \
+        requests on to that without a password";
     assert_eq!(explanation(&mut scene, &server.url("/somewhere")).await, guarded);
     for (answer, text) in [
         (
             (|| Answer::redirect("https://www.example.org/callback")) as fn() -> Answer,
-            "redirect: the callback answers 301 and sends on to https://www.example.org/callback; Twitch follows no \
+            "redirect: the callback answers 301 and redirects to https://www.example.org/callback; Twitch follows no \
              redirects",
         ),
         (|| Answer::status(404), not_found),
@@ -79,7 +79,7 @@ async fn unknown_name_and_closed_port_are_told_apart() {
     let mut scene = Scene::new().await;
     assert_eq!(
         explanation(&mut scene, "https://callback.invalid/callback").await,
-        "name resolution: callback.invalid has no address; is the DNS record there?"
+        "name resolution: callback.invalid has no address; is there a DNS record for it?"
     );
     for scheme in ["http", "https"] {
         let port = free_port();

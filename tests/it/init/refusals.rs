@@ -166,8 +166,8 @@ async fn without_a_server_nothing_is_requested() {
     let before = dump(&scene.database).await;
     let begun = Instant::now();
     let said = scene.run(&["--channel", CHANNEL]).await;
-    let text =
-        "error: no server keeps the subscriptions: start the server first (`cargo run`), with the same settings\n";
+    let text = "error: no server that creates subscriptions is running: start the server first (`cargo run`), with the \
+        same settings\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", text));
     assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(dump(&scene.database).await, before);
@@ -180,7 +180,7 @@ async fn server_that_stops_in_the_middle_is_noticed() {
     let mut connection = PgConnection::connect_with(&scene.database).await.unwrap();
     sqlx::raw_sql("insert into reconciler (beat_at) values (now())").execute(&mut connection).await.unwrap();
     let said = scene.run(&["--channel", CHANNEL]).await;
-    assert_eq!(said.err, "error: the server stopped in the middle: start it again (`cargo run`)\n");
+    assert_eq!(said.err, "error: the server stopped before it was done: start it again (`cargo run`)\n");
     assert_eq!(said.code, Some(1));
 }
 

@@ -32,7 +32,7 @@ async fn cluster_of_up_runs_until_down() {
     assert_eq!(postgres::reset(&data_dir).await.unwrap(), "nothing to reset");
     assert_eq!(
         postgres::env(&data_dir).await.unwrap_err().to_string(),
-        format!("no Postgres runs in {dir}; start one with `./local-db.sh up`, or start the server")
+        format!("no Postgres runs in {dir}; start one with `cargo run local-db up`, or start the server")
     );
     assert!(!data_dir.exists(), "queries create nothing");
 
@@ -40,7 +40,7 @@ async fn cluster_of_up_runs_until_down() {
     let _down = DownAtTheEnd(data_dir.clone());
     let dir = data_dir.canonicalize().unwrap();
     let dir = dir.display();
-    assert_eq!(said, format!("running in {dir}; stop it with `./local-db.sh down`"));
+    assert_eq!(said, format!("running in {dir}; stop it with `cargo run local-db down`"));
     let said = postgres::up(&data_dir).await.unwrap();
     assert_eq!(said, format!("already running in {dir}"));
     let pid = postmaster(&data_dir);
