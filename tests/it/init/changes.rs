@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use showtime::store::locks::Lock;
 use showtime::store::signals::Channel;
 use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use super::{CREATE, SCOPES, Scene};
-use crate::support::PATIENCE;
 use crate::support::postgres::dump;
 use crate::support::recorder::Answer;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
+use crate::support::{PATIENCE, until};
 
 /// The ids of all subscriptions at Twitch.
 fn held(scene: &Scene) -> Vec<String> {
@@ -136,4 +137,21 @@ async fn delete_all_requires_force_and_leaves_nothing() {
     let text = "error: there is no channel to serve: give --channel LOGIN, or set TWITCH_CHANNEL_NAME\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), text));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn delete_all_also_deletes_what_a_cycle_under_way_creates() {
+    let scene = Scene::new().await;
+    let mut cycle = PgConnection::connect_with(&scene.database).await.unwrap();
+    assert!(Lock::Reconciler.try_hold(&mut cycle).await.unwrap());
+    let server = async {
+        let is_waiting = "select exists (select from pg_locks l join pg_database d on d.oid = l.database
+            where d.datname = current_database() and l.locktype = 'advisory' and not l.granted)";
+        until("`init` waits", async || sqlx::query_scalar(is_waiting).fetch_one(&mut cycle).await.unwrap()).await;
+        scene.twitch.subscribe("channel.update", "2", &scene.settings["TWITCH_WEBHOOK_CALLBACK_URL"]).await.unwrap();
+        cycle.close().await.unwrap();
+    };
+    let (said, ()) = tokio::join!(scene.run(&["delete-all", "--force"]), server);
+    said.has(0, &["deleted 1 of 1 subscriptions; no channel is served any more"]);
+    assert_eq!(held(&scene), Vec::<String>::new());
 }
