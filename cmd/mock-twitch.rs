@@ -1,5 +1,6 @@
 //! A fake Twitch on this machine.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -94,8 +95,14 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::fail(error.as_ref()),
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     // The HTTP server's own lines would stand between those that are to be pasted.
     cli::log("info,actix_server=warn", LogFormat::Human);
     let callback = args.callback.clone();

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TokenHash, check_name, generate};
-use showtime::cli::{self, with_causes, with_database};
+use showtime::cli::{self, with_database};
 use showtime::clock::Clock;
 use showtime::config::{Config, settings_help};
 use showtime::program::Program;
@@ -53,10 +53,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 fn main() -> ExitCode {
     match start(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", with_causes(error.as_ref()));
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::fail(error.as_ref()),
     }
 }
 

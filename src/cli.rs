@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, PgConnection};
@@ -107,6 +108,13 @@ pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), Dat
         [] => Ok(()),
         _ => Err(DatabaseError::LacksMigrations),
     }
+}
+
+/// Prints an error with its causes, and returns the exit status of a failure.
+#[must_use]
+pub fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("error: {}", with_causes(error));
+    ExitCode::FAILURE
 }
 
 /// An error and its causes in one line, each once: most errors of the library contain the text of their cause, and the

@@ -1,7 +1,7 @@
 //! The programs of showtime, each shown as the command that starts it, for texts that tell a person to run one.
 //!
 //! Texts for callers of the API, and the pages, name the program alone: they are read on other machines, which have
-//! other paths, and need not know those of this one.
+//! other paths, and need not know those of this one. `/status` is for the operator and shows the command.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -60,10 +60,7 @@ fn main() -> ExitCode {
     match start(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {}", cli::with_causes(error.as_ref()));
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::fail(error.as_ref()),
     }
 }
 

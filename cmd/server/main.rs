@@ -45,18 +45,17 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = match Config::load() {
         Ok(config) => config,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cli::fail(&error),
     };
     cli::log(&config.log, config.log_format);
     match (start(arguments, &config), config.log_format) {
-        (Ok(()), _) => return ExitCode::SUCCESS,
-        (Err(error), LogFormat::Human) => eprintln!("error: {error}"),
-        (Err(error), LogFormat::Json) => tracing::error!("{error}"),
+        (Ok(()), _) => ExitCode::SUCCESS,
+        (Err(error), LogFormat::Human) => cli::fail(error.as_ref()),
+        (Err(error), LogFormat::Json) => {
+            tracing::error!("{}", cli::with_causes(error.as_ref()));
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::FAILURE
 }
 
 fn start(arguments: Arguments, config: &Config) -> Result<()> {
