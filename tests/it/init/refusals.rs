@@ -41,7 +41,7 @@ async fn missing_settings_are_named_with_the_remedy() {
     without(&mut scene, &[callback], &format!("{settings}{NO_CALLBACK}{NO_ACCOUNT}")).await;
     let half = "wrong settings:\n  TWITCH_CLIENT_SECRET is not set, but TWITCH_CLIENT_ID is: set both or neither\n";
     without(&mut scene, &client[1..], half).await;
-    let half = "wrong settings:\n  TWITCH_CLIENT_ID wants the id that belongs to TWITCH_CLIENT_SECRET\n";
+    let half = "wrong settings:\n  TWITCH_CLIENT_ID is not set, but TWITCH_CLIENT_SECRET is: set both or neither\n";
     without(&mut scene, &client[..1], half).await;
     let no_secret = "there is no webhook secret yet: start the server once with the same SHOWTIME_DATA_DIR, or set \
         TWITCH_WEBHOOK_SECRET\n";
