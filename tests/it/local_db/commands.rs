@@ -78,7 +78,7 @@ async fn env_and_psql_connect_to_the_database() {
     assert_eq!(read_note(&url).await, "kept");
     assert_eq!(shell_output(&format!("{env}\npsql \"$DATABASE_URL\" -Atc 'select text from note'")), "kept\n");
     assert_eq!(shell_output(&format!("{env}\nunset DATABASE_URL; psql -Atc 'select text from note'")), "kept\n");
-    let mut psql = child("local_db::verbs::child_process_that_becomes_psql");
+    let mut psql = child("local_db::commands::child_process_that_becomes_psql");
     let output = psql.env(PSQL, &data_dir).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.ends_with("\nkept\n"), "{said}");
