@@ -220,6 +220,7 @@ async fn settings_page_composes_the_address_of_an_overlay() {
         fill("text_follow", "Hello {user}").await;
         page.until(&format!("{address} === {:?}", server.page("/overlay/alerts?duration=3&text_follow=Hello+{user}")))
             .await;
+        fill("preview-kind", "follow").await;
         page.click("#play").await;
         page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
 
