@@ -1,8 +1,10 @@
 //! Request ids: in every response, and in the log lines of its request.
 
 use reqwest::Method;
+use showtime::http::client;
 
 use crate::process::Place;
+use crate::support::PATIENCE;
 use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
@@ -23,7 +25,7 @@ async fn every_response_has_an_id_of_its_own() {
     }
     ids.push(server.deliver(&follow("1", at(0))).await.headers[HEADER].to_str().unwrap().to_owned());
     ids.push(server.open("/live/events", &[]).await.headers()[HEADER].to_str().unwrap().to_owned());
-    let preflight = reqwest::Client::new().request(Method::OPTIONS, server.url("/channels"));
+    let preflight = client(PATIENCE).build().unwrap().request(Method::OPTIONS, server.url("/channels"));
     let preflight = preflight.header("origin", PAGE).header("access-control-request-method", "GET");
     ids.push(preflight.send().await.unwrap().headers()[HEADER].to_str().unwrap().to_owned());
     let count = ids.len();
@@ -42,7 +44,7 @@ async fn well_formed_id_of_the_request_is_kept_and_others_are_replaced() {
         let kept = server.get_with("/livez", HEADER, id).await.headers[HEADER].clone();
         assert!(kept != *id && !kept.is_empty(), "{id}: {kept:?}");
     }
-    let twice = reqwest::Client::new().get(server.url("/livez")).header(HEADER, "a").header(HEADER, "b");
+    let twice = client(PATIENCE).build().unwrap().get(server.url("/livez")).header(HEADER, "a").header(HEADER, "b");
     let kept = twice.send().await.unwrap().headers()[HEADER].clone();
     assert!(kept != "a" && kept != "b", "{kept:?}");
 }
@@ -51,7 +53,7 @@ async fn well_formed_id_of_the_request_is_kept_and_others_are_replaced() {
 async fn log_lines_of_a_request_have_its_id() {
     let place = Place::new();
     let server = place.serve(&[("DATABASE_URL", "postgres://nothing@127.0.0.1:1/listens")]).await;
-    let request = reqwest::Client::new().get(server.url("/readyz")).header(HEADER, "an-id-of-this-test");
+    let request = client(PATIENCE).build().unwrap().get(server.url("/readyz")).header(HEADER, "an-id-of-this-test");
     assert_eq!(request.send().await.unwrap().status(), 503);
     let log = server.stop().await;
     let line = log.lines().find(|line| line.contains("the database is away") && line.contains("request"));

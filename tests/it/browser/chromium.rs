@@ -1,4 +1,4 @@
-//! Drives Debian's Chromium through chromedriver, with the W3C's WebDriver protocol: a few JSON requests. (The crates
+//! Drives Debian's Chromium through chromedriver, with the W3C's `WebDriver` protocol: a few JSON requests. (The crates
 //! for it change how the program under test serializes, or have licences that `deny.toml` does not allow.)
 
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{PATIENCE, skip};
 
-/// Keys, in the names of WebDriver.
+/// Keys, in the names of `WebDriver`.
 pub(super) const TAB: &str = "\u{e004}";
 pub(super) const ENTER: &str = "\u{e007}";
 

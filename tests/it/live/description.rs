@@ -1,4 +1,4 @@
-//! The AsyncAPI document of the feeds.
+//! The `AsyncAPI` document of the feeds.
 
 use serde_json::Value;
 use showtime::api;
