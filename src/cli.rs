@@ -1,4 +1,4 @@
-//! What the programs share: the runtime, the log, signals, the database for a moment, error texts.
+//! What the programs share: the runtime, the log, signals, a connection to the database, error texts.
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
@@ -19,7 +19,7 @@ use crate::store::read::health::missing_migrations;
 /// How long a command waits for the database.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Two threads: HTTP has its own; what runs here is the writer, and whatever waits.
+/// A runtime of two threads, for the writer and for tasks that mostly wait; HTTP has its own threads.
 ///
 /// # Errors
 /// If the system has no threads or files left.

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use strum::IntoStaticStr;
 
 use crate::twitch::catalogue;
 
@@ -35,12 +36,13 @@ const OTHER: &str = "other";
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// The outcome of a request to `/callback`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The outcome of a request to `/callback`; in lower case, a label.
+#[derive(Clone, Copy, Debug, IntoStaticStr, PartialEq, Eq)]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// A new message, committed.
     Accepted,
-    /// A message that was in the log before.
+    /// A message that is in the log already.
     Duplicate,
     /// A challenge, answered.
     Challenge,
@@ -56,22 +58,7 @@ pub enum Outcome {
     Unavailable,
 }
 
-impl Outcome {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Duplicate => "duplicate",
-            Self::Challenge => "challenge",
-            Self::Forged => "forged",
-            Self::Stale => "stale",
-            Self::Malformed => "malformed",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-/// The metrics that are updated as things happen.
+/// The metrics that components update.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -81,9 +68,9 @@ pub struct Metrics {
     readers: Family<Labels<2>, Gauge>,
 }
 
-/// The metrics that are read when `/metrics` is requested.
+/// The values that are measured when `/metrics` is requested.
 #[derive(Debug, Default)]
-pub struct Now {
+pub struct Gauges {
     /// Messages that wait for the writer.
     pub queue_depth: usize,
     /// Whether the database answered.
@@ -96,7 +83,7 @@ pub struct Now {
     pub access_tokens: Vec<(String, i64)>,
     /// How far each follower of the log is behind its end, in events and in seconds.
     pub follower_lags: Vec<(String, i64, f64)>,
-    /// The process's resident memory in bytes, if the system tells.
+    /// The process's resident memory in bytes, if it is known.
     pub resident_memory: Option<i64>,
 }
 
@@ -144,7 +131,7 @@ impl Metrics {
     /// acknowledged.
     pub fn message(&self, kind: Option<&str>, outcome: Outcome, took: Duration) {
         let kind = kind.and_then(|kind| TYPES.get(kind)).copied().unwrap_or(OTHER);
-        self.messages.get_or_create(&[("type", kind), ("outcome", outcome.as_str())]).inc();
+        self.messages.get_or_create(&[("type", kind), ("outcome", outcome.into())]).inc();
         if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
             self.ack.observe(took.as_secs_f64());
         }
@@ -166,11 +153,11 @@ impl Metrics {
 
     /// All metrics, in the format of [`CONTENT_TYPE`].
     #[must_use]
-    pub fn encode(&self, now: &Now) -> String {
+    pub fn encode(&self, gauges: &Gauges) -> String {
         let mut text = String::new();
         // Writing to a String never fails.
         let _ = encode_registry(&mut text, &self.registry);
-        let _ = encode_registry(&mut text, &now.registry());
+        let _ = encode_registry(&mut text, &gauges.registry());
         let _ = encode_eof(&mut text);
         text
     }
@@ -182,7 +169,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-impl Now {
+impl Gauges {
     fn registry(&self) -> Registry {
         let mut registry = Registry::default();
         let number = |count: usize| ConstGauge::<i64>::new(i64::try_from(count).unwrap_or(i64::MAX));
@@ -245,7 +232,7 @@ mod tests {
         }
         metrics.message(None, Outcome::Forged, Duration::ZERO);
         metrics.message(Some("channel.follow"), Outcome::Accepted, Duration::from_millis(3));
-        let text = metrics.encode(&Now::default());
+        let text = metrics.encode(&Gauges::default());
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("showtime_eventsub_messages_total")).collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(text.contains(r#"showtime_eventsub_messages_total{type="other",outcome="forged"} 1001"#), "{text}");

@@ -1,4 +1,4 @@
-//! The verdict of `/status`: what the checks say that each component registers, and the worst of it. Knows no component.
+//! The verdict of `/status`: the worst of the checks that components register. Knows no component.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::store::read::health::{Answer, Records};
 
-/// How good things are.
+/// The verdict on a component or the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -25,9 +25,9 @@ pub enum Verdict {
 pub struct Check {
     /// `database`, `migrations`, `twitch`, `webhook_secret`, `tokens`, `subscriptions` or `events`.
     pub name: &'static str,
-    /// How it is.
+    /// The verdict.
     pub status: Verdict,
-    /// That in words.
+    /// The status in words.
     pub message: String,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Debug for Checks {
     }
 }
 
-/// All checks, and what they come to.
+/// All checks, and their sum.
 #[derive(Debug)]
 pub struct Report {
     /// The worst of the checks.

@@ -3,7 +3,7 @@
 
 use super::token::TokenHash;
 
-/// What a token is good for. Each scope includes those before it.
+/// The scope of a token. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Scope {
@@ -38,7 +38,7 @@ impl Grant {
         Self { scope, hash, id }
     }
 
-    /// What the token is good for.
+    /// The token's scope.
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.scope

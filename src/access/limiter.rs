@@ -1,5 +1,5 @@
-//! Limits requests with wrong tokens, by address. No one can guess 256 bits; the limit protects the database and Twitch
-//! from the questions of those who try.
+//! Limits requests with wrong tokens, by address. 256 bits can't be guessed; the limit protects the database and Twitch
+//! from the look-ups of those who try.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;

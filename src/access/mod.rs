@@ -1,8 +1,8 @@
 //! Authentication of API requests, by the server's own tokens or by a Twitch user access token of a broadcaster that the
 //! server serves.
 //!
-//! Tokens are looked up by their hash. The time that takes only tells an attacker how far the hash of a guess equals a
-//! stored hash, which leads to no token.
+//! Tokens are looked up by their hash. The time of a look-up only shows how far the hash of a guess equals a stored hash,
+//! which leads to no token.
 
 mod bootstrap;
 pub mod grant;
@@ -61,7 +61,7 @@ pub enum Denial {
     /// No such token, or it was revoked.
     #[error("the token is not known: mistyped, revoked, or of another server")]
     Unknown,
-    /// No such token, nor were many others from the same address; holds how long to wait.
+    /// An unknown token, after many others from the same address; holds how long to wait.
     #[error("too many wrong tokens came from this address")]
     TooMany(Duration),
     /// The database did not answer.
@@ -72,12 +72,12 @@ pub enum Denial {
     TwitchUnavailable(#[source] Option<OAuthError>),
 }
 
-/// What is needed to authenticate broadcasters.
+/// Authenticates broadcasters by their Twitch tokens.
 #[derive(Debug)]
 pub struct TwitchSignIn {
-    /// Validates their tokens; those of other applications are refused.
+    /// Validates tokens; those of other applications are refused.
     pub oauth: OAuth,
-    /// The login of the configured channel; the channels in the database count as well.
+    /// The login of the configured channel, which is served beside those in the database.
     pub channel_name: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct Access {
     /// Valid tokens, each until it has to be looked up again.
     cached: Mutex<HashMap<TokenHash, (Grant, OffsetDateTime)>>,
     failures: FailureLimiter,
-    /// When tokens were used that the database does not know of yet, by row.
+    /// The last use of each token that is not in the database yet, by row.
     used: Mutex<HashMap<i32, OffsetDateTime>>,
     /// Wakes [`record_use`](Access::record_use).
     was_used: Notify,
@@ -148,14 +148,13 @@ impl Access {
         Err(self.failures.count(peer).map_or_else(Denial::TooMany, |()| Denial::Unknown))
     }
 
-    /// Whether this permission still holds, for what goes on longer than a request. A broadcaster's holds for as long as
-    /// it is used, and so does every one while the database is away.
+    /// Whether this permission still holds, for a stream that outlasts its request. A broadcaster's always does, and so
+    /// does every other while the database is away.
     pub async fn still_holds(&self, grant: &Grant) -> bool {
         grant.id.is_none() || self.cached(&grant.hash).is_some() || !matches!(self.look_up(grant.hash).await, Ok(None))
     }
 
-    /// Writes when tokens were used: soon for the first time, then at most once a minute, and never while a request
-    /// waits.
+    /// Writes when tokens were used: the first use at once, then at most once a minute. No request waits for it.
     async fn record_use(self: Arc<Self>) -> Infallible {
         loop {
             self.was_used.notified().await;

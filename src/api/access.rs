@@ -42,14 +42,13 @@ const CORS_MAX_AGE: usize = 3_600;
 enum Need {
     /// None.
     Nothing,
-    /// None, but with a token that may read the answer has more.
+    /// None; with a token, the answer has more.
     Optional,
     /// A token of this scope.
     Token(Scope),
 }
 
-/// The one list of what is public. Paths are compared as they came: one that is written with percent signs is not
-/// public.
+/// The one list of public paths. Paths are compared undecoded: one with percent signs is not public.
 fn need(method: &Method, path: &str) -> Need {
     let is_reading = [Method::GET, Method::HEAD].contains(method);
     match path {
@@ -126,8 +125,8 @@ fn token_of_websocket(headers: &HeaderMap) -> Option<&str> {
         .filter(|_| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Lets pages of these origins read, if there are any. They can do nothing else: because of the token, a browser sends
-/// a preflight request first, whose answer allows reading alone.
+/// Lets pages of these origins read, if there are any, and do nothing else: because of the token, a browser sends a
+/// preflight request first, and the answer allows only GET and HEAD.
 pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::HEAD])
@@ -160,10 +159,9 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
-    let description = "A token of the server's: the first is in the file `token` of its data directory; `token \
-        create` makes more. The scope `read` is for reading, `admin` for everything. Also a Twitch user \
-        access token that the broadcaster of a served channel gave to this server's application, which counts as \
-        `admin`.";
+    let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
+        makes more. The scope `read` allows reading, `admin` everything. A Twitch user access token is accepted too, with \
+        the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
     for (path, item) in &mut spec.paths.paths {

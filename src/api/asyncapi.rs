@@ -42,9 +42,9 @@ pub fn live_spec() -> Value {
         "info": {
             "title": "showtime: live feeds",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What `GET /live/…` sends. Over a WebSocket each message is a text frame with the payload \
-                described here. As Server-Sent Events `id` and `event` are fields of their own, and `data` is the data \
-                alone. `showtime.yaml` beside this file describes the requests.",
+            "description": "The messages of `GET /live/…`. Over a WebSocket, each message is a text frame with the payload \
+                described here. In Server-Sent Events, `id`, `event` and `data` are the fields of an event. \
+                `showtime.yaml` beside this file describes the requests.",
             "license": { "name": "MIT" },
         },
         "defaultContentType": "application/json",
@@ -101,7 +101,7 @@ impl Message {
             "type": "object",
             "required": ["event", "data"],
             "properties": {
-                "id": { "type": "integer", "format": "int64", "description": "The cursor to come back with" },
+                "id": { "type": "integer", "format": "int64", "description": "The cursor to resume with" },
                 "event": { "const": name },
                 "data": { "$ref": format!("#/components/schemas/{schema}") },
             },
@@ -136,8 +136,8 @@ fn messages() -> Vec<Message> {
         newest: Some(LogId(1042)),
     };
     vec![
-        Message::new("event", "Event", "Something happened", Event::example()),
-        Message::new("alert", "Alert", "Something to show", alert(AlertKind::Follow(Follow { user: viewer.clone() }))),
+        Message::new("event", "Event", "An event of the log", Event::example()),
+        Message::new("alert", "Alert", "An alert", alert(AlertKind::Follow(Follow { user: viewer.clone() }))),
         Message::new("snapshot", "Snapshot", "The channels as they are", Snapshot::example()),
         Message::new("channel", "Channel", "A channel as it is now", Channel::example()),
         Message::new("message", "ChatMessage", "A message was written", message),

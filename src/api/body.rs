@@ -12,9 +12,9 @@ use serde_json::error::Category;
 use super::error::Error;
 use crate::sources::body::{BodyError, read_body};
 
-/// The body of a request: a JSON object. Unlike actix's, it names what is wrong; its size and the
-/// time that it may take are limited as Twitch's messages are. Its type should refuse unknown
-/// fields, so that a mistyped one is noticed.
+/// The body of a request: a JSON object. Unlike actix's, it names the field that is wrong; size and
+/// time are limited as for Twitch's messages. Its type should refuse unknown fields, so that a
+/// mistyped one is noticed.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
 
@@ -56,9 +56,9 @@ fn invalid(path: &str, error: &serde_json::Error) -> Error {
     if error.classify() != Category::Data {
         return Error::InvalidBody(text);
     }
-    // The place in the text says less than the field's name.
+    // The field's name says more than a line and column.
     let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
-    // Of these only serde's words say which field is meant.
+    // For these errors, only serde's text names the field.
     let named = ["missing field `", "duplicate field `"].iter().find_map(|words| reason.strip_prefix(words));
     match (path, named.and_then(|rest| rest.strip_suffix('`'))) {
         (".", None) => Error::InvalidBody(reason),
@@ -67,7 +67,7 @@ fn invalid(path: &str, error: &serde_json::Error) -> Error {
     }
 }
 
-/// One line of text, of so many characters.
+/// One line of text, of `MIN` to `MAX` characters.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Line<const MIN: usize, const MAX: usize>(String);
@@ -112,7 +112,7 @@ mod tests {
         count: u8,
     }
 
-    /// The field that is named, and what is said.
+    /// The field and the text of the error.
     fn refused(body: &str) -> (Option<String>, String) {
         match parse::<Thing>(body.as_bytes()).unwrap_err() {
             Error::InvalidField { name, reason } => (Some(name), reason),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_taken() {
+    fn valid_body_is_accepted() {
         assert_eq!(parse::<Thing>(br#" {"title": "h\u00e9llo"} "#).unwrap().title.as_str(), "héllo");
     }
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_names_no_field() {
+    fn error_of_malformed_body_names_no_field() {
         for (body, said) in [
             ("", "EOF while parsing a value at line 1 column 0"),
             ("[\"a\"]", "it is an array"),

@@ -18,7 +18,7 @@ use super::segments::Segment;
 use crate::store::read::{broadcasts as store, segments};
 use crate::twitch::id::StreamId;
 
-/// A broadcast, which viewers see as one show: streams of a channel with at most 15 minutes between them.
+/// A broadcast: streams of a channel with at most 15 minutes between them, which viewers see as one show.
 #[derive(Debug, Serialize, ToSchema)]
 struct Broadcast {
     /// The id of its first stream.
@@ -33,7 +33,7 @@ struct Broadcast {
     ended_at: Option<OffsetDateTime>,
     /// Whether `ended_at` is an estimate because Twitch did not send the end of the last stream.
     is_end_estimated: bool,
-    /// From start to end, or until now.
+    /// From the start to the end, or until now.
     duration_seconds: i64,
     /// Its streams, oldest first.
     streams: Vec<Stream>,
@@ -161,7 +161,7 @@ pub(super) async fn list_broadcasts(
 ) -> Result<Json<Page<Broadcast>>, Error> {
     let Query(ListBroadcasts { after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let before = after.as_ref().map(Cursor::place);
+    let before = after.as_ref().map(Cursor::position);
     let (rows, parts) = ctx
         .read(async |db| {
             let rows = store::page(&mut *db, &channel, before, limit.rows()).await?;

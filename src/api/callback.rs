@@ -1,4 +1,4 @@
-//! `POST /callback`: where Twitch calls us.
+//! `POST /callback`: receives messages from Twitch.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
@@ -7,17 +7,17 @@ use super::error::Error;
 use super::responses::Callback;
 use crate::sources::webhook::Answer;
 
-/// Take a message from Twitch.
+/// Receive a message from Twitch.
 ///
-/// Answers after the message is committed. Only messages that are signed with the webhook secret
-/// and at most ten minutes old are taken; the same message twice is taken once.
-/// A request that is not signed is refused after a tenth of a second.
+/// Answers after the message is committed. A message must be signed with the webhook secret and at
+/// most ten minutes old; a duplicate is acknowledged, but not stored again. A request with a wrong
+/// signature is refused after a tenth of a second.
 #[utoipa::path(
     tag = "callback",
     params(
         ("Twitch-Eventsub-Message-Id" = String, Header, description = "Unique; the same on every redelivery",
             example = "0b1c2d3e-4f50-4617-8899-aabbccddeeff"),
-        ("Twitch-Eventsub-Message-Retry" = String, Header, description = "How often it was sent before", example = "0"),
+        ("Twitch-Eventsub-Message-Retry" = String, Header, description = "The number of earlier deliveries", example = "0"),
         ("Twitch-Eventsub-Message-Type" = String, Header,
             description = "`notification`, `webhook_callback_verification` or `revocation`", example = "notification"),
         ("Twitch-Eventsub-Message-Signature" = String, Header,
@@ -32,7 +32,7 @@ use crate::sources::webhook::Answer;
     ),
     request_body(
         content = Object, content_type = "application/json",
-        description = "What Twitch sends: `subscription` and `event`, or `challenge`",
+        description = "A message of Twitch: `subscription` and `event`, or `challenge`",
         example = json!({
             "subscription": {
                 "id": "5e0c1a2b-3333-4444-8555-666677778888", "status": "enabled", "type": "stream.offline",

@@ -61,7 +61,7 @@ struct ListChannels {
 
 /// List channels
 ///
-/// All channels that have had an event, by id.
+/// The channels that have had an event, ordered by id.
 #[utoipa::path(
     tag = "channels",
     params(ListChannels),
@@ -85,7 +85,7 @@ pub(super) async fn list_channels(
 
 /// Get a channel
 ///
-/// By its id or its login. If a login moved to another account, it is the account last seen with it.
+/// By its id or its login. If a login moved to another account, this is the account last seen with it.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath),

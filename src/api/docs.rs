@@ -1,4 +1,4 @@
-//! The specification, and Swagger UI.
+//! `/openapi.json`, and Swagger UI at `/docs/`.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,9 +17,9 @@ static SPEC: LazyLock<String> = LazyLock::new(|| super::spec().to_json().unwrap_
 static SWAGGER: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
 
-/// The specification of this API
+/// Get the specification of this API
 ///
-/// OpenAPI 3.1; the same as `openapi/showtime.yaml` in the source tree.
+/// OpenAPI 3.1, the same as `openapi/showtime.yaml` in the source tree.
 #[utoipa::path(
     tag = "health",
     responses(

@@ -35,7 +35,7 @@ impl EventPage {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListEvents {
-    /// Only events of this channel (or, for types without one, of this user): its id or login.
+    /// Only events of this channel (for types without a channel, of this user): its id or login.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     channel: Option<Name>,
     /// Only events of this subscription type, for example `channel.follow`.
@@ -60,7 +60,7 @@ struct ListEvents {
 
 /// List events
 ///
-/// Oldest first. All filters apply. An unknown login has no events.
+/// Oldest first. An event must match all filters. An unknown login has no events.
 #[utoipa::path(
     tag = "events",
     params(ListEvents),

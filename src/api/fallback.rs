@@ -18,7 +18,7 @@ static KNOWN: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {
 });
 
 fn methods(item: &PathItem) -> Vec<Method> {
-    let has = [
+    let defined = [
         (item.get.is_some(), Method::GET),
         (item.get.is_some(), Method::HEAD),
         (item.post.is_some(), Method::POST),
@@ -26,7 +26,7 @@ fn methods(item: &PathItem) -> Vec<Method> {
         (item.patch.is_some(), Method::PATCH),
         (item.delete.is_some(), Method::DELETE),
     ];
-    has.into_iter().filter_map(|(is_there, method)| is_there.then_some(method)).collect()
+    defined.into_iter().filter_map(|(is_defined, method)| is_defined.then_some(method)).collect()
 }
 
 /// Answers 405 if the path has other methods, else 404.
@@ -38,7 +38,7 @@ pub(super) async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, Error
     })
 }
 
-/// Answers for a resource that can only be read.
+/// Answers 405 for a resource that allows GET alone.
 pub(super) async fn only_get(req: HttpRequest) -> Result<HttpResponse, Error> {
     Err(Error::MethodNotAllowed { method: req.method().clone(), allowed: vec![Method::GET, Method::HEAD] })
 }

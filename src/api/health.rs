@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How many of a kind `/status` shows.
 const MAX_SHOWN: i64 = 1_000;
 
-/// A server that works.
+/// A passed check.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {
     /// Always `pass`.
@@ -35,27 +35,26 @@ impl Health {
     const PASS: Self = Self { status: Verdict::Pass };
 }
 
-/// How the server is. All but the summary is there only for those who may read.
+/// The state of the server. Only requests with a token get more than `verdict`, `is_ready` and `message`.
 #[derive(Debug, Serialize, ToSchema)]
 struct Status {
     /// The worst of the checks.
     verdict: Verdict,
-    /// Whether the server may take traffic: the same as what `/readyz` says.
+    /// Whether the server can take traffic, as `/readyz` says.
     is_ready: bool,
     /// What to do, if anything.
     message: String,
     /// The checks of all components.
     #[schema(required = false)]
     checks: Vec<Check>,
-    /// The EventSub subscriptions through which messages came, dead ones first; at most 1000.
+    /// The EventSub subscriptions that messages came through, dead ones first; at most 1000.
     #[schema(required = false)]
     subscriptions: Vec<SubscriptionReport>,
-    /// The subscriptions that the served channels should have, those first that are not enabled;
-    /// at most 1000.
+    /// The desired subscriptions of the served channels, first those that are not enabled; at most
+    /// 1000.
     #[schema(required = false)]
     wanted: Vec<DesiredReport>,
-    /// The tokens with which the server acts for the application and for users, those first that need a new consent; at
-    /// most 1000.
+    /// The application's and users' tokens for Twitch's API, first those that need a new consent; at most 1000.
     #[schema(required = false)]
     tokens: Vec<TokenReport>,
     /// The newest event.
@@ -63,7 +62,7 @@ struct Status {
     last_event: Option<LastEventReport>,
 }
 
-/// What is shown without a token.
+/// The part of [`Status`] that is shown without a token.
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     verdict: Verdict,
@@ -122,22 +121,22 @@ impl Status {
 
 /// Is the process alive?
 ///
-/// Asks nothing else; if this does not answer, restart it.
+/// Checks nothing else. If there is no answer, restart the server.
 #[utoipa::path(
     tag = "health",
-    responses((status = OK, description = "It is", body = Health, example = json!(Health::PASS)), BadRequest),
+    responses((status = OK, description = "The process is alive", body = Health, example = json!(Health::PASS)), BadRequest),
 )]
 #[get("/livez")]
 pub(super) async fn livez(_query: Query<Nothing>) -> Json<Health> {
     Json(Health::PASS)
 }
 
-/// May the server take traffic?
+/// Can the server take traffic?
 ///
-/// It may if the database answers and has all migrations.
+/// Yes, if the database answers and has all migrations.
 #[utoipa::path(
     tag = "health",
-    responses((status = OK, description = "It may", body = Health, example = json!(Health::PASS)), BadRequest, NotReady),
+    responses((status = OK, description = "It can take traffic", body = Health, example = json!(Health::PASS)), BadRequest, NotReady),
 )]
 #[get("/readyz")]
 pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<Health>, Error> {
@@ -149,9 +148,9 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
 
 /// How is the server?
 ///
-/// Everything that was checked, with a verdict and a message that says what to do. A `warn` is no
-/// failure: Twitch has to be able to reach the server before any subscription can exist. Without a
-/// token, or while tokens can't be looked up, only `verdict`, `is_ready` and `message` are there.
+/// All checks, each with a status and a message that says what to do. `warn` is no failure: Twitch must
+/// be able to reach the server before any subscription can exist. Without a token, or while tokens
+/// can't be looked up, the answer has only `verdict`, `is_ready` and `message`.
 #[utoipa::path(
     tag = "health",
     responses(
@@ -166,7 +165,7 @@ pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _q
     let answer = match tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::ask(db, MAX_SHOWN).await)).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the database can't be asked for the status");
+            tracing::warn!(%error, "the status can't be read from the database");
             None
         }
         Err(_) => None,

@@ -1,5 +1,6 @@
 //! `/live/…`: the feeds, as Server-Sent Events or, if the client upgrades, over a WebSocket.
 
+mod heartbeat;
 mod listener;
 mod sse;
 mod websocket;
@@ -14,7 +15,7 @@ use self::listener::Listener;
 use super::Context;
 use super::error::Error;
 use super::fallback::WasHead;
-use super::query::{Names, Parsed, Query};
+use super::query::{NameList, Parsed, Query};
 use super::responses::{BadRequest, ServerErrors};
 use crate::access::grant::Grant;
 use crate::outputs::live::feed::Feed;
@@ -55,17 +56,17 @@ impl TryFrom<String> for Last {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveEvents {
-    /// Only those of these channels: ids or logins, separated by commas.
+    /// Only events of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
-    channel: Option<Names>,
-    /// Only those of these subscription types, separated by commas.
+    channel: Option<NameList>,
+    /// Only events of these subscription types, separated by commas.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
-    kind: Option<Names>,
+    kind: Option<NameList>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<Parsed<LogId>>,
-    /// Begin with this many of the last matching events. Not together with `after`.
+    /// Begin with this many of the last matching events. Not allowed together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
@@ -73,17 +74,17 @@ struct LiveEvents {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LiveAlerts {
-    /// Only those of these channels: ids or logins, separated by commas.
+    /// Only alerts of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
-    channel: Option<Names>,
-    /// Only those of these types of alerts, separated by commas.
+    channel: Option<NameList>,
+    /// Only these types of alerts, separated by commas.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, example = "follow,raid")]
-    kind: Option<Names>,
+    kind: Option<NameList>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<Parsed<LogId>>,
-    /// Begin with this many of the last matching events. Not together with `after`.
+    /// Begin with this many of the last matching events. Not allowed together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
@@ -93,9 +94,9 @@ struct LiveAlerts {
 struct LiveState {
     /// Only these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
-    channel: Option<Names>,
-    /// The last id that was seen. If the log no longer has it, the feed begins with `resync`. There is
-    /// a snapshot in any case. The header `Last-Event-ID` overrides it.
+    channel: Option<NameList>,
+    /// The id of the last event that was received. If the log no longer has it, the feed begins with
+    /// `resync`. A snapshot comes in any case. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<Parsed<LogId>>,
 }
@@ -105,11 +106,11 @@ struct LiveState {
 struct LiveChat {
     /// Only the chat of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
-    channel: Option<Names>,
+    channel: Option<NameList>,
     /// Begin after the event with this id. The header `Last-Event-ID` overrides it.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<Parsed<LogId>>,
-    /// Begin with this many of the last matching events. Not together with `after`.
+    /// Begin with this many of the last matching events. Not allowed together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
 }
@@ -118,23 +119,23 @@ struct LiveChat {
 ///
 /// Each `event` is the document of `GET /events/{id}`.
 ///
-/// Every feed sends Server-Sent Events; a request to upgrade gets a WebSocket with the same events,
-/// each a JSON object `{"id", "event", "data"}`. An event's id is the cursor to reconnect with: in the
-/// header `Last-Event-ID` (as browsers do by themselves) or as `after`. Then nothing is missed and
-/// nothing comes twice, over restarts and on any server. If the log does not have that id, because it
-/// was emptied or no longer goes back as far, the feed begins with `resync`, and goes on with new
-/// events. Replays (`is_replay`) have no id.
+/// Every feed sends Server-Sent Events. A WebSocket handshake gets the same events over a WebSocket,
+/// each as a JSON object `{"id", "event", "data"}`. To resume, send the id of the last event in the
+/// header `Last-Event-ID` (browsers do) or as `after`: no event is missed and none comes twice, after
+/// a restart and on any server. If the log does not have that id, because it was emptied or no longer
+/// goes back as far, the feed begins with `resync` and goes on with new events. Replays (`is_replay`)
+/// have no id.
 ///
-/// A stream does not end by itself. The server ends it if the reader is too slow, or when it stops:
-/// reconnect with the last id. A comment, or a ping, every 15 seconds shows that the connection is
-/// alive.
+/// A stream has no end. The server closes it if the reader is too slow, and when the server stops:
+/// reconnect with the last id. A comment (over a WebSocket, a ping) every 15 seconds shows that the
+/// connection is alive.
 #[utoipa::path(
     tag = "live",
     params(LiveEvents),
     responses(
-        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
             example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: event\ndata: {\"id\":1042,\"type\":\"channel.follow\",…}\n\n: heartbeat\n\n")),
-        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
     ),
@@ -142,22 +143,22 @@ struct LiveChat {
 #[get("/live/events")]
 pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
-    let filter = FeedFilter { feed: Feed::Events, channels: names(channel), types: kind.map(|Names(kinds)| kinds) };
+    let filter = FeedFilter { feed: Feed::Events, channels: names(channel), types: kind.map(|NameList(kinds)| kinds) };
     serve(request, filter, start(after, last)?).await
 }
 
 /// Follow the alerts
 ///
-/// Everything that an overlay shows, of any subscription type, in one form: `Alert`. An event that
-/// can't be read as one, since Twitch changed its fields, is left out. Cursor, WebSocket and
-/// `resync` are as with `/live/events`.
+/// Sends events that overlays show, of many subscription types, in one form: `Alert`. An event whose
+/// fields can't be read, because Twitch changed them, is left out. Cursor, WebSocket and `resync`
+/// work as with `/live/events`.
 #[utoipa::path(
     tag = "live",
     params(LiveAlerts),
     responses(
-        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
             example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: alert\ndata: {\"id\":1042,\"type\":\"follow\",…}\n\n: heartbeat\n\n")),
-        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
     ),
@@ -165,7 +166,7 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 #[get("/live/alerts")]
 pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) -> Result<HttpResponse, Error> {
     let Query(LiveAlerts { channel, kind, after, last }) = query;
-    let types = kind.map(|Names(kinds)| kinds);
+    let types = kind.map(|NameList(kinds)| kinds);
     if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
         let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
@@ -176,16 +177,15 @@ pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) 
 
 /// Follow the channels
 ///
-/// Begins with a `snapshot` of the channels. After each event of the log that can change a channel,
-/// `channel` has the whole of it, as `GET /channels/{channel}` does.
-/// WebSocket and `resync` are as with `/live/events`.
+/// Begins with a `snapshot` of the channels. After each event that can change a channel, `channel`
+/// has the document of `GET /channels/{channel}`. WebSocket and `resync` work as with `/live/events`.
 #[utoipa::path(
     tag = "live",
     params(LiveState),
     responses(
-        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
             example = json!("retry: 2000\nid: 1041\n\nid: 1041\nevent: snapshot\ndata: {\"channels\":[{\"id\":\"141981764\",…}]}\n\nid: 1042\nevent: channel\ndata: {\"id\":\"141981764\",…}\n\n")),
-        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
     ),
@@ -199,17 +199,17 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 
 /// Follow the chat
 ///
-/// `message` for each message (`ChatMessage`), `message_deleted` and `messages_cleared` for those that
-/// moderators delete. The server has to be subscribed to `channel.chat.message` and the other
-/// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` are as with
+/// Sends `message` for each message (`ChatMessage`), and `message_deleted` or `messages_cleared` when
+/// moderators delete messages. The server must be subscribed to `channel.chat.message` and the other
+/// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
 #[utoipa::path(
     tag = "live",
     params(LiveChat),
     responses(
-        (status = OK, description = "A stream without end", content_type = "text/event-stream", body = String,
+        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
             example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: message\ndata: {\"id\":1042,\"text\":\"hello\",…}\n\n: heartbeat\n\n")),
-        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same"),
+        (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
     ),
@@ -221,8 +221,8 @@ pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> R
     serve(request, filter, start(after, last)?).await
 }
 
-fn names(channel: Option<Names>) -> Option<Vec<String>> {
-    channel.map(|Names(names)| names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+fn names(channel: Option<NameList>) -> Option<Vec<String>> {
+    channel.map(|NameList(names)| names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
 fn start(after: Option<Parsed<LogId>>, last: Option<Last>) -> Result<Start, Error> {
@@ -246,7 +246,7 @@ fn last_event_id(req: &HttpRequest) -> Result<Option<LogId>, Error> {
     Ok(Some(id))
 }
 
-/// The parts of a request that all feeds need.
+/// What the handlers of all feeds extract from a request.
 type LiveRequest = (Data<Context>, ReqData<Grant>, HttpRequest, Payload);
 
 async fn serve(request: LiveRequest, filter: FeedFilter, start: Start) -> Result<HttpResponse, Error> {

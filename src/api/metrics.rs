@@ -9,15 +9,15 @@ use tokio::time::timeout;
 use super::Context;
 use super::query::{Nothing, Query};
 use super::responses::BadRequest;
-use crate::metrics::{CONTENT_TYPE, Now};
+use crate::metrics::{CONTENT_TYPE, Gauges};
 use crate::store::read::metrics as store;
 
-/// Time limit of the database's part; without it the rest is answered.
+/// Time limit of the query; without its answer, the rest is sent.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Metrics for Prometheus
 ///
-/// In its text format (OpenMetrics 1.0). Series from the database are left out while that is away.
+/// In the text format OpenMetrics 1.0. While the database is away, its series are left out.
 #[utoipa::path(
     tag = "health",
     responses(
@@ -32,9 +32,9 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
     let counts = timeout(TIMEOUT, ctx.read(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
     let has_database = counts.is_some();
     let store::Counts { subscriptions, twitch_tokens, access_tokens, followers } = counts.unwrap_or_default();
-    // One that no server runs was switched off.
+    // A follower without a lease was switched off.
     let followers = followers.into_iter().filter(|follower| follower.is_leased);
-    let now = Now {
+    let gauges = Gauges {
         queue_depth: ctx.ingest.queue_depth(),
         has_database,
         subscriptions,
@@ -43,7 +43,7 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
         follower_lags: followers.map(|it| (it.name, it.events_behind, it.seconds_behind)).collect(),
         resident_memory: resident_memory().await,
     };
-    HttpResponse::Ok().content_type(CONTENT_TYPE).body(ctx.metrics.encode(&now))
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(ctx.metrics.encode(&gauges))
 }
 
 /// In bytes, from `/proc`; `None` on other systems than Linux.

@@ -54,7 +54,7 @@ use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 /// Time limit of a query; then the client gets a 503.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Everything the handlers work with.
+/// What all handlers share.
 #[derive(Debug)]
 pub struct Context {
     /// The connections for reading.
@@ -80,7 +80,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// What the handlers need of the services, and the components that they call.
+    /// Takes what the handlers need from the services, and the components that they call.
     #[must_use]
     pub fn new(
         services: Services,
@@ -114,16 +114,16 @@ impl Context {
 #[openapi(
     info(
         title = "showtime",
-        description = "What Twitch sent about your channels: which are live, what was on, who followed, subscribed, \
-            cheered and raided, and every event as it came.\n\nTimes are RFC 3339 in UTC. Ids are Twitch's, as strings; \
-            the log's own ids are integers. A list answers `{data, next}`: pass `next` as `after` to get the page behind \
-            it, until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
-            parameters are errors.\n\nEvery response has a header `X-Request-Id`, which the server's log has in each line about the request. \
-            A request may bring its own: 1 to 64 letters, digits, `-` and `_`.\n\nMost paths require an access token, as \
+        description = "The state of your Twitch channels: which are live, their broadcasts and segments, who followed, \
+            subscribed, cheered and raided, and every event as Twitch sent it.\n\nTimes are RFC 3339 in UTC. Twitch's ids are strings; \
+            ids of the log are integers. A list answers `{data, next}`: pass `next` as `after` to get the next page, \
+            until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
+            parameters are errors.\n\nEvery response has a header `X-Request-Id`; the server's log has the same id in each line about the \
+            request. A request may set its own: 1 to 64 letters, digits, `-` and `_`.\n\nMost paths require an access token, as \
             `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    // utoipa does not collect what is reached through `IntoResponses` alone, or sent in a stream.
+    // utoipa does not collect schemas that only `IntoResponses` or a stream uses.
     components(schemas(
         Problem,
         Alert,
@@ -134,13 +134,13 @@ impl Context {
         Resync,
     )),
     tags(
-        (name = "callback", description = "Where Twitch calls"),
-        (name = "channels", description = "What is known of each channel"),
+        (name = "callback", description = "Receives messages from Twitch"),
+        (name = "channels", description = "The current state of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
-        (name = "segments", description = "What was on, as the broadcaster marked it: a tape, a game, a guest"),
+        (name = "segments", description = "Parts of a broadcast that the broadcaster marked: a tape, a game, a guest"),
         (name = "viewers", description = "What viewers did on a channel"),
-        (name = "events", description = "The log: every message from Twitch, as it came"),
-        (name = "live", description = "The same as it happens, over Server-Sent Events or a WebSocket"),
+        (name = "events", description = "The log: every message, as Twitch sent it"),
+        (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -182,8 +182,7 @@ pub fn spec() -> utoipa::openapi::OpenApi {
     spec
 }
 
-/// Mounts everything that is served. Nothing can be mounted behind it: it also answers for the
-/// paths that there are not.
+/// Mounts everything that is served. Nothing can be mounted after it: it also answers for unknown paths.
 pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |cfg| {
         let cors = access::cors(&ctx.cors_origins);

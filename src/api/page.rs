@@ -38,11 +38,12 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// The `next` of a page that ends with this item.
     pub(super) fn behind(started_at: OffsetDateTime, id: &str) -> String {
         format!("{}-{id}", started_at.unix_timestamp_nanos() / 1_000)
     }
 
-    pub(super) fn place(&self) -> (OffsetDateTime, &str) {
+    pub(super) fn position(&self) -> (OffsetDateTime, &str) {
         (self.started_at, self.id.as_str())
     }
 

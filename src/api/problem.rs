@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): how an [`Error`] is answered. Nothing internal leaves: the log has it.
+//! Problem documents (RFC 9457), the answers for an [`Error`]. They contain nothing internal; the log does.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};

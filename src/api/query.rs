@@ -128,16 +128,16 @@ impl TryFrom<String> for Name {
     }
 }
 
-/// Up to [`Names::MAX`] [`Name`]s, separated by commas.
+/// Up to [`NameList::MAX`] [`Name`]s, separated by commas.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Names(pub(super) Vec<String>);
+pub(super) struct NameList(pub(super) Vec<String>);
 
-impl Names {
+impl NameList {
     const MAX: usize = 100;
 }
 
-impl TryFrom<String> for Names {
+impl TryFrom<String> for NameList {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

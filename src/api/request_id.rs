@@ -13,7 +13,7 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The longest id that is taken from a request.
 const MAX_LENGTH: usize = 64;
 
-/// Gives a request its id: the one that it brings, as behind a proxy that sets one, or a random number.
+/// Gives a request its id: that of its header, which a proxy may have set, or else a random number.
 pub(super) async fn identify<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,

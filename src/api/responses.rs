@@ -28,7 +28,7 @@ pub(super) struct BadRequest;
 impl IntoResponses for BadRequest {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::UnknownParameters { names: vec!["color".into()], allowed: vec!["limit".into()] };
-        [described("A parameter is unknown, doubled or malformed; `detail` says which.", &error)].into()
+        [described("A parameter is unknown, repeated or malformed; `detail` names it.", &error)].into()
     }
 }
 
@@ -39,10 +39,13 @@ impl IntoResponses for BadBody {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let field = Error::InvalidField { name: "title".into(), reason: "missing field `title`".into() };
         [
-            described("A field or a parameter is unknown, missing or malformed; `detail` says which.", &field),
+            described("A field or a parameter is unknown, missing or malformed; `detail` names it.", &field),
             described("The body did not arrive in time.", &BodyError::TooSlow.into()),
             described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
-            described("The body isn't said to be JSON.", &Error::UnsupportedMediaType(Some("text/plain".into()))),
+            described(
+                "The content type is not `application/json`.",
+                &Error::UnsupportedMediaType(Some("text/plain".into())),
+            ),
         ]
         .into()
     }
@@ -54,7 +57,7 @@ pub(super) struct NotFound;
 impl IntoResponses for NotFound {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::NotFound { what: "channel", name: "twitchdev".into() };
-        [described("Nothing of that name is known.", &error)].into()
+        [described("Nothing has this name or id.", &error)].into()
     }
 }
 
@@ -79,12 +82,15 @@ impl IntoResponses for Callback {
         let header = WebhookError::Header { name: "Twitch-Eventsub-Message-Id", problem: HeaderProblem::Missing };
         let forged = WebhookError::from(Refusal::Forged);
         [
-            described("A header is missing, doubled or malformed, or the signed body is no message.", &header.into()),
-            described("Not signed with the webhook secret, or not recent.", &forged.into()),
+            described("A header is missing, repeated or malformed, or the signed body is no message.", &header.into()),
+            described("The signature is wrong, or the message is older than ten minutes.", &forged.into()),
             described("The body did not arrive in time.", &BodyError::TooSlow.into()),
             described("The body is larger than 1 MiB.", &BodyError::TooLarge.into()),
             described("A bug; the server's log has the details.", &IngestError::Rejected.into()),
-            described("Not stored, or not known to be; Twitch sends it again.", &IngestError::Unavailable.into()),
+            described(
+                "The message is not stored, or it is unknown whether it is; Twitch sends it again.",
+                &IngestError::Unavailable.into(),
+            ),
         ]
         .into()
     }

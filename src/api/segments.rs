@@ -27,21 +27,21 @@ use crate::twitch::payload::{Ident, User};
 /// A part of a channel's programme, as the broadcaster marked it: a tape, a game, a guest.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Segment {
-    /// Made by this server.
+    /// A UUID that this server made.
     id: String,
-    /// Whose it is.
+    /// Twitch's id of the channel.
     channel_id: String,
-    /// The broadcast during which it was on; `null` if the channel was not live.
+    /// The broadcast that it is a part of; `null` if the channel was not live.
     broadcast_id: Option<String>,
-    /// What was on.
+    /// Its title.
     title: String,
-    /// What the broadcaster wants to find it by: an address, a number in a catalogue.
+    /// The broadcaster's own reference, such as a URL or a catalogue number.
     reference: Option<String>,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
     started_at: OffsetDateTime,
-    /// When it was over: as told, or because the next began or the broadcast ended; `null` while it
-    /// is on. If the stream comes back within 15 minutes, so does the segment.
+    /// When it ended: by request, or because the next segment began or the broadcast ended; `null`
+    /// while it goes on. If the stream resumes within 15 minutes, so does the segment.
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
 }
@@ -75,13 +75,13 @@ impl Segment {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListSegments {
-    /// Only those of this broadcast, by its id or that of any of its streams.
+    /// Only segments of this broadcast: its id, or the id of any of its streams.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     broadcast: Option<Name>,
-    /// Start behind this: the `next` of the page before.
+    /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
     after: Option<Cursor>,
-    /// How many to return at most.
+    /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
     limit: Limit,
@@ -109,19 +109,19 @@ pub(super) async fn list_segments(
 ) -> Result<Json<Page<Segment>>, Error> {
     let Query(ListSegments { broadcast, after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let (broadcast, before) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::place));
+    let (broadcast, before) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::position));
     let rows = ctx.read(async |db| store::page(db, &channel, broadcast, before, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.started_at, &row.id), Segment::from)))
 }
 
-/// What is on from now.
+/// A segment to begin.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BeginSegment {
-    /// What is on.
+    /// Its title.
     #[schema(value_type = String, min_length = 1, max_length = 140, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     title: Line<1, 140>,
-    /// What you want to find it by: an address, a number in a catalogue.
+    /// Your own reference, such as a URL or a catalogue number.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     reference: Option<Line<0, 500>>,
@@ -129,17 +129,16 @@ struct BeginSegment {
 
 /// Begin a segment
 ///
-/// From now on, this is on; whatever was on before is over. The channel need not be live: a segment
-/// may begin before the stream does, and then belongs to the broadcast. The end of a broadcast ends
-/// its segment.
+/// The segment begins now, and the channel's current one ends. The channel need not be live: a segment
+/// that begins before the stream belongs to its broadcast. The end of a broadcast ends its segment.
 #[utoipa::path(
     tag = "segments",
     params(ChannelPath),
     request_body(content = BeginSegment,
         example = json!({ "title": "Tape 12: holiday in the snow", "reference": "https://example.com/tapes/12" })),
     responses(
-        (status = CREATED, description = "It is on", body = Segment,
-            headers(("Location" = String, description = "Where it can be got")),
+        (status = CREATED, description = "The segment", body = Segment,
+            headers(("Location" = String, description = "The path of the segment")),
             example = json!(Segment::example())),
         BadBody,
         NotFound,
@@ -199,13 +198,12 @@ pub(super) async fn get_segment(
 
 /// End a segment
 ///
-/// It is over now, unless it was before; ending it twice changes nothing. To go on with another,
-/// just begin that.
+/// Ends now. A segment that has ended stays as it is. It is not needed before another segment begins.
 #[utoipa::path(
     tag = "segments",
     params(SegmentPath),
     responses(
-        (status = OK, description = "It is over", body = Segment, example = json!(Segment::ended_example())),
+        (status = OK, description = "The segment", body = Segment, example = json!(Segment::ended_example())),
         BadRequest,
         NotFound,
         ServerErrors,

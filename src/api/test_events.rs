@@ -1,4 +1,4 @@
-//! Test events and replays: `/channels/{channel}/test` and `/events/{id}/replay`.
+//! `/channels/{channel}/test` and `/events/{id}/replay`.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, post};
@@ -22,7 +22,7 @@ use crate::twitch::catalogue::lookup::{self, KindError};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TestEvent {
-    /// One of Twitch's subscription types that are about a channel.
+    /// A subscription type of Twitch that is about a channel.
     #[serde(rename = "type")]
     kind: String,
     /// Fields of the event that differ from the sample of the type.
@@ -46,15 +46,15 @@ impl TestEventSent {
 
 /// Send a test event
 ///
-/// Makes an event of this type on this channel, marks it as a test, signs it, and sends it to the server's own callback,
-/// so that it takes the same way as a real one. When this is answered, the event is in the log. The feeds deliver it
-/// with `is_test`. The state does not change: no stream begins, and no viewer is counted.
+/// Makes an event of this type on this channel, marks it as a test, signs it, and sends it to the server's own callback:
+/// it is processed like a real one. Answers when the event is in the log. The feeds send it with `is_test`. The state
+/// does not change: no stream begins, and no viewer is counted.
 #[utoipa::path(
     tag = "events",
     params(ChannelPath),
     request_body(content = TestEvent, example = json!({ "type": "channel.cheer", "event": { "bits": 500 } })),
     responses(
-        (status = ACCEPTED, description = "It is in the log", body = TestEventSent,
+        (status = ACCEPTED, description = "The test event is in the log", body = TestEventSent,
             example = json!(TestEventSent::example())),
         BadBody,
         NotFound,
@@ -97,7 +97,7 @@ impl From<TestEventError> for Error {
 
 /// Replay an event
 ///
-/// Every live feed that shows this event sends it once more, marked with `is_replay`. It is not
+/// The live feeds that include this event send it once more, marked with `is_replay`. It is not
 /// stored again, and no cursor changes.
 #[utoipa::path(
     tag = "events",

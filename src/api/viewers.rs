@@ -60,21 +60,21 @@ struct Bits {
     /// When the viewer first cheered.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
-    /// How many bits in all.
+    /// Bits in all.
     total: i64,
-    /// In how many cheers.
+    /// Number of cheers.
     count: i64,
 }
 
 /// Gifts of a viewer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Gifts {
-    /// When the viewer first gave one.
+    /// When the viewer first gave a subscription.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
-    /// How many subscriptions in all.
+    /// Subscriptions in all.
     total: i64,
-    /// How often.
+    /// Number of gifts, each of one or more subscriptions.
     count: i64,
 }
 
@@ -84,9 +84,9 @@ struct Raids {
     /// When the viewer first raided.
     #[serde(with = "time::serde::rfc3339::option")]
     first_at: Option<OffsetDateTime>,
-    /// How many raids.
+    /// Number of raids.
     count: i64,
-    /// How many viewers came along, in all.
+    /// Viewers in all raids.
     viewers: i64,
 }
 
@@ -156,7 +156,7 @@ struct ListViewers {
 
 /// List a channel's viewers
 ///
-/// All users who followed, subscribed, cheered, gave or raided, by id.
+/// The users who followed, subscribed, cheered, gave or raided, ordered by id.
 #[utoipa::path(
     tag = "viewers",
     params(ChannelPath, ListViewers),

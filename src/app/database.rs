@@ -38,8 +38,8 @@ pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<Lo
     }
 }
 
-/// The connections that requests share. A plan that serves every filter at once would read the whole log for most of
-/// them, and compiling one takes longer than following it.
+/// The connections that requests share. A generic plan for all filters would read the whole log for most of them, and
+/// compiling a plan takes longer than executing it.
 pub(super) fn pool(database: PgConnectOptions) -> PgPool {
     let options = database.options([
         ("application_name", "showtime api"),
@@ -68,7 +68,7 @@ impl Preparation {
         }
     }
 
-    /// Waits for the preparation to fail; for ever if it succeeds.
+    /// Waits for the preparation to fail; never returns if it succeeds.
     pub(super) async fn failure(&mut self) -> AppError {
         if let Some(task) = &mut self.0 {
             let outcome = task.await;

@@ -9,11 +9,11 @@ use actix_web::{App as Routes, HttpServer, web};
 use super::AppError;
 use crate::api;
 
-/// Time for requests in progress once the program is told to stop. What they submitted is written after that, which has
-/// a limit of its own.
+/// Time limit of requests in progress when the server stops. The messages that they submitted are written after that,
+/// within a time limit of the writer.
 const DRAIN_SECONDS: u64 = 10;
 
-/// How long data that was sent may wait for the client to read it, in milliseconds.
+/// Time limit for the client to acknowledge data that was sent, in milliseconds.
 #[cfg(target_os = "linux")]
 const STALL_TIMEOUT_MS: u32 = 60_000;
 
@@ -24,8 +24,8 @@ const MAX_WORKERS: usize = 4;
 pub(super) fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
     let listener = TcpListener::bind(addr).map_err(|source| AppError::Bind { addr, source })?;
     listener.set_nonblocking(true)?;
-    // Accepted connections inherit it: the system ends those whose client reads nothing any more. Without it, a stalled
-    // reader would keep its connection for ever.
+    // Accepted connections inherit it: the system closes those whose client has stopped reading. Without it, a stalled
+    // reader would keep its connection forever.
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::TcpUserTimeout, &STALL_TIMEOUT_MS)
         .map_err(io::Error::from)?;

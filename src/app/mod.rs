@@ -236,7 +236,7 @@ fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result
     Ok((services, writer))
 }
 
-/// Waits for the private Postgres to end; for ever if there is none.
+/// Waits for the private Postgres to end; never returns if there is none.
 async fn supervise(postgres: &mut Option<LocalPostgres>) -> LocalError {
     match postgres {
         Some(postgres) => postgres.supervise().await,

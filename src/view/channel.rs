@@ -16,7 +16,7 @@ pub struct Channel {
     pub display_name: String,
     /// The stream's title; `null` if Twitch has sent none yet.
     pub title: Option<String>,
-    /// What is being played; `null` if nothing is, or if Twitch has sent none yet.
+    /// The category; `null` if there is none, or if Twitch has sent none yet.
     pub category: Option<Category>,
     /// ISO 639-1, or `other`; `null` if Twitch has sent none yet.
     pub language: Option<String>,

@@ -1,4 +1,4 @@
-//! What outputs and the API show: events, channels, alerts and the chat. Pure functions of rows of the database.
+//! The documents that outputs and the API show: events, channels, alerts and chat. Pure functions of rows of the database.
 
 pub mod alert;
 mod channel;

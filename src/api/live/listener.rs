@@ -1,4 +1,4 @@
-//! A subscriber of a feed: the frames to send, for both transports.
+//! A client of a feed: the frames to send to it, over either transport.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::outputs::live::reader::{End, Reader, Start};
 use crate::store::LogId;
 use crate::view::Channel;
 
-/// A client that follows a feed.
+/// A client of a feed: a [`Reader`] of its entries, and the frames that they become.
 pub(super) struct Listener {
     ctx: Data<Context>,
     /// The grant of its token, which may be revoked.
@@ -27,7 +27,7 @@ pub(super) struct Listener {
     feed: Feed,
     /// Frames that come before all others: `resync`, `snapshot`.
     opening: VecDeque<Arc<Frame>>,
-    /// The entry whose frame is being made.
+    /// The entry whose frame is being rendered.
     current: Option<Arc<Entry>>,
     _reading: Reading,
 }
@@ -60,10 +60,10 @@ impl Listener {
 
     /// Whether its token is still valid.
     pub(super) async fn is_authorized(&self) -> bool {
-        Box::pin(self.ctx.access.still_holds(&self.grant)).await // as with `channel`
+        Box::pin(self.ctx.access.still_holds(&self.grant)).await // As in `Feed::frame`.
     }
 
-    /// The id of the last event that was looked at: the `Last-Event-ID` to reconnect with.
+    /// The id up to which the log was read: the `Last-Event-ID` to reconnect with.
     pub(super) fn cursor(&self) -> LogId {
         self.reader.cursor()
     }

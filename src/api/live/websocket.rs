@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, rt};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
 use tokio::time::timeout;
 
+use super::heartbeat::Heartbeat;
 use super::listener::Listener;
-use super::sse::{HEARTBEAT, REVOKED};
+use super::sse::REVOKED;
 use crate::api::error::Error;
 use crate::clock::Clock;
 use crate::outputs::live::reader::End;
@@ -30,7 +31,7 @@ pub(super) fn accept(
 ) -> Result<HttpResponse, Error> {
     let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
         .map_err(|error| Error::NotWebSocket(error.to_string()))?;
-    let socket = Socket { session, clock: clock.clone(), is_answered: true };
+    let socket = Socket { session, heartbeat: Heartbeat::new(clock), is_answered: true };
     // Ends with the connection, and when the hub stops.
     rt::spawn(socket.run(listener, incoming.max_frame_size(MAX_MESSAGE)));
     Ok(response)
@@ -39,7 +40,7 @@ pub(super) fn accept(
 /// One connection.
 struct Socket {
     session: Session,
-    clock: Clock,
+    heartbeat: Heartbeat,
     /// Whether the last ping was answered.
     is_answered: bool,
 }
@@ -55,21 +56,14 @@ impl Socket {
 
     /// Sends the feed until there is a reason to close; `None` if the client is gone.
     async fn follow(&mut self, mut listener: Listener, mut incoming: MessageStream) -> Option<CloseReason> {
-        let mut next_ping = self.clock.now() + HEARTBEAT;
         loop {
+            if self.heartbeat.is_due()
+                && let Some(reason) = self.ping(&listener).await?
+            {
+                return Some(reason);
+            }
             tokio::select! {
                 biased;
-                () = self.clock.sleep_until(next_ping) => {
-                    if !self.is_answered {
-                        return Some(reason(CloseCode::Policy, "no answer to a ping"));
-                    }
-                    if !listener.is_authorized().await {
-                        return Some(reason(CloseCode::Policy, REVOKED));
-                    }
-                    self.is_answered = false;
-                    next_ping = self.clock.now() + HEARTBEAT;
-                    sent(self.session.ping(b"")).await?;
-                }
                 message = incoming.recv() => match message {
                     Some(Ok(message)) => {
                         if let Some(reason) = self.receive(message).await? {
@@ -86,8 +80,24 @@ impl Socket {
                     Ok(frame) => sent(self.session.text(frame.websocket())).await?,
                     Err(end) => return Some(reason(code(&end), &end.to_string())),
                 },
+                () = self.heartbeat.due() => {}
             }
         }
+    }
+
+    /// Pings the client, if it answered the last ping and its token is valid. `Some(None)` to go on; `None` if the client is
+    /// gone.
+    async fn ping(&mut self, listener: &Listener) -> Option<Option<CloseReason>> {
+        if !self.is_answered {
+            return Some(Some(reason(CloseCode::Policy, "no answer to a ping")));
+        }
+        if !listener.is_authorized().await {
+            return Some(Some(reason(CloseCode::Policy, REVOKED)));
+        }
+        self.is_answered = false;
+        self.heartbeat.reset();
+        sent(self.session.ping(b"")).await?;
+        Some(None)
     }
 
     /// Handles a message of the client. `Some(None)` to go on; `None` if the client is gone.

@@ -17,7 +17,7 @@ use crate::view::{Alert, Channel, Chat, Event};
 pub struct Entry {
     /// The row of the log.
     pub logged: LoggedEvent,
-    /// Whether it is sent again on request.
+    /// Whether it is a replay.
     pub is_replay: bool,
     /// The id up to which the log has been read with this entry.
     pub(super) cursor: LogId,

@@ -43,14 +43,14 @@ impl Feed {
         self.into()
     }
 
-    /// What it sends, in a sentence.
+    /// What it sends, for its description.
     #[must_use]
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Events => "The log, as it grows",
-            Self::Alerts => "What an overlay shows",
-            Self::State => "The channels: how they are, and each change",
-            Self::Chat => "What is written in chat, and deleted",
+            Self::Events => "Every event of the log",
+            Self::Alerts => "Alerts for overlays",
+            Self::State => "The state of the channels, and each change",
+            Self::Chat => "Messages in chat, and their deletion",
         }
     }
 
@@ -65,7 +65,7 @@ impl Feed {
         }
     }
 
-    /// The subscription types that it comes from; `None` for all.
+    /// The subscription types that it includes; `None` for all.
     pub(super) fn sources(self) -> Option<Vec<String>> {
         match self {
             Self::Events => None,
@@ -88,7 +88,7 @@ impl Feed {
         }
     }
 
-    /// What it sends for this entry. `State` reads the channel; the first reader does so for all.
+    /// The frame for this entry. `State` reads the channel; the first reader does so for all.
     ///
     /// # Errors
     /// If the channel can't be read. The next reader tries again.

@@ -24,7 +24,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The ring of the newest events, and the limits on its readers.
 #[derive(Debug)]
 pub struct Hub {
-    /// Readers wait for it to change, and hold nothing but a position in it.
+    /// Readers wait for it to change; each holds only its position in it.
     pub(super) ring: watch::Sender<Ring>,
     pub(super) pool: PgPool,
     pub(super) catching_up: Semaphore,
@@ -36,8 +36,8 @@ pub struct Hub {
 /// Why a reader was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
-    /// There are [`MAX_READERS`] already.
-    #[error("{MAX_READERS} readers are connected, and more are not taken")]
+    /// [`MAX_READERS`] are connected.
+    #[error("{MAX_READERS} readers are connected, the maximum")]
     Full,
     /// The log could not be read yet, or the server stops.
     #[error("the log can't be followed now")]
@@ -77,8 +77,8 @@ impl Hub {
         }
     }
 
-    /// The channels with these ids or logins, and the id of the newest event that their state contains. Few callers at
-    /// once.
+    /// The channels with these ids or logins, and the id of the newest event that their state contains. The number of
+    /// concurrent queries is limited.
     ///
     /// # Errors
     /// If the database fails.

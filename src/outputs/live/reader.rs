@@ -1,7 +1,7 @@
 //! A reader of a feed: first the events it missed, from the ring or from the database, then the new ones.
 //!
 //! A reader has no queue, only a position in the ring. If the ring has dropped that position, the reader was too slow
-//! and is disconnected; it comes back with its cursor.
+//! and is disconnected; it reconnects with its cursor.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,13 +52,13 @@ pub struct Resync {
 #[derive(Debug, thiserror::Error)]
 pub enum End {
     /// The ring has dropped its position.
-    #[error("too slow; come back with the last id")]
+    #[error("too slow; reconnect with the last id")]
     TooSlow,
     /// The server stops.
-    #[error("the server stops; come back with the last id")]
+    #[error("the server stops; reconnect with the last id")]
     Stopping,
     /// The events that it missed can't be read.
-    #[error("the database is away; come back with the last id")]
+    #[error("the database is away; reconnect with the last id")]
     Database(#[from] sqlx::Error),
 }
 
@@ -128,7 +128,7 @@ impl Reader {
         self.cursor
     }
 
-    /// Skips the events up to this id.
+    /// Skips the events up to this id, which a snapshot contains.
     pub fn skip_to(&mut self, cursor: LogId) {
         self.cursor = self.cursor.max(cursor);
         if !self.enter_ring(self.cursor) {

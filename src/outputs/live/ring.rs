@@ -9,7 +9,7 @@ use crate::store::LogId;
 /// Maximum number of entries.
 const MAX_ENTRIES: usize = 4_096;
 
-/// Maximum size of all payloads, in bytes. Their frames take up to three times as much again.
+/// Maximum size of all payloads, in bytes. Frames add up to three times as much for each feed with readers.
 const MAX_BYTES: usize = 16 << 20;
 
 /// The last entries. Each has a position, one more than the entry before it. A reader at a position that has been

@@ -112,7 +112,7 @@ impl Tail {
             return Ok(());
         }
         if known.is_some() {
-            tracing::warn!("the log has been emptied; readers have to start again");
+            tracing::warn!("the log has been emptied; readers start over");
         }
         let everything = LogFilter::default();
         let recent = answered(live::last(connection, &everything, newest.next(), RECENT)).await?;

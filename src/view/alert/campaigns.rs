@@ -151,9 +151,9 @@ pub struct CharityCampaign {
     pub campaign_id: String,
     /// The charity.
     pub charity: Charity,
-    /// What was donated.
+    /// The amount donated so far.
     pub current: Money,
-    /// What is to be donated.
+    /// The goal of the campaign.
     pub target: Money,
 }
 
