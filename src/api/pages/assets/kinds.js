@@ -16,12 +16,6 @@ function money({ value, decimal_places, currency }) {
 
 /** Types with the same values share an entry. */
 const ENTRIES = [
-  {
-    types: { online: '{channel} is live!', offline: '{channel} has gone offline' },
-    label: 'Stream',
-    values: () => ({}),
-    example: { user: channel, stream_id: '40952121085', started_at: '2026-07-01T18:00:00Z' },
-  },
   { types: { follow: '{user} follows!' }, label: 'New follower', values: () => ({}), example: { user } },
   {
     types: { raid: '{user} raids with {viewers} viewers!' },
@@ -129,6 +123,12 @@ const ENTRIES = [
     label: 'Shoutout',
     values: it => ({ viewers: number(it.viewers) }),
     example: { user, viewers: 860 },
+  },
+  {
+    types: { online: '{channel} is live!', offline: '{channel} has gone offline' },
+    label: 'Stream',
+    values: () => ({}),
+    example: { user: channel, stream_id: '40952121085', started_at: '2026-07-01T18:00:00Z' },
   },
 ];
 
