@@ -1,6 +1,6 @@
 //! Load generator, and the comparison of its messages with the database: behind `simulate load` and `simulate crash`.
 //!
-//! In the order of the work: [`traffic`] computes the [`event`] of message number `n` from the [`run`] and the [`mix`],
+//! In the order of the work: [`traffic`] computes the [`event`] of message number `n` from the [`mod@run`] and the [`mix`],
 //! [`request`] writes it into a copy of its [`template`], `pace` says when it is due, [`connection`] sends it, [`journal`]
 //! records that it was acknowledged, `tally` counts, and [`report`] sums up. [`ledger`] then compares the acknowledged
 //! messages with the log, and the log with the state that the [`oracle`] computes. `attack` sends forged messages and slow requests

@@ -105,7 +105,7 @@ impl Signals {
         Wakeup(self.reconcile.subscribe())
     }
 
-    /// The ids of events to show again. A receiver that falls behind by more than [`MAX_REPLAYS`] loses the oldest.
+    /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
         self.replays.subscribe()

@@ -1,6 +1,6 @@
 //! Faults under load: a private server is loaded and killed repeatedly; then the ledger is verified.
 //!
-//! In each round, messages are sent over all connections, and at a random time a [`fault`] is injected. Messages without a
+//! In each round, messages are sent over all connections, and at a random time a fault is injected. Messages without a
 //! 2xx are kept; when the server is ready again they are sent again, as Twitch would, until they are acknowledged.
 
 mod error;

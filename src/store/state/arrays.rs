@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-/// The keys of a map, in the order of [`column`].
+/// The keys of a map, in the order of [`column()`].
 pub(super) fn keys<K: AsRef<str>, V>(map: &BTreeMap<K, V>) -> Vec<&str> {
     map.keys().map(AsRef::as_ref).collect()
 }
