@@ -172,7 +172,7 @@ async fn outage_of_the_login_server_needs_no_consent() {
         twitch.oauth.validate(&token.access_token).await.unwrap_err(),
     ] {
         assert!(error.is_transient() && !error.needs_consent(), "{error}");
-        assert!(error.to_string().ends_with("is in trouble: the login server is unwell (503)"), "{error}");
+        assert!(error.to_string().ends_with("is in trouble: the login server is unavailable (503)"), "{error}");
     }
     twitch.mock.stop().await.unwrap();
 }
