@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use showtime::access::grant::Scope;
@@ -14,6 +14,7 @@ use showtime::config::{Config, settings_help};
 use showtime::program::Program;
 use showtime::store::access_tokens;
 use sqlx::PgConnection;
+use strum::VariantNames as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -32,9 +33,9 @@ enum Command {
         /// The name by which it is listed and revoked
         #[arg(long, value_parser = name)]
         name: String,
-        /// Its permissions: reading, or everything
-        #[arg(long, value_parser = PossibleValuesParser::new(["read", "admin"]))]
-        scope: String,
+        /// Its permissions: following alerts and chat, as overlays do; reading; or everything
+        #[arg(long, value_parser = PossibleValuesParser::new(Scope::VARIANTS).try_map(|scope| scope.parse::<Scope>()))]
+        scope: Scope,
     },
     /// List the tokens, without their text
     List,
@@ -63,9 +64,7 @@ fn start(command: &Command) -> Result<()> {
     cli::runtime()?.block_on(with_database(&config, async |connection| {
         cli::require_migrations(connection).await?;
         match command {
-            Command::Create { name, scope } => {
-                create(connection, name, if scope == "admin" { Scope::Admin } else { Scope::Read }).await
-            }
+            Command::Create { name, scope } => create(connection, name, *scope).await,
             Command::List => list(connection).await,
             Command::Revoke { name } => revoke(connection, name).await,
         }
@@ -87,11 +86,11 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
 async fn list(connection: &mut PgConnection) -> Result<()> {
     let tokens = access_tokens::all(connection).await?;
     let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or_default().max(4);
-    println!("{:>4}  {:width$}  scope  {:20}  last used", "id", "name", "created");
+    println!("{:>4}  {:width$}  scope    {:20}  last used", "id", "name", "created");
     for token in tokens {
         let used = token.last_used_at.map_or(Ok("never".to_owned()), text)?;
         let (name, scope, created) = (token.name, token.scope.as_str(), text(token.created_at)?);
-        println!("{:>4}  {name:width$}  {scope:5}  {created:20}  {used}", token.id);
+        println!("{:>4}  {name:width$}  {scope:7}  {created:20}  {used}", token.id);
     }
     Ok(())
 }

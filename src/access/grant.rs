@@ -1,12 +1,18 @@
 //! What a token permits. This module imports nothing of the program but the hash of a token: a grant is also the witness
 //! for messages about segments, and `message/` stands below everything else in `access/`.
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use super::token::TokenHash;
 
 /// The scope of a token. Each includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, VariantNames, IntoStaticStr, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Scope {
+    /// Follow alerts and chat: what an overlay shows on the stream. The token stands in the settings of OBS, so it reads
+    /// no e-mail addresses, whispers or moderation.
+    Overlay,
     /// Read everything.
     Read,
     /// Change things as well.
@@ -17,10 +23,7 @@ impl Scope {
     /// The name in the API and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Admin => "admin",
-        }
+        self.into()
     }
 }
 

@@ -42,7 +42,7 @@ const CORS_MAX_AGE: usize = 3_600;
 enum Need {
     /// None.
     Nothing,
-    /// None; with a token, the answer has more.
+    /// None; with a token that may read, the answer has more.
     Optional,
     /// A token of this scope.
     Token(Scope),
@@ -59,6 +59,7 @@ fn need(method: &Method, path: &str) -> Need {
         // Pages: they hold no data, and call the API with a token of their own.
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
+        "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
         _ if is_reading => Need::Token(Scope::Read),
         _ => Need::Token(Scope::Admin),
     }
@@ -92,6 +93,7 @@ async fn admit(req: &ServiceRequest, need: Need) -> Result<(), Error> {
         (Ok(grant), Need::Token(needed)) if grant.scope() < needed => {
             Err(Error::ScopeTooSmall { held: grant.scope(), needed })
         }
+        (Ok(grant), Need::Optional) if grant.scope() < Scope::Read => Ok(()),
         (Ok(grant), _) => {
             req.extensions_mut().insert(grant);
             Ok(())
@@ -150,8 +152,10 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
         ),
         described("The token can't be looked up; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
     ];
-    if need == Need::Token(Scope::Admin) {
-        let error = Error::ScopeTooSmall { held: Scope::Read, needed: Scope::Admin };
+    if let Need::Token(needed) = need
+        && needed > Scope::Overlay
+    {
+        let error = Error::ScopeTooSmall { held: Scope::Overlay, needed };
         refusals.push(described("The token's scope is too small.", &error));
     }
     refusals
@@ -160,7 +164,7 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
-        makes more. The scope `read` allows reading, `admin` everything. A Twitch user access token is accepted too, with \
+        makes more. The scope `overlay` allows following alerts and chat, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
         the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
@@ -206,6 +210,9 @@ mod tests {
         }
         for path in ["/events", "/live/events", "/metrics", "/nothing", "/callback", "/%6civez", "/docsx", "//", ""] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Read), "{path}");
+        }
+        for path in ["/live/alerts", "/live/chat"] {
+            assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
             assert_eq!(need(&method, "/events/1/replay"), Need::Token(Scope::Admin), "{method}");

@@ -102,6 +102,9 @@ pub(super) enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is a token of this name.
+    #[error("there is a token named `{0}` already: choose another name, or revoke it first")]
+    TokenExists(String),
     /// A test event did not get into the log.
     #[error("the test event is not in the log: {0}")]
     Undelivered(String),

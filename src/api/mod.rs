@@ -22,6 +22,7 @@ mod request_id;
 mod responses;
 mod segments;
 mod test_events;
+mod tokens;
 mod viewers;
 
 use std::sync::Arc;
@@ -141,6 +142,7 @@ impl Context {
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
+        (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -166,6 +168,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_alerts)
         .service(live::live_state)
         .service(live::live_chat)
+        .service(tokens::create_token)
+        .service(tokens::current_token)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)

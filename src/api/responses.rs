@@ -61,6 +61,15 @@ impl IntoResponses for NotFound {
     }
 }
 
+/// The refusal of a token whose name is taken.
+pub(super) struct TokenExists;
+
+impl IntoResponses for TokenExists {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("There is a token of this name.", &Error::TokenExists("overlay-1".into()))].into()
+    }
+}
+
 /// Refusals of every operation that asks the database.
 pub(super) struct ServerErrors;
 

@@ -15,6 +15,7 @@ use showtime::store::access_tokens;
 use time::OffsetDateTime;
 
 use crate::support::feeds::{Socket, Sse};
+use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
@@ -35,6 +36,9 @@ fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> 
         None => request,
     }
 }
+
+/// Operations for tokens with the scope `overlay`.
+const OVERLAY: [&str; 3] = ["GET /live/alerts", "GET /live/chat", "GET /tokens/current"];
 
 async fn get(server: &Server, path: &str, token: Option<&str>) -> Answer {
     answer(request(server, Method::GET, path, token)).await
@@ -59,8 +63,9 @@ fn challenge(answer: &Answer) -> &str {
 async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
     let server = Server::start().await;
     let read = new_token(&server, "reader", Scope::Read).await;
+    let overlay = new_token(&server, "overlay", Scope::Overlay).await;
     let spec = serde_json::to_value(api::spec()).unwrap();
-    let mut public = 0;
+    let (mut public, mut for_overlays) = (0, 0);
     for (path, item) in spec["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let name = format!("{} {path}", method.to_uppercase());
@@ -94,14 +99,29 @@ async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
                 }
             }
             assert!(is_let_in(&send(Some(TOKEN)).await), "{name}");
-            let scope = if is_reading { "read" } else { "admin" };
+            let is_for_overlays = OVERLAY.contains(&name.as_str());
+            let scope = match is_reading {
+                true if is_for_overlays => "overlay",
+                true => "read",
+                false => "admin",
+            };
+            match send(Some(overlay.expose_secret())).await {
+                answer if is_for_overlays => {
+                    for_overlays += 1;
+                    assert!(is_let_in(&answer), "{name}");
+                }
+                answer => {
+                    answer.problem(403, "scope-too-small");
+                    assert!(challenge(&answer).ends_with(&format!(r#"scope="{scope}""#)), "{name}");
+                }
+            }
             assert_eq!(scopes, [&serde_json::json!({ "token": [scope] })], "{name}");
             let told = |status: &str| operation["responses"].get(status).is_some();
             assert!(told("401") && told("429") && told("503"), "{name} does not say how it refuses");
-            assert!(is_reading || told("403"), "{name} does not say 403");
+            assert!(is_for_overlays || told("403"), "{name} does not say 403");
         }
     }
-    assert_eq!(public, PUBLIC.len());
+    assert_eq!((public, for_overlays), (PUBLIC.len(), OVERLAY.len()));
     for path in ["/nothing", "/%6civez", "/%63hannels", "/live/nothing", "/callback", "/docsx"] {
         get(&server, path, None).await.problem(401, "token-missing");
     }
@@ -230,7 +250,34 @@ async fn status_without_a_token_is_a_summary() {
     let status = get(&server, "/status", Some(read.expose_secret())).await.json();
     assert!(status["checks"].is_array() && status["tokens"].is_array(), "{status}");
     assert_eq!(status["verdict"], summary["verdict"]);
+    let overlay = new_token(&server, "overlay", Scope::Overlay).await;
+    assert_eq!(get(&server, "/status", Some(overlay.expose_secret())).await.json(), summary);
     get(&server, "/status", Some("wrong")).await.problem(401, "token-invalid");
+}
+
+#[tokio::test]
+async fn admin_creates_tokens_for_overlays() {
+    let server = Server::start().await;
+    let body = |name: &str, scope: &str| serde_json::json!({ "name": name, "scope": scope });
+    let made = server.post_json("/tokens", &body("obs-1", "overlay")).await;
+    assert_eq!((made.status.as_u16(), &made.headers["cache-control"]), (201, &HeaderValue::from_static("no-store")));
+    let made = made.json();
+    assert_eq!((&made["name"], &made["scope"]), (&Value::from("obs-1"), &Value::from("overlay")));
+    let overlay = made["token"].as_str().unwrap();
+    let current = get(&server, "/tokens/current", Some(overlay)).await.json();
+    assert_eq!(current, serde_json::json!({ "scope": "overlay" }));
+    get(&server, "/events", Some(overlay)).await.problem(403, "scope-too-small");
+    let mut alerts = Sse::open_with(&server, "/live/alerts", &[("authorization", format!("Bearer {overlay}"))]).await;
+    server.deliver(&follow("5", at(0))).await;
+    assert_eq!(alerts.next().await.unwrap().data["type"], "follow");
+
+    server.post_json("/tokens", &body("obs-1", "overlay")).await.problem(409, "token-exists");
+    for (name, scope, field) in [("obs-2", "admin", "scope"), ("obs-2", "all", "scope"), ("12", "overlay", "name")] {
+        let problem = server.post_json("/tokens", &body(name, scope)).await.problem(400, "invalid-field");
+        assert_eq!(problem["field"], field, "{name} {scope}");
+    }
+    let names = access_tokens::all(&mut server.pool.acquire().await.unwrap()).await.unwrap();
+    assert!(names.iter().all(|token| token.name != "obs-2"), "{names:?}");
 }
 
 /// A server of this Twitch's application, which serves `channel_name`.

@@ -71,6 +71,8 @@ async fn bootstrap_token_is_shown_at_every_start_while_it_is_valid() {
 async fn tokens_are_created_listed_and_revoked_while_the_server_runs() {
     let place = Place::new();
     let server = place.serve(&[]).await;
+    let overlay = done(&place, &["create", "--name", "overlay", "--scope", "overlay"]).await;
+    assert_eq!(status_with(&server, overlay.trim()).await, 403);
     let made = done(&place, &["create", "--name", "obs", "--scope", "read"]).await;
     let made = made.trim();
     assert_eq!(status_with(&server, made).await, 200);

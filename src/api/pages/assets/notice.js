@@ -3,7 +3,7 @@
 import { tokenInAddress } from './api.js';
 import { element } from './dom.js';
 
-const NO_TOKEN = 'showtime: no token. End the address with #token=… (token create --name obs --scope read makes one).';
+const NO_TOKEN = 'showtime: no token. End the address with #token=… (token create --name obs --scope overlay makes one).';
 const REFUSALS = { 401: 'the token is not accepted', 403: 'the token may not read' };
 
 /** The lines for wrong settings. */

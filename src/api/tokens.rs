@@ -1,0 +1,133 @@
+//! `/tokens`: access tokens for overlays and programs.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Json, ReqData};
+use actix_web::{HttpResponse, get, post};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Context;
+use super::body::Body;
+use super::error::Error;
+use super::query::{Nothing, Query};
+use super::responses::{BadBody, BadRequest, ServerErrors, TokenExists};
+use crate::access::grant::{Grant, Scope};
+use crate::access::{TokenHash, check_name, generate};
+use crate::store::access_tokens;
+
+/// The scopes of tokens that a client may create. An `admin` token is made on the server's machine alone, so that a stolen
+/// one can't make others that outlive it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum NewScope {
+    Overlay,
+    Read,
+}
+
+impl From<NewScope> for Scope {
+    fn from(scope: NewScope) -> Self {
+        match scope {
+            NewScope::Overlay => Self::Overlay,
+            NewScope::Read => Self::Read,
+        }
+    }
+}
+
+/// The name of a token, by which it is listed and revoked.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct TokenName(String);
+
+impl TryFrom<String> for TokenName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        check_name(&name).map(|()| Self(name))
+    }
+}
+
+/// A token to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    /// The name by which it is listed and revoked: not a number, and no hyphen first.
+    #[schema(value_type = String, pattern = "^(?![0-9]+$)(?!-)[!-~]{1,64}$")]
+    name: TokenName,
+    /// What it permits.
+    scope: NewScope,
+}
+
+/// A token that was created.
+#[derive(Debug, Serialize, ToSchema)]
+struct CreatedToken {
+    /// Its name.
+    name: String,
+    /// What it permits.
+    scope: NewScope,
+    /// The token itself, which is shown here alone.
+    token: String,
+}
+
+impl CreatedToken {
+    fn example() -> Self {
+        let token = "showtime_dGhpcyBpcyBhbiBleGFtcGxlIGFuZCBubyByZWFsIHRva2Vu".into();
+        Self { name: "overlay-1".into(), scope: NewScope::Overlay, token }
+    }
+}
+
+/// Create a token
+///
+/// For an overlay or a program. The answer alone shows it. Tokens with the scope `admin` are created by the command
+/// `token create` only.
+#[utoipa::path(
+    tag = "tokens",
+    request_body(content = NewToken, example = json!({ "name": "overlay-1", "scope": "overlay" })),
+    responses(
+        (status = CREATED, description = "The token", body = CreatedToken, example = json!(CreatedToken::example())),
+        BadBody,
+        TokenExists,
+        ServerErrors,
+    ),
+)]
+#[post("/tokens")]
+pub(super) async fn create_token(
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    body: Body<NewToken>,
+) -> Result<HttpResponse, Error> {
+    let Body(NewToken { name: TokenName(name), scope }) = body;
+    let token = generate();
+    let (hash, now) = (TokenHash::from(&token), ctx.clock.now());
+    let is_new =
+        ctx.read(async |db| access_tokens::insert(db, &name, scope.into(), hash.as_bytes(), now).await).await?;
+    if !is_new {
+        return Err(Error::TokenExists(name));
+    }
+    let created = CreatedToken { name, scope, token: token.expose_secret().to_owned() };
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+}
+
+/// What the token of a request permits.
+#[derive(Debug, Serialize, ToSchema)]
+struct CurrentToken {
+    /// `overlay`, `read` or `admin`.
+    #[schema(value_type = String)]
+    scope: &'static str,
+}
+
+/// Get the scope of this token
+///
+/// Of the token that the request carries.
+#[utoipa::path(
+    tag = "tokens",
+    responses(
+        (status = OK, description = "Its scope", body = CurrentToken, example = json!(CurrentToken { scope: "overlay" })),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/tokens/current")]
+pub(super) async fn current_token(grant: ReqData<Grant>, _query: Query<Nothing>) -> Json<CurrentToken> {
+    Json(CurrentToken { scope: grant.scope().as_str() })
+}
