@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use showtime::config::{Client, Config};
-use showtime::ingest::Ingest;
 use showtime::mock::{ChannelEdit, Faults, Mock, Notify};
 use showtime::sources::backfill::Backfill;
 use showtime::store::state;
@@ -33,9 +32,7 @@ fn pool(database: &PgConnectOptions) -> PgPool {
 
 /// A backfill by the mock's clock.
 fn backfill(twitch: &Twitch, database: &PgConnectOptions) -> Backfill {
-    let (ingest, writer) = Ingest::new(database.clone(), twitch.clock.clone());
-    tokio::spawn(writer.run());
-    Backfill { helix: twitch.helix.clone(), pool: pool(database), ingest, clock: twitch.clock.clone() }
+    crate::support::twitch::backfill(&twitch.helix, &twitch.clock, database)
 }
 
 async fn serve_channel(pool: &PgPool, id: &str, login: &str) {

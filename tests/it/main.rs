@@ -13,6 +13,7 @@ mod architecture;
 mod backfill;
 mod browser;
 mod callback;
+mod cases;
 mod crash;
 mod env_example;
 mod filters;

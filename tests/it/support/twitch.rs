@@ -10,11 +10,14 @@ use secrecy::SecretString;
 use showtime::backoff::Backoff;
 use showtime::clock::Clock;
 use showtime::http::{Http, RetryPolicy};
+use showtime::ingest::Ingest;
 use showtime::mock::{Mock, MockConfig};
+use showtime::sources::backfill::Backfill;
 use showtime::twitch::helix::{Condition, HeldSubscription, Helix, HelixError, NewSubscription, Transport};
 use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, UserToken};
 use showtime::twitch::subscription_status::SubscriptionStatus;
 use showtime::twitch::token_source::TokenSource;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use url::Url;
 
 use super::PATIENCE;
@@ -53,6 +56,14 @@ pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: 
     let oauth = OAuth::new(credentials, auth_url, Http::new(policy, clock.clone()).unwrap());
     let helix = Helix::new(api_url, Arc::new(TokenSource::app(oauth.clone(), None)));
     (oauth, helix)
+}
+
+/// A backfill with this client of Helix, and a writer of its own.
+pub(crate) fn backfill(helix: &Helix, clock: &Clock, database: &PgConnectOptions) -> Backfill {
+    let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
+    tokio::spawn(writer.run());
+    let pool = PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone());
+    Backfill { helix: helix.clone(), pool, ingest, clock: clock.clone() }
 }
 
 impl Twitch {
