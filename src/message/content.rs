@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::Event;
 use crate::simulate::test_mark::TEST_MARK;
 use crate::twitch::eventsub::decode::{Envelope, Subscription};
-use crate::twitch::id::ChannelId;
+use crate::twitch::id::{ChannelId, EventType};
 use crate::twitch::payload::Ident;
 
 /// The field that stands in place of `subscription` in a message that was inferred.
@@ -44,7 +44,7 @@ pub enum Origin {
 pub struct Subject {
     /// For example `stream.online`.
     #[serde(rename = "type")]
-    pub kind: Ident,
+    pub kind: EventType,
     /// For example `1`.
     pub version: Ident,
     /// The channel that it concerns.

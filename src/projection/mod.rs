@@ -22,7 +22,7 @@ pub use self::segment::{Segment, SegmentBegan};
 use crate::clock::to_microseconds;
 use crate::message::{Content, Event, Message, Origin};
 use crate::twitch::eventsub::decode;
-use crate::twitch::id::{ChannelId, StreamId, UserId};
+use crate::twitch::id::{ChannelId, EventType, StreamId, UserId};
 use crate::twitch::payload::{self, Ident};
 
 /// A message in the log, as far as it can change the state.
@@ -161,7 +161,7 @@ pub struct Subscribed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// For example `channel.follow`.
-    pub kind: String,
+    pub kind: EventType,
     /// For example `2`.
     pub version: String,
     /// JSON, as it came.
@@ -258,7 +258,7 @@ impl State {
 
     fn see_subscription(&mut self, stamp: &Stamp, seen: &decode::Subscription) {
         let value = Subscription {
-            kind: seen.kind.as_str().to_owned(),
+            kind: seen.kind.clone(),
             version: seen.version.as_str().to_owned(),
             condition: seen.condition.get().to_owned(),
             transport: seen.transport.as_ref().map(|transport| transport.get().to_owned()),

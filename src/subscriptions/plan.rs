@@ -29,7 +29,7 @@ pub fn plan<'a>(held: &'a [HeldSubscription], desired: &'a [DesiredSubscription]
     let mut ours: BTreeMap<Key<'_>, Vec<&HeldSubscription>> = BTreeMap::new();
     for subscription in held {
         if transport.matches(&subscription.transport) {
-            let key = key(&subscription.kind, &subscription.version, &subscription.condition);
+            let key = key(subscription.kind.as_str(), &subscription.version, &subscription.condition);
             ours.entry(key).or_default().push(subscription);
         } else {
             plan.foreign.push(subscription);
@@ -84,7 +84,7 @@ mod tests {
         HeldSubscription {
             id: id.to_owned(),
             status: status.into(),
-            kind: kind.name.clone(),
+            kind: kind.name.parse().unwrap(),
             version: kind.version.clone(),
             condition: condition(kind, &channel.parse().unwrap(), "client"),
             created_at: OffsetDateTime::UNIX_EPOCH,

@@ -1,4 +1,4 @@
-//! The ids that Twitch gives.
+//! Ids and event types, each a type of its own, so that one is not taken for another.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::payload::Ident;
 
-/// Declares an id: an [`Ident`] of its own type.
+/// Declares an [`Ident`] of its own type.
 macro_rules! id {
     ($name:ident, $doc:literal) => {
         #[doc = $doc]
@@ -70,6 +70,7 @@ macro_rules! id {
 id!(UserId, "The id of a user.");
 id!(ChannelId, "The id of a channel: that of the user whose channel it is.");
 id!(StreamId, "The id of a stream.");
+id!(EventType, "What an event is about, and what is subscribed to, for example `channel.follow`.");
 
 impl ChannelId {
     /// The id of the user whose channel it is.

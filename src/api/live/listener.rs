@@ -33,14 +33,15 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Subscribes to the feed. `transport` is its label in the metrics.
+    /// Subscribes to the feed. `transport` is its label in the metrics. Boxed, because each future that takes a listener
+    /// reserves room for it, more than once.
     pub(super) async fn open(
         ctx: Data<Context>,
         grant: Grant,
         transport: &'static str,
         filter: FeedFilter,
         start: Start,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let (feed, channels) = (filter.feed, filter.channels.clone());
         let (mut reader, resync) = Reader::open(ctx.hub.clone(), filter, start).await?;
         let mut opening = VecDeque::new();
@@ -55,7 +56,7 @@ impl Listener {
         }
         let opening = opening.into_iter().map(Arc::new).collect();
         let reading = ctx.metrics.reader(feed.name(), transport);
-        Ok(Self { ctx, grant, reader, feed, opening, current: None, _reading: reading })
+        Ok(Box::new(Self { ctx, grant, reader, feed, opening, current: None, _reading: reading }))
     }
 
     /// Whether its token is still valid.

@@ -26,9 +26,9 @@ pub(super) fn head() -> HttpResponseBuilder {
 }
 
 /// A client, and the timer of its heartbeats.
-type Following = (Listener, Heartbeat);
+type Following = (Box<Listener>, Heartbeat);
 
-pub(super) fn stream(listener: Listener, clock: &Clock) -> HttpResponse {
+pub(super) fn stream(listener: Box<Listener>, clock: &Clock) -> HttpResponse {
     // An id without data sets the cursor of a reader that has not got any event yet.
     let opening = Bytes::from(format!("retry: {RETRY}\nid: {}\n\n", listener.cursor()));
     let following = Some((listener, Heartbeat::new(clock)));

@@ -26,7 +26,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) fn accept(
     req: &HttpRequest,
     body: Payload,
-    listener: Listener,
+    listener: Box<Listener>,
     clock: &Clock,
 ) -> Result<HttpResponse, Error> {
     let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
@@ -46,7 +46,7 @@ struct Socket {
 }
 
 impl Socket {
-    async fn run(mut self, listener: Listener, incoming: MessageStream) {
+    async fn run(mut self, listener: Box<Listener>, incoming: MessageStream) {
         let reason = self.follow(listener, incoming).await;
         // Without a reason, the client is gone.
         if let Some(reason) = reason {
@@ -55,7 +55,7 @@ impl Socket {
     }
 
     /// Sends the feed until there is a reason to close; `None` if the client is gone.
-    async fn follow(&mut self, mut listener: Listener, mut incoming: MessageStream) -> Option<CloseReason> {
+    async fn follow(&mut self, mut listener: Box<Listener>, mut incoming: MessageStream) -> Option<CloseReason> {
         loop {
             if self.heartbeat.is_due()
                 && let Some(reason) = self.ping(&listener).await?

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use crate::twitch::id::EventType;
 use crate::twitch::payload::Ident;
 
 /// The deepest nesting of arrays and objects that is accepted. Postgres parses JSON recursively;
@@ -55,7 +56,7 @@ pub struct Subscription {
     pub status: Ident,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
-    pub kind: Ident,
+    pub kind: EventType,
     /// For example `2`.
     pub version: Ident,
     /// As it came: an object of strings.

@@ -7,7 +7,6 @@ use time::{Duration, OffsetDateTime};
 
 use super::decode::{DecodeError, Decoded, decode};
 use crate::clock::to_microseconds;
-use crate::twitch::payload::Ident;
 use crate::twitch::signature::Verifier;
 
 /// The header of the message's id: opaque, the same on every redelivery.
@@ -118,21 +117,19 @@ impl<'a> Verified<'a> {
     pub fn decode(&self) -> Result<Decoded<'_>, DecodeError> {
         let decoded = decode(self.headers.message_type, &self.body)?;
         if let Some(subscription) = decoded.subscription() {
-            must_agree(SUBSCRIPTION_TYPE, self.headers.subscription_type, &subscription.kind)?;
-            must_agree(SUBSCRIPTION_VERSION, self.headers.subscription_version, &subscription.version)?;
+            must_agree(SUBSCRIPTION_TYPE, self.headers.subscription_type, subscription.kind.as_str())?;
+            must_agree(SUBSCRIPTION_VERSION, self.headers.subscription_version, subscription.version.as_str())?;
         }
         Ok(decoded)
     }
 }
 
 /// Only the body is signed, so a header that differs from it was changed on the way.
-fn must_agree(header: &'static str, unsigned: Option<&str>, signed: &Ident) -> Result<(), DecodeError> {
+fn must_agree(header: &'static str, unsigned: Option<&str>, signed: &str) -> Result<(), DecodeError> {
     match unsigned {
-        Some(unsigned) if unsigned != signed.as_str() => Err(DecodeError::Contradiction {
-            header,
-            unsigned: unsigned.to_owned(),
-            signed: signed.as_str().to_owned(),
-        }),
+        Some(unsigned) if unsigned != signed => {
+            Err(DecodeError::Contradiction { header, unsigned: unsigned.to_owned(), signed: signed.to_owned() })
+        }
         _ => Ok(()),
     }
 }

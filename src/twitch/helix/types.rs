@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
-use crate::twitch::id::{ChannelId, StreamId, UserId};
+use crate::twitch::id::{ChannelId, EventType, StreamId, UserId};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
@@ -78,7 +78,7 @@ pub struct HeldSubscription {
     pub status: SubscriptionStatus,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: EventType,
     /// For example `2`.
     pub version: String,
     /// The channel or user that it is about.
