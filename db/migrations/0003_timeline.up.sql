@@ -8,10 +8,12 @@ create table stream (
     -- From stream.online; null while only the end is known.
     type text collate "C",
     started_at timestamptz,
-    -- When the stream.offline with this stream's id was sent.
-    offline_at timestamptz,
+    -- When the last stream.online was sent, and every stream.offline with this stream's id. The stream ended with the first
+    -- stream.offline since it was last known to be live.
+    online_at timestamptz,
+    offline_at timestamptz[] not null,
     -- When Twitch's API was last found not to show the stream, and when it was last found to show a stream that had been
-    -- taken for ended. The newer of the two decides, as long as there is no stream.offline.
+    -- taken for ended. As long as no stream.offline counts, the newest of these and online_at decides.
     gone_at timestamptz,
     shown_at timestamptz,
     -- Derived from the columns above, the channel's other streams and stream_end.

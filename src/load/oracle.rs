@@ -11,6 +11,9 @@ use crate::store::ledger::{Anonymous, Stream, Subscribed, Viewer};
 /// Streams of a channel with at most this much time between them are one broadcast.
 const MAX_PAUSE: Duration = Duration::minutes(15);
 
+/// A stream that Twitch's API shows longer than this after its end has not ended.
+const MAX_LAG: Duration = Duration::minutes(5);
+
 /// A message about a channel. `Id` is the type of the ids of channels, users and streams.
 #[derive(Clone, Debug)]
 pub struct Message<Id> {
@@ -87,9 +90,15 @@ pub struct Oracle<Id> {
 struct Reports<Id> {
     channel: Id,
     started_at: Option<OffsetDateTime>,
-    offline_at: Option<OffsetDateTime>,
-    /// The newest inference, and whether it is that the stream is live, which wins over another of the same time.
-    inferred: Option<(OffsetDateTime, bool)>,
+    told: Vec<Report>,
+    inferred: Vec<Report>,
+}
+
+/// That a stream is live, or not.
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    at: OffsetDateTime,
+    is_live: bool,
 }
 
 impl<Id> Default for Oracle<Id> {
@@ -113,17 +122,11 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
             Event::Online { stream, started_at, is_inferred } => {
                 let reports = self.reports(channel, stream);
                 earliest(&mut reports.started_at, started_at);
-                if is_inferred {
-                    reports.inferred = reports.inferred.max(Some((at, true)));
-                }
+                reports.add(is_inferred, Report { at, is_live: true });
             }
             Event::Offline { stream: None, .. } => self.unnamed_ends.entry(channel).or_default().push(at),
             Event::Offline { stream: Some(stream), is_inferred } => {
-                let reports = self.reports(channel, stream);
-                match is_inferred {
-                    true => reports.inferred = reports.inferred.max(Some((at, false))),
-                    false => earliest(&mut reports.offline_at, at),
-                }
+                self.reports(channel, stream).add(is_inferred, Report { at, is_live: false });
             }
             Event::Cheer { viewer: None, bits } => anonymous.bits += bits,
             Event::Gift { viewer: None, total } => anonymous.gifts += total,
@@ -165,7 +168,7 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
     }
 
     fn reports(&mut self, channel: Id, stream: Id) -> &mut Reports<Id> {
-        let none = Reports { channel, started_at: None, offline_at: None, inferred: None };
+        let none = Reports { channel, started_at: None, told: Vec::new(), inferred: Vec::new() };
         self.streams.entry(stream).or_insert(none)
     }
 
@@ -198,8 +201,10 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
             let reports = &self.streams[*id];
             let next = started.get(index + 1).map(|next| next.0);
             let is_before_next = |at: &OffsetDateTime| next.is_none_or(|next| *at < next);
-            let unnamed_end = unnamed_ends.iter().filter(|at| *at >= started_at && is_before_next(at)).min().copied();
-            let told = reports.offline_at.map(|at| at.max(*started_at)).or(unnamed_end);
+            let is_possible =
+                |at: &&OffsetDateTime| **at >= *started_at && is_before_next(at) && reports.may_end_at(**at);
+            let unnamed_end = unnamed_ends.iter().filter(is_possible).min().copied();
+            let told = reports.told_end().map(|at| at.max(*started_at)).or(unnamed_end);
             let inferred = reports.inferred_end().map(|at| at.max(*started_at)).filter(is_before_next);
             let end = told.or(inferred);
             if last_end.is_none_or(|last_end| *started_at - last_end > MAX_PAUSE) {
@@ -219,14 +224,35 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
 }
 
 impl<Id: Display> Reports<Id> {
+    fn add(&mut self, is_inferred: bool, report: Report) {
+        if is_inferred { &mut self.inferred } else { &mut self.told }.push(report);
+    }
+
+    /// Whether nothing contradicts that it ended then: Twitch did not send later that it is live, and did not show it much
+    /// later.
+    fn may_end_at(&self, end: OffsetDateTime) -> bool {
+        let is_later = |report: &Report| report.is_live && report.at > end;
+        let is_much_later = |report: &Report| report.is_live && report.at > end + MAX_LAG;
+        !self.told.iter().any(is_later) && !self.inferred.iter().any(is_much_later)
+    }
+
+    fn told_end(&self) -> Option<OffsetDateTime> {
+        let ends = self.told.iter().filter(|report| !report.is_live && self.may_end_at(report.at));
+        ends.map(|report| report.at).min()
+    }
+
+    /// The newest inference that it is not live, unless anything newer, or as new, says that it is.
     fn inferred_end(&self) -> Option<OffsetDateTime> {
-        self.inferred.filter(|(_, is_live)| !is_live).map(|(at, _)| at)
+        let gone_at = self.inferred.iter().filter(|report| !report.is_live).map(|report| report.at).max()?;
+        let is_contradicted =
+            self.told.iter().chain(&self.inferred).any(|report| report.is_live && report.at >= gone_at);
+        (!is_contradicted).then_some(gone_at)
     }
 
     /// The row of a stream whose start is not known.
     fn without_start(&self) -> Stream {
-        let ended_at = self.offline_at.or(self.inferred_end());
-        let is_end_estimated = self.offline_at.is_none() && ended_at.is_some();
+        let ended_at = self.told_end().or(self.inferred_end());
+        let is_end_estimated = self.told_end().is_none() && ended_at.is_some();
         Stream { channel_id: self.channel.to_string(), ended_at, is_end_estimated, ..Stream::default() }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
-pub use self::broadcast::MAX_PAUSE;
+pub use self::broadcast::{HELIX_LAG, MAX_PAUSE};
 pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
 pub use self::segment::{Segment, SegmentBegan};
@@ -104,8 +104,10 @@ pub struct Stream {
     pub channel_id: ChannelId,
     /// When it began and of what type it is; its end may arrive first.
     pub began: Option<Began>,
-    /// The time of a `stream.offline` that named it.
-    pub offline_at: Option<OffsetDateTime>,
+    /// The time of the last `stream.online`.
+    pub online_at: Option<OffsetDateTime>,
+    /// The times of all `stream.offline` that named it.
+    pub offline_at: BTreeSet<OffsetDateTime>,
     /// When it was last inferred that it had ended, because Helix does not show it.
     pub gone_at: Option<OffsetDateTime>,
     /// When it was last inferred that it is live, because Helix shows it.
@@ -274,16 +276,16 @@ impl State {
         let began = Began { at: to_microseconds(online.started_at), kind: online.kind.clone().map(String::from) };
         let stream = self.stream(&online.id, &online.broadcaster);
         earliest(&mut stream.began, began);
-        if is_inferred {
-            latest(&mut stream.shown_at, stamp.at);
-        }
+        latest(if is_inferred { &mut stream.shown_at } else { &mut stream.online_at }, stamp.at);
     }
 
     fn stream_offline(&mut self, stamp: &Stamp, offline: &payload::StreamOffline, is_inferred: bool) {
         self.channel(stamp, &offline.broadcaster);
         match &offline.id {
             Some(id) if is_inferred => latest(&mut self.stream(id, &offline.broadcaster).gone_at, stamp.at),
-            Some(id) => earliest(&mut self.stream(id, &offline.broadcaster).offline_at, stamp.at),
+            Some(id) => {
+                self.stream(id, &offline.broadcaster).offline_at.insert(stamp.at);
+            }
             None => {
                 self.stream_ends.insert((offline.broadcaster.id.channel(), stamp.at));
             }
@@ -331,7 +333,8 @@ impl State {
         self.streams.entry(id.clone()).or_insert_with(|| Stream {
             channel_id: broadcaster.id.channel(),
             began: None,
-            offline_at: None,
+            online_at: None,
+            offline_at: BTreeSet::new(),
             gone_at: None,
             shown_at: None,
             ended_at: None,

@@ -3,10 +3,9 @@
 //! missed enters the log like everything else, marked as inferred.
 //!
 //! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live.
-//! So a notification less than `LAG` old counts more than an answer, and a stream has ended when two
+//! So a notification less than [`HELIX_LAG`] old counts more than an answer, and a stream has ended when two
 //! lookups, at least that far apart, both miss it and none between has shown it. If it is shown
-//! again after all, it is live again. The ids of inferred messages follow from their content, so
-//! each happens once, however many servers look, and however often.
+//! again after all, it is live again. One server looks at a time, and sees in the state what the others inferred.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -23,21 +22,18 @@ use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Inference, Message};
-use crate::projection::ChannelInfo;
+use crate::projection::{ChannelInfo, HELIX_LAG};
 use crate::services::{Services, Tasks};
 use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
 use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
-use crate::twitch::id::{ChannelId, StreamId};
+use crate::twitch::id::ChannelId;
 
 /// Time between two rounds.
 const PERIOD: Duration = Duration::from_secs(300);
 
 /// Time before the next round after one that failed.
 const RETRY: Duration = Duration::from_secs(30);
-
-/// How far Helix may lag behind the notifications, generously.
-const LAG: Duration = Duration::from_secs(300);
 
 /// Messages that are submitted at once: a small part of the writer's queue, which is for Twitch's.
 const MAX_IN_FLIGHT: usize = 64;
@@ -135,12 +131,15 @@ impl Backfill {
         let now = self.clock.now();
         let ids: Vec<_> = streams.iter().map(|stream| &stream.id).collect();
         let known = store::known_streams(&mut *conn, &ids).await?;
-        let known: HashMap<_, _> = known.iter().map(|known| (&known.id, known.gone_at)).collect();
+        let known: HashMap<_, _> = known.iter().map(|known| (&known.id, known)).collect();
         // Without a type Twitch does not know itself whether it is live.
         let live = streams.iter().filter(|stream| !stream.kind.is_empty());
         let began = live.filter_map(|stream| match known.get(&stream.id) {
             None => Some(went_live(stream, None, now)),
-            Some(gone_at) => gone_at.map(|gone_at| went_live(stream, Some(gone_at), now)),
+            Some(known) => {
+                let is_wrong = |ended_at: &OffsetDateTime| known.is_end_inferred || now - *ended_at > HELIX_LAG;
+                known.ended_at.filter(is_wrong).map(|ended_at| went_live(stream, Some(ended_at), now))
+            }
         });
         let mut inferences: Vec<_> = began.collect();
 
@@ -148,8 +147,9 @@ impl Backfill {
         let mut missed = store::live_streams(&mut *conn, channels).await?;
         missed.retain(|live| !shown.contains(&live.channel_id));
         let ids: Vec<_> = missed.iter().map(|live| &live.stream_id).collect();
-        let gone: HashSet<_> = store::record_missed(&mut *conn, &ids, now, now - LAG).await?.into_iter().collect();
-        missed.retain(|live| gone.contains(&live.stream_id));
+        let gone: HashSet<_> =
+            store::record_missed(&mut *conn, &ids, now, now - HELIX_LAG).await?.into_iter().collect();
+        missed.retain(|live| gone.contains(&live.stream_id) && live.live_at.is_none_or(|at| now - at >= HELIX_LAG));
         inferences.extend(missed.iter().map(|live| went_offline(live, now)));
         self.submit(&streams, &inferences).await
     }
@@ -167,11 +167,10 @@ impl Backfill {
         let now = self.clock.now();
         let known = store::announced_info(&mut *conn, &channels).await?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.channel_id, known)).collect();
-        let key = microseconds(now).to_string();
         let inferences: Vec<_> = shown
             .iter()
             .filter(|shown| is_missed(shown, known.get(&shown.broadcaster_id).copied(), now))
-            .map(|shown| updated(shown, &key, now))
+            .map(|shown| updated(shown, now))
             .collect();
         self.submit(&shown, &inferences).await
     }
@@ -216,11 +215,11 @@ fn is_missed(shown: &ChannelInformation, known: Option<&AnnouncedInfo>, now: Off
         category_name: shown.game_name.clone(),
         content_classification_labels: shown.content_classification_labels.clone(),
     };
-    known.is_none_or(|known| now - known.at >= LAG && sorted(known.info.clone()) != sorted(shown))
+    known.is_none_or(|known| now - known.at >= HELIX_LAG && sorted(known.info.clone()) != sorted(shown))
 }
 
-/// `gone_at` is when the stream was thought to have ended.
-fn went_live(stream: &Stream, gone_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Inference<'_> {
+/// `ended_at` is when the stream was thought to have ended.
+fn went_live(stream: &Stream, ended_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Inference<'_> {
     let event = json!({
         "id": stream.id,
         "type": stream.kind,
@@ -229,9 +228,9 @@ fn went_live(stream: &Stream, gone_at: Option<OffsetDateTime>, now: OffsetDateTi
     Inference {
         kind: "stream.online",
         version: "1",
-        key: key_after(&stream.id, gone_at),
+        key: key(stream.id.as_str(), now),
         channel_id: &stream.user_id,
-        observed_at: later(now, gone_at),
+        observed_at: later(now, ended_at),
         event: with_channel(&stream.user_id, &stream.user_login, &stream.user_name, event),
     }
 }
@@ -240,28 +239,24 @@ fn went_offline(live: &LiveStream, now: OffsetDateTime) -> Inference<'_> {
     Inference {
         kind: "stream.offline",
         version: "1",
-        key: key_after(&live.stream_id, live.shown_at),
+        key: key(live.stream_id.as_str(), now),
         channel_id: &live.channel_id,
-        observed_at: later(now, live.shown_at),
+        observed_at: later(now, live.live_at),
         event: with_channel(&live.channel_id, &live.login, &live.display_name, json!({ "id": live.stream_id })),
     }
 }
 
-/// The same inference may be made again once its opposite has been, whose time is therefore part of the key.
-fn key_after(stream_id: &StreamId, opposite: Option<OffsetDateTime>) -> String {
-    opposite.map_or_else(|| stream_id.to_string(), |at| format!("{stream_id}:{}", microseconds(at)))
+/// What is inferred of the same subject by a later answer has another key: it may be needed again.
+fn key(subject: &str, now: OffsetDateTime) -> String {
+    format!("{subject}:{}", now.unix_timestamp_nanos() / 1_000)
 }
 
-/// A time after the opposite inference, which another server with another clock may have made: the newer one counts.
+/// A time after the message that says the opposite, which may be from another clock: the newer one counts.
 fn later(now: OffsetDateTime, opposite: Option<OffsetDateTime>) -> OffsetDateTime {
     opposite.map_or(now, |at| now.max(at + Duration::from_micros(1)))
 }
 
-fn microseconds(at: OffsetDateTime) -> i128 {
-    at.unix_timestamp_nanos() / 1_000
-}
-
-fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) -> Inference<'a> {
+fn updated(shown: &ChannelInformation, now: OffsetDateTime) -> Inference<'_> {
     let event = json!({
         "title": shown.title,
         "language": shown.broadcaster_language,
@@ -272,7 +267,7 @@ fn updated<'a>(shown: &'a ChannelInformation, key: &str, now: OffsetDateTime) ->
     Inference {
         kind: "channel.update",
         version: "2",
-        key: format!("{}:{key}", shown.broadcaster_id),
+        key: key(shown.broadcaster_id.as_str(), now),
         channel_id: &shown.broadcaster_id,
         observed_at: now,
         event: with_channel(&shown.broadcaster_id, &shown.broadcaster_login, &shown.broadcaster_name, event),

@@ -26,8 +26,10 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channel
 pub struct KnownStream {
     /// The id that Twitch gave it.
     pub id: StreamId,
-    /// When its end was inferred, unless Twitch sent the end.
-    pub gone_at: Option<OffsetDateTime>,
+    /// When Twitch sent that it ended, or when that was inferred from Helix.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Whether its end was inferred, and not sent by Twitch.
+    pub is_end_inferred: bool,
 }
 
 /// Those of these streams whose start is known.
@@ -37,7 +39,9 @@ pub struct KnownStream {
 pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&StreamId]) -> sqlx::Result<Vec<KnownStream>> {
     sqlx::query_as!(
         KnownStream,
-        r#"select id as "id: StreamId", case when is_end_estimated then gone_at end as gone_at
+        r#"select id as "id: StreamId", is_end_estimated as is_end_inferred,
+            case when not is_end_estimated then ended_at when gone_at > greatest(shown_at, online_at) then gone_at end
+                as ended_at
         from stream where id = any($1) and started_at is not null"#,
         ids as _
     )
@@ -50,7 +54,8 @@ pub async fn known_streams(db: impl PgExecutor<'_>, ids: &[&StreamId]) -> sqlx::
 #[expect(missing_docs, reason = "columns of stream and channel_now, which db/migrations describes")]
 pub struct LiveStream {
     pub stream_id: StreamId,
-    pub shown_at: Option<OffsetDateTime>,
+    /// When Twitch last sent or showed that it is live.
+    pub live_at: Option<OffsetDateTime>,
     pub channel_id: ChannelId,
     pub login: String,
     pub display_name: String,
@@ -63,7 +68,8 @@ pub struct LiveStream {
 pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[ChannelId]) -> sqlx::Result<Vec<LiveStream>> {
     sqlx::query_as!(
         LiveStream,
-        r#"select stream.id as "stream_id: StreamId", stream.shown_at, stream.channel_id as "channel_id: ChannelId",
+        r#"select stream.id as "stream_id: StreamId", greatest(stream.shown_at, stream.online_at) as live_at,
+            stream.channel_id as "channel_id: ChannelId",
             login as "login!", display_name as "display_name!"
         from channel_now join stream on stream.id = channel_now.stream_id
         where channel_now.id = any($1)"#,

@@ -43,7 +43,13 @@ macro_rules! cases {
     };
 }
 
-cases![gift_bomb_is_one_alert, helix_cursor_without_end, hype_train_nulls];
+cases![
+    gift_bomb_is_one_alert,
+    helix_cursor_without_end,
+    helix_shows_what_was_told_to_end,
+    hype_train_nulls,
+    same_stream_again,
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -353,6 +353,43 @@ fn pause_of_fifteen_minutes_continues_a_broadcast_and_sixteen_do_not() {
 }
 
 #[test]
+fn end_of_a_stream_is_taken_back() {
+    let second = |seconds| MIDNIGHT + Duration::seconds(seconds);
+    let online = |at, is_inferred| ("stream.online", at, is_inferred);
+    let offline = |at| ("stream.offline", at, false);
+    let unnamed = |at| ("unnamed", at, false);
+    let (sent, shown) = (|at| online(at, false), |at| online(at, true));
+    for (messages, ended_at) in [
+        (vec![sent(0), offline(30), sent(80)], None),
+        (vec![sent(0), offline(30), sent(80), offline(90), offline(95)], Some(90)),
+        (vec![sent(0), offline(30), sent(30)], Some(30)),
+        (vec![sent(0), unnamed(30), sent(80)], None),
+        (vec![sent(0), offline(30), shown(330)], Some(30)),
+        (vec![sent(0), offline(30), shown(331)], None),
+        (vec![sent(0), unnamed(30), shown(331)], None),
+        (vec![sent(0), offline(30), shown(331), offline(320)], Some(320)),
+    ] {
+        let history: Vec<_> = messages
+            .into_iter()
+            .map(|(kind, at, is_inferred)| {
+                let (kind, event) = match kind {
+                    "unnamed" => ("stream.offline", json!({})),
+                    kind => (kind, json!({ "id": "s", "type": "live", "started_at": text(MIDNIGHT) })),
+                };
+                let event = with_person("broadcaster_user_", CHANNEL, event);
+                HistoryMessage { id: format!("{kind} {at}"), at: second(at), kind, is_inferred, event }
+            })
+            .collect();
+        for order in history.iter().permutations(history.len()) {
+            let state = fold(order.into_iter(), 2);
+            assert_eq!(state.streams["s"].ended_at, ended_at.map(second), "{history:?}");
+            assert_eq!(state.streams["s"].broadcast_id.as_ref().map(StreamId::as_str), Some("s"));
+        }
+        assert_matches_oracle(&fold(history.iter(), 1), &history);
+    }
+}
+
+#[test]
 fn stream_inferred_to_have_ended_is_live_again_when_shown() {
     let minute = |minutes| MIDNIGHT + Duration::minutes(minutes);
     let message = |id: &str, kind, is_inferred, at| HistoryMessage {

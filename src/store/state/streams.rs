@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -26,7 +26,9 @@ struct Row {
     #[serde(with = "time::serde::rfc3339::option")]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
-    offline_at: Option<OffsetDateTime>,
+    online_at: Option<OffsetDateTime>,
+    #[serde(serialize_with = "times")]
+    offline_at: Vec<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     gone_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -37,6 +39,12 @@ struct Row {
     broadcast_id: Option<StreamId>,
 }
 
+fn times<S: Serializer>(times: &[OffsetDateTime], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Time(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+    serializer.collect_seq(times.iter().copied().map(Time))
+}
+
 /// The stored ones of these streams.
 pub(super) async fn with_ids(conn: &mut PgConnection, streams: &Streams) -> sqlx::Result<Streams> {
     if streams.is_empty() {
@@ -45,8 +53,8 @@ pub(super) async fn with_ids(conn: &mut PgConnection, streams: &Streams) -> sqlx
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select id as "id: StreamId", channel_id as "channel_id: ChannelId", type, started_at, offline_at, gone_at,
-            shown_at, ended_at, is_end_estimated, broadcast_id as "broadcast_id: StreamId"
+        select id as "id: StreamId", channel_id as "channel_id: ChannelId", type, started_at, online_at, offline_at,
+            gone_at, shown_at, ended_at, is_end_estimated, broadcast_id as "broadcast_id: StreamId"
         from stream where id = any($1)
         "#,
         &keys(streams) as &[&str]
@@ -63,8 +71,8 @@ pub(super) async fn from_previous_broadcast(conn: &mut PgConnection, earliest: &
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id as "id: StreamId", s.channel_id as "channel_id: ChannelId", s.type, s.started_at, s.offline_at,
-            s.gone_at, s.shown_at, s.ended_at, s.is_end_estimated, s.broadcast_id as "broadcast_id: StreamId"
+        select s.id as "id: StreamId", s.channel_id as "channel_id: ChannelId", s.type, s.started_at, s.online_at,
+            s.offline_at, s.gone_at, s.shown_at, s.ended_at, s.is_end_estimated, s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at, first.id
@@ -111,9 +119,9 @@ pub(super) async fn save(conn: &mut PgConnection, streams: &Streams) -> sqlx::Re
         r#"
         insert into stream select * from jsonb_populate_recordset(null::stream, $1)
         on conflict (id) do update set
-            type = excluded.type, started_at = excluded.started_at, offline_at = excluded.offline_at,
-            gone_at = excluded.gone_at, shown_at = excluded.shown_at, ended_at = excluded.ended_at,
-            is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
+            type = excluded.type, started_at = excluded.started_at, online_at = excluded.online_at,
+            offline_at = excluded.offline_at, gone_at = excluded.gone_at, shown_at = excluded.shown_at,
+            ended_at = excluded.ended_at, is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
         where stream is distinct from excluded
         "#,
         Json(rows) as _
@@ -151,7 +159,8 @@ impl Row {
             channel_id: stream.channel_id.clone(),
             r#type: kind.flatten(),
             started_at,
-            offline_at: stream.offline_at,
+            online_at: stream.online_at,
+            offline_at: stream.offline_at.iter().copied().collect(),
             gone_at: stream.gone_at,
             shown_at: stream.shown_at,
             ended_at: stream.ended_at,
@@ -166,7 +175,8 @@ impl From<Row> for Stream {
         Self {
             channel_id: row.channel_id,
             began: row.started_at.map(|at| Began { at, kind: row.r#type }),
-            offline_at: row.offline_at,
+            online_at: row.online_at,
+            offline_at: row.offline_at.into_iter().collect(),
             gone_at: row.gone_at,
             shown_at: row.shown_at,
             ended_at: row.ended_at,
