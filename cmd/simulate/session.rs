@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::Value;
+use showtime::cli::note;
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::program::Program;
@@ -89,9 +90,11 @@ impl<'a> Session<'a> {
         let channel_id = event["broadcaster_user_id"].as_str().unwrap_or_default();
         match self.client.live_stream(channel_id, self.token.as_ref()).await {
             Ok(Some(id)) => return Ok(Some(id)),
-            Ok(None) => eprintln!("note: the server knows no live stream of this channel, so the sample's stream ends"),
+            Ok(None) => note("note: the server knows no live stream of this channel, so the sample's stream ends"),
             Err(DeliveryError::NotListening(_)) => {}
-            Err(error) => eprintln!("note: the server gives no live stream, so the sample's stream ends ({error})"),
+            Err(error) => {
+                note(format_args!("note: the server gives no live stream, so the sample's stream ends ({error})"))
+            }
         }
         Ok(None)
     }
@@ -121,7 +124,7 @@ impl<'a> Session<'a> {
                 Ok(answer) => answer,
                 Err(error @ DeliveryError::Header(_)) => return Err(error.into()),
                 Err(error) => {
-                    eprintln!("error: {error}{}", hint(&error));
+                    note(format_args!("error: {error}{}", hint(&error)));
                     return Ok(false);
                 }
             };
@@ -130,7 +133,7 @@ impl<'a> Session<'a> {
             let number = if self.count > 1 { format!("{:>6}  ", self.tally.sent) } else { String::new() };
             report::print(&format!("{number}{}", report::answer(&answer, &expected)))?;
             if is_wrong && answer.status == StatusCode::FORBIDDEN && self.tally.wrong == 1 {
-                eprintln!("note: signed with the secret of {}; is it the server's?", self.secret_source);
+                note(format_args!("note: signed with the secret of {}; is it the server's?", self.secret_source));
             }
         }
         Ok(true)
