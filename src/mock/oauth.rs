@@ -241,7 +241,7 @@ async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse
     HttpResponse::Ok().json(json!({
         "client_id": world.config.client_id,
         "login": account.map(|account| &account.login),
-        "scopes": token.scopes,
+        "scopes": Some(&token.scopes).filter(|scopes| !scopes.is_empty()),
         "user_id": account.map(|account| &account.id),
         "expires_in": token.expires_at.map_or(0, |at| (at - now).whole_seconds()),
     }))

@@ -126,8 +126,10 @@ fn admit(
     now: time::OffsetDateTime,
 ) -> Result<Held, Refusal> {
     let kind = catalogue::find(&wanted.kind, Some(&wanted.version))
-        .filter(|kind| kind.status != Availability::Deprecated)
         .ok_or_else(|| bad_request("invalid subscription type and version"))?;
+    if kind.status == Availability::Deprecated {
+        return Err(withdrawn(kind));
+    }
     if wanted.transport.method != "webhook" {
         return Err(bad_request("unsupported transport method: mock-twitch delivers over webhooks only"));
     }
@@ -154,6 +156,15 @@ fn admit(
     must_fit(config, state, &shown)?;
     let client = state.client(&callback).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(Held { shown, secret, client, losses: 0 })
+}
+
+/// The answer to a request for a version that is gone, which Twitch gives in two ways: as its
+/// [command-line tool](https://github.com/twitchdev/twitch-cli) does, and another for the Hype Train.
+fn withdrawn(kind: &SubscriptionType) -> Refusal {
+    if kind.name.starts_with("channel.hype_train.") {
+        return bad_request("cannot use deprecated subscription type and version");
+    }
+    (StatusCode::GONE, "This subscription type is not available.".to_owned())
 }
 
 /// Parses a callback: https on port 443, or any port and scheme on this machine if the settings allow that.

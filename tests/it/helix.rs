@@ -141,7 +141,7 @@ async fn invalid_subscription_is_refused_with_the_reason() {
     let twitch = Twitch::with(MockConfig { allow_local_http: false, ..MockConfig::default() }).await;
     let url_rule = "invalid callback: must be https on port 443, without a fragment";
     for (kind, version, callback, message) in [
-        ("channel.follow", "1", "https://a.invalid/", "invalid subscription type and version"),
+        ("channel.hype_train.begin", "1", "https://a.invalid/", "cannot use deprecated subscription type and version"),
         ("channel.fellow", "1", "https://a.invalid/", "invalid subscription type and version"),
         ("user.update", "1", "https://a.invalid/", "invalid condition: user_id is required"),
         ("stream.online", "1", "https://a.invalid:8443/", url_rule),
@@ -154,6 +154,9 @@ async fn invalid_subscription_is_refused_with_the_reason() {
         );
         assert_refused(twitch.subscribe(kind, version, callback).await, RefusalKind::BadRequest, &text);
     }
+    let text = "Twitch refused to create the subscription: This subscription type is not available. (410: Twitch no longer \
+        offers this)";
+    assert_refused(twitch.subscribe("channel.follow", "1", "https://a.invalid/").await, RefusalKind::Withdrawn, text);
     let stranger = condition("broadcaster_user_id", "12");
     let error = twitch.subscribe_to("stream.online", "1", &stranger, "https://a.invalid/").await.unwrap_err();
     assert_eq!(error.refusal(), Some(RefusalKind::BadRequest));

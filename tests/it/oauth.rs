@@ -157,6 +157,10 @@ async fn app_token_has_no_user() {
     let token = twitch.oauth.app_token().await.unwrap();
     let validated = twitch.oauth.validate(&token.access_token).await.unwrap();
     assert_eq!((validated.user, validated.scopes), (None, vec![]));
+    let url = format!("{}/validate", twitch.mock.auth_url());
+    let request = twitch.browser.get(url).bearer_auth(token.access_token.expose_secret());
+    let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer.get("scopes"), Some(&serde_json::Value::Null), "as at Twitch: {answer}");
     twitch.mock.stop().await.unwrap();
 }
 
