@@ -12,12 +12,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use showtime::cli::{note, with_causes};
+use showtime::cli::with_causes;
 use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
 use showtime::simulate::people::Person;
 use showtime::simulate::template::EventTemplate;
-use showtime::simulate::test_mark::test_notification;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Subscription, new_challenge};
 
 use crate::args::{Cli, Command, EventArgs, NotifyArgs, SendArgs};
@@ -32,7 +31,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            note(format_args!("error: {}", with_causes(error.as_ref())));
+            eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::from(2)
         }
     }
@@ -57,6 +56,7 @@ async fn run(cli: Cli) -> Result<bool> {
 async fn notify(args: &NotifyArgs) -> Result<bool> {
     let mut template = template(args.kind.as_deref().unwrap_or_default(), &args.event)?;
     let mut session = Session::open(&args.send, args.count).await?;
+    set_channel(&mut template, &session).await?;
     if let Some(id) = session.stream_to_end(&template).await? {
         template.edits.insert(0, Edit::text("id", &id));
     }
@@ -64,10 +64,7 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
         let (stamp, at) = session.stamp()?;
         let event = template.event(at)?;
         let subscription = Subscription::new(template.kind, &event, session.callback());
-        let message = match args.test {
-            true => test_notification(stamp, &subscription, &event),
-            false => Outgoing::notification(stamp, &subscription, &event),
-        };
+        let message = session.mark(Outgoing::notification(stamp, &subscription, &event), args.test);
         if !session.send(message, Some(&event), ExpectedAnswer::Success).await? {
             return Ok(false);
         }
@@ -76,8 +73,9 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
 }
 
 async fn challenge(kind: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
-    let template = template(kind, event)?;
+    let mut template = template(kind, event)?;
     let mut session = Session::open(send, 1).await?;
+    set_channel(&mut template, &session).await?;
     let (stamp, at) = session.stamp()?;
     let event = template.event(at)?;
     let pending = "webhook_callback_verification_pending";
@@ -96,13 +94,22 @@ async fn challenge_shard(send: &SendArgs) -> Result<bool> {
 }
 
 async fn revoke(kind: &str, status: &str, event: &EventArgs, send: &SendArgs) -> Result<bool> {
-    let template = template(kind, event)?;
+    let mut template = template(kind, event)?;
     let mut session = Session::open(send, 1).await?;
+    set_channel(&mut template, &session).await?;
     let (stamp, at) = session.stamp()?;
     let event = template.event(at)?;
     let subscription = Subscription::new(template.kind, &event, session.callback()).with_status(status);
-    Ok(session.send(Outgoing::revocation(stamp, &subscription), None, ExpectedAnswer::Success).await?
-        && session.finish()?)
+    let message = session.mark(Outgoing::revocation(stamp, &subscription), false);
+    Ok(session.send(message, None, ExpectedAnswer::Success).await? && session.finish()?)
+}
+
+/// The event is about the configured channel, unless another is given or it is about none.
+async fn set_channel(template: &mut EventTemplate, session: &Session<'_>) -> Result<()> {
+    if template.broadcaster.is_none() && template.names_broadcaster() {
+        template.broadcaster = session.configured_channel().await?;
+    }
+    Ok(())
 }
 
 fn template(kind: &str, args: &EventArgs) -> Result<EventTemplate> {

@@ -4,13 +4,14 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::Value;
-use showtime::cli::note;
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::program::Program;
 use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::delivery::{CallbackClient, DeliveryError};
+use showtime::simulate::people::Person;
 use showtime::simulate::template::EventTemplate;
+use showtime::simulate::test_mark::marked;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::eventsub::parse_timestamp;
 use showtime::twitch::eventsub::webhook::MAX_AGE;
@@ -32,6 +33,10 @@ pub(crate) struct Session<'a> {
     client: CallbackClient,
     /// API token of the server, for servers on this machine only.
     token: Option<SecretString>,
+    /// Login of the channel that the server serves, if it is configured.
+    channel_name: Option<String>,
+    /// Whether the real Twitch is configured.
+    is_real: bool,
     clock: Clock,
     count: u32,
     tally: Tally,
@@ -52,7 +57,10 @@ impl<'a> Session<'a> {
         let (callback, addresses) = target::target(&args.to, &config).await?;
         let client = CallbackClient::new(callback, &addresses)?;
         let token = if args.to.allow_remote { None } else { config.bootstrap_token() };
-        Ok(Self { args, secret, secret_source, client, token, clock: Clock::default(), count, tally: Tally::default() })
+        let is_real = config.twitch.is_real();
+        let (clock, tally) = (Clock::default(), Tally::default());
+        let channel_name = config.twitch.channel_name;
+        Ok(Self { args, secret, secret_source, client, token, channel_name, is_real, clock, count, tally })
     }
 
     pub(crate) fn callback(&self) -> &str {
@@ -79,6 +87,23 @@ impl<'a> Session<'a> {
         Ok((stamp, at))
     }
 
+    /// The configured channel, with the id and the name that the server knows.
+    pub(crate) async fn configured_channel(&self) -> Result<Option<Person>> {
+        let Some(login) = self.channel_name.as_deref() else { return Ok(None) };
+        let known = self.client.channel(login, self.token.as_ref()).await.ok().flatten();
+        let (id, name) = known.map(|channel| (channel.id, channel.display_name)).unwrap_or_default();
+        let name = name.filter(|name| !name.is_empty());
+        Ok(Person::described(name.as_deref(), Some(login), id.as_deref())?)
+    }
+
+    /// Marks a message as a test where it would otherwise change the state of channels of the real Twitch.
+    pub(crate) fn mark(&self, message: Outgoing, is_test: bool) -> Outgoing {
+        if self.is_real && !is_test && self.tally.sent == 0 {
+            eprintln!("note: marked as a test, since the real Twitch is configured: it changes no state");
+        }
+        if is_test || self.is_real { marked(message) } else { message }
+    }
+
     /// For `stream.offline`: asks the server for the id of the channel's live stream. Otherwise the sample's stream would end,
     /// which never began.
     pub(crate) async fn stream_to_end(&self, template: &EventTemplate) -> Result<Option<String>> {
@@ -88,13 +113,12 @@ impl<'a> Session<'a> {
         }
         let event = template.event(self.clock.now())?;
         let channel_id = event["broadcaster_user_id"].as_str().unwrap_or_default();
-        match self.client.live_stream(channel_id, self.token.as_ref()).await {
-            Ok(Some(id)) => return Ok(Some(id)),
-            Ok(None) => note("note: the server knows no live stream of this channel, so the sample's stream ends"),
+        let channel = self.client.channel(channel_id, self.token.as_ref()).await;
+        match channel.map(|channel| channel.and_then(|channel| channel.stream)) {
+            Ok(Some(stream)) => return Ok(Some(stream.id)),
+            Ok(None) => eprintln!("note: the server knows no live stream of this channel, so the sample's stream ends"),
             Err(DeliveryError::NotListening(_)) => {}
-            Err(error) => {
-                note(format_args!("note: the server gives no live stream, so the sample's stream ends ({error})"))
-            }
+            Err(error) => eprintln!("note: the server gives no live stream, so the sample's stream ends ({error})"),
         }
         Ok(None)
     }
@@ -124,7 +148,7 @@ impl<'a> Session<'a> {
                 Ok(answer) => answer,
                 Err(error @ DeliveryError::Header(_)) => return Err(error.into()),
                 Err(error) => {
-                    note(format_args!("error: {error}{}", hint(&error)));
+                    eprintln!("error: {error}{}", hint(&error));
                     return Ok(false);
                 }
             };
@@ -133,7 +157,7 @@ impl<'a> Session<'a> {
             let number = if self.count > 1 { format!("{:>6}  ", self.tally.sent) } else { String::new() };
             report::print(&format!("{number}{}", report::answer(&answer, &expected)))?;
             if is_wrong && answer.status == StatusCode::FORBIDDEN && self.tally.wrong == 1 {
-                note(format_args!("note: signed with the secret of {}; is it the server's?", self.secret_source));
+                eprintln!("note: signed with the secret of {}; is it the server's?", self.secret_source);
             }
         }
         Ok(true)

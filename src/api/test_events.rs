@@ -84,6 +84,7 @@ impl From<TestEventError> for Error {
                 invalid("type", format!("{reason}; it has {}", lookup::names().join(", ")))
             }
             TestEventError::Kind(_) | TestEventError::Template(_) => invalid("type", reason),
+            TestEventError::WrongType { error, .. } => invalid(&format!("event.{}", error.field), reason),
             TestEventError::NoSuchField { field, .. } | TestEventError::AnotherChannel { field } => {
                 invalid(&format!("event.{field}"), reason)
             }

@@ -93,6 +93,14 @@ pub struct Twitch {
     pub previous_webhook_secret: Option<WebhookSecret>,
 }
 
+impl Twitch {
+    /// Whether the server serves channels of the real Twitch, so that what is made up must not change their state.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        self.client.is_some() && self.api_url.host_str() == Some("api.twitch.tv")
+    }
+}
+
 /// A key of 256 bits, as 64 hex digits.
 #[derive(Clone, Debug)]
 pub struct EncryptionKey(SecretString);

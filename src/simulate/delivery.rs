@@ -21,6 +21,24 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// What a showtime server tells of a channel.
+#[derive(Debug, Deserialize)]
+pub struct KnownChannel {
+    /// Twitch's id.
+    pub id: Option<String>,
+    /// The name that viewers see.
+    pub display_name: Option<String>,
+    /// The stream that is live.
+    pub stream: Option<KnownStream>,
+}
+
+/// A stream that is live.
+#[derive(Debug, Deserialize)]
+pub struct KnownStream {
+    /// Twitch's id.
+    pub id: String,
+}
+
 /// An HTTP client for one callback.
 #[derive(Clone, Debug)]
 pub struct CallbackClient {
@@ -106,26 +124,18 @@ impl CallbackClient {
         Ok(CallbackAnswer { status, content_type, body, latency: began.elapsed() })
     }
 
-    /// Gets the id of a channel's live stream from the showtime server of this callback (`GET channels/{id}` beside it), with
-    /// one of its tokens.
+    /// Gets a channel, by id or login, from the showtime server of this callback (`GET channels/{channel}` beside it), with
+    /// one of its tokens. `None` if the server does not know it.
     ///
     /// # Errors
     /// If there is no answer, or not one of a showtime server.
-    pub async fn live_stream(
+    pub async fn channel(
         &self,
-        channel_id: &str,
+        channel: &str,
         token: Option<&SecretString>,
-    ) -> Result<Option<String>, DeliveryError> {
-        #[derive(Deserialize)]
-        struct Channel {
-            stream: Option<Stream>,
-        }
-        #[derive(Deserialize)]
-        struct Stream {
-            id: String,
-        }
+    ) -> Result<Option<KnownChannel>, DeliveryError> {
         let broken = |reason: String| DeliveryError::Broken { url: self.callback.clone(), reason };
-        let url = self.callback.join(&format!("channels/{channel_id}")).map_err(|error| broken(error.to_string()))?;
+        let url = self.callback.join(&format!("channels/{channel}")).map_err(|error| broken(error.to_string()))?;
         let mut request = self.client.get(url);
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
@@ -134,11 +144,10 @@ impl CallbackClient {
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}
-            status => return Err(broken(format!("GET channels/{channel_id} was answered {status}"))),
+            status => return Err(broken(format!("GET channels/{channel} was answered {status}"))),
         }
         let body = read_body(&mut response, MAX_ANSWER).await.map_err(|error| self.error(&error))?;
-        let channel: Channel = serde_json::from_slice(&body).map_err(|error| broken(error.to_string()))?;
-        Ok(channel.stream.map(|stream| stream.id))
+        serde_json::from_slice(&body).map(Some).map_err(|error| broken(error.to_string()))
     }
 
     fn error(&self, error: &reqwest::Error) -> DeliveryError {

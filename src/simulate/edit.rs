@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use super::value_type::{self, WrongType};
+
 /// A field to set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
@@ -46,6 +48,9 @@ pub enum EditError {
         /// The paths of all fields.
         fields: String,
     },
+    /// The text can't be read as a value of the type that it replaces.
+    #[error("{0} (`{field}:=json` sets JSON of any type)", field = .0.field)]
+    WrongType(WrongType),
 }
 
 impl FromStr for Edit {
@@ -88,7 +93,7 @@ impl Edit {
     }
 
     pub(super) fn apply(&self, event: &mut Value) -> Result<(), EditError> {
-        if self.set(event).is_none() {
+        if self.set(event)?.is_none() {
             let mut fields = Vec::new();
             list(event, "", &mut fields);
             return Err(EditError::NoSuchField { path: self.path.clone(), fields: fields.join(", ") });
@@ -97,22 +102,24 @@ impl Edit {
     }
 
     /// Sets the field; `None` if the event has no such field.
-    fn set(&self, event: &mut Value) -> Option<()> {
-        let parent = event.pointer_mut(&self.parent)?;
+    fn set(&self, event: &mut Value) -> Result<Option<()>, EditError> {
+        let Some(parent) = event.pointer_mut(&self.parent) else { return Ok(None) };
         let old = parent.pointer_mut(&format!("/{}", escaped(&self.name)));
         match (&self.value, old) {
-            (NewValue::Text(text), old) => {
-                let old = old?;
-                *old = typed(text, &self.name, old);
+            (NewValue::Text(text), Some(old)) => {
+                let new = typed(text, &self.name, old);
+                value_type::check(&self.path, &new, old).map_err(EditError::WrongType)?;
+                *old = new;
             }
+            (NewValue::Text(_), None) => return Ok(None),
             (NewValue::Json(new), Some(old)) => *old = new.clone(),
             (NewValue::Json(new), None) => match parent {
                 Value::Object(fields) => drop(fields.insert(self.name.clone(), new.clone())),
                 Value::Array(items) if self.name.parse() == Ok(items.len()) => items.push(new.clone()),
-                _ => return None,
+                _ => return Ok(None),
             },
         }
-        Some(())
+        Ok(Some(()))
     }
 }
 
@@ -200,6 +207,19 @@ mod tests {
         for lost in ["nowhere.at.all:=1", "message.fragments[5]:=1", "title.letter:=1"] {
             assert!(matches!(edited(lost), Err(EditError::NoSuchField { .. })), "{lost}");
         }
+    }
+
+    #[test]
+    fn text_of_another_type_is_an_error() {
+        let error = edited("bits=lots").unwrap_err().to_string();
+        let expected =
+            "`bits` can't be \"lots\": it must be a whole number, such as 5 (`bits:=json` sets JSON of any type)";
+        assert_eq!(error, expected);
+        for edit in ["bits=1.5", "is_gift=maybe", "message=hi", "message.fragments=5"] {
+            assert!(matches!(edited(edit), Err(EditError::WrongType(_))), "{edit}");
+        }
+        assert_eq!(edited("bits:=\"lots\"").unwrap()["bits"], "lots");
+        assert_eq!(edited("bits=null").unwrap()["bits"], Value::Null);
     }
 
     #[test]

@@ -109,6 +109,11 @@ pub(super) fn replace_people(
     Ok(())
 }
 
+/// Whether a sample, as text, is about its broadcaster.
+pub(super) fn names_broadcaster(sample: &str) -> bool {
+    sample.contains(&format!("\"{}\"", BROADCASTER.id))
+}
+
 fn mentions(value: &Value, id: &str) -> bool {
     match value {
         Value::String(text) => text == id,

@@ -111,6 +111,13 @@ impl EventTemplate {
         Ok(event)
     }
 
+    /// Whether the sample is about a channel.
+    #[must_use]
+    pub fn names_broadcaster(&self) -> bool {
+        let sample = samples::sample(&self.kind.name, &self.kind.version, self.variant.as_deref());
+        sample.is_some_and(people::names_broadcaster)
+    }
+
     fn no_sample(&self) -> TemplateError {
         let variants: Vec<_> = samples::variants(&self.kind.name, &self.kind.version).flatten().collect();
         TemplateError::NoSample {

@@ -13,6 +13,7 @@ use crate::simulate::delivery::{self, CallbackClient, DeliveryError};
 use crate::simulate::people::Person;
 use crate::simulate::template::{EventTemplate, TemplateError};
 use crate::simulate::test_mark::test_notification;
+use crate::simulate::value_type::{self, WrongType};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::catalogue::lookup::{self, KindError};
 use crate::twitch::eventsub::outgoing::{Stamp, Subscription};
@@ -44,6 +45,14 @@ pub enum TestEventError {
         field: String,
         /// The fields of the event.
         fields: String,
+    },
+    /// A change sets a value of another type than the sample's.
+    #[error("in an event of type {kind}, {error}")]
+    WrongType {
+        /// The type.
+        kind: String,
+        /// The field, and what is wrong with its value.
+        error: WrongType,
     },
     /// A change makes it an event of another channel.
     #[error("`{field}` names another channel than the path")]
@@ -118,7 +127,11 @@ fn event(
 fn change(kind: &str, event: &mut Value, changes: Map<String, Value>) -> Result<(), TestEventError> {
     for (field, value) in changes {
         match event.get_mut(&field) {
-            Some(old) => *old = value,
+            Some(old) => {
+                let checked = value_type::check(&field, &value, old);
+                checked.map_err(|error| TestEventError::WrongType { kind: kind.to_owned(), error })?;
+                *old = value;
+            }
             None => {
                 let fields = event.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>().join(", ");
                 return Err(TestEventError::NoSuchField { kind: kind.to_owned(), field, fields });

@@ -11,7 +11,12 @@ pub const TEST_MARK: &str = "is_test";
 /// A notification that is marked as a test, and otherwise the same as one of Twitch's.
 #[must_use]
 pub fn test_notification(stamp: Stamp, subscription: &Subscription, event: &Value) -> Outgoing {
-    let mut message = Outgoing::notification(stamp, subscription, event);
+    marked(Outgoing::notification(stamp, subscription, event))
+}
+
+/// A message with the mark of a test.
+#[must_use]
+pub fn marked(mut message: Outgoing) -> Outgoing {
     let behind_brace = 1..1;
     message.body.splice(behind_brace, format!("\"{TEST_MARK}\":true,").into_bytes());
     message

@@ -234,6 +234,57 @@ async fn offline_ends_the_live_stream() {
 }
 
 #[tokio::test]
+async fn event_is_about_the_configured_channel() {
+    let recorder = Recorder::start(|request| match request.path.as_str() {
+        "/channels/copperkite" => {
+            Answer::new(200, "application/json", r#"{"id":"4242","login":"copperkite","display_name":"CopperKite"}"#)
+        }
+        path if path.starts_with("/channels/") => Answer::status(404),
+        _ => server_answer(request),
+    });
+    let (directory, target) = (tempfile::tempdir().unwrap(), recorder.url("/callback"));
+    let channel = async |name: &str, args: &[&str]| {
+        let environment = [("TWITCH_WEBHOOK_SECRET", SECRET), ("TWITCH_CHANNEL_NAME", name)];
+        let args = [args, &["--target", &target]].concat();
+        assert_exit(&run_in(directory.path(), &environment, &args).await, 0);
+        let body = recorder.requests().last().unwrap().json();
+        let condition = &body["subscription"]["condition"]["broadcaster_user_id"];
+        let names = ["broadcaster_user_id", "broadcaster_user_login", "broadcaster_user_name"];
+        let [id, login, name] = names.map(|field| body["event"][field].as_str().unwrap_or_default().to_owned());
+        assert!(body.get("event").is_none() || condition.is_null() || condition == id.as_str(), "{body}");
+        (id, login, name)
+    };
+    let known = ("4242".to_owned(), "copperkite".to_owned(), "CopperKite".to_owned());
+    assert_eq!(channel("copperkite", &["channel.follow"]).await, known);
+    let (_, login, name) = channel("unknownkite", &["channel.follow"]).await;
+    assert_eq!((login.as_str(), name.as_str()), ("unknownkite", "unknownkite"), "the id is not known");
+    let (_, login, _) = channel("copperkite", &["channel.follow", "--broadcaster", "AnotherChannel"]).await;
+    assert_eq!(login, "anotherchannel");
+    channel("copperkite", &["user.update"]).await;
+    channel("copperkite", &["revoke", "channel.follow"]).await;
+}
+
+#[tokio::test]
+async fn message_is_marked_as_a_test_where_the_real_twitch_is_configured() {
+    let recorder = Recorder::start(server_answer);
+    let (directory, target) = (tempfile::tempdir().unwrap(), recorder.url("/callback"));
+    let application =
+        [("TWITCH_WEBHOOK_SECRET", SECRET), ("TWITCH_CLIENT_ID", "client"), ("TWITCH_CLIENT_SECRET", "secret")];
+    let mock = [("TWITCH_API_URL", "http://127.0.0.1:1/helix")];
+    let with_mock = [&application[..], &mock[..]].concat();
+    for (environment, is_test) in [(&application[..1], false), (&application[..], true), (&with_mock[..], false)] {
+        for args in [&["channel.follow"][..], &["revoke", "channel.follow"]] {
+            let args = [args, &["--target", &target]].concat();
+            let output = run_in(directory.path(), environment, &args).await;
+            assert_exit(&output, 0);
+            let body = recorder.requests().last().unwrap().json();
+            assert_eq!(body.get("is_test"), Some(&Value::Bool(true)).filter(|_| is_test), "{body}");
+            assert_eq!(text(&output).contains("note: marked as a test"), is_test, "{}", text(&output));
+        }
+    }
+}
+
+#[tokio::test]
 async fn unexpected_answer_is_explained() {
     let problem = r#"{"type":"x","title":"Forbidden","status":403,"detail":"the signature does not match"}"#;
     let recorder = Recorder::start(|_| Answer::new(403, "application/problem+json", problem));
@@ -307,6 +358,7 @@ async fn invalid_arguments_are_a_usage_error_and_nothing_is_sent() {
         (&["channel.cheer", "--variant", "x"], "has the variants anonymous"),
         (&["channel.cheer", "--set", "bit=5"], "no field `bit`; it has "),
         (&["channel.cheer", "--set", "bits"], "expected path=value"),
+        (&["channel.cheer", "--set", "bits=lots"], "`bits` can't be \"lots\": it must be a whole number, such as "),
         (&["stream.online", "--user", "X"], "names no user"),
         (&["stream.online", "--broadcaster", "Ü"], "give the login as well"),
         (&["stream.online", "--timestamp", "yesterday"], "RFC 3339"),

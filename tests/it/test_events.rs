@@ -130,6 +130,16 @@ async fn invalid_test_event_is_a_problem() {
         (json!({ "type": "channel.cheer", "event": { "bit": 5 } }), "event.bit", "bits"),
         (json!({ "type": "channel.cheer", "event": [] }), "event", "expected a map"),
         (
+            json!({ "type": "channel.cheer", "event": { "bits": "lots" } }),
+            "event.bits",
+            "`bits` can't be \"lots\": it must be a whole number",
+        ),
+        (
+            json!({ "type": "channel.chat.message", "event": { "message": { "text": 5 } } }),
+            "event.message.text",
+            "must be a text",
+        ),
+        (
             json!({ "type": "channel.cheer", "event": { "broadcaster_user_id": "1" } }),
             "event.broadcaster_user_id",
             "another channel",

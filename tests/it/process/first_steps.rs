@@ -40,6 +40,21 @@ async fn unconfigured_server_shows_a_stream_from_online_to_offline() {
     server.stop().await;
 }
 
+/// No call reaches the real Twitch: there is no token without the login server.
+#[tokio::test]
+async fn server_of_the_real_twitch_recommends_a_marked_test() {
+    let place = Place::new();
+    let application = [
+        ("TWITCH_CLIENT_ID", "client"),
+        ("TWITCH_CLIENT_SECRET", "secret"),
+        ("TWITCH_AUTH_URL", "http://127.0.0.1:1/oauth2"),
+    ];
+    let server = place.serve(&application).await;
+    let try_it = server.banner.lines().find(|line| line.contains("try it:")).unwrap();
+    assert!(try_it.ends_with("simulate channel.follow --test"), "{}", server.banner);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn every_message_and_fault_of_simulate_gets_its_answer() {
     let place = Place::new();
