@@ -1,8 +1,7 @@
 //! What the programs share: the runtime, the log, signals, a connection to the database, error texts.
 
 use std::error::Error;
-use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,13 +27,9 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
-/// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives. Lines that can't be written
-/// (a closed pipe, a full disk) are lost without a word: a word would go to stderr as well, by a macro that panics.
+/// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives.
 pub fn log(filter: &str, format: LogFormat) {
-    let output = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(io::stderr)
-        .log_internal_errors(false);
+    let output = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
     match format {
         LogFormat::Human => output.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => output.json().init(),
@@ -115,20 +110,32 @@ pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), Dat
     }
 }
 
-/// Prints a line on stderr. Unlike `eprintln!`, does not panic if that can't be written.
-pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 /// Prints an error with its causes, and returns the exit status of a failure.
 #[must_use]
 pub fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    note(format_args!("error: {}", with_causes(error)));
+    eprintln!("error: {}", with_causes(error));
     ExitCode::FAILURE
 }
 
-/// An error and its causes in one line, each once: most errors of the library contain the text of their cause, and the
-/// contexts that programs add do not.
+/// A text that another machine gave, fit for a terminal: what could move its cursor, begin a line or turn the direction of
+/// writing is escaped.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_unicode());
+            }
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// An error and its causes, each once: most errors of the library contain the text of their cause, and the contexts that
+/// programs add do not. Each line is [`printable`].
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -140,7 +147,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
         }
         source = error.source();
     }
-    text
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -153,6 +160,13 @@ mod tests {
     #[error("the port can't be used: {source}")]
     struct PortError {
         source: io::Error,
+    }
+
+    #[test]
+    fn what_could_change_a_terminal_is_escaped() {
+        let shown = printable("Ünïcode 日本 \u{1b}[2J\r\n\u{9b}31m\u{202e}abc\u{2028}\u{7f}");
+        assert_eq!(shown, r"Ünïcode 日本 \u{1b}[2J\r\n\u{9b}31m\u{202e}abc\u{2028}\u{7f}");
+        assert_eq!(with_causes(&io::Error::other("two\nlines\u{1b}")), "two\nlines\\u{1b}");
     }
 
     #[test]

@@ -3,29 +3,33 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use showtime::cli::with_causes;
+use showtime::cli::{printable, with_causes};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
 
 use crate::session::Session;
 
-/// Requests the missing consents. If one channel does not consent, the others are still asked.
-pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<()> {
+/// Requests the missing consents, and returns whether all were given. If one channel does not consent, the others are
+/// still asked.
+pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<bool> {
+    let mut is_complete = true;
     for channel in channels {
+        let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
         if desired::missing_scopes(&session.types, &granted).is_empty() {
-            println!("{} has consented to everything that is needed", channel.display_name);
+            println!("{name} has consented to everything that is needed");
             continue;
         }
         // A token has only the scopes that were requested with it, though Twitch remembers all consents.
         let scopes = desired::scopes(&session.types, &granted).into_iter();
         let scopes = scopes.chain(granted.iter().map(String::as_str)).collect();
         if let Err(error) = request(session, channel, scopes, port, no_browser).await {
-            println!("{}: no consent: {}", channel.display_name, with_causes(error.as_ref()));
+            println!("{name}: no consent: {}", printable(&with_causes(error.as_ref())));
+            is_complete = false;
         }
     }
-    Ok(())
+    Ok(is_complete)
 }
 
 async fn request(
@@ -36,11 +40,14 @@ async fn request(
     no_browser: bool,
 ) -> Result<()> {
     let listener = Listener::bind(port)?;
+    if let Some(reason) = listener.unavailable() {
+        println!("note: {reason}");
+    }
     let redirect_url = listener.redirect_url();
     let list: Vec<_> = scopes.iter().copied().collect();
     // The browser may be signed in as another user, which only Twitch's page can show.
     let request = session.oauth.request_consent(scopes, &redirect_url, true);
-    let name = &channel.display_name;
+    let name = printable(&channel.display_name);
     println!("{name} has to consent to: {}", list.join(", "));
     println!(
         "sign in as {name} at this address, within {} minutes:\n  {}",
@@ -77,7 +84,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
         let granted = session.granted(channel).await?;
         let missing = desired::missing_scopes(&session.types, &granted);
         if !missing.is_empty() {
-            println!("{} has not consented to: {}", channel.display_name, missing.join(", "));
+            println!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", "));
             is_complete = false;
         }
     }

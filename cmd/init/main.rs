@@ -84,35 +84,41 @@ fn start(arguments: &Arguments) -> Result<bool> {
 
 /// Gets consent, requests the subscriptions from the server, and returns whether everything is enabled in the end.
 async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
-    session.app.get().await?;
+    session.prove_client().await?;
     let channels = session.channels(&arguments.channels).await?;
     subscriptions::require_server(session).await?;
     session.tokens.check(&session.app).await?;
-    consent::obtain(session, &channels, arguments.port, arguments.no_browser).await?;
-    delete_unwanted(session, &channels, arguments.force).await?;
-    let is_reachable = prove_callback(session).await;
+    let mut is_complete = consent::obtain(session, &channels, arguments.port, arguments.no_browser).await?;
+    is_complete &= delete_unwanted(session, &channels, arguments.force).await?;
+    is_complete &= prove_callback(session).await;
     let asked_at = session.request(&channels).await?;
-    Ok(subscriptions::follow(session, &channels, asked_at).await? && is_reachable)
+    let are_enabled = subscriptions::follow(session, &channels, asked_at).await?;
+    if are_enabled && !is_complete {
+        println!("not everything succeeded: see above");
+    }
+    Ok(are_enabled && is_complete)
 }
 
-/// Shows the subscriptions that must go, and deletes them if that is allowed.
-async fn delete_unwanted(session: &Session, channels: &[ServedChannel], force: bool) -> Result<()> {
-    let desired = Desired::new(session, channels, &session.served().await?);
+/// Shows the subscriptions that must go, and deletes them if that is allowed. Returns false if one can't be deleted.
+async fn delete_unwanted(session: &Session, channels: &[ServedChannel], force: bool) -> Result<bool> {
+    let desired = Desired::new(session, channels).await?;
     let held = session.helix.subscriptions().await?.subscriptions;
     let plan = desired.plan(&held);
     subscriptions::show_others(&plan);
     if force {
-        subscriptions::delete(session, &plan.unwanted).await;
-    } else if !plan.unwanted.is_empty() {
+        return Ok(subscriptions::delete(session, &plan.unwanted).await == 0);
+    }
+    if !plan.unwanted.is_empty() {
         println!("{} subscriptions must go: run again with --force to delete them", plan.unwanted.len());
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
+    session.prove_client().await?;
     let channels = session.channels(&arguments.channels).await?;
     let mut is_complete = consent::show(session, &channels).await?;
-    let desired = Desired::new(session, &channels, &session.served().await?);
+    let desired = Desired::new(session, &channels).await?;
     is_complete &= desired.show(&session.helix.subscriptions().await?.subscriptions);
     is_complete &= prove_callback(session).await;
     if is_complete {
@@ -127,7 +133,8 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
     if !force {
         let held = session.helix.subscriptions().await?.subscriptions;
         for subscription in &held {
-            println!("  {} v{} ({})", subscription.kind, subscription.version, subscription.status);
+            let shown = format!("{} v{} ({})", subscription.kind, subscription.version, subscription.status);
+            println!("  {}", cli::printable(&shown));
         }
         bail!(
             "nothing was deleted: --force deletes these {} subscriptions, and ends serving every channel",
@@ -152,7 +159,7 @@ async fn prove_callback(session: &Session) -> bool {
     let outcome = probe(&session.callback, Some(&session.direct), &session.secret, &session.clock).await;
     match outcome {
         Ok(()) => println!("the callback {} can be reached and knows the secret", session.callback),
-        Err(ref error) => println!("the callback {} can't be used: {error}", session.callback),
+        Err(ref error) => println!("the callback {} can't be used: {}", session.callback, cli::with_causes(error)),
     }
     outcome.is_ok()
 }

@@ -77,6 +77,12 @@ impl Session {
         })
     }
 
+    /// Fails unless Twitch accepts the application's id and secret. A kept token does not prove that.
+    pub(crate) async fn prove_client(&self) -> Result<()> {
+        self.oauth.app_token().await?;
+        Ok(())
+    }
+
     /// The requested channels: those named, or else those that are served already.
     pub(crate) async fn channels(&self, logins: &[String]) -> Result<Vec<ServedChannel>> {
         let mut logins: Vec<_> = logins.iter().map(|login| login.to_ascii_lowercase()).collect();

@@ -229,8 +229,10 @@ impl Tokens {
         }
         let user_ids = tokens::users(&mut *self.pool.acquire().await?).await?;
         for user_id in user_ids {
-            if let Err(error) = self.check_user(&user_id).await {
-                tracing::warn!(%error, user_id, "a user's token is not in order");
+            match self.check_user(&user_id).await {
+                // Logged when Twitch refused it.
+                Ok(()) | Err(TokensError::NeedsConsent { .. }) => {}
+                Err(error) => tracing::warn!(%error, user_id, "a user's token is not in order"),
             }
         }
         Ok(())

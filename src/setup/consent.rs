@@ -1,7 +1,7 @@
 //! Waits on this machine for the browser to come back from Twitch's consent page.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,23 +47,38 @@ pub enum WaitError {
     TimedOut(Duration),
 }
 
-/// Listens at the redirect URL for one answer.
+/// Listens at the redirect URL for one answer: `localhost` is 127.0.0.1 and `[::1]`, and browsers try either first.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    ipv4: TcpListener,
+    ipv6: io::Result<TcpListener>,
     port: u16,
 }
 
 impl Listener {
-    /// On this port of 127.0.0.1; 0 for any that is free.
+    /// On this port of 127.0.0.1 and, if that can be had, of `[::1]`; 0 for any that is free.
     ///
     /// # Errors
     /// [`WaitError::Listen`]
     pub fn bind(port: u16) -> Result<Self, WaitError> {
+        let bind = |ip: IpAddr, port| TcpListener::bind((ip, port));
         let failed = |source| WaitError::Listen { port, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Self { listener, port })
+        let ipv4 = bind(Ipv4Addr::LOCALHOST.into(), port).map_err(failed)?;
+        let port = ipv4.local_addr().map_err(failed)?.port();
+        Ok(Self { ipv4, ipv6: bind(Ipv6Addr::LOCALHOST.into(), port), port })
+    }
+
+    /// Why it does not listen on `[::1]`, and what that means.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        let (port, error) = (self.port, self.ipv6.as_ref().err()?);
+        let consequence = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program may get the answer of your browser: if nothing happens here, end that program and try again"
+            }
+            _ => "the browser has to come back to 127.0.0.1",
+        };
+        Some(format!("[::1]:{port} can't be listened on ({error}), only 127.0.0.1:{port}: {consequence}"))
     }
 
     /// The URL that must be [registered](https://dev.twitch.tv/docs/authentication/register-app/) at Twitch, letter for
@@ -85,7 +100,8 @@ impl Listener {
     pub async fn wait(self, request: ConsentRequest, limit: Duration) -> Result<SecretString, WaitError> {
         let (sender, mut outcomes) = mpsc::channel(1);
         let expected = web::Data::from(Arc::new(Expected { request, sender }));
-        let server = serve(self.listener, expected).map_err(|source| WaitError::Listen { port: self.port, source })?;
+        let listeners = [Some(self.ipv4), self.ipv6.ok()].into_iter().flatten();
+        let server = serve(listeners, expected).map_err(|source| WaitError::Listen { port: self.port, source })?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let outcome = tokio::time::timeout(limit, outcomes.recv()).await;
@@ -104,10 +120,10 @@ struct Expected {
     sender: mpsc::Sender<Result<SecretString, ConsentError>>,
 }
 
-fn serve(listener: TcpListener, expected: web::Data<Expected>) -> io::Result<Server> {
+fn serve(listeners: impl Iterator<Item = TcpListener>, expected: web::Data<Expected>) -> io::Result<Server> {
     let app = move || App::new().app_data(expected.clone()).route("/auth", web::get().to(answer));
     let server = HttpServer::new(app).workers(1).disable_signals().tcp_nodelay(true).shutdown_timeout(2);
-    Ok(server.listen(listener)?.run())
+    Ok(listeners.into_iter().try_fold(server, HttpServer::listen)?.run())
 }
 
 async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResponse {

@@ -1,14 +1,19 @@
 //! Consent that is given, denied, forged, or can't be received.
 
 use super::{CREATE, SCOPES, Scene};
+use crate::support::postgres::dump;
 use crate::support::twitch::CHANNEL;
-use crate::support::until;
+use crate::support::{skip, until};
 use showtime::mock::MockConfig;
 use showtime::twitch::subscription_status::SubscriptionStatus;
+use url::Url;
 
-const NO_FOLLOWS: &str = "  maplearcade  channel.follow v2: Twitch refused to create the subscription: subscription \
-    missing proper authorization (403: the user has not granted this application a scope that it needs): consent with \
-    `cargo run --bin init` (it needs moderator:read:followers)";
+/// One cause, one line.
+const NO_CONSENT: &str = "  maplearcade  channel.cheer v1, channel.follow v2, channel.subscribe v1, \
+    channel.subscription.end v1, channel.subscription.gift v1, channel.subscription.message v1: Twitch refused to create \
+    the subscription: subscription missing proper authorization (403: the user has not granted this application a scope \
+    that it needs): consent with `cargo run --bin init` (they need bits:read, channel:read:subscriptions, \
+    moderator:read:followers)";
 
 #[tokio::test]
 async fn denied_consent_leaves_types_without_scopes_and_explains_the_rest() {
@@ -20,12 +25,90 @@ async fn denied_consent_leaves_types_without_scopes_and_explains_the_rest() {
     };
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
     let denied = "maplearcade: no consent: consent was not given: The user denied you access";
-    said.has(1, &[denied, "4 of 10 subscriptions are enabled", NO_FOLLOWS]);
-    assert_eq!(said.out.matches("(it needs ").count(), 6, "{}", said.out);
+    said.has(1, &[denied, "4 of 10 subscriptions are enabled", NO_CONSENT]);
+    assert_eq!(said.out.matches("consent with").count(), 1, "{}", said.out);
 
     let said = scene.consenting(&[]).await;
     said.has(0, &["maplearcade has consented", "10 of 10 subscriptions are enabled"]);
     assert_eq!(scene.calls(CREATE), 16, "only the missing ones are attempted again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn missing_consent_is_logged_once_by_the_server() {
+    let scene = Scene::new().await;
+    let mut settings: Vec<_> = scene.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.push(("TWITCH_CHANNEL_NAME", CHANNEL));
+    let server = scene.place.serve(&settings).await;
+    until("all were attempted", async || scene.calls(CREATE) == 10).await;
+    until("the outcome is known", async || {
+        dump(&scene.database).await.matches("needs_consent").count() == 6
+            && scene.twitch.mock.world.subscriptions().iter().all(|held| held.status == SubscriptionStatus::Enabled)
+    })
+    .await;
+    let log = server.stop().await;
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("could not subscribe") && warnings[0].contains("channel.follow"), "{log}");
+}
+
+#[tokio::test]
+async fn text_of_a_redirect_can_not_change_the_terminal() {
+    let (scene, server) = Scene::served().await;
+    let attend = async |url: &str, _: &str| {
+        let url = Url::parse(url).unwrap();
+        let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let text = "%1b%5b2J%0aall+is+well%c2%9b31m%e2%80%ae";
+        let back =
+            format!("http://127.0.0.1:{}/auth?error=x&error_description={text}&state={state}", scene.consent_port);
+        assert_eq!(scene.get(&back).await.0, 403);
+    };
+    let said = scene.attended(&["--channel", CHANNEL], attend).await;
+    let shown = r"maplearcade: no consent: consent was not given: \u{1b}[2J\nall is well\u{9b}31m\u{202e}";
+    said.has(1, &[shown]);
+    server.stop().await;
+}
+
+/// The address that the browser is sent to, at this host.
+fn at(back: &Url, host: &str) -> String {
+    back.as_str().replace("//localhost:", &format!("//{host}:"))
+}
+
+#[tokio::test]
+async fn consent_is_received_over_both_addresses_of_localhost() {
+    if std::net::TcpListener::bind(("::1", 0)).is_err() {
+        return skip("IPv6 on the loopback interface");
+    }
+    for host in ["127.0.0.1", "[::1]"] {
+        let (scene, server) = Scene::served().await;
+        let attend = async |url: &str, login: &str| {
+            let back = scene.pressed("consent", url, login).await;
+            assert_eq!(scene.get(&at(&back, host)).await.0, 200);
+        };
+        let said = scene.attended(&["--channel", CHANNEL], attend).await;
+        said.has(0, &["maplearcade has consented"]);
+        assert_eq!(said.count("note: "), 0, "{}", said.out);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn taken_ipv6_address_is_said() {
+    let (scene, server) = Scene::served().await;
+    let Ok(_taken) = std::net::TcpListener::bind(("::1", scene.consent_port)) else {
+        return skip("IPv6 on the loopback interface");
+    };
+    let attend = async |url: &str, login: &str| {
+        let back = scene.pressed("consent", url, login).await;
+        assert_eq!(scene.get(&at(&back, "127.0.0.1")).await.0, 200);
+    };
+    let said = scene.attended(&["--channel", CHANNEL], attend).await;
+    let port = scene.consent_port;
+    let note = format!(
+        "note: [::1]:{port} can't be listened on (Address already in use (os error 98)), only 127.0.0.1:{port}: another \
+         program may get the answer of your browser: if nothing happens here, end that program and try again"
+    );
+    said.has(0, &[&note, "maplearcade has consented"]);
     server.stop().await;
 }
 
@@ -51,7 +134,7 @@ async fn consent_of_another_user_is_revoked() {
     scene.twitch.mock.world.add_channel("copperkite").unwrap();
     let attend = async |url: &str, _: &str| assert_eq!(scene.press("consent", url, "copperkite").await.0, 200);
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
-    said.has(1, &["maplearcade: no consent: it was copperkite who consented; sign in as maplearcade", NO_FOLLOWS]);
+    said.has(1, &["maplearcade: no consent: it was copperkite who consented; sign in as maplearcade", NO_CONSENT]);
     server.stop().await;
 }
 

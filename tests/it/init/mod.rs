@@ -18,6 +18,7 @@ use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
 use showtime::mock::{MockConfig, Notify};
 use showtime::twitch::catalogue::find;
+use showtime::twitch::signature::WebhookSecret;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -138,6 +139,7 @@ impl Scene {
             config.twitch.callback_url = Some(url("TWITCH_WEBHOOK_CALLBACK_URL"));
             config.twitch.extra_types = types.split_terminator(',').map(|name| find(name, None).unwrap()).collect();
             config.encryption_key = Some(EncryptionKey::new(KEY).unwrap());
+            config.twitch.webhook_secret = Some(WebhookSecret::new(&setting("TWITCH_WEBHOOK_SECRET")).unwrap());
             config.listen_port = self.port;
         })
         .await
@@ -201,12 +203,16 @@ impl Scene {
 
     /// Opens the address, presses a button on the page, and follows the redirect.
     async fn press(&self, button: &str, url: &str, login: &str) -> (u16, String) {
+        self.get(self.pressed(button, url, login).await.as_str()).await
+    }
+
+    /// Opens the address, presses a button on the page, and returns where Twitch then sends the browser.
+    async fn pressed(&self, button: &str, url: &str, login: &str) -> Url {
         let page = self.browser.get(url).send().await.unwrap().text().await.unwrap();
         let mut form = hidden_fields(&page);
         form.extend([("login", login), ("decision", button)].map(|(name, value)| (name.to_owned(), value.to_owned())));
         let target = format!("{}/oauth2/authorize", self.twitch.mock.base_url());
-        let back = redirect(&self.browser.post(target).form(&form).send().await.unwrap());
-        self.get(back.as_str()).await
+        redirect(&self.browser.post(target).form(&form).send().await.unwrap())
     }
 
     /// The number of calls of Helix like this.
@@ -258,6 +264,7 @@ async fn one_command_sets_everything_up() {
 
     let again = scene.run(&[]).await;
     again.has(0, &["maplearcade has consented to everything that is needed", "10 of 10 subscriptions are enabled"]);
+    again.has(0, &[&proven]);
     assert_eq!(scene.calls(CREATE), 10, "nothing is created again");
     server.stop().await;
 }

@@ -8,6 +8,7 @@ use showtime::mock::Faults;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{SCOPES, Scene};
+use crate::support::Unused;
 use crate::support::postgres::dump;
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
@@ -95,6 +96,43 @@ async fn wrong_settings_are_named_once_with_the_remedy() {
 }
 
 #[tokio::test]
+async fn wrong_client_secret_and_outage_of_the_login_server_fail_in_spite_of_a_kept_token() {
+    let (mut scene, server) = Scene::served().await;
+    scene.grant().await;
+    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    let unused = Unused::new();
+    let auth_url = format!("http://{}/oauth2", unused.addr());
+    let refused = "error: Twitch does not accept this application: invalid client secret. Its client id, client secret and \
+        redirect URL must be those shown at dev.twitch.tv/console\n";
+    let outage = format!("error: {} can't be reached: Connection refused (os error 111)\n", unused.addr());
+    for (name, value, text) in
+        [("TWITCH_CLIENT_SECRET", "wrong", refused), ("TWITCH_AUTH_URL", auth_url.as_str(), outage.as_str())]
+    {
+        let right = scene.settings.insert(name, value.to_owned()).unwrap();
+        for args in [&["check"][..], &[]] {
+            let said = scene.run(args).await;
+            assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", text), "{args:?}");
+        }
+        scene.settings.insert(name, right);
+    }
+    scene.run(&["check"]).await.has(0, &["nothing is missing"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn denied_consent_fails_though_all_is_enabled() {
+    let (scene, server) = Scene::served().await;
+    scene.grant().await;
+    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    server.sql("delete from token where holder <> 'app'").await;
+    let deny = async |url: &str, login: &str| assert_eq!(scene.press("deny", url, login).await.0, 403);
+    let said = scene.attended(&[], deny).await;
+    let denied = "maplearcade: no consent: consent was not given: The user denied you access";
+    said.has(1, &[denied, "10 of 10 subscriptions are enabled", "not everything succeeded: see above"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn tokens_of_another_key_are_named_with_the_remedies() {
     let (mut scene, server) = Scene::served().await;
     scene.grant().await;
@@ -151,10 +189,12 @@ async fn failed_challenge_is_explained() {
     scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", fickle.url("/callback"));
     let server = scene.serve().await;
     let said = scene.run(&["--channel", CHANNEL]).await;
-    let failed = "  maplearcade  channel.follow v2: the callback did not answer Twitch's challenge as it should: `init \
-        check` finds out why";
+    let failed = "  maplearcade  channel.cheer v1, channel.follow v2, channel.raid v1, channel.subscribe v1, \
+        channel.subscription.end v1, channel.subscription.gift v1, channel.subscription.message v1, channel.update v2, \
+        stream.offline v1, stream.online v1: the callback did not answer Twitch's challenge as it should: `init check` \
+        finds out why";
     said.has(1, &[failed, "0 of 10 subscriptions are enabled"]);
-    assert_eq!(said.out.matches("did not answer Twitch's challenge").count(), 10, "{}", said.out);
+    assert_eq!(said.out.matches("did not answer Twitch's challenge").count(), 1, "{}", said.out);
     server.stop().await;
 }
 
@@ -178,7 +218,7 @@ async fn server_that_stops_in_the_middle_is_noticed() {
     let scene = Scene::new().await;
     scene.grant().await;
     let mut connection = PgConnection::connect_with(&scene.database).await.unwrap();
-    sqlx::raw_sql("insert into reconciler (beat_at) values (now())").execute(&mut connection).await.unwrap();
+    sqlx::raw_sql("insert into server values (1, 'x', true, now(), now())").execute(&mut connection).await.unwrap();
     let said = scene.run(&["--channel", CHANNEL]).await;
     assert_eq!(said.err, "error: the server stopped before it was done: start it again (`cargo run`)\n");
     assert_eq!(said.code, Some(1));
