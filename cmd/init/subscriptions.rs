@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use showtime::cli::{printable, with_causes};
 use showtime::program::Program;
 use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
-use showtime::store::reconciler;
 use showtime::store::served_channels::ServedChannel;
+use showtime::store::{reconciler, servers};
+use showtime::subscriptions::check::different_secrets;
 use showtime::subscriptions::desired::DesiredSubscription;
 use showtime::subscriptions::explain::{describe, explain};
 use showtime::subscriptions::plan::{self, Plan};
@@ -15,13 +17,15 @@ use showtime::twitch::catalogue;
 use showtime::twitch::helix::{HeldSubscription, RefusalKind, Transport};
 use showtime::twitch::id::ChannelId;
 use showtime::twitch::subscription_status::SubscriptionStatus;
-use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::session::Session;
 
 /// Time limit for the server to create all subscriptions and for Twitch to verify them.
 const SETUP_TIMEOUT: time::Duration = time::Duration::seconds(60);
+
+/// Time limit for servers with different webhook secrets to be one too many: one that has just ended counts for 15 s.
+const SECRETS_TIMEOUT: time::Duration = time::Duration::seconds(20);
 
 /// Time limit for the first heartbeat of a server that is starting.
 const HEARTBEAT_TIMEOUT: time::Duration = time::Duration::seconds(5);
@@ -36,16 +40,24 @@ pub(crate) struct Desired {
     /// Logins of the requested channels, by id.
     logins: BTreeMap<ChannelId, String>,
     transport: Transport,
+    /// Twitch's ids of the subscriptions that were created with the webhook secret of `init`.
+    with_secret: BTreeSet<String>,
 }
 
 impl Desired {
-    pub(crate) fn new(session: &Session, channels: &[ServedChannel], served: &[ServedChannel]) -> Self {
+    /// What these channels should have, beside the other served ones.
+    pub(crate) async fn new(session: &Session, channels: &[ServedChannel]) -> Result<Self> {
+        let served = session.served().await?;
         let logins: BTreeMap<_, _> =
             channels.iter().map(|channel| (channel.id.clone(), channel.login.clone())).collect();
         let others = served.iter().map(|channel| &channel.id).filter(|id| !logins.contains_key(*id));
         let ids = logins.keys().chain(others);
         let subscriptions = DesiredSubscription::all(&session.types, ids, session.oauth.client_id());
-        Self { subscriptions, logins, transport: session.transport() }
+        let fingerprint = Some(session.secret.fingerprint());
+        let rows = rows::list(&mut *session.pool.acquire().await?, None, None).await?;
+        let with_secret = rows.into_iter().filter(|row| row.secret_fingerprint == fingerprint);
+        let with_secret = with_secret.filter_map(|row| row.subscription_id).collect();
+        Ok(Self { subscriptions, logins, transport: session.transport(), with_secret })
     }
 
     pub(crate) fn plan<'a>(&'a self, held: &'a [HeldSubscription]) -> Plan<'a> {
@@ -65,8 +77,15 @@ impl Desired {
             format!("{login}  {} v{}", desired.kind.name, desired.kind.version)
         };
         let is_enabled = |held: &HeldSubscription| held.status == SubscriptionStatus::Enabled;
+        let has_secret = |held: &HeldSubscription| self.with_secret.contains(&held.id);
         for (desired, held) in &plan.keep {
-            println!("  {:<9}{}", if is_enabled(held) { "enabled" } else { "pending" }, line(desired));
+            match is_enabled(held) {
+                true if !has_secret(held) => {
+                    println!("  {:<9}{}: not known to have this webhook secret", "refused", line(desired));
+                }
+                true => println!("  {:<9}{}", "enabled", line(desired)),
+                false => println!("  {:<9}{}", "pending", line(desired)),
+            }
         }
         for desired in &plan.create {
             println!("  {:<9}{}", "missing", line(desired));
@@ -75,18 +94,23 @@ impl Desired {
             println!("  {:<9}{}: {}", "dead", line(desired), explain(&dead.status));
         }
         show_others(&plan);
-        plan.create.is_empty() && plan.keep.iter().all(|(_, held)| is_enabled(held))
+        plan.create.is_empty() && plan.keep.iter().all(|(_, held)| is_enabled(held) && has_secret(held))
     }
 }
 
 /// Shows what is at Twitch but not desired.
 pub(crate) fn show_others(plan: &Plan<'_>) {
     for held in &plan.unwanted {
-        println!("  {:<9}{} v{} ({}): no served channel needs it", "must go", held.kind, held.version, held.id);
+        println!("  {:<9}{}: no served channel needs it", "must go", name(held));
     }
     if !plan.foreign.is_empty() {
         println!("  {} subscriptions of other callbacks are left alone", plan.foreign.len());
     }
+}
+
+/// A subscription at Twitch, as a person can find it there.
+pub(crate) fn name(held: &HeldSubscription) -> String {
+    printable(&format!("{} v{} ({})", held.kind, held.version, held.id))
 }
 
 /// Deletes these, and returns the number of failures. One that no longer exists is no failure.
@@ -95,10 +119,10 @@ pub(crate) async fn delete(session: &Session, subscriptions: &[&HeldSubscription
     for held in subscriptions {
         match session.helix.delete_subscription(&held.id).await {
             Err(error) if error.refusal() != Some(RefusalKind::NotFound) => {
-                println!("  {} v{} ({}): {error}", held.kind, held.version, held.id);
+                println!("  {}: {}", name(held), with_causes(&error));
                 failures += 1;
             }
-            _ => println!("  deleted  {} v{} ({})", held.kind, held.version, held.id),
+            _ => println!("  deleted  {}", name(held)),
         }
     }
     failures
@@ -108,7 +132,7 @@ pub(crate) async fn delete(session: &Session, subscriptions: &[&HeldSubscription
 pub(crate) async fn require_server(session: &Session) -> Result<()> {
     let mut connection = session.pool.acquire().await?;
     let until = session.clock.now() + HEARTBEAT_TIMEOUT;
-    while !is_server_there(&mut connection).await? {
+    while !servers::is_creator_running(&mut connection).await? {
         if session.clock.now() > until {
             bail!(
                 "no server that creates subscriptions is running: start the server first (`{}`), with the same settings",
@@ -120,30 +144,30 @@ pub(crate) async fn require_server(session: &Session) -> Result<()> {
     Ok(())
 }
 
-async fn is_server_there(connection: &mut PgConnection) -> Result<bool> {
-    Ok(reconciler::heartbeat(connection).await?.is_some_and(|heartbeat| heartbeat.is_recent))
-}
-
 /// Shows the progress of these channels' subscriptions, requested at this time of the database's clock, and returns
 /// whether all of them are enabled in the end.
 pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_at: OffsetDateTime) -> Result<bool> {
     let ids: Vec<_> = channels.iter().map(|channel| channel.id.clone()).collect();
     let mut connection = session.pool.acquire().await?;
-    let until = session.clock.now() + SETUP_TIMEOUT;
+    let began = session.clock.now();
     let mut progress = Progress::default();
     loop {
-        let heartbeat = reconciler::heartbeat(&mut connection).await?;
         let rows = rows::list(&mut connection, Some(&ids), None).await?;
-        let is_compared = heartbeat.and_then(|it| it.compared_at).is_some_and(|at| at > asked_at);
+        let is_compared = reconciler::compared_at(&mut connection).await?.is_some_and(|at| at > asked_at);
         if progress.observe(&rows, is_compared) {
             return Ok(progress.conclude(&rows));
         }
-        if session.clock.now() > until {
+        let secrets = servers::count_secrets(&mut connection).await?;
+        if is_compared && secrets > 1 && session.clock.now() > began + SECRETS_TIMEOUT {
+            progress.conclude(&rows);
+            bail!(different_secrets(secrets));
+        }
+        if session.clock.now() > began + SETUP_TIMEOUT {
             progress.conclude(&rows);
             println!("the server keeps trying: its /status shows the progress");
             return Ok(false);
         }
-        if !heartbeat.is_some_and(|heartbeat| heartbeat.is_recent) {
+        if !servers::is_creator_running(&mut connection).await? {
             bail!("the server stopped before it was done: start it again (`{}`)", Program::Server);
         }
         session.clock.sleep(POLL).await;
@@ -156,6 +180,8 @@ struct Progress {
     enabled: BTreeSet<(ChannelId, String)>,
     /// With the reason. The server tries again soon, so that the row may already have another status.
     failed: BTreeMap<(ChannelId, String), String>,
+    /// Whether it was shown that some have another webhook secret.
+    has_shown_secrets: bool,
 }
 
 impl Progress {
@@ -163,9 +189,14 @@ impl Progress {
     /// everything, a subscription that is neither enabled nor being verified has failed. The server keeps trying, but
     /// often only a person can help.
     fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
+        let others = rows.iter().filter(|row| row.has_other_secret).count();
+        if others > 0 && !self.has_shown_secrets {
+            println!("{others} subscriptions are not known to have the server's webhook secret: it creates them again");
+            self.has_shown_secrets = true;
+        }
         for row in rows {
             let key = key(row);
-            if row.status.is_enabled() {
+            if row.delivers() {
                 if self.enabled.insert(key) {
                     println!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len());
                 }
@@ -178,11 +209,18 @@ impl Progress {
 
     /// Prints how many are enabled, and why each of the others is not; returns whether all are.
     fn conclude(&self, rows: &[DesiredRow]) -> bool {
-        let enabled = rows.iter().filter(|row| row.status.is_enabled()).count();
+        let enabled = rows.iter().filter(|row| row.delivers()).count();
         println!("{enabled} of {} subscriptions are enabled", rows.len());
-        for row in rows.iter().filter(|row| !row.status.is_enabled()) {
+        // What has one cause is one line.
+        let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| !row.delivers()) {
             let failure = self.failed.get(&key(row)).filter(|_| row.status.is_alive());
-            println!("  {}: {}{}", line(row), failure.unwrap_or(&describe(row)), required_scopes(row));
+            let reason = failure.cloned().unwrap_or_else(|| describe(row));
+            causes.entry((&row.channel_login, reason)).or_default().push(row);
+        }
+        for ((login, reason), rows) in causes {
+            let types: Vec<_> = rows.iter().map(|row| format!("{} v{}", row.kind, row.version)).collect();
+            println!("  {}", printable(&format!("{login}  {}: {reason}{}", types.join(", "), required_scopes(&rows))));
         }
         enabled == rows.len() && enabled > 0
     }
@@ -193,15 +231,19 @@ fn key(row: &DesiredRow) -> (ChannelId, String) {
 }
 
 fn line(row: &DesiredRow) -> String {
-    format!("{}  {} v{}", row.channel_login, row.kind, row.version)
+    printable(&format!("{}  {} v{}", row.channel_login, row.kind, row.version))
 }
 
-fn required_scopes(row: &DesiredRow) -> String {
-    match catalogue::find(&row.kind, Some(&row.version)) {
-        Some(kind) if row.status == DesiredStatus::NeedsConsent => {
-            let scopes: Vec<_> = kind.scopes.iter().map(|group| group.join(" or ")).collect();
-            format!(" (it needs {})", scopes.join(", "))
+/// What a consent has to grant for these rows, if it is that which they need.
+fn required_scopes(rows: &[&DesiredRow]) -> String {
+    let waiting = rows.iter().filter(|row| row.status == DesiredStatus::NeedsConsent);
+    let kinds = waiting.filter_map(|row| catalogue::find(&row.kind, Some(&row.version)));
+    let scopes: BTreeSet<_> = kinds.flat_map(|kind| &kind.scopes).map(|group| group.join(" or ")).collect();
+    match scopes.len() {
+        0 => String::new(),
+        _ => {
+            let subject = if rows.len() == 1 { "it needs" } else { "they need" };
+            format!(" ({subject} {})", scopes.into_iter().collect::<Vec<_>>().join(", "))
         }
-        _ => String::new(),
     }
 }

@@ -31,6 +31,8 @@ create table desired_subscription (
     channel_id text collate "C" not null references served_channel on delete cascade,
     -- Twitch's id; null until the subscription is created.
     subscription_id text collate "C",
+    -- The fingerprint of the webhook secret that it was created with; null if that is not known.
+    secret_fingerprint text collate "C",
     -- Twitch's status, or "missing", or "needs_consent" (Twitch refuses to create it without the user's consent).
     status text not null,
     since timestamptz not null,
@@ -43,11 +45,38 @@ create table desired_subscription (
     primary key (channel_id, type, version)
 );
 
--- The sign of life of the servers that keep the subscriptions: one row, by the database's clock. Not logged, since it is
--- worth nothing after a crash; so a heartbeat costs no flush of the write-ahead log.
+-- The last comparison of what Twitch has with what it should have: one row, by the database's clock. Not logged, since
+-- `init` waits for the next one only.
 create unlogged table reconciler (
     is_only boolean primary key default true check (is_only),
-    beat_at timestamptz not null,
-    -- The start of the last complete comparison of what Twitch has with what it should have.
-    compared_at timestamptz
+    -- The start of the last complete comparison.
+    compared_at timestamptz not null
 );
+
+-- The heartbeats of the servers on this database, by the database's clock. Not logged, since they are worth nothing after a
+-- crash; so a heartbeat costs no flush of the write-ahead log.
+create unlogged table server (
+    -- Random, another one at each start.
+    id bigint primary key,
+    -- Of the webhook secret with which it verifies messages.
+    secret_fingerprint text collate "C" not null,
+    -- Whether it has what it needs to create subscriptions.
+    creates_subscriptions boolean not null,
+    beat_at timestamptz not null,
+    -- Since when no two of its heartbeats were further apart than a lease.
+    since timestamptz not null
+);
+
+-- The servers that run: each heartbeat is a lease of 15 seconds.
+create view living_server as
+select * from server where beat_at > now() - interval '15 seconds';
+
+create view desired_subscription_state as
+select
+    desired_subscription.*,
+    -- Whether a server that runs refuses its messages, as far as is known.
+    status in ('enabled', 'webhook_callback_verification_pending') and exists (
+        select from living_server
+        where living_server.secret_fingerprint is distinct from desired_subscription.secret_fingerprint
+    ) as has_other_secret
+from desired_subscription;

@@ -14,9 +14,8 @@ use super::data_dir::{DataDir, PORT};
 use super::database::{self, NAME};
 use super::durability::Durability;
 use super::error::LocalError;
-use super::files;
 use super::lock::Lock;
-use super::process::{self, STOP_TIMEOUT};
+use super::{files, process};
 use crate::program::Program;
 
 /// For short tasks: joins the cluster that a server runs in `data_dir`, or else starts it; the caller stops it after the
@@ -40,7 +39,7 @@ pub async fn start_or_join(data_dir: &Path) -> Result<(PgConnectOptions, Option<
 ///
 /// As [`LocalPostgres::start`].
 pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
-    let cluster = match Cluster::open(data_dir, Durability::Durable, None).await {
+    let cluster = match Cluster::open(data_dir, Durability::Durable).await {
         Ok(cluster) => cluster,
         Err(LocalError::InUse { pid, dir }) => {
             let dir = dir.display();
@@ -75,7 +74,7 @@ pub async fn down(data_dir: &Path) -> Result<String, LocalError> {
         None => false,
     };
     if let Some(dir) = &socket_dir {
-        process::stop(&data_dir, dir, STOP_TIMEOUT).await?;
+        process::stop(&data_dir, dir).await?;
     }
     files::remove_file(&data_dir.up_marker()).await?;
     data_dir.remove_socket_dir();

@@ -6,6 +6,7 @@ use strum::{AsRefStr, Display, EnumString};
 use time::OffsetDateTime;
 
 use crate::twitch::id::ChannelId;
+use crate::twitch::signature::SecretFingerprint;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The status of a desired subscription. `AsRef<str>` is the word for it in the database and in answers.
@@ -62,6 +63,10 @@ pub struct DesiredRow {
     pub version: String,
     /// Twitch's id of the subscription, once created.
     pub subscription_id: Option<String>,
+    /// Of the webhook secret that it was created with, if that is known.
+    pub secret_fingerprint: Option<SecretFingerprint>,
+    /// Whether it is alive, but a server that runs has another webhook secret and refuses its messages. Only read.
+    pub has_other_secret: bool,
     /// How far it has got.
     pub status: DesiredStatus,
     /// Since when it has had this status.
@@ -77,6 +82,12 @@ pub struct DesiredRow {
 }
 
 impl DesiredRow {
+    /// Whether its messages arrive and are accepted.
+    #[must_use]
+    pub fn delivers(&self) -> bool {
+        self.status.is_enabled() && !self.has_other_secret
+    }
+
     /// Sets the status, and since when it has been so, unless it is the same.
     pub fn set_status(&mut self, status: DesiredStatus, now: OffsetDateTime) {
         if self.status != status {
@@ -85,7 +96,7 @@ impl DesiredRow {
     }
 }
 
-/// The rows of these channels, or of all, those first that are not enabled.
+/// The rows of these channels, or of all, those first that don't deliver.
 ///
 /// # Errors
 /// If the database fails.
@@ -96,11 +107,13 @@ pub async fn list(
 ) -> sqlx::Result<Vec<DesiredRow>> {
     sqlx::query_as!(
         DesiredRow,
-        r#"select d.channel_id as "channel_id: ChannelId", c.login as channel_login, d.type as kind, d.version, d.subscription_id, d.status,
-            d.since, d.problem, d.attempts, d.attempted_at, d.next_attempt_at
-        from desired_subscription d join served_channel c on c.id = d.channel_id
+        r#"select d.channel_id as "channel_id!: ChannelId", c.login as channel_login, d.type as "kind!",
+            d.version as "version!", d.subscription_id, d.secret_fingerprint as "secret_fingerprint: SecretFingerprint",
+            d.has_other_secret as "has_other_secret!", d.status as "status!", d.since as "since!", d.problem,
+            d.attempts as "attempts!", d.attempted_at, d.next_attempt_at
+        from desired_subscription_state d join served_channel c on c.id = d.channel_id
         where $1::text[] is null or d.channel_id = any ($1)
-        order by d.status = 'enabled', d.channel_id, d.type, d.version
+        order by d.status = 'enabled' and not d.has_other_secret, d.channel_id, d.type, d.version
         limit $2"#,
         channel_ids as Option<&[ChannelId]>,
         limit
@@ -149,7 +162,7 @@ pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()>
     sqlx::query!(
         "update desired_subscription
         set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, attempted_at = $9,
-            next_attempt_at = $10
+            next_attempt_at = $10, secret_fingerprint = $11
         where channel_id = $1 and type = $2 and version = $3",
         row.channel_id.as_str(),
         row.kind,
@@ -160,7 +173,8 @@ pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()>
         row.problem,
         row.attempts,
         row.attempted_at,
-        row.next_attempt_at
+        row.next_attempt_at,
+        row.secret_fingerprint.as_ref().map(SecretFingerprint::as_str)
     )
     .execute(db)
     .await?;

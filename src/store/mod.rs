@@ -16,6 +16,7 @@ pub mod migrations;
 pub mod read;
 pub mod reconciler;
 pub mod served_channels;
+pub mod servers;
 pub mod signals;
 pub mod state;
 pub mod tokens;
@@ -50,8 +51,8 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not accepting connections yet),
-/// system errors, and a database that only reads for now (a standby).
+/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not accepting connections yet)
+/// and system errors.
 fn is_outage_state(code: &str) -> bool {
-    matches!(code.get(..2), Some("08" | "53" | "57" | "58")) || code == "25006"
+    matches!(code.get(..2), Some("08" | "53" | "57" | "58"))
 }

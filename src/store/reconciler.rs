@@ -1,4 +1,4 @@
-//! Table `reconciler`: whether a server keeps the subscriptions, and when it last compared all of them.
+//! Table `reconciler`: when a server last compared all subscriptions.
 
 use std::time::Duration;
 
@@ -27,34 +27,13 @@ pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<Pg
     within(CONNECT_TIMEOUT, options.connect()).await
 }
 
-/// The sign of life of the reconcilers, of which any one counts. All times are by the database's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Heartbeat {
-    /// Whether one wrote a heartbeat within the last five seconds.
-    pub is_recent: bool,
-    /// The start of the last complete comparison.
-    pub compared_at: Option<OffsetDateTime>,
-}
-
-/// Writes that a reconciler runs.
-///
-/// # Errors
-/// If the database fails.
-pub async fn beat(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("insert into reconciler (beat_at) values (now()) on conflict (is_only) do update set beat_at = now()")
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 /// Writes that a comparison that began then is complete.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn complete(db: &mut PgConnection, began_at: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into reconciler (beat_at, compared_at) values (now(), $1)
-        on conflict (is_only) do update set beat_at = now(), compared_at = $1",
+        "insert into reconciler (compared_at) values ($1) on conflict (is_only) do update set compared_at = $1",
         began_at
     )
     .execute(db)
@@ -62,17 +41,12 @@ pub async fn complete(db: &mut PgConnection, began_at: OffsetDateTime) -> sqlx::
     Ok(())
 }
 
-/// The last sign of life, if there ever was one.
+/// The start of the last complete comparison.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn heartbeat(db: &mut PgConnection) -> sqlx::Result<Option<Heartbeat>> {
-    sqlx::query_as!(
-        Heartbeat,
-        r#"select beat_at > now() - interval '5 seconds' as "is_recent!", compared_at from reconciler"#
-    )
-    .fetch_optional(db)
-    .await
+pub async fn compared_at(db: &mut PgConnection) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!("select compared_at from reconciler").fetch_optional(db).await
 }
 
 /// The time by the database's clock.

@@ -124,7 +124,9 @@ pub fn register(services: &Services) {
 
 /// Judges the desired subscriptions; if there are none, those through which messages came.
 fn subscriptions(can_subscribe: bool, records: &Records) -> Check {
-    if records.desired_count.total > 0 {
+    if records.secrets > 1 {
+        Check::warn("subscriptions", different_secrets(records.secrets))
+    } else if records.desired_count.total > 0 {
         desired(records)
     } else if can_subscribe {
         Check::warn(
@@ -136,16 +138,27 @@ fn subscriptions(can_subscribe: bool, records: &Records) -> Check {
     }
 }
 
+/// What it means that the servers on a database have so many different webhook secrets.
+#[must_use]
+pub fn different_secrets(count: i64) -> String {
+    format!(
+        "the servers on this database have {count} different webhook secrets: each refuses what is signed for another, and no \
+         subscription is created again with another secret; set the same TWITCH_WEBHOOK_SECRET for all of them (one that \
+         has ended counts for 15 s)"
+    )
+}
+
 fn desired(records: &Records) -> Check {
     let DesiredCount { total, enabled } = records.desired_count;
-    match records.desired.iter().find(|row| !row.status.is_enabled()) {
-        None => Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled")),
-        Some(first) => {
-            let (login, reason) = (&first.channel_login, describe(first));
-            let first = format!("{} of {login} ({}): {reason}", first.kind, first.status);
-            Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions are enabled; {first}"))
-        }
-    }
+    let mut rows = records.desired.iter().filter(|row| !row.delivers());
+    let Some(first) = rows.next() else {
+        return Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled"));
+    };
+    let (login, reason) = (&first.channel_login, describe(first));
+    let alike = rows.filter(|row| row.channel_login == *login && describe(row) == reason).count();
+    let more = if alike > 0 { format!(" and {alike} more") } else { String::new() };
+    let first = format!("{}{more} of {login} ({}): {reason}", first.kind, first.status);
+    Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions deliver; {first}"))
 }
 
 fn seen(records: &Records) -> Check {

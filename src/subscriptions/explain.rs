@@ -43,6 +43,15 @@ pub fn explain(status: &SubscriptionStatus) -> &'static str {
 #[must_use]
 pub fn describe(row: &DesiredRow) -> String {
     match (&row.problem, &row.status) {
+        (None, _) if row.has_other_secret => match row.secret_fingerprint {
+            Some(_) => {
+                "it was created with another webhook secret, so its messages are refused: the server is about to \
+                create it again"
+                    .to_owned()
+            }
+            None => "it is not known with which webhook secret it was created: the server is about to create it again"
+                .to_owned(),
+        },
         (Some(problem), status) if status.needs_consent() => format!("{problem}: consent with `{}`", Program::Init),
         (Some(problem), DesiredStatus::Held(status)) => format!("{}; {problem}", explain(status)),
         (Some(problem), _) => problem.clone(),

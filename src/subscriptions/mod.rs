@@ -4,6 +4,7 @@
 pub mod check;
 pub mod desired;
 pub mod explain;
+mod heartbeat;
 pub mod plan;
 mod progress;
 pub mod reconciler;

@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
 use crate::twitch::helix::{HeldSubscription, HelixError, RefusalKind, Transport};
 use crate::twitch::id::ChannelId;
+use crate::twitch::signature::SecretFingerprint;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The pauses before attempts that can succeed by themselves. With the time that a call may take, everything is healed
@@ -56,7 +57,9 @@ pub(super) fn observe(row: &mut DesiredRow, found: &Match<'_>, now: OffsetDateTi
     match (found.alive, found.dead.last()) {
         (Some(alive), _) => {
             row.set_status(DesiredStatus::Held(alive.status.clone()), now);
-            row.subscription_id = Some(alive.id.clone());
+            if row.subscription_id.as_ref() != Some(&alive.id) {
+                (row.subscription_id, row.secret_fingerprint) = (Some(alive.id.clone()), None);
+            }
             row.problem = None;
             if alive.status == SubscriptionStatus::Enabled {
                 (row.attempts, row.next_attempt_at) = (0, None);
@@ -81,6 +84,41 @@ pub(super) fn observe(row: &mut DesiredRow, found: &Match<'_>, now: OffsetDateTi
     *row != before
 }
 
+/// How many subscriptions that were created with another secret may be created again in one cycle. Each loses what happens
+/// until Twitch has verified the callback, so the first one has to prove that this succeeds.
+const AGAIN_AT_ONCE: usize = 100;
+
+/// The subscriptions that were created with this server's secret.
+#[derive(Debug, Default)]
+pub(super) struct OwnSecret {
+    /// Whether one is enabled: messages that are signed with this secret get in.
+    is_proven: bool,
+    /// Whether one has yet to be verified by Twitch, or could not be.
+    is_unverified: bool,
+}
+
+impl OwnSecret {
+    /// Takes a row into account, and returns whether it is to be created again.
+    pub(super) fn observe(&mut self, row: &DesiredRow, own: &SecretFingerprint) -> bool {
+        use SubscriptionStatus as S;
+        let DesiredStatus::Held(status) = &row.status else { return false };
+        let is_own = row.secret_fingerprint.as_ref() == Some(own);
+        self.is_proven |= is_own && *status == S::Enabled;
+        self.is_unverified |=
+            is_own && matches!(status, S::WebhookCallbackVerificationPending | S::WebhookCallbackVerificationFailed);
+        !is_own && *status == S::Enabled
+    }
+
+    /// How many may be created again now.
+    pub(super) fn allowance(&self) -> usize {
+        match (self.is_unverified, self.is_proven) {
+            (true, _) => 0,
+            (false, true) => AGAIN_AT_ONCE,
+            (false, false) => 1,
+        }
+    }
+}
+
 /// Whether to try now. A person who ran `init` since the last attempt ends every pause. A start of the server ends the
 /// long ones, since a setting may have changed.
 pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: bool, now: OffsetDateTime) -> bool {
@@ -94,6 +132,7 @@ pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: b
 pub(super) fn record_outcome(
     row: &mut DesiredRow,
     outcome: &Result<HeldSubscription, HelixError>,
+    secret: &SecretFingerprint,
     began_at: OffsetDateTime,
     now: OffsetDateTime,
 ) {
@@ -104,6 +143,7 @@ pub(super) fn record_outcome(
         Ok(created) => {
             row.set_status(DesiredStatus::Held(created.status.clone()), now);
             row.subscription_id = Some(created.id.clone());
+            row.secret_fingerprint = Some(secret.clone());
             row.problem = None;
         }
         Err(error) => {
@@ -124,6 +164,7 @@ pub(super) fn record_outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::twitch::signature::WebhookSecret;
 
     fn row(status: &str, at: OffsetDateTime) -> DesiredRow {
         DesiredRow {
@@ -132,6 +173,8 @@ mod tests {
             kind: "channel.follow".to_owned(),
             version: "2".to_owned(),
             subscription_id: None,
+            secret_fingerprint: None,
+            has_other_secret: false,
             status: status.into(),
             since: at,
             problem: None,
@@ -153,6 +196,26 @@ mod tests {
             assert!(is_due(&row, before, false, attempted_at + LONG_PAUSE), "{status}");
             assert_eq!(is_due(&row, before, true, now), status != "authorization_revoked", "{status}");
         }
+    }
+
+    #[test]
+    fn first_subscription_with_a_new_secret_is_verified_before_the_others_are_created_again() {
+        let [own, other] = ["the own secret", "another secret"].map(|it| WebhookSecret::new(it).unwrap().fingerprint());
+        let observed = |rows: &[(&str, &SecretFingerprint)]| {
+            let mut observed = OwnSecret::default();
+            let again = rows.iter().filter(|(status, secret)| {
+                let row = row(status, OffsetDateTime::UNIX_EPOCH);
+                observed.observe(&DesiredRow { secret_fingerprint: Some((*secret).clone()), ..row }, &own)
+            });
+            (again.count(), observed.allowance())
+        };
+        let (pending, failed) = ("webhook_callback_verification_pending", "webhook_callback_verification_failed");
+        let foreign = ("enabled", &other);
+        assert_eq!(observed(&[foreign, foreign, ("missing", &other), (failed, &other)]), (2, 1));
+        assert_eq!(observed(&[foreign, (pending, &own)]), (1, 0));
+        assert_eq!(observed(&[foreign, ("enabled", &own), (failed, &own)]), (1, 0));
+        assert_eq!(observed(&[foreign, ("enabled", &own), ("needs_consent", &own)]), (1, AGAIN_AT_ONCE));
+        assert_eq!(observed(&[("enabled", &own)]).0, 0);
     }
 
     #[test]

@@ -5,11 +5,11 @@
 //! database; how far each subscription has got is kept there, so that any server can go on. Only remains of desired
 //! subscriptions are ever deleted, and only those that deliver to us.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
@@ -17,7 +17,8 @@ use tokio::sync::watch;
 
 use super::check;
 use super::desired::{self, DesiredSubscription};
-use super::progress::{self, BACKOFF, Match};
+use super::heartbeat;
+use super::progress::{self, BACKOFF, Match, OwnSecret};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::services::{Services, Tasks};
@@ -25,6 +26,7 @@ use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatu
 use crate::store::locks::Lock;
 use crate::store::reconciler as store;
 use crate::store::served_channels::{self, ServedChannel};
+use crate::store::servers::{self, ServerRow};
 use crate::store::signals::Signals;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, HelixError, NewSubscription, RefusalKind, Transport};
@@ -51,14 +53,10 @@ const SKIPPED_PAUSE: Duration = Duration::from_secs(15);
 /// How many subscriptions are created at the same time.
 const CONCURRENCY: usize = 8;
 
-/// Time between two heartbeats. `init` takes five seconds of silence for the absence of a server: one heartbeat may fail
-/// or be a second late. A heartbeat is one small statement that is not even logged.
-const BEAT_PAUSE: Duration = Duration::from_secs(2);
-
 /// Compares and repairs for as long as the server runs.
 #[derive(Debug)]
 struct Reconciler {
-    /// For connections of its own: the lock belongs to one, and heartbeats must not wait for the API's.
+    /// For connections of its own: the lock belongs to one.
     database: PgConnectOptions,
     /// Wakes it at each revocation, when `init` asks, and when the database is back.
     signals: Signals,
@@ -71,17 +69,20 @@ struct Reconciler {
     channel_name: Option<String>,
     /// The types that each channel should have.
     types: Vec<&'static SubscriptionType>,
+    /// This server, as the others on the database know it.
+    server: ServerRow,
     /// Where Twitch is to deliver to; without it nothing is subscribed to.
     transport: Option<Transport>,
     /// Why the last cycle failed, for `/status`.
     last_error: watch::Sender<Option<String>>,
 }
 
-/// Starts the reconciler, if an application is configured, and registers the check `twitch`.
+/// Starts the heartbeats and, if an application is configured, the reconciler; registers the check `twitch`.
 pub fn spawn(services: &Services, application: Option<&Application>, secret: &WebhookSecret, tasks: &mut Tasks) {
     let (last_error, read_error) = watch::channel(None);
     let config = services.config.clone();
     services.checks.add(move || check::twitch(&config.twitch, read_error.borrow().as_deref()));
+    let server = heartbeat::spawn(services, secret, tasks);
     let Some(application) = application else { return };
     let twitch = &services.config.twitch;
     let webhook = |callback| Transport::Webhook { callback, secret: secret.clone() };
@@ -93,6 +94,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
         client_id: application.oauth.client_id().to_owned(),
         channel_name: twitch.channel_name.clone(),
         types: desired::types(&twitch.extra_types),
+        server,
         transport: twitch.callback_url.clone().map(webhook),
         last_error,
     };
@@ -120,31 +122,6 @@ impl CycleError {
 impl Reconciler {
     /// Never ends by itself.
     async fn run(self) -> Infallible {
-        match self.transport {
-            Some(_) => join(self.beat(), self.reconcile()).await.1,
-            None => self.reconcile().await,
-        }
-    }
-
-    /// Writes heartbeats, also while a cycle waits for Twitch.
-    async fn beat(&self) -> Infallible {
-        loop {
-            if let Err(error) = self.beat_until_failure().await {
-                tracing::debug!(%error, "no heartbeat could be written");
-            }
-            self.clock.sleep(BEAT_PAUSE).await;
-        }
-    }
-
-    async fn beat_until_failure(&self) -> sqlx::Result<()> {
-        let mut db = store::connect(&self.database, "showtime heartbeat").await?;
-        loop {
-            store::beat(&mut db).await?;
-            self.clock.sleep(BEAT_PAUSE).await;
-        }
-    }
-
-    async fn reconcile(&self) -> Infallible {
         let mut woken = self.signals.reconcile();
         let (mut failures, mut is_first) = (0, true);
         loop {
@@ -196,7 +173,7 @@ impl Reconciler {
         let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let held = self.helix.subscriptions().await?.subscriptions;
         let mut matches = progress::match_held(&held, &desired, transport);
-        let mut due = Vec::new();
+        let (mut due, mut again, mut own_secret) = (Vec::new(), Vec::new(), OwnSecret::default());
         for row in &mut rows {
             let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
             let (Some(found), Some(&requested_at)) = (matches.remove(&key), requests.get(&row.channel_id)) else {
@@ -205,11 +182,14 @@ impl Reconciler {
             if progress::observe(row, &found, now) {
                 rows::update(db, row).await?;
             }
-            if found.alive.is_none() && progress::is_due(row, requested_at, is_first, now) {
+            if own_secret.observe(row, &self.server.secret_fingerprint) {
+                again.push((row, found));
+            } else if found.alive.is_none() && progress::is_due(row, requested_at, is_first, now) {
                 due.push((row, found));
             }
         }
         self.create_all(db, transport, due, now).await?;
+        self.create_again(db, transport, again, own_secret.allowance(), now).await?;
         store::complete(db, began_at).await?;
         self.last_error.send_replace(channel_error);
         Ok(self.pause(&rows, held.len()))
@@ -239,6 +219,7 @@ impl Reconciler {
         mut due: Vec<(&mut DesiredRow, Match<'_>)>,
         began_at: OffsetDateTime,
     ) -> Result<(), CycleError> {
+        let mut failures = Failures::default();
         for batch in due.chunks_mut(CONCURRENCY) {
             let outcomes = join_all(batch.iter().map(|(_, found)| self.create(transport, found))).await;
             let mut failure = None;
@@ -249,11 +230,9 @@ impl Reconciler {
                     Ok(HeldSubscription { id, .. }) => {
                         tracing::info!(subscription.r#type = kind, channel.login = login, id, "subscribed");
                     }
-                    Err(error) => {
-                        tracing::warn!(subscription.r#type = kind, channel.login = login, %error, "could not subscribe");
-                    }
+                    Err(error) => failures.add(login, error, kind),
                 }
-                progress::record_outcome(row, &outcome, began_at, self.clock.now());
+                progress::record_outcome(row, &outcome, &self.server.secret_fingerprint, began_at, self.clock.now());
                 rows::update(db, row).await?;
                 if let Err(error) = outcome
                     && (error.is_transient() || is_about_the_application(&error))
@@ -269,10 +248,33 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Deletes the remains, and creates the subscription.
+    /// Creates those again, one at a time, whose messages are not signed with this server's secret. Other servers must not
+    /// need the secret that they have.
+    async fn create_again(
+        &self,
+        db: &mut PgConnection,
+        transport: &Transport,
+        again: Vec<(&mut DesiredRow, Match<'_>)>,
+        allowance: usize,
+        began_at: OffsetDateTime,
+    ) -> Result<(), CycleError> {
+        let count = again.len();
+        for (done, one) in again.into_iter().take(allowance).enumerate() {
+            if !servers::has_only_secret(db, self.server.id).await? {
+                break;
+            }
+            if done == 0 {
+                tracing::warn!(count, "subscriptions were created with another webhook secret: creating them again");
+            }
+            self.create_all(db, transport, vec![one], began_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the remains, or what was created with another secret, and creates the subscription.
     async fn create(&self, transport: &Transport, found: &Match<'_>) -> Result<HeldSubscription, HelixError> {
-        for dead in &found.dead {
-            match self.helix.delete_subscription(&dead.id).await {
+        for old in found.dead.iter().chain(&found.alive) {
+            match self.helix.delete_subscription(&old.id).await {
                 Err(error) if error.refusal() != Some(RefusalKind::NotFound) => return Err(error),
                 _ => {}
             }
@@ -288,7 +290,12 @@ impl Reconciler {
         let idle = idle_pause(held);
         let until = |at: OffsetDateTime| Duration::try_from(at - now).unwrap_or_default();
         let pause_of = |row: &DesiredRow| match row.status {
-            DesiredStatus::Held(SubscriptionStatus::Enabled) => idle,
+            DesiredStatus::Held(SubscriptionStatus::Enabled)
+                if row.secret_fingerprint.as_ref() == Some(&self.server.secret_fingerprint) =>
+            {
+                idle
+            }
+            DesiredStatus::Held(SubscriptionStatus::Enabled) => idle / 2,
             DesiredStatus::Held(SubscriptionStatus::WebhookCallbackVerificationPending) => {
                 let age = Duration::try_from(now - row.since).unwrap_or_default();
                 age.clamp(PENDING_PAUSE.0, PENDING_PAUSE.1)
@@ -296,6 +303,25 @@ impl Reconciler {
             _ => row.next_attempt_at.map_or(BACKOFF.max, until).max(PENDING_PAUSE.0),
         };
         rows.iter().map(pause_of).fold(idle, Ord::min)
+    }
+}
+
+/// The types that could not be subscribed to, by channel and reason: logged once each, when this is dropped.
+#[derive(Default)]
+struct Failures(BTreeMap<(String, String), Vec<String>>);
+
+impl Failures {
+    fn add(&mut self, login: &str, error: &HelixError, kind: &str) {
+        self.0.entry((login.to_owned(), error.to_string())).or_default().push(kind.to_owned());
+    }
+}
+
+impl Drop for Failures {
+    fn drop(&mut self) {
+        for ((login, error), kinds) in &self.0 {
+            let types = kinds.join(", ");
+            tracing::warn!(channel.login = login, subscription.types = types, error, "could not subscribe");
+        }
     }
 }
 

@@ -17,6 +17,9 @@ const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 10..=100;
 const PUBLISHED: [&str; 2] =
     ["5f1a6e7cd2e7137ccf9e15b2f43fe63949eb84b1db83c1d5a867dc93429de4e4", "your secret goes here"];
 
+/// What a fingerprint is made of. It begins with no message id that a timestamp follows, so it is no message of Twitch's.
+const FINGERPRINTED: &[u8] = b"showtime: fingerprint of the webhook secret";
+
 /// A secret shared with Twitch, fit to be used as a subscription's `transport.secret`.
 #[derive(Clone, Debug)]
 pub struct WebhookSecret(SecretString);
@@ -72,6 +75,12 @@ impl WebhookSecret {
         Signer(self.key())
     }
 
+    /// What tells this secret from others, but not what it is.
+    #[must_use]
+    pub fn fingerprint(&self) -> SecretFingerprint {
+        SecretFingerprint(hex::encode(self.key().chain_update(FINGERPRINTED).finalize().into_bytes()))
+    }
+
     fn key(&self) -> Hmac<Sha256> {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         Hmac::new_from_slice(self.0.expose_secret().as_bytes()).expect("a key of any length")
@@ -81,6 +90,19 @@ impl WebhookSecret {
 impl ExposeSecret<str> for WebhookSecret {
     fn expose_secret(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+/// The HMAC of a constant, keyed by a [`WebhookSecret`]: 64 hex digits, by which servers compare their secrets.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct SecretFingerprint(String);
+
+impl SecretFingerprint {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -210,6 +232,14 @@ mod tests {
         let digits = secret(SECRET).signer().digits(ID.as_bytes(), TIMESTAMP.as_bytes(), A.as_bytes());
         let signature = format!("{PREFIX}{}", String::from_utf8(digits.into()).unwrap());
         assert_eq!(signature, secret(SECRET).sign(ID, TIMESTAMP, A.as_bytes()));
+    }
+
+    #[test]
+    fn fingerprint_tells_secrets_apart() {
+        let fingerprint = secret(SECRET).fingerprint();
+        assert_eq!(fingerprint, secret(SECRET).fingerprint());
+        assert_ne!(fingerprint, secret("another secret").fingerprint());
+        assert!(fingerprint.as_str().len() == 64 && !fingerprint.as_str().contains(SECRET));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod process;
 mod projection;
 mod reconcile;
 mod request_id;
+mod secret_drift;
 mod segments;
 mod signals;
 mod simulate;

@@ -22,15 +22,15 @@ use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback};
 use crate::support::{Unused, until};
 
-const SCOPES: [&str; 3] = ["moderator:read:followers", "bits:read", "channel:read:subscriptions"];
+pub(crate) const SCOPES: [&str; 3] = ["moderator:read:followers", "bits:read", "channel:read:subscriptions"];
 
 /// A list of the subscriptions at Twitch.
 const LIST: &str = "GET /helix/eventsub/subscriptions";
 
 /// An attempt to subscribe.
-const CREATE: &str = "POST /helix/eventsub/subscriptions";
+pub(crate) const CREATE: &str = "POST /helix/eventsub/subscriptions";
 
-fn configure(config: &mut Config, twitch: &Twitch, callback: &str) {
+pub(crate) fn configure(config: &mut Config, twitch: &Twitch, callback: &str) {
     let mock = MockConfig::default();
     config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
     config.twitch.api_url = twitch.mock.api_url();
@@ -39,7 +39,7 @@ fn configure(config: &mut Config, twitch: &Twitch, callback: &str) {
     config.twitch.callback_url = Some(Url::parse(callback).unwrap());
 }
 
-fn own_callback(addr: SocketAddr) -> String {
+pub(crate) fn own_callback(addr: SocketAddr) -> String {
     format!("http://{addr}/callback")
 }
 
@@ -72,7 +72,7 @@ fn fragile_callback(works: bool) -> (Recorder, Arc<AtomicBool>) {
 
 /// Advances this server's clock, a second at a time, until it lists the subscriptions again. One large leap could come
 /// while the reconciler works instead of sleeping.
-async fn until_next_cycle(server: &Server, twitch: &Twitch) {
+pub(crate) async fn until_next_cycle(server: &Server, twitch: &Twitch) {
     let before = twitch.mock.world.calls(LIST);
     until("the next cycle", async || {
         server.clock.advance(time::Duration::SECOND);
@@ -87,7 +87,7 @@ async fn shown(server: &Server, status: &str) -> usize {
     shown["wanted"].as_array().unwrap().iter().filter(|wanted| wanted["status"] == status).count()
 }
 
-async fn until_shown(server: &Server, count: usize, status: &str) {
+pub(crate) async fn until_shown(server: &Server, count: usize, status: &str) {
     until(status, async || shown(server, status).await == count).await;
 }
 
@@ -97,7 +97,7 @@ async fn wanted(server: &Server, kind: &str) -> Value {
     status["wanted"].as_array().unwrap().iter().find(|wanted| wanted["type"] == kind).unwrap().clone()
 }
 
-async fn check(server: &Server, name: &str) -> (String, String) {
+pub(crate) async fn check(server: &Server, name: &str) -> (String, String) {
     let status = server.json("/status").await;
     let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone();
     (check["status"].as_str().unwrap().to_owned(), check["message"].as_str().unwrap().to_owned())
@@ -122,7 +122,7 @@ async fn heals_within_a_minute(server: &Server) {
     within_a_minute(server, "all is enabled", async || shown(server, "enabled").await == 10).await;
 }
 
-fn held(twitch: &Twitch, callback: &str) -> Vec<Subscription> {
+pub(crate) fn held(twitch: &Twitch, callback: &str) -> Vec<Subscription> {
     let mut held = twitch.mock.world.subscriptions();
     held.retain(|subscription| subscription.transport.callback == callback);
     held
@@ -220,14 +220,14 @@ async fn heartbeat_goes_on_while_a_cycle_waits_for_twitch() {
     let server = serve(&twitch, fresh_database().await, Unused::new()).await;
     until("it waits for points", async || twitch.mock.world.calls("GET /helix/users") > 0).await;
     let beats = async || {
-        let beat_at = "select coalesce(extract(epoch from max(beat_at)), 0)::float8 from reconciler";
+        let beat_at = "select coalesce(extract(epoch from max(beat_at)), 0)::float8 from server";
         sqlx::query_scalar::<_, f64>(beat_at).fetch_one(&server.pool).await.unwrap()
     };
     for _ in 0..2 {
         let last = beats().await;
         until("the next heartbeat", async || beats().await > last).await;
     }
-    let compared = "select count(*) from reconciler where compared_at is not null";
+    let compared = "select count(*) from reconciler";
     assert_eq!(sqlx::query_scalar::<_, i64>(compared).fetch_one(&server.pool).await.unwrap(), 0, "it still waits");
     server.stop().await;
 }
@@ -400,6 +400,11 @@ async fn missing_consents_and_limits_are_explained_and_not_retried() {
     assert_eq!(follow["command"], "cargo run --bin init");
     let message = follow["message"].as_str().unwrap();
     assert!(message.contains("has not granted") && message.contains("cargo run --bin init"), "{message}");
+
+    until("they are one cause", async || {
+        check(&server, "subscriptions").await.1.contains(" and 5 more of maplearcade")
+    })
+    .await;
 
     for _ in 0..3 {
         until_next_cycle(&server, &twitch).await;

@@ -11,6 +11,7 @@ use crate::store::MIGRATOR;
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
 use crate::store::migrations::has_table;
+use crate::store::servers;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -35,6 +36,8 @@ pub struct Records {
     pub desired: Vec<DesiredRow>,
     /// How many there are in all.
     pub desired_count: DesiredCount,
+    /// The number of different webhook secrets that the servers have that run.
+    pub secrets: i64,
     /// Twitch's tokens, those first that need a new consent.
     pub tokens: Vec<TokenRow>,
     /// The newest event.
@@ -59,10 +62,11 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let (subscriptions, subscriptions_total) = subscriptions(&mut *db, limit).await?;
     let desired = desired_subscriptions::list(&mut *db, None, Some(limit)).await?;
     let desired_count = desired_count(&mut *db).await?;
+    let secrets = servers::count_secrets(&mut *db).await?;
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(db).await?;
-    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, tokens, last_event, followers })
+    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, secrets, tokens, last_event, followers })
 }
 
 /// The migrations of this program that the database lacks, or has in another wording, by version. Those of a newer
@@ -131,20 +135,20 @@ async fn last_event(db: impl PgExecutor<'_>) -> sqlx::Result<Option<LastEvent>> 
         .await
 }
 
-/// How many subscriptions are desired, and how many of these are enabled.
+/// How many subscriptions are desired, and how many of these deliver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DesiredCount {
     /// All of them.
     pub total: i64,
-    /// Those through which messages arrive.
+    /// Those through which messages arrive that are accepted.
     pub enabled: i64,
 }
 
 async fn desired_count(db: &mut PgConnection) -> sqlx::Result<DesiredCount> {
     sqlx::query_as!(
         DesiredCount,
-        r#"select count(*) as "total!", count(*) filter (where status = 'enabled') as "enabled!"
-        from desired_subscription"#
+        r#"select count(*) as "total!", count(*) filter (where status = 'enabled' and not has_other_secret) as "enabled!"
+        from desired_subscription_state"#
     )
     .fetch_one(db)
     .await

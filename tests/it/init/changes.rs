@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use showtime::store::locks::Lock;
 use showtime::store::signals::Channel;
+use showtime::twitch::signature::WebhookSecret;
 use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use super::{CREATE, SCOPES, Scene};
+use crate::secret_drift::let_leases_end;
 use crate::support::postgres::dump;
 use crate::support::recorder::Answer;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
@@ -45,11 +47,12 @@ async fn check_says_what_is_missing_and_changes_nothing() {
     assert!(made.is_empty(), "no key, no directory: {made:?}");
 }
 
-/// Every row of the database but the server's heartbeat.
+/// Every row of the database but the server's heartbeat and the time of its last comparison.
 async fn dump_without_heartbeat(scene: &Scene) -> String {
-    let dump = dump(&scene.database).await;
-    let (before, rest) = dump.split_once("\nreconciler\n").unwrap();
-    format!("{before}\n{}", rest.split_once('\n').unwrap().1)
+    ["reconciler", "server"].into_iter().fold(dump(&scene.database).await, |dump, table| {
+        let (before, rest) = dump.split_once(&format!("\n{table}\n")).unwrap();
+        format!("{before}\n{}", rest.split_once('\n').unwrap().1)
+    })
 }
 
 #[tokio::test]
@@ -91,6 +94,30 @@ async fn server_is_woken_once_and_not_by_check() {
     timeout(PATIENCE, listener.recv()).await.expect("it is woken").unwrap();
     let more = timeout(Duration::from_millis(200), listener.recv()).await;
     assert!(more.is_err(), "once, and not by the check");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn subscriptions_with_another_secret_are_shown_and_created_again() {
+    let (mut scene, server) = Scene::served().await;
+    scene.grant().await;
+    scene.run(&["--channel", CHANNEL]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    server.stop().await;
+
+    scene.settings.insert("TWITCH_WEBHOOK_SECRET", "another secret of the tests".to_owned());
+    let server = scene.serve().await;
+    let said = scene.run(&["check"]).await;
+    let refused = "  refused  maplearcade  channel.follow v2: not known to have this webhook secret";
+    said.has(1, &[refused, "something is missing: run `cargo run --bin init`"]);
+    assert_eq!((said.count("  refused"), scene.calls(CREATE)), (10, 10), "{}", said.out);
+
+    let secret = WebhookSecret::new(&scene.settings["TWITCH_WEBHOOK_SECRET"]).unwrap();
+    let_leases_end(&server.pool, &secret).await;
+    let said = scene.run(&[]).await;
+    let again = "10 subscriptions are not known to have the server's webhook secret: it creates them again";
+    said.has(0, &[again, "10 of 10 subscriptions are enabled"]);
+    assert_eq!(scene.calls(CREATE), 20);
+    scene.run(&["check"]).await.has(0, &["nothing is missing"]);
     server.stop().await;
 }
 

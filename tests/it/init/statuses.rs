@@ -8,7 +8,7 @@ use time::Duration;
 
 use super::Scene;
 use crate::support::messages::{at, subscription, text};
-use crate::support::server::Server;
+use crate::support::server::{Server, secret};
 use crate::support::twitch::CHANNEL;
 
 /// Each with its explanation. The last one is unknown.
@@ -74,10 +74,12 @@ async fn status_page_shows_every_status_of_desired_subscriptions_in_words() {
     let mut connection = server.pool.acquire().await.unwrap();
     for (number, (status, _)) in STATUSES.into_iter().enumerate() {
         sqlx::query(
-            "insert into desired_subscription (type, version, channel_id, status, since) values ($1, '1', '7', $2, now())",
+            "insert into desired_subscription (type, version, channel_id, status, since, secret_fingerprint)
+            values ($1, '1', '7', $2, now(), $3)",
         )
         .bind(number.to_string())
         .bind(status)
+        .bind(secret().fingerprint().as_str())
         .execute(&mut *connection)
         .await
         .unwrap();
