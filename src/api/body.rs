@@ -30,7 +30,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json {
                 return Err(Error::UnsupportedMediaType(said));
             }
-            let body = read_body(body.await.map_err(BodyError::Incomplete)?).await?;
+            let body = read_body(body.await.map_err(BodyError::Incomplete)?, None).await?;
             parse(&body).map(Self)
         }
         .boxed_local()

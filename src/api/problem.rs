@@ -137,6 +137,7 @@ fn body_kind(error: &BodyError) -> (StatusCode, &'static str, &'static str) {
     match error {
         BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, urn!("body-too-large"), "Body too large"),
         BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, urn!("body-too-slow"), "Body too slow"),
+        BodyError::Crowded => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
         BodyError::Incomplete(_) => (StatusCode::BAD_REQUEST, urn!("body-incomplete"), "Body incomplete"),
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod backfill;
 pub mod body;
+mod budget;
 pub mod check;
 pub mod webhook;

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::body::{BodyError, MAX_BODY, read_body};
+use super::budget::BodyBudget;
 use super::check;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
@@ -41,6 +42,7 @@ pub struct Webhook {
     clock: Clock,
     ingest: Ingest,
     metrics: Metrics,
+    budget: BodyBudget,
     delayed_refusals: Semaphore,
 }
 
@@ -107,6 +109,7 @@ impl Webhook {
             clock: services.clock.clone(),
             ingest: services.ingest.clone(),
             metrics: services.metrics.clone(),
+            budget: BodyBudget::default(),
             delayed_refusals: Semaphore::new(MAX_DELAYED_REFUSALS),
         }
     }
@@ -142,7 +145,7 @@ impl Webhook {
             name: MESSAGE_TIMESTAMP,
             problem: HeaderProblem::Malformed("an RFC 3339 time such as 2026-03-14T18:02:11.480213377Z"),
         })?;
-        let body = read_body(body).await?;
+        let body = read_body(body, Some(&self.budget)).await?;
         let now = self.clock.now();
         let verified = Verified::new(headers, timestamp, body, &self.verifier, now)?;
         match Message::from_webhook(&verified)? {

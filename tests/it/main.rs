@@ -11,6 +11,7 @@ mod api;
 mod app_token;
 mod architecture;
 mod backfill;
+mod body_budget;
 mod browser;
 mod callback;
 mod cases;
