@@ -11,6 +11,7 @@ mod docs;
 mod error;
 mod events;
 mod fallback;
+mod headers;
 mod health;
 mod live;
 mod metrics;

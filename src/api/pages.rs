@@ -55,9 +55,7 @@ fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, 
     response
         .insert_header(ETag(tag.clone()))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources)))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources)));
     Ok(if is_known { response.finish() } else { response.insert_header(content_type).body(file.contents()) })
 }
 

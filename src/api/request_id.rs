@@ -7,13 +7,16 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use tracing::{Instrument as _, info_span};
 
+use super::headers;
+
 /// The header of requests and responses.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a request.
 const MAX_LENGTH: usize = 64;
 
-/// Gives a request its id: that of its header, which a proxy may have set, or else a random number.
+/// Gives a request its id: that of its header, which a proxy may have set, or else a random number. As the first to see a
+/// request and the last to see its response, it also completes the headers.
 pub(super) async fn identify<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
@@ -21,6 +24,7 @@ pub(super) async fn identify<B: MessageBody>(
     let id = given(req.headers()).cloned().unwrap_or_else(|| HeaderValue::from(rand::random::<u64>()));
     let span = info_span!("request", request.id = id.to_str().unwrap_or_default());
     let mut response = next.call(req).instrument(span).await?;
+    headers::complete(response.status(), response.headers_mut());
     response.headers_mut().insert(X_REQUEST_ID, id);
     Ok(response)
 }

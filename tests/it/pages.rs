@@ -76,3 +76,39 @@ async fn unknown_page_is_a_problem_document() {
     server.send(reqwest::Method::POST, "/overlay/alerts").await.problem(405, "method-not-allowed");
     assert_eq!(server.send(reqwest::Method::HEAD, "/").await.status, 200);
 }
+
+#[tokio::test]
+async fn every_answer_forbids_framing_and_guessing_its_type() {
+    let server = Server::start().await;
+    for path in [
+        "/",
+        "/docs",
+        "/docs/",
+        "/docs/swagger-ui-bundle.js",
+        "/openapi.json",
+        "/channels",
+        "/events?color=red",
+        "/status",
+        "/livez",
+        "/metrics",
+        "/nothing",
+        "/assets/nothing.js",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(answer.headers["referrer-policy"], "no-referrer", "{path}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.ends_with("frame-ancestors 'none'"),
+            "{path} {policy}"
+        );
+        assert!(!policy.contains("script-src 'unsafe"), "{path} {policy}");
+    }
+    let feed = server.open("/live/events", &[]).await;
+    assert_eq!(feed.headers()["x-content-type-options"], "nosniff");
+    let refused = server.post(&[], Vec::new()).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.headers["x-content-type-options"]),
+        (403, &"nosniff".parse().unwrap())
+    );
+}

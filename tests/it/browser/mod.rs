@@ -4,6 +4,7 @@ mod accessibility;
 mod chromium;
 mod consent;
 mod dashboard;
+mod docs;
 mod kill;
 mod modules;
 mod overlay;
