@@ -1,19 +1,34 @@
-//! Limits requests with wrong tokens, by address. 256 bits can't be guessed; the limit protects the database and Twitch
-//! from the look-ups of those who try.
+//! Limits wrong tokens, by token and by address.
+//!
+//! 256 bits can't be guessed, so nothing here protects the tokens. A token that was wrong a moment ago is refused without
+//! another look-up, and counts once: a program that keeps its revoked token uses up nothing that others behind the same
+//! proxy need. Different wrong tokens count against their address. When it has none left, a wrong token is answered with
+//! 429. Twitch, where each question is a call, is then asked about known tokens alone; a token of this server's shape is
+//! looked up all the same, since it may be valid, and costs one read of an index.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use time::OffsetDateTime;
 
+use super::token::TokenHash;
 use crate::clock::Clock;
 
 /// Failures that an address may have at once; after that one per second.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+
+/// How long a wrong token is remembered: no longer than a valid one.
+const WRONG_TTL: Duration = super::TOKEN_TTL;
+
+/// Wrong tokens that are remembered at once; others are looked up each time.
+const MAX_WRONG: usize = 1_024;
 
 /// Addresses that are counted separately. Beyond that all new ones count as one, which bounds the memory.
 const MAX_ADDRESSES: usize = 10_000;
@@ -21,17 +36,43 @@ const MAX_ADDRESSES: usize = 10_000;
 /// The key of all addresses beyond [`MAX_ADDRESSES`].
 const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// Counts down the failures that each address has left.
+/// Counts down the failures that each address has left, and remembers wrong tokens.
 #[derive(Debug)]
 pub(super) struct FailureLimiter {
     limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Clock, NoOpMiddleware<Nanos>>,
     max_addresses: usize,
+    /// Each until it has to be looked up again.
+    wrong: Mutex<HashMap<TokenHash, OffsetDateTime>>,
 }
 
 impl FailureLimiter {
     pub(super) fn new(clock: Clock) -> Self {
         let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(BURST);
-        Self { limiter: RateLimiter::hashmap_with_clock(quota, clock), max_addresses: MAX_ADDRESSES }
+        let limiter = RateLimiter::hashmap_with_clock(quota, clock);
+        Self { limiter, max_addresses: MAX_ADDRESSES, wrong: Mutex::default() }
+    }
+
+    /// Whether this token was wrong a moment ago.
+    pub(super) fn is_wrong(&self, token: &TokenHash) -> bool {
+        let now = self.limiter.clock().now();
+        self.lock().get(token).is_some_and(|until| now < *until)
+    }
+
+    /// Remembers a wrong token.
+    pub(super) fn remember(&self, token: TokenHash) {
+        let now = self.limiter.clock().now();
+        let mut wrong = self.lock();
+        if wrong.len() >= MAX_WRONG {
+            wrong.retain(|_, until| now < *until);
+        }
+        if wrong.len() < MAX_WRONG {
+            wrong.insert(token, now + WRONG_TTL);
+        }
+    }
+
+    /// No critical section can panic halfway.
+    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, OffsetDateTime>> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a failure of this address.

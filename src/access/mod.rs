@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::services::{Services, Tasks};
 use crate::store::{access_tokens, served_channels, within};
-use crate::twitch::oauth::{OAuth, OAuthError};
+use crate::twitch::oauth::{OAuth, OAuthError, TokenUser};
 
 /// How long a token is cached after it was looked up, and so how long a revoked one may still be used.
 pub const TOKEN_TTL: Duration = Duration::from_secs(5);
@@ -127,7 +127,7 @@ impl Access {
     }
 
     /// The permission of this token. Only failures are limited, so a valid token works however many wrong ones come from
-    /// the same address. The exception are tokens of Twitch's that are not cached, since each costs a call.
+    /// the same address. The exception are tokens of Twitch's that were never valid here, since each costs a call.
     ///
     /// # Errors
     /// [`Denial`]
@@ -136,12 +136,18 @@ impl Access {
         if let Some(grant) = self.cached(&hash) {
             return Ok(grant);
         }
+        if self.failures.is_wrong(&hash) {
+            return Err(Denial::Unknown);
+        }
         if token::is_ours(token) {
             if let Some(grant) = self.look_up(hash).await? {
                 return Ok(grant);
             }
+            self.failures.remember(hash);
         } else if let Some(twitch) = self.twitch.as_ref().filter(|_| is_twitchs(token)) {
-            self.failures.count(peer).map_err(Denial::TooMany)?;
+            if !self.was_valid(&hash) {
+                self.failures.count(peer).map_err(Denial::TooMany)?;
+            }
             let grant = self.validate(twitch, token, hash).await?;
             return grant.ok_or(Denial::Unknown);
         }
@@ -172,6 +178,11 @@ impl Access {
         let grant = lock(&self.cached).get(hash).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone());
         self.mark_used(grant.as_ref()?, now);
         grant
+    }
+
+    /// Whether this token was valid when it was last looked up. The cache keeps what has expired until it needs the room.
+    fn was_valid(&self, hash: &TokenHash) -> bool {
+        lock(&self.cached).contains_key(hash)
     }
 
     fn cache(&self, grant: &Grant, ttl: Duration) {
@@ -213,13 +224,16 @@ impl Access {
         });
         let user = match validated.await {
             Ok(Ok(validated)) => validated.user,
-            Ok(Err(OAuthError::Refused { .. })) => None,
+            Ok(Err(OAuthError::Refused { .. })) => {
+                lock(&self.cached).remove(&hash);
+                self.failures.remember(hash);
+                None
+            }
             Ok(Err(error)) => return Err(Denial::TwitchUnavailable(Some(error))),
             Err(_) => return Err(Denial::TwitchUnavailable(None)),
         };
         let Some(user) = user else { return Ok(None) };
-        let is_served = twitch.channel_name.as_ref() == Some(&user.login)
-            || self.query(async |db| served_channels::contains(db, &user.id.channel()).await).await?;
+        let is_served = self.query(async |db| is_served(db, twitch, &user).await).await?;
         let grant = is_served.then_some(Grant::new(Scope::Admin, hash, None));
         if let Some(grant) = &grant {
             self.cache(grant, TWITCH_TOKEN_TTL);
@@ -231,6 +245,14 @@ impl Access {
         let answer = async { query(&mut *self.pool.acquire().await?).await };
         Ok(within(LOOKUP_TIMEOUT, answer).await?)
     }
+}
+
+/// Whether this user's channel is served. The configured login means the channel that was served under it first, also if
+/// another account has that login now.
+async fn is_served(db: &mut PgConnection, twitch: &TwitchSignIn, user: &TokenUser) -> sqlx::Result<bool> {
+    let is_configured = twitch.channel_name.as_ref() == Some(&user.login);
+    Ok(served_channels::contains(db, &user.id.channel()).await?
+        || (is_configured && !served_channels::contains_login(db, &user.login).await?))
 }
 
 /// Whether a text has the shape of a token of Twitch's.

@@ -77,3 +77,13 @@ pub async fn contains(conn: &mut PgConnection, id: &ChannelId) -> sqlx::Result<b
         .fetch_one(conn)
         .await
 }
+
+/// Whether a channel with this login is served.
+///
+/// # Errors
+/// If the database fails.
+pub async fn contains_login(conn: &mut PgConnection, login: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from served_channel where login = $1) as "exists!""#, login)
+        .fetch_one(conn)
+        .await
+}

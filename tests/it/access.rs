@@ -12,6 +12,8 @@ use showtime::api;
 use showtime::config;
 use showtime::mock::MockConfig;
 use showtime::store::access_tokens;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 use time::OffsetDateTime;
 
 use crate::support::feeds::{Socket, Sse};
@@ -221,6 +223,23 @@ async fn address_with_many_wrong_tokens_gets_429_except_for_valid_ones() {
     get(&server, "/channels", Some(generate().expose_secret())).await.problem(401, "token-invalid");
 }
 
+/// As from a program that goes on with its revoked token, behind the proxy of all others.
+#[tokio::test]
+async fn same_wrong_token_counts_once() {
+    let server = Server::start().await;
+    let wrong = generate();
+    for _ in 0..200 {
+        get(&server, "/channels", Some(wrong.expose_secret())).await.problem(401, "token-invalid");
+    }
+    get(&server, "/channels", Some(generate().expose_secret())).await.problem(401, "token-invalid");
+    // It is looked up again after a while.
+    let mut connection = server.pool.acquire().await.unwrap();
+    let hash = TokenHash::from(&wrong);
+    access_tokens::insert(&mut connection, "late", Scope::Read, hash.as_bytes(), server.clock.now()).await.unwrap();
+    server.clock.advance(TOKEN_TTL.try_into().unwrap());
+    assert_eq!(get(&server, "/channels", Some(wrong.expose_secret())).await.status, 200);
+}
+
 #[tokio::test]
 async fn token_is_read_from_headers_alone() {
     let server = Server::start().await;
@@ -282,8 +301,12 @@ async fn admin_creates_tokens_for_overlays() {
 
 /// A server of this Twitch's application, which serves `channel_name`.
 async fn serve(twitch: &Twitch, channel_name: &str) -> Server {
+    serve_on(fresh_database().await, twitch, channel_name).await
+}
+
+async fn serve_on(database: PgConnectOptions, twitch: &Twitch, channel_name: &str) -> Server {
     let mock = MockConfig::default();
-    Server::with(fresh_database().await, |config| {
+    Server::with(database, |config| {
         let secret = SecretString::from(mock.client_secret);
         config.twitch.client = Some(config::Client { id: mock.client_id, secret });
         config.twitch.api_url = twitch.mock.api_url();
@@ -310,6 +333,35 @@ async fn broadcaster_of_a_served_channel_signs_in_with_twitch() {
     twitch.oauth.revoke(&SecretString::from(token)).await.unwrap();
     server.clock.advance(TWITCH_TOKEN_TTL.try_into().unwrap());
     get(&server, "/channels", Some(token)).await.problem(401, "token-invalid");
+}
+
+#[tokio::test]
+async fn wrong_tokens_of_others_do_not_lock_out_a_broadcaster_behind_the_same_address() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, CHANNEL).await;
+    let token = twitch.consent(&["bits:read"]).await.access_token;
+    assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+    server.clock.advance(TWITCH_TOKEN_TTL.try_into().unwrap());
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&429) && statuses.len() < 200 {
+        let wrong = format!("thirtylettersthatareunknown{:03}", statuses.len());
+        statuses.push(get(&server, "/channels", Some(&wrong)).await.status.as_u16());
+    }
+    assert_eq!(statuses.last(), Some(&429));
+    assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
+}
+
+/// The broadcaster of the configured channel was renamed, and another account took the login.
+#[tokio::test]
+async fn account_that_took_the_configured_login_is_refused() {
+    let twitch = Twitch::start().await;
+    let database = fresh_database().await;
+    let mut connection = database.connect().await.unwrap();
+    let statement = "insert into served_channel values ('611090', $1, $1, now())";
+    sqlx::query(statement).bind(CHANNEL).execute(&mut connection).await.unwrap();
+    let server = serve_on(database, &twitch, CHANNEL).await;
+    let token = twitch.consent(&["bits:read"]).await.access_token;
+    get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
 }
 
 #[tokio::test]
