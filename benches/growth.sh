@@ -60,7 +60,7 @@ make_templates() {
     done
     stop_server
     sql 'create table template as select type, version, subscription_id, payload::text as body from event;
-        truncate event, event_block, twitch_user, channel, stream, stream_end, segment, viewer, subscription'
+        truncate event, event_block, twitch_user, channel_login, channel, stream, stream_end, segment, viewer, subscription'
 }
 
 # fill FROM TO: events by these numbers. They occurred between the newest that is there and now: messages that are taken

@@ -1,4 +1,5 @@
 drop table subscription;
 drop table viewer;
 drop table channel;
+drop table channel_login;
 drop table twitch_user;

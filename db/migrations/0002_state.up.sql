@@ -20,6 +20,16 @@ create table twitch_user (
 -- in its page and touches no index.
 create index twitch_user_login_idx on twitch_user (login);
 
+-- The logins that channels have had, each with the newest message that named the channel by it: links and overlays that
+-- were made with an earlier login go on working.
+create table channel_login (
+    login text collate "C" not null,
+    channel_id text collate "C" not null,
+    named_at timestamptz not null,
+    named_by text collate "C" not null,
+    primary key (login, channel_id)
+);
+
 create table channel (
     id text collate "C" primary key,
     -- The newest channel.update; null before the first one.

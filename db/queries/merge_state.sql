@@ -10,6 +10,12 @@ with users as (
         login = excluded.login, display_name = excluded.display_name,
         named_at = excluded.named_at, named_by = excluded.named_by
     where (excluded.named_at, excluded.named_by) > (stored.named_at, stored.named_by)
+), logins as (
+    -- The newest message wins.
+    insert into channel_login as stored (login, channel_id, named_at, named_by)
+    select * from unnest($36::text[], $37::text[], $38::timestamptz[], $39::text[])
+    on conflict (login, channel_id) do update set named_at = excluded.named_at, named_by = excluded.named_by
+    where (excluded.named_at, excluded.named_by) > (stored.named_at, stored.named_by)
 ), channels as (
     insert into channel as stored select * from jsonb_populate_recordset(null::channel, $6)
     on conflict (id) do update set

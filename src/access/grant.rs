@@ -41,6 +41,12 @@ impl Grant {
         Self { scope, hash, id }
     }
 
+    /// The token that gives it.
+    #[must_use]
+    pub fn token(&self) -> TokenHash {
+        self.hash
+    }
+
     /// The token's scope.
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -3,6 +3,7 @@
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use serde::Deserialize;
+use sqlx::PgConnection;
 use utoipa::IntoParams;
 
 use super::Context;
@@ -18,7 +19,8 @@ use crate::view::Channel;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct ChannelPath {
-    /// The channel's id, or its login in any case. If it could be either, it is an id.
+    /// The channel's id, or its login in any case. If it could be either, it is an id. An earlier login
+    /// leads to the channel as well, unless another channel has it now.
     #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
     pub(super) channel: Name,
 }
@@ -33,13 +35,21 @@ impl ChannelPath {
 impl Context {
     /// The id of the channel of this name.
     pub(super) async fn channel(&self, name: &Name) -> Result<ChannelId, Error> {
-        let id = self.read(async |db| read::channels::find(db, name.as_str()).await).await?;
+        let find = async |db: &mut PgConnection| {
+            let Some(id) = read::channels::find(&mut *db, name.as_str()).await? else { return Ok(None) };
+            Ok(read::channels::exists(db, &id).await?.then_some(id))
+        };
+        let id = self.read(find).await?;
         id.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
 
     /// The names of a channel that is served, even if it has had no event yet.
     pub(super) async fn served_channel(&self, name: &Name) -> Result<Names, Error> {
-        let names = self.read(async |db| read::channels::find_served(db, name.as_str()).await).await?;
+        let find = async |db: &mut PgConnection| {
+            let Some(id) = read::channels::find(&mut *db, name.as_str()).await? else { return Ok(None) };
+            read::channels::names(db, &id).await
+        };
+        let names = self.read(find).await?;
         names.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
 }
@@ -85,7 +95,8 @@ pub(super) async fn list_channels(
 
 /// Get a channel
 ///
-/// By its id or its login. If a login moved to another account, this is the account last seen with it.
+/// By its id or its login. A login means the channel that was last seen with it, even if that has
+/// another login now.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath),

@@ -159,7 +159,7 @@ impl From<Denial> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Subscribe(full @ SubscribeError::Full) => Self::TooManyReaders(full),
+            OpenError::Subscribe(full @ SubscribeError::Full(..)) => Self::TooManyReaders(full),
             OpenError::Subscribe(SubscribeError::NotReady) => Self::Unavailable(None),
             OpenError::Database(error) => error.into(),
         }

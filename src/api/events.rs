@@ -11,8 +11,8 @@ use super::error::Error;
 use super::query::{Limit, Name, Nothing, Parsed, Query, Timestamp};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::LogId;
-use crate::store::read::events as store;
 use crate::store::read::scan::{LogFilter, Times};
+use crate::store::read::{channels, events as store};
 use crate::view::Event;
 
 /// A page of the log.
@@ -21,7 +21,8 @@ struct EventPage {
     /// Oldest first.
     data: Vec<Event>,
     /// The `after` of the next page; `null` at the end. To continue from there later, pass the id of
-    /// the last event.
+    /// the last event. With `since` or `until` a page may be shorter than `limit` and still have a
+    /// next one.
     #[schema(value_type = Option<i64>)]
     next: Option<LogId>,
 }
@@ -77,13 +78,16 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
     let times = Times { since: since.map(|it| it.0), until: until.map(|it| it.0) };
     let read = async |db: &mut PgConnection| {
         let channel_ids = match &channel {
-            Some(name) => Some(vec![store::channel_id(&mut *db, name.as_str()).await?]),
+            Some(name) => {
+                let known = channels::find(&mut *db, name.as_str()).await?;
+                Some(known.or_else(|| name.as_str().parse().ok()).into_iter().collect())
+            }
             None => None,
         };
         store::page(db, &LogFilter { channel_ids, types }, times, after, limit.rows()).await
     };
-    let mut rows = ctx.read(read).await?;
-    let next = limit.cut(&mut rows, |last| last.id);
+    let (mut rows, read_to) = ctx.read(read).await?;
+    let next = limit.cut(&mut rows, |last| last.id).or(read_to);
     Ok(Json(EventPage { data: rows.iter().map(|row| Event::new(row, false)).collect(), next }))
 }
 

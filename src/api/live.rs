@@ -119,6 +119,9 @@ struct LiveChat {
 ///
 /// Each `event` is the document of `GET /events/{id}`.
 ///
+/// A channel is followed by its id, also if its login changes. A login means the channel that was last
+/// seen with it, or else the first that will be: it need not be known yet.
+///
 /// Every feed sends Server-Sent Events. A WebSocket handshake gets the same events over a WebSocket,
 /// each as a JSON object `{"id", "event", "data"}`. To resume, send the id of the last event in the
 /// header `Last-Event-ID` (browsers do) or as `after`: no event is missed and none comes twice, after
@@ -143,7 +146,7 @@ struct LiveChat {
 #[get("/live/events")]
 pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
-    let filter = FeedFilter { feed: Feed::Events, channels: names(channel), types: kind.map(|NameList(kinds)| kinds) };
+    let filter = FeedFilter::new(Feed::Events, names(channel), kind.map(|NameList(kinds)| kinds));
     serve(request, filter, start(after, last)?).await
 }
 
@@ -171,7 +174,7 @@ pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) 
         let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
-    let filter = FeedFilter { feed: Feed::Alerts, channels: names(channel), types };
+    let filter = FeedFilter::new(Feed::Alerts, names(channel), types);
     serve(request, filter, start(after, last)?).await
 }
 
@@ -193,7 +196,7 @@ pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) 
 #[get("/live/state")]
 pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) -> Result<HttpResponse, Error> {
     let Query(LiveState { channel, after }) = query;
-    let filter = FeedFilter { feed: Feed::State, channels: names(channel), types: None };
+    let filter = FeedFilter::new(Feed::State, names(channel), None);
     serve(request, filter, start(after, None)?).await
 }
 
@@ -217,7 +220,7 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 #[get("/live/chat")]
 pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> Result<HttpResponse, Error> {
     let Query(LiveChat { channel, after, last }) = query;
-    let filter = FeedFilter { feed: Feed::Chat, channels: names(channel), types: None };
+    let filter = FeedFilter::new(Feed::Chat, names(channel), None);
     serve(request, filter, start(after, last)?).await
 }
 

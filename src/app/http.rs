@@ -40,6 +40,8 @@ pub(super) fn serve(listener: TcpListener, context: api::Context) -> Result<Serv
         .workers(workers)
         .disable_signals()
         .tcp_nodelay(true)
+        // A client that has left is noticed at once, and so is its feed, which may have nothing to send for long.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(DRAIN_SECONDS)
         .listen(listener)?
         .run();

@@ -48,6 +48,8 @@ impl<'a> From<&'a Message> for Fact<'a> {
 pub struct State {
     /// The names of users, by user id. Channels are users.
     pub users: BTreeMap<UserId, Latest<Names>>,
+    /// The logins that channels have had, by login and channel id: the newest message that named the channel by it.
+    pub logins: BTreeMap<(String, ChannelId), Stamp>,
     /// By channel id.
     pub channels: BTreeMap<ChannelId, Channel>,
     /// By stream id.
@@ -254,6 +256,7 @@ impl State {
             E::Raid(raid) => self.raid(fact, raid),
             E::UserUpdate(update) => {
                 self.name(stamp, &update.user.id, &update.user.login, &update.user.display_name);
+                self.login(stamp, &update.user);
             }
         }
     }
@@ -311,11 +314,11 @@ impl State {
         self.name(stamp, &to.id, &to.login, &to.display_name);
         let Some(sent_for) = &fact.content.channel_id else { return };
         if sent_for.as_str() == to.id.as_str() {
-            self.channels.entry(sent_for.clone()).or_default();
+            self.channel(stamp, to);
             let raider = self.viewers.entry((sent_for.clone(), from.id.clone())).or_default();
             raider.raids.add(stamp.at, raid.viewers);
         } else if sent_for.as_str() == from.id.as_str() {
-            self.channels.entry(sent_for.clone()).or_default();
+            self.channel(stamp, from);
         }
     }
 
@@ -324,8 +327,17 @@ impl State {
         put(&mut self.users, id, Latest { stamp: stamp.clone(), value: names });
     }
 
+    fn login(&mut self, stamp: &Stamp, broadcaster: &payload::User) {
+        let key = (broadcaster.login.as_str().to_owned(), broadcaster.id.channel());
+        let newest = self.logins.entry(key).or_insert_with(|| stamp.clone());
+        if stamp > newest {
+            newest.clone_from(stamp);
+        }
+    }
+
     fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::User) -> &mut Channel {
         self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
+        self.login(stamp, broadcaster);
         self.channels.entry(broadcaster.id.channel()).or_default()
     }
 

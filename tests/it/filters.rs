@@ -109,7 +109,7 @@ async fn page_equals_that_of_a_naive_filter() {
         };
 
         let all = Range { after: place, last: LogId::MAX };
-        let found = scan::first(&mut conn, &filter, times, all, limit).await.unwrap();
+        let found = scan::first(&mut conn, &filter, times, all, limit).await.unwrap().ids;
         let expected: Vec<_> = wanted(place.next()..=LogId::MAX, times).into_iter().take(count).collect();
         assert_eq!(found, expected, "{filter:?} {times:?} after {place}");
 
@@ -127,6 +127,7 @@ async fn time_bounds_are_exact() {
         events::page(conn, &LogFilter::default(), times, LogId::START, 10)
             .await
             .unwrap()
+            .0
             .into_iter()
             .map(|event| event.id)
             .collect()
@@ -162,7 +163,7 @@ async fn event_is_found_by_its_time_however_late_it_was_appended() {
     let times = Times { since: None, until: Some(at(-80_000)) };
     // In the newest block, which is not complete yet, and then in one that is.
     for newest in [1_024, 2_048] {
-        let found = events::page(&mut conn, &LogFilter::default(), times, LogId::START, 10).await.unwrap();
+        let (found, _) = events::page(&mut conn, &LogFilter::default(), times, LogId::START, 10).await.unwrap();
         assert_eq!(found.iter().map(|event| event.id.0).collect::<Vec<_>>(), [late]);
         sqlx::query("select setval('event_id_seq', $1)").bind(late + newest).execute(&mut conn).await.unwrap();
         sqlx::query(
@@ -174,6 +175,36 @@ async fn event_is_found_by_its_time_however_late_it_was_appended() {
         .await
         .unwrap();
         log::complete_blocks(&mut conn).await.unwrap();
+    }
+}
+
+/// The time of the last event is wrong, so everything before it has to be read.
+#[tokio::test]
+async fn page_by_time_reads_a_bounded_part_of_the_log() {
+    let mut conn = fresh_database().await.connect().await.unwrap();
+    sqlx::query(
+        "insert into event (message_id, message_type, type, channel_id, occurred_at, received_at, payload)
+        select n, 'notification', 'frequent', 'busy', case n when 25000 then $1 else $2 end, $2, '{}'
+        from generate_series(1, 25000) n",
+    )
+    .bind(at(-90_000))
+    .bind(at(0))
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let times = Times { since: None, until: Some(at(-80_000)) };
+    let busy = Some(vec!["busy".parse().unwrap()]);
+    for filter in [LogFilter::default(), LogFilter { channel_ids: busy, types: Some(vec!["frequent".to_owned()]) }] {
+        let (mut after, mut pages) = (LogId::START, Vec::new());
+        loop {
+            let (events, next) = events::page(&mut conn, &filter, times, after, 10).await.unwrap();
+            pages.push(events.len());
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        assert_eq!(pages, [0, 0, 1], "{filter:?}");
     }
 }
 

@@ -73,6 +73,7 @@ fn message(kinds: Range<u8>) -> impl Strategy<Value = HistoryMessage> {
             let (at, other) = (MIDNIGHT + Duration::minutes(at * 5), MIDNIGHT + Duration::minutes(other * 5));
             let renamed = |mut event: Value| {
                 event["user_name"] = format!("Name{amount}").into();
+                event["user_login"] = format!("login{}", amount % 3).into();
                 event
             };
             let is_inferred = [3, 4].contains(&kind);

@@ -82,6 +82,7 @@ async fn dump(connection: &mut PgConnection) -> Vec<String> {
     let mut rows = Vec::new();
     for statement in [
         "select to_json(t)::text from twitch_user t order by id",
+        "select to_json(t)::text from channel_login t order by login, channel_id",
         "select to_json(t)::text from channel t order by id",
         "select to_json(t)::text from stream t order by id",
         "select to_json(t)::text from stream_end t order by channel_id, at",
@@ -105,7 +106,7 @@ async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
 /// The number of rows that sequential scans read from the state's tables, once the statistics know of this many viewers.
 async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64> {
     let statement = "select sum(n_tup_ins) filter (where relname = 'viewer')::bigint, sum(seq_tup_read)::bigint
-        from pg_stat_user_tables where relname in ('twitch_user', 'channel', 'viewer', 'subscription')";
+        from pg_stat_user_tables where relname in ('twitch_user', 'channel_login', 'channel', 'viewer', 'subscription')";
     let (inserted, scanned): (i64, i64) = sqlx::query_as(statement).fetch_one(connection).await.unwrap();
     (inserted >= viewers).then_some(scanned)
 }

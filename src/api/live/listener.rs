@@ -42,14 +42,14 @@ impl Listener {
         filter: FeedFilter,
         start: Start,
     ) -> Result<Box<Self>, Error> {
-        let (feed, channels) = (filter.feed, filter.channels.clone());
-        let (mut reader, resync) = Reader::open(ctx.hub.clone(), filter, start).await?;
+        let feed = filter.feed;
+        let (mut reader, resync) = Reader::open(ctx.hub.clone(), grant.token(), filter, start).await?;
         let mut opening = VecDeque::new();
         if let Some(resync) = resync {
             opening.push_back(Frame::new(Some(reader.cursor()), "resync", &resync));
         }
         if feed == Feed::State {
-            let (newest, rows) = ctx.hub.snapshot(channels.as_deref()).await?;
+            let (newest, rows) = ctx.hub.snapshot(reader.channel_ids().as_deref()).await?;
             reader.skip_to(newest);
             let snapshot = Snapshot { channels: rows.into_iter().map(Channel::from).collect() };
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));

@@ -65,11 +65,14 @@ impl Feed {
         }
     }
 
-    /// The subscription types that it includes; `None` for all.
-    pub(super) fn sources(self) -> Option<Vec<String>> {
+    /// The subscription types that it includes, if only these types are selected; `None` for all.
+    pub(super) fn sources(self, types: Option<&[String]>) -> Option<Vec<String>> {
         match self {
-            Self::Events => None,
-            Self::Alerts => Some(alert::sources().map(str::to_owned).collect()),
+            Self::Events => types.map(<[String]>::to_vec),
+            Self::Alerts => Some(match types {
+                Some(kinds) => alert::sources_of(kinds).map(str::to_owned).collect(),
+                None => alert::sources().map(str::to_owned).collect(),
+            }),
             Self::State => Some(STATE_SOURCES.map(str::to_owned).into()),
             Self::Chat => Some(chat::sources().map(str::to_owned).collect()),
         }

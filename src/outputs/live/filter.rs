@@ -1,46 +1,93 @@
 //! What a reader of a feed selects.
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 
 use super::entry::Entry;
 use super::feed::Feed;
-use crate::store::read::live;
+use crate::store::read::channels;
 use crate::store::read::scan::LogFilter;
 use crate::twitch::id::ChannelId;
 
-/// A feed, and what of it is selected. Channels stay names, because their logins may change while it is read.
+/// A feed, and what of it is selected.
 #[derive(Clone, Debug)]
 pub struct FeedFilter {
     /// The feed.
     pub feed: Feed,
-    /// Only these channels, by id or login; `None` for all.
-    pub channels: Option<Vec<String>>,
+    /// Only these channels; `None` for all.
+    channels: Option<Vec<SelectedChannel>>,
     /// Only these types: kinds of alerts, or subscription types; `None` for all.
-    pub types: Option<Vec<String>>,
+    types: Option<Vec<String>>,
+}
+
+/// A channel by the name that the reader gave, an id or a login. Once the channel is known, the reader follows its id, since
+/// its login may change.
+#[derive(Clone, Debug)]
+struct SelectedChannel {
+    name: String,
+    id: Option<ChannelId>,
+}
+
+impl SelectedChannel {
+    /// Whether the entry is of this channel. As in [`channels::resolve`], an id goes before a login.
+    fn includes(&self, entry: &Entry) -> bool {
+        let Some(id) = &entry.logged.channel_id else { return false };
+        let has_login =
+            || entry.logged.channel_login.as_ref().is_some_and(|login| login.eq_ignore_ascii_case(&self.name));
+        id.as_str() == self.name || self.id.as_ref().map_or_else(has_login, |known| known == id)
+    }
 }
 
 impl FeedFilter {
+    /// Selects these channels, by id or login, and these types of a feed.
+    #[must_use]
+    pub fn new(feed: Feed, channels: Option<Vec<String>>, types: Option<Vec<String>>) -> Self {
+        let select = |name| SelectedChannel { name, id: None };
+        let channels = channels.map(|names| names.into_iter().map(select).collect());
+        Self { feed, channels, types }
+    }
+
+    /// Looks up the ids of the channels that were not known yet.
+    pub(super) async fn resolve(&mut self, pool: &PgPool) -> sqlx::Result<()> {
+        let mut unknown: Vec<_> = self.channels.iter_mut().flatten().filter(|channel| channel.id.is_none()).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = unknown.iter().map(|channel| channel.name.as_str()).collect();
+        let ids = channels::resolve(pool, &names).await?;
+        for (channel, id) in unknown.iter_mut().zip(ids) {
+            channel.id = id;
+        }
+        Ok(())
+    }
+
+    /// Takes the id of a channel from its first entry, if it was not known yet.
+    pub(super) fn learn(self: &mut Arc<Self>, entry: &Entry) {
+        let is_new = |channel: &SelectedChannel| channel.id != entry.logged.channel_id && channel.includes(entry);
+        if self.channels.iter().flatten().any(is_new) {
+            for channel in Arc::make_mut(self).channels.iter_mut().flatten().filter(|channel| is_new(channel)) {
+                channel.id.clone_from(&entry.logged.channel_id);
+            }
+        }
+    }
+
     /// Whether it selects this entry.
     #[must_use]
     pub fn includes(&self, entry: &Entry) -> bool {
-        self.includes_channel(entry) && self.feed.includes(entry, self.types.as_deref())
+        let is_selected = |channels: &Vec<SelectedChannel>| channels.iter().any(|channel| channel.includes(entry));
+        self.channels.as_ref().is_none_or(is_selected) && self.feed.includes(entry, self.types.as_deref())
     }
 
-    fn includes_channel(&self, entry: &Entry) -> bool {
-        let (id, login) =
-            (entry.logged.channel_id.as_ref().map(ChannelId::as_str), entry.logged.channel_login.as_deref());
-        let is_it =
-            |name: &String| id == Some(name.as_str()) || login.is_some_and(|login| login.eq_ignore_ascii_case(name));
-        self.channels.as_ref().is_none_or(|names| names.iter().any(is_it))
+    /// The ids of the channels, as far as they are known; `None` for all channels.
+    #[must_use]
+    pub fn channel_ids(&self) -> Option<Vec<ChannelId>> {
+        let channels = self.channels.as_ref()?.iter();
+        Some(channels.filter_map(|channel| channel.id.clone().or_else(|| channel.name.parse().ok())).collect())
     }
 
     /// The filter of the log that finds all of this, and for some feeds more.
-    pub(super) async fn log_filter(&self, pool: &PgPool) -> sqlx::Result<LogFilter> {
-        let channel_ids = match &self.channels {
-            Some(names) => Some(live::ids(pool, names).await?),
-            None => None,
-        };
-        let types = if self.feed == Feed::Events { self.types.clone() } else { self.feed.sources() };
-        Ok(LogFilter { channel_ids, types })
+    pub(super) fn log_filter(&self) -> LogFilter {
+        LogFilter { channel_ids: self.channel_ids(), types: self.feed.sources(self.types.as_deref()) }
     }
 }

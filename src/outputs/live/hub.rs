@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::places::{Place, Places};
 use super::ring::Ring;
+use crate::access::TokenHash;
 use crate::store::LogId;
 use crate::store::read::channels::Channel;
 use crate::store::read::live;
+use crate::twitch::id::ChannelId;
 
 /// Readers per process.
 pub const MAX_READERS: usize = 10_000;
@@ -30,15 +33,18 @@ pub struct Hub {
     pub(super) catching_up: Semaphore,
     /// Notified when a reader subscribes to a ring that is not filled.
     pub(super) first_reader: Notify,
-    readers: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 /// Why a reader was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
-    /// [`MAX_READERS`] are connected.
-    #[error("{MAX_READERS} readers are connected, the maximum")]
-    Full,
+    /// The token has so many readers, its share.
+    #[error(
+        "this token has {0} feeds open, as many as one token may have while {1} of {MAX_READERS} places are taken: close \
+         some, or use another token (`token create` makes one)"
+    )]
+    Full(usize, usize),
     /// The log could not be read yet, or the server stops.
     #[error("the log can't be followed now")]
     NotReady,
@@ -53,38 +59,38 @@ impl Hub {
             pool,
             catching_up: Semaphore::new(CATCHING_UP),
             first_reader: Notify::new(),
-            readers: Arc::new(Semaphore::new(MAX_READERS)),
+            places: Places::new(MAX_READERS),
         })
     }
 
     /// The number of readers now.
     #[must_use]
     pub fn readers(&self) -> usize {
-        MAX_READERS - self.readers.available_permits()
+        self.places.taken()
     }
 
-    /// Counts a reader until the permit is dropped. Returns once the ring is filled.
-    pub(super) async fn subscribe(&self) -> Result<OwnedSemaphorePermit, SubscribeError> {
-        let permit = self.readers.clone().try_acquire_owned().map_err(|_| SubscribeError::Full)?;
+    /// Counts a reader with this token until its place is dropped. Returns once the ring is filled.
+    pub(super) async fn subscribe(&self, token: TokenHash) -> Result<Place, SubscribeError> {
+        let place = self.places.take(token).map_err(|held| SubscribeError::Full(held, self.readers()))?;
         let mut ring = self.ring.subscribe();
         if ring.borrow().cursor().is_none() {
             self.first_reader.notify_one();
         }
         let ready = ring.wait_for(|ring| ring.cursor().is_some() || ring.is_over());
         match timeout(READY_TIMEOUT, ready).await {
-            Ok(Ok(ring)) if !ring.is_over() => Ok(permit),
+            Ok(Ok(ring)) if !ring.is_over() => Ok(place),
             _ => Err(SubscribeError::NotReady),
         }
     }
 
-    /// The channels with these ids or logins, and the id of the newest event that their state contains. The number of
-    /// concurrent queries is limited.
+    /// The channels with these ids, and the id of the newest event that their state contains. The number of concurrent
+    /// queries is limited.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn snapshot(&self, names: Option<&[String]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
+    pub async fn snapshot(&self, ids: Option<&[ChannelId]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
         let _turn = self.catching_up.acquire().await;
-        live::snapshot(&mut *self.pool.acquire().await?, names).await
+        live::snapshot(&mut *self.pool.acquire().await?, ids).await
     }
 
     /// Disconnects every reader, and refuses new ones.
@@ -104,16 +110,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readers_are_limited() {
+    async fn readers_of_one_token_leave_places_for_others() {
         let hub = hub();
         hub.ring.send_modify(|ring| ring.begin(Vec::new(), LogId::START, LogId::START));
-        let reader = hub.subscribe().await.unwrap();
-        assert_eq!(hub.readers(), 1);
-        let rest = u32::try_from(MAX_READERS - 1).unwrap();
-        let others = hub.readers.clone().try_acquire_many_owned(rest).unwrap();
-        assert!(matches!(hub.subscribe().await, Err(SubscribeError::Full)));
-        drop((reader, others));
-        assert!(hub.subscribe().await.is_ok());
+        let [one, other] = ["a", "b"].map(TokenHash::new);
+        let mut held = Vec::new();
+        let refused = loop {
+            match hub.subscribe(one).await {
+                Ok(place) => held.push(place),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!((held.len(), hub.readers()), (5_000, 5_000));
+        assert!(refused.contains("has 5000 feeds open") && refused.contains("token create"), "{refused}");
+        assert!(hub.subscribe(other).await.is_ok());
+        drop(held);
+        assert!(hub.subscribe(one).await.is_ok());
         assert_eq!(hub.readers(), 0);
     }
 
@@ -121,6 +133,6 @@ mod tests {
     async fn stopped_hub_refuses_readers() {
         let hub = hub();
         hub.stop();
-        assert!(matches!(hub.subscribe().await, Err(SubscribeError::NotReady)));
+        assert!(matches!(hub.subscribe(TokenHash::new("a")).await, Err(SubscribeError::NotReady)));
     }
 }

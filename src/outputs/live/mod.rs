@@ -5,6 +5,7 @@ pub mod feed;
 pub mod filter;
 pub mod frame;
 pub mod hub;
+mod places;
 pub mod reader;
 mod ring;
 pub mod tail;

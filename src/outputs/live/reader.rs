@@ -9,20 +9,27 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::entry::Entry;
 use super::filter::FeedFilter;
 use super::hub::{Hub, SubscribeError};
+use super::places::Place;
 use super::ring::Ring;
+use crate::access::TokenHash;
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::store::read::live::{self, Bounds};
 use crate::store::read::scan::Range;
+use crate::twitch::id::ChannelId;
 
-/// Events that a reader fetches at once while it catches up.
+/// Events that a reader fetches at once while it catches up. It waits its turn for each page.
 const PAGE: i64 = 50;
+
+/// Pages in which the last events are searched. The filter of the log finds all that is selected and little more, so only
+/// payloads that can't be read, or that Twitch tells by another event as well, make the search long.
+const LAST_PAGES: usize = 100;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +77,7 @@ pub struct Reader {
     /// The last id that it has read, whether the filter includes it or not.
     cursor: LogId,
     position: Position,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Where a reader is.
@@ -87,35 +94,39 @@ enum Position {
 struct Page {
     entries: VecDeque<Arc<Entry>>,
     cursor: LogId,
+    /// The reader's, with the channels that have become known.
+    filter: Arc<FeedFilter>,
 }
 
 impl Reader {
-    /// Opens a reader. If the log does not continue at the cursor, returns a [`Resync`] and begins with the next event.
+    /// Opens a reader with this token. If the log does not continue at the cursor, returns a [`Resync`] and begins with the
+    /// next event.
     ///
     /// # Errors
     /// If the hub takes no more readers; if the database fails.
-    pub async fn open(hub: Arc<Hub>, filter: FeedFilter, start: Start) -> Result<(Self, Option<Resync>), OpenError> {
-        let permit = hub.subscribe().await?;
+    pub async fn open(
+        hub: Arc<Hub>,
+        token: TokenHash,
+        mut filter: FeedFilter,
+        start: Start,
+    ) -> Result<(Self, Option<Resync>), OpenError> {
+        let place = hub.subscribe(token).await?;
+        filter.resolve(&hub.pool).await?;
         let ring = hub.ring.subscribe();
         let (end, newest) = {
             let now = ring.borrow();
             (now.end(), now.cursor().unwrap_or_default())
         };
-        let mut reader = Self {
-            hub,
-            ring,
-            filter: Arc::new(filter),
-            cursor: newest,
-            position: Position::Ring(end),
-            _permit: permit,
-        };
+        let mut reader =
+            Self { hub, ring, filter: Arc::new(filter), cursor: newest, position: Position::Ring(end), _place: place };
         let resync = match start {
             Start::Now => None,
             Start::After(cursor) => reader.begin_after(cursor).await?,
             Start::Last(count) => {
                 let entries = reader.last(count, newest).await?;
                 reader.cursor = entries.front().map_or(newest, |first| first.cursor.previous());
-                reader.position = Position::Page(Page { entries, cursor: newest });
+                let filter = reader.filter.clone();
+                reader.position = Position::Page(Page { entries, cursor: newest, filter });
                 None
             }
         };
@@ -126,6 +137,12 @@ impl Reader {
     #[must_use]
     pub fn cursor(&self) -> LogId {
         self.cursor
+    }
+
+    /// The ids of the channels that it selects, as far as they are known; `None` for all channels.
+    #[must_use]
+    pub fn channel_ids(&self) -> Option<Vec<ChannelId>> {
+        self.filter.channel_ids()
     }
 
     /// Skips the events up to this id, which a snapshot contains.
@@ -174,22 +191,27 @@ impl Reader {
         self.position = Position::Fetching(page(self.hub.clone(), self.filter.clone(), self.cursor, until).boxed());
     }
 
-    /// The last selected events up to `newest`, oldest first: from the ring, if that has enough of them.
+    /// The last selected events up to `newest`, oldest first: from the ring if that has enough of them, or else from
+    /// [`LAST_PAGES`] pages of the log.
     async fn last(&self, count: usize, newest: LogId) -> sqlx::Result<VecDeque<Arc<Entry>>> {
         let is_selected = |entry: &Arc<Entry>| !entry.is_replay && self.filter.includes(entry);
         let recent: Vec<_> = self.ring.borrow().backwards().cloned().collect();
         let mut found: Vec<_> = recent.into_iter().filter(is_selected).take(count).collect();
         if found.len() < count {
             found.clear();
-            let _permit = self.hub.catching_up.acquire().await;
-            let filter = self.filter.log_filter(&self.hub.pool).await?;
+            let filter = self.filter.log_filter();
             let mut before = newest.next();
-            while found.len() < count && before > LogId::START {
+            for _ in 0..LAST_PAGES {
+                let turn = self.hub.catching_up.acquire().await;
                 let rows = live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await?;
-                before =
-                    if is_page_full(&rows) { rows.first().map_or(LogId::START, |row| row.id) } else { LogId::START };
+                drop(turn);
+                let first = rows.first().filter(|_| is_page_full(&rows)).map(|first| first.id);
                 let entries = rows.into_iter().rev().map(|row| Arc::new(Entry::from(row))).filter(is_selected);
                 found.extend(entries.take(count - found.len()));
+                match first {
+                    Some(first) if found.len() < count => before = first,
+                    _ => break,
+                }
             }
         }
         Ok(found.into_iter().rev().collect())
@@ -213,7 +235,9 @@ impl Reader {
                     }
                 },
                 Position::Fetching(page) => {
-                    self.position = Position::Page(page.await?);
+                    let page = page.await?;
+                    self.filter = page.filter.clone();
+                    self.position = Position::Page(page);
                     continue;
                 }
                 Position::Ring(position) => {
@@ -224,6 +248,7 @@ impl Reader {
             };
             let is_new = entry.is_replay || entry.cursor > self.cursor;
             self.cursor = self.cursor.max(entry.cursor);
+            self.filter.learn(&entry);
             if is_new && self.filter.includes(&entry) {
                 return Ok(entry);
             }
@@ -261,14 +286,14 @@ async fn at(ring: &mut watch::Receiver<Ring>, position: u64) -> Result<Arc<Entry
 }
 
 /// Reads the next page of selected events behind `after`, up to `until`.
-async fn page(hub: Arc<Hub>, filter: Arc<FeedFilter>, after: LogId, until: LogId) -> sqlx::Result<Page> {
-    let permit = hub.catching_up.acquire().await;
-    let filter = filter.log_filter(&hub.pool).await?;
+async fn page(hub: Arc<Hub>, mut filter: Arc<FeedFilter>, after: LogId, until: LogId) -> sqlx::Result<Page> {
+    let turn = hub.catching_up.acquire().await;
+    Arc::make_mut(&mut filter).resolve(&hub.pool).await?;
     let range = Range { after, last: until };
-    let rows = live::first(&mut *hub.pool.acquire().await?, &filter, range, PAGE).await?;
-    drop(permit);
+    let rows = live::first(&mut *hub.pool.acquire().await?, &filter.log_filter(), range, PAGE).await?;
+    drop(turn);
     let cursor = if is_page_full(&rows) { rows.last().map_or(until, |row| row.id) } else { until };
-    Ok(Page { entries: rows.into_iter().map(|row| Arc::new(Entry::from(row))).collect(), cursor })
+    Ok(Page { entries: rows.into_iter().map(|row| Arc::new(Entry::from(row))).collect(), cursor, filter })
 }
 
 /// Whether there may be more.

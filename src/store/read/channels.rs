@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use crate::twitch::id::{ChannelId, StreamId};
@@ -73,22 +73,53 @@ pub async fn page(
     .await
 }
 
-/// The id of the channel with this name: an id, or else a login in any case. A login that several accounts had means the one
-/// that had it last.
+/// The ids that these names stand for, in the same order; `None` for a name that is not known. This is the one rule for
+/// names in paths, filters and feeds. A name is, in this order:
+///
+/// 1. the id of a channel;
+/// 2. a login, in any case: that of the channel that was last called so, even if it has another login now;
+/// 3. the id or login of a channel that is served, but has had no event yet;
+/// 4. the id, or else the login, of a user, since some events concern a user and no channel.
+///
+/// # Errors
+/// If the database fails.
+pub async fn resolve(db: impl PgExecutor<'_>, names: &[&str]) -> sqlx::Result<Vec<Option<ChannelId>>> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+            (select id from channel where id = name),
+            (select channel.id from (
+                select channel_id, named_at, named_by from channel_login where login = lower(name)
+                union all select id, named_at, named_by from twitch_user where login = lower(name)
+            ) named join channel on channel.id = named.channel_id
+            order by named_at desc, named_by desc limit 1),
+            (select id from served_channel where id = name or login = lower(name) order by id = name desc limit 1),
+            (select id from twitch_user where id = name),
+            (select id from twitch_user where login = lower(name) order by named_at desc, named_by desc limit 1)
+        ) as "id: ChannelId"
+        from unnest($1::text[]) with ordinality as given (name, place)
+        order by place"#,
+        names as &[&str]
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The id that this name stands for, as in [`resolve`].
 ///
 /// # Errors
 /// If the database fails.
 pub async fn find(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ChannelId>> {
-    sqlx::query_scalar!(
-        r#"select id as "id: ChannelId" from channel
-        where id = coalesce(
-            (select id from channel where id = $1),
-            (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1)
-        )"#,
-        name
-    )
-    .fetch_optional(db)
-    .await
+    Ok(resolve(db, &[name]).await?.pop().flatten())
+}
+
+/// Whether there is a channel with this id that has had an event.
+///
+/// # Errors
+/// If the database fails.
+pub async fn exists(db: impl PgExecutor<'_>, id: &ChannelId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from channel where id = $1) as "exists!""#, id.as_str())
+        .fetch_one(db)
+        .await
 }
 
 /// A channel's id and names.
@@ -102,25 +133,20 @@ pub struct Names {
     pub display_name: String,
 }
 
-/// The channel with this name, as in [`find`], or else a served channel of which there is no event yet.
+/// The names of the channel with this id: one that has had an event, or else one that is served.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find_served(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Names>> {
-    if let Some(id) = find(&mut *db, name).await? {
-        return sqlx::query_as!(
-            Names,
-            r#"select id as "id: ChannelId", login, display_name from twitch_user where id = $1"#,
-            id.as_str()
-        )
-        .fetch_optional(db)
-        .await;
-    }
+pub async fn names(db: impl PgExecutor<'_>, id: &ChannelId) -> sqlx::Result<Option<Names>> {
     sqlx::query_as!(
         Names,
-        r#"select id as "id: ChannelId", login, display_name from served_channel where id = $1 or login = lower($1)
-        order by id = $1 desc limit 1"#,
-        name
+        r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!" from (
+            select id, login, display_name, 1 as place from twitch_user
+            where id = $1 and exists (select from channel where id = $1)
+            union all select id, login, display_name, 2 from served_channel where id = $1
+        ) named
+        order by place limit 1"#,
+        id.as_str()
     )
     .fetch_optional(db)
     .await

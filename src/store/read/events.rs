@@ -37,7 +37,8 @@ impl LoggedEvent {
     }
 }
 
-/// The selected events with an id greater than `after`.
+/// The selected events with an id greater than `after`. If not all could be read for one page, also the id to continue
+/// behind.
 ///
 /// # Errors
 /// If the database fails.
@@ -47,10 +48,10 @@ pub async fn page(
     times: Times,
     after: LogId,
     limit: i64,
-) -> sqlx::Result<Vec<LoggedEvent>> {
+) -> sqlx::Result<(Vec<LoggedEvent>, Option<LogId>)> {
     let range = Range { after, last: LogId::MAX };
-    let ids = scan::first(&mut *db, filter, times, range, limit).await?;
-    with_ids(db, &ids).await
+    let found = scan::first(&mut *db, filter, times, range, limit).await?;
+    Ok((with_ids(db, &found.ids).await?, found.read_to))
 }
 
 /// The event with this id.
@@ -99,23 +100,5 @@ pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: 
         limit
     )
     .fetch_all(db)
-    .await
-}
-
-/// The channel id that a name stands for: the name itself if it is a known id, else that of the user with this login,
-/// else the name itself.
-///
-/// # Errors
-/// If the database fails.
-pub async fn channel_id(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<ChannelId> {
-    sqlx::query_scalar!(
-        r#"select coalesce(
-            (select id from twitch_user where id = $1),
-            (select id from twitch_user where login = lower($1) order by named_at desc, named_by desc limit 1),
-            $1
-        ) as "id!: ChannelId""#,
-        name
-    )
-    .fetch_one(db)
     .await
 }

@@ -41,8 +41,8 @@ pub async fn first(
     range: Range,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
-    let ids = scan::first(&mut *db, filter, Times::default(), range, limit).await?;
-    events::with_ids(db, &ids).await
+    let found = scan::first(&mut *db, filter, Times::default(), range, limit).await?;
+    events::with_ids(db, &found.ids).await
 }
 
 /// The last of the selected events with an id below `before`, oldest first.
@@ -59,36 +59,20 @@ pub async fn last(
     events::with_ids(db, &ids).await
 }
 
-/// The ids that these names can mean: the names themselves, and the ids of all users who have one of them as their login.
-///
-/// # Errors
-/// If the database fails.
-pub async fn ids(db: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<ChannelId>> {
-    let logins: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let known = sqlx::query_scalar!(r#"select id as "id: ChannelId" from twitch_user where login = any($1)"#, &logins)
-        .fetch_all(db)
-        .await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).chain(known).collect())
-}
-
 /// Channels per query.
 const CHANNELS: i64 = 500;
 
-/// The channels with these ids or logins (all, if `None`), and the id of the newest event that their state includes.
+/// The channels with these ids (all, if `None`), and the id of the newest event that their state includes.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn snapshot(db: &mut PgConnection, names: Option<&[String]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
+pub async fn snapshot(db: &mut PgConnection, ids: Option<&[ChannelId]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
     let newest = bounds(&mut *transaction).await?.newest.unwrap_or_default();
-    let ids = match names {
-        Some(names) => Some(ids(&mut *transaction, names).await?),
-        None => None,
-    };
     let mut found: Vec<Channel> = Vec::new();
     loop {
         let after = found.last().map_or("", |last| last.id.as_str()).to_owned();
-        let page = channels::page(&mut *transaction, None, ids.as_deref(), &after, CHANNELS).await?;
+        let page = channels::page(&mut *transaction, None, ids, &after, CHANNELS).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
         found.extend(page);
         if is_last {

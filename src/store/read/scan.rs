@@ -68,7 +68,20 @@ impl Range {
     }
 }
 
-/// The first so many in a range, oldest first.
+/// Events that are read at most for one page by time. Times are nearly in the order of the ids, but one event with a wrong
+/// time can make the range long.
+const MAX_READ: usize = 10_000;
+
+/// What was found in a range.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Oldest first.
+    pub ids: Vec<LogId>,
+    /// If there were [`MAX_READ`] events to read and fewer were found than wanted: the last one that was read.
+    pub read_to: Option<LogId>,
+}
+
+/// The first so many in a range.
 ///
 /// # Errors
 /// When the database fails.
@@ -78,17 +91,30 @@ pub async fn first(
     times: Times,
     range: Range,
     limit: i64,
-) -> sqlx::Result<Vec<LogId>> {
-    let mut found = Vec::new();
+) -> sqlx::Result<Found> {
+    let mut found = Found::default();
     let mut wanted = limit;
-    for part in range.within(&mut *db, times).await? {
-        if part.after < part.last && wanted > 0 {
-            let more = first_of(&mut *db, filter, times, part, wanted).await?;
-            wanted -= i64::try_from(more.len()).unwrap_or(wanted);
-            found.extend(more);
+    for mut part in range.within(&mut *db, times).await? {
+        if part.after >= part.last || wanted <= 0 {
+            continue;
+        }
+        let read_to = if times == Times::default() { None } else { nth(&mut *db, filter, part).await? };
+        part.last = read_to.unwrap_or(part.last);
+        let more = first_of(&mut *db, filter, times, part, wanted).await?;
+        wanted -= i64::try_from(more.len()).unwrap_or(wanted);
+        found.ids.extend(more);
+        if wanted > 0 && read_to.is_some() {
+            return Ok(Found { read_to, ..found });
         }
     }
     Ok(found)
+}
+
+/// The event that is [`MAX_READ`] events of any time into a range; `None` if the range has no more than that.
+async fn nth(db: impl PgExecutor<'_>, filter: &LogFilter, range: Range) -> sqlx::Result<Option<LogId>> {
+    let limit = i64::try_from(MAX_READ).unwrap_or(i64::MAX);
+    let ids = first_of(db, filter, Times::default(), range, limit.saturating_add(1)).await?;
+    Ok(ids.get(MAX_READ).and_then(|_| ids.get(MAX_READ - 1)).copied())
 }
 
 /// [`first`] in a range in which nearly all events occurred at these times. The statement compares differences of times, whose

@@ -1,4 +1,4 @@
-//! Tables `twitch_user`, `channel`, `viewer` and `subscription`, whose rows do not depend on each other.
+//! Tables `twitch_user`, `channel_login`, `channel`, `viewer` and `subscription`, whose rows do not depend on each other.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -27,11 +27,13 @@ struct ChannelRow<'a> {
 
 /// Merges changes into the tables, in one round trip, as the comments of the statement say.
 pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Result<()> {
-    let State { users, channels, viewers, subscriptions, .. } = changes;
+    let State { users, logins: named, channels, viewers, subscriptions, .. } = changes;
     if users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty() {
         return Ok(());
     }
     let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
+    let (logins, named_channels): (Vec<_>, Vec<_>) =
+        named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
     let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
     sqlx::query_file!(
@@ -71,6 +73,10 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
         &column(subscriptions, |s| s.value.status.as_str()) as &[&str],
         &column(subscriptions, |s| s.stamp.at),
         &column(subscriptions, |s| s.stamp.by.as_str()) as &[&str],
+        &logins as &[&str],
+        &named_channels as &[&str],
+        &column(named, |stamp| stamp.at),
+        &column(named, |stamp| stamp.by.as_str()) as &[&str],
     )
     .execute(conn)
     .await?;

@@ -48,7 +48,7 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     // The tables grow from empty within this transaction, and statistics are collected only after its commit: the planner
     // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
-    sqlx::query!("truncate twitch_user, channel, stream, stream_end, segment, viewer, subscription")
+    sqlx::query!("truncate twitch_user, channel_login, channel, stream, stream_end, segment, viewer, subscription")
         .execute(&mut *conn)
         .await?;
     let (mut after, mut count) = (LogId::START, 0);

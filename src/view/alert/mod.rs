@@ -6,12 +6,12 @@ mod stream;
 mod support;
 
 use serde::Serialize;
-use strum::{IntoStaticStr, VariantNames};
+use strum::{EnumDiscriminants, IntoStaticStr, VariantNames};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 pub use self::campaigns::*;
-pub use self::sources::sources;
+pub use self::sources::{sources, sources_of};
 pub use self::stream::*;
 pub use self::support::*;
 use super::{Person, event_json};
@@ -39,7 +39,8 @@ pub struct Alert {
 }
 
 /// What happened. The field `type` names the kind.
-#[derive(Clone, Debug, IntoStaticStr, Serialize, ToSchema, VariantNames)]
+#[derive(Clone, Debug, EnumDiscriminants, IntoStaticStr, Serialize, ToSchema, VariantNames)]
+#[strum_discriminants(name(Kind), vis(), derive(IntoStaticStr), strum(serialize_all = "snake_case"))]
 #[schema(as = What)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

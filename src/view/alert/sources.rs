@@ -1,6 +1,6 @@
 //! The subscription types that alerts come from.
 
-use super::AlertKind;
+use super::{AlertKind, Kind};
 use crate::twitch::payload::{self, User};
 
 /// Reads the JSON of an event: the channel and the alert. `None` if it can't be read or is no alert.
@@ -9,7 +9,7 @@ type Read = fn(&str) -> Option<(User, AlertKind)>;
 /// A line of [`SOURCES`]: a subscription type, its payload with the field that holds the channel, and the kind of alert.
 macro_rules! source {
     ($kind:literal: $payload:ident.$channel:ident => $alert:ident) => {
-        ($kind, |json| {
+        ($kind, Kind::$alert, |json| {
             let payload: payload::$payload = payload::read(json).ok()?;
             let channel = payload.$channel.clone();
             Some((channel, AlertKind::$alert(payload.try_into().ok()?)))
@@ -17,7 +17,7 @@ macro_rules! source {
     };
 }
 
-const SOURCES: [(&str, Read); 31] = [
+const SOURCES: [(&str, Kind, Read); 31] = [
     source!("stream.online": StreamOnline.broadcaster => Online),
     source!("stream.offline": StreamOffline.broadcaster => Offline),
     source!("channel.follow": Follow.broadcaster => Follow),
@@ -53,11 +53,17 @@ const SOURCES: [(&str, Read); 31] = [
 
 /// The subscription types that alerts come from.
 pub fn sources() -> impl Iterator<Item = &'static str> {
-    SOURCES.iter().map(|(kind, _)| *kind)
+    SOURCES.iter().map(|(source, ..)| *source)
+}
+
+/// The subscription types that alerts of these kinds come from.
+pub fn sources_of(kinds: &[String]) -> impl Iterator<Item = &'static str> {
+    let is_one = |kind: Kind| kinds.iter().any(|name| name == <&str>::from(kind));
+    SOURCES.iter().filter(move |(_, kind, _)| is_one(*kind)).map(|(source, ..)| *source)
 }
 
 /// The channel and the alert of an event of this type.
 pub(super) fn read(kind: &str, json: &str) -> Option<(User, AlertKind)> {
-    let (_, read) = SOURCES.iter().find(|(source, _)| *source == kind)?;
+    let (.., read) = SOURCES.iter().find(|(source, ..)| *source == kind)?;
     read(json)
 }

@@ -7,10 +7,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::PATIENCE;
 use crate::support::feeds::{Socket, Sse, request};
 use crate::support::messages::{at, follow};
 use crate::support::server::Server;
+use crate::support::{PATIENCE, until};
 
 /// A server that stops drains for up to ten seconds and then cuts the connections without a reason: each reader gets one,
 /// so none of them had to be cut.
@@ -107,5 +107,21 @@ async fn messages_of_a_client_are_ignored_unless_too_long() {
     socket.0.send(Message::Text("x".repeat(5_000).into())).await.unwrap();
     let reason = socket.next().await.unwrap_err().expect("a reason");
     assert_eq!(u16::from(reason.code), 1009);
+    server.stop().await;
+}
+
+/// Neither sends anything: the clock stands still, so there is no heartbeat.
+#[tokio::test]
+async fn reader_that_leaves_gives_its_place_back_at_once() {
+    let server = Server::start().await;
+    let (sse, socket) = (Sse::open(&server, "/live/events").await, Socket::open(&server, "/live/events").await);
+    let readers = async || {
+        let metrics = server.get("/metrics").await.text;
+        let counts = metrics.lines().filter(|line| line.starts_with("showtime_live_readers{"));
+        counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()).sum::<u32>()
+    };
+    assert_eq!(readers().await, 2);
+    drop((sse, socket));
+    until("both have left", async || readers().await == 0).await;
     server.stop().await;
 }

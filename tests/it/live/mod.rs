@@ -7,6 +7,8 @@ mod description;
 mod feeds;
 mod filters;
 mod many_readers;
+mod names;
 mod outage;
 mod refusals;
 mod replay;
+mod walks;
