@@ -48,6 +48,8 @@ cases![
     helix_cursor_without_end,
     helix_shows_what_was_told_to_end,
     hype_train_nulls,
+    login_of_digits,
+    renamed_while_a_feed_is_open,
     same_stream_again,
 ];
 
