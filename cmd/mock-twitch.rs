@@ -1,5 +1,6 @@
 //! A fake Twitch on this machine.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -108,7 +109,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let callback = args.callback.clone();
     let mut shutdown = Shutdown::new()?;
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
-    println!("{}", environment(&mock, &callback));
+    // A closed stdout is no reason to end.
+    let _ = writeln!(io::stdout(), "{}", environment(&mock, &callback));
     shutdown.requested().await;
     mock.stop().await.context("mock-twitch had failed")
 }

@@ -79,7 +79,10 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
     }
     // Alone on standard output, so that a script can read it.
     println!("{}", token.expose_secret());
-    eprintln!("This is the token {name}, with the scope {}. Keep it: it can't be shown again.", scope.as_str());
+    cli::note(format_args!(
+        "This is the token {name}, with the scope {}. Keep it: it can't be shown again.",
+        scope.as_str()
+    ));
     Ok(())
 }
 

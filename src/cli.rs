@@ -1,7 +1,8 @@
 //! What the programs share: the runtime, the log, signals, a connection to the database, error texts.
 
 use std::error::Error;
-use std::io::{self, IsTerminal as _};
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,9 +28,13 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
-/// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives.
+/// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives. Lines that can't be written
+/// (a closed pipe, a full disk) are lost without a word: a word would go to stderr as well, by a macro that panics.
 pub fn log(filter: &str, format: LogFormat) {
-    let output = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
+    let output = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     match format {
         LogFormat::Human => output.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => output.json().init(),
@@ -110,10 +115,15 @@ pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), Dat
     }
 }
 
+/// Prints a line on stderr. Unlike `eprintln!`, does not panic if that can't be written.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints an error with its causes, and returns the exit status of a failure.
 #[must_use]
 pub fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    eprintln!("error: {}", with_causes(error));
+    note(format_args!("error: {}", with_causes(error)));
     ExitCode::FAILURE
 }
 

@@ -1,35 +1,69 @@
-//! What the server prints when it serves. Not part of the log, since it contains a token.
+//! What the server tells when it serves.
 
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 
 use secrecy::ExposeSecret as _;
 use showtime::access::BootstrapToken;
-use showtime::config::Config;
+use showtime::app::App;
+use showtime::config::{Config, LogFormat};
 use showtime::program::Program;
 
-/// The server's addresses, and what to try next.
-pub(crate) fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config) -> String {
-    let file = config.bootstrap_token_file();
-    let (fragment, bearer) = match token {
-        Some(BootstrapToken { text, write_error }) => {
-            let text = text.expose_secret();
-            let bearer = if write_error.is_some() { text.to_owned() } else { format!("$(cat {})", file.display()) };
-            (format!("#token={text}"), bearer)
+/// Tells the server's address: on stdout, or in the log if that is made for programs, since a service manager joins the two.
+pub(crate) fn announce(app: &App, config: &Config) {
+    let (addr, token) = (app.addr(), app.token());
+    match config.log_format {
+        LogFormat::Human => {
+            let mut stdout = io::stdout();
+            let banner = banner(addr, token, config, stdout.is_terminal());
+            // A closed stdout is no reason not to serve.
+            let _ = stdout.write_all(banner.as_bytes());
         }
-        None => (String::new(), "TOKEN".to_owned()),
+        LogFormat::Json => {
+            let token_file = token.filter(|token| token.write_error.is_none()).map(|_| config.bootstrap_token_file());
+            let token_file = token_file.map(|file| file.display().to_string());
+            tracing::info!(url = format!("http://{addr}"), token_file, "serving");
+            if let Some(BootstrapToken { write_error: Some(error), .. }) = token {
+                let file = config.bootstrap_token_file();
+                tracing::error!(%error, "no access token can be put into {}: make one with {}", file.display(), create());
+            }
+        }
+    }
+}
+
+/// The command that makes a token.
+fn create() -> String {
+    format!("`{} create --name NAME --scope admin`", Program::Token)
+}
+
+/// The server's addresses, and what to try next. Shows the token on a terminal only: anything else may be kept as a log.
+fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config, is_terminal: bool) -> String {
+    let file = config.bootstrap_token_file();
+    let file = file.display();
+    let create = create();
+    let (fragment, note, bearer) = match token {
+        Some(BootstrapToken { text, write_error: None }) => {
+            let bearer = format!("$(cat {file})");
+            match is_terminal {
+                true => (format!("#token={}", text.expose_secret()), String::new(), bearer),
+                false => (String::new(), format!("  token:     in {file}\n"), bearer),
+            }
+        }
+        Some(BootstrapToken { text, write_error: Some(error) }) if is_terminal => {
+            let text = text.expose_secret();
+            let note =
+                format!("  note:      keep that token, it is not shown again: {file} can't be written ({error})\n");
+            (format!("#token={text}"), note, text.to_owned())
+        }
+        Some(BootstrapToken { write_error: Some(error), .. }) => {
+            let note = format!("  token:     {file} can't be written ({error}): make a token with {create}\n");
+            (String::new(), note, "TOKEN".to_owned())
+        }
+        None => (String::new(), format!("  token:     make one with {create}\n"), "TOKEN".to_owned()),
     };
-    let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n");
+    let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n{note}");
     // Writing to a String never fails.
-    let _ = match token {
-        Some(BootstrapToken { write_error: Some(error), .. }) => writeln!(
-            banner,
-            "  note:      keep that token, it is not shown again: {} can't be written ({error})",
-            file.display()
-        ),
-        Some(_) => Ok(()),
-        None => writeln!(banner, "  token:     {} create --name NAME --scope admin", Program::Token),
-    };
     // A made-up stream of the real Twitch would be live for ever.
     let (event, result) =
         if config.twitch.is_real() { ("channel.follow --test", "events") } else { ("stream.online", "channels") };

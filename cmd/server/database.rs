@@ -1,9 +1,11 @@
-//! The commands on the database: `rebuild`, `migrate`, `local-db`.
+//! The commands on the database: `rebuild`, `backup`, `restore`, `migrate`, `local-db`.
 
 use std::ffi::OsString;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
+use showtime::app::backup;
 use showtime::cli::with_database;
 use showtime::config::Config;
 use showtime::postgres;
@@ -14,8 +16,12 @@ use sqlx::Connection as _;
 pub(crate) enum Migrate {
     /// Apply all that are missing
     Up,
-    /// Revert the newest
-    Down,
+    /// Revert the newest, and delete what its tables hold
+    Down {
+        /// Required, since it deletes data
+        #[arg(long)]
+        force: bool,
+    },
     /// List them
     Status,
 }
@@ -27,7 +33,13 @@ pub(crate) enum LocalDb {
     /// Stop it
     Down,
     /// Delete everything in it
-    Reset,
+    Reset {
+        /// Required, since it deletes all data
+        #[arg(long)]
+        force: bool,
+    },
+    /// Move it to the newest version of PostgreSQL that is installed
+    Upgrade,
     /// Print the variables with which other programs reach it
     Env,
     /// Open psql on it
@@ -49,11 +61,26 @@ pub(crate) async fn rebuild(config: &Config) -> Result<()> {
     .await
 }
 
+pub(crate) async fn backup(config: &Config, file: &Path) -> Result<()> {
+    backup::backup(config, file).await?;
+    println!("{} holds the database and its secrets: keep it as safe as them", file.display());
+    Ok(())
+}
+
+pub(crate) async fn restore(config: &Config, file: &Path, force: bool) -> Result<()> {
+    backup::restore(config, file, force).await?;
+    println!("{} is restored", file.display());
+    Ok(())
+}
+
 pub(crate) async fn migrate(command: Migrate, config: &Config) -> Result<()> {
     with_database(config, async |connection| {
         match command {
             Migrate::Up => migrations::up(connection).await?,
-            Migrate::Down => match migrations::down(connection).await? {
+            Migrate::Down { force: false } => {
+                bail!("this deletes what the tables of the newest migration hold: run it again with --force")
+            }
+            Migrate::Down { force: true } => match migrations::down(connection).await? {
                 Some(reverted) => println!("reverted {:04} {}", reverted.version, reverted.description),
                 None => println!("nothing to revert"),
             },
@@ -73,7 +100,11 @@ pub(crate) async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
     let output = match command {
         LocalDb::Up => postgres::up(dir).await?,
         LocalDb::Down => postgres::down(dir).await?,
-        LocalDb::Reset => postgres::reset(dir).await?,
+        LocalDb::Reset { force: false } => {
+            bail!("this deletes all data in {}: run it again with --force", dir.display())
+        }
+        LocalDb::Reset { force: true } => postgres::reset(dir).await?,
+        LocalDb::Upgrade => postgres::upgrade(dir).await?,
         LocalDb::Env => postgres::env(dir).await?,
         LocalDb::Psql { arguments } => return Err(postgres::psql(dir, &arguments).await.into()),
     };

@@ -3,7 +3,7 @@
 mod banner;
 mod database;
 
-use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -33,6 +33,19 @@ enum Command {
     Serve,
     /// Delete all derived state and make it again from the log
     Rebuild,
+    /// Write the database and the secrets to one file, which only you can read
+    Backup {
+        /// The file; one that exists is replaced
+        file: PathBuf,
+    },
+    /// Restore such a file into an empty database
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// Delete all that is in the database, and replace the secrets
+        #[arg(long)]
+        force: bool,
+    },
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -63,6 +76,8 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
         match arguments.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(config).await,
             Command::Rebuild => database::rebuild(config).await,
+            Command::Backup { file } => database::backup(config, &file).await,
+            Command::Restore { file, force } => database::restore(config, &file, force).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }
@@ -78,8 +93,7 @@ async fn serve(config: &Config) -> Result<()> {
         app = App::start(config, Clock::default()) => app?,
         () = shutdown.requested() => return Ok(()),
     };
-    // A closed stdout is no reason not to serve.
-    let _ = std::io::stdout().write_all(banner::banner(app.addr(), app.token(), config).as_bytes());
+    banner::announce(&app, config);
     app.run(async {
         shutdown.requested().await;
         // A second signal ends the program at once; the watchdog still stops Postgres.

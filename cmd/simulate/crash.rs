@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use showtime::cli::note;
 use showtime::clock::Clock;
 use showtime::load::crash::{self, Fault, Injection, Plan};
 use tokio::process::Command;
@@ -20,7 +21,7 @@ pub(crate) async fn crash(args: &CrashArgs) -> Result<bool> {
         connections: args.connections.into(),
         mix: args.mix,
     };
-    eprintln!("{} kills of {}, --seed {}", plan.kills, plan.server.display(), plan.seed);
+    note(format_args!("{} kills of {}, --seed {}", plan.kills, plan.server.display(), plan.seed));
     let outcome = crash::run(&plan, Clock::default(), &stop_on_signal()?, show).await?;
     match args.json {
         true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,
@@ -32,13 +33,13 @@ pub(crate) async fn crash(args: &CrashArgs) -> Result<bool> {
 fn show(injection: &Injection) {
     let Injection { number, fault, after, pause, unacknowledged, stored, ready_after } = injection;
     let pause = if *fault == Fault::Pause { format!(" for {:.1} s", pause.as_secs_f64()) } else { String::new() };
-    eprintln!(
+    note(format_args!(
         "{number:>6}  after {:.2} s: {:26} {unacknowledged:>4} unacknowledged, {stored:>3} of these stored; ready \
          after {:.2} s",
         after.as_secs_f64(),
         format!("{fault}{pause}"),
         ready_after.as_secs_f64()
-    );
+    ));
 }
 
 /// Path of the server program beside this one. When cargo runs this program, it builds the server first, which might be missing

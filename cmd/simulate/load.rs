@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use showtime::cli::{Shutdown, with_database};
+use showtime::cli::{Shutdown, note, with_database};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::load::journal::Journal;
@@ -48,9 +48,9 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<bool> {
         if (verdict.is_err() || !outcome.is_clean())
             && let Some(journal) = Arc::into_inner(journal)
         {
-            eprintln!("note: the acknowledged messages are recorded in {}", journal.keep()?.display());
+            note(format_args!("note: the acknowledged messages are recorded in {}", journal.keep()?.display()));
         }
-        verdict.inspect_err(|_| eprint!("{outcome}"))?;
+        verdict.inspect_err(|_| note(&outcome))?;
     }
     match args.json {
         true => report::print(&format!("{}\n", serde_json::to_string(&outcome)?))?,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use showtime::cli::with_causes;
+use showtime::cli::{note, with_causes};
 use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
 use showtime::simulate::people::Person;
@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", with_causes(error.as_ref()));
+            note(format_args!("error: {}", with_causes(error.as_ref())));
             ExitCode::from(2)
         }
     }

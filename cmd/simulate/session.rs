@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::Value;
+use showtime::cli::note;
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::program::Program;
@@ -99,7 +100,7 @@ impl<'a> Session<'a> {
     /// Marks a message as a test where it would otherwise change the state of channels of the real Twitch.
     pub(crate) fn mark(&self, message: Outgoing, is_test: bool) -> Outgoing {
         if self.is_real && !is_test && self.tally.sent == 0 {
-            eprintln!("note: marked as a test, since the real Twitch is configured: it changes no state");
+            note("note: marked as a test, since the real Twitch is configured: it changes no state");
         }
         if is_test || self.is_real { marked(message) } else { message }
     }
@@ -116,9 +117,11 @@ impl<'a> Session<'a> {
         let channel = self.client.channel(channel_id, self.token.as_ref()).await;
         match channel.map(|channel| channel.and_then(|channel| channel.stream)) {
             Ok(Some(stream)) => return Ok(Some(stream.id)),
-            Ok(None) => eprintln!("note: the server knows no live stream of this channel, so the sample's stream ends"),
+            Ok(None) => note("note: the server knows no live stream of this channel, so the sample's stream ends"),
             Err(DeliveryError::NotListening(_)) => {}
-            Err(error) => eprintln!("note: the server gives no live stream, so the sample's stream ends ({error})"),
+            Err(error) => {
+                note(format_args!("note: the server gives no live stream, so the sample's stream ends ({error})"))
+            }
         }
         Ok(None)
     }
@@ -148,7 +151,7 @@ impl<'a> Session<'a> {
                 Ok(answer) => answer,
                 Err(error @ DeliveryError::Header(_)) => return Err(error.into()),
                 Err(error) => {
-                    eprintln!("error: {error}{}", hint(&error));
+                    note(format_args!("error: {error}{}", hint(&error)));
                     return Ok(false);
                 }
             };
@@ -157,7 +160,7 @@ impl<'a> Session<'a> {
             let number = if self.count > 1 { format!("{:>6}  ", self.tally.sent) } else { String::new() };
             report::print(&format!("{number}{}", report::answer(&answer, &expected)))?;
             if is_wrong && answer.status == StatusCode::FORBIDDEN && self.tally.wrong == 1 {
-                eprintln!("note: signed with the secret of {}; is it the server's?", self.secret_source);
+                note(format_args!("note: signed with the secret of {}; is it the server's?", self.secret_source));
             }
         }
         Ok(true)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 
 use super::AppError;
@@ -16,7 +16,7 @@ use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
 use crate::services::Services;
 use crate::store::migrations::{self, MigrationError};
-use crate::store::{is_outage, within};
+use crate::store::{databases, is_outage, within};
 
 /// How long a request waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -109,10 +109,14 @@ async fn prepare(
     config: &Config,
     clock: &Clock,
 ) -> Result<Option<BootstrapToken>, AppError> {
-    let mut connection = within(POOL_TIMEOUT, database.connect()).await.map_err(AppError::Database)?;
+    let mut connection = connect(database).await?;
     if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
-            MigrationError::Failed(MigrateError::Execute(error)) if is_outage(&error) => AppError::Database(error),
+            MigrationError::Failed(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+                if is_outage(&error) =>
+            {
+                AppError::Database(error)
+            }
             error => AppError::Migrate(error),
         })?;
     }
@@ -127,6 +131,27 @@ async fn prepare(
     };
     connection.close().await.map_err(AppError::Database)?;
     Ok(token)
+}
+
+/// Connects with a setting of the connection, as all tasks of the server do.
+///
+/// # Errors
+/// [`AppError::Pooler`] if a connection pooler refuses that, or gives connections no session of their own.
+async fn connect(database: &PgConnectOptions) -> Result<PgConnection, AppError> {
+    let options = database.clone().options([("application_name", "showtime start")]);
+    let open = || within(POOL_TIMEOUT, options.connect());
+    let check = async {
+        let (mut connection, mut other) = (open().await?, open().await?);
+        let is_shared = within(POOL_TIMEOUT, databases::shares_sessions(&mut connection, &mut other)).await?;
+        other.close().await?;
+        Ok((connection, is_shared))
+    };
+    match check.await {
+        Ok((connection, false)) => Ok(connection),
+        Ok((_, true)) => Err(AppError::Pooler("its connections share sessions".to_owned())),
+        Err(error) if databases::is_poolers_fault(&error) => Err(AppError::Pooler(error.to_string())),
+        Err(error) => Err(AppError::Database(error)),
+    }
 }
 
 /// Logs where the token is, never what it is: by now, the banner with the token has been printed without it.

@@ -1,15 +1,18 @@
 //! The whole server: started, run and stopped in one place. `cmd/server` and the tests call this.
 
+pub mod backup;
 mod database;
 mod http;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use self::database::Preparation;
 use crate::access::{self, BootstrapToken};
@@ -34,6 +37,9 @@ use crate::store::signals::Signals;
 use crate::subscriptions;
 use crate::subscriptions::reconciler;
 
+/// Time limit for the connections that requests share to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Why the program can't start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -54,6 +60,12 @@ pub enum AppError {
     /// The database answers, but waiting won't help.
     #[error("the database can't be used: {0}")]
     Database(sqlx::Error),
+    /// A connection pooler is between this program and the database.
+    #[error(
+        "the address of the database leads to a connection pooler in transaction mode, or to one that refuses settings \
+        ({0}): use the direct address of the database, or the pooler's address for session mode"
+    )]
+    Pooler(String),
     /// A migration failed.
     #[error("the database can't be migrated: {0}")]
     Migrate(MigrationError),
@@ -116,8 +128,9 @@ impl App {
     }
 
     async fn start_on(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<Self, AppError> {
-        postgres::create_data_dir(&config.data_dir)?;
-        let secret = config.webhook_secret()?;
+        let made = postgres::create_data_dir(&config.data_dir);
+        // If nothing needs to be written there, a read-only place will do.
+        let secret = config.webhook_secret().or_else(|error| made.map_err(AppError::from).and(Err(error.into())))?;
         let listener = http::bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
         let (services, writer) = services(database, config, clock)?;
@@ -210,7 +223,8 @@ impl App {
         if !self.writing.is_finished() {
             let _ = (&mut self.writing).await;
         }
-        self.pool.close().await;
+        // A database that hangs closes nothing.
+        let _ = timeout(CLOSE_TIMEOUT, self.pool.close()).await;
         if let Some(postgres) = self.postgres.take() {
             postgres.stop().await?;
         }

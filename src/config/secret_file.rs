@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -62,9 +62,31 @@ impl Config {
     /// # Errors
     /// If the file can't be made.
     pub fn write_bootstrap_token(&self, token: &SecretString) -> io::Result<()> {
-        let path = self.bootstrap_token_file();
-        let draft = draft(&path, token.expose_secret())?;
-        fs::rename(&draft, &path).inspect_err(|_| drop(fs::remove_file(&draft)))
+        replace(&self.bootstrap_token_file(), token.expose_secret())
+    }
+
+    /// Writes the webhook secret to its file, in place of the one that is there, unless one is configured.
+    ///
+    /// # Errors
+    /// If the file can't be made.
+    pub fn replace_webhook_secret(&self, secret: &WebhookSecret) -> Result<(), SecretFileError> {
+        let path = self.webhook_secret_file();
+        match self.twitch.webhook_secret {
+            Some(_) => Ok(()),
+            None => replace(&path, secret.expose_secret()).map_err(|source| SecretFileError::Io { path, source }),
+        }
+    }
+
+    /// Writes the encryption key to its file, in place of the one that is there, unless one is configured.
+    ///
+    /// # Errors
+    /// If the file can't be made.
+    pub fn replace_encryption_key(&self, key: &EncryptionKey) -> Result<(), SecretFileError> {
+        let path = self.encryption_key_file();
+        match self.encryption_key {
+            Some(_) => Ok(()),
+            None => replace(&path, key.expose_secret()).map_err(|source| SecretFileError::Io { path, source }),
+        }
     }
 
     /// The configured webhook secret, else the one that a server made earlier.
@@ -113,12 +135,24 @@ impl Config {
 }
 
 fn read<T, E: ToString>(path: &Path, parse: fn(&str) -> Result<T, E>) -> Result<Option<T>, SecretFileError> {
+    warn_if_exposed(path);
     match fs::read_to_string(path) {
         Ok(text) => parse(text.trim())
             .map(Some)
             .map_err(|error| SecretFileError::Invalid { path: path.to_owned(), reason: error.to_string() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(SecretFileError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Logs a warning if other users can read or replace the secret.
+fn warn_if_exposed(path: &Path) {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    let path = path.display();
+    if metadata.is_symlink() {
+        tracing::warn!("{path} is a symbolic link: the secret is as safe as the file and the directories it leads to");
+    } else if metadata.mode() & 0o077 != 0 {
+        tracing::warn!("other users may read or replace the secret in {path}: `chmod 600 {path}`");
     }
 }
 
@@ -146,14 +180,45 @@ fn make(path: &Path, secret: &str) -> io::Result<()> {
     }
 }
 
+/// Puts a complete file in the place of the one that is there.
+fn replace(path: &Path, secret: &str) -> io::Result<()> {
+    let draft = draft(path, secret)?;
+    fs::rename(&draft, path).inspect_err(|_| drop(fs::remove_file(&draft)))
+}
+
 /// Writes a complete file beside the final path, and returns its path.
 fn draft(path: &Path, secret: &str) -> io::Result<PathBuf> {
     if let Some(dir) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
     let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    // One that an ended process left behind, or a link that leads elsewhere.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     Ok(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_in_the_place_of_a_draft_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let (other, path) = (place.path().join("other"), place.path().join("webhook-secret"));
+        fs::write(&other, "unharmed").unwrap();
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        std::os::unix::fs::symlink(&other, &draft).unwrap();
+        make(&path, "a new secret").unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "unharmed");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a new secret\n");
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        assert!(metadata.is_file() && metadata.mode() & 0o777 == 0o600);
+        assert!(!draft.exists());
+    }
 }

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::error::LocalError;
+use super::files::exists;
 
 /// The oldest major version that is used; older ones are no longer supported.
 const OLDEST: u32 = 14;
@@ -32,6 +33,11 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
+    /// The major version.
+    pub(super) fn major(&self) -> u32 {
+        self.major
+    }
+
     /// The server.
     pub(super) fn postgres(&self) -> PathBuf {
         self.dir.join("postgres")
@@ -40,6 +46,14 @@ impl Binaries {
     /// The program that creates clusters.
     pub(super) fn initdb(&self) -> PathBuf {
         self.dir.join("initdb")
+    }
+
+    /// Whether the programs are still there, and of this major version; true if that can't be found out now.
+    pub(super) async fn are_still_of(&self, major: u32) -> bool {
+        match Self::in_dir(&self.dir).await {
+            Some(found) => found.major == major,
+            None => exists(&self.postgres()).await,
+        }
     }
 
     /// The programs in `dir`, if they are complete.
@@ -84,6 +98,37 @@ async fn choose(places: Vec<PathBuf>, cluster: Option<(u32, &Path)>) -> Result<B
         }
         _ => Err(LocalError::NoBinaries { oldest: OLDEST }),
     }
+}
+
+/// Finds the newest server.
+pub(super) async fn newest() -> Result<Binaries, LocalError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut newest: Option<Binaries> = None;
+    for place in places(&path).await {
+        let found = Binaries::in_dir(&place).await;
+        newest = [newest, found].into_iter().flatten().max_by_key(|binaries| binaries.major);
+    }
+    newest.ok_or(LocalError::NoBinaries { oldest: OLDEST })
+}
+
+/// Finds `pg_dump` or `pg_restore` for a server of this major version: the oldest that is not older than the server.
+pub(super) async fn client(program: &'static str, major: u32) -> Result<PathBuf, LocalError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut best: Option<(u32, PathBuf)> = None;
+    for place in places(&path).await {
+        // Debian's wrapper, which looks for the system's own clusters, has another name behind its link.
+        let Ok(file) = tokio::fs::canonicalize(place.join(program)).await else { continue };
+        if file.file_name() != Some(OsStr::new(program)) {
+            continue;
+        }
+        let version = output_of(&file, "--version").await;
+        if let Some(found) = version.as_deref().and_then(version_in).filter(|found| *found >= major)
+            && best.as_ref().is_none_or(|(best, _)| found < *best)
+        {
+            best = Some((found, file));
+        }
+    }
+    best.map(|(_, file)| file).ok_or(LocalError::NoClient { program, major })
 }
 
 /// Finds `psql`: beside a server's programs, or else in PATH.
@@ -215,7 +260,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the database in /data/postgres was made by PostgreSQL 15, but only 18, 16 is installed; \
-             install PostgreSQL 15, or delete the data with `cargo run local-db reset`"
+             install PostgreSQL 15 beside it, and then move the data with `cargo run local-db upgrade`, or delete the data \
+             with `cargo run local-db reset --force`"
         );
     }
 

@@ -18,8 +18,14 @@ use super::lock::Lock;
 use super::process::{self, POLL, STOP_TIMEOUT, Started, postmaster, watched};
 use super::run_as::RunAs;
 
-/// Time limit for a start, including recovery after a crash.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time limit for a starting server to say something. Recovery after a crash may take longer: it says that it is starting.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a server that ends may take before it is asked whether it hangs.
+const HANG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Interval of the log lines about a start that takes long.
+const NEWS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A cluster whose data directory is locked by this process.
 #[derive(Debug)]
@@ -33,16 +39,23 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Locks the data directory, and creates the cluster if there is none. [`Cluster::is_up`] says whether it is already
-    /// running.
-    pub(super) async fn open(path: &Path, durability: Durability) -> Result<Self, LocalError> {
+    /// Locks the data directory, and creates the cluster if there is none, by the programs of this version if one is given.
+    /// [`Cluster::is_up`] says whether it is already running.
+    pub(super) async fn open(
+        path: &Path,
+        durability: Durability,
+        version: Option<Binaries>,
+    ) -> Result<Self, LocalError> {
         let path = path.to_owned();
         let data_dir = off_thread(move || DataDir::create(&path)).await?;
         let lock = Lock::take(&data_dir).await?;
         let dir = data_dir.clone();
         let major = off_thread(move || dir.cluster_major()).await?;
         let cluster = data_dir.cluster();
-        let binaries = binaries::find(major.map(|major| (major, cluster.as_path()))).await?;
+        let binaries = match version {
+            Some(binaries) => binaries,
+            None => binaries::find(major.map(|major| (major, cluster.as_path()))).await?,
+        };
         if durability == Durability::Throwaway {
             let dir = data_dir.clone();
             off_thread(move || dir.give_to_unprivileged_user()).await?;
@@ -54,6 +67,25 @@ impl Cluster {
         let (dir, user) = (data_dir.clone(), *run_as.user());
         let socket_dir = off_thread(move || dir.make_socket_dir(&user)).await?;
         Ok(Self { data_dir, lock, binaries, run_as, socket_dir, durability })
+    }
+
+    /// Looks for the programs again, which may have been moved or removed since.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::NoBinaries`], [`LocalError::WrongMajor`] or [`LocalError::NotACluster`]: another attempt to start
+    /// can't succeed.
+    pub(super) async fn refresh_binaries(&mut self) -> Result<(), LocalError> {
+        let dir = self.data_dir.clone();
+        let major = off_thread(move || dir.cluster_major()).await?;
+        let cluster = self.data_dir.cluster();
+        let Some(major) = major else {
+            return Err(LocalError::NotACluster { cluster, reason: "it is gone".to_owned() });
+        };
+        if !self.binaries.are_still_of(major).await {
+            self.binaries = binaries::find(Some((major, &cluster))).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn data_dir(&self) -> &DataDir {
@@ -76,7 +108,7 @@ impl Cluster {
         remove_file(&marker).await?;
         if let Some(pid) = running {
             tracing::warn!(pid = pid.as_raw(), "stopping a Postgres left without its server");
-            process::stop(&self.data_dir, &self.socket_dir).await?;
+            process::stop(&self.data_dir, &self.socket_dir, STOP_TIMEOUT).await?;
         }
         Ok(false)
     }
@@ -84,6 +116,12 @@ impl Cluster {
     /// Whether a process listens on the socket.
     pub(super) async fn is_running(&self) -> bool {
         postmaster(&self.socket_dir).await.is_some()
+    }
+
+    /// Whether the server accepts connections without a word, which none does that is ending.
+    async fn hangs(&self) -> bool {
+        let answer = database::connect(self.connect_options()).await;
+        matches!(answer, Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut)
     }
 
     /// Starts the server under a watchdog: it ends when this process does.
@@ -125,14 +163,16 @@ impl Cluster {
         arguments
     }
 
-    /// Waits until the server answers, and creates the database if necessary.
+    /// Waits until the server answers, and creates the database if necessary. Takes as long as the server says that it is
+    /// starting.
     ///
     /// # Errors
     ///
-    /// [`LocalError::Ended`] if the server ends instead, [`LocalError::NotReady`] if it takes
-    /// longer than [`START_TIMEOUT`].
+    /// [`LocalError::Ended`] if the server ends instead, [`LocalError::NotReady`] if it says nothing for
+    /// [`SILENCE_TIMEOUT`].
     pub(super) async fn wait_until_ready(&self, started: &mut Started) -> Result<(), LocalError> {
-        let deadline = Instant::now() + START_TIMEOUT;
+        let begun = Instant::now();
+        let (mut deadline, mut news) = (begun + SILENCE_TIMEOUT, begun + NEWS_INTERVAL);
         loop {
             let ended = started.child.try_wait();
             let path = self.binaries.postgres();
@@ -148,11 +188,20 @@ impl Cluster {
                     database::create(&self.connect_options()).await?;
                     continue;
                 }
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    if database::is_starting(&error) {
+                        deadline = Instant::now() + SILENCE_TIMEOUT;
+                    }
+                    error.to_string()
+                }
             };
+            if Instant::now() > news {
+                news = Instant::now() + NEWS_INTERVAL;
+                tracing::info!(reason, elapsed_s = begun.elapsed().as_secs(), "the private Postgres is still starting");
+            }
             if Instant::now() > deadline {
                 return Err(LocalError::NotReady {
-                    seconds: START_TIMEOUT.as_secs(),
+                    seconds: SILENCE_TIMEOUT.as_secs(),
                     reason,
                     log: self.data_dir.log(),
                     tail: self.data_dir.log_tail(started.log_from),
@@ -162,12 +211,20 @@ impl Cluster {
         }
     }
 
-    /// Stops a server that [`Cluster::launch_watched`] started, by closing the pipe to its watchdog.
+    /// Stops a server that [`Cluster::launch_watched`] started, by closing the pipe to its watchdog. One that hangs is left to
+    /// the watchdog, which ends it when it wakes and keeps the lock until then.
     pub(super) async fn stop_watched(&self, mut started: Started) -> Result<(), LocalError> {
         drop(started.pipe.take());
-        let _ = timeout(STOP_TIMEOUT, started.child.wait()).await;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while timeout(HANG_TIMEOUT, started.child.wait()).await.is_err() && Instant::now() < deadline {
+            if self.hangs().await {
+                tracing::warn!("the private Postgres hangs; it ends when it wakes");
+                return Ok(());
+            }
+        }
         // The server has already ended, unless the watchdog was slow or was killed.
-        process::stop(&self.data_dir, &self.socket_dir).await?;
+        let limit = deadline.saturating_duration_since(Instant::now());
+        process::stop(&self.data_dir, &self.socket_dir, limit).await?;
         self.lock.share_has_ended();
         if self.durability == Durability::Durable {
             self.data_dir.remove_socket_dir();

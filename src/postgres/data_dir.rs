@@ -15,7 +15,7 @@ use super::binaries::leading_number;
 use super::error::LocalError;
 use super::user::{self, User, owner_of};
 
-/// A log longer than this is renamed at the next start.
+/// A log longer than this is moved aside.
 const LOG_LIMIT_BYTES: u64 = 4 << 20;
 
 /// How much of a log's end an error shows.
@@ -88,6 +88,12 @@ impl DataDir {
         owner_of(&self.path)
     }
 
+    /// Whether other users may create and replace files in it.
+    pub(super) fn is_open_to_others(&self) -> Result<bool, LocalError> {
+        let metadata = fs::metadata(&self.path).map_err(LocalError::io("look at", &self.path))?;
+        Ok(metadata.mode() & 0o022 != 0)
+    }
+
     /// Changes the owner of the directory itself to the user that Postgres will run as, if we are root.
     pub(super) fn give_to_unprivileged_user(&self) -> Result<(), LocalError> {
         if !Uid::effective().is_root() {
@@ -111,7 +117,10 @@ impl DataDir {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(LocalError::ForeignCluster { owner: owner_of(&cluster)?.to_string(), cluster });
             }
-            Err(error) => return Err(not_a_cluster(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(not_a_cluster(error.to_string()));
+            }
+            Err(error) => return Err(LocalError::io("read", cluster)(error)),
         };
         match leading_number(&text) {
             Some(major) => Ok(Some(major)),
@@ -139,15 +148,29 @@ impl DataDir {
         Ok(file)
     }
 
-    /// Opens the log for appending, after renaming a long one. Also returns the offset of the new part.
+    /// Opens the log for appending, after moving a long one aside. Also returns the offset of the new part.
     pub(super) fn open_log(&self) -> Result<(File, u64), LocalError> {
-        let path = self.log();
-        let length = |path: &Path| fs::metadata(path).map(|log| log.len()).unwrap_or(0);
-        if length(&path) > LOG_LIMIT_BYTES {
-            let aside = path.with_extension("log.old");
-            fs::rename(&path, aside).map_err(LocalError::io("rename", &path))?;
-        }
-        Ok((self.open_file("postgres.log")?, length(&path)))
+        self.rotate_log()?;
+        let log = self.open_file("postgres.log")?;
+        let length = log.metadata().map_err(LocalError::io("look at", self.log()))?.len();
+        Ok((log, length))
+    }
+
+    /// Moves a long log aside, in place of an older one. It is copied and truncated, since a server that runs goes on writing
+    /// to the same file; what it writes between the two is lost.
+    pub(super) fn rotate_log(&self) -> Result<(), LocalError> {
+        let mut log = self.open_file("postgres.log")?;
+        let rotate = |log: &mut File| {
+            if log.metadata()?.len() <= LOG_LIMIT_BYTES {
+                return Ok(());
+            }
+            if let Ok(mut aside) = self.open_file("postgres.log.old") {
+                // A full disk is no reason to keep a log that grows.
+                let _ = aside.set_len(0).and_then(|()| std::io::copy(log, &mut aside));
+            }
+            log.set_len(0)
+        };
+        rotate(&mut log).map_err(LocalError::io("shorten", self.log()))
     }
 
     /// The end of the log since the offset `from`, for errors.
@@ -269,6 +292,25 @@ pub(super) fn is_alive(pid: Pid) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_log_is_moved_aside_while_it_is_written() {
+        use std::io::Write as _;
+        let place = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::existing(place.path()).unwrap();
+        let (mut writer, from) = data_dir.open_log().unwrap();
+        assert_eq!(from, 0);
+        writer.write_all(&vec![b'x'; usize::try_from(LOG_LIMIT_BYTES).unwrap()]).unwrap();
+        data_dir.rotate_log().unwrap();
+        assert_eq!(fs::metadata(data_dir.log()).unwrap().len(), LOG_LIMIT_BYTES, "not longer than the limit");
+        writer.write_all(b"before").unwrap();
+        data_dir.rotate_log().unwrap();
+        writer.write_all(b"after").unwrap();
+        assert_eq!(fs::read_to_string(data_dir.log()).unwrap(), "after");
+        let aside = fs::read_to_string(place.path().join("postgres.log.old")).unwrap();
+        assert!(aside.starts_with("xxx") && aside.ends_with("before"));
+        assert_eq!(data_dir.log_tail(LOG_LIMIT_BYTES), "", "the part began in the old file");
+    }
 
     #[test]
     fn only_short_and_plain_paths_can_hold_the_socket() {

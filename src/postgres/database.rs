@@ -37,8 +37,16 @@ pub(super) async fn connect(options: PgConnectOptions) -> Result<PgConnection, s
 
 /// Whether an error says that the database does not exist.
 pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.as_deref() == Some("3D000")
+    has_code(error, "3D000")
+}
+
+/// Whether an error says that the server is starting or recovering.
+pub(super) fn is_starting(error: &sqlx::Error) -> bool {
+    has_code(error, "57P03")
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some(code)
 }
 
 /// Creates the database.
@@ -61,6 +69,14 @@ pub(super) async fn reset(options: &PgConnectOptions) -> Result<(), LocalError> 
 /// Connects to a database that always exists.
 async fn connect_to_other(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     connect(options.clone().database("postgres")).await
+}
+
+/// The major version of the server.
+pub(super) async fn server_major(options: &PgConnectOptions) -> Result<u32, LocalError> {
+    let connection = connect(options.clone()).await?;
+    let major = connection.server_version_num().map_or(0, |number| number / 10_000);
+    close(connection).await;
+    Ok(major)
 }
 
 /// Closes a connection within a time limit. The server also notices a connection that is only dropped.

@@ -49,7 +49,8 @@ pub enum LocalError {
     /// The cluster was created by a major version that is not installed.
     #[error(
         "the database in {} was made by PostgreSQL {required}, but only {found} is installed; install \
-         PostgreSQL {required}, or delete the data with `{} local-db reset`", .cluster.display(), Program::Server
+         PostgreSQL {required} beside it, and then move the data with `{server} local-db upgrade`, or delete the data with \
+         `{server} local-db reset --force`", .cluster.display(), server = Program::Server
     )]
     WrongMajor {
         /// The cluster's directory.
@@ -62,7 +63,7 @@ pub enum LocalError {
 
     /// The cluster's directory was not created by initdb.
     #[error(
-        "{} is not a PostgreSQL cluster (its PG_VERSION cannot be read: {reason}); remove it with `{} local-db reset`",
+        "{} is not a PostgreSQL cluster (its PG_VERSION cannot be read: {reason}); remove it with `{} local-db reset --force`",
         .cluster.display(), Program::Server
     )]
     NotACluster {
@@ -137,6 +138,36 @@ pub enum LocalError {
         log: PathBuf,
     },
 
+    /// There is no program of PostgreSQL that can read or write a dump of this database.
+    #[error(
+        "found no {program} of PostgreSQL {major} or newer, the version of the database; install the package \
+         `postgresql-client-{major}`"
+    )]
+    NoClient {
+        /// `pg_dump` or `pg_restore`.
+        program: &'static str,
+        /// The major version of the database.
+        major: u32,
+    },
+
+    /// A dump can't be written or read.
+    #[error("{program} failed ({status}): {text}")]
+    Dump {
+        /// `pg_dump` or `pg_restore`.
+        program: &'static str,
+        /// The exit status.
+        status: ExitStatus,
+        /// What it says.
+        text: String,
+    },
+
+    /// The cluster runs because of `local-db up`.
+    #[error("a Postgres runs in {}; stop it with `{} local-db down`", .dir.display(), Program::Server)]
+    IsUp {
+        /// The data directory.
+        dir: PathBuf,
+    },
+
     /// The cluster does not run.
     #[error("no Postgres runs in {}; start one with `{} local-db up`, or start the server", .dir.display(), Program::Server)]
     NotRunning {
@@ -154,6 +185,14 @@ pub enum LocalError {
 }
 
 impl LocalError {
+    /// Whether another attempt to start the server can't succeed: its programs or its cluster are gone.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::NoBinaries { .. } | Self::WrongMajor { .. } | Self::NotACluster { .. } | Self::ForeignCluster { .. }
+        )
+    }
+
     /// For `map_err` on file operations: names the operation and the path.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

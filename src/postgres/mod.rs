@@ -21,6 +21,7 @@ mod binaries;
 mod cluster;
 mod data_dir;
 mod database;
+mod dump;
 mod durability;
 mod error;
 mod files;
@@ -28,6 +29,7 @@ mod initdb;
 mod lock;
 mod process;
 mod run_as;
+mod upgrade;
 mod user;
 mod verbs;
 
@@ -35,26 +37,32 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use cluster::Cluster;
 use data_dir::DataDir;
+pub use dump::{check as check_dump, dump, restore as restore_dump};
 pub use durability::Durability;
 pub use error::LocalError;
+use files::off_thread;
 use process::Started;
+pub use upgrade::upgrade;
 pub use verbs::{down, env, join, postmaster, psql, reset, start_or_join, up};
 
 use crate::backoff::Backoff;
 
 /// Pauses before a server that has ended is launched again.
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(15) };
 
-/// How often a server that ended before it was ready is launched again, within some 5 s: the last processes of the previous one
-/// may still be ending.
+/// How often a server that ended before it was ready is launched again at the first start, within some 5 s: the last processes
+/// of the previous one may still be ending.
 const RELAUNCHES: u32 = 6;
 
 /// A server that ran this long before it ended does not count as failing repeatedly.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// How often the length of a running server's log is looked at.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Interval of polling a server that is not a child process.
 const POLL: Duration = Duration::from_secs(1);
@@ -79,12 +87,9 @@ impl LocalPostgres {
     /// [`LocalError::InUse`].
     pub async fn start(data_dir: &Path, durability: Durability) -> Result<Self, LocalError> {
         let begun = Instant::now();
-        let cluster = Cluster::open(data_dir, durability).await?;
+        let cluster = Cluster::open(data_dir, durability, None).await?;
         let mut postgres = Self { cluster, started: None };
-        let joined = postgres.cluster.is_up().await?;
-        if !joined {
-            postgres.launch().await?;
-        }
+        let joined = postgres.launch_first().await?;
         tracing::info!(
             data_dir = %postgres.cluster.data_dir().path().display(),
             elapsed_ms = begun.elapsed().as_millis(),
@@ -101,8 +106,9 @@ impl LocalPostgres {
         self.cluster.connect_options()
     }
 
-    /// Starts Postgres again whenever it ends, after a growing pause if it ends repeatedly. Returns only when it can't be
-    /// started. Cancel safe: may be dropped at any await, and called again.
+    /// Starts Postgres again whenever it ends, after a growing pause if it ends or fails to start repeatedly: a full disk, for
+    /// example, may have room later. Returns only when another attempt can't succeed. Cancel safe: may be dropped at any
+    /// await, and called again.
     pub async fn supervise(&mut self) -> LocalError {
         let mut failures = 0;
         loop {
@@ -111,8 +117,13 @@ impl LocalPostgres {
             tracing::warn!("the private Postgres has ended; starting it again");
             failures = if since.elapsed() > STEADY { 1 } else { failures + 1 };
             sleep(BACKOFF.pause(failures)).await;
-            if let Err(error) = self.launch().await {
-                return error;
+            while let Err(error) = self.launch_again().await {
+                if error.is_final() {
+                    return error;
+                }
+                tracing::warn!(%error, "the private Postgres can't be started; trying again");
+                failures += 1;
+                sleep(BACKOFF.pause(failures)).await;
             }
             tracing::info!("the private Postgres answers again");
         }
@@ -130,16 +141,11 @@ impl LocalPostgres {
         }
     }
 
-    async fn launch(&mut self) -> Result<(), LocalError> {
+    /// Launches the server at the start of this process, a few times if it ends.
+    async fn launch_first(&mut self) -> Result<bool, LocalError> {
         let mut failures = 0;
         loop {
-            // Also stops one that has lost its watchdog.
-            if self.cluster.is_up().await? {
-                self.started = None;
-                return Ok(());
-            }
-            let started = self.cluster.launch_watched().await?;
-            let result = self.cluster.wait_until_ready(self.started.insert(started)).await;
+            let result = self.launch().await;
             failures += 1;
             match &result {
                 Err(error @ LocalError::Ended { .. }) if failures <= RELAUNCHES => {
@@ -151,11 +157,33 @@ impl LocalPostgres {
         }
     }
 
+    async fn launch_again(&mut self) -> Result<bool, LocalError> {
+        self.cluster.refresh_binaries().await?;
+        self.launch().await
+    }
+
+    /// Launches the server, unless `local-db up` keeps one running. Returns whether that was so.
+    async fn launch(&mut self) -> Result<bool, LocalError> {
+        // Also stops one that has lost its watchdog.
+        if self.cluster.is_up().await? {
+            self.started = None;
+            return Ok(true);
+        }
+        let started = self.cluster.launch_watched().await?;
+        self.cluster.wait_until_ready(self.started.insert(started)).await?;
+        Ok(false)
+    }
+
     /// Waits until the server has ended.
     async fn ended(&mut self) {
         if let Some(started) = &mut self.started {
-            // An error would mean that it is no longer a child process, so not running either.
-            let _ = started.child.wait().await;
+            // An error of `wait` would mean that it is no longer a child process, so not running either.
+            while timeout(LOG_INTERVAL, started.child.wait()).await.is_err() {
+                let data_dir = self.cluster.data_dir().clone();
+                if let Err(error) = off_thread(move || data_dir.rotate_log()).await {
+                    tracing::warn!(%error, "the log of the private Postgres grows");
+                }
+            }
             return;
         }
         while self.cluster.is_running().await {
@@ -165,11 +193,16 @@ impl LocalPostgres {
 }
 
 /// Creates the data directory, if necessary, with the permissions that the cluster needs, and returns its canonical path. For
-/// callers that store other files there before the cluster is created.
+/// callers that store other files there before the cluster is created. Logs a warning if other users may write to it.
 ///
 /// # Errors
 ///
 /// [`LocalError::Io`] names the path.
 pub fn create_data_dir(path: &Path) -> Result<PathBuf, LocalError> {
-    DataDir::create(path).map(|dir| dir.path().to_owned())
+    let dir = DataDir::create(path)?;
+    if dir.is_open_to_others()? {
+        let path = dir.path().display();
+        tracing::warn!("other users may write to {path}, and so replace the secrets in it: `chmod go-w {path}`");
+    }
+    Ok(dir.path().to_owned())
 }

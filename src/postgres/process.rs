@@ -77,12 +77,12 @@ pub(super) async fn postmaster(socket_dir: &Path) -> Option<Pid> {
     Some(Pid::from_raw(pid))
 }
 
-/// Stops the server that listens in the socket directory, and waits until it has ended.
-pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path) -> Result<(), LocalError> {
+/// Stops the server that listens in the socket directory, and waits until it has ended. A fast shutdown may take so long.
+pub(super) async fn stop(data_dir: &DataDir, socket_dir: &Path, limit: Duration) -> Result<(), LocalError> {
     let Some(pid) = postmaster(socket_dir).await else {
         return Ok(());
     };
-    for (signal, limit) in [(Signal::SIGINT, STOP_TIMEOUT), (Signal::SIGQUIT, ABORT_TIMEOUT)] {
+    for (signal, limit) in [(Signal::SIGINT, limit), (Signal::SIGQUIT, ABORT_TIMEOUT)] {
         let _ = kill(pid, signal); // it may have ended by now
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {

@@ -30,7 +30,8 @@ enum UserSwitch {
     /// We are root: the child changes its user before it runs the program.
     SetUid,
     /// We are root, and a directory above the data directory is closed to that user (a clone in /root, for example): the
-    /// child keeps the single capability to search any directory, through setpriv.
+    /// child keeps a single capability through setpriv, CAP_DAC_READ_SEARCH. It is the right to enter any directory and
+    /// also to read any file of this machine; there is none to enter directories alone.
     SetUidWithSearch,
 }
 
@@ -63,6 +64,13 @@ impl RunAs {
         for switch in [UserSwitch::SetUid, UserSwitch::SetUidWithSearch] {
             let run_as = Self { user, switch };
             if run_as.can_reach(data_dir.path(), postgres).await {
+                if let UserSwitch::SetUidWithSearch = switch {
+                    tracing::warn!(
+                        "{} is below a directory that {user} can't enter, so the private Postgres gets the right to read \
+                        any file; SHOWTIME_DATA_DIR=/var/lib/showtime does not need that",
+                        data_dir.path().display()
+                    );
+                }
                 return Ok(run_as);
             }
         }

@@ -14,8 +14,9 @@ use super::data_dir::{DataDir, PORT};
 use super::database::{self, NAME};
 use super::durability::Durability;
 use super::error::LocalError;
+use super::files;
 use super::lock::Lock;
-use super::{files, process};
+use super::process::{self, STOP_TIMEOUT};
 use crate::program::Program;
 
 /// For short tasks: joins the cluster that a server runs in `data_dir`, or else starts it; the caller stops it after the
@@ -39,7 +40,7 @@ pub async fn start_or_join(data_dir: &Path) -> Result<(PgConnectOptions, Option<
 ///
 /// As [`LocalPostgres::start`].
 pub async fn up(data_dir: &Path) -> Result<String, LocalError> {
-    let cluster = match Cluster::open(data_dir, Durability::Durable).await {
+    let cluster = match Cluster::open(data_dir, Durability::Durable, None).await {
         Ok(cluster) => cluster,
         Err(LocalError::InUse { pid, dir }) => {
             let dir = dir.display();
@@ -74,7 +75,7 @@ pub async fn down(data_dir: &Path) -> Result<String, LocalError> {
         None => false,
     };
     if let Some(dir) = &socket_dir {
-        process::stop(&data_dir, dir).await?;
+        process::stop(&data_dir, dir, STOP_TIMEOUT).await?;
     }
     files::remove_file(&data_dir.up_marker()).await?;
     data_dir.remove_socket_dir();

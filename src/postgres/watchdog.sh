@@ -16,8 +16,15 @@ exec 3<&0
 command=$!
 {
     read -r _ <&3
-    kill -s "$signal" 0
-} 2>/dev/null &
+    # COMMAND inherits that these signals are ignored, so one that comes before it has installed its handlers is lost.
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        kill -s "$signal" 0
+        sleep 1
+    done
+    while kill -s QUIT 0; do
+        sleep 1
+    done
+} >/dev/null 2>&1 &
 reader=$!
 
 wait "$command"

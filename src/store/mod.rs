@@ -51,8 +51,8 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not accepting connections yet)
-/// and system errors.
+/// Connection exceptions, insufficient resources, operator intervention (shutdown, timeout, not accepting connections yet),
+/// system errors, and a database that only reads for now (a standby).
 fn is_outage_state(code: &str) -> bool {
-    matches!(code.get(..2), Some("08" | "53" | "57" | "58"))
+    matches!(code.get(..2), Some("08" | "53" | "57" | "58")) || code == "25006"
 }

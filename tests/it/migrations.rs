@@ -81,7 +81,7 @@ async fn migrations_of_another_version_are_refused_with_what_to_do() {
         sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
         let error = migrations::up(&mut connection).await.unwrap_err().to_string();
         assert!(
-            error.contains("another version of this program") && error.contains("`cargo run local-db reset`"),
+            error.contains("another version of this program") && error.contains("`cargo run local-db reset --force`"),
             "{error}"
         );
     }

@@ -1,7 +1,9 @@
 //! The private Postgres, with real clusters, real processes and kill -9.
 
 mod commands;
+mod recovery;
 mod refusals;
+mod upgrade;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

@@ -103,7 +103,7 @@ async fn invalid_cluster_and_other_version_are_errors_and_left_unchanged() {
         refusal(place.path()).await.to_string(),
         format!(
             "{} is not a PostgreSQL cluster (its PG_VERSION cannot be read: No such file or directory \
-             (os error 2)); remove it with `cargo run local-db reset`",
+             (os error 2)); remove it with `cargo run local-db reset --force`",
             name.display()
         )
     );

@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use sqlx::postgres::PgConnectOptions;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::{PATIENCE, Place, Serving, Settings, TOKEN};
@@ -36,9 +38,9 @@ fn url(database: &PgConnectOptions) -> String {
 #[tokio::test]
 async fn bootstrap_token_is_shown_at_every_start_while_it_is_valid() {
     let place = Place::new();
-    let server = place.serve(&[]).await;
+    let server = place.serve_on_terminal(&[]).await;
     let first = server.token.clone().unwrap();
-    assert!(server.banner.contains(&format!("http://{}/#token={first}\n", server.addr)), "{}", server.banner);
+    assert!(server.banner.contains(&format!("http://{}/#token={first}\r\n", server.addr)), "{}", server.banner);
     assert!(server.banner.contains("Bearer $(cat .showtime/token)"), "{}", server.banner);
     let file = place.path().join(".showtime/token");
     assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), first);
@@ -47,12 +49,12 @@ async fn bootstrap_token_is_shown_at_every_start_while_it_is_valid() {
     let log = server.stop().await;
     assert!(!log.contains("showtime_"), "{log}");
 
-    let server = place.serve(&[]).await;
+    let server = place.serve_on_terminal(&[]).await;
     assert_eq!(server.token.as_ref(), Some(&first));
     let other = done(&place, &["create", "--name", "other", "--scope", "admin"]).await;
     done(&place, &["revoke", "first"]).await;
     server.stop().await;
-    let server = place.serve(&[]).await;
+    let server = place.serve_on_terminal(&[]).await;
     assert_eq!(server.token, None, "{}", server.banner);
     assert!(server.banner.contains("--bin token create"), "{}", server.banner);
     assert_eq!((status_with(&server, &first).await, status_with(&server, other.trim()).await), (401, 200));
@@ -60,11 +62,33 @@ async fn bootstrap_token_is_shown_at_every_start_while_it_is_valid() {
 
     // A database without any token gets a new one.
     done(&place, &["revoke", "other"]).await;
-    let server = place.serve(&[]).await;
+    let server = place.serve_on_terminal(&[]).await;
     let second = server.token.clone().unwrap();
     assert_ne!(second, first);
     assert_eq!(status_with(&server, &second).await, 200);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn bootstrap_token_is_shown_on_terminals_only() {
+    let place = Place::new();
+    let server = place.serve(&[]).await;
+    assert!(server.banner.contains("\n  token:     in .showtime/token\n"), "{}", server.banner);
+    assert!(!server.banner.contains("showtime_"), "{}", server.banner);
+    assert_eq!(status_with(&server, server.token.as_ref().unwrap()).await, 200);
+    let log = server.stop().await;
+    assert!(!log.contains("showtime_"), "{log}");
+
+    let mut server = place.serve_on_terminal(&[("SHOWTIME_LOG_FORMAT", "json")]).await;
+    assert!(server.banner.contains(r#""token_file":".showtime/token""#), "{}", server.banner);
+    server.signal(Signal::SIGTERM);
+    assert!(timeout(PATIENCE, server.child.wait()).await.expect("it ends").unwrap().success());
+    let mut printed = String::new();
+    // A terminal whose other side is gone ends with an error.
+    let _ = server.stdout.read_to_string(&mut printed).await;
+    assert_eq!(printed, "", "all that is told is in the log");
+    let log = server.ended().await.1;
+    assert!(!log.contains("showtime_"), "{log}");
 }
 
 #[tokio::test]
@@ -117,18 +141,31 @@ async fn first_server_of_a_given_database_makes_its_token() {
 }
 
 #[tokio::test]
-async fn token_that_cannot_be_written_is_shown_once() {
+async fn token_that_cannot_be_written_is_shown_once_on_a_terminal() {
     let place = Place::new();
     // A directory is in the place of the file.
     std::fs::create_dir_all(place.path().join(".showtime/token/in-the-way")).unwrap();
     let url = url(&fresh_database().await);
     let settings = [("DATABASE_URL", url.as_str())];
-    let server = place.serve(&settings).await;
+    let server = place.serve_on_terminal(&settings).await;
     let first = server.token.clone().unwrap();
     assert!(server.banner.contains("not shown again"), "{}", server.banner);
     assert_eq!(status_with(&server, &first).await, 200);
     server.stop().await;
-    let server = place.serve(&settings).await;
+    let server = place.serve_on_terminal(&settings).await;
     assert_eq!(server.token, None, "{}", server.banner);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn token_that_can_neither_be_written_nor_shown_is_made_by_hand() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path().join(".showtime/token/in-the-way")).unwrap();
+    let url = url(&fresh_database().await);
+    let server = place.serve(&[("DATABASE_URL", url.as_str())]).await;
+    assert_eq!(server.token, None, "{}", server.banner);
+    assert!(server.banner.contains(".showtime/token can't be written (Is a directory"), "{}", server.banner);
+    assert!(server.banner.contains("--bin token create"), "{}", server.banner);
+    assert!(!server.banner.contains("showtime_"), "{}", server.banner);
     server.stop().await;
 }

@@ -38,13 +38,28 @@ async fn migrations_are_shown_reverted_and_applied_with_or_without_a_server() {
     let server = place.serve(&[]).await;
     let status = place.done(&[], &["migrate", "status"]).await;
     assert!(marks(&status).iter().all(|mark| *mark == "applied"), "{status}");
-    let reverted = place.done(&[], &["migrate", "down"]).await;
+    let said = place.refused(&[], &["migrate", "down"]).await;
+    assert!(said.contains("run it again with --force"), "{said}");
+    assert_eq!(server.status("/readyz").await, 200);
+    let reverted = place.done(&[], &["migrate", "down", "--force"]).await;
     assert!(reverted.starts_with("reverted 0"), "{reverted}");
     assert_eq!(marks(&reverted).last(), Some(&"missing"));
     assert_eq!(server.status("/readyz").await, 503);
     place.done(&[], &["migrate", "up"]).await;
     assert_eq!(server.status("/readyz").await, 200);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn reset_requires_force() {
+    let place = Place::new();
+    place.serve(&[]).await.stop().await;
+    let said = place.refused(&[], &["local-db", "reset"]).await;
+    assert!(said.contains("this deletes all data in .showtime: run it again with --force"), "{said}");
+    assert!(place.path().join(".showtime/postgres").exists());
+    let said = place.done(&[], &["local-db", "reset", "--force"]).await;
+    assert_eq!(said, "removed; the next start makes a new one\n");
+    assert!(!place.path().join(".showtime/postgres").exists());
 }
 
 #[tokio::test]

@@ -2,10 +2,15 @@
 //! with nothing in the environment but PATH and HOME.
 
 mod access;
+mod backup;
 mod commands;
 mod first_steps;
+mod pooler;
 mod refusals;
+mod rights;
 mod shutdown;
+mod unwritable_log;
+mod watchdog;
 
 use std::fs::Permissions;
 use std::net::SocketAddr;
@@ -13,12 +18,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
+use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -66,44 +72,79 @@ impl Place {
     }
 
     /// Runs a `server` that must fail, and returns its standard error.
-    async fn refused(&self, settings: Settings<'_>, args: &[&str]) -> String {
+    pub(crate) async fn refused(&self, settings: Settings<'_>, args: &[&str]) -> String {
         let output = self.run(settings, args).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "");
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// Starts `server`, and returns when it has printed its address.
+    /// Starts `server`, and returns when it has told its address.
     pub(crate) async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
-        let mut command = self.command(SERVER, settings, &[]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
+        let mut child =
+            self.command(SERVER, settings, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        self.serving(child, Box::new(stdout), settings).await
+    }
+
+    /// Starts `server` with a terminal as its stdout.
+    async fn serve_on_terminal(&self, settings: Settings<'_>) -> Serving<'_> {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        let child = self.command(SERVER, settings, &[]).stdout(slave).stderr(Stdio::piped()).spawn().unwrap();
+        self.serving(child, Box::new(tokio::fs::File::from_std(master.into())), settings).await
+    }
+
+    async fn serving(&self, mut child: Child, stdout: Stdout, settings: Settings<'_>) -> Serving<'_> {
+        let mut stdout = BufReader::new(stdout);
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (mut banner, mut log) = (String::new(), String::new());
+        if settings.contains(&("SHOWTIME_LOG_FORMAT", "json")) {
+            read_until(&mut stderr, "\"serving\"", &mut log).await;
+            banner = log.lines().last().unwrap_or_default().to_owned();
+        } else {
+            read_until(&mut stdout, "health:", &mut banner).await;
+        }
         let log = tokio::spawn(async move {
-            let mut log = String::new();
             stderr.read_to_string(&mut log).await.unwrap();
             log
         });
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut banner = String::new();
-        while !banner.contains("health:")
-            && timeout(PATIENCE, stdout.read_line(&mut banner)).await.unwrap().unwrap() > 0
-        {}
-        let Some((_, addr)) = banner.lines().next().and_then(|line| line.split_once("http://")) else {
-            panic!("{banner:?} {}", log.await.unwrap());
-        };
-        let addr = addr.parse().unwrap();
-        let token = banner.split_once("#token=").and_then(|(_, rest)| rest.lines().next()).map(str::to_owned);
+        let Some(addr) = address_in(&banner) else { panic!("{banner:?} {}", log.await.unwrap()) };
+        let token = self.token_in(&banner);
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Serving { place: self, child, addr, banner, token, client, log, _stdout: stdout }
+        Serving { place: self, child, addr, banner, token, client, log, stdout }
+    }
+
+    /// The token that a banner shows, or that is in the file that it names.
+    fn token_in(&self, banner: &str) -> Option<String> {
+        if let Some((_, shown)) = banner.split_once("#token=") {
+            return shown.lines().next().map(|token| token.trim().to_owned());
+        }
+        let (_, file) = banner.split_once("token:     in ").or_else(|| banner.split_once("\"token_file\":\""))?;
+        let file = file.split(['\n', '"']).next()?;
+        Some(std::fs::read_to_string(self.path().join(file)).unwrap().trim().to_owned())
     }
 
     /// The command lines of all processes that name this directory: a Postgres, its watchdog.
-    fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let output = std::process::Command::new("ps").args(["-A", "-ww", "-o", "args="]).output().unwrap();
         let name = self.path().file_name().unwrap().to_str().unwrap();
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         lines.lines().filter(|line| line.contains(name)).map(str::to_owned).collect()
     }
+}
+
+/// The stdout of a program: a pipe or a terminal.
+type Stdout = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Reads lines up to the one that contains `mark`, or to the end.
+async fn read_until(input: &mut (impl AsyncBufRead + Unpin), mark: &str, text: &mut String) {
+    while !text.contains(mark) && timeout(PATIENCE, input.read_line(text)).await.unwrap().unwrap_or(0) > 0 {}
+}
+
+/// The address of the first URL in a text.
+fn address_in(text: &str) -> Option<SocketAddr> {
+    let (_, url) = text.split_once("http://")?;
+    url.split(|c: char| c.is_whitespace() || c == '"').next()?.parse().ok()
 }
 
 /// A running `server`. Killed at the end of the test; its watchdog then stops Postgres.
@@ -117,7 +158,7 @@ pub(crate) struct Serving<'a> {
     pub(crate) token: Option<String>,
     client: reqwest::Client,
     log: JoinHandle<String>,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<Stdout>,
 }
 
 impl Serving<'_> {

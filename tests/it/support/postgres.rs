@@ -2,6 +2,8 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 
@@ -21,6 +23,21 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
     let statement = format!("create database {name} template showtime");
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a database can be created");
     shared.clone().database(&name)
+}
+
+/// The directory with Postgres' programs on this machine.
+pub(crate) fn installed_programs() -> PathBuf {
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output()
+        && output.status.success()
+    {
+        let dir = PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim());
+        if dir.join("postgres").exists() {
+            return dir;
+        }
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
+    let dirs = versions.map(|entry| entry.expect("a directory").path().join("bin"));
+    dirs.filter(|dir| dir.join("postgres").exists()).max().expect("PostgreSQL is installed")
 }
 
 /// The database's URL, with a password that the server doesn't check.
