@@ -13,6 +13,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use futures_util::future::try_join_all;
 use showtime::clock::Clock;
+use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
 use showtime::message::{Incoming, Message};
 use showtime::postgres::{Durability, LocalPostgres};
@@ -58,7 +59,7 @@ fn on(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, durability: Durabili
         let postgres = LocalPostgres::start(dir.path(), durability).await.expect("a Postgres");
         let mut connection = postgres.connect_options().connect().await.expect("a connection");
         migrations::up(&mut connection).await.expect("the migrations");
-        let (ingest, writer) = Ingest::new(postgres.connect_options(), Clock::default());
+        let (ingest, writer) = Ingest::new(postgres.connect_options(), Clock::default(), Incidents::default());
         tokio::spawn(writer.run());
         (postgres, ingest)
     });

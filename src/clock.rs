@@ -1,42 +1,57 @@
 //! Time as a parameter: everything that needs the time takes a [`Clock`].
+//!
+//! [`Clock::now`] is the wall clock, for times that are stored or compared with those of other machines. A person, NTP or a
+//! virtual machine may set it at any moment, back as well. Spans of time (pauses, timeouts, how long something is valid) are
+//! measured by [`Clock::instant`], which only goes forward.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 
-/// The current time in UTC: the machine's, moved by an offset that only tests change.
+/// The machine's clocks, moved by offsets that only tests change.
 ///
-/// Clones share the offset, so a test that advances its clock advances the whole program.
+/// Clones share the offsets, so a test that advances its clock advances the whole program.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    offset_ms: Arc<AtomicI64>,
+    /// The offset of the wall clock.
+    wall_ms: Arc<AtomicI64>,
+    /// The offset of the monotonic clock.
+    monotonic_ms: Arc<AtomicU64>,
     /// Wakes all sleepers when the clock is moved.
     moved: Arc<Notify>,
 }
 
 impl Clock {
-    /// The time now, at the microsecond resolution in which Postgres keeps it.
+    /// The time in UTC, at the microsecond resolution in which Postgres keeps it.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
         let machine = OffsetDateTime::now_utc();
-        to_microseconds(machine + Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed)))
+        to_microseconds(machine + Duration::milliseconds(self.wall_ms.load(Ordering::Relaxed)))
     }
 
-    /// Moves this clock and all its clones forward (or back, if negative).
+    /// The monotonic time, from which spans are measured.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        Instant::now() + std::time::Duration::from_millis(self.monotonic_ms.load(Ordering::Relaxed))
+    }
+
+    /// Moves this clock and all its clones: forward as if time passed; back as if the wall clock was set back.
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.whole_milliseconds()).unwrap_or(i64::MAX);
-        self.offset_ms.fetch_add(ms, Ordering::Relaxed);
+        self.wall_ms.fetch_add(ms, Ordering::Relaxed);
+        self.monotonic_ms.fetch_add(u64::try_from(ms).unwrap_or(0), Ordering::Relaxed);
         self.moved.notify_waiters();
     }
 
-    /// Sleeps until this clock shows `at`, so that advancing it wakes the sleeper.
-    pub async fn sleep_until(&self, at: OffsetDateTime) {
+    /// Sleeps until [`Clock::instant`] is `at`. Advancing the clock wakes the sleeper.
+    pub async fn sleep_until(&self, at: Instant) {
         loop {
             let moved = self.moved.notified();
-            let Ok(left) = std::time::Duration::try_from(at - self.now()) else { return };
+            let left = at.saturating_duration_since(self.instant());
             if left.is_zero() {
                 return;
             }
@@ -47,9 +62,9 @@ impl Clock {
         }
     }
 
-    /// Sleeps for this long by this clock.
+    /// Sleeps for this long.
     pub async fn sleep(&self, span: std::time::Duration) {
-        self.sleep_until(self.now() + span).await;
+        self.sleep_until(self.instant() + span).await;
     }
 }
 
@@ -75,5 +90,16 @@ mod tests {
             clock.advance(Duration::minutes(20));
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn span_does_not_depend_on_the_wall_clock() {
+        let clock = Clock::default();
+        let (wall, began) = (clock.now(), clock.instant());
+        let sleep = clock.sleep_until(began + std::time::Duration::from_secs(60));
+        clock.advance(Duration::hours(-1));
+        assert!(clock.now() < wall - Duration::minutes(59) && clock.instant() >= began);
+        clock.advance(Duration::minutes(1));
+        tokio::time::timeout(std::time::Duration::from_secs(10), sleep).await.expect("a minute has passed");
     }
 }

@@ -3,13 +3,16 @@
 use std::error::Error;
 use std::io;
 use std::iter::successors;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use oauth2::http::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, Response};
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
@@ -119,6 +122,8 @@ pub struct Http {
     client: Client,
     policy: RetryPolicy,
     clock: Clock,
+    /// The date of the last answer, and when it came.
+    last_date: Arc<Mutex<Option<(OffsetDateTime, Instant)>>>,
 }
 
 impl Http {
@@ -129,7 +134,7 @@ impl Http {
     pub fn new(policy: RetryPolicy, clock: Clock) -> Result<Self, TransportError> {
         let client = client(policy.timeout).build();
         let client = client.map_err(|error| TransportError::Setup(root_cause(&error)))?;
-        Ok(Self { client, policy, clock })
+        Ok(Self { client, policy, clock, last_date: Arc::default() })
     }
 
     /// Builds requests for [`send`](Self::send).
@@ -142,6 +147,20 @@ impl Http {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The time by the clock of the server that answered last, to the second; `None` without an answer.
+    #[must_use]
+    pub fn server_time(&self) -> Option<OffsetDateTime> {
+        let (date, at) = (*self.last_date.lock().unwrap_or_else(PoisonError::into_inner))?;
+        date.checked_add(self.clock.instant().saturating_duration_since(at).try_into().ok()?)
+    }
+
+    fn observe_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| OffsetDateTime::parse(date.to_str().ok()?, &Rfc2822).ok());
+        if let Some(date) = date {
+            *self.last_date.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, self.clock.instant()));
+        }
     }
 
     /// Time limits and retries.
@@ -181,6 +200,7 @@ impl Http {
         };
         let mut response = self.client.execute(request).await.map_err(unanswered)?;
         let (status, headers) = (response.status(), response.headers().clone());
+        self.observe_date(&headers);
         let body = read_body(&mut response, MAX_ANSWER + 1).await.map_err(unanswered)?;
         if body.len() > MAX_ANSWER {
             return Err(TransportError::TooLong { host });

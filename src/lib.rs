@@ -37,8 +37,8 @@
 //!
 //! - [`access`]: who may use the API. [`credentials`]: the tokens that Twitch gave to us.
 //! - [`subscriptions`]: which EventSub subscriptions should exist, and the reconciler that creates them.
-//! - [`status`]: the verdict of `/status`, from the checks that components register. [`metrics`]: the counters of
-//!   `/metrics`.
+//! - [`status`]: the verdict of `/status`, from the checks that components register. [`incidents`]: what was refused, not
+//!   stored or not understood. [`metrics`]: the counters of `/metrics`.
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
 //!   beside the component.
 //! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
@@ -55,6 +55,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod http;
+pub mod incidents;
 pub mod ingest;
 pub mod load;
 pub mod message;

@@ -75,6 +75,10 @@ pub struct Gauges {
     pub queue_depth: usize,
     /// Whether the database answered.
     pub has_database: bool,
+    /// Whether the log can be written to, as far as the writer knows.
+    pub is_writable: bool,
+    /// Incidents since the server started, by kind and subject.
+    pub incidents: Vec<(&'static str, String, u64)>,
     /// Desired subscriptions, by status.
     pub subscriptions: Vec<(String, i64)>,
     /// Twitch's tokens, by status.
@@ -183,6 +187,12 @@ impl Gauges {
             "Whether the database answered just now",
             number(self.has_database.into()),
         );
+        registry.register(
+            "showtime_database_writable",
+            "Whether messages could be stored when that was last tried",
+            number(self.is_writable.into()),
+        );
+        self.register_incidents(&mut registry);
         if let Some(bytes) = self.resident_memory {
             let help = "Memory of the server's process, without its Postgres";
             registry.register_with_unit("process_resident_memory", help, Unit::Bytes, ConstGauge::<i64>::new(bytes));
@@ -200,6 +210,15 @@ impl Gauges {
         }
         self.register_follower_lags(&mut registry);
         registry
+    }
+
+    fn register_incidents(&self, registry: &mut Registry) {
+        let family = Family::<[(&'static str, String); 2], Counter>::default();
+        for (kind, subject, total) in &self.incidents {
+            let labels = [("kind", (*kind).to_owned()), ("subject", subject.clone())];
+            family.get_or_create(&labels).inc_by(*total);
+        }
+        registry.register("showtime_incidents", "What was refused, not stored or not understood", family);
     }
 
     fn register_follower_lags(&self, registry: &mut Registry) {

@@ -10,6 +10,7 @@ use tokio_util::task::JoinMap;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Http;
+use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::status::Checks;
@@ -39,6 +40,8 @@ pub struct Services {
     pub http: Http,
     /// Wakes tasks when the database has news for them. The app runs the listener on the other end.
     pub signals: Signals,
+    /// What was refused, not stored or not understood; `/status` shows it.
+    pub incidents: Incidents,
     /// Counters and histograms; `/metrics` reads them.
     pub metrics: Metrics,
     /// The registry of checks; `/status` shows them.

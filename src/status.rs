@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::WriteError;
 use crate::store::read::health::{Answer, Records};
 
 /// The verdict on a component or the server.
@@ -23,7 +24,8 @@ pub enum Verdict {
 /// The state of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
-    /// `database`, `migrations`, `twitch`, `webhook_secret`, `tokens`, `subscriptions` or `events`.
+    /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `backfill` or
+    /// `events`.
     pub name: &'static str,
     /// The verdict.
     pub status: Verdict,
@@ -79,18 +81,19 @@ impl Checks {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
-    /// Makes all checks; `None` stands for a database that did not answer.
+    /// Makes all checks. An `answer` of `None` stands for a database that did not answer, `write_error` for one that can't be
+    /// written to.
     #[must_use]
-    pub fn report(&self, answer: Option<&Answer>) -> Report {
+    pub fn report(&self, answer: Option<&Answer>, write_error: Option<WriteError>) -> Report {
         let records = answer.and_then(|answer| answer.records.as_ref());
-        let mut checks = vec![database(answer)];
+        let mut checks = vec![database(answer, write_error)];
         checks.extend(answer.map(|answer| migrations(&answer.missing_migrations)));
         let sources = self.0.read().unwrap_or_else(PoisonError::into_inner);
         checks.extend(sources.iter().filter_map(|source| match source {
             Source::Memory(check) => Some(check()),
             Source::Records(check) => records.map(check),
         }));
-        Report::new(checks, records.is_some())
+        Report::new(checks, records.is_some() && write_error.is_none())
     }
 }
 
@@ -105,7 +108,7 @@ impl fmt::Debug for Checks {
 pub struct Report {
     /// The worst of the checks.
     pub verdict: Verdict,
-    /// Whether the server may take traffic: the database answers and has all migrations.
+    /// Whether the server may take traffic: the database answers, has all migrations and can be written to.
     pub is_ready: bool,
     /// What to do, if anything: the messages of the worst checks.
     pub message: String,
@@ -119,7 +122,7 @@ impl Report {
     pub fn new(checks: Vec<Check>, is_ready: bool) -> Self {
         let verdict = checks.iter().map(|check| check.status).max().unwrap_or(Verdict::Pass);
         let message = match verdict {
-            Verdict::Pass => "all is well".to_owned(),
+            Verdict::Pass => ALL_IS_WELL.to_owned(),
             _ => {
                 let worst = checks.iter().filter(|check| check.status == verdict);
                 worst.map(|check| check.message.as_str()).collect::<Vec<_>>().join("; ")
@@ -127,12 +130,33 @@ impl Report {
         };
         Self { verdict, is_ready, message, checks }
     }
+
+    /// What those may know who have no token: why the server is not ready, but nothing of channels, users or subscriptions.
+    #[must_use]
+    pub fn public_message(&self) -> String {
+        let failed = |check: &&Check| READINESS.contains(&check.name) && check.status == Verdict::Fail;
+        let reasons: Vec<_> = self.checks.iter().filter(failed).map(|check| check.message.as_str()).collect();
+        match self.verdict {
+            _ if !reasons.is_empty() => reasons.join("; "),
+            Verdict::Pass => ALL_IS_WELL.to_owned(),
+            Verdict::Warn | Verdict::Fail => "some part needs attention: with a token, /status says which".to_owned(),
+        }
+    }
 }
 
-fn database(answer: Option<&Answer>) -> Check {
-    match answer {
-        Some(answer) => Check::pass("database", format!("the database answered in {} ms", answer.took.as_millis())),
-        None => Check::fail("database", "the database can't be reached: check that it runs and what the log says"),
+/// The checks of what makes the server ready.
+const READINESS: [&str; 2] = ["database", "migrations"];
+
+/// The message of a server that needs nothing.
+const ALL_IS_WELL: &str = "all is well";
+
+fn database(answer: Option<&Answer>, write_error: Option<WriteError>) -> Check {
+    match (answer, write_error) {
+        (Some(answer), None) => {
+            Check::pass("database", format!("the database answered in {} ms", answer.took.as_millis()))
+        }
+        (Some(_), Some(error)) => Check::fail("database", error.to_string()),
+        (None, _) => Check::fail("database", WriteError::Unreachable.to_string()),
     }
 }
 
@@ -170,7 +194,7 @@ mod tests {
     #[test]
     fn checks_are_shown_in_the_order_of_registration() {
         let answer = Answer { took: Duration::ZERO, missing_migrations: Vec::new(), records: Some(Records::default()) };
-        let report = registry().report(Some(&answer));
+        let report = registry().report(Some(&answer), None);
         assert_eq!(names(&report), ["database", "migrations", "sender", "tokens"]);
         assert_eq!((report.verdict, report.is_ready), (Verdict::Warn, true));
         assert_eq!(report.message, "the sender is slow");
@@ -178,12 +202,27 @@ mod tests {
 
     #[test]
     fn checks_of_records_need_the_database_and_all_migrations() {
-        let report = registry().report(None);
+        let report = registry().report(None, None);
         assert_eq!(names(&report), ["database", "sender"]);
         assert_eq!((report.verdict, report.is_ready), (Verdict::Fail, false));
         let answer = Answer { took: Duration::ZERO, missing_migrations: vec![2], records: None };
-        let report = registry().report(Some(&answer));
+        let report = registry().report(Some(&answer), None);
         assert_eq!(names(&report), ["database", "migrations", "sender"]);
         assert!(!report.is_ready && report.message.contains("0002"), "{}", report.message);
+    }
+
+    #[test]
+    fn server_that_cannot_write_is_not_ready() {
+        let answer = Answer { took: Duration::ZERO, missing_migrations: Vec::new(), records: Some(Records::default()) };
+        let report = registry().report(Some(&answer), Some(WriteError::ReadOnly));
+        assert_eq!((report.verdict, report.is_ready), (Verdict::Fail, false));
+        assert!(report.message.contains("standby"), "{}", report.message);
+        assert_eq!(report.public_message(), report.message);
+    }
+
+    #[test]
+    fn public_message_names_no_channel() {
+        let report = Report::new(vec![Check::warn("subscriptions", "channel.follow of maplearcade ended")], true);
+        assert!(report.message.contains("maplearcade") && !report.public_message().contains("maplearcade"));
     }
 }

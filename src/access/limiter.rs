@@ -10,13 +10,11 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use time::OffsetDateTime;
 
 use super::token::TokenHash;
 use crate::clock::Clock;
@@ -39,10 +37,10 @@ const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// Counts down the failures that each address has left, and remembers wrong tokens.
 #[derive(Debug)]
 pub(super) struct FailureLimiter {
-    limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Clock, NoOpMiddleware<Nanos>>,
+    limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Clock, NoOpMiddleware<Instant>>,
     max_addresses: usize,
     /// Each until it has to be looked up again.
-    wrong: Mutex<HashMap<TokenHash, OffsetDateTime>>,
+    wrong: Mutex<HashMap<TokenHash, Instant>>,
 }
 
 impl FailureLimiter {
@@ -54,13 +52,13 @@ impl FailureLimiter {
 
     /// Whether this token was wrong a moment ago.
     pub(super) fn is_wrong(&self, token: &TokenHash) -> bool {
-        let now = self.limiter.clock().now();
+        let now = self.limiter.clock().instant();
         self.lock().get(token).is_some_and(|until| now < *until)
     }
 
     /// Remembers a wrong token.
     pub(super) fn remember(&self, token: TokenHash) {
-        let now = self.limiter.clock().now();
+        let now = self.limiter.clock().instant();
         let mut wrong = self.lock();
         if wrong.len() >= MAX_WRONG {
             wrong.retain(|_, until| now < *until);
@@ -71,7 +69,7 @@ impl FailureLimiter {
     }
 
     /// No critical section can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, OffsetDateTime>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Instant>> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,10 +96,10 @@ fn network(peer: IpAddr) -> IpAddr {
 }
 
 impl governor::clock::Clock for Clock {
-    type Instant = Nanos;
+    type Instant = Instant;
 
-    fn now(&self) -> Nanos {
-        Nanos::new(u64::try_from(Self::now(self).unix_timestamp_nanos()).unwrap_or_default())
+    fn now(&self) -> Instant {
+        self.instant()
     }
 }
 

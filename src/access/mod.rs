@@ -7,13 +7,14 @@
 mod bootstrap;
 pub mod grant;
 mod limiter;
+pub mod session;
 mod token;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 pub use self::bootstrap::{BootstrapToken, NAME, bootstrap};
 use self::grant::{Grant, Scope};
 use self::limiter::FailureLimiter;
+use self::session::{CHECK_INTERVAL, Session, Sessions};
 pub use self::token::{TokenHash, check_name, generate};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
@@ -91,7 +93,8 @@ pub struct Access {
     /// Bounds the validations in progress.
     validations: Semaphore,
     /// Valid tokens, each until it has to be looked up again.
-    cached: Mutex<HashMap<TokenHash, (Grant, OffsetDateTime)>>,
+    cached: Mutex<HashMap<TokenHash, (Grant, Instant)>>,
+    sessions: Sessions,
     failures: FailureLimiter,
     /// The last use of each token that is not in the database yet, by row.
     used: Mutex<HashMap<i32, OffsetDateTime>>,
@@ -99,7 +102,7 @@ pub struct Access {
     was_used: Notify,
 }
 
-/// Starts the task that records when tokens were used.
+/// Starts the tasks that record when tokens were used, and that end the streams of revoked tokens.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Arc<Access> {
     let twitch = application.map(|application| TwitchSignIn {
         oauth: application.oauth.clone(),
@@ -107,6 +110,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
     });
     let access = Arc::new(Access::new(services.pool.clone(), services.clock.clone(), twitch));
     tasks.spawn("recording of tokens' use", access.clone().record_use());
+    tasks.spawn("revocation of tokens", access.clone().end_revoked_sessions());
     access
 }
 
@@ -119,6 +123,7 @@ impl Access {
             twitch,
             validations: Semaphore::new(MAX_VALIDATIONS),
             cached: Mutex::default(),
+            sessions: Sessions::default(),
             failures: FailureLimiter::new(clock.clone()),
             used: Mutex::default(),
             was_used: Notify::new(),
@@ -154,10 +159,27 @@ impl Access {
         Err(self.failures.count(peer).map_or_else(Denial::TooMany, |()| Denial::Unknown))
     }
 
-    /// Whether this permission still holds, for a stream that outlasts its request. A broadcaster's always does, and so
-    /// does every other while the database is away.
-    pub async fn still_holds(&self, grant: &Grant) -> bool {
-        grant.id.is_none() || self.cached(&grant.hash).is_some() || !matches!(self.look_up(grant.hash).await, Ok(None))
+    /// The session of a stream that outlasts its request. A broadcaster's token has one that is never revoked, and none is
+    /// revoked while the database is away.
+    #[must_use]
+    pub fn open_session(&self, grant: &Grant) -> Arc<Session> {
+        if grant.id.is_some() { self.sessions.open(grant.hash) } else { Arc::default() }
+    }
+
+    /// Looks up the tokens of all sessions every few seconds, and ends those of revoked tokens.
+    async fn end_revoked_sessions(self: Arc<Self>) -> Infallible {
+        loop {
+            let held = self.sessions.tokens().await;
+            let hashes: Vec<_> = held.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+            match self.query(async |db| access_tokens::known(db, &hashes).await).await {
+                Ok(known) => {
+                    let is_revoked = |hash: &TokenHash| !known.iter().any(|known| known == hash.as_bytes());
+                    self.sessions.revoke(&held.into_iter().filter(is_revoked).collect::<Vec<_>>());
+                }
+                Err(error) => tracing::debug!(%error, "the tokens of open streams can't be looked up"),
+            }
+            self.clock.sleep(CHECK_INTERVAL).await;
+        }
     }
 
     /// Writes when tokens were used: the first use at once, then at most once a minute. No request waits for it.
@@ -174,9 +196,9 @@ impl Access {
     }
 
     fn cached(&self, hash: &TokenHash) -> Option<Grant> {
-        let now = self.clock.now();
+        let now = self.clock.instant();
         let grant = lock(&self.cached).get(hash).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone());
-        self.mark_used(grant.as_ref()?, now);
+        self.mark_used(grant.as_ref()?);
         grant
     }
 
@@ -186,8 +208,8 @@ impl Access {
     }
 
     fn cache(&self, grant: &Grant, ttl: Duration) {
-        let now = self.clock.now();
-        self.mark_used(grant, now);
+        let now = self.clock.instant();
+        self.mark_used(grant);
         let mut cached = lock(&self.cached);
         if cached.len() >= MAX_CACHED {
             cached.retain(|_, (_, until)| now < *until);
@@ -197,9 +219,9 @@ impl Access {
         }
     }
 
-    fn mark_used(&self, grant: &Grant, now: OffsetDateTime) {
+    fn mark_used(&self, grant: &Grant) {
         if let Some(id) = grant.id {
-            let is_new = lock(&self.used).insert(id, now).is_none();
+            let is_new = lock(&self.used).insert(id, self.clock.now()).is_none();
             if is_new {
                 self.was_used.notify_one();
             }

@@ -52,8 +52,8 @@ enum Need {
 fn need(method: &Method, path: &str) -> Need {
     let is_reading = [Method::GET, Method::HEAD].contains(method);
     match path {
-        // Twitch signs its messages.
-        "/callback" if method == Method::POST => Need::Nothing,
+        // Twitch signs its messages. All other methods are refused, in words that show that the callback can be reached.
+        "/callback" => Need::Nothing,
         "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
         "/status" if is_reading => Need::Optional,
         // Pages: they hold no data, and call the API with a token of their own.
@@ -208,7 +208,7 @@ mod tests {
             assert_eq!(need(&Method::GET, path), Need::Nothing, "{path}");
             assert_eq!(need(&Method::POST, path), Need::Token(Scope::Admin), "{path}");
         }
-        for path in ["/events", "/live/events", "/metrics", "/nothing", "/callback", "/%6civez", "/docsx", "//", ""] {
+        for path in ["/events", "/live/events", "/metrics", "/nothing", "/%63allback", "/%6civez", "/docsx", "//", ""] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Read), "{path}");
         }
         for path in ["/live/alerts", "/live/chat"] {

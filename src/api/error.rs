@@ -29,6 +29,9 @@ pub(super) enum Error {
         /// The methods of this path.
         allowed: Vec<Method>,
     },
+    /// The callback, opened in a browser.
+    #[error("the callback can be reached; Twitch sends its messages here by POST, and there is nothing to see by {0}")]
+    CallbackTakesPost(Method),
     /// The path is right, but what it names isn't known.
     #[error("no {what} `{name}` is known")]
     NotFound {

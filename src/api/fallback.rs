@@ -32,6 +32,9 @@ fn methods(item: &PathItem) -> Vec<Method> {
 /// Answers 405 if the path has other methods, else 404.
 pub(super) async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, Error> {
     let path = req.path();
+    if path == "/callback" {
+        return Err(Error::CallbackTakesPost(req.method().clone()));
+    }
     Err(match KNOWN.iter().find(|(known, _)| known.is_match(path)) {
         Some((_, allowed)) => Error::MethodNotAllowed { method: req.method().clone(), allowed: allowed.clone() },
         None => Error::NoSuchPath(path.to_owned()),

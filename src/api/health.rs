@@ -35,7 +35,7 @@ impl Health {
     const PASS: Self = Self { status: Verdict::Pass };
 }
 
-/// The state of the server. Only requests with a token get more than `verdict`, `is_ready` and `message`.
+/// The state of the server. Requests without a token get only `verdict`, `is_ready`, and as `message` why it is not ready.
 #[derive(Debug, Serialize, ToSchema)]
 struct Status {
     /// The worst of the checks.
@@ -62,12 +62,19 @@ struct Status {
     last_event: Option<LastEventReport>,
 }
 
-/// The part of [`Status`] that is shown without a token.
+/// The part of [`Status`] that is shown without a token. It names no channel, user or subscription.
 #[derive(Debug, Serialize)]
-struct Summary<'a> {
+struct Summary {
     verdict: Verdict,
     is_ready: bool,
-    message: &'a str,
+    /// Why it is not ready.
+    message: String,
+}
+
+impl From<&Report> for Summary {
+    fn from(report: &Report) -> Self {
+        Self { verdict: report.verdict, is_ready: report.is_ready, message: report.public_message() }
+    }
 }
 
 impl Status {
@@ -84,10 +91,6 @@ impl Status {
         }
     }
 
-    fn summary(&self) -> Summary<'_> {
-        Summary { verdict: self.verdict, is_ready: self.is_ready, message: &self.message }
-    }
-
     /// A server just set up, for the documentation.
     fn example() -> Self {
         let [twitch, webhook_secret] = Self::unconfigured();
@@ -96,6 +99,8 @@ impl Status {
             Check::pass("migrations", "all migrations are applied"),
             twitch,
             webhook_secret,
+            Check::pass("messages", "no message that Twitch signed was refused"),
+            Check::pass("payloads", "all payloads were understood"),
             Check::pass("tokens", "no token needs a new consent"),
             Check::warn("subscriptions", "no message came through any subscription yet"),
             Check::pass("events", "no event was received yet"),
@@ -107,7 +112,8 @@ impl Status {
     fn failing_example() -> Self {
         let [twitch, webhook_secret] = Self::unconfigured();
         let database = "the database can't be reached: check that it runs and what the log says";
-        let checks = vec![Check::fail("database", database), twitch, webhook_secret];
+        let payloads = Check::pass("payloads", "all payloads were understood");
+        let checks = vec![Check::fail("database", database), twitch, webhook_secret, payloads];
         Self::new(Report::new(checks, false), store::Records::default())
     }
 
@@ -133,7 +139,7 @@ pub(super) async fn livez(_query: Query<Nothing>) -> Json<Health> {
 
 /// Can the server take traffic?
 ///
-/// Yes, if the database answers and has all migrations.
+/// Yes, if the database answers, has all migrations and can be written to.
 #[utoipa::path(
     tag = "health",
     responses((status = OK, description = "It can take traffic", body = Health, example = json!(Health::PASS)), BadRequest, NotReady),
@@ -143,14 +149,18 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
     let missing = tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::missing_migrations(db).await))
         .await
         .unwrap_or(Err(Error::Unavailable(None)))?;
-    if missing.is_empty() { Ok(Json(Health::PASS)) } else { Err(Error::NotReady(missing_migrations(&missing))) }
+    match ctx.ingest.write_error() {
+        _ if !missing.is_empty() => Err(Error::NotReady(missing_migrations(&missing))),
+        Some(error) => Err(Error::NotReady(error.to_string())),
+        None => Ok(Json(Health::PASS)),
+    }
 }
 
 /// How is the server?
 ///
 /// All checks, each with a status and a message that says what to do. `warn` is no failure: Twitch must
 /// be able to reach the server before any subscription can exist. Without a token, or while tokens
-/// can't be looked up, the answer has only `verdict`, `is_ready` and `message`.
+/// can't be looked up, the answer has only `verdict`, `is_ready` and `message`, which says why the server is not ready.
 #[utoipa::path(
     tag = "health",
     responses(
@@ -170,12 +180,14 @@ pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _q
         }
         Err(_) => None,
     };
-    let report = ctx.checks.report(answer.as_ref());
-    let status = Status::new(report, answer.and_then(|answer| answer.records).unwrap_or_default());
-    let mut response = match status.verdict {
+    let report = ctx.checks.report(answer.as_ref(), ctx.ingest.write_error());
+    let mut response = match report.verdict {
         Verdict::Fail => HttpResponse::ServiceUnavailable(),
         Verdict::Pass | Verdict::Warn => HttpResponse::Ok(),
     };
     // Every scope may read.
-    if grant.is_some() { response.json(status) } else { response.json(status.summary()) }
+    if grant.is_none() {
+        return response.json(Summary::from(&report));
+    }
+    response.json(Status::new(report, answer.and_then(|answer| answer.records).unwrap_or_default()))
 }

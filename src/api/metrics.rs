@@ -37,6 +37,8 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
     let gauges = Gauges {
         queue_depth: ctx.ingest.queue_depth(),
         has_database,
+        is_writable: ctx.ingest.write_error().is_none(),
+        incidents: ctx.incidents.totals(),
         subscriptions,
         twitch_tokens,
         access_tokens,

@@ -41,6 +41,7 @@ use self::error::Error;
 use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
@@ -71,6 +72,8 @@ pub struct Context {
     pub access: Arc<Access>,
     /// The origins of web pages that may read; `*` alone for all.
     pub cors_origins: Vec<String>,
+    /// What was refused, not stored or not understood.
+    pub incidents: Incidents,
     /// The counters of `/metrics`.
     pub metrics: Metrics,
     /// Sends test events.
@@ -98,6 +101,7 @@ impl Context {
             ingest: services.ingest,
             access,
             cors_origins: services.config.cors_origins.clone(),
+            incidents: services.incidents,
             metrics: services.metrics,
             tester,
             hub,
@@ -198,6 +202,7 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .configure(docs::pages)
             .configure(pages::pages)
             // The last to be wrapped is the first to see a request.
+            .wrap(from_fn(problem::problems_only))
             .wrap(from_fn(fallback::head_as_get))
             .wrap(from_fn(access::guard))
             .wrap(cors)

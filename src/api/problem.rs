@@ -1,7 +1,10 @@
 //! Problem documents (RFC 9457), the answers for an [`Error`]. They contain nothing internal; the log does.
 
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::middleware::Next;
+use actix_web::{Error as ActixError, HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,7 +57,7 @@ impl Error {
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, urn!("no-such-path"), "No such path"),
-            Self::MethodNotAllowed { .. } => {
+            Self::MethodNotAllowed { .. } | Self::CallbackTakesPost(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, urn!("method-not-allowed"), "Method not allowed")
             }
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, urn!("not-found"), "Not found"),
@@ -160,6 +163,24 @@ fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static st
     }
 }
 
+/// Answers with a problem document where the framework would answer 500 in plain text, as for an answer that can't be
+/// serialized.
+pub(super) async fn problems_only<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
+    let response = next.call(req).await?;
+    let is_problem = |response: &ServiceResponse<B>| {
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it == "application/problem+json")
+    };
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR || is_problem(&response) {
+        return Ok(response.map_into_left_body());
+    }
+    let cause = response.response().error().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+    let problem = Error::Broken(cause).error_response().map_into_right_body();
+    Ok(ServiceResponse::new(response.into_parts().0, problem))
+}
+
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         self.kind().0
@@ -169,8 +190,14 @@ impl ResponseError for Error {
         self.log();
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");
-        if let Self::MethodNotAllowed { allowed, .. } = self {
-            response.insert_header((header::ALLOW, List(allowed).to_string()));
+        match self {
+            Self::MethodNotAllowed { allowed, .. } => {
+                response.insert_header((header::ALLOW, List(allowed).to_string()));
+            }
+            Self::CallbackTakesPost(_) => {
+                response.insert_header((header::ALLOW, "POST"));
+            }
+            _ => {}
         }
         if let Some(challenge) = self.challenge() {
             response.insert_header((header::WWW_AUTHENTICATE, challenge));

@@ -111,6 +111,6 @@ pub(super) struct NotReady;
 impl IntoResponses for NotReady {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::NotReady(missing_migrations(&[3]));
-        [described("The database is away, or lacks migrations.", &error)].into()
+        [described("The database is away, lacks migrations, or can't be written to.", &error)].into()
     }
 }

@@ -12,6 +12,7 @@ use super::AppError;
 use crate::access::{self, BootstrapToken};
 use crate::clock::Clock;
 use crate::config::{Config, Database};
+use crate::ingest::Ingest;
 use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
 use crate::services::Services;
@@ -40,14 +41,24 @@ pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<Lo
 
 /// The connections that requests share. A generic plan for all filters would read the whole log for most of them, and
 /// compiling a plan takes longer than executing it.
-pub(super) fn pool(database: PgConnectOptions) -> PgPool {
+///
+/// After a time in which nothing could be written, connections from before it are not used again.
+pub(super) fn pool(database: PgConnectOptions, ingest: &Ingest) -> PgPool {
     let options = database.options([
         ("application_name", "showtime api"),
         ("statement_timeout", "5000"),
         ("plan_cache_mode", "force_custom_plan"),
         ("jit", "off"),
     ]);
-    PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(POOL_TIMEOUT).connect_lazy_with(options)
+    let is_since_recovery = ingest.is_since_recovery();
+    PgPoolOptions::new()
+        .max_connections(POOL_SIZE)
+        .acquire_timeout(POOL_TIMEOUT)
+        .before_acquire(move |_, connection| {
+            let is_usable = is_since_recovery(connection.age);
+            Box::pin(async move { Ok(is_usable) })
+        })
+        .connect_lazy_with(options)
 }
 
 /// The preparation of a database that was away at start, while it goes on.

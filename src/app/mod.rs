@@ -22,6 +22,7 @@ use crate::config::{Config, SecretFileError};
 use crate::credentials;
 use crate::credentials::application::Application;
 use crate::http::{Http, RetryPolicy, TransportError};
+use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
@@ -234,16 +235,18 @@ impl App {
 
 /// What the components share, and the writer behind its [`Ingest`].
 fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<(Services, Writer), AppError> {
-    let (ingest, writer) = Ingest::new(database.clone(), clock.clone());
+    let incidents = Incidents::new(clock.clone());
+    let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), incidents.clone());
     let services = Services {
         config: Arc::new(config.clone()),
-        pool: database::pool(database.clone()),
+        pool: database::pool(database.clone(), &ingest),
         follower_pool: follow::pool(database.clone()),
         database,
         ingest,
         http: Http::new(RetryPolicy::default(), clock.clone())?,
         signals: Signals::default(),
         clock,
+        incidents,
         metrics: Metrics::default(),
         checks: Checks::default(),
     };

@@ -194,7 +194,7 @@ mod tests {
                 assert_eq!(timestamp, "2026-11-21T12:34:56.000789Z");
                 assert!(verifier.is_genuine(signature, id, timestamp, body));
                 let body = std::str::from_utf8(body).unwrap();
-                let content = Content::read(id, body).unwrap();
+                let content = Content::read(body).unwrap();
                 let channel_id = Run(77).channel_id(event.channel).to_string();
                 assert_eq!(content.channel_id, channel_id.parse().ok(), "{body}");
                 assert_eq!(content.kind(), Some(header("twitch-eventsub-subscription-type")));

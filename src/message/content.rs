@@ -1,7 +1,6 @@
 //! What showtime understands of the body of a message.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::Event;
 use crate::simulate::test_mark::TEST_MARK;
@@ -26,6 +25,8 @@ pub struct Content {
     pub channel_id: Option<ChannelId>,
     /// What changes the state; `None` for what is only stored and delivered.
     pub event: Option<Event>,
+    /// Why the payload could not be read, if it should change the state. It is stored and delivered all the same.
+    pub payload_error: Option<String>,
 }
 
 /// How a message came.
@@ -66,8 +67,8 @@ impl Content {
     ///
     /// # Errors
     /// If it isn't a body that was once accepted.
-    pub fn read(message_id: &str, body: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self::new(serde_json::from_str(body)?, message_id))
+    pub fn read(body: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::from_str(body)?))
     }
 
     /// The type of the event, for example `channel.follow`.
@@ -97,7 +98,7 @@ impl Content {
         }
     }
 
-    pub(super) fn new(envelope: Envelope<'_>, message_id: &str) -> Self {
+    pub(super) fn new(envelope: Envelope<'_>) -> Self {
         let is_test = envelope.other(TEST_MARK).is_some_and(|json| json.get() == "true");
         let event = envelope.event;
         let origin = origin(envelope);
@@ -105,24 +106,14 @@ impl Content {
             Origin::Subscription(subscription) => channel_of(subscription),
             Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.clone()),
         });
-        let mut content = Self { origin, is_test, channel_id, event: None };
-        content.event = event.and_then(|event| content.parse(message_id, event));
+        let mut content = Self { origin, is_test, channel_id, event: None, payload_error: None };
+        if let (Some(kind), Some(payload)) = (content.kind(), event) {
+            match Event::parse(kind, payload.get()) {
+                Ok(event) => content.event = event,
+                Err(error) => content.payload_error = Some(error.to_string()),
+            }
+        }
         content
-    }
-
-    /// A payload in an unknown shape is stored all the same: it only leaves the state as it is.
-    fn parse(&self, message_id: &str, event: &RawValue) -> Option<Event> {
-        let kind = self.kind()?;
-        Event::parse(kind, event.get()).unwrap_or_else(|error| {
-            tracing::warn!(
-                message.id = message_id,
-                subscription.r#type = kind,
-                subscription.version = self.version(),
-                %error,
-                "an event is stored, but its payload is not as expected and changes no state"
-            );
-            None
-        })
     }
 }
 
@@ -164,7 +155,7 @@ mod tests {
                 "broadcaster_user_login": "twitchdev", "broadcaster_user_name": "TwitchDev"
             }
         }"#;
-        let content = Content::read("inferred:stream.offline:40952110345", body).unwrap();
+        let content = Content::read(body).unwrap();
         assert!(matches!(content.origin, Some(Origin::Inferred(_))) && content.subscription().is_none());
         assert_eq!((content.kind(), content.version()), (Some("stream.offline"), Some("1")));
         assert_eq!(content.channel_id.as_ref().map(ChannelId::as_str), Some("141981764"));
@@ -181,7 +172,7 @@ mod tests {
                 "broadcaster_user_login": "twitchdev", "broadcaster_user_name": "TwitchDev"
             }
         }"#;
-        let content = Content::read("showtime.segment.begin:s-1", body).unwrap();
+        let content = Content::read(body).unwrap();
         assert!(matches!(content.origin, Some(Origin::Segment(_))));
         assert_eq!(content.channel_id.as_ref().map(ChannelId::as_str), Some("141981764"));
         let Some(Event::SegmentBegin(begin)) = &content.event else { panic!("{content:?}") };
@@ -190,7 +181,7 @@ mod tests {
 
     #[test]
     fn twitchs_own_field_of_the_same_name_is_no_origin() {
-        let content = Content::read("1", r#"{ "inferred": true, "event": {} }"#).unwrap();
+        let content = Content::read(r#"{ "inferred": true, "event": {} }"#).unwrap();
         assert!(content.origin.is_none() && content.kind().is_none() && content.event.is_none());
     }
 }

@@ -94,7 +94,7 @@ impl Message {
         body: &serde_json::Value,
     ) -> Result<Box<Self>, serde_json::Error> {
         let body = ByteString::from(body.to_string());
-        let content = Content::read(&id, &body)?;
+        let content = Content::read(&body)?;
         Ok(Box::new(Self { id, at, message_type, content, body }))
     }
 }

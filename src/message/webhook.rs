@@ -30,7 +30,7 @@ impl Message {
             id: headers.message_id.to_owned(),
             at: verified.sent_at(),
             message_type,
-            content: Content::new(envelope, headers.message_id),
+            content: Content::new(envelope),
             body: verified.body().clone(),
         })))
     }

@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
 
 use super::check;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
+use crate::incidents::{Incidents, Kind};
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Inference, Message};
 use crate::projection::{ChannelInfo, HELIX_LAG};
@@ -38,17 +40,19 @@ const RETRY: Duration = Duration::from_secs(30);
 /// Messages that are submitted at once: a small part of the writer's queue, which is for Twitch's.
 const MAX_IN_FLIGHT: usize = 64;
 
-/// Starts the backfill, if an application is configured, and registers the check `events`.
+/// Starts the backfill, if an application is configured, and registers the checks `events` and `backfill`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
     services.checks.add_on_records(check::events);
     let Some(application) = application else { return };
+    let (last_error, read_error) = watch::channel(None);
+    services.checks.add(move || check::backfill(read_error.borrow().as_deref()));
     let backfill = Backfill {
         helix: application.helix.clone(),
         pool: services.pool.clone(),
         ingest: services.ingest.clone(),
         clock: services.clock.clone(),
     };
-    tasks.spawn("backfill", backfill.run());
+    tasks.spawn("backfill", backfill.run(services.incidents.clone(), last_error));
 }
 
 /// Compares the state with Helix, and submits what was missed.
@@ -82,17 +86,19 @@ pub enum BackfillError {
 }
 
 impl Backfill {
-    /// Runs until it is dropped.
-    pub async fn run(self) -> Infallible {
+    /// Runs until it is dropped. `last_error` holds why the last round failed.
+    pub async fn run(self, incidents: Incidents, last_error: watch::Sender<Option<String>>) -> Infallible {
         let mut is_start = true;
         loop {
             let pause = match self.run_once(is_start).await {
                 Ok(found) => {
                     is_start &= found.is_none();
+                    last_error.send_replace(None);
                     PERIOD
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "missed events could not be looked up; trying again soon");
+                    incidents.record(Kind::Backfill, None, &error);
+                    last_error.send_replace(Some(error.to_string()));
                     RETRY
                 }
             };

@@ -4,4 +4,5 @@ pub mod backfill;
 pub mod body;
 mod budget;
 pub mod check;
+mod refusals;
 pub mod webhook;

@@ -4,6 +4,7 @@
 //! The order is the promise: size, headers, signature, age, and only then anything that parses or
 //! stores.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
@@ -15,6 +16,7 @@ use tracing::Instrument as _;
 use super::body::{BodyError, MAX_BODY, read_body};
 use super::budget::BodyBudget;
 use super::check;
+use super::refusals::Refusals;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Incoming, Message};
@@ -43,6 +45,7 @@ pub struct Webhook {
     ingest: Ingest,
     metrics: Metrics,
     budget: BodyBudget,
+    refusals: Arc<Refusals>,
     delayed_refusals: Semaphore,
 }
 
@@ -98,11 +101,12 @@ pub enum HeaderProblem {
 }
 
 impl Webhook {
-    /// Accepts messages that are signed with this secret or the previous one, and registers the check `webhook_secret`.
+    /// Accepts messages that are signed with this secret or the previous one, and registers the checks
+    /// `webhook_secret`, `messages` and `payloads`.
     #[must_use]
     pub fn new(services: &Services, secret: &WebhookSecret) -> Self {
-        let config = services.config.clone();
-        services.checks.add(move || check::webhook_secret(&config));
+        let refusals = Arc::new(Refusals::new(services));
+        check::register(services, &refusals);
         let previous = services.config.twitch.previous_webhook_secret.as_ref();
         Self {
             verifier: Verifier::new([Some(secret), previous].into_iter().flatten()),
@@ -110,6 +114,7 @@ impl Webhook {
             ingest: services.ingest.clone(),
             metrics: services.metrics.clone(),
             budget: BodyBudget::default(),
+            refusals,
             delayed_refusals: Semaphore::new(MAX_DELAYED_REFUSALS),
         }
     }
@@ -126,6 +131,15 @@ impl Webhook {
         let span = tracing::debug_span!("message", message.id = header(MESSAGE_ID), subscription.r#type = kind);
         let result = self.verify_and_submit(headers, body).instrument(span.clone()).await;
         let (outcome, took) = (outcome_of(&result), began.elapsed());
+        match &result {
+            Ok(Answer::Stored(_)) => self.refusals.reset(),
+            Ok(Answer::Challenge(_)) => {}
+            Err(WebhookError::Refused(Refusal::Stale(age))) => self.refusals.record_stale(*age),
+            Err(error @ (WebhookError::Refused(Refusal::NotUtf8 { .. }) | WebhookError::Decode(_))) => {
+                self.refusals.record_malformed(error);
+            }
+            Err(_) => {}
+        }
         self.metrics.message(kind, outcome, took);
         tracing::debug!(parent: &span, ?outcome, message.duration_ms = took.as_millis(), "answered");
         if outcome == Outcome::Forged
@@ -147,7 +161,14 @@ impl Webhook {
         })?;
         let body = read_body(body, Some(&self.budget)).await?;
         let now = self.clock.now();
-        let verified = Verified::new(headers, timestamp, body, &self.verifier, now)?;
+        let verified = match Verified::new(headers, timestamp, body, &self.verifier, now) {
+            Ok(verified) => verified,
+            Err(unproved) => {
+                let refusal = unproved.refusal;
+                Box::pin(self.refusals.record_unproved(unproved)).await;
+                return Err(refusal.into());
+            }
+        };
         match Message::from_webhook(&verified)? {
             Incoming::Challenge(text) => Ok(Answer::Challenge(text)),
             Incoming::Message(message) => {

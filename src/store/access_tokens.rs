@@ -44,6 +44,14 @@ pub async fn by_hash(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Optio
     Ok(row.map(|row| (row.id, row.scope)))
 }
 
+/// Those of these hashes that belong to a token.
+///
+/// # Errors
+/// If the database fails.
+pub async fn known(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!("select hash from access_token where hash = any ($1)", hashes).fetch_all(conn).await
+}
+
 /// Adds a token. False if there is one of that name.
 ///
 /// # Errors

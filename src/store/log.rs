@@ -73,6 +73,35 @@ pub async fn append<'a>(
     Ok(messages.iter().map(|message| message.id()).filter(|id| new.contains(*id)).collect())
 }
 
+/// Whether this transaction may only read, as on a standby.
+///
+/// # Errors
+/// If the database fails.
+pub async fn is_read_only(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select current_setting('transaction_read_only')::bool as "is_read_only!""#)
+        .fetch_one(conn)
+        .await
+}
+
+/// Writes an event of about this many bytes, hardly compressible, to find out whether that is possible. The caller rolls it
+/// back. It takes no id from the sequence, and its message id is not one that a message can have.
+///
+/// # Errors
+/// If the database fails.
+pub async fn probe(conn: &mut PgConnection, bytes: usize) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into event (id, message_id, message_type, occurred_at, received_at, payload) overriding system value
+        select -1, '', 'probe', now(), now(), to_json(string_agg(md5(random()::text), ''))
+        from generate_series(1, $1)
+        "#,
+        i32::try_from(bytes / 32).unwrap_or(i32::MAX)
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Records the earliest and latest time of the events of each block that is now complete, because an event
 /// behind it exists. The caller holds the append lock, so no event with a lower id can follow.
 ///
@@ -137,7 +166,7 @@ pub async fn facts_after(
     let facts = rows
         .into_iter()
         .map(|row| {
-            let content = Content::read(&row.message_id, &row.payload)
+            let content = Content::read(&row.payload)
                 .map_err(|error| sqlx::Error::Decode(format!("event {}: {error}", row.id).into()))?;
             Ok(Fact { stamp: Stamp { at: row.occurred_at, by: row.message_id }, content: Cow::Owned(content) })
         })

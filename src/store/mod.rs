@@ -20,6 +20,7 @@ pub mod servers;
 pub mod signals;
 pub mod state;
 pub mod tokens;
+mod write_error;
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 pub use self::log_id::{LogId, LogIdError};
+pub use self::write_error::WriteError;
 
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");

@@ -125,7 +125,9 @@ pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: b
     let Some(at) = row.next_attempt_at else { return true };
     let is_requested = requested_at > row.attempted_at.map_or(row.since, |attempted_at| attempted_at.max(row.since));
     let is_revoked = row.status == DesiredStatus::Held(SubscriptionStatus::AuthorizationRevoked);
-    at <= now || is_requested || (is_first && at > now + BACKOFF.max && !is_revoked)
+    // The wall clock was set back since.
+    let is_unknown = row.attempted_at.is_some_and(|attempted_at| attempted_at > now + BACKOFF.max);
+    at <= now || is_unknown || is_requested || (is_first && at > now + BACKOFF.max && !is_revoked)
 }
 
 /// Writes into the row how an attempt ended that began then.

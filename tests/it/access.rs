@@ -5,19 +5,20 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TWITCH_TOKEN_TTL, TokenHash, generate};
 use showtime::api;
 use showtime::config;
 use showtime::mock::MockConfig;
 use showtime::store::access_tokens;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use time::OffsetDateTime;
 
 use crate::support::feeds::{Socket, Sse};
-use crate::support::messages::{at, follow};
+use crate::support::messages::{self, at, follow, subscription, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
@@ -124,7 +125,7 @@ async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
         }
     }
     assert_eq!((public, for_overlays), (PUBLIC.len(), OVERLAY.len()));
-    for path in ["/nothing", "/%6civez", "/%63hannels", "/live/nothing", "/callback", "/docsx"] {
+    for path in ["/nothing", "/%6civez", "/%63hannels", "/live/nothing", "/%63allback", "/docsx"] {
         get(&server, path, None).await.problem(401, "token-missing");
     }
     for path in ["/", "/docs", "/docs/"] {
@@ -143,6 +144,7 @@ async fn token_is_valid_until_seconds_after_its_revocation() {
     }
     let revoked = access_tokens::delete(&mut server.pool.acquire().await.unwrap(), "obs").await.unwrap();
     assert_eq!(revoked.as_deref(), Some("obs"));
+    server.clock.advance(time::Duration::hours(-1));
     server.clock.advance(TOKEN_TTL.try_into().unwrap());
     let refused = get(&server, "/channels", Some(token.expose_secret())).await;
     refused.problem(401, "token-invalid");
@@ -151,14 +153,16 @@ async fn token_is_valid_until_seconds_after_its_revocation() {
 }
 
 #[tokio::test]
-async fn feed_ends_when_its_token_is_revoked() {
+async fn feed_ends_seconds_after_its_token_is_revoked_also_if_the_clock_is_set_back() {
     let server = Server::start().await;
     let token = new_token(&server, "obs", Scope::Read).await;
     let token = token.expose_secret();
     let mut sse = Sse::open_with(&server, "/live/alerts", &[("authorization", format!("Bearer {token}"))]).await;
     let mut socket = Socket::open_with(&server, "/live/alerts", token).await;
     access_tokens::delete(&mut server.pool.acquire().await.unwrap(), "obs").await.unwrap();
-    server.clock.advance(time::Duration::seconds(20));
+    // Heartbeats and caches are measured in spans, whatever the wall clock shows.
+    server.clock.advance(time::Duration::hours(-1));
+    server.clock.advance(TOKEN_TTL.try_into().unwrap());
     assert_eq!(sse.next().await, None);
     assert_eq!(sse.comments, ["the token was revoked"]);
     let reason = socket.next().await.unwrap_err().expect("a reason");
@@ -265,6 +269,13 @@ async fn status_without_a_token_is_a_summary() {
     let summary = get(&server, "/status", None).await.json();
     let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["is_ready", "message", "verdict"]);
+    let event = with_person("broadcaster_user_", messages::CHANNEL, json!({}));
+    let revoked = subscription("channel.cheer", &event).with_status("authorization_revoked");
+    let revocation = Outgoing::revocation(Stamp::new(text(at(0))), &revoked);
+    assert_eq!(server.deliver(&revocation).await.status, 204);
+    assert!(server.json("/status").await["message"].as_str().unwrap().contains("channel.cheer"));
+    let named = get(&server, "/status", None).await;
+    assert!(!named.text.contains("channel.cheer") && !named.text.contains("subscription"), "{}", named.text);
     let read = new_token(&server, "reader", Scope::Read).await;
     let status = get(&server, "/status", Some(read.expose_secret())).await.json();
     assert!(status["checks"].is_array() && status["tokens"].is_array(), "{status}");

@@ -15,7 +15,7 @@ const LEVELS: [&[&str]; 15] = [
     &["backoff", "clock", "program"],
     &["http"],
     &["twitch"],
-    &["config", "metrics", "simulate"],
+    &["config", "incidents", "metrics", "simulate"],
     &["message"],
     &["projection"],
     &["store"],

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use showtime::clock::Clock;
+use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
 use showtime::store::LogId;
 use showtime::store::log;
@@ -238,7 +239,7 @@ async fn blocks_are_stored_when_complete() {
 async fn append_that_completes_a_block_stores_it() {
     let database = fresh_database().await;
     let mut conn = database.connect().await.unwrap();
-    let (ingest, writer) = Ingest::new(database, Clock::default());
+    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default());
     tokio::spawn(writer.run());
     let mut second = 0;
     let mut append = async |conn: &mut PgConnection, id: i64| {

@@ -1,10 +1,15 @@
 //! `/livez`, `/readyz` and `/status`, of healthy and of failing servers.
 
 use serde_json::Value;
+use showtime::store::locks::Lock;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::support::messages::{CHANNEL, at, follow};
+use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::snapshot::{lines, masked};
+use crate::support::until;
 
 /// Nothing listens here.
 fn no_database() -> PgConnectOptions {
@@ -39,6 +44,8 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "name": "webhook_secret",
           "status": "pass"
         },
+        {"message":"no message that Twitch signed was refused","name":"messages","status":"pass"},
+        {"message":"all payloads were understood","name":"payloads","status":"pass"},
         {"message":"no token needs a new consent","name":"tokens","status":"pass"},
         {
           "message": "no message came through any subscription yet",
@@ -136,6 +143,82 @@ async fn server_without_a_database_is_alive_but_not_ready() {
     assert_eq!((answer.status.as_u16(), &status["verdict"]), (503, &"fail".into()));
     assert!(status["message"].as_str().expect("text").contains("the database can't be reached"), "{status}");
     assert_eq!(status.get("checks"), None, "the token can't be looked up");
+}
+
+/// Without traffic: the writer probes.
+#[tokio::test]
+async fn database_that_turns_read_only_is_not_ready_until_it_can_be_written_to() {
+    let database = fresh_database().await;
+    let name = database.get_database().expect("a name").to_owned();
+    let mut admin = PgConnection::connect_with(&database.clone().database("postgres")).await.expect("a connection");
+    let mut run = async |statement: String| {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.expect("it runs");
+    };
+    let api = Server::on(database).await;
+    assert_eq!(api.get("/readyz").await.status, 200);
+    run(format!("alter database {name} set default_transaction_read_only = on")).await;
+    run(format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")).await;
+    until("it is not ready", async || {
+        let answer = api.get("/readyz").await;
+        answer.status == 503 && answer.text.contains("the database only reads: perhaps it is a standby")
+    })
+    .await;
+    api.deliver(&follow("1", at(0))).await.problem(503, "unavailable");
+    let answer = api.get("/status").await;
+    let status = answer.json();
+    assert_eq!((answer.status.as_u16(), &status["is_ready"]), (503, &false.into()), "{status}");
+    let (verdict, message) = check(&status, "database");
+    assert!(verdict == "fail" && message.contains("standby"), "{status}");
+    assert!(api.get("/metrics").await.text.contains("showtime_database_writable 0"));
+
+    run(format!("alter database {name} reset default_transaction_read_only")).await;
+    until("it is ready", async || api.get("/readyz").await.status == 200).await;
+    assert_eq!(api.deliver(&follow("1", at(0))).await.status, 204);
+    let mut pooled = api.json("/status").await;
+    assert_eq!(check(&pooled, "database").0, "pass");
+    // The pool drops its connections from before as well.
+    let title = serde_json::json!({ "title": "Tape 1" });
+    pooled = api.post_json(&format!("/channels/{CHANNEL}/segments"), &title).await.json();
+    assert_eq!(pooled["title"], "Tape 1", "{pooled}");
+}
+
+#[tokio::test]
+async fn log_that_is_locked_is_not_ready_until_it_is_free() {
+    let api = Server::start().await;
+    let mut rebuild = api.pool.begin().await.expect("a transaction");
+    Lock::Append.acquire(&mut rebuild).await.expect("the lock");
+    until("it is not ready", async || {
+        let answer = api.get("/readyz").await;
+        answer.status == 503 && answer.text.contains("such as `server rebuild`")
+    })
+    .await;
+    rebuild.rollback().await.expect("the end");
+    until("it is ready", async || api.get("/readyz").await.status == 200).await;
+}
+
+/// Raises what Postgres raises when its disk is full, for large messages alone: a full disk may still take small ones.
+#[tokio::test]
+async fn full_disk_is_not_ready_until_a_message_as_large_fits() {
+    let api = Server::start().await;
+    api.sql(
+        "create function fill() returns trigger language plpgsql as $$
+        begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+        create trigger fill before insert on event for each row when (length(new.payload::text) > 50000)
+        execute function fill()",
+    )
+    .await;
+    let mut large = follow("1", at(0));
+    large.body.extend([b' '; 60_000]);
+    api.deliver(&large).await.problem(503, "unavailable");
+    let problem = api.get("/readyz").await.problem(503, "not-ready");
+    assert!(problem["detail"].as_str().expect("text").contains("disk is full"), "{problem}");
+    // Long enough for several probes, each of which fails.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    api.get("/readyz").await.problem(503, "not-ready");
+    api.sql("drop trigger fill on event").await;
+    until("it is ready", async || api.get("/readyz").await.status == 200).await;
+    assert_eq!(api.deliver(&large).await.status, 204);
+    assert_eq!(api.count_events().await, 1, "probes leave nothing behind");
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod pages;
 mod process;
 mod projection;
 mod reconcile;
+mod refusals;
 mod request_id;
 mod secret_drift;
 mod segments;

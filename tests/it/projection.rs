@@ -10,6 +10,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use showtime::access::grant::{Grant, Scope};
 use showtime::clock::Clock;
+use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, Receipt};
 use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::message::{Inference, Message};
@@ -116,7 +117,7 @@ async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64
 async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
-    let (ingest, writer) = Ingest::new(database, Clock::default());
+    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default());
     tokio::spawn(writer.run());
     let deadline = Instant::now() + PATIENCE;
     let mut user = 0;
@@ -148,7 +149,7 @@ async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -
 }
 
 fn spawn_writer(database: &PgConnectOptions) -> Ingest {
-    let (ingest, writer) = Ingest::new(database.clone(), Clock::default());
+    let (ingest, writer) = Ingest::new(database.clone(), Clock::default(), Incidents::default());
     tokio::spawn(writer.run());
     ingest
 }

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 
 use super::Snapshot;
 use crate::access::grant::Grant;
+use crate::access::session::Session;
 use crate::api::Context;
 use crate::api::error::Error;
 use crate::metrics::Reading;
@@ -21,8 +22,8 @@ use crate::view::Channel;
 /// A client of a feed: a [`Reader`] of its entries, and the frames that they become.
 pub(super) struct Listener {
     ctx: Data<Context>,
-    /// The grant of its token, which may be revoked.
-    grant: Grant,
+    /// Ends when its token is revoked.
+    session: Arc<Session>,
     reader: Reader,
     feed: Feed,
     /// Frames that come before all others: `resync`, `snapshot`.
@@ -56,12 +57,13 @@ impl Listener {
         }
         let opening = opening.into_iter().map(Arc::new).collect();
         let reading = ctx.metrics.reader(feed.name(), transport);
-        Ok(Box::new(Self { ctx, grant, reader, feed, opening, current: None, _reading: reading }))
+        let session = ctx.access.open_session(&grant);
+        Ok(Box::new(Self { ctx, session, reader, feed, opening, current: None, _reading: reading }))
     }
 
-    /// Whether its token is still valid.
-    pub(super) async fn is_authorized(&self) -> bool {
-        Box::pin(self.ctx.access.still_holds(&self.grant)).await // As in `Feed::frame`.
+    /// The session of its token.
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// The id up to which the log was read: the `Last-Event-ID` to reconnect with.

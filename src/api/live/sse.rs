@@ -31,7 +31,8 @@ type Following = (Box<Listener>, Heartbeat);
 pub(super) fn stream(listener: Box<Listener>, clock: &Clock) -> HttpResponse {
     // An id without data sets the cursor of a reader that has not got any event yet.
     let opening = Bytes::from(format!("retry: {RETRY}\nid: {}\n\n", listener.cursor()));
-    let following = Some((listener, Heartbeat::new(clock)));
+    let heartbeat = Heartbeat::new(clock, listener.session());
+    let following = Some((listener, heartbeat));
     let rest = stream::unfold(following, |following| async move { Some(follow(following?).await) });
     head().streaming(stream::iter([opening]).chain(rest).map(Ok::<_, Infallible>))
 }
@@ -50,7 +51,7 @@ async fn follow((mut listener, mut heartbeat): Following) -> (Bytes, Option<Foll
     match next {
         Some(Ok(frame)) => (frame.sse(), Some((listener, heartbeat))),
         Some(Err(end)) => (Bytes::from(format!(": {end}\n\n")), None),
-        None if !listener.is_authorized().await => (Bytes::from(format!(": {REVOKED}\n\n")), None),
+        None if heartbeat.is_revoked() => (Bytes::from(format!(": {REVOKED}\n\n")), None),
         None => {
             heartbeat.reset();
             (Bytes::from(format!("id: {}\n: heartbeat\n\n", listener.cursor())), Some((listener, heartbeat)))

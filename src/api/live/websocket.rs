@@ -31,7 +31,7 @@ pub(super) fn accept(
 ) -> Result<HttpResponse, Error> {
     let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
         .map_err(|error| Error::NotWebSocket(error.to_string()))?;
-    let socket = Socket { session, heartbeat: Heartbeat::new(clock), is_answered: true };
+    let socket = Socket { session, heartbeat: Heartbeat::new(clock, listener.session()), is_answered: true };
     // Ends with the connection, and when the hub stops.
     rt::spawn(socket.run(listener, incoming.max_frame_size(MAX_MESSAGE)));
     Ok(response)
@@ -58,7 +58,7 @@ impl Socket {
     async fn follow(&mut self, mut listener: Box<Listener>, mut incoming: MessageStream) -> Option<CloseReason> {
         loop {
             if self.heartbeat.is_due()
-                && let Some(reason) = self.ping(&listener).await?
+                && let Some(reason) = self.ping().await?
             {
                 return Some(reason);
             }
@@ -85,14 +85,14 @@ impl Socket {
         }
     }
 
-    /// Pings the client, if it answered the last ping and its token is valid. `Some(None)` to go on; `None` if the client is
+    /// Pings the client, if its token is valid and it answered the last ping. `Some(None)` to go on; `None` if the client is
     /// gone.
-    async fn ping(&mut self, listener: &Listener) -> Option<Option<CloseReason>> {
+    async fn ping(&mut self) -> Option<Option<CloseReason>> {
+        if self.heartbeat.is_revoked() {
+            return Some(Some(reason(CloseCode::Policy, REVOKED)));
+        }
         if !self.is_answered {
             return Some(Some(reason(CloseCode::Policy, "no answer to a ping")));
-        }
-        if !listener.is_authorized().await {
-            return Some(Some(reason(CloseCode::Policy, REVOKED)));
         }
         self.is_answered = false;
         self.heartbeat.reset();

@@ -11,6 +11,7 @@ use crate::store::MIGRATOR;
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
 use crate::store::migrations::has_table;
+use crate::store::reconciler;
 use crate::store::servers;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
@@ -28,6 +29,8 @@ pub struct Answer {
 /// What checks judge, and `/status` lists: of each kind at most the limit that was asked for.
 #[derive(Debug, Default)]
 pub struct Records {
+    /// The time by the database's clock.
+    pub now: Option<OffsetDateTime>,
     /// The subscriptions through which messages came, dead ones first.
     pub subscriptions: Vec<SubscriptionRow>,
     /// How many there are in all.
@@ -59,6 +62,7 @@ pub async fn ask(db: &mut PgConnection, limit: i64) -> sqlx::Result<Answer> {
 }
 
 async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
+    let now = Some(reconciler::now(&mut *db).await?);
     let (subscriptions, subscriptions_total) = subscriptions(&mut *db, limit).await?;
     let desired = desired_subscriptions::list(&mut *db, None, Some(limit)).await?;
     let desired_count = desired_count(&mut *db).await?;
@@ -66,7 +70,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(db).await?;
-    Ok(Records { subscriptions, subscriptions_total, desired, desired_count, secrets, tokens, last_event, followers })
+    Ok(Records { now, subscriptions, subscriptions_total, desired, desired_count, secrets, tokens, last_event, followers })
 }
 
 /// The migrations of this program that the database lacks, or has in another wording, by version. Those of a newer
@@ -117,6 +121,20 @@ async fn subscriptions(db: &mut PgConnection, limit: i64) -> sqlx::Result<(Vec<S
     .fetch_all(db)
     .await?;
     Ok((first, total))
+}
+
+/// Whether messages came through this subscription, or the server created it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn knows_subscription(db: &mut PgConnection, id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from subscription where id = $1)
+            or exists (select from desired_subscription where subscription_id = $1) as "is_known!""#,
+        id
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// When the newest event of the log occurred that was no test, and when it was received.

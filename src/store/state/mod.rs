@@ -12,6 +12,8 @@ mod segments;
 mod streams;
 mod timeline;
 
+use std::collections::BTreeMap;
+
 use sqlx::PgConnection;
 
 use super::locks::Lock;
@@ -52,11 +54,25 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
         .execute(&mut *conn)
         .await?;
     let (mut after, mut count) = (LogId::START, 0);
+    let mut unread = BTreeMap::new();
     loop {
         let (facts, last) = log::facts_after(conn, after, REBUILD_BATCH).await?;
-        let Some(last) = last else { return Ok(count) };
+        let Some(last) = last else {
+            log_unread(&unread);
+            return Ok(count);
+        };
         fold(conn, &facts).await?;
+        for content in facts.iter().map(|fact| &fact.content).filter(|content| content.payload_error.is_some()) {
+            *unread.entry(content.kind().unwrap_or_default().to_owned()).or_default() += 1;
+        }
         after = last;
         count += facts.len() as u64;
+    }
+}
+
+/// Logs how many payloads of each type could not be read.
+fn log_unread(unread: &BTreeMap<String, u64>) {
+    for (kind, count) in unread {
+        tracing::warn!(subscription.r#type = kind, count, "payloads are not as expected and changed no state");
     }
 }

@@ -1,8 +1,11 @@
 //! Proves that a request comes from Twitch: signed with the shared secret, and recently.
 //! <https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#verifying-the-event-message>
 
+use std::fmt;
+
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
 use super::decode::{DecodeError, Decoded, decode};
@@ -45,7 +48,7 @@ pub struct Headers<'a> {
 }
 
 /// Why a request is not accepted as a message of Twitch's.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     /// The sender does not know the secret.
     #[error("the signature does not match: the message was not signed with this server's webhook secret")]
@@ -61,6 +64,44 @@ pub enum Refusal {
     },
 }
 
+/// The largest body without a valid signature of which anything is read, in bytes.
+const MAX_CLAIM: usize = 64 * 1024;
+
+/// A request that was refused, and its body if nothing proves whose it is.
+pub struct Unproved {
+    /// Why it was refused.
+    pub refusal: Refusal,
+    body: Bytes,
+}
+
+impl Unproved {
+    /// The id of the subscription that the body names, which may be made up. Nothing else of the body can be read.
+    #[must_use]
+    pub fn claimed_subscription(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Claim {
+            subscription: Subscription,
+        }
+        #[derive(Deserialize)]
+        struct Subscription {
+            id: String,
+        }
+        if self.body.len() > MAX_CLAIM {
+            return None;
+        }
+        let Claim { subscription: Subscription { id } } = serde_json::from_slice(&self.body).ok()?;
+        let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        is_id.then_some(id)
+    }
+}
+
+/// Without the body.
+impl fmt::Debug for Unproved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unproved").field("refusal", &self.refusal).finish_non_exhaustive()
+    }
+}
+
 /// A message that Twitch has signed, and recently. [`Verified::new`] is the only way to get one.
 #[derive(Debug)]
 pub struct Verified<'a> {
@@ -73,22 +114,25 @@ impl<'a> Verified<'a> {
     /// Checks the signature, then the age. `timestamp` is the parsed `headers.timestamp`.
     ///
     /// # Errors
-    /// [`Refusal`] if exactly this was not signed with one of the verifier's secrets, or not within [`MAX_AGE`].
+    /// [`Unproved`] if exactly this was not signed with one of the verifier's secrets, or not within [`MAX_AGE`].
     pub fn new(
         headers: Headers<'a>,
         timestamp: OffsetDateTime,
         body: Bytes,
         verifier: &Verifier,
         now: OffsetDateTime,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Unproved> {
         if !verifier.is_genuine(headers.signature, headers.message_id, headers.timestamp, &body) {
-            return Err(Refusal::Forged);
+            return Err(Unproved { refusal: Refusal::Forged, body });
         }
         let age = now - timestamp;
         if age.abs() > MAX_AGE {
-            return Err(Refusal::Stale(age.whole_seconds()));
+            return Err(Unproved { refusal: Refusal::Stale(age.whole_seconds()), body });
         }
-        let body = ByteString::try_from(body).map_err(|error| Refusal::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        let body = ByteString::try_from(body).map_err(|error| {
+            let refusal = Refusal::NotUtf8 { valid_up_to: error.valid_up_to() };
+            Unproved { refusal, body: Bytes::new() }
+        })?;
         Ok(Self { headers, sent_at: to_microseconds(timestamp), body })
     }
 

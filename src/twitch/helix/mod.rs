@@ -208,7 +208,7 @@ impl Helix {
             self.wait_for_points(call.name).await?;
             let request = self.request(call, token.access_token.expose_secret())?;
             let answer = http.send(request).await.map_err(|error| HelixError::Transport { call: call.name, error })?;
-            let is_bucket_empty = bucket.observe(&answer.headers, http.clock().now());
+            let is_bucket_empty = bucket.observe(&answer.headers, http.clock());
             match answer.status.as_u16() {
                 200..300 => return Ok(answer.body),
                 401 if !is_renewed => {
@@ -223,11 +223,12 @@ impl Helix {
 
     async fn wait_for_points(&self, call: &'static str) -> Result<(), HelixError> {
         let http = &self.0.http;
-        while let Err(until) = self.0.bucket.take(http.clock().now()) {
-            if until - http.clock().now() > http.policy().rate_limit_wait {
-                return Err(HelixError::RateLimited { call, until });
+        while let Err(until) = self.0.bucket.take(http.clock().instant()) {
+            let wait = until.saturating_duration_since(http.clock().instant());
+            if wait > http.policy().rate_limit_wait {
+                return Err(HelixError::RateLimited { call, until: http.clock().now() + wait });
             }
-            tracing::info!(call, %until, "waiting for Twitch's rate limit");
+            tracing::info!(call, wait.seconds = wait.as_secs(), "waiting for Twitch's rate limit");
             http.clock().sleep_until(until).await;
         }
         Ok(())
