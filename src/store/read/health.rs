@@ -70,7 +70,17 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(db).await?;
-    Ok(Records { now, subscriptions, subscriptions_total, desired, desired_count, secrets, tokens, last_event, followers })
+    Ok(Records {
+        now,
+        subscriptions,
+        subscriptions_total,
+        desired,
+        desired_count,
+        secrets,
+        tokens,
+        last_event,
+        followers,
+    })
 }
 
 /// The migrations of this program that the database lacks, or has in another wording, by version. Those of a newer
