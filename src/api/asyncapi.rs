@@ -5,13 +5,16 @@ use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 use time::macros::datetime;
 
-use super::live::Snapshot;
+use super::live::{HeartbeatData, Snapshot};
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
 use crate::store::LogId;
 use crate::view::alert::{AlertKind, Follow};
 use crate::view::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
 use crate::view::{Alert, Channel, Event, Person};
+
+/// The messages that every feed sends beside its own.
+const COMMON: [&str; 2] = ["resync", "heartbeat"];
 
 /// A message of a feed: its name, the schema of its data, a sentence, and an example.
 struct Message {
@@ -33,7 +36,7 @@ pub fn live_spec() -> Value {
     let operation = |feed: Feed| {
         let name = feed.name();
         let reference = |message: &&str| json!({ "$ref": format!("#/channels/{name}/messages/{message}") });
-        let messages: Vec<Value> = feed.messages().iter().chain(&["resync"]).map(reference).collect();
+        let messages: Vec<Value> = feed.messages().iter().chain(&COMMON).map(reference).collect();
         let channel = json!({ "$ref": format!("#/channels/{name}") });
         (format!("tell_{name}"), json!({ "action": "send", "channel": channel, "messages": messages }))
     };
@@ -64,7 +67,7 @@ pub fn live_spec() -> Value {
 fn channel(feed: Feed) -> (String, Value) {
     let (name, summary) = (feed.name(), feed.summary());
     let message = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
-    let messages: Map<_, _> = feed.messages().iter().chain(&["resync"]).map(message).collect();
+    let messages: Map<_, _> = feed.messages().iter().chain(&COMMON).map(message).collect();
     (name.to_owned(), json!({ "address": format!("/live/{name}"), "summary": summary, "messages": messages }))
 }
 
@@ -149,6 +152,13 @@ fn messages() -> Vec<Message> {
             ChatMessagesCleared { event: chat_event(), user: Some(viewer) },
         ),
         Message::new("resync", "Resync", "The log does not continue at the cursor: discard what you have", resync),
+        Message::new(
+            "heartbeat",
+            "HeartbeatData",
+            "The connection is alive, and you have everything up to `id`; over a WebSocket with the subprotocol \
+                `showtime.heartbeat` only",
+            HeartbeatData::example(),
+        ),
     ]
 }
 

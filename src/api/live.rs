@@ -9,6 +9,8 @@ use actix_web::http::header::UPGRADE;
 use actix_web::web::{Data, Payload, ReqData};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 
 use self::listener::Listener;
@@ -34,6 +36,20 @@ pub(super) struct Snapshot {
 impl Snapshot {
     pub(super) fn example() -> Self {
         Self { channels: vec![Channel::example()] }
+    }
+}
+
+/// The data of `heartbeat`. Its `id` is the place up to which the reader has everything.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HeartbeatData {
+    /// The server's time.
+    #[serde(with = "time::serde::rfc3339")]
+    sent_at: OffsetDateTime,
+}
+
+impl HeartbeatData {
+    pub(super) fn example() -> Self {
+        Self { sent_at: datetime!(2026-07-01 18:16:15 UTC) }
     }
 }
 
@@ -131,7 +147,8 @@ struct LiveChat {
 ///
 /// A stream has no end. The server closes it if the reader is too slow, and when the server stops:
 /// reconnect with the last id. A comment (over a WebSocket, a ping) every 15 seconds shows that the
-/// connection is alive.
+/// connection is alive. A WebSocket with the subprotocol `showtime.heartbeat` gets a message
+/// `heartbeat` as well, at once and with each ping: a page in a browser can't see pings.
 #[utoipa::path(
     tag = "live",
     params(LiveEvents),

@@ -137,6 +137,7 @@ impl Context {
         ChatMessageDeleted,
         ChatMessagesCleared,
         live::Snapshot,
+        live::HeartbeatData,
         Resync,
     )),
     tags(

@@ -38,13 +38,13 @@ async fn pages_and_what_they_load_are_served_with_their_types_and_a_strict_polic
 #[tokio::test]
 async fn browser_revalidates_each_time_and_gets_304_for_what_it_has() {
     let server = Server::start().await;
-    let first = server.get("/assets/sse.js").await;
+    let first = server.get("/assets/queue.js").await;
     assert_eq!(first.headers["cache-control"], "no-cache");
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     for (known, status) in
         [(tag.clone(), 304), (format!("\"other\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"other\"".to_owned(), 200)]
     {
-        let answer = server.get_with("/assets/sse.js", "if-none-match", &known).await;
+        let answer = server.get_with("/assets/queue.js", "if-none-match", &known).await;
         assert_eq!(answer.status, status, "{known}");
         assert_eq!(answer.headers["etag"], tag.as_str());
         assert_eq!(answer.text.is_empty(), status == 304);

@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, rt};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
 use tokio::time::timeout;
 
+use super::HeartbeatData;
 use super::heartbeat::Heartbeat;
 use super::listener::Listener;
 use super::sse::REVOKED;
 use crate::api::error::Error;
 use crate::clock::Clock;
+use crate::outputs::live::frame::Frame;
 use crate::outputs::live::reader::End;
 
 /// The subprotocol that browsers ask for beside their token, since they can set no other header.
 const PROTOCOL: &str = "showtime";
+
+/// The same, with heartbeats as messages: a page can't see pings. The first heartbeat comes before everything else.
+const PROTOCOL_WITH_HEARTBEATS: &str = "showtime.heartbeat";
 
 /// The largest message that a client may send, in bytes. Messages of clients are ignored.
 const MAX_MESSAGE: usize = 4_096;
@@ -29,9 +35,13 @@ pub(super) fn accept(
     listener: Box<Listener>,
     clock: &Clock,
 ) -> Result<HttpResponse, Error> {
-    let (response, session, incoming) = actix_ws::handle_with_protocols(req, body, &[PROTOCOL])
-        .map_err(|error| Error::NotWebSocket(error.to_string()))?;
-    let socket = Socket { session, heartbeat: Heartbeat::new(clock, listener.session()), is_answered: true };
+    let (response, session, incoming) =
+        actix_ws::handle_with_protocols(req, body, &[PROTOCOL_WITH_HEARTBEATS, PROTOCOL])
+            .map_err(|error| Error::NotWebSocket(error.to_string()))?;
+    let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+    let heartbeat_clock = chosen.filter(|chosen| *chosen == PROTOCOL_WITH_HEARTBEATS).map(|_| clock.clone());
+    let heartbeat = Heartbeat::new(clock, listener.session());
+    let socket = Socket { session, heartbeat, heartbeat_clock, is_answered: true };
     // Ends with the connection, and when the hub stops.
     rt::spawn(socket.run(listener, incoming.max_frame_size(MAX_MESSAGE)));
     Ok(response)
@@ -41,6 +51,8 @@ pub(super) fn accept(
 struct Socket {
     session: Session,
     heartbeat: Heartbeat,
+    /// The clock for heartbeats as messages; `None` if the client gets pings alone.
+    heartbeat_clock: Option<Clock>,
     /// Whether the last ping was answered.
     is_answered: bool,
 }
@@ -56,9 +68,10 @@ impl Socket {
 
     /// Sends the feed until there is a reason to close; `None` if the client is gone.
     async fn follow(&mut self, mut listener: Box<Listener>, mut incoming: MessageStream) -> Option<CloseReason> {
+        self.send_heartbeat(&listener).await?;
         loop {
             if self.heartbeat.is_due()
-                && let Some(reason) = self.ping().await?
+                && let Some(reason) = self.ping(&listener).await?
             {
                 return Some(reason);
             }
@@ -87,7 +100,7 @@ impl Socket {
 
     /// Pings the client, if its token is valid and it answered the last ping. `Some(None)` to go on; `None` if the client is
     /// gone.
-    async fn ping(&mut self) -> Option<Option<CloseReason>> {
+    async fn ping(&mut self, listener: &Listener) -> Option<Option<CloseReason>> {
         if self.heartbeat.is_revoked() {
             return Some(Some(reason(CloseCode::Policy, REVOKED)));
         }
@@ -97,7 +110,15 @@ impl Socket {
         self.is_answered = false;
         self.heartbeat.reset();
         sent(self.session.ping(b"")).await?;
+        self.send_heartbeat(listener).await?;
         Some(None)
+    }
+
+    /// Sends a heartbeat as a message, if the client asked for these. `None` if the client is gone.
+    async fn send_heartbeat(&mut self, listener: &Listener) -> Option<()> {
+        let Some(clock) = &self.heartbeat_clock else { return Some(()) };
+        let frame = Frame::new(Some(listener.cursor()), "heartbeat", &HeartbeatData { sent_at: clock.now() });
+        sent(self.session.text(frame.websocket())).await
     }
 
     /// Handles a message of the client. `Some(None)` to go on; `None` if the client is gone.

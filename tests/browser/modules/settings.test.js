@@ -71,6 +71,6 @@ test('every chosen colour is readable', () => {
 });
 
 test('pauses grow up to a bound, with jitter', () => {
-  assert.deepEqual([0, 1, 2, 9, 99].map(attempt => pause(attempt, 2000, 1)), [2000, 4000, 8000, 30000, 30000]);
-  assert.equal(pause(0, 2000, 0), 1000);
+  assert.deepEqual([0, 1, 2, 9, 99].map(attempt => pause(attempt, 1)), [2000, 4000, 8000, 30000, 30000]);
+  assert.equal(pause(0, 0), 1000);
 });

@@ -118,6 +118,21 @@ impl Page {
         self.post("/url", json!({ "url": url })).await;
     }
 
+    /// Opens another tab of this browser, in which everything from now on happens. The tabs before it stay.
+    pub(super) async fn new_tab(&self) {
+        let tab = self.post("/window/new", json!({ "type": "tab" })).await;
+        self.switch_to(&tab["handle"]).await;
+    }
+
+    /// The tabs, for [`Page::switch_to`].
+    pub(super) async fn tabs(&self) -> Vec<Value> {
+        self.ask(Method::GET, "/window/handles", None).await.as_array().unwrap().clone()
+    }
+
+    pub(super) async fn switch_to(&self, tab: &Value) {
+        self.post("/window", json!({ "handle": tab })).await;
+    }
+
     pub(super) async fn reload(&self) {
         self.post("/refresh", json!({})).await;
     }
@@ -186,7 +201,14 @@ impl Page {
         BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()
     }
 
-    async fn command(&self, method: &str, parameters: Value) {
-        self.post("/goog/cdp/execute", json!({ "cmd": method, "params": parameters })).await;
+    /// What is drawn above the element of a selector, as an encoded picture.
+    pub(super) async fn picture_above(&self, selector: &str) -> Value {
+        let clip = "(it => ({ x: 0, y: 0, width: innerWidth, height: Math.floor(it.top), scale: 1 }))";
+        let clip = self.eval(&format!("{clip}(document.querySelector({selector:?}).getBoundingClientRect())")).await;
+        self.command("Page.captureScreenshot", json!({ "clip": clip })).await["data"].take()
+    }
+
+    async fn command(&self, method: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": method, "params": parameters })).await
     }
 }

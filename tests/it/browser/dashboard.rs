@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::chromium::{ENTER, Page, TAB, in_chromium};
-use crate::support::messages::{at, cheer, follow, notification, offline, online};
+use crate::support::messages::{self, at, cheer, follow, notification, offline, online};
 use crate::support::server::{Server, TOKEN};
 
 const CHANNEL: &str = ".channel[data-channel=\"user90210441\"]";
@@ -63,6 +63,7 @@ async fn dashboard_shows_live_channels_events_and_health() {
         page.click(".event[data-type=\"channel.cheer\"] summary").await;
         page.until(&format!("{}.includes('\"bits\": 300')", text(".event pre"))).await;
         page.until(&format!("{}.includes('300')", text("#counters"))).await;
+        page.until(&format!("{}.includes('Since this page was opened, ')", text("#counters-title"))).await;
 
         server.deliver(&offline(Some("11"), at(3))).await;
         page.until(&format!("{}.includes('Offline')", text(CHANNEL))).await;
@@ -71,6 +72,31 @@ async fn dashboard_shows_live_channels_events_and_health() {
 
         page.reload().await;
         page.until(&format!("{}.includes('Offline')", text(CHANNEL))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn badge_tells_what_is_broadcast() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        let kinds = [
+            ("rerun", "Rerun"),
+            ("premiere", "Premiere"),
+            ("watch_party", "Watch party"),
+            ("playlist", "Playlist"),
+            ("live", "Live"),
+        ];
+        for (second, (kind, label)) in (0..).zip(kinds) {
+            let event = json!({ "id": format!("s{second}"), "type": kind, "started_at": messages::text(at(second)) });
+            server.deliver(&notification("stream.online", at(second), event)).await;
+            let badge = format!("document.querySelector({:?})", format!("{CHANNEL} .badge"));
+            page.until(&format!("{badge}?.textContent === {label:?}")).await;
+            assert_eq!(page.eval(&format!("{badge}.matches('.live')")).await, kind == "live");
+            let now = format!("{} now", label.to_lowercase());
+            page.until(&format!("{}.includes({now:?})", text(CHANNEL))).await;
+        }
     })
     .await;
 }
@@ -125,7 +151,7 @@ async fn events_can_be_filtered_and_paused() {
 }
 
 #[tokio::test]
-async fn hidden_tab_catches_up_without_duplicates() {
+async fn hidden_tab_stays_current_without_duplicates() {
     let server = Server::start().await;
     in_chromium(async |page| {
         let hide = async |is_hidden: bool| {
@@ -201,32 +227,6 @@ async fn no_page_scrolls_sideways_on_a_phone() {
             let widths = page.eval("(it => [it.scrollWidth, it.clientWidth])(document.documentElement)").await;
             assert_eq!(widths[0], widths[1], "{path}");
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn settings_page_composes_the_address_of_an_overlay() {
-    let server = Server::start().await;
-    in_chromium(async |page| {
-        page.open(&server.page("/overlay/settings")).await;
-        let address = "document.getElementById('alerts-address').value";
-        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts"))).await;
-        let fill = async |id: &str, value: &str| {
-            let change = "dispatchEvent(new Event('input', { bubbles: true }))";
-            page.eval(&format!("(it => [it.value = {value:?}, it.{change}])(document.getElementById({id:?}))")).await;
-        };
-        fill("duration", "3").await;
-        fill("text_follow", "Hello {user}").await;
-        page.until(&format!("{address} === {:?}", server.page("/overlay/alerts?duration=3&text_follow=Hello+{user}")))
-            .await;
-        fill("preview-kind", "follow").await;
-        page.click("#play").await;
-        page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
-
-        fill("duration", "soon").await;
-        page.until(&format!("{}.includes('Duration (seconds): “soon”')", text("#problems"))).await;
-        assert_eq!(page.eval("document.getElementById('duration').getAttribute('aria-invalid')").await, "true");
     })
     .await;
 }

@@ -1,14 +1,19 @@
 //! The pages in a real, headless Chromium. Skipped with a message where it is not installed.
 
 mod accessibility;
+mod chat;
 mod chromium;
+mod connection;
 mod consent;
 mod dashboard;
 mod docs;
 mod kill;
 mod modules;
 mod overlay;
+mod overlay_feed;
 mod screenshots;
+mod settings;
+mod text_order;
 
 use crate::support::server::{Server, TOKEN};
 

@@ -1,9 +1,9 @@
 //! The overlays, as OBS shows them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::chromium::{Page, in_chromium};
-use crate::support::messages::{at, follow, notification, offline, online, with_person, with_user};
+use crate::support::messages::{at, follow, notification, offline, online, with_user};
 use crate::support::server::Server;
 
 /// Keeps the text of each alert that is shown, over reloads of the page.
@@ -31,18 +31,6 @@ impl Page {
         let shown = self.eval("sessionStorage.shown").await;
         assert_eq!(shown, texts.iter().map(|text| format!("{text};")).collect::<String>());
     }
-}
-
-fn message(id: &str, user: &str, text: &str) -> Value {
-    let event = json!({
-        "message_id": id,
-        "message": { "text": text, "fragments": [{ "type": "text", "text": text, "cheermote": null, "emote": null, "mention": null }] },
-        "color": "#0000FF", "badges": [], "message_type": "text", "cheer": null, "reply": null,
-        "channel_points_custom_reward_id": null, "channel_points_animation_id": null,
-        "source_broadcaster_user_id": null, "source_broadcaster_user_login": null, "source_broadcaster_user_name": null,
-        "source_message_id": null, "source_badges": null, "is_source_only": null,
-    });
-    with_person("chatter_user_", user, event)
 }
 
 #[tokio::test]
@@ -100,6 +88,36 @@ async fn old_alerts_are_skipped() {
     .await;
 }
 
+/// Runs the page's clock ahead, and has alerts of 40 seconds end when the test says so.
+const CLOCK: &str = "
+    const [now, later] = [Date.now, setTimeout];
+    Object.assign(window, { ahead: 0, ends: [] });
+    Date.now = () => now() + ahead;
+    setTimeout = (then, milliseconds) => milliseconds === 40_000 ? ends.push(then) : later(then, milliseconds);
+";
+
+#[tokio::test]
+async fn alert_that_waited_too_long_is_skipped() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.prepare(RECORDER).await;
+        page.prepare(CLOCK).await;
+        page.open_overlay(&server.page("/overlay/alerts?duration=40&max_age=1")).await;
+        for user in ["1", "2", "3"] {
+            server.deliver(&follow(user, server.clock.now())).await;
+        }
+        page.until_shown(&["User1 follows!"]).await;
+        page.eval("(ahead = 40_000, ends.pop()())").await;
+        page.until_shown(&["User1 follows!", "User2 follows!"]).await;
+        page.eval("(ahead = 80_000, ends.pop()())").await;
+        page.until("Object.values(localStorage).includes('3')").await;
+        page.eval("ahead = 0").await;
+        server.deliver(&follow("4", server.clock.now())).await;
+        page.until_shown(&["User1 follows!", "User2 follows!", "User4 follows!"]).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn alert_texts_follow_the_settings_and_are_never_markup() {
     let server = Server::start().await;
@@ -112,53 +130,6 @@ async fn alert_texts_follow_the_settings_and_are_never_markup() {
         let message = page.eval("document.querySelector('.alert .message').textContent").await;
         assert_eq!(message, "<img src=x onerror=alert(1)>");
         assert_eq!(page.eval("document.querySelectorAll('.alert b, .alert img').length").await, 0);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn wrong_settings_and_tokens_are_shown_on_the_page() {
-    let server = Server::start().await;
-    in_chromium(async |page| {
-        let hint = "!document.getElementById('hint').hidden && document.getElementById('hint').textContent";
-        let assert_hint = async |path: &str, parts: &[&str]| {
-            page.open(&server.url(path)).await;
-            let refused = "document.body.dataset.feed === 'refused' || !location.hash";
-            page.until(refused).await;
-            let said = page.until(hint).await;
-            for part in parts {
-                assert!(said.as_str().unwrap().contains(part), "{path}: {said}");
-            }
-        };
-        assert_hint("/overlay/alerts", &["no token", "token create"]).await;
-        assert_hint("/overlay/chat", &["no token", "token create"]).await;
-        assert_hint("/overlay/alerts?duration=soon#token=wrong", &["duration: “soon”", "401"]).await;
-        assert_hint("/overlay/chat?max=0#token=wrong", &["max: “0”", "401"]).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn chat_shows_the_last_messages_and_removes_deleted_ones() {
-    let server = Server::start().await;
-    in_chromium(async |page| {
-        page.open_overlay(&server.page("/overlay/chat?max=3&max_age=60")).await;
-        let said = "[...document.querySelectorAll('#messages li')].map(it => it.innerText).join('|')";
-        for (at_second, (id, user, text)) in
-            (0..).zip([("a", "1", "one"), ("b", "2", "<i>two</i>"), ("c", "1", "three"), ("d", "3", "four")])
-        {
-            server.deliver(&notification("channel.chat.message", at(at_second), message(id, user, text))).await;
-        }
-        page.until(&format!("{said} === 'User2 <i>two</i>|User1 three|User3 four'")).await;
-
-        let deleted = with_person("target_user_", "3", json!({ "message_id": "d" }));
-        server.deliver(&notification("channel.chat.message_delete", at(5), deleted)).await;
-        page.until(&format!("{said} === 'User2 <i>two</i>|User1 three'")).await;
-        let cleared = with_person("target_user_", "2", json!({}));
-        server.deliver(&notification("channel.chat.clear_user_messages", at(6), cleared)).await;
-        page.until(&format!("{said} === 'User1 three'")).await;
-        server.deliver(&notification("channel.chat.clear", at(7), json!({}))).await;
-        page.until("document.querySelectorAll('#messages li').length === 0").await;
     })
     .await;
 }

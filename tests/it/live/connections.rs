@@ -1,6 +1,7 @@
 //! Connections of readers: heartbeats, pings, and their end.
 
 use futures_util::SinkExt as _;
+use serde_json::json;
 use time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -8,7 +9,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::feeds::{Socket, Sse, request};
-use crate::support::messages::{at, follow};
+use crate::support::messages::{at, follow, notification};
 use crate::support::server::Server;
 use crate::support::{PATIENCE, until};
 
@@ -123,5 +124,27 @@ async fn reader_that_leaves_gives_its_place_back_at_once() {
     assert_eq!(readers().await, 2);
     drop((sse, socket));
     until("both have left", async || readers().await == 0).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn websocket_gets_heartbeats_as_messages_if_it_asks_for_them() {
+    let server = Server::start().await;
+    assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+    let mut with = Socket::open_for(&server, "/live/alerts", "other, showtime.heartbeat, showtime").await;
+    let mut without = Socket::open_for(&server, "/live/alerts", "showtime").await;
+    let first = with.next().await.unwrap();
+    assert_eq!((first.id, first.event.as_str()), (Some(1), "heartbeat"));
+    assert_eq!(first.data["sent_at"].as_str().unwrap()[..2], *"20");
+
+    // An event that the feed leaves out moves the place.
+    let mut all = Socket::open(&server, "/live/events").await;
+    assert_eq!(server.deliver(&notification("channel.update", at(1), json!({ "title": "t" }))).await.status, 204);
+    assert_eq!(all.next().await.unwrap().id, Some(2));
+    server.clock.advance(Duration::seconds(16));
+    let next = with.next().await.unwrap();
+    assert_eq!((next.id, next.event.as_str()), (Some(2), "heartbeat"));
+    assert_eq!(server.deliver(&follow("2", at(2))).await.status, 204);
+    assert_eq!(without.next().await.unwrap().event, "alert");
     server.stop().await;
 }

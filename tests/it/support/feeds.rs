@@ -132,6 +132,13 @@ impl Socket {
         Self(socket)
     }
 
+    /// Offers these subprotocols, separated by commas.
+    pub(crate) async fn open_for(server: &Server, path: &str, protocols: &str) -> Self {
+        let mut request = upgrade(server, path, TOKEN);
+        request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
+        Self(tokio_tungstenite::connect_async(request).await.unwrap().0)
+    }
+
     /// The status with which a connection is refused.
     pub(crate) async fn refused(server: &Server, path: &str) -> u16 {
         match tokio_tungstenite::connect_async(upgrade(server, path, TOKEN)).await {

@@ -1,6 +1,6 @@
 // Shows alerts as cards, one at a time.
 
-import { element } from './dom.js';
+import { element, isolated } from './dom.js';
 import { KINDS } from './kinds.js';
 import { fill } from './template.js';
 
@@ -25,8 +25,8 @@ export async function showAlert(place, alert, settings) {
 
 function cardOf(kind, alert, text, image) {
   const values = kind.values(alert);
-  const parts = fill(text, values).map(part => part.isValue ? element('strong', {}, part.text) : part.text);
-  const message = values.message && !text.includes('{message}') ? element('p', { class: 'message' }, values.message) : null;
+  const parts = fill(text, values).map(part => part.isValue ? isolated('strong', {}, part.text) : part.text);
+  const message = values.message && !text.includes('{message}') ? isolated('p', { class: 'message' }, values.message) : null;
   const label = alert.is_test ? `${kind.label} · test` : kind.label;
   return element('article', { class: `alert alert-${alert.type}`, 'data-id': alert.id ?? '' },
     image ? element('img', { class: 'image', src: image, alt: '' }) : null,

@@ -14,9 +14,9 @@ const complaints = settingsProblems(problems);
 
 // An alert counts as shown when it begins to be: a reload in the middle of it does not repeat it.
 const cursor = new Cursor('alerts', settings.channel, new URLSearchParams(location.search).get('types'));
-const queue = new Queue(({ alert, id }) => {
+const queue = new Queue(async ({ alert, id }) => {
   cursor.moveTo(id);
-  return showAlert(place, alert, settings);
+  if (!isOld(alert)) await showAlert(place, alert, settings);
 });
 
 const feed = new Feed({
@@ -25,7 +25,7 @@ const feed = new Feed({
   token: tokenInAddress(),
   cursor: cursor.value,
   on: {
-    event: (_, alert, id) => isOld(alert) ? skipTo(id) : queue.push({ alert, id }),
+    event: (_, alert, id) => queue.push({ alert, id }),
     position: skipTo,
     resync: newest => {
       queue.clear();
@@ -35,7 +35,7 @@ const feed = new Feed({
   },
 });
 
-/** Whether an alert is too old to show. A replay never is: it was asked for. */
+/** Whether an alert is too old to show now that its turn has come. A replay never is: it was asked for. */
 function isOld(alert) {
   return !alert.is_replay && feed.now() - Date.parse(alert.occurred_at) > settings.max_age * 60_000;
 }

@@ -36,9 +36,14 @@ export async function problemOf(response) {
   return { status: response.status, detail: document.detail ?? `the server answered ${response.status}` };
 }
 
+/** The header with a token. Characters that no token has are escaped: a header can't hold all of them. */
+export function bearer(token) {
+  return `Bearer ${encodeURIComponent(token)}`;
+}
+
 /** Calls the API and returns the JSON answer, or null. Throws `Refused` on an error answer. */
 export async function call(token, method, path, body) {
-  const headers = { Authorization: `Bearer ${token}` };
+  const headers = { Authorization: bearer(token) };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   const content = body === undefined ? undefined : JSON.stringify(body);
   const response = await fetch(path, { method, headers, body: content, cache: 'no-store' });

@@ -1,6 +1,6 @@
 // The cards of the channels.
 
-import { element } from './dom.js';
+import { element, isolated } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, day, duration, number } from './format.js';
 
@@ -80,13 +80,13 @@ class Card {
 
   update(channel) {
     this.#channel = channel;
-    this.#badge.textContent = channel.is_live ? 'Live' : 'Offline';
-    this.#badge.classList.toggle('live', channel.is_live);
+    this.#badge.textContent = channel.is_live ? kindOf(channel.stream) : 'Offline';
+    this.#badge.classList.toggle('live', this.#badge.textContent === 'Live');
     this.#title.textContent = channel.title ?? '';
     this.#category.textContent = channel.category?.name ?? '';
     this.#showSegment(channel.segment ?? null);
     this.tick();
-    const broadcast = JSON.stringify([channel.broadcast, channel.is_live]);
+    const broadcast = JSON.stringify([channel.broadcast, channel.stream]);
     if (broadcast === this.#broadcastShown) return;
     this.#broadcastShown = broadcast;
     this.#loadBroadcasts();
@@ -108,8 +108,8 @@ class Card {
       () => this.#ask('POST', `/channels/${this.#channel.id}/segments/${encodeURIComponent(segment.id)}/end`),
       `Ended: ${segment.title}`);
     this.#segment.replaceChildren(
-      element('span', {}, 'On now: ', element('strong', {}, segment.title),
-        segment.reference ? ` (${segment.reference})` : null,
+      element('span', {}, 'On now: ', isolated('strong', {}, segment.title),
+        ...segment.reference ? [' (', isolated('span', {}, segment.reference), ')'] : [],
         ' since ', element('time', { datetime: segment.started_at }, clock(segment.started_at))),
       element('button', { type: 'button', class: 'small end-segment', click: end }, 'End'));
   }
@@ -138,7 +138,8 @@ class Card {
     if (!this.#recent.open || !this.#channel) return;
     const { data } = await this.#load(`/channels/${this.#channel.id}/broadcasts?limit=5`);
     const line = it => element('li', {}, element('time', { datetime: it.started_at }, day(it.started_at)),
-      ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ' · live now', it.is_end_estimated ? ' (estimated)' : null);
+      ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ` · ${kindOf(it.streams.at(-1)).toLowerCase()} now`,
+      it.is_end_estimated ? ' (estimated)' : null);
     this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
   }
 
@@ -159,4 +160,10 @@ class Card {
   #load(path) {
     return this.#ask('GET', path).catch(() => ({ data: [] }));
   }
+}
+
+/** The kind of a stream: `Live`, `Rerun`, `Premiere`, `Watch party` or `Playlist`. */
+function kindOf(stream) {
+  const type = stream?.type || 'live';
+  return type.charAt(0).toUpperCase() + type.slice(1).replaceAll('_', ' ');
 }

@@ -3,7 +3,7 @@
 import { tokenInAddress } from './api.js';
 import { readable } from './color.js';
 import { Cursor } from './cursor.js';
-import { element } from './dom.js';
+import { element, isolated } from './dom.js';
 import { Feed } from './feed.js';
 import { settingsProblems, showState, startFeed } from './notice.js';
 import { chatSettings } from './settings.js';
@@ -17,7 +17,7 @@ const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
 const handlers = {
   message: message => {
     if (feed.now() - Date.parse(message.occurred_at) > settings.max_age * 60_000 && !message.is_replay) return;
-    list.append(line(message));
+    if (!isEmpty(message)) list.append(line(message));
     while (list.children.length > settings.max) list.firstElementChild.remove();
   },
   message_deleted: ({ message_id }) => remove(it => it.dataset.message === message_id),
@@ -48,13 +48,18 @@ function remove(matches) {
   for (const item of [...list.children]) if (matches(item)) item.remove();
 }
 
+/** Whether there is nothing to read in it: neither a text of Twitch's nor of the user's. */
+function isEmpty({ notice, fragments }) {
+  return !notice?.text.trim() && !fragments.some(({ text }) => text.trim());
+}
+
 /** A line of chat. Twitch's notice stands before the text that the user wrote with it. */
-function line({ message_id, user, channel, color, notice, fragments }) {
-  const name = element('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
+function line({ message_id, user, channel, color, notice, fragments, is_action }) {
+  const name = isolated('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
   name.style.color = readable(color);
-  return element('li', { 'data-message': message_id, 'data-user': user?.id, 'data-channel': channel.id },
-    notice?.text ? element('p', { class: 'notice' }, notice.text) : null,
-    ...fragments.length > 0 ? [name, ' ', element('span', { class: 'said' }, ...fragments.map(piece))] : []);
+  return element('li', { class: is_action ? 'action' : null, 'data-message': message_id, 'data-user': user?.id, 'data-channel': channel.id },
+    notice?.text ? isolated('p', { class: 'notice' }, notice.text) : null,
+    ...fragments.length > 0 ? [name, ' ', isolated('span', { class: 'said' }, ...fragments.map(piece))] : []);
 }
 
 /** Emotes are pictures of Twitch's; everything else is text. */

@@ -2,6 +2,7 @@
 
 import { call, keepToken, takeToken } from './api.js';
 import { Channels } from './channels.js';
+import { Connection } from './connection.js';
 import { Events } from './events.js';
 import { Feed } from './feed.js';
 import { Health } from './health.js';
@@ -11,38 +12,26 @@ import { offerTests } from './test-buttons.js';
 const $ = id => document.getElementById(id);
 const LAST = 50;
 
-let feeds = [];
-
 function start(token) {
   $('sign-in').hidden = true;
   $('board').hidden = $('sign-out').hidden = false;
   const ask = (method, path, body) => call(token, method, path, body);
   const [channels, events, health] = [new Channels(ask), new Events(ask), new Health(ask)];
   offerTests(ask, channels);
-  feeds = [
-    new Feed({ path: '/live/state', token, on: {
-      event: (name, content) => name === 'snapshot' ? channels.replace(content.channels) : channels.update(content),
-      state: connected,
-    } }),
-    new Feed({ path: '/live/events', query: { last: LAST }, token, on: {
-      event: (_, event) => events.add(event),
-      resync: () => events.clear(),
-    } }),
-  ];
-  follow();
+  const connection = new Connection(() => health.load());
+  new Feed({ path: '/live/state', token, on: {
+    event: (name, content) => name === 'snapshot' ? channels.replace(content.channels) : channels.update(content),
+    state: (state, problem) => {
+      if (problem?.status === 401) return signOut(problem.detail);
+      connection.feed = state;
+      if (problem) toast(problem.detail, true);
+    },
+  } }).start();
+  new Feed({ path: '/live/events', query: { last: LAST }, token, on: {
+    event: (_, event) => events.add(event),
+    resync: () => events.clear(),
+  } }).start();
   health.start();
-}
-
-/** Keeps the feeds open only while the tab is visible: a browser has six connections to a server for all tabs together. */
-function follow() {
-  for (const feed of feeds) document.hidden ? feed.stop() : feed.start();
-}
-
-function connected(state, problem) {
-  if (state === 'refused' && problem.status === 401) return signOut(problem.detail);
-  $('connection').textContent = { open: 'connected', lost: 'connection lost, trying again', refused: 'refused' }[state];
-  $('connection').className = `badge ${state === 'open' ? 'pass' : 'warn'}`;
-  if (problem) toast(problem.detail, true);
 }
 
 function askForToken(problem = '') {
@@ -72,7 +61,6 @@ async function signIn(event) {
   }
 }
 
-document.addEventListener('visibilitychange', follow);
 addEventListener('hashchange', () => {
   if (location.hash.includes('token=')) location.reload();
 });

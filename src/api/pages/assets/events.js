@@ -1,6 +1,6 @@
 // The list of events.
 
-import { element } from './dom.js';
+import { DIRECTION_CONTROLS, element, isolated } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, number } from './format.js';
 
@@ -29,6 +29,7 @@ export class Events {
     this.#ask = ask;
     this.#filter.addEventListener('input', () => this.#applyFilter());
     this.#button.addEventListener('click', () => this.#pause());
+    document.getElementById('counters-title').textContent = `Since this page was opened, ${clock(this.#opened)}`;
     this.#showCounts();
     this.#showNote();
   }
@@ -77,14 +78,14 @@ export class Events {
     const marks = [event.is_test && 'test', event.is_replay && 'replay',
       event.message_type !== 'notification' && event.message_type];
     const payload = element('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of event ${event.id}` });
-    const open = () => { payload.textContent ||= JSON.stringify(event.payload, null, 2); };
+    const open = () => { payload.textContent ||= json(event.payload); };
     const replay = ({ currentTarget }) => attempt(currentTarget,
       () => this.#ask('POST', `/events/${event.id}/replay`), `Replayed event ${event.id} to the live feeds`);
     return element('li', { class: 'event', 'data-event': event.id, 'data-type': name },
       element('details', { toggle: open },
         element('summary', {},
           element('time', { datetime: event.occurred_at }, clock(event.occurred_at)),
-          element('code', {}, name), ' ', element('span', { class: 'who' }, summary(event)),
+          element('code', {}, name), ' ', element('span', { class: 'who' }, ...summary(event)),
           ...marks.filter(Boolean).map(mark => element('span', { class: 'badge' }, mark))),
         payload),
       element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${name}`, click: replay },
@@ -114,11 +115,18 @@ export class Events {
   }
 }
 
-/** User, amount and text of an event, for any type that has them. */
+/** User, amount and text of an event, for any type that has them, with dots between them. */
 function summary({ payload }) {
   const event = payload?.event ?? {};
   const user = event.user_name ?? event.from_broadcaster_user_name ?? event.chatter_user_name;
   const text = event.message?.text ?? event.title ?? event.reward?.title;
   const amount = event.bits ? `${number(event.bits)} bits` : event.viewers ? `${number(event.viewers)} viewers` : null;
-  return [user, amount, typeof text === 'string' ? text : null].filter(Boolean).join(' · ');
+  const parts = [user, amount, text].filter(part => part && typeof part === 'string');
+  return parts.flatMap((part, at) => at > 0 ? [' · ', isolated('span', {}, part)] : [isolated('span', {}, part)]);
+}
+
+/** The payload as JSON, in which the characters that turn the direction of text are escaped. */
+function json(payload) {
+  const escape = character => `\\u${character.charCodeAt(0).toString(16)}`;
+  return JSON.stringify(payload, null, 2).replace(DIRECTION_CONTROLS, escape);
 }

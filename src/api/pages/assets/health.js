@@ -15,11 +15,11 @@ export class Health {
   }
 
   start() {
-    this.#load();
-    setInterval(() => document.hidden || this.#load(), EVERY_MS);
+    this.load();
+    setInterval(() => document.hidden || this.load(), EVERY_MS);
   }
 
-  async #load() {
+  async load() {
     try {
       this.#show(await this.#ask('GET', '/status'));
     } catch (error) {

@@ -4,7 +4,7 @@ import { tokenInAddress } from './api.js';
 import { element } from './dom.js';
 
 const NO_TOKEN = 'showtime: no token. End the address with #token=… (token create --name obs --scope overlay makes one).';
-const REFUSALS = { 401: 'the token is not accepted', 403: 'the token may not read' };
+const REFUSALS = { 200: 'no connection', 401: 'the token is not accepted', 403: 'the token may not read' };
 
 /** The lines for wrong settings. */
 export function settingsProblems(problems) {
@@ -19,10 +19,10 @@ export function startFeed(feed, complaints) {
   addEventListener('hashchange', () => location.reload());
 }
 
-/** Shows that the server refuses the feed. A lost connection is not for viewers to read. */
+/** Shows that the feed can't be followed. A connection that is lost for a while is not for viewers to read. */
 export function showState(state, problem, complaints) {
   document.body.dataset.feed = state;
-  if (state !== 'refused') return showNotice(complaints);
+  if (state !== 'refused' && !problem?.isReachable) return showNotice(complaints);
   const reason = REFUSALS[problem.status] ?? 'refused';
   return showNotice([...complaints, `showtime: ${reason} (${problem.status}): ${problem.detail}`]);
 }

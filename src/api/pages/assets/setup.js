@@ -1,8 +1,8 @@
 // The page that composes an overlay's address.
 
-import { takeToken } from './api.js';
 import { element } from './dom.js';
 import { KINDS } from './kinds.js';
+import { LinkToken } from './link-token.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
 import { showAlert } from './alert-card.js';
 import { toast } from './toast.js';
@@ -57,8 +57,7 @@ function query(overlay) {
 
 function address(overlay, given) {
   const text = given.toString().replaceAll('%2C', ',').replaceAll('%7B', '{').replaceAll('%7D', '}');
-  const token = $('token').value.trim();
-  return `${location.origin}/overlay/${overlay}${text ? `?${text}` : ''}${token ? `#token=${token}` : ''}`;
+  return `${location.origin}/overlay/${overlay}${text ? `?${text}` : ''}${token.value ? `#token=${token.value}` : ''}`;
 }
 
 function compose() {
@@ -67,6 +66,7 @@ function compose() {
   $('chat-address').value = address('chat', chat);
   const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems]
     .map(({ name, message }) => [name, message]));
+  if (token.problem) problems.set('token', token.problem);
   if (!new FormData(form).has('types')) problems.set('types', 'choose at least one kind of alert');
   const labelOf = name => form.elements[name]?.labels?.[0]?.textContent ?? 'Alerts';
   for (const input of form.elements) if (input.name) input.setAttribute('aria-invalid', String(problems.has(input.name)));
@@ -85,7 +85,7 @@ async function copy({ currentTarget }) {
   input.select();
   try {
     await navigator.clipboard.writeText(input.value);
-    toast('Copied');
+    toast(token.value ? 'Copied' : 'Copied; it has no token yet');
   } catch {
     toast('It is selected: copy it with Ctrl-C');
   }
@@ -94,7 +94,7 @@ async function copy({ currentTarget }) {
 $('kinds').append(...Object.entries(KINDS).map(kindFields));
 $('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)));
 for (const [name, { fallback }] of Object.entries(NUMBERS)) form.elements[name].value = fallback;
-$('token').value = takeToken() ?? '';
+const token = new LinkToken(compose);
 form.addEventListener('input', compose);
 form.addEventListener('submit', event => event.preventDefault());
 $('play').addEventListener('click', play);

@@ -1,0 +1,90 @@
+//! The page that composes the addresses of overlays.
+
+use serde_json::json;
+
+use super::chromium::{Page, in_chromium};
+use crate::support::server::{Server, TOKEN};
+
+/// JavaScript: the address of the alerts.
+const ADDRESS: &str = "document.getElementById('alerts-address').value";
+
+/// JavaScript: what is wrong.
+const PROBLEMS: &str = "document.getElementById('problems').innerText";
+
+impl Page {
+    /// Sets the value of a field as a person would.
+    async fn fill(&self, id: &str, value: &str) {
+        let change = "dispatchEvent(new Event('input', { bubbles: true }))";
+        self.eval(&format!("(it => [it.value = {value:?}, it.{change}])(document.getElementById({id:?}))")).await;
+    }
+}
+
+#[tokio::test]
+async fn settings_page_composes_the_address_of_an_overlay() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        page.until(&format!("{ADDRESS} === {:?}", server.url("/overlay/alerts"))).await;
+        page.fill("duration", "3").await;
+        page.fill("text_follow", "Hello {user}").await;
+        page.until(&format!("{ADDRESS} === {:?}", server.url("/overlay/alerts?duration=3&text_follow=Hello+{user}")))
+            .await;
+        page.fill("preview-kind", "follow").await;
+        page.click("#play").await;
+        page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
+
+        page.fill("duration", "soon").await;
+        page.until(&format!("{PROBLEMS}.includes('Duration (seconds): “soon”')")).await;
+        assert_eq!(page.eval("document.getElementById('duration').getAttribute('aria-invalid')").await, "true");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn admin_makes_a_token_for_the_address_that_may_only_follow_alerts_and_chat() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        page.click("#make-token:not([hidden])").await;
+        let made = page.until(&format!("{ADDRESS}.split('#token=')[1]")).await;
+        let made = made.as_str().unwrap();
+        assert_ne!(made, TOKEN);
+        let authorization = format!("Bearer {made}");
+        let get = async |path: &str| server.get_with(path, "authorization", &authorization).await;
+        assert_eq!(get("/tokens/current").await.json()["scope"], "overlay");
+        get("/events").await.problem(403, "scope-too-small");
+
+        let address = page.eval(ADDRESS).await;
+        page.open_overlay(address.as_str().unwrap()).await;
+        // A page that is opened with such a token takes it.
+        page.open(&server.url(&format!("/overlay/settings#token={made}"))).await;
+        page.until(&format!("{ADDRESS} === {address}")).await;
+        assert_eq!(page.eval("document.getElementById('make-token').hidden").await, true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn token_that_may_do_more_than_an_overlay_is_refused_in_words() {
+    let server = Server::start().await;
+    let made = server.post_json("/tokens", &json!({ "name": "reader", "scope": "read" })).await.json();
+    in_chromium(async |page| {
+        page.open(&server.url("/overlay/settings")).await;
+        let reader = made["token"].as_str().unwrap();
+        let unknown = format!("showtime_{}", "x".repeat(43));
+        for (token, words) in [
+            (TOKEN, "may change everything"),
+            (reader, "may read everything"),
+            (&unknown, "unknown"),
+            ("secret", "begins with showtime_"),
+        ] {
+            page.fill("token", token).await;
+            page.until(&format!("{PROBLEMS}.includes('Token: ') && {PROBLEMS}.includes({words:?})")).await;
+            assert_eq!(page.eval(ADDRESS).await, server.url("/overlay/alerts"), "{words}");
+            assert_eq!(page.eval("document.getElementById('token').getAttribute('aria-invalid')").await, "true");
+        }
+        page.fill("token", "").await;
+        page.until(&format!("{PROBLEMS} === ''")).await;
+    })
+    .await;
+}
