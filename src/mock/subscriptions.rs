@@ -214,12 +214,15 @@ fn condition(
     Ok(condition)
 }
 
-/// Checks that the user in the condition has granted the scopes of the type to the application.
+/// Checks that the user in the condition has granted the scopes of the type to the application. `channel:bot` is
+/// [granted by the broadcaster](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/#channelchatmessage).
 fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<String, Value>) -> Result<(), Refusal> {
-    let granter = kind.scope_granted_by.as_ref().and_then(|field| condition.get(field)).and_then(Value::as_str);
-    let granted = granter.and_then(|id| state.consents.get(id));
-    let has = |scope: &String| granted.is_some_and(|granted| granted.contains(scope));
-    if kind.scopes.iter().all(|alternatives| alternatives.iter().any(has)) {
+    let granted = |scope: &String| {
+        let field = if scope == "channel:bot" { Some("broadcaster_user_id") } else { kind.scope_granted_by.as_deref() };
+        let granter = field.and_then(|field| condition.get(field)).and_then(Value::as_str);
+        granter.and_then(|id| state.consents.get(id)).is_some_and(|granted| granted.contains(scope))
+    };
+    if kind.scopes.iter().all(|alternatives| alternatives.iter().any(granted)) {
         return Ok(());
     }
     Err((StatusCode::FORBIDDEN, "subscription missing proper authorization".to_owned()))

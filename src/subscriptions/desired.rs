@@ -133,6 +133,8 @@ mod tests {
         assert_eq!(scopes(&polls, &manage), ["channel:manage:polls"].into());
         assert_eq!(missing_scopes(&polls, &manage), Vec::<&str>::new());
         assert_eq!(missing_scopes(&[find("channel.follow")], &manage), ["moderator:read:followers"]);
+        let chat = [find("channel.chat.message")];
+        assert_eq!(scopes(&chat, &[]), ["channel:bot", "user:bot", "user:read:chat"].into(), "with an app token");
         assert_eq!(
             scopes(&types(&[]), &[]),
             ["bits:read", "channel:read:subscriptions", "moderator:read:followers"].into()

@@ -165,6 +165,21 @@ async fn invalid_subscription_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn chat_over_webhooks_requires_the_scopes_of_a_bot() {
+    let twitch = Twitch::start().await;
+    let callback = callback(|_| Answer::status(204));
+    let condition = ["broadcaster_user_id", "user_id"].map(|field| (field.to_owned(), CHANNEL_ID.into())).into();
+    let url = callback.url("/");
+    let create = async || twitch.subscribe_to("channel.chat.message", "1", &condition, &url).await;
+    for scopes in [&["user:read:chat"][..], &["user:bot"], &["channel:bot"]] {
+        assert_eq!(create().await.unwrap_err().refusal(), Some(RefusalKind::NoConsent));
+        twitch.consent(scopes).await;
+    }
+    create().await.unwrap();
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn refusals_of_subscriptions_are_explained() {
     let twitch = Twitch::with(MockConfig { max_total_cost: 3, ..MockConfig::default() }).await;
     let callback = callback(|_| Answer::status(204));
