@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use showtime::cli::{printable, with_causes};
+use showtime::cli::printable;
 use showtime::program::Program;
 use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use showtime::store::served_channels::ServedChannel;
@@ -74,7 +74,7 @@ impl Desired {
         let plan = self.plan(held);
         let line = |desired: &DesiredSubscription| {
             let login = self.logins.get(&desired.channel_id).map_or("", String::as_str);
-            format!("{login}  {} v{}", desired.kind.name, desired.kind.version)
+            format!("{}  {} v{}", printable(login), desired.kind.name, desired.kind.version)
         };
         let is_enabled = |held: &HeldSubscription| held.status == SubscriptionStatus::Enabled;
         let has_secret = |held: &HeldSubscription| self.with_secret.contains(&held.id);
@@ -119,7 +119,7 @@ pub(crate) async fn delete(session: &Session, subscriptions: &[&HeldSubscription
     for held in subscriptions {
         match session.helix.delete_subscription(&held.id).await {
             Err(error) if error.refusal() != Some(RefusalKind::NotFound) => {
-                println!("  {}: {}", name(held), with_causes(&error));
+                println!("  {}: {}", name(held), printable(&error.to_string()));
                 failures += 1;
             }
             _ => println!("  deleted  {}", name(held)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use showtime::cli::printable;
 use showtime::simulate::answer::{CallbackAnswer, ExpectedAnswer};
 use showtime::twitch::eventsub::outgoing::Outgoing;
 
@@ -107,9 +108,9 @@ fn body_text(answer: &CallbackAnswer) -> Option<String> {
     Some(visible(&text)).filter(|text| !text.is_empty())
 }
 
-/// Shortens a text and replaces control characters, which could move a terminal's cursor.
+/// Shortens a text of the server, for the terminal.
 fn visible(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut shown = printable(&text.chars().take(MAX_SHOWN).collect::<String>());
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
