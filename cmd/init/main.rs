@@ -159,7 +159,9 @@ async fn prove_callback(session: &Session) -> bool {
     let outcome = probe(&session.callback, Some(&session.direct), &session.secret, &session.clock).await;
     match outcome {
         Ok(()) => println!("the callback {} can be reached and knows the secret", session.callback),
-        Err(ref error) => println!("the callback {} can't be used: {}", session.callback, cli::printable(&error.to_string())),
+        Err(ref error) => {
+            println!("the callback {} can't be used: {}", session.callback, cli::printable(&error.to_string()))
+        }
     }
     outcome.is_ok()
 }
