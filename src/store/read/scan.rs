@@ -64,20 +64,27 @@ impl Range {
         let complete = found.after.zip(found.last).map(|(after, last)| Self { after, last });
         let rest = Self { after: found.end, last: LogId::MAX };
         let parts = complete.into_iter().chain([rest]);
-        Ok(parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) }).collect())
+        let parts = parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) });
+        Ok(parts.flat_map(Self::split).collect())
+    }
+
+    /// The next ids, which are usually enough for a page, and the others.
+    fn split(self) -> [Self; 2] {
+        let middle = self.last.min(LogId(self.after.0.saturating_add(MAX_READ)));
+        [Self { last: middle, ..self }, Self { after: middle, ..self }]
     }
 }
 
-/// Events that are read at most for one page by time. Times are nearly in the order of the ids, but one event with a wrong
-/// time can make the range long.
-const MAX_READ: usize = 10_000;
+/// Events that are read for one page by time, at most so many for each of two parts of a range. Times are nearly in the order
+/// of the ids, but one event with a wrong time can make the range long.
+const MAX_READ: i64 = 10_000;
 
 /// What was found in a range.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Oldest first.
     pub ids: Vec<LogId>,
-    /// If there were [`MAX_READ`] events to read and fewer were found than wanted: the last one that was read.
+    /// If there was more to read, and fewer were found than wanted: the last one that was read.
     pub read_to: Option<LogId>,
 }
 
@@ -98,7 +105,8 @@ pub async fn first(
         if part.after >= part.last || wanted <= 0 {
             continue;
         }
-        let read_to = if times == Times::default() { None } else { nth(&mut *db, filter, part).await? };
+        let is_short = times == Times::default() || part.last.0.saturating_sub(part.after.0) <= MAX_READ;
+        let read_to = if is_short { None } else { nth(&mut *db, filter, part).await? };
         part.last = read_to.unwrap_or(part.last);
         let more = first_of(&mut *db, filter, times, part, wanted).await?;
         wanted -= i64::try_from(more.len()).unwrap_or(wanted);
@@ -112,9 +120,9 @@ pub async fn first(
 
 /// The event that is [`MAX_READ`] events of any time into a range; `None` if the range has no more than that.
 async fn nth(db: impl PgExecutor<'_>, filter: &LogFilter, range: Range) -> sqlx::Result<Option<LogId>> {
-    let limit = i64::try_from(MAX_READ).unwrap_or(i64::MAX);
-    let ids = first_of(db, filter, Times::default(), range, limit.saturating_add(1)).await?;
-    Ok(ids.get(MAX_READ).and_then(|_| ids.get(MAX_READ - 1)).copied())
+    let ids = first_of(db, filter, Times::default(), range, MAX_READ + 1).await?;
+    let has_more = i64::try_from(ids.len()).is_ok_and(|count| count > MAX_READ);
+    Ok(ids.into_iter().rev().nth(1).filter(|_| has_more))
 }
 
 /// [`first`] in a range in which nearly all events occurred at these times. The statement compares differences of times, whose
