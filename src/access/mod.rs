@@ -148,7 +148,6 @@ impl Access {
             if let Some(grant) = self.look_up(hash).await? {
                 return Ok(grant);
             }
-            self.failures.remember(hash);
         } else if let Some(twitch) = self.twitch.as_ref().filter(|_| is_twitchs(token)) {
             if !self.was_valid(&hash) {
                 self.failures.count(peer).map_err(Denial::TooMany)?;
@@ -156,6 +155,7 @@ impl Access {
             let grant = self.validate(twitch, token, hash).await?;
             return grant.ok_or(Denial::Unknown);
         }
+        self.failures.remember(hash);
         Err(self.failures.count(peer).map_or_else(Denial::TooMany, |()| Denial::Unknown))
     }
 
