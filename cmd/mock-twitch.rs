@@ -1,6 +1,5 @@
 //! A fake Twitch on this machine.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -109,8 +108,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let callback = args.callback.clone();
     let mut shutdown = Shutdown::new()?;
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
-    // A closed stdout is no reason to end.
-    let _ = writeln!(io::stdout(), "{}", environment(&mock, &callback));
+    cli::print(environment(&mock, &callback));
     shutdown.requested().await;
     mock.stop().await.context("mock-twitch had failed")
 }

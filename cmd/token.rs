@@ -1,8 +1,9 @@
 //! Makes, lists and revokes the tokens of the API.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
@@ -78,7 +79,7 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
         bail!("there is a token named {name} already: choose another name, or revoke it first");
     }
     // Alone on standard output, so that a script can read it.
-    println!("{}", token.expose_secret());
+    writeln!(io::stdout(), "{}", token.expose_secret()).context("the token can't be shown: revoke it")?;
     cli::note(format_args!(
         "This is the token {name}, with the scope {}. Keep it: it can't be shown again.",
         scope.as_str()
@@ -89,11 +90,11 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
 async fn list(connection: &mut PgConnection) -> Result<()> {
     let tokens = access_tokens::all(connection).await?;
     let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or_default().max(4);
-    println!("{:>4}  {:width$}  scope    {:20}  last used", "id", "name", "created");
+    cli::print(format_args!("{:>4}  {:width$}  scope    {:20}  last used", "id", "name", "created"));
     for token in tokens {
         let used = token.last_used_at.map_or(Ok("never".to_owned()), text)?;
         let (name, scope, created) = (token.name, token.scope.as_str(), text(token.created_at)?);
-        println!("{:>4}  {name:width$}  {scope:7}  {created:20}  {used}", token.id);
+        cli::print(format_args!("{:>4}  {name:width$}  {scope:7}  {created:20}  {used}", token.id));
     }
     Ok(())
 }
@@ -106,6 +107,6 @@ async fn revoke(connection: &mut PgConnection, name: &str) -> Result<()> {
     let Some(name) = access_tokens::delete(connection, name).await? else {
         bail!("there is no token {name}: `{} list` shows which there are", Program::Token);
     };
-    println!("revoked {name}; running servers refuse it within {} s", TOKEN_TTL.as_secs());
+    cli::print(format_args!("revoked {name}; running servers refuse it within {} s", TOKEN_TTL.as_secs()));
     Ok(())
 }

@@ -115,6 +115,11 @@ pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), Dat
     }
 }
 
+/// Prints a line on stdout. Unlike `println!`, does not panic if that can't be written.
+pub fn print(text: impl Display) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
 /// Prints a line on stderr. Unlike `eprintln!`, does not panic if that can't be written.
 pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use showtime::app::backup;
-use showtime::cli::with_database;
+use showtime::cli::{print, with_database};
 use showtime::config::Config;
 use showtime::postgres;
 use showtime::store::{migrations, state};
@@ -55,7 +55,7 @@ pub(crate) async fn rebuild(config: &Config) -> Result<()> {
         let mut transaction = connection.begin().await?;
         let count = state::rebuild(&mut transaction).await?;
         transaction.commit().await?;
-        println!("rebuilt from {count} messages");
+        print(format_args!("rebuilt from {count} messages"));
         Ok(())
     })
     .await
@@ -63,13 +63,13 @@ pub(crate) async fn rebuild(config: &Config) -> Result<()> {
 
 pub(crate) async fn backup(config: &Config, file: &Path) -> Result<()> {
     backup::backup(config, file).await?;
-    println!("{} holds the database and its secrets: keep it as safe as them", file.display());
+    print(format_args!("{} holds the database and its secrets: keep it as safe as them", file.display()));
     Ok(())
 }
 
 pub(crate) async fn restore(config: &Config, file: &Path, force: bool) -> Result<()> {
     backup::restore(config, file, force).await?;
-    println!("{} is restored", file.display());
+    print(format_args!("{} is restored", file.display()));
     Ok(())
 }
 
@@ -81,14 +81,14 @@ pub(crate) async fn migrate(command: Migrate, config: &Config) -> Result<()> {
                 bail!("this deletes what the tables of the newest migration hold: run it again with --force")
             }
             Migrate::Down { force: true } => match migrations::down(connection).await? {
-                Some(reverted) => println!("reverted {:04} {}", reverted.version, reverted.description),
-                None => println!("nothing to revert"),
+                Some(reverted) => print(format_args!("reverted {:04} {}", reverted.version, reverted.description)),
+                None => print("nothing to revert"),
             },
             Migrate::Status => {}
         }
         for migration in migrations::status(connection).await? {
             let mark = if migration.is_applied { "applied" } else { "missing" };
-            println!("{mark}  {:04} {}", migration.version, migration.description);
+            print(format_args!("{mark}  {:04} {}", migration.version, migration.description));
         }
         Ok(())
     })
@@ -108,6 +108,6 @@ pub(crate) async fn local_db(command: LocalDb, config: &Config) -> Result<()> {
         LocalDb::Env => postgres::env(dir).await?,
         LocalDb::Psql { arguments } => return Err(postgres::psql(dir, &arguments).await.into()),
     };
-    println!("{output}");
+    print(output);
     Ok(())
 }

@@ -30,7 +30,7 @@ enum UserSwitch {
     /// We are root: the child changes its user before it runs the program.
     SetUid,
     /// We are root, and a directory above the data directory is closed to that user (a clone in /root, for example): the
-    /// child keeps a single capability through setpriv, CAP_DAC_READ_SEARCH. It is the right to enter any directory and
+    /// child keeps a single capability through setpriv, `CAP_DAC_READ_SEARCH`. It is the right to enter any directory and
     /// also to read any file of this machine; there is none to enter directories alone.
     SetUidWithSearch,
 }

@@ -29,10 +29,8 @@ pub async fn upgrade(data_dir: &Path) -> Result<String, LocalError> {
     let newest = binaries::newest().await?;
     let dir = data_dir.clone();
     match off_thread(move || dir.cluster_major()).await? {
-        None => return Ok("there is no database yet".to_owned()),
-        Some(major) if major >= newest.major() => {
-            return Ok(format!("PostgreSQL {major} is the newest that is installed"));
-        }
+        None => Ok("there is no database yet".to_owned()),
+        Some(major) if major >= newest.major() => Ok(format!("PostgreSQL {major} is the newest that is installed")),
         Some(major) => replace(&data_dir, major, newest).await,
     }
 }

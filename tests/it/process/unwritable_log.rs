@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::{PATIENCE, Place, SERVER, Settings, address_in};
+use super::{PATIENCE, Place, SERVER, Settings, TOKEN, address_in};
 use crate::support::messages::{at, follow};
 use crate::support::server::{SECRET, secret};
 
@@ -68,6 +68,23 @@ async fn server_whose_log_is_on_a_full_disk_goes_on_and_ends_in_order() {
     let status = serve_without_log(&place, child).await;
     assert!(status.success(), "{status}");
     assert_eq!(place.processes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn command_whose_output_cannot_be_written_still_does_its_work() {
+    let place = Place::new();
+    let code = async |program: &str, args: &[&str]| {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = place.command(program, &[], args);
+        let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        let output = timeout(PATIENCE, output).await.expect("it ends").unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(code(SERVER, &["migrate", "up"]).await.0, Some(0));
+    assert!(!place.done(&[], &["migrate", "status"]).await.contains("missing"));
+    let (status, said) = code(TOKEN, &["create", "--name", "lost", "--scope", "read"]).await;
+    assert_eq!(status, Some(1), "a token that is not shown is of no use");
+    assert!(said.contains("the token can't be shown: revoke it"), "{said}");
 }
 
 #[tokio::test]
