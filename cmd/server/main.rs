@@ -19,6 +19,9 @@ use self::database::{LocalDb, Migrate};
 /// opened so many connections would keep Twitch out.
 const MAX_FILES: u64 = 1 << 16;
 
+/// A limit of open files below this is worth a warning.
+const ENOUGH_FILES: u64 = 1024;
+
 /// Receives Twitch's events, stores each exactly once, and serves events and the state of channels over HTTP.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
@@ -85,8 +88,15 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
-    if let Err(error) = rlimit::increase_nofile_limit(MAX_FILES) {
-        tracing::warn!(%error, "the limit of open files stays as it is, and so does that of connections");
+    match rlimit::increase_nofile_limit(MAX_FILES) {
+        Ok(limit) if limit < ENOUGH_FILES => tracing::warn!(
+            "at most {limit} files may be open, and so many connections: raise the hard limit (`ulimit -Hn`, or `LimitNOFILE` of \
+            systemd) to {ENOUGH_FILES} or more"
+        ),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays as it is, and so does that of connections");
+        }
     }
     let mut shutdown = Shutdown::new()?;
     let app = tokio::select! {

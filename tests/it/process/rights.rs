@@ -1,12 +1,13 @@
 //! Databases and places in which the server lacks a right, and what it says about them.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::Place;
+use super::{Place, SERVER};
 use crate::support::postgres::{fresh_database, url};
 use crate::support::server::SECRET;
 use crate::support::until;
@@ -124,6 +125,16 @@ async fn place_that_only_reads_is_enough_for_a_server_that_writes_nothing() {
     assert_eq!(server.status("/readyz").await, 200);
     assert_eq!(server.simulate(&["channel.follow", "--secret", SECRET]).await.0, Some(0));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn low_limit_of_open_files_is_named_in_the_log() {
+    let place = Place::new();
+    let mut command = place.command("/bin/sh", &[], &["-c", "ulimit -n 256; exec \"$0\"", SERVER]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let log = place.serving(child, Box::new(stdout), &[]).await.stop().await;
+    assert!(log.contains("at most 256 files may be open"), "{log}");
 }
 
 #[tokio::test]
