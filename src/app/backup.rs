@@ -40,6 +40,9 @@ pub enum BackupError {
     /// The file was not made by this command, or by a newer version.
     #[error("{path} is no backup that this version can read", path = .0.display())]
     NoBackup(PathBuf),
+    /// The database has no tables.
+    #[error("there is nothing to back up: the database has no tables (another directory, or DATABASE_URL?)")]
+    Empty,
     /// The database has tables.
     #[error("the database is not empty: restore into an empty one, or replace all that is in it with --force")]
     NotEmpty,
@@ -97,6 +100,11 @@ pub async fn backup(config: &Config, path: &Path) -> Result<(), BackupError> {
 
 async fn write(config: &Config, database: &PgConnectOptions, draft: &Path) -> Result<(), BackupError> {
     let failed = |source| BackupError::File { path: draft.to_owned(), source };
+    let mut connection = database.connect().await?;
+    if !databases::has_tables(&mut connection).await? {
+        return Err(BackupError::Empty);
+    }
+    connection.close().await?;
     let header = Header {
         showtime_backup: FORMAT,
         webhook_secret: config.existing_webhook_secret()?.map(|secret| secret.expose_secret().to_owned()),

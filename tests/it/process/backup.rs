@@ -93,6 +93,14 @@ async fn restore_replaces_data_only_with_force() {
 }
 
 #[tokio::test]
+async fn backup_of_nothing_is_an_error() {
+    let place = Place::new();
+    let said = place.refused(&[], &["backup", "backup"]).await;
+    assert!(said.contains("there is nothing to back up"), "{said}");
+    assert!(!place.path().join("backup").exists());
+}
+
+#[tokio::test]
 async fn other_secret_is_replaced_only_with_force() {
     let (place, other) = (Place::new(), Place::new());
     place.serve(&[]).await.stop().await;
