@@ -16,6 +16,9 @@ create table event (
     received_at timestamptz not null,
     -- A test event is stored and delivered like any other, but changes no state.
     is_test boolean not null default false,
+    -- The earlier event that told the same, or that took this one back before it arrived; null for news. Found by the
+    -- append.
+    repeats bigint,
     -- The body as it was received. Type json, because jsonb reorders keys and refuses \u0000.
     payload json not null
 );
@@ -25,6 +28,9 @@ create table event (
 create index event_channel_idx on event (channel_id, id);
 create index event_type_idx on event (type, id);
 create index event_channel_type_idx on event (channel_id, type, id);
+
+-- For the other repeats of the same event.
+create index event_repeats_idx on event (repeats, id) where repeats is not null;
 
 -- The time range of each complete block of 1,024 ids, from which a range of times is turned into a range of ids. Ids and
 -- times grow together only roughly, since messages arrive late and clocks differ. An index on event.occurred_at would find

@@ -1,4 +1,5 @@
 drop table subscription;
+drop table told;
 drop table viewer;
 drop table channel;
 drop table channel_login;

@@ -50,6 +50,8 @@ create table viewer (
     channel_id text collate "C" not null,
     user_id text collate "C" not null,
     first_followed_at timestamptz,
+    -- The first event that told of a follow.
+    follow_event_id bigint,
     -- Cheers: the first one, the sum of bits, their number.
     first_bits_at timestamptz,
     bits bigint not null,
@@ -71,6 +73,20 @@ create table viewer (
     subscription_ended_at timestamptz,
     subscription_months bigint,
     primary key (channel_id, user_id)
+);
+
+-- What events told that others may tell again or come too late for: by it, event.repeats is found. First follows are in
+-- viewer.
+create table told (
+    -- A subscription type.
+    kind text collate "C" not null,
+    channel_id text collate "C" not null,
+    -- The id of what it is about: a user, a message, a poll. Empty if it is about the channel as a whole.
+    subject text collate "C" not null,
+    -- The first event that told it; where at is not null, the newest.
+    id bigint not null,
+    at timestamptz,
+    primary key (kind, channel_id, subject)
 );
 
 -- EventSub subscriptions through which messages were received, as the newest message describes them.

@@ -16,6 +16,8 @@ create table stream (
     -- taken for ended. As long as no stream.offline counts, the newest of these and online_at decides.
     gone_at timestamptz,
     shown_at timestamptz,
+    -- The last event of the log about it.
+    last_event_id bigint not null,
     -- Derived from the columns above, the channel's other streams and stream_end.
     ended_at timestamptz,
     -- True if ended_at does not come from a stream.offline.

@@ -1,5 +1,6 @@
--- Merges changes into the tables whose rows do not depend on each other. All tables in one statement, because nearly every
--- batch of messages touches them all, and each round trip delays the answers to all messages of the batch.
+-- Merges changes into the tables whose rows do not depend on each other, and looks up what was told before. All in one
+-- statement, because nearly every batch of messages touches all tables, and each round trip delays the answers to all
+-- messages of the batch.
 --
 -- Parameters: one array per column, in the order of the columns; for channels rows in JSON, since labels are arrays.
 with users as (
@@ -36,7 +37,7 @@ with users as (
     where excluded.updated_at is not null or excluded.anonymous_bits > 0 or excluded.anonymous_gifts > 0
 ), viewers as (
     insert into viewer as stored (
-        channel_id, user_id, first_followed_at,
+        channel_id, user_id, first_followed_at, follow_event_id,
         first_bits_at, bits, cheers,
         first_gift_at, gifts, gift_events,
         first_raid_at, raids, raid_viewers,
@@ -44,7 +45,7 @@ with users as (
         subscription_began_at, subscription_ended_at, subscription_months
     )
     select * from unnest(
-        $7::text[], $8::text[], $9::timestamptz[],
+        $7::text[], $8::text[], $9::timestamptz[], $40::bigint[],
         $10::timestamptz[], $11::bigint[], $12::bigint[],
         $13::timestamptz[], $14::bigint[], $15::bigint[],
         $16::timestamptz[], $17::bigint[], $18::bigint[],
@@ -54,6 +55,7 @@ with users as (
     on conflict (channel_id, user_id) do update set
         -- The earliest time wins; least() ignores nulls.
         first_followed_at = least(stored.first_followed_at, excluded.first_followed_at),
+        follow_event_id = least(stored.follow_event_id, excluded.follow_event_id),
         first_bits_at = least(stored.first_bits_at, excluded.first_bits_at),
         first_gift_at = least(stored.first_gift_at, excluded.first_gift_at),
         first_raid_at = least(stored.first_raid_at, excluded.first_raid_at),
@@ -77,16 +79,36 @@ with users as (
         subscription_began_at = greatest(stored.subscription_began_at, excluded.subscription_began_at),
         subscription_ended_at = greatest(stored.subscription_ended_at, excluded.subscription_ended_at),
         subscription_months = greatest(stored.subscription_months, excluded.subscription_months)
+), events as (
+    -- The first event wins; where at is not null, the newest.
+    insert into told as stored (kind, channel_id, subject, id, at)
+    select * from unnest($41::text[], $42::text[], $43::text[], $44::bigint[], $45::timestamptz[])
+    on conflict (kind, channel_id, subject) do update set id = excluded.id, at = excluded.at
+    where excluded.at > stored.at
+), subscriptions as (
+    -- The newest message that describes an EventSub subscription wins.
+    insert into subscription as stored
+        (id, type, version, condition, transport, cost, created_at, status, status_at, status_by)
+    select id, type, version, condition::json, transport::json, cost, created_at, status, status_at, status_by
+    from unnest($26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::int[], $32::timestamptz[],
+            $33::text[], $34::timestamptz[], $35::text[])
+        as s (id, type, version, condition, transport, cost, created_at, status, status_at, status_by)
+    on conflict (id) do update set
+        type = excluded.type, version = excluded.version, condition = excluded.condition,
+        transport = excluded.transport, cost = excluded.cost, created_at = excluded.created_at,
+        status = excluded.status, status_at = excluded.status_at, status_by = excluded.status_by
+    where (excluded.status_at, excluded.status_by) > (stored.status_at, stored.status_by)
 )
--- The newest message that describes an EventSub subscription wins.
-insert into subscription as stored
-    (id, type, version, condition, transport, cost, created_at, status, status_at, status_by)
-select id, type, version, condition::json, transport::json, cost, created_at, status, status_at, status_by
-from unnest($26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::int[], $32::timestamptz[],
-        $33::text[], $34::timestamptz[], $35::text[])
-    as s (id, type, version, condition, transport, cost, created_at, status, status_at, status_by)
-on conflict (id) do update set
-    type = excluded.type, version = excluded.version, condition = excluded.condition,
-    transport = excluded.transport, cost = excluded.cost, created_at = excluded.created_at,
-    status = excluded.status, status_at = excluded.status_at, status_by = excluded.status_by
-where (excluded.status_at, excluded.status_by) > (stored.status_at, stored.status_by)
+-- What had been told before this statement. Each key is looked up in the index, whatever the planner knows of the tables.
+select key.n as "n!", found.id as "id!", found.at
+from unnest($46::text[], $47::text[], $48::text[]) with ordinality as key (kind, channel_id, subject, n)
+cross join lateral (
+    (select follow_event_id as id, null::timestamptz as at from viewer
+    where key.kind = 'channel.follow' and viewer.channel_id = key.channel_id and viewer.user_id = key.subject
+        and follow_event_id is not null
+    limit 1)
+    union all
+    (select id, at from told
+    where key.kind <> 'channel.follow' and told.kind = key.kind and told.channel_id = key.channel_id and told.subject = key.subject
+    limit 1)
+) found

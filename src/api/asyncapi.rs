@@ -130,6 +130,7 @@ fn messages() -> Vec<Message> {
         bits: None,
         reply: None,
         source_channel: None,
+        source_message_id: None,
     };
     let deleted =
         ChatMessageDeleted { event: chat_event(), message_id: message.message_id.clone(), user: viewer.clone() };
@@ -173,10 +174,11 @@ fn chat_event() -> ChatEvent {
         occurred_at: datetime!(2026-07-01 18:16:11.464757 UTC),
         is_test: false,
         is_replay: false,
+        repeats: None,
     }
 }
 
 fn alert(kind: AlertKind) -> Alert {
-    let ChatEvent { id, channel, occurred_at, is_test, is_replay } = chat_event();
-    Alert { id, channel, occurred_at, is_test, is_replay, kind }
+    let ChatEvent { id, channel, occurred_at, is_test, is_replay, repeats } = chat_event();
+    Alert { id, channel, occurred_at, is_test, is_replay, repeats, kind }
 }

@@ -17,7 +17,7 @@ use self::listener::Listener;
 use super::Context;
 use super::error::Error;
 use super::fallback::WasHead;
-use super::query::{NameList, Parsed, Query};
+use super::query::{Flag, NameList, Parsed, Query};
 use super::responses::{BadRequest, ServerErrors};
 use crate::access::grant::Grant;
 use crate::outputs::live::feed::Feed;
@@ -103,6 +103,9 @@ struct LiveAlerts {
     /// Begin with this many of the last matching events. Not allowed together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
+    /// Also send alerts that repeat an earlier one.
+    #[param(value_type = bool, required = false, default = false)]
+    repeats: Option<Flag>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -129,6 +132,9 @@ struct LiveChat {
     /// Begin with this many of the last matching events. Not allowed together with `after`.
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100)]
     last: Option<Last>,
+    /// Also send messages that repeat an earlier one, and those that were deleted before they arrived.
+    #[param(value_type = bool, required = false, default = false)]
+    repeats: Option<Flag>,
 }
 
 /// Follow the log
@@ -170,8 +176,10 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 /// Follow the alerts
 ///
 /// Sends events that overlays show, of many subscription types, in one form: `Alert`. An event whose
-/// fields can't be read, because Twitch changed them, is left out. Cursor, WebSocket and `resync`
-/// work as with `/live/events`.
+/// fields can't be read, because Twitch changed them, is left out. What Twitch tells by several events
+/// (a first subscription and its message, a poll that ends and is archived, another follow of the same
+/// user) is sent once, unless `repeats=true`. Cursor, WebSocket and `resync` work as with
+/// `/live/events`.
 #[utoipa::path(
     tag = "live",
     params(LiveAlerts),
@@ -185,13 +193,13 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 )]
 #[get("/live/alerts")]
 pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) -> Result<HttpResponse, Error> {
-    let Query(LiveAlerts { channel, kind, after, last }) = query;
+    let Query(LiveAlerts { channel, kind, after, last, repeats }) = query;
     let types = kind.map(|NameList(kinds)| kinds);
     if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
         let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
-    let filter = FeedFilter::new(Feed::Alerts, names(channel), types);
+    let filter = FeedFilter::new(Feed::Alerts, names(channel), types).with_repeats(is_set(repeats));
     serve(request, filter, start(after, last)?).await
 }
 
@@ -220,7 +228,8 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 /// Follow the chat
 ///
 /// Sends `message` for each message (`ChatMessage`), and `message_deleted` or `messages_cleared` when
-/// moderators delete messages. The server must be subscribed to `channel.chat.message` and the other
+/// moderators delete messages. A message in a shared chat is sent once to a reader of several of its
+/// channels, and one that was deleted before it arrived is not sent, unless `repeats=true`. The server must be subscribed to `channel.chat.message` and the other
 /// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
 #[utoipa::path(
@@ -236,13 +245,17 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 )]
 #[get("/live/chat")]
 pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> Result<HttpResponse, Error> {
-    let Query(LiveChat { channel, after, last }) = query;
-    let filter = FeedFilter::new(Feed::Chat, names(channel), None);
+    let Query(LiveChat { channel, after, last, repeats }) = query;
+    let filter = FeedFilter::new(Feed::Chat, names(channel), None).with_repeats(is_set(repeats));
     serve(request, filter, start(after, last)?).await
 }
 
 fn names(channel: Option<NameList>) -> Option<Vec<String>> {
     channel.map(|NameList(names)| names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+}
+
+fn is_set(flag: Option<Flag>) -> bool {
+    flag.is_some_and(|Flag(flag)| flag)
 }
 
 fn start(after: Option<Parsed<LogId>>, last: Option<Last>) -> Result<Start, Error> {

@@ -140,11 +140,11 @@ impl Log {
         let mut new = store::log::append(&mut transaction, messages, self.clock.now()).await?;
         let mut facts = Vec::with_capacity(new.len());
         let receipts = messages.iter().map(|message| match new.remove(message.id()) {
-            true => {
-                facts.push(Fact::from(*message));
+            Some(id) => {
+                facts.push(Fact::new(id.0, message));
                 Receipt::Appended
             }
-            false => Receipt::Duplicate,
+            None => Receipt::Duplicate,
         });
         let receipts = receipts.collect();
         if !facts.is_empty() {

@@ -6,7 +6,7 @@ use super::Event;
 use crate::simulate::test_mark::TEST_MARK;
 use crate::twitch::eventsub::decode::{Envelope, Subscription};
 use crate::twitch::id::{ChannelId, EventType};
-use crate::twitch::payload::Ident;
+use crate::twitch::payload::{Ident, Ids};
 
 /// The field that stands in place of `subscription` in a message that was inferred.
 pub(super) const INFERRED: &str = "inferred";
@@ -27,6 +27,8 @@ pub struct Content {
     pub event: Option<Event>,
     /// Why the payload could not be read, if it should change the state. It is stored and delivered all the same.
     pub payload_error: Option<String>,
+    /// What it is about, for some of the types that change no state.
+    pub ids: Option<Ids>,
 }
 
 /// How a message came.
@@ -106,12 +108,14 @@ impl Content {
             Origin::Subscription(subscription) => channel_of(subscription),
             Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.clone()),
         });
-        let mut content = Self { origin, is_test, channel_id, event: None, payload_error: None };
+        let mut content = Self { origin, is_test, channel_id, event: None, payload_error: None, ids: None };
         if let (Some(kind), Some(payload)) = (content.kind(), event) {
+            let ids = Ids::parse(kind, payload.get());
             match Event::parse(kind, payload.get()) {
                 Ok(event) => content.event = event,
                 Err(error) => content.payload_error = Some(error.to_string()),
             }
+            content.ids = ids;
         }
         content
     }

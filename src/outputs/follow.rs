@@ -61,8 +61,8 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Events to handle, oldest first: at least one, at most [`MAX_BATCH`].
 ///
-/// `is_test` and [`is_inferred`](LoggedEvent::is_inferred) of an event say what it is. The log does not record yet which event
-/// repeats or takes back another: that will be a column of `event`, and with it a field here.
+/// `is_test`, [`is_inferred`](LoggedEvent::is_inferred) and `repeats` of an event say what it is: what repeats an earlier event,
+/// or was taken back by one, is no news.
 #[derive(Debug)]
 pub struct Batch {
     /// The events, with the names of their channels.

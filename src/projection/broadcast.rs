@@ -62,6 +62,11 @@ impl Stream {
         self.online_at.max(self.shown_at.map(|at| at - HELIX_LAG))
     }
 
+    /// Whether it is on, as far as messages about it tell.
+    pub(super) fn is_on(&self) -> bool {
+        self.sent_end().or(self.inferred_end()).is_none()
+    }
+
     /// The first end that Twitch sent for this stream since it was last live.
     fn sent_end(&self) -> Option<OffsetDateTime> {
         self.offline_at.iter().find(|at| self.live_until().is_none_or(|live| live <= **at)).copied()

@@ -8,6 +8,7 @@
 
 mod broadcast;
 mod merge;
+pub mod repeats;
 mod segment;
 
 use std::borrow::Cow;
@@ -28,17 +29,32 @@ use crate::twitch::payload::{self, Ident};
 /// A message in the log, as far as it can change the state.
 #[derive(Clone, Debug)]
 pub struct Fact<'a> {
+    /// Its id in the log.
+    pub id: i64,
     /// When Twitch sent it, and which message it was.
     pub stamp: Stamp,
     /// What it says.
     pub content: Cow<'a, Content>,
 }
 
-impl<'a> From<&'a Message> for Fact<'a> {
-    fn from(message: &'a Message) -> Self {
+impl<'a> Fact<'a> {
+    /// A message that has this id in the log.
+    #[must_use]
+    pub fn new(id: i64, message: &'a Message) -> Self {
         Self {
+            id,
             stamp: Stamp { at: message.at(), by: message.id().to_owned() },
             content: Cow::Borrowed(message.content()),
+        }
+    }
+
+    /// The stream that it is about, and whether it says that the stream is on.
+    fn stream(&self) -> Option<(&StreamId, bool)> {
+        match &self.content.event {
+            _ if self.content.is_test => None,
+            Some(Event::Twitch(payload::Event::StreamOnline(online))) => Some((&online.id, true)),
+            Some(Event::Twitch(payload::Event::StreamOffline(offline))) => Some((offline.id.as_ref()?, false)),
+            _ => None,
         }
     }
 }
@@ -114,6 +130,8 @@ pub struct Stream {
     pub gone_at: Option<OffsetDateTime>,
     /// When it was last inferred that it is live, because Helix shows it.
     pub shown_at: Option<OffsetDateTime>,
+    /// The id of the last event of the log about it.
+    pub last_event_id: i64,
     /// Derived: when it ended, as far as is known.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: Twitch sent no end; at `ended_at` a newer stream began, or Helix no longer showed the stream.
@@ -136,6 +154,8 @@ pub struct Began {
 pub struct Viewer {
     /// The first follow.
     pub first_followed_at: Option<OffsetDateTime>,
+    /// The id of the first event of the log that told of a follow.
+    pub follow_event_id: Option<i64>,
     /// Bits cheered.
     pub bits: Tally,
     /// Subscriptions given away.
@@ -185,15 +205,25 @@ impl State {
     /// messages touch.
     pub fn from_facts<'a>(facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Self {
         let mut state = Self::default();
-        state.extend(facts);
+        facts.into_iter().for_each(|fact| state.apply(fact));
         state
     }
 
-    /// Applies messages, each of which must be new, in any order.
-    pub fn extend<'a>(&mut self, facts: impl IntoIterator<Item = &'a Fact<'a>>) {
-        for fact in facts {
-            self.apply(fact);
-        }
+    /// Applies messages, each of which must be new, in any order. Returns those about a stream that are no news, each with the
+    /// event before it: in the order of their ids, the stream was on or off already, or had been later.
+    pub fn extend<'a>(&mut self, facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Vec<(i64, i64)> {
+        facts.into_iter().filter_map(|fact| self.apply_to_stream(fact)).collect()
+    }
+
+    fn apply_to_stream(&mut self, fact: &Fact<'_>) -> Option<(i64, i64)> {
+        let before = fact.stream().and_then(|(id, _)| self.streams.get(id)).map(|it| (it.is_on(), it.last_event_id));
+        self.apply(fact);
+        let (id, is_online) = fact.stream()?;
+        let stream = self.streams.get_mut(id)?;
+        stream.last_event_id = fact.id;
+        let (was_on, last_event_id) = before?;
+        let is_news = stream.is_on() == is_online && was_on != is_online;
+        (!is_news).then_some((fact.id, last_event_id))
     }
 
     /// Derives what follows from several messages at once. For each channel this state must hold
@@ -229,6 +259,7 @@ impl State {
             E::Follow(follow) => {
                 let viewer = self.viewer(stamp, &follow.broadcaster, &follow.user);
                 earliest(&mut viewer.first_followed_at, to_microseconds(follow.followed_at));
+                earliest(&mut viewer.follow_event_id, fact.id);
             }
             E::Subscribe(subscribe) => {
                 let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.user);
@@ -349,6 +380,7 @@ impl State {
             offline_at: BTreeSet::new(),
             gone_at: None,
             shown_at: None,
+            last_event_id: 0,
             ended_at: None,
             is_end_estimated: false,
             broadcast_id: None,

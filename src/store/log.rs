@@ -1,7 +1,7 @@
 //! The append-only log of messages.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -15,8 +15,8 @@ use crate::twitch::id::ChannelId;
 /// Ids of one row of `event_block` (see `db/migrations/0001_event.up.sql`).
 const BLOCK: i64 = 1_024;
 
-/// Appends those messages that the log doesn't have, in the given order, and returns their ids.
-/// A message that occurs twice is appended once.
+/// Appends those messages that the log doesn't have, in the given order, and returns the ids that they get there, by message
+/// id. A message that occurs twice is appended once.
 ///
 /// # Errors
 /// If the database fails.
@@ -24,7 +24,7 @@ pub async fn append<'a>(
     conn: &mut PgConnection,
     messages: &[&'a Message],
     received_at: OffsetDateTime,
-) -> sqlx::Result<HashSet<&'a str>> {
+) -> sqlx::Result<HashMap<&'a str, LogId>> {
     fn column<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
         messages.iter().map(|message| value(message)).collect()
     }
@@ -42,7 +42,7 @@ pub async fn append<'a>(
             on conflict (message_id) do nothing
             returning id, message_id
         )
-        select array_agg(message_id) as "message_ids!", min(id) as "first!", max(id) as "last!",
+        select array_agg(message_id) as "message_ids!", array_agg(id) as "ids!: Vec<LogId>", min(id) as "first!", max(id) as "last!",
             pg_notify($10, max(id)::text)
         from appended having count(*) > 0
         "#,
@@ -60,17 +60,36 @@ pub async fn append<'a>(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(appended) = appended else { return Ok(HashSet::new()) };
+    let Some(appended) = appended else { return Ok(HashMap::new()) };
     // Lost ids may hide that a block is complete; the next append that completes one makes up for it.
     if (appended.first - 1) / BLOCK < appended.last / BLOCK {
         complete_blocks(conn).await?;
     }
-    let new: HashSet<String> = appended.message_ids.into_iter().collect();
+    let new: HashMap<String, LogId> = appended.message_ids.into_iter().zip(appended.ids).collect();
     let is_end = |m: &&Message| *m.message_type() == MessageType::Revocation && !m.content().is_test;
-    if messages.iter().any(|m| is_end(m) && new.contains(m.id())) {
+    if messages.iter().any(|m| is_end(m) && new.contains_key(m.id())) {
         Channel::Reconcile.notify(conn, "").await?;
     }
-    Ok(messages.iter().map(|message| message.id()).filter(|id| new.contains(*id)).collect())
+    Ok(messages.iter().filter_map(|message| Some((message.id(), *new.get(message.id())?))).collect())
+}
+
+/// Marks events as repeats, each of an earlier event.
+///
+/// # Errors
+/// If the database fails.
+pub async fn mark_repeats(conn: &mut PgConnection, repeats: &[(i64, i64)]) -> sqlx::Result<()> {
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    let (ids, earlier): (Vec<_>, Vec<_>) = repeats.iter().copied().unzip();
+    sqlx::query!(
+        "update event set repeats = ($2::bigint[])[array_position($1::bigint[], id)] where id = any($1)",
+        &ids,
+        &earlier
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Whether this transaction may only read, as on a standby.
@@ -168,7 +187,11 @@ pub async fn facts_after(
         .map(|row| {
             let content = Content::read(&row.payload)
                 .map_err(|error| sqlx::Error::Decode(format!("event {}: {error}", row.id).into()))?;
-            Ok(Fact { stamp: Stamp { at: row.occurred_at, by: row.message_id }, content: Cow::Owned(content) })
+            Ok(Fact {
+                id: row.id.0,
+                stamp: Stamp { at: row.occurred_at, by: row.message_id },
+                content: Cow::Owned(content),
+            })
         })
         .collect::<sqlx::Result<_>>()?;
     Ok((facts, last))

@@ -36,6 +36,10 @@ pub struct ChatEvent {
     pub is_test: bool,
     /// Whether it has been sent before and is to be shown again.
     pub is_replay: bool,
+    /// The id of the earlier event that told the same on another channel of a shared chat, or that deleted the message
+    /// before it arrived; `null` for news.
+    #[schema(value_type = Option<i64>)]
+    pub repeats: Option<LogId>,
 }
 
 /// `message`: a user wrote, or Twitch announced something in the chat.
@@ -66,6 +70,8 @@ pub struct ChatMessage {
     pub reply: Option<Reply>,
     /// In a shared chat, the channel it was written on, if that is another one.
     pub source_channel: Option<Person>,
+    /// Its id on that channel.
+    pub source_message_id: Option<String>,
 }
 
 /// `message_deleted`: a moderator deleted a message.
@@ -191,8 +197,8 @@ impl Chat {
     pub fn new(logged: &LoggedEvent, is_replay: bool) -> Option<Self> {
         let kind = logged.kind.as_deref()?;
         let (_, read) = SOURCES.iter().find(|(source, _)| *source == kind)?;
-        let (id, occurred_at, is_test) = (logged.id, logged.occurred_at, logged.is_test);
-        let event = |channel: User| ChatEvent { id, channel: channel.into(), occurred_at, is_test, is_replay };
+        let LoggedEvent { id, occurred_at, is_test, repeats, .. } = *logged;
+        let event = |channel: User| ChatEvent { id, channel: channel.into(), occurred_at, is_test, is_replay, repeats };
         read(event_json(logged)?, &event)
     }
 
@@ -211,6 +217,7 @@ fn message(json: &str, event: &dyn Fn(User) -> ChatEvent) -> Option<Chat> {
     let it: payload::ChatMessage = payload::read(json).ok()?;
     let user = if it.chatter_is_anonymous { None } else { Some(it.chatter?.into()) };
     let source_channel = it.source.filter(|source| source.id != it.broadcaster.id).map(Person::from);
+    let source_message_id = it.source_message_id.filter(|_| source_channel.is_some());
     Some(Chat::Message(Box::new(ChatMessage {
         event: event(it.broadcaster),
         message_id: it.message_id,
@@ -224,6 +231,7 @@ fn message(json: &str, event: &dyn Fn(User) -> ChatEvent) -> Option<Chat> {
         bits: it.cheer.map(|cheer| cheer.bits),
         reply: it.reply.map(Reply::from),
         source_channel,
+        source_message_id,
     })))
 }
 

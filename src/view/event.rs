@@ -42,6 +42,10 @@ pub struct Event {
     pub is_test: bool,
     /// Whether a live feed sends it again; `false` everywhere else.
     pub is_replay: bool,
+    /// The id of the earlier event that told the same, or that took this one back before it arrived; `null` for news. The
+    /// feeds of alerts and chat leave such events out.
+    #[schema(value_type = Option<i64>)]
+    pub repeats: Option<LogId>,
     /// The body exactly as it came. Messages that Twitch did not send have `inferred` or `segment` in
     /// place of `subscription`.
     #[schema(value_type = Object)]
@@ -64,6 +68,7 @@ impl Event {
             received_at: logged.received_at,
             is_test: logged.is_test,
             is_replay,
+            repeats: logged.repeats,
             payload: logged.payload.0.clone(),
         }
     }
@@ -104,6 +109,7 @@ impl Event {
             received_at: datetime!(2026-07-01 18:16:11.598201 UTC),
             is_test: false,
             is_replay: false,
+            repeats: None,
             payload: to_raw_value(&payload).unwrap_or_default(),
         }
     }

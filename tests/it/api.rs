@@ -19,12 +19,13 @@ insert into channel (id, title, language, category_id, category_name, content_cl
     ('10', 'A title', 'en', '509658', 'Just Chatting', '{Gambling}', '2026-07-01 09:00Z', 'm', 100, 2),
     ('20', '', 'other', '', '', '{}', '2026-07-01 09:00Z', 'm', 0, 0),
     ('30', null, null, null, null, null, null, null, 0, 0);
-insert into stream (id, channel_id, type, started_at, ended_at, is_end_estimated, broadcast_id) values
-    ('s1', '10', 'live', '2026-07-01 10:00Z', '2026-07-01 11:00Z', true, 's1'),
-    ('s2', '10', 'live', '2026-07-02 10:00Z', '2026-07-02 11:00Z', false, 's2'),
-    ('s3', '10', 'live', '2026-07-02 11:10Z', null, false, 's2'),
-    ('s4', '10', null, null, null, false, null),
-    ('s5', '20', 'live', '2026-07-01 10:00Z', '2026-07-01 12:00:30Z', false, 's5');
+insert into stream (id, channel_id, type, started_at, ended_at, is_end_estimated, broadcast_id, offline_at,
+    last_event_id) values
+    ('s1', '10', 'live', '2026-07-01 10:00Z', '2026-07-01 11:00Z', true, 's1', '{}', 1),
+    ('s2', '10', 'live', '2026-07-02 10:00Z', '2026-07-02 11:00Z', false, 's2', '{}', 1),
+    ('s3', '10', 'live', '2026-07-02 11:10Z', null, false, 's2', '{}', 1),
+    ('s4', '10', null, null, null, false, null, '{}', 1),
+    ('s5', '20', 'live', '2026-07-01 10:00Z', '2026-07-01 12:00:30Z', false, 's5', '{}', 1);
 ";
 
 /// The ids of a list, page by page.
@@ -306,7 +307,7 @@ async fn event_has_its_payload_unchanged() {
         r#"{"id":1,"message_id":"m1","message_type":"notification","type":"stream.online","version":"1","channel_id":"10","#
             .to_owned()
             + r#""subscription_id":"sub1","occurred_at":"2026-07-01T10:00:00Z","received_at":"2026-07-01T10:00:01.5Z","#
-            + r#""is_test":false,"is_replay":false,"payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
+            + r#""is_test":false,"is_replay":false,"repeats":null,"payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
     );
     assert_eq!(api.json("/events/4").await["type"], Value::Null);
     api.get("/events/5").await.problem(404, "not-found");

@@ -44,11 +44,19 @@ macro_rules! cases {
 }
 
 cases![
+    chat_cleared_before_its_message,
+    chat_shared_by_two_channels,
+    deletion_before_its_message,
+    first_sub_brings_words_later,
+    first_sub_message_arrives_first,
+    first_sub_told_twice,
+    follow_again_and_again,
     gift_bomb_is_one_alert,
     helix_cursor_without_end,
     helix_shows_what_was_told_to_end,
     hype_train_nulls,
     login_of_digits,
+    poll_ends_twice,
     renamed_while_a_feed_is_open,
     same_stream_again,
 ];

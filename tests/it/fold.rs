@@ -16,6 +16,7 @@ use showtime::projection::{Fact, Stamp, State, Viewer};
 use showtime::store::ledger;
 use showtime::twitch::eventsub::parse_timestamp;
 use showtime::twitch::id::StreamId;
+use showtime::twitch::payload::Ids;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -35,15 +36,18 @@ pub(crate) struct HistoryMessage {
 }
 
 impl HistoryMessage {
-    fn fact(&self) -> Fact<'static> {
+    pub(crate) fn fact(&self) -> Fact<'static> {
+        let ids = Ids::parse(self.kind, &self.event.to_string());
         let event = Event::parse(self.kind, &self.event.to_string()).unwrap();
         let subject = json!({ "type": self.kind, "version": "1", "channel_id": CHANNEL });
-        let origin = self.is_inferred.then(|| Origin::Inferred(serde_json::from_value(subject).unwrap()));
-        let content = Content { channel_id: Some(CHANNEL.parse().unwrap()), event, origin, ..Content::default() };
-        Fact { stamp: Stamp { at: self.at, by: self.id.clone() }, content: Cow::Owned(content) }
+        let subject = serde_json::from_value(subject).unwrap();
+        // Nothing here depends on a subscription.
+        let origin = Some(if self.is_inferred { Origin::Inferred(subject) } else { Origin::Segment(subject) });
+        let content = Content { channel_id: Some(CHANNEL.parse().unwrap()), event, ids, origin, ..Content::default() };
+        Fact { id: 0, stamp: Stamp { at: self.at, by: self.id.clone() }, content: Cow::Owned(content) }
     }
 
-    fn text(&self, field: &str) -> Option<String> {
+    pub(crate) fn text(&self, field: &str) -> Option<String> {
         self.event[field].as_str().map(str::to_owned)
     }
 
@@ -60,11 +64,14 @@ impl HistoryMessage {
 const STREAM_KINDS: Range<u8> = 0..5;
 
 /// All kinds of messages in [`message`].
-const ALL_KINDS: Range<u8> = 0..15;
+const ALL_KINDS: Range<u8> = 0..19;
+
+/// The kinds of messages in [`message`] that may be repeated or taken back.
+pub(crate) const REPEATED_KINDS: [u8; 12] = [0, 1, 2, 3, 4, 6, 7, 9, 15, 16, 17, 18];
 
 /// Messages about one channel, three streams and three viewers within two hours, so that they collide often: equal times,
 /// ends without a start, starts without an end, inferences that contradict each other and Twitch's messages.
-fn message(kinds: Range<u8>) -> impl Strategy<Value = HistoryMessage> {
+fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMessage> {
     let stream = prop::sample::select(vec!["s1", "s2", "s3"]);
     let user = prop::sample::select(vec!["u1", "u2", "u3"]);
     let tier = prop::sample::select(vec!["1000", "3000"]);
@@ -91,7 +98,11 @@ fn message(kinds: Range<u8>) -> impl Strategy<Value = HistoryMessage> {
                 8 => ("channel.subscription.end", with_user(user, json!({ "tier": tier, "is_gift": false }))),
                 9 => (
                     "channel.subscription.message",
-                    with_user(user, json!({ "tier": tier, "cumulative_months": amount })),
+                    with_user(
+                        user,
+                        json!({ "tier": tier, "cumulative_months": 1 + amount % 3,
+                        "message": { "text": if amount % 2 == 0 { "hi" } else { "" } } }),
+                    ),
                 ),
                 10 if amount % 3 == 0 => {
                     ("channel.cheer", json!({ "bits": amount, "user_id": null, "user_login": null, "user_name": null }))
@@ -108,6 +119,20 @@ fn message(kinds: Range<u8>) -> impl Strategy<Value = HistoryMessage> {
                 11 => ("channel.subscription.gift", with_user(user, json!({ "total": amount, "tier": tier }))),
                 12 => (SEGMENT_BEGIN, json!({ "id": format!("g{}", amount % 5), "title": "tape", "reference": null })),
                 13 => (SEGMENT_END, json!({ "id": format!("g{}", amount % 5) })),
+                15 => ("channel.poll.end", json!({ "id": format!("p{}", amount % 3) })),
+                16 if amount % 3 == 0 => (
+                    "channel.chat.message",
+                    json!({ "message_id": format!("c{}", amount % 5), "chatter_user_id": user,
+                        "source_broadcaster_user_id": CHANNEL, "source_message_id": format!("m{}", amount % 5) }),
+                ),
+                16 => (
+                    "channel.chat.message",
+                    json!({ "message_id": format!("m{}", amount % 5), "chatter_user_id": user,
+                        "is_source_only": if amount % 2 == 0 { json!(false) } else { Value::Null } }),
+                ),
+                17 => ("channel.chat.message_delete", json!({ "message_id": format!("m{}", amount % 5) })),
+                18 if amount % 2 == 0 => ("channel.chat.clear", json!({})),
+                18 => ("channel.chat.clear_user_messages", json!({ "target_user_id": user })),
                 _ => ("user.update", renamed(with_user(user, json!({ "description": "" })))),
             };
             let event = match kind {
@@ -126,7 +151,10 @@ pub(crate) fn history(length: RangeInclusive<usize>) -> impl Strategy<Value = Ve
     history_of(ALL_KINDS, length)
 }
 
-fn history_of(kinds: Range<u8>, length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<HistoryMessage>> {
+pub(crate) fn history_of(
+    kinds: impl Strategy<Value = u8>,
+    length: RangeInclusive<usize>,
+) -> impl Strategy<Value = Vec<HistoryMessage>> {
     prop::collection::vec(message(kinds), length)
         .prop_map(|messages| messages.into_iter().unique_by(|message| message.id.clone()).collect())
 }
@@ -145,7 +173,7 @@ fn fold<'a>(messages: impl Iterator<Item = &'a HistoryMessage>, batch: usize) ->
 
 impl HistoryMessage {
     /// The message as the oracle takes it; `None` if it is not about the channel.
-    fn to_oracle(&self) -> Option<oracle::Message<String>> {
+    pub(crate) fn to_oracle(&self) -> Option<oracle::Message<String>> {
         use oracle::Event as E;
         let user = || self.text("user_id");
         let viewer = || user().unwrap();
@@ -168,6 +196,7 @@ impl HistoryMessage {
                 E::Resubscribe { viewer: viewer(), tier: tier(), months: self.number("cumulative_months") }
             }
             "user.update" => return None,
+            kind if kind.starts_with("channel.chat.") || kind == "channel.poll.end" => return None,
             _ => E::Other,
         };
         Some(oracle::Message { id: self.id.clone(), at: self.at, channel: CHANNEL.to_owned(), event })

@@ -381,15 +381,19 @@ async fn emptied_log_stops_the_follower_until_it_is_rewound() {
 }
 
 #[tokio::test]
-async fn batch_marks_tests_and_inferred_events_and_has_no_replays() {
+async fn batch_marks_tests_inferred_events_and_repeats_and_has_no_replays() {
     let (database, pool) = database().await;
     let server = Server::on(database.clone()).await;
     let mut runner = Runner::start(database);
-    sqlx::raw_sql("create table mark (id bigint, is_test bool, is_inferred bool)").execute(&pool).await.unwrap();
+    sqlx::raw_sql("create table mark (id bigint, is_test bool, is_inferred bool, repeats bigint)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let handler = async |db: &mut PgConnection, batch: &Batch| {
         for event in &batch.events {
-            let statement = sqlx::query("insert into mark values ($1, $2, $3)");
-            statement.bind(event.id).bind(event.is_test).bind(event.is_inferred()).execute(&mut *db).await?;
+            let statement = sqlx::query("insert into mark values ($1, $2, $3, $4)");
+            let statement = statement.bind(event.id).bind(event.is_test).bind(event.is_inferred()).bind(event.repeats);
+            statement.execute(&mut *db).await?;
         }
         Ok(())
     };
@@ -401,14 +405,17 @@ async fn batch_marks_tests_and_inferred_events_and_has_no_replays() {
         values ('inferred', 'inferred', 'stream.offline', now(), now(), '{}')";
     sqlx::raw_sql(inferred).execute(&pool).await.unwrap();
     assert_eq!(server.send(reqwest::Method::POST, "/events/1/replay").await.status, 204);
-    assert_eq!(server.deliver(&follow("2", at(1))).await.status, 204);
-    let mut marks: Vec<(i64, bool, bool)> = Vec::new();
+    assert_eq!(server.deliver(&follow("1", at(1))).await.status, 204);
+    let mut marks: Vec<(i64, bool, bool, Option<i64>)> = Vec::new();
     until("the last event is handled", async || {
         marks = sqlx::query_as("select * from mark order by id").fetch_all(&pool).await.unwrap();
         marks.last().is_some_and(|(id, ..)| *id == 4)
     })
     .await;
-    assert_eq!(marks, [(1, false, false), (2, true, false), (3, false, true), (4, false, false)]);
+    assert_eq!(
+        marks,
+        [(1, false, false, None), (2, true, false, None), (3, false, true, None), (4, false, false, Some(1))]
+    );
     server.stop().await;
 }
 

@@ -39,6 +39,7 @@ mod process;
 mod projection;
 mod reconcile;
 mod refusals;
+mod repeats;
 mod request_id;
 mod secret_drift;
 mod segments;

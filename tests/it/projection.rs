@@ -24,6 +24,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::fold::{HistoryMessage, history};
+use crate::repeats;
 use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
@@ -85,11 +86,11 @@ async fn dump(connection: &mut PgConnection) -> Vec<String> {
         "select to_json(t)::text from twitch_user t order by id",
         "select to_json(t)::text from channel_login t order by login, channel_id",
         "select to_json(t)::text from channel t order by id",
-        "select to_json(t)::text from stream t order by id",
+        "select (to_jsonb(t) - 'last_event_id')::text from stream t order by id",
         "select to_json(t)::text from stream_end t order by channel_id, at",
         "select to_json(t)::text from broadcast t order by id",
         "select to_json(t)::text from segment t order by id",
-        "select to_json(t)::text from viewer t order by channel_id, user_id",
+        "select (to_jsonb(t) - 'follow_event_id')::text from viewer t order by channel_id, user_id",
         "select to_json(t)::text from subscription t order by id",
     ] {
         rows.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&mut *connection).await.unwrap());
@@ -97,9 +98,31 @@ async fn dump(connection: &mut PgConnection) -> Vec<String> {
     rows
 }
 
+/// What depends on the order in which messages arrived: which events are repeats, and what was told, by the ids of events.
+async fn dump_repeats(connection: &mut PgConnection) -> (Vec<(i64, i64)>, Vec<String>) {
+    let repeats = sqlx::query_as("select id, repeats from event where repeats is not null order by id");
+    let told = "select to_json(t)::text from told t union all
+        select to_json(t)::text from (select id, last_event_id from stream) t union all
+        select to_json(t)::text from (select channel_id, user_id, follow_event_id from viewer) t order by 1";
+    (
+        repeats.fetch_all(&mut *connection).await.unwrap(),
+        sqlx::query_scalar(told).fetch_all(&mut *connection).await.unwrap(),
+    )
+}
+
+/// The repeats in the log, worked out from the order of its messages.
+async fn naive_repeats(connection: &mut PgConnection, history: &[HistoryMessage]) -> Vec<(i64, i64)> {
+    let log: Vec<(i64, String)> =
+        sqlx::query_as("select id, message_id from event order by id").fetch_all(connection).await.unwrap();
+    let message = |id: &str| history.iter().find(|message| id.ends_with(&message.id)).unwrap().clone();
+    let messages: Vec<_> = log.iter().map(|(_, message_id)| message(message_id)).collect();
+    let id = |n: i64| log[usize::try_from(n - 1).unwrap()].0;
+    repeats::naive(&messages).into_iter().map(|(event, earlier)| (id(event), id(earlier))).collect()
+}
+
 async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
     let mut connection = fresh_database().await.connect().await.unwrap();
-    let facts: Vec<Fact<'_>> = messages.iter().map(|message| Fact::from(&**message)).collect();
+    let facts: Vec<Fact<'_>> = (1..).zip(messages).map(|(id, message)| Fact::new(id, message)).collect();
     state::fold(&mut connection, &facts).await.unwrap();
     dump(&mut connection).await
 }
@@ -173,10 +196,13 @@ async fn random_histories_are_stored_and_rebuilt_as_the_projection_has_them() {
 
         let mut connection = database.connect().await.unwrap();
         assert_eq!(dump(&mut connection).await, expected, "{history:#?}");
+        let repeats = dump_repeats(&mut connection).await;
+        assert_eq!(repeats.0, naive_repeats(&mut connection, &history).await, "{history:#?}");
         let mut transaction = connection.begin().await.unwrap();
         assert_eq!(state::rebuild(&mut transaction).await.unwrap(), history.len() as u64);
         transaction.commit().await.unwrap();
         assert_eq!(dump(&mut connection).await, expected, "rebuilt");
+        assert_eq!(dump_repeats(&mut connection).await, repeats, "rebuilt");
     }
 }
 

@@ -98,6 +98,7 @@ async fn segment_is_on_until_it_is_ended() {
           "segment": {"channel_id":"90210441","type":"showtime.segment.begin","version":"1"}
         },
         "received_at": "[time]",
+        "repeats": null,
         "subscription_id": null,
         "type": "showtime.segment.begin",
         "version": "1"
@@ -120,6 +121,7 @@ async fn segment_is_on_until_it_is_ended() {
           "segment": {"channel_id":"90210441","type":"showtime.segment.end","version":"1"}
         },
         "received_at": "[time]",
+        "repeats": null,
         "subscription_id": null,
         "type": "showtime.segment.end",
         "version": "1"

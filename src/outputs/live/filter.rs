@@ -19,6 +19,8 @@ pub struct FeedFilter {
     channels: Option<Vec<SelectedChannel>>,
     /// Only these types: kinds of alerts, or subscription types; `None` for all.
     types: Option<Vec<String>>,
+    /// Whether it also selects repeats.
+    repeats: bool,
 }
 
 /// A channel by the name that the reader gave, an id or a login. Once the channel is known, the reader follows its id, since
@@ -45,7 +47,13 @@ impl FeedFilter {
     pub fn new(feed: Feed, channels: Option<Vec<String>>, types: Option<Vec<String>>) -> Self {
         let select = |name| SelectedChannel { name, id: None };
         let channels = channels.map(|names| names.into_iter().map(select).collect());
-        Self { feed, channels, types }
+        Self { feed, channels, types, repeats: [Feed::Events, Feed::State].contains(&feed) }
+    }
+
+    /// Selects also what repeats another selected event, or not. The feeds of events and state always do.
+    #[must_use]
+    pub fn with_repeats(self, repeats: bool) -> Self {
+        Self { repeats, ..self }
     }
 
     /// Looks up the ids of the channels that were not known yet.
@@ -76,7 +84,19 @@ impl FeedFilter {
     #[must_use]
     pub fn includes(&self, entry: &Entry) -> bool {
         let is_selected = |channels: &Vec<SelectedChannel>| channels.iter().any(|channel| channel.includes(entry));
-        self.channels.as_ref().is_none_or(is_selected) && self.feed.includes(entry, self.types.as_deref())
+        self.channels.as_ref().is_none_or(is_selected)
+            && (self.repeats || entry.is_replay || !self.includes_earlier(entry))
+            && self.feed.includes(entry, self.types.as_deref())
+    }
+
+    /// Whether it also selects an earlier event that told the same or took this one back. A reader of only one of the
+    /// channels that share a chat gets that channel's copies.
+    fn includes_earlier(&self, entry: &Entry) -> bool {
+        let is_selected =
+            |id: &ChannelId, channel: &SelectedChannel| id.as_str() == channel.name || channel.id.as_ref() == Some(id);
+        entry.logged.repeated_on.iter().flatten().any(|id| {
+            self.channels.as_ref().is_none_or(|channels| channels.iter().any(|channel| is_selected(id, channel)))
+        })
     }
 
     /// The ids of the channels, as far as they are known; `None` for all channels.

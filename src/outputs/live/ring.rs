@@ -123,6 +123,8 @@ mod tests {
             is_test: false,
             channel_login: None,
             channel_name: None,
+            repeats: None,
+            repeated_on: None,
         }
     }
 

@@ -27,6 +27,9 @@ pub struct LoggedEvent {
     pub payload: Json<Box<RawValue>>,
     pub channel_login: Option<String>,
     pub channel_name: Option<String>,
+    pub repeats: Option<LogId>,
+    /// The channels of the earlier events that told the same or took it back; `None` for news.
+    pub repeated_on: Option<Vec<ChannelId>>,
 }
 
 impl LoggedEvent {
@@ -71,7 +74,11 @@ pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Ve
         LoggedEvent,
         r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id as "channel_id: ChannelId", e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
-            u.login as "channel_login?", u.display_name as "channel_name?"
+            u.login as "channel_login?", u.display_name as "channel_name?", e.repeats as "repeats: LogId",
+            case when e.repeats is null then null when e.type like 'channel.chat.%' then array(
+                select channel_id from event where id = e.repeats and channel_id is not null
+                union select channel_id from event where repeats = e.repeats and id < e.id and channel_id is not null
+            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>"
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id = any($1)
         order by e.id"#,
@@ -90,7 +97,11 @@ pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: 
         LoggedEvent,
         r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id as "channel_id: ChannelId", e.subscription_id,
             e.occurred_at, e.received_at, e.is_test, e.payload as "payload: Json<Box<RawValue>>",
-            u.login as "channel_login?", u.display_name as "channel_name?"
+            u.login as "channel_login?", u.display_name as "channel_name?", e.repeats as "repeats: LogId",
+            case when e.repeats is null then null when e.type like 'channel.chat.%' then array(
+                select channel_id from event where id = e.repeats and channel_id is not null
+                union select channel_id from event where repeats = e.repeats and id < e.id and channel_id is not null
+            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>"
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id > $1 and e.id <= $2
         order by e.id

@@ -1,11 +1,12 @@
-//! Tables `twitch_user`, `channel_login`, `channel`, `viewer` and `subscription`, whose rows do not depend on each other.
+//! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `told` and `subscription`, whose rows do not depend on each other.
 
 use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::arrays::{column, keys};
+use super::arrays::{self, column};
+use crate::projection::repeats::{FOLLOW, Relations, Told, ToldByKey};
 use crate::projection::{Channel, Latest, State, Subscribed, Viewer};
 use crate::twitch::id::ChannelId;
 
@@ -25,20 +26,29 @@ struct ChannelRow<'a> {
     anonymous_gifts: i64,
 }
 
-/// Merges changes into the tables, in one round trip, as the comments of the statement say.
-pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Result<()> {
+/// Merges changes into the tables, in one round trip, as the comments of the statement say. Returns what earlier events had
+/// told of what these events may repeat.
+pub(super) async fn rows<'a>(
+    conn: &mut PgConnection,
+    changes: &State,
+    relations: &Relations<'a>,
+) -> sqlx::Result<ToldByKey<'a>> {
     let State { users, logins: named, channels, viewers, subscriptions, .. } = changes;
-    if users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty() {
-        return Ok(());
+    let (mut told, keys) = (relations.told(), Vec::from_iter(relations.keys()));
+    // These are stored with the viewers.
+    told.retain(|key, _| key.kind != FOLLOW);
+    let is_empty = users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty();
+    if is_empty && told.is_empty() && keys.is_empty() {
+        return Ok(ToldByKey::new());
     }
     let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
     let (logins, named_channels): (Vec<_>, Vec<_>) =
         named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
     let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
-    sqlx::query_file!(
+    let found = sqlx::query_file!(
         "db/queries/merge_state.sql",
-        &keys(users) as &[&str],
+        &arrays::keys(users) as &[&str],
         &column(users, |user| user.value.login.as_str()) as &[&str],
         &column(users, |user| user.value.display_name.as_str()) as &[&str],
         &column(users, |user| user.stamp.at),
@@ -63,7 +73,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
         &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
         &column(viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
         &column(viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
-        &keys(subscriptions) as &[&str],
+        &arrays::keys(subscriptions) as &[&str],
         &column(subscriptions, |s| s.value.kind.as_str()) as &[&str],
         &column(subscriptions, |s| s.value.version.as_str()) as &[&str],
         &column(subscriptions, |s| s.value.condition.as_str()) as &[&str],
@@ -77,10 +87,20 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &State) -> sqlx::Resu
         &named_channels as &[&str],
         &column(named, |stamp| stamp.at),
         &column(named, |stamp| stamp.by.as_str()) as &[&str],
+        &column(viewers, |viewer| viewer.follow_event_id) as &[Option<i64>],
+        &told.keys().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
+        &told.keys().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
+        &told.keys().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
+        &column(&told, |told| told.id),
+        &column(&told, |told| told.at) as &[Option<OffsetDateTime>],
+        &keys.iter().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
+        &keys.iter().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
+        &keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    let key = |n: i64| usize::try_from(n - 1).ok().and_then(|index| keys.get(index));
+    Ok(found.into_iter().filter_map(|row| Some((*key(row.n)?, Told { id: row.id, at: row.at }))).collect())
 }
 
 fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {

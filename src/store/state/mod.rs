@@ -18,27 +18,35 @@ use sqlx::PgConnection;
 
 use super::locks::Lock;
 use super::log;
+use crate::projection::repeats::Relations;
 use crate::projection::{Fact, State};
 use crate::store::LogId;
 
 /// Messages that a rebuild projects at a time.
 const REBUILD_BATCH: i64 = 1_000;
 
-/// Projects new messages onto the stored state, in the transaction that appends them. What a projection finds out about a
-/// single event (say, that it repeats another or takes it back) belongs here too: each fact names its message.
+/// Projects new messages, in the order of their ids, onto the stored state, and marks those that are repeats, in the
+/// transaction that appends them.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<()> {
-    let changes = State::from_facts(facts);
-    merge::rows(conn, &changes).await?;
-    if timeline::is_touched(&changes) {
-        let mut timeline = timeline::load(conn, &changes).await?;
-        timeline.extend(facts);
+    let repeats = project(conn, &State::from_facts(facts), facts).await?;
+    log::mark_repeats(conn, &repeats).await
+}
+
+/// Merges `changes`, what these facts add up to, into the tables. Returns which of the events repeat which earlier ones.
+async fn project(conn: &mut PgConnection, changes: &State, facts: &[Fact<'_>]) -> sqlx::Result<Vec<(i64, i64)>> {
+    let relations = Relations::new(facts);
+    let told = merge::rows(conn, changes, &relations).await?;
+    let mut repeats = relations.find(told);
+    if timeline::is_touched(changes) {
+        let mut timeline = timeline::load(conn, changes).await?;
+        repeats.extend(timeline.extend(facts));
         timeline.derive();
         timeline::save(conn, &timeline).await?;
     }
-    Ok(())
+    Ok(repeats)
 }
 
 /// Empties the state and projects the whole log again, in the caller's transaction. Returns the number of messages.
@@ -50,9 +58,12 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     // The tables grow from empty within this transaction, and statistics are collected only after its commit: the planner
     // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
-    sqlx::query!("truncate twitch_user, channel_login, channel, stream, stream_end, segment, viewer, subscription")
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "truncate twitch_user, channel_login, channel, stream, stream_end, segment, viewer, told, subscription"
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("update event set repeats = null where repeats is not null").execute(&mut *conn).await?;
     let (mut after, mut count) = (LogId::START, 0);
     let mut unread = BTreeMap::new();
     loop {

@@ -33,6 +33,7 @@ struct Row {
     gone_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     shown_at: Option<OffsetDateTime>,
+    last_event_id: i64,
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     is_end_estimated: bool,
@@ -54,7 +55,7 @@ pub(super) async fn with_ids(conn: &mut PgConnection, streams: &Streams) -> sqlx
         Row,
         r#"
         select id as "id: StreamId", channel_id as "channel_id: ChannelId", type, started_at, online_at, offline_at,
-            gone_at, shown_at, ended_at, is_end_estimated, broadcast_id as "broadcast_id: StreamId"
+            gone_at, shown_at, last_event_id, ended_at, is_end_estimated, broadcast_id as "broadcast_id: StreamId"
         from stream where id = any($1)
         "#,
         &keys(streams) as &[&str]
@@ -72,7 +73,7 @@ pub(super) async fn from_previous_broadcast(conn: &mut PgConnection, earliest: &
         Row,
         r#"
         select s.id as "id: StreamId", s.channel_id as "channel_id: ChannelId", s.type, s.started_at, s.online_at,
-            s.offline_at, s.gone_at, s.shown_at, s.ended_at, s.is_end_estimated, s.broadcast_id as "broadcast_id: StreamId"
+            s.offline_at, s.gone_at, s.shown_at, s.last_event_id, s.ended_at, s.is_end_estimated, s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at, first.id
@@ -121,6 +122,7 @@ pub(super) async fn save(conn: &mut PgConnection, streams: &Streams) -> sqlx::Re
         on conflict (id) do update set
             type = excluded.type, started_at = excluded.started_at, online_at = excluded.online_at,
             offline_at = excluded.offline_at, gone_at = excluded.gone_at, shown_at = excluded.shown_at,
+            last_event_id = excluded.last_event_id,
             ended_at = excluded.ended_at, is_end_estimated = excluded.is_end_estimated, broadcast_id = excluded.broadcast_id
         where stream is distinct from excluded
         "#,
@@ -163,6 +165,7 @@ impl Row {
             offline_at: stream.offline_at.iter().copied().collect(),
             gone_at: stream.gone_at,
             shown_at: stream.shown_at,
+            last_event_id: stream.last_event_id,
             ended_at: stream.ended_at,
             is_end_estimated: stream.is_end_estimated,
             broadcast_id: stream.broadcast_id.clone(),
@@ -179,6 +182,7 @@ impl From<Row> for Stream {
             offline_at: row.offline_at.into_iter().collect(),
             gone_at: row.gone_at,
             shown_at: row.shown_at,
+            last_event_id: row.last_event_id,
             ended_at: row.ended_at,
             is_end_estimated: row.is_end_estimated,
             broadcast_id: row.broadcast_id,

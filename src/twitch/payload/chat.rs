@@ -54,6 +54,9 @@ pub struct ChatMessage {
     /// In a shared chat, the channel on which it was written.
     #[serde(flatten, deserialize_with = "source")]
     pub source: Option<User>,
+    /// In a shared chat, the message's id on that channel.
+    #[serde(default, deserialize_with = "text")]
+    pub source_message_id: Option<String>,
 }
 
 fn chatter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {

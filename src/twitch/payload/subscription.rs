@@ -74,3 +74,11 @@ pub struct SubscriptionMessage {
     #[serde(default, deserialize_with = "optional")]
     pub message: MessageText,
 }
+
+impl SubscriptionMessage {
+    /// Whether this is no renewal: Twitch sends `channel.subscribe` as well.
+    #[must_use]
+    pub fn is_first_month(&self) -> bool {
+        self.cumulative_months == 1
+    }
+}

@@ -33,6 +33,9 @@ pub struct Alert {
     pub is_test: bool,
     /// Whether it has been sent before and is to be shown again.
     pub is_replay: bool,
+    /// The id of the earlier event that told the same; `null` for news.
+    #[schema(value_type = Option<i64>)]
+    pub repeats: Option<LogId>,
     /// What happened.
     #[serde(flatten)]
     pub kind: AlertKind,
@@ -58,7 +61,7 @@ pub enum AlertKind {
     /// A user used a power-up, which costs bits.
     PowerUp(PowerUp),
     /// A user subscribed for the first time, or after a pause. A received gift is no alert of its own: one `gift` stands
-    /// for all that a user gives at once.
+    /// for all that a user gives at once. What a new subscriber writes, if it arrives later, is a second alert.
     Subscribe(Subscribe),
     /// A subscriber announced another month.
     Resubscribe(Resubscribe),
@@ -116,8 +119,8 @@ impl Alert {
         if logged.channel_id.as_ref().is_some_and(|id| id.as_str() != channel.id) {
             return None;
         }
-        let occurred_at = logged.occurred_at;
-        Some(Self { id: logged.id, channel, occurred_at, is_test: logged.is_test, is_replay, kind })
+        let LoggedEvent { id, occurred_at, is_test, repeats, .. } = *logged;
+        Some(Self { id, channel, occurred_at, is_test, is_replay, repeats, kind })
     }
 
     /// The name of its kind: the `type` in JSON.

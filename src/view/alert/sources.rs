@@ -17,7 +17,7 @@ macro_rules! source {
     };
 }
 
-const SOURCES: [(&str, Kind, Read); 31] = [
+const SOURCES: [(&str, Kind, Read); 32] = [
     source!("stream.online": StreamOnline.broadcaster => Online),
     source!("stream.offline": StreamOffline.broadcaster => Offline),
     source!("channel.follow": Follow.broadcaster => Follow),
@@ -26,6 +26,7 @@ const SOURCES: [(&str, Kind, Read); 31] = [
     source!("channel.bits.use": BitsUse.broadcaster => PowerUp),
     source!("channel.custom_power_up_redemption.add": CustomPowerUpRedemption.broadcaster => PowerUp),
     source!("channel.subscribe": Subscribe.broadcaster => Subscribe),
+    source!("channel.subscription.message": SubscriptionMessage.broadcaster => Subscribe),
     source!("channel.subscription.message": SubscriptionMessage.broadcaster => Resubscribe),
     source!("channel.subscription.gift": SubscriptionGift.broadcaster => Gift),
     source!("channel.hype_train.begin": HypeTrain.broadcaster => HypeTrainBegin),
@@ -51,7 +52,7 @@ const SOURCES: [(&str, Kind, Read); 31] = [
     source!("channel.shoutout.receive": ShoutoutReceive.broadcaster => ShoutoutReceived),
 ];
 
-/// The subscription types that alerts come from.
+/// The subscription types that alerts come from, some of them twice.
 pub fn sources() -> impl Iterator<Item = &'static str> {
     SOURCES.iter().map(|(source, ..)| *source)
 }
@@ -64,6 +65,5 @@ pub fn sources_of(kinds: &[String]) -> impl Iterator<Item = &'static str> {
 
 /// The channel and the alert of an event of this type.
 pub(super) fn read(kind: &str, json: &str) -> Option<(User, AlertKind)> {
-    let (.., read) = SOURCES.iter().find(|(source, ..)| *source == kind)?;
-    read(json)
+    SOURCES.iter().filter(|(source, ..)| *source == kind).find_map(|(.., read)| read(json))
 }

@@ -102,6 +102,8 @@ pub struct Subscribe {
     pub user: Person,
     /// `1000`, `2000` or `3000`; Prime is `1000`.
     pub tier: String,
+    /// What the subscriber wrote.
+    pub message: Option<String>,
 }
 
 /// A received gift is no alert: `channel.subscription.gift` is one for all that a user gives at once.
@@ -109,7 +111,19 @@ impl TryFrom<payload::Subscribe> for Subscribe {
     type Error = ();
 
     fn try_from(it: payload::Subscribe) -> Result<Self, ()> {
-        if it.is_gift { Err(()) } else { Ok(Self { user: it.user.into(), tier: it.tier.into() }) }
+        if it.is_gift { Err(()) } else { Ok(Self { user: it.user.into(), tier: it.tier.into(), message: None }) }
+    }
+}
+
+/// The message of a first month, for which Twitch sends `channel.subscribe` as well.
+impl TryFrom<payload::SubscriptionMessage> for Subscribe {
+    type Error = ();
+
+    fn try_from(it: payload::SubscriptionMessage) -> Result<Self, ()> {
+        if !it.is_first_month() {
+            return Err(());
+        }
+        Ok(Self { user: it.user.into(), tier: it.tier.into(), message: it.message.text })
     }
 }
 
@@ -128,15 +142,20 @@ pub struct Resubscribe {
     pub message: Option<String>,
 }
 
-impl From<payload::SubscriptionMessage> for Resubscribe {
-    fn from(it: payload::SubscriptionMessage) -> Self {
-        Self {
+impl TryFrom<payload::SubscriptionMessage> for Resubscribe {
+    type Error = ();
+
+    fn try_from(it: payload::SubscriptionMessage) -> Result<Self, ()> {
+        if it.is_first_month() {
+            return Err(());
+        }
+        Ok(Self {
             user: it.user.into(),
             tier: it.tier.into(),
             months: it.cumulative_months.into(),
             streak_months: it.streak_months,
             message: it.message.text,
-        }
+        })
     }
 }
 

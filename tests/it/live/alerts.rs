@@ -31,6 +31,8 @@ fn logged(kind: &str, event: &Value) -> LoggedEvent {
         is_test: false,
         channel_login: None,
         channel_name: None,
+        repeats: None,
+        repeated_on: None,
     }
 }
 
@@ -165,6 +167,15 @@ fn raid_is_an_alert_on_the_raided_channel_only() {
     assert_eq!(alert("channel.raid", &event).unwrap()["channel"]["id"], event["to_broadcaster_user_id"]);
     let sent = LoggedEvent { channel_id: Some("71330092".parse().unwrap()), ..logged("channel.raid", &event) };
     assert!(Alert::new(&sent, false).is_none());
+}
+
+#[test]
+fn message_of_the_first_month_is_a_new_subscription() {
+    let mut message = sample("channel.subscription.message", "1", None);
+    assert_eq!(alert("channel.subscription.message", &message).unwrap()["type"], "resubscribe");
+    message["cumulative_months"] = 1.into();
+    let alert = alert("channel.subscription.message", &message).unwrap();
+    assert_eq!((&alert["type"], &alert["message"]), (&"subscribe".into(), &message["message"]["text"]));
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn idle_connection_gets_heartbeats() {
     let server = Server::start().await;
     let mut sse = Sse::open(&server, "/live/alerts").await;
     let mut socket = Socket::open(&server, "/live/alerts").await;
-    for _ in 0..3 {
+    for user in ["1", "2", "3"] {
         sse.comments.clear();
         server.clock.advance(Duration::seconds(16));
         sse.comment("heartbeat").await;
@@ -53,7 +53,7 @@ async fn idle_connection_gets_heartbeats() {
         // The pong is sent when the socket is used again.
         socket.0.send(Message::Text("I am here".into())).await.unwrap();
         server.clock.advance(Duration::seconds(1));
-        assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+        assert_eq!(server.deliver(&follow(user, at(0))).await.status, 204);
         assert_eq!(socket.next().await.unwrap().event, "alert");
         assert_eq!(sse.next().await.unwrap().event, "alert");
     }

@@ -1,14 +1,14 @@
 //! Cursors: a reader that comes back misses nothing and gets nothing twice.
 
 use crate::support::feeds::{Socket, Sse};
-use crate::support::messages::{at, follow};
+use crate::support::messages::{at, cheer};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 
 /// Delivers this many new messages.
 async fn deliver(server: &Server, count: i64) {
     for second in 0..count {
-        assert_eq!(server.deliver(&follow(&format!("{second}"), at(second))).await.status, 204);
+        assert_eq!(server.deliver(&cheer(&format!("{second}"), 1, at(second))).await.status, 204);
     }
 }
 

@@ -53,6 +53,7 @@ async fn alerts_are_typed_and_other_events_left_out() {
         "is_replay": false,
         "is_test": false,
         "occurred_at": "[time]",
+        "repeats": null,
         "type": "follow",
         "user": {"display_name":"User1","id":"1","login":"user1"}
       },
@@ -64,6 +65,7 @@ async fn alerts_are_typed_and_other_events_left_out() {
         "is_test": false,
         "message": null,
         "occurred_at": "[time]",
+        "repeats": null,
         "type": "cheer",
         "user": null
       }
@@ -152,8 +154,10 @@ async fn chat_is_messages_and_their_deletions() {
           "message_type": "text",
           "notice": null,
           "occurred_at": "[time]",
+          "repeats": null,
           "reply": null,
           "source_channel": null,
+          "source_message_id": null,
           "text": "hello",
           "user": {"display_name":"User1","id":"1","login":"user1"}
         }
@@ -167,6 +171,7 @@ async fn chat_is_messages_and_their_deletions() {
           "is_test": false,
           "message_id": "m1",
           "occurred_at": "[time]",
+          "repeats": null,
           "user": {"display_name":"User1","id":"1","login":"user1"}
         }
       ],
@@ -178,6 +183,7 @@ async fn chat_is_messages_and_their_deletions() {
           "is_replay": false,
           "is_test": false,
           "occurred_at": "[time]",
+          "repeats": null,
           "user": {"display_name":"User1","id":"1","login":"user1"}
         }
       ],
@@ -189,6 +195,7 @@ async fn chat_is_messages_and_their_deletions() {
           "is_replay": false,
           "is_test": false,
           "occurred_at": "[time]",
+          "repeats": null,
           "user": null
         }
       ]

@@ -9,7 +9,11 @@ use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 
 /// A follow on another channel.
 fn elsewhere(channel: &str, second: i64) -> Outgoing {
-    let event = with_person("user_", "9", json!({ "followed_at": crate::support::messages::text(at(second)) }));
+    let event = with_person(
+        "user_",
+        &format!("9{second}"),
+        json!({ "followed_at": crate::support::messages::text(at(second)) }),
+    );
     let event = with_person("broadcaster_user_", channel, event);
     let subscription = crate::support::messages::subscription("channel.follow", &event);
     Outgoing::notification(Stamp::new(crate::support::messages::text(at(second))), &subscription, &event)

@@ -20,7 +20,7 @@ const handlers = {
     if (!isEmpty(message)) list.append(line(message));
     while (list.children.length > settings.max) list.firstElementChild.remove();
   },
-  message_deleted: ({ message_id }) => remove(it => it.dataset.message === message_id),
+  message_deleted: ({ message_id }) => remove(it => [it.dataset.message, it.dataset.source].includes(message_id)),
   messages_cleared: ({ user, channel }) =>
     remove(it => it.dataset.channel === channel.id && (!user || it.dataset.user === user.id)),
 };
@@ -54,10 +54,11 @@ function isEmpty({ notice, fragments }) {
 }
 
 /** A line of chat. Twitch's notice stands before the text that the user wrote with it. */
-function line({ message_id, user, channel, color, notice, fragments, is_action }) {
+function line({ message_id, source_message_id, user, channel, color, notice, fragments, is_action }) {
   const name = isolated('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
   name.style.color = readable(color);
-  return element('li', { class: is_action ? 'action' : null, 'data-message': message_id, 'data-user': user?.id, 'data-channel': channel.id },
+  const data = { 'data-message': message_id, 'data-source': source_message_id, 'data-user': user?.id, 'data-channel': channel.id };
+  return element('li', { class: is_action ? 'action' : null, ...data },
     notice?.text ? isolated('p', { class: 'notice' }, notice.text) : null,
     ...fragments.length > 0 ? [name, ' ', isolated('span', { class: 'said' }, ...fragments.map(piece))] : []);
 }

@@ -39,7 +39,7 @@ const ENTRIES = [
     types: { subscribe: '{user} subscribes!' },
     label: 'New subscriber',
     values: it => ({ tier: TIERS[it.tier] ?? it.tier }),
-    example: { user, tier: '1000' },
+    example: { user, tier: '1000', message: null },
   },
   {
     types: { resubscribe: '{user} has subscribed for {months} months!' },
