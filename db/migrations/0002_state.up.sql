@@ -89,6 +89,10 @@ create table told (
     primary key (kind, channel_id, subject)
 );
 
+-- For what was taken back in a chat since a time.
+create index told_chat_idx on told (channel_id, at)
+    where kind in ('channel.chat.message_delete', 'channel.chat.clear');
+
 -- EventSub subscriptions through which messages were received, as the newest message describes them.
 create table subscription (
     id text collate "C" primary key,

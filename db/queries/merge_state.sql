@@ -99,9 +99,10 @@ with users as (
         status = excluded.status, status_at = excluded.status_at, status_by = excluded.status_by
     where (excluded.status_at, excluded.status_by) > (stored.status_at, stored.status_by)
 )
--- What had been told before this statement. Each key is looked up in the index, whatever the planner knows of the tables.
-select key.n as "n!", found.id as "id!", found.at
-from unnest($46::text[], $47::text[], $48::text[]) with ordinality as key (kind, channel_id, subject, n)
+-- What had been told before this statement. However little the planner knows of the tables, each key is looked up in their
+-- index, and what was taken back in a chat since a time is a range of told_chat_idx.
+select key.kind as "kind!", key.channel_id as "channel_id!", key.subject as "subject!", found.id as "id!", found.at
+from unnest($46::text[], $47::text[], $48::text[]) as key (kind, channel_id, subject)
 cross join lateral (
     (select follow_event_id as id, null::timestamptz as at from viewer
     where key.kind = 'channel.follow' and viewer.channel_id = key.channel_id and viewer.user_id = key.subject
@@ -109,6 +110,17 @@ cross join lateral (
     limit 1)
     union all
     (select id, at from told
-    where key.kind <> 'channel.follow' and told.kind = key.kind and told.channel_id = key.channel_id and told.subject = key.subject
+    where key.kind <> 'channel.follow'
+        and told.kind = key.kind and told.channel_id = key.channel_id and told.subject = key.subject
     limit 1)
+) found
+union all
+select found.kind, chat.channel_id, found.subject, found.id, found.at
+from unnest($49::text[], $50::timestamptz[]) as chat (channel_id, since)
+cross join lateral (
+    select kind, subject, id, at from told
+    where kind in ('channel.chat.message_delete', 'channel.chat.clear')
+        and told.channel_id = chat.channel_id and told.at >= chat.since
+    order by told.channel_id, told.at
+    limit 10000
 ) found

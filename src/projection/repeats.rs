@@ -19,8 +19,14 @@ const CHAT_MESSAGE: &str = "channel.chat.message";
 const CHAT_MESSAGE_DELETE: &str = "channel.chat.message_delete";
 const CHAT_CLEAR: &str = "channel.chat.clear";
 
+/// The kinds that take back chat messages.
+const CHAT_TAKEN_BACK: [&str; 2] = [CHAT_MESSAGE_DELETE, CHAT_CLEAR];
+
 /// A `channel.subscribe` that is sent later than this after the message of a first month is about another subscription.
 const MAX_SUBSCRIBE_DELAY: Duration = Duration::minutes(5);
+
+/// A chat message that was deleted longer ago than this does not arrive any more.
+const MAX_REDELIVERY: Duration = Duration::minutes(10);
 
 /// What an event tells. Events with the same key tell the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +45,17 @@ pub struct Told {
     /// Its id in the log: of the first event with this key, or of the newest if that counts.
     pub id: i64,
     /// When it was sent, if the newest counts.
+    pub at: Option<OffsetDateTime>,
+}
+
+/// What an earlier event told, as the database keeps it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields of Key and Told")]
+pub struct StoredTold {
+    pub kind: String,
+    pub channel_id: String,
+    pub subject: String,
+    pub id: i64,
     pub at: Option<OffsetDateTime>,
 }
 
@@ -65,10 +82,24 @@ impl<'a> Relations<'a> {
         Self(facts.iter().filter_map(Relation::new).collect())
     }
 
-    /// All that must be known to find the repeats among these events.
+    /// The keys that must be known to find the repeats among these events, without those in [`Self::chats`].
     #[must_use]
     pub fn keys(&self) -> BTreeSet<Key<'a>> {
-        self.0.iter().flat_map(|relation| &relation.repeats).map(|(key, _)| *key).collect()
+        let keys = self.0.iter().flat_map(|relation| &relation.repeats).map(|(key, _)| *key);
+        keys.filter(|key| !CHAT_TAKEN_BACK.contains(&key.kind)).collect()
+    }
+
+    /// The channels with chat messages, each with a time: what was taken back there since then must be known as well. That is
+    /// little, while to look up each message would slow down a busy chat.
+    #[must_use]
+    pub fn chats(&self) -> BTreeMap<&'a str, OffsetDateTime> {
+        let mut chats = BTreeMap::new();
+        for (key, since) in self.0.iter().flat_map(|relation| &relation.repeats) {
+            if let Some(since) = since.filter(|_| CHAT_TAKEN_BACK.contains(&key.kind)) {
+                chats.entry(key.channel_id).and_modify(|first| *first = since.min(*first)).or_insert(since);
+            }
+        }
+        chats
     }
 
     /// What these events tell.
@@ -79,9 +110,10 @@ impl<'a> Relations<'a> {
         told
     }
 
-    /// The events that are repeats, each with the event that it repeats. `told` is what earlier events told.
+    /// The events that are repeats, each with the event that it repeats, if earlier events told this.
     #[must_use]
-    pub fn find(&self, mut told: ToldByKey<'a>) -> Vec<(i64, i64)> {
+    pub fn find(&self, earlier: &[StoredTold]) -> Vec<(i64, i64)> {
+        let mut told: ToldByKey<'_> = earlier.iter().map(StoredTold::entry).collect();
         let mut found = Vec::new();
         for relation in &self.0 {
             let earlier = relation.repeats.iter().find_map(|(key, since)| {
@@ -106,7 +138,7 @@ impl<'a> Relation<'a> {
             (Some(Event::Twitch(event)), _) => Self::of_viewer(fact, event)?,
             (_, Some(Ids::Once(id))) => Self::once(fact, key(content.kind()?, id.as_str())).repeats_itself(),
             (_, Some(Ids::ChatMessage(ids))) => Self::chat_message(fact, channel_id, ids),
-            (_, Some(Ids::ChatMessageDelete(id))) => Self::once(fact, key(CHAT_MESSAGE_DELETE, id.as_str())),
+            (_, Some(Ids::ChatMessageDelete(id))) => Self::newest(fact, key(CHAT_MESSAGE_DELETE, id.as_str())),
             (_, Some(Ids::ChatClear(None))) => Self::newest(fact, key(CHAT_CLEAR, "")),
             (_, Some(Ids::ChatClear(Some(user)))) => Self::newest(fact, key(CHAT_CLEAR, user.as_str())),
             _ => return None,
@@ -156,12 +188,12 @@ impl<'a> Relation<'a> {
         let told = Told { id: fact.id, at: None };
         let mut relation =
             Self { id: fact.id, tells: is_shared.then_some((original, told)), repeats: Vec::with_capacity(4) };
-        relation = relation.repeats(key(CHAT_MESSAGE_DELETE, message_id), None);
+        relation = relation.repeats(key(CHAT_MESSAGE_DELETE, message_id), Some(fact.stamp.at - MAX_REDELIVERY));
         relation = relation.repeats(key(CHAT_CLEAR, ""), Some(fact.stamp.at));
         if let Some(chatter) = &ids.chatter_user_id {
             relation = relation.repeats(key(CHAT_CLEAR, chatter.as_str()), Some(fact.stamp.at));
         }
-        relation.repeats(original, None)
+        if is_shared { relation.repeats_itself() } else { relation }
     }
 
     /// An event that tells something once: the first one counts.
@@ -185,11 +217,21 @@ impl<'a> Relation<'a> {
         self
     }
 
-    fn add_to(&self, told: &mut ToldByKey<'a>) {
+    fn add_to<'b>(&self, told: &mut ToldByKey<'b>)
+    where
+        'a: 'b,
+    {
         let Some((key, event)) = self.tells else { return };
         let known = told.entry(key).or_insert(event);
         if event.at > known.at {
             *known = event;
         }
+    }
+}
+
+impl StoredTold {
+    fn entry(&self) -> (Key<'_>, Told) {
+        let key = Key { kind: &self.kind, channel_id: &self.channel_id, subject: &self.subject };
+        (key, Told { id: self.id, at: self.at })
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use showtime::load::oracle::Oracle;
-use showtime::projection::repeats::{Relations, ToldByKey};
+use showtime::projection::repeats::{Relations, StoredTold, Told, ToldByKey};
 use showtime::projection::{Fact, State};
 use time::{Duration, OffsetDateTime};
 
@@ -15,12 +15,41 @@ pub(crate) fn facts(history: &[HistoryMessage]) -> Vec<Fact<'static>> {
 }
 
 /// What earlier batches told, as the database keeps it.
-fn keep<'a>(known: &mut ToldByKey<'a>, told: ToldByKey<'a>) {
-    for (key, event) in told {
-        let slot = known.entry(key).or_insert(event);
-        if event.at.is_some_and(|at| slot.at.is_some_and(|known| known < at)) {
-            *slot = event;
+#[derive(Default)]
+struct Database(Vec<StoredTold>);
+
+impl Database {
+    fn add(&mut self, told: ToldByKey<'_>) {
+        for (key, event) in told {
+            let known = self
+                .0
+                .iter_mut()
+                .find(|it| (&*it.kind, &*it.channel_id, &*it.subject) == (key.kind, key.channel_id, key.subject));
+            let Told { id, at } = event;
+            match known {
+                None => {
+                    let [kind, channel_id, subject] = [key.kind, key.channel_id, key.subject].map(str::to_owned);
+                    self.0.push(StoredTold { kind, channel_id, subject, id, at });
+                }
+                Some(known) if known.at.zip(at).is_some_and(|(known, at)| known < at) => {
+                    (known.id, known.at) = (id, at)
+                }
+                Some(_) => {}
+            }
         }
+    }
+
+    /// What these events must know.
+    fn find(&self, relations: &Relations<'_>) -> Vec<StoredTold> {
+        let (keys, chats) = (relations.keys(), relations.chats());
+        let is_key = |it: &StoredTold| {
+            keys.iter().any(|key| (&*it.kind, &*it.channel_id, &*it.subject) == (key.kind, key.channel_id, key.subject))
+        };
+        let is_in_chat = |it: &StoredTold| {
+            let is_taken_back = ["channel.chat.message_delete", "channel.chat.clear"].contains(&&*it.kind);
+            is_taken_back && chats.get(&*it.channel_id).is_some_and(|since| it.at >= Some(*since))
+        };
+        self.0.iter().filter(|it| is_key(it) || is_in_chat(it)).cloned().collect()
     }
 }
 
@@ -68,17 +97,20 @@ fn repeated(message: &HistoryMessage, earlier: &[(i64, &HistoryMessage)]) -> Opt
             let tells = |it: &HistoryMessage| it.text("source_message_id").or_else(|| it.text("message_id"));
             let is_shared =
                 |it: &HistoryMessage| it.text("source_message_id").is_some() || it.event["is_source_only"] == false;
-            first(&|it| it.kind == "channel.chat.message_delete" && is_same(it, "message_id"))
-                .or_else(|| newest(message.at, &|it| it.kind == "channel.chat.clear"))
-                .or_else(|| {
-                    newest(message.at, &|it| {
-                        it.kind == "channel.chat.clear_user_messages"
-                            && it.text("target_user_id") == message.text("chatter_user_id")
-                    })
+            newest(message.at - Duration::minutes(10), &|it| {
+                it.kind == "channel.chat.message_delete" && is_same(it, "message_id")
+            })
+            .or_else(|| newest(message.at, &|it| it.kind == "channel.chat.clear"))
+            .or_else(|| {
+                newest(message.at, &|it| {
+                    it.kind == "channel.chat.clear_user_messages"
+                        && it.text("target_user_id") == message.text("chatter_user_id")
                 })
-                .or_else(|| {
-                    first(&|it| it.kind == "channel.chat.message" && is_shared(it) && tells(it) == tells(message))
-                })
+            })
+            .or_else(|| {
+                first(&|it| it.kind == "channel.chat.message" && is_shared(it) && tells(it) == tells(message))
+                    .filter(|_| is_shared(message))
+            })
         }
         _ => None,
     }
@@ -93,16 +125,14 @@ proptest! {
     ) {
         let facts = facts(&history);
         let expected = naive(&history);
-        let (mut state, mut known, mut found) = (State::default(), ToldByKey::new(), Vec::new());
+        let (mut state, mut database, mut found) = (State::default(), Database::default(), Vec::new());
         for batch in facts.chunks(batch) {
             let relations = Relations::new(batch);
-            let keys = relations.keys();
-            let told = known.iter().filter(|(key, _)| keys.contains(key)).map(|(key, event)| (*key, *event));
-            let mut repeats = relations.find(told.collect());
+            let mut repeats = relations.find(&database.find(&relations));
             repeats.extend(state.extend(batch));
             repeats.sort_unstable();
             found.extend(repeats);
-            keep(&mut known, relations.told());
+            database.add(relations.told());
         }
         prop_assert_eq!(found, expected, "{:#?}", history);
     }
@@ -118,7 +148,7 @@ fn test_event_neither_repeats_nor_is_repeated() {
         event: serde_json::json!({ "id": "p" }),
     };
     let mut facts = facts(&[message.clone(), message.clone(), message]);
-    assert_eq!(Relations::new(&facts).find(ToldByKey::new()), [(2, 1), (3, 1)]);
+    assert_eq!(Relations::new(&facts).find(&[]), [(2, 1), (3, 1)]);
     facts[0].content.to_mut().is_test = true;
-    assert_eq!(Relations::new(&facts).find(ToldByKey::new()), [(3, 2)]);
+    assert_eq!(Relations::new(&facts).find(&[]), [(3, 2)]);
 }

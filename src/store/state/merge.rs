@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::arrays::{self, column};
-use crate::projection::repeats::{FOLLOW, Relations, Told, ToldByKey};
+use crate::projection::repeats::{FOLLOW, Relations, StoredTold};
 use crate::projection::{Channel, Latest, State, Subscribed, Viewer};
 use crate::twitch::id::ChannelId;
 
@@ -28,25 +28,26 @@ struct ChannelRow<'a> {
 
 /// Merges changes into the tables, in one round trip, as the comments of the statement say. Returns what earlier events had
 /// told of what these events may repeat.
-pub(super) async fn rows<'a>(
+pub(super) async fn rows(
     conn: &mut PgConnection,
     changes: &State,
-    relations: &Relations<'a>,
-) -> sqlx::Result<ToldByKey<'a>> {
+    relations: &Relations<'_>,
+) -> sqlx::Result<Vec<StoredTold>> {
     let State { users, logins: named, channels, viewers, subscriptions, .. } = changes;
-    let (mut told, keys) = (relations.told(), Vec::from_iter(relations.keys()));
+    let (mut told, keys, chats) = (relations.told(), relations.keys(), relations.chats());
     // These are stored with the viewers.
     told.retain(|key, _| key.kind != FOLLOW);
     let is_empty = users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty();
-    if is_empty && told.is_empty() && keys.is_empty() {
-        return Ok(ToldByKey::new());
+    if is_empty && told.is_empty() && keys.is_empty() && chats.is_empty() {
+        return Ok(Vec::new());
     }
     let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
     let (logins, named_channels): (Vec<_>, Vec<_>) =
         named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
     let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
-    let found = sqlx::query_file!(
+    sqlx::query_file_as!(
+        StoredTold,
         "db/queries/merge_state.sql",
         &arrays::keys(users) as &[&str],
         &column(users, |user| user.value.login.as_str()) as &[&str],
@@ -96,11 +97,11 @@ pub(super) async fn rows<'a>(
         &keys.iter().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
         &keys.iter().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
         &keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
+        &chats.keys().copied().collect::<Vec<_>>() as &[&str],
+        &chats.values().copied().collect::<Vec<_>>(),
     )
     .fetch_all(conn)
-    .await?;
-    let key = |n: i64| usize::try_from(n - 1).ok().and_then(|index| keys.get(index));
-    Ok(found.into_iter().filter_map(|row| Some((*key(row.n)?, Told { id: row.id, at: row.at }))).collect())
+    .await
 }
 
 fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {

@@ -39,7 +39,7 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<(
 async fn project(conn: &mut PgConnection, changes: &State, facts: &[Fact<'_>]) -> sqlx::Result<Vec<(i64, i64)>> {
     let relations = Relations::new(facts);
     let told = merge::rows(conn, changes, &relations).await?;
-    let mut repeats = relations.find(told);
+    let mut repeats = relations.find(&told);
     if timeline::is_touched(changes) {
         let mut timeline = timeline::load(conn, changes).await?;
         repeats.extend(timeline.extend(facts));
