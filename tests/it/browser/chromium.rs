@@ -61,24 +61,34 @@ fn find(program: &str) -> Option<String> {
     Path::new(&path).exists().then_some(path)
 }
 
-/// Starts chromedriver on a free port, and returns its address.
+/// Starts chromedriver on a free port, and returns its address. It ends at once if that port is free for IPv4 or IPv6 only.
 async fn start(chromedriver: &str) -> (Child, String) {
+    for _ in 0..5 {
+        if let Some(started) = try_start(chromedriver).await {
+            return started;
+        }
+    }
+    panic!("chromedriver does not start");
+}
+
+/// `None` if it ends.
+async fn try_start(chromedriver: &str) -> Option<(Child, String)> {
     let mut command = Command::new(chromedriver);
     command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut process = command.spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let port = timeout(PATIENCE, async {
         loop {
-            let line = lines.next_line().await.unwrap().expect("chromedriver prints its port");
+            let line = lines.next_line().await.unwrap()?;
             if let Some((_, port)) = line.split_once("started successfully on port ") {
-                return port.trim_end_matches('.').to_owned();
+                return Some(port.trim_end_matches('.').to_owned());
             }
         }
     });
-    let port = port.await.expect("chromedriver starts");
+    let port = port.await.expect("chromedriver starts")?;
     // Drain the rest of its output.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (process, format!("http://127.0.0.1:{port}"))
+    Some((process, format!("http://127.0.0.1:{port}")))
 }
 
 impl Page {
