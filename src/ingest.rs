@@ -69,7 +69,6 @@ impl Ingest {
 
     /// Tells whether a connection of some age was opened after the last time that nothing could be written. Older ones may
     /// lead to a server that is a standby now, or keep a setting that has been changed. Does not keep the writer running.
-    #[must_use]
     pub fn is_since_recovery(&self) -> impl Fn(Duration) -> bool + Send + Sync + use<> {
         let health = self.health.clone();
         move |age| health.is_since_recovery(age)
