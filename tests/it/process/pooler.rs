@@ -1,4 +1,4 @@
-//! A connection pooler (PgBouncer) between the server and its database.
+//! A connection pooler (`PgBouncer`) between the server and its database.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
