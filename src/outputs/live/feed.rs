@@ -48,9 +48,9 @@ impl Feed {
     pub fn summary(self) -> &'static str {
         match self {
             Self::Events => "Every event of the log",
-            Self::Alerts => "Alerts for overlays",
+            Self::Alerts => "Alerts for overlays; repeats=true adds what repeats an earlier one",
             Self::State => "The state of the channels, and each change",
-            Self::Chat => "Messages in chat, and their deletion",
+            Self::Chat => "Messages in chat, and their deletion; repeats=true adds what repeats an earlier one",
         }
     }
 
