@@ -115,8 +115,10 @@ impl Seen {
         said.code
     }
 
-    async fn get(&mut self, scene: &Scene, url: &str) {
-        let answer = scene.browser.get(url).send().await.unwrap();
+    async fn get(&mut self, scene: &Scene, url: &str, token: Option<&str>) {
+        let request = scene.browser.get(url);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let answer = request.send().await.unwrap();
         self.add("HTTP", format!("{:?}", answer.headers()));
         self.add("HTTP", answer.bytes().await.unwrap());
     }
@@ -199,7 +201,8 @@ async fn exercise(scene: &Scene, server: &Serving<'_>, seen: &mut Seen) {
         "/nowhere",
         "/channels?limit=x",
     ] {
-        seen.get(scene, &server.url(path)).await;
+        seen.get(scene, &server.url(path), None).await;
+        seen.get(scene, &server.url(path), server.token.as_deref()).await;
     }
     assert_eq!(seen.init(scene, &[], "consent").await, Some(0));
     let refused = scene.browser.post(server.url("/callback")).body("{}").send().await.unwrap();
