@@ -110,6 +110,13 @@ impl Incidents {
         }
     }
 
+    /// Counts items of an answer of this endpoint of Twitch's API that could not be read.
+    pub fn record_items(&self, endpoint: &str, count: usize) {
+        for _ in 0..count {
+            self.record(Kind::UnreadItem, Some(endpoint), "what decides identity or time is missing or odd");
+        }
+    }
+
     /// The incidents of this kind that are shown, by subject.
     #[must_use]
     pub fn recent(&self, kind: Kind) -> Vec<Incident> {

@@ -125,6 +125,7 @@ fn messages() -> Vec<Message> {
         badges: vec![Badge { set_id: "subscriber".into(), id: "6".into(), info: Some("8".into()) }],
         text: "hello".into(),
         fragments: vec![text],
+        is_action: false,
         message_type: Some("text".into()),
         notice: None,
         bits: None,

@@ -230,8 +230,8 @@ impl Context {
     /// Puts a mark into the log, and returns the segment as it is then.
     async fn mark(&self, grant: &Grant, channel: Names, segment_id: &str, edge: Edge<'_>) -> Result<Segment, Error> {
         let Names { id: channel_id, login, display_name } = channel;
-        let ident = |text: String| Ident::try_from(text).map_err(|reason| Error::Broken(reason.to_owned()));
-        let broadcaster = User { id: channel_id.user(), login: ident(login)?, display_name: ident(display_name)? };
+        let name = |text: String| Ident::try_from(text).ok();
+        let broadcaster = User { id: channel_id.user(), login: name(login), display_name: name(display_name) };
         let mark = Mark { broadcaster: &broadcaster, segment_id, at: self.clock.now(), edge };
         let message = Message::segment(grant, &mark).map_err(|error| match error {
             MarkError::ReadOnly => Error::ScopeTooSmall { held: grant.scope(), needed: Scope::Admin },

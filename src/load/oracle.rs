@@ -121,7 +121,7 @@ impl<Id: Clone + Ord + Display> Oracle<Id> {
             Event::Other => {}
             Event::Online { stream, started_at, is_inferred } => {
                 let reports = self.reports(channel, stream);
-                earliest(&mut reports.started_at, started_at);
+                earliest(&mut reports.started_at, started_at.min(at));
                 reports.add(is_inferred, Report { at, is_live: true });
             }
             Event::Offline { stream: None, .. } => self.unnamed_ends.entry(channel).or_default().push(at),

@@ -151,7 +151,7 @@ mod tests {
     use crate::load::run::Run;
     use crate::load::template::{CHANNEL, VIEWER};
     use crate::message::{self, Content};
-    use crate::twitch::payload::Event as Payload;
+    use crate::twitch::payload::{Event as Payload, Ident};
     use crate::twitch::signature::Verifier;
 
     const SENDING: Sending = Sending { at: datetime!(2026-11-21 12:34:56.000_789 UTC), retry: 3 };
@@ -211,10 +211,10 @@ mod tests {
     fn has_event(content: &Content, event: &Event) -> bool {
         let viewer = Run(77).viewer_id(event.viewer).to_string();
         let stream = Run(77).stream_id(event.stream).to_string();
-        let tier = event.tier.to_string();
+        let is_tier = |tier: Option<&Ident>| tier.is_some_and(|tier| tier.as_str() == event.tier.to_string());
         let Some(message::Event::Twitch(payload)) = &content.event else { return event.kind == Kind::Chat };
         match payload {
-            Payload::Follow(follow) => follow.user.id.as_str() == viewer && follow.followed_at == SENDING.at,
+            Payload::Follow(follow) => follow.user.id.as_str() == viewer && follow.followed_at == Some(SENDING.at),
             Payload::Cheer(cheer) => {
                 let viewer_id = cheer.user.as_ref().map(|viewer| viewer.id.as_str());
                 viewer_id == event.kind.names_viewer().then_some(&viewer) && cheer.bits == event.amount
@@ -223,8 +223,8 @@ mod tests {
                 let viewer_id = gift.user.as_ref().map(|viewer| viewer.id.as_str());
                 viewer_id == event.kind.names_viewer().then_some(&viewer) && gift.total == event.amount
             }
-            Payload::Subscribe(new) => new.user.id.as_str() == viewer && new.tier.as_str() == tier,
-            Payload::SubscriptionEnd(end) => end.user.id.as_str() == viewer && end.tier.as_str() == tier,
+            Payload::Subscribe(new) => new.user.id.as_str() == viewer && is_tier(new.tier.as_ref()),
+            Payload::SubscriptionEnd(end) => end.user.id.as_str() == viewer && is_tier(end.tier.as_ref()),
             Payload::SubscriptionMessage(message) => {
                 message.user.id.as_str() == viewer && message.cumulative_months == event.amount
             }

@@ -1,12 +1,14 @@
 //! What showtime understands of the body of a message.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Event;
 use crate::simulate::test_mark::TEST_MARK;
 use crate::twitch::eventsub::decode::{Envelope, Subscription};
 use crate::twitch::id::{ChannelId, EventType};
 use crate::twitch::payload::{Ident, Ids};
+use crate::twitch::tolerant::optional;
 
 /// The field that stands in place of `subscription` in a message that was inferred.
 pub(super) const INFERRED: &str = "inferred";
@@ -54,14 +56,18 @@ pub struct Subject {
     pub channel_id: ChannelId,
 }
 
-/// The fields of a condition that name what the subscription is about.
+/// The fields of a condition that name what the subscription is about. Unused fields of `channel.raid` may be there as empty
+/// strings.
 #[derive(Default, Deserialize)]
-#[serde(default)]
 struct Condition {
-    broadcaster_user_id: Option<String>,
-    to_broadcaster_user_id: Option<String>,
-    from_broadcaster_user_id: Option<String>,
-    user_id: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
+    broadcaster_user_id: Option<ChannelId>,
+    #[serde(default, deserialize_with = "optional")]
+    to_broadcaster_user_id: Option<ChannelId>,
+    #[serde(default, deserialize_with = "optional")]
+    from_broadcaster_user_id: Option<ChannelId>,
+    #[serde(default, deserialize_with = "optional")]
+    user_id: Option<ChannelId>,
 }
 
 impl Content {
@@ -85,10 +91,11 @@ impl Content {
     /// The version of that type.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
-        self.origin.as_ref().map(|origin| match origin {
-            Origin::Subscription(subscription) => subscription.version.as_str(),
-            Origin::Inferred(subject) | Origin::Segment(subject) => subject.version.as_str(),
-        })
+        let version = self.origin.as_ref().and_then(|origin| match origin {
+            Origin::Subscription(subscription) => subscription.version.as_ref(),
+            Origin::Inferred(subject) | Origin::Segment(subject) => Some(&subject.version),
+        });
+        version.map(Ident::as_str)
     }
 
     /// The subscription that the message came through.
@@ -105,7 +112,7 @@ impl Content {
         let event = envelope.event;
         let origin = origin(envelope);
         let channel_id = origin.as_ref().and_then(|origin| match origin {
-            Origin::Subscription(subscription) => channel_of(subscription),
+            Origin::Subscription(subscription) => channel_of(subscription, event),
             Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.clone()),
         });
         let mut content = Self { origin, is_test, channel_id, event: None, payload_error: None, ids: None };
@@ -130,19 +137,16 @@ fn origin(mut envelope: Envelope<'_>) -> Option<Origin> {
     subject(INFERRED).map(Origin::Inferred).or_else(|| subject(SEGMENT).map(Origin::Segment))
 }
 
-/// The id of the channel that a subscription is about, or of the user if it isn't about a channel.
-/// Unused fields of `channel.raid` may be there as empty strings.
-fn channel_of(subscription: &Subscription) -> Option<ChannelId> {
-    let condition: Condition = serde_json::from_str(subscription.condition.get()).unwrap_or_default();
-    [
-        condition.broadcaster_user_id,
-        condition.to_broadcaster_user_id,
-        condition.from_broadcaster_user_id,
-        condition.user_id,
-    ]
-    .into_iter()
-    .flatten()
-    .find_map(|id| id.try_into().ok())
+/// The id of the channel that the condition names, or else the event, or else of the user that the condition names.
+fn channel_of(subscription: &Subscription, event: Option<&RawValue>) -> Option<ChannelId> {
+    let condition = subscription.condition.as_ref().map(|json| serde_json::from_str(json.get()).unwrap_or_default());
+    let condition: Condition = condition.unwrap_or_default();
+    condition
+        .broadcaster_user_id
+        .or(condition.to_broadcaster_user_id)
+        .or(condition.from_broadcaster_user_id)
+        .or_else(|| serde_json::from_str::<Condition>(event?.get()).ok()?.broadcaster_user_id)
+        .or(condition.user_id)
 }
 
 #[cfg(test)]

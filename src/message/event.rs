@@ -1,5 +1,5 @@
 use super::segment::{SEGMENT_BEGIN, SEGMENT_END, SegmentBegin, SegmentEnd};
-use crate::twitch::payload::{self, PayloadError};
+use crate::twitch::payload;
 
 /// An event that changes the state: one of Twitch's, or one of showtime's own.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +17,10 @@ impl Event {
     ///
     /// # Errors
     /// If the type changes the state and the payload isn't in its shape.
-    pub fn parse(kind: &str, json: &str) -> Result<Option<Self>, PayloadError> {
+    pub fn parse(kind: &str, json: &str) -> serde_json::Result<Option<Self>> {
         match kind {
-            SEGMENT_BEGIN => payload::read(json).map(Self::SegmentBegin).map(Some),
-            SEGMENT_END => payload::read(json).map(Self::SegmentEnd).map(Some),
+            SEGMENT_BEGIN => serde_json::from_str(json).map(Self::SegmentBegin).map(Some),
+            SEGMENT_END => serde_json::from_str(json).map(Self::SegmentEnd).map(Some),
             kind => Ok(payload::Event::parse(kind, json)?.map(Self::Twitch)),
         }
     }

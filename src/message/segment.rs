@@ -92,8 +92,8 @@ impl Message {
         let mut event = json!({
             "id": segment_id,
             "broadcaster_user_id": broadcaster.id.as_str(),
-            "broadcaster_user_login": broadcaster.login.as_str(),
-            "broadcaster_user_name": broadcaster.display_name.as_str(),
+            "broadcaster_user_login": broadcaster.login,
+            "broadcaster_user_name": broadcaster.display_name,
         });
         let kind = match edge {
             Edge::Begin { title, reference } => {

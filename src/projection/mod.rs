@@ -26,6 +26,9 @@ use crate::twitch::eventsub::decode;
 use crate::twitch::id::{ChannelId, EventType, StreamId, UserId};
 use crate::twitch::payload::{self, Ident};
 
+/// The status of an EventSub subscription whose newest message names none.
+const UNKNOWN: &str = "unknown";
+
 /// A message in the log, as far as it can change the state.
 #[derive(Clone, Debug)]
 pub struct Fact<'a> {
@@ -177,8 +180,8 @@ pub struct Viewer {
 pub struct Subscribed {
     /// Whether they are subscribed.
     pub is_active: bool,
-    /// `1000`, `2000` or `3000`.
-    pub tier: String,
+    /// `1000`, `2000` or `3000`, if Twitch said.
+    pub tier: Option<String>,
 }
 
 /// An EventSub subscription, as the newest message that came through it describes it.
@@ -258,22 +261,22 @@ impl State {
             E::ChannelUpdate(update) => self.channel_update(stamp, update),
             E::Follow(follow) => {
                 let viewer = self.viewer(stamp, &follow.broadcaster, &follow.user);
-                earliest(&mut viewer.first_followed_at, to_microseconds(follow.followed_at));
+                earliest(&mut viewer.first_followed_at, follow.followed_at.map_or(stamp.at, to_microseconds));
                 earliest(&mut viewer.follow_event_id, fact.id);
             }
             E::Subscribe(subscribe) => {
                 let viewer = self.viewer(stamp, &subscribe.broadcaster, &subscribe.user);
-                viewer.subscribed(stamp, true, &subscribe.tier);
+                viewer.subscribed(stamp, true, subscribe.tier.as_ref());
                 latest(&mut viewer.subscription_began_at, stamp.at);
             }
             E::SubscriptionEnd(end) => {
                 let viewer = self.viewer(stamp, &end.broadcaster, &end.user);
-                viewer.subscribed(stamp, false, &end.tier);
+                viewer.subscribed(stamp, false, end.tier.as_ref());
                 latest(&mut viewer.subscription_ended_at, stamp.at);
             }
             E::SubscriptionMessage(message) => {
                 let viewer = self.viewer(stamp, &message.broadcaster, &message.user);
-                viewer.subscribed(stamp, true, &message.tier);
+                viewer.subscribed(stamp, true, message.tier.as_ref());
                 latest(&mut viewer.subscription_months, i64::from(message.cumulative_months));
             }
             E::SubscriptionGift(gift) => match &gift.user {
@@ -286,7 +289,7 @@ impl State {
             },
             E::Raid(raid) => self.raid(fact, raid),
             E::UserUpdate(update) => {
-                self.name(stamp, &update.user.id, &update.user.login, &update.user.display_name);
+                self.name(stamp, &update.user);
                 self.login(stamp, &update.user);
             }
         }
@@ -295,19 +298,21 @@ impl State {
     fn see_subscription(&mut self, stamp: &Stamp, seen: &decode::Subscription) {
         let value = Subscription {
             kind: seen.kind.clone(),
-            version: seen.version.as_str().to_owned(),
-            condition: seen.condition.get().to_owned(),
+            version: seen.version.as_ref().map_or_else(String::new, |version| version.as_str().to_owned()),
+            condition: seen.condition.as_ref().map_or("{}", |condition| condition.get()).to_owned(),
             transport: seen.transport.as_ref().map(|transport| transport.get().to_owned()),
             cost: seen.cost,
             created_at: seen.created_at.map(to_microseconds),
-            status: seen.status.as_str().to_owned(),
+            status: seen.status.as_ref().map_or(UNKNOWN, Ident::as_str).to_owned(),
         };
         put(&mut self.subscriptions, &seen.id, Latest { stamp: stamp.clone(), value });
     }
 
     fn stream_online(&mut self, stamp: &Stamp, online: &payload::StreamOnline, is_inferred: bool) {
         self.channel(stamp, &online.broadcaster);
-        let began = Began { at: to_microseconds(online.started_at), kind: online.kind.clone().map(String::from) };
+        // Twitch sends no stream before it begins.
+        let at = to_microseconds(online.started_at).min(stamp.at);
+        let began = Began { at, kind: online.kind.clone().map(String::from) };
         let stream = self.stream(&online.id, &online.broadcaster);
         earliest(&mut stream.began, began);
         latest(if is_inferred { &mut stream.shown_at } else { &mut stream.online_at }, stamp.at);
@@ -341,8 +346,8 @@ impl State {
     /// channel only.
     fn raid(&mut self, fact: &Fact<'_>, raid: &payload::Raid) {
         let (stamp, from, to) = (&fact.stamp, &raid.from, &raid.to);
-        self.name(stamp, &from.id, &from.login, &from.display_name);
-        self.name(stamp, &to.id, &to.login, &to.display_name);
+        self.name(stamp, from);
+        self.name(stamp, to);
         let Some(sent_for) = &fact.content.channel_id else { return };
         if sent_for.as_str() == to.id.as_str() {
             self.channel(stamp, to);
@@ -353,13 +358,21 @@ impl State {
         }
     }
 
-    fn name(&mut self, stamp: &Stamp, id: &UserId, login: &Ident, display_name: &Ident) {
-        let names = Names { login: login.as_str().to_owned(), display_name: display_name.as_str().to_owned() };
-        put(&mut self.users, id, Latest { stamp: stamp.clone(), value: names });
+    /// Names of which one is missing get the oldest stamp, and no names one that is older still: names that Twitch sent
+    /// before or after win.
+    fn name(&mut self, stamp: &Stamp, user: &payload::User) {
+        let text = |name: Option<&Ident>| name.map(|name| name.as_str().to_owned());
+        let (login, display_name) = (text(user.login.as_ref()), text(user.display_name.as_ref()));
+        let by = if login.is_some() || display_name.is_some() { stamp.by.clone() } else { String::new() };
+        let at = if login.is_some() && display_name.is_some() { stamp.at } else { OffsetDateTime::UNIX_EPOCH };
+        let display_name = display_name.or_else(|| login.clone()).unwrap_or_default();
+        let value = Names { login: login.unwrap_or_default(), display_name };
+        put(&mut self.users, &user.id, Latest { stamp: Stamp { at, by }, value });
     }
 
     fn login(&mut self, stamp: &Stamp, broadcaster: &payload::User) {
-        let key = (broadcaster.login.as_str().to_owned(), broadcaster.id.channel());
+        let Some(login) = &broadcaster.login else { return };
+        let key = (login.as_str().to_owned(), broadcaster.id.channel());
         let newest = self.logins.entry(key).or_insert_with(|| stamp.clone());
         if stamp > newest {
             newest.clone_from(stamp);
@@ -367,7 +380,7 @@ impl State {
     }
 
     fn channel(&mut self, stamp: &Stamp, broadcaster: &payload::User) -> &mut Channel {
-        self.name(stamp, &broadcaster.id, &broadcaster.login, &broadcaster.display_name);
+        self.name(stamp, broadcaster);
         self.login(stamp, broadcaster);
         self.channels.entry(broadcaster.id.channel()).or_default()
     }
@@ -389,15 +402,15 @@ impl State {
 
     fn viewer(&mut self, stamp: &Stamp, broadcaster: &payload::User, viewer: &payload::User) -> &mut Viewer {
         self.channel(stamp, broadcaster);
-        self.name(stamp, &viewer.id, &viewer.login, &viewer.display_name);
+        self.name(stamp, viewer);
         let key = (broadcaster.id.channel(), viewer.id.clone());
         self.viewers.entry(key).or_default()
     }
 }
 
 impl Viewer {
-    fn subscribed(&mut self, stamp: &Stamp, is_active: bool, tier: &Ident) {
-        let value = Subscribed { is_active, tier: tier.as_str().to_owned() };
+    fn subscribed(&mut self, stamp: &Stamp, is_active: bool, tier: Option<&Ident>) {
+        let value = Subscribed { is_active, tier: tier.map(|tier| tier.as_str().to_owned()) };
         Latest { stamp: stamp.clone(), value }.merge_into(&mut self.subscription);
     }
 }

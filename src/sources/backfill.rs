@@ -51,8 +51,9 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
         pool: services.pool.clone(),
         ingest: services.ingest.clone(),
         clock: services.clock.clone(),
+        incidents: services.incidents.clone(),
     };
-    tasks.spawn("backfill", backfill.run(services.incidents.clone(), last_error));
+    tasks.spawn("backfill", backfill.run(last_error));
 }
 
 /// Compares the state with Helix, and submits what was missed.
@@ -66,6 +67,8 @@ pub struct Backfill {
     pub ingest: Ingest,
     /// The time of the lookups.
     pub clock: Clock,
+    /// Where failed rounds and items that can't be read are recorded.
+    pub incidents: Incidents,
 }
 
 /// Why a round could not be finished. The next one does what this one did not.
@@ -87,7 +90,7 @@ pub enum BackfillError {
 
 impl Backfill {
     /// Runs until it is dropped. `last_error` holds why the last round failed.
-    pub async fn run(self, incidents: Incidents, last_error: watch::Sender<Option<String>>) -> Infallible {
+    pub async fn run(self, last_error: watch::Sender<Option<String>>) -> Infallible {
         let mut is_start = true;
         loop {
             let pause = match self.run_once(is_start).await {
@@ -97,7 +100,7 @@ impl Backfill {
                     PERIOD
                 }
                 Err(error) => {
-                    incidents.record(Kind::Backfill, None, &error);
+                    self.incidents.record(Kind::Backfill, None, &error);
                     last_error.send_replace(Some(error.to_string()));
                     RETRY
                 }
@@ -149,6 +152,11 @@ impl Backfill {
         });
         let mut inferences: Vec<_> = began.collect();
 
+        self.incidents.record_items(streams.endpoint(), streams.unreadable());
+        // An item that can't be read may be any stream.
+        if streams.unreadable() > 0 {
+            return self.submit(&streams, &inferences).await;
+        }
         let shown: HashSet<_> = streams.iter().map(|stream| &stream.user_id).collect();
         let mut missed = store::live_streams(&mut *conn, channels).await?;
         missed.retain(|live| !shown.contains(&live.channel_id));
@@ -170,14 +178,16 @@ impl Backfill {
         let known: HashSet<_> = known.into_iter().map(|known| known.channel_id).collect();
         let channels: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
         let shown = self.helix.channels(&channels).await?;
+        self.incidents.record_items(shown.endpoint(), shown.unreadable());
         let now = self.clock.now();
         let known = store::announced_info(&mut *conn, &channels).await?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.channel_id, known)).collect();
-        let inferences: Vec<_> = shown
-            .iter()
-            .filter(|shown| is_missed(shown, known.get(&shown.broadcaster_id).copied(), now))
-            .map(|shown| updated(shown, now))
-            .collect();
+        let missed = shown.iter().filter_map(|shown| {
+            let known = known.get(&shown.broadcaster_id).copied();
+            let info = info(shown, known);
+            is_missed(&info, known, now).then(|| updated(shown, &info, now))
+        });
+        let inferences: Vec<_> = missed.collect();
         self.submit(&shown, &inferences).await
     }
 
@@ -207,21 +217,30 @@ impl Backfill {
     }
 }
 
+/// What Helix shows of a channel. A field that Helix lacks is as it was announced.
+fn info(shown: &ChannelInformation, known: Option<&AnnouncedInfo>) -> ChannelInfo {
+    let text = |shown: Option<&String>, announced: fn(&ChannelInfo) -> &String| {
+        let announced = || known.map(|known| announced(&known.info));
+        shown.or_else(announced).cloned().unwrap_or_default()
+    };
+    ChannelInfo {
+        title: text(shown.title.as_ref(), |info| &info.title),
+        language: text(shown.broadcaster_language.as_ref(), |info| &info.language),
+        category_id: text(shown.game_id.as_ref(), |info| &info.category_id),
+        category_name: text(shown.game_name.as_ref(), |info| &info.category_name),
+        content_classification_labels: shown.content_classification_labels.clone(),
+    }
+}
+
 /// Whether Helix shows something else than was announced, and long enough ago for Helix to know.
 /// The order of labels has no meaning.
-fn is_missed(shown: &ChannelInformation, known: Option<&AnnouncedInfo>, now: OffsetDateTime) -> bool {
-    let sorted = |mut info: ChannelInfo| {
+fn is_missed(shown: &ChannelInfo, known: Option<&AnnouncedInfo>, now: OffsetDateTime) -> bool {
+    let sorted = |info: &ChannelInfo| {
+        let mut info = info.clone();
         info.content_classification_labels.sort_unstable();
         info
     };
-    let shown = ChannelInfo {
-        title: shown.title.clone(),
-        language: shown.broadcaster_language.clone(),
-        category_id: shown.game_id.clone(),
-        category_name: shown.game_name.clone(),
-        content_classification_labels: shown.content_classification_labels.clone(),
-    };
-    known.is_none_or(|known| now - known.at >= HELIX_LAG && sorted(known.info.clone()) != sorted(shown))
+    known.is_none_or(|known| now - known.at >= HELIX_LAG && sorted(&known.info) != sorted(shown))
 }
 
 /// `ended_at` is when the stream was thought to have ended.
@@ -262,13 +281,13 @@ fn later(now: OffsetDateTime, opposite: Option<OffsetDateTime>) -> OffsetDateTim
     opposite.map_or(now, |at| now.max(at + Duration::from_micros(1)))
 }
 
-fn updated(shown: &ChannelInformation, now: OffsetDateTime) -> Inference<'_> {
+fn updated<'a>(shown: &'a ChannelInformation, info: &ChannelInfo, now: OffsetDateTime) -> Inference<'a> {
     let event = json!({
-        "title": shown.title,
-        "language": shown.broadcaster_language,
-        "category_id": shown.game_id,
-        "category_name": shown.game_name,
-        "content_classification_labels": shown.content_classification_labels,
+        "title": info.title,
+        "language": info.language,
+        "category_id": info.category_id,
+        "category_name": info.category_name,
+        "content_classification_labels": info.content_classification_labels,
     });
     Inference {
         kind: "channel.update",

@@ -22,10 +22,10 @@ use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Incoming, Message};
 use crate::metrics::{Metrics, Outcome};
 use crate::services::Services;
-use crate::twitch::eventsub::decode::{DecodeError, VERIFICATION};
+use crate::twitch::eventsub::decode::DecodeError;
 use crate::twitch::eventsub::parse_timestamp;
 use crate::twitch::eventsub::webhook::{
-    Headers, MESSAGE_ID, MESSAGE_RETRY, MESSAGE_SIGNATURE, MESSAGE_TIMESTAMP, MESSAGE_TYPE, Refusal, SUBSCRIPTION_TYPE,
+    Headers, MESSAGE_ID, MESSAGE_SIGNATURE, MESSAGE_TIMESTAMP, MESSAGE_TYPE, Refusal, SUBSCRIPTION_TYPE,
     SUBSCRIPTION_VERSION, Verified,
 };
 use crate::twitch::signature::{Verifier, WebhookSecret};
@@ -206,17 +206,13 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 fn read_headers(headers: &HeaderMap) -> Result<Headers<'_>, WebhookError> {
-    let required =
-        |name, format| read_header(headers, name, format).map_err(|problem| WebhookError::Header { name, problem });
-    let signature = read_header(headers, MESSAGE_SIGNATURE, WORD).map_err(WebhookError::Unsigned)?;
-    let message_id = required(MESSAGE_ID, WORD)?;
-    required(MESSAGE_RETRY, NUMBER)?;
-    let message_type = required(MESSAGE_TYPE, WORD)?;
-    let timestamp = required(MESSAGE_TIMESTAMP, WORD)?;
-    // The challenge of a conduit's shard belongs to no subscription.
-    let is_optional = message_type == VERIFICATION;
-    let subscription = |name| match required(name, WORD) {
-        Err(WebhookError::Header { problem: HeaderProblem::Missing, .. }) if is_optional => Ok(None),
+    let required = |name| read_header(headers, name).map_err(|problem| WebhookError::Header { name, problem });
+    let signature = read_header(headers, MESSAGE_SIGNATURE).map_err(WebhookError::Unsigned)?;
+    let message_id = required(MESSAGE_ID)?;
+    let message_type = required(MESSAGE_TYPE)?;
+    let timestamp = required(MESSAGE_TIMESTAMP)?;
+    let optional = |name| match required(name) {
+        Err(WebhookError::Header { problem: HeaderProblem::Missing, .. }) => Ok(None),
         other => other.map(Some),
     };
     Ok(Headers {
@@ -224,32 +220,18 @@ fn read_headers(headers: &HeaderMap) -> Result<Headers<'_>, WebhookError> {
         message_type,
         timestamp,
         signature,
-        subscription_type: subscription(SUBSCRIPTION_TYPE)?,
-        subscription_version: subscription(SUBSCRIPTION_VERSION)?,
+        subscription_type: optional(SUBSCRIPTION_TYPE)?,
+        subscription_version: optional(SUBSCRIPTION_VERSION)?,
     })
 }
 
-/// The format of a header's value.
-#[derive(Clone, Copy)]
-struct HeaderFormat {
-    description: &'static str,
-    is_valid: fn(&str) -> bool,
-}
-
-const WORD: HeaderFormat = HeaderFormat {
-    description: "1 to 256 printable ASCII characters without spaces",
-    is_valid: |value| (1..=256).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
-};
-
-const NUMBER: HeaderFormat =
-    HeaderFormat { description: "a number such as 0", is_valid: |value| value.parse::<u32>().is_ok() };
-
-fn read_header<'a>(headers: &'a HeaderMap, name: &str, format: HeaderFormat) -> Result<&'a str, HeaderProblem> {
+fn read_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, HeaderProblem> {
     let mut values = headers.get_all(name);
     let value = values.next().ok_or(HeaderProblem::Missing)?;
     if values.next().is_some() {
         return Err(HeaderProblem::Doubled);
     }
-    let text = value.to_str().ok().filter(|text| (format.is_valid)(text));
-    text.ok_or(HeaderProblem::Malformed(format.description))
+    let is_word = |text: &&str| (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = value.to_str().ok().filter(is_word);
+    text.ok_or(HeaderProblem::Malformed("1 to 256 printable ASCII characters without spaces"))
 }

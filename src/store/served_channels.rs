@@ -23,7 +23,8 @@ impl ServedChannel {
     /// The channel of this user, requested now.
     #[must_use]
     pub fn new(user: User, now: OffsetDateTime) -> Self {
-        Self { id: user.id.channel(), login: user.login, display_name: user.display_name, requested_at: now }
+        let display_name = if user.display_name.is_empty() { user.login.clone() } else { user.display_name };
+        Self { id: user.id.channel(), login: user.login, display_name, requested_at: now }
     }
 }
 

@@ -59,7 +59,6 @@ fn key<'a>(kind: &'a str, version: &'a str, condition: &'a Condition) -> Key<'a>
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
 
     use super::super::desired::condition;
     use super::*;
@@ -87,7 +86,7 @@ mod tests {
             kind: kind.name.parse().unwrap(),
             version: kind.version.clone(),
             condition: condition(kind, &channel.parse().unwrap(), "client"),
-            created_at: OffsetDateTime::UNIX_EPOCH,
+            created_at: None,
             transport: HeldTransport { method: "webhook".to_owned(), callback: Some(CALLBACK.to_owned()) },
             cost: 0,
         }

@@ -21,6 +21,7 @@ use super::heartbeat;
 use super::progress::{self, BACKOFF, Match, OwnSecret};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
+use crate::incidents::Incidents;
 use crate::services::{Services, Tasks};
 use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::locks::Lock;
@@ -63,6 +64,8 @@ struct Reconciler {
     /// Calls with the application's token.
     helix: Helix,
     clock: Clock,
+    /// Where items of Twitch's answers that can't be read are recorded.
+    incidents: Incidents,
     /// The application's.
     client_id: String,
     /// The login of a channel to serve beside those in the database.
@@ -91,6 +94,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
         signals: services.signals.clone(),
         helix: application.helix.clone(),
         clock: services.clock.clone(),
+        incidents: services.incidents.clone(),
         client_id: application.oauth.client_id().to_owned(),
         channel_name: twitch.channel_name.clone(),
         types: desired::types(&twitch.extra_types),
@@ -171,7 +175,9 @@ impl Reconciler {
         let channels = served_channels::all(db).await?;
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
-        let held = self.helix.subscriptions().await?.subscriptions;
+        let listed = self.helix.subscriptions().await?;
+        self.incidents.record_items("Get EventSub Subscriptions", listed.unreadable);
+        let held = listed.subscriptions;
         let mut matches = progress::match_held(&held, &desired, transport);
         let (mut due, mut again, mut own_secret) = (Vec::new(), Vec::new(), OwnSecret::default());
         for row in &mut rows {

@@ -60,6 +60,8 @@ pub struct ChatMessage {
     pub text: String,
     /// The same, in parts.
     pub fragments: Vec<Fragment>,
+    /// Whether it was written with `/me`: the text says what the author does.
+    pub is_action: bool,
     /// How it was written: `text`, `channel_points_highlighted`, `user_intro` …; `null` for notices.
     pub message_type: Option<String>,
     /// What Twitch announced. Then `text` is what the user wrote with it, and may be empty.
@@ -165,23 +167,23 @@ pub struct Reply {
     pub user: Person,
 }
 
-/// Reads the JSON of an event; the function makes the common fields of a channel. `None` if it can't be read.
+/// Reads the JSON of an event; the function makes the common fields of a channel. `None` if it can't be read or says nothing.
 type Read = fn(&str, &dyn Fn(User) -> ChatEvent) -> Option<Chat>;
 
 const SOURCES: [(&str, Read); 5] = [
     ("channel.chat.message", message),
     ("channel.chat.notification", message),
     ("channel.chat.message_delete", |json, event| {
-        let it: payload::ChatMessageDelete = payload::read(json).ok()?;
+        let it: payload::ChatMessageDelete = serde_json::from_str(json).ok()?;
         let (event, user) = (event(it.broadcaster), it.target.into());
         Some(Chat::Deleted(ChatMessageDeleted { event, message_id: it.message_id, user }))
     }),
     ("channel.chat.clear", |json, event| {
-        let it: payload::ChatClear = payload::read(json).ok()?;
+        let it: payload::ChatClear = serde_json::from_str(json).ok()?;
         Some(Chat::Cleared(ChatMessagesCleared { event: event(it.broadcaster), user: None }))
     }),
     ("channel.chat.clear_user_messages", |json, event| {
-        let it: payload::ChatClearUserMessages = payload::read(json).ok()?;
+        let it: payload::ChatClearUserMessages = serde_json::from_str(json).ok()?;
         Some(Chat::Cleared(ChatMessagesCleared { event: event(it.broadcaster), user: Some(it.target.into()) }))
     }),
 ];
@@ -192,7 +194,8 @@ pub fn sources() -> impl Iterator<Item = &'static str> {
 }
 
 impl Chat {
-    /// Reads an event as a change of the chat. Returns `None` for other types, and for payloads that can't be read.
+    /// Reads an event as a change of the chat. Returns `None` for other types, for payloads that can't be read, and for
+    /// messages without any text.
     #[must_use]
     pub fn new(logged: &LoggedEvent, is_replay: bool) -> Option<Self> {
         let kind = logged.kind.as_deref()?;
@@ -214,20 +217,25 @@ impl Chat {
 }
 
 fn message(json: &str, event: &dyn Fn(User) -> ChatEvent) -> Option<Chat> {
-    let it: payload::ChatMessage = payload::read(json).ok()?;
-    let user = if it.chatter_is_anonymous { None } else { Some(it.chatter?.into()) };
+    let it: payload::ChatMessage = serde_json::from_str(json).ok()?;
+    if it.message.text.is_empty() && it.system_message.is_empty() {
+        return None;
+    }
+    let has_notice = it.notice_type.is_some() || !it.system_message.is_empty();
+    let notice = || Notice { kind: it.notice_type.unwrap_or_else(|| "unknown".to_owned()), text: it.system_message };
     let source_channel = it.source.filter(|source| source.id != it.broadcaster.id).map(Person::from);
     let source_message_id = it.source_message_id.filter(|_| source_channel.is_some());
     Some(Chat::Message(Box::new(ChatMessage {
         event: event(it.broadcaster),
         message_id: it.message_id,
-        user,
+        user: it.chatter.map(Person::from),
         color: it.color,
         badges: it.badges.into_iter().map(Badge::from).collect(),
         text: it.message.text,
         fragments: it.message.fragments.into_iter().map(Fragment::from).collect(),
+        is_action: it.message.is_action,
         message_type: it.message_type,
-        notice: it.notice_type.map(|kind| Notice { kind, text: it.system_message }),
+        notice: has_notice.then(notice),
         bits: it.cheer.map(|cheer| cheer.bits),
         reply: it.reply.map(Reply::from),
         source_channel,
@@ -244,7 +252,7 @@ impl From<payload::Badge> for Badge {
 impl From<payload::Fragment> for Fragment {
     fn from(it: payload::Fragment) -> Self {
         Self {
-            kind: it.kind,
+            kind: it.kind.into(),
             text: it.text,
             emote: it.emote.map(|emote| Emote { id: emote.id, formats: emote.format }),
             cheermote: it.cheermote.map(|it| Cheermote { prefix: it.prefix, bits: it.bits, tier: it.tier }),

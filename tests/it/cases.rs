@@ -44,21 +44,37 @@ macro_rules! cases {
 }
 
 cases![
+    bits_combo,
+    challenge_bare,
     chat_cleared_before_its_message,
+    chat_fragments_null,
+    chat_me,
+    chat_notice_that_says_nothing,
     chat_shared_by_two_channels,
     deletion_before_its_message,
+    envelope_bare,
+    extension_bits_channel,
     first_sub_brings_words_later,
     first_sub_message_arrives_first,
     first_sub_told_twice,
     follow_again_and_again,
+    gift_anonymous_placeholder,
     gift_bomb_is_one_alert,
     helix_cursor_without_end,
+    helix_data_null,
+    helix_list_null_of_one_channel,
+    helix_pagination_null,
     helix_shows_what_was_told_to_end,
     hype_train_nulls,
     login_of_digits,
+    names_empty_cheer,
+    names_empty_online,
     poll_ends_twice,
     renamed_while_a_feed_is_open,
     same_stream_again,
+    stream_begins_after_its_message,
+    time_out_of_bounds,
+    update_labels_null,
 ];
 
 #[derive(Deserialize)]

@@ -256,7 +256,7 @@ fn viewer_row(viewer: &Viewer) -> ledger::Viewer {
         subscription: viewer.subscription.clone().map(|newest| {
             Box::new(ledger::Subscribed {
                 is_subscribed: newest.value.is_active,
-                tier: newest.value.tier,
+                tier: newest.value.tier.unwrap(),
                 at: newest.stamp.at,
                 by: newest.stamp.by,
                 began_at: viewer.subscription_began_at,

@@ -79,7 +79,7 @@ async fn unknown_users_streams_and_channels_are_missing() {
 
     let channels = twitch.helix.channels(&[CHANNEL_ID, "1"]).await.unwrap();
     assert_eq!(channels.len(), 1);
-    assert_eq!(channels[0].title, "Überraschung");
+    assert_eq!(channels[0].title.as_deref().unwrap_or_default(), "Überraschung");
     assert!(twitch.helix.streams(&[""; 0]).await.unwrap().is_empty(), "nothing asked, nothing called");
     twitch.mock.stop().await.unwrap();
 }
@@ -273,13 +273,10 @@ async fn errors_of_every_call_have_twitchs_words_and_ours() {
 
 #[tokio::test]
 async fn unreadable_answer_names_the_place() {
-    let (_recorder, _, helix) = server(|_| json(200, r#"{"data":[{"id":7}]}"#));
-    let error = helix.users_by_id(&["1"]).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "can't look up users: Twitch's answer can't be read: data[0].id: invalid type: integer `7`, expected a string \
-         at line 1 column 16"
-    );
+    let (_recorder, _, helix) = server(|_| json(200, r#"{"data":{"id":7}}"#));
+    let error = helix.users_by_id(&["1"]).await.unwrap_err().to_string();
+    let place = "can't look up users: Twitch's answer can't be read: data: invalid type: map, expected a sequence";
+    assert!(error.starts_with(place), "{error}");
 }
 
 #[tokio::test]

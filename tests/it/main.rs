@@ -47,5 +47,6 @@ mod signals;
 mod simulate;
 mod support;
 mod test_events;
+mod tolerance;
 mod twitch_api;
 mod user_token;

@@ -68,7 +68,8 @@ pub(super) async fn rows(
         &column(viewers, |viewer| viewer.raids.count),
         &column(viewers, |viewer| viewer.raids.total),
         &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
-        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.value.tier.as_str())) as &[Option<&str>],
+        &column(viewers, |viewer| subscribed(viewer).and_then(|newest| newest.value.tier.as_deref()))
+            as &[Option<&str>],
         &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
         &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
         &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],

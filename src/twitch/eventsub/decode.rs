@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::twitch::id::EventType;
 use crate::twitch::payload::Ident;
+use crate::twitch::tolerant::{optional, time, version};
 
 /// The deepest nesting of arrays and objects that is accepted. Postgres parses JSON recursively;
 /// what Twitch sends is about six deep.
@@ -35,39 +36,41 @@ pub enum Decoded<'a> {
 /// The top level of a body.
 #[derive(Debug, Default)]
 pub struct Envelope<'a> {
-    /// The subscription that the message came through.
+    /// The subscription that the message came through, if it can be read.
     pub subscription: Option<Subscription>,
     /// What happened.
     pub event: Option<&'a RawValue>,
     /// What happened, if the subscription's type is batched.
     pub events: Option<&'a RawValue>,
-    challenge: Option<String>,
+    challenge: Option<&'a RawValue>,
     /// Fields that EventSub does not define.
     other: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
-/// The `subscription` of a body.
+/// The `subscription` of a body. Required is what files a message.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Subscription {
     /// Twitch's id for it.
     pub id: Ident,
     /// For example `enabled`; in a revocation
     /// [the reason](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#revoking-your-subscription).
-    pub status: Ident,
+    #[serde(default, deserialize_with = "optional")]
+    pub status: Option<Ident>,
     /// For example `channel.follow`.
     #[serde(rename = "type")]
     pub kind: EventType,
     /// For example `2`.
-    pub version: Ident,
+    #[serde(default, deserialize_with = "version")]
+    pub version: Option<Ident>,
     /// As it came: an object of strings.
-    pub condition: Box<RawValue>,
+    pub condition: Option<Box<RawValue>>,
     /// How it is delivered, as it came. Never holds the secret.
     pub transport: Option<Box<RawValue>>,
     /// What it costs of the client's `max_total_cost`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub cost: i32,
     /// When it was created.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "time")]
     pub created_at: Option<OffsetDateTime>,
 }
 
@@ -117,11 +120,17 @@ pub fn decode<'a>(message_type: &str, body: &'a str) -> Result<Decoded<'a>, Deco
     if depth(body.as_bytes()) > MAX_DEPTH {
         return Err(DecodeError::TooDeep);
     }
-    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|error| locate(body, &error))?;
+    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|error| locate::<Envelope<'_>>(body, &error))?;
     let missing = |field| Err(DecodeError::Missing { message_type: message_type.to_owned(), field });
     match message_type {
-        VERIFICATION => envelope.challenge.map_or_else(|| missing("challenge"), |text| Ok(Decoded::Challenge(text))),
-        "notification" | "revocation" if envelope.subscription.is_none() => missing("subscription"),
+        VERIFICATION => {
+            let challenge = envelope.challenge.and_then(|text| serde_json::from_str(text.get()).ok());
+            challenge.map_or_else(|| missing("challenge"), |text| Ok(Decoded::Challenge(text)))
+        }
+        "notification" | "revocation" if envelope.subscription.is_none() => {
+            let error = serde_json::from_str::<Subscribed>(body).err();
+            error.map_or_else(|| missing("subscription"), |error| Err(locate::<Subscribed>(body, &error)))
+        }
         "notification" if envelope.event.or(envelope.events).is_none() => missing("event"),
         "notification" => Ok(Decoded::Notification(envelope)),
         "revocation" => Ok(Decoded::Revocation(envelope)),
@@ -157,6 +166,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
     }
 }
 
+/// The part of a body that messages about a subscription must have.
+#[derive(Deserialize)]
+struct Subscribed {
+    #[serde(rename = "subscription")]
+    _subscription: Option<Subscription>,
+}
+
 struct EnvelopeVisitor;
 
 /// A key, copied only if it holds escapes.
@@ -173,15 +189,17 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut envelope = Envelope::default();
+        let mut subscription: Option<&RawValue> = None;
         while let Some(Key(key)) = map.next_key()? {
             match &*key {
-                "subscription" => read(&mut envelope.subscription, &mut map, "subscription")?,
+                "subscription" => read(&mut subscription, &mut map, "subscription")?,
                 "event" => read(&mut envelope.event, &mut map, "event")?,
                 "events" => read(&mut envelope.events, &mut map, "events")?,
                 "challenge" => read(&mut envelope.challenge, &mut map, "challenge")?,
                 _ => envelope.other.push((key, map.next_value()?)),
             }
         }
+        envelope.subscription = subscription.and_then(|json| serde_json::from_str(json.get()).ok());
         Ok(envelope)
     }
 }
@@ -200,9 +218,9 @@ fn read<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 }
 
 /// Parses once more, slowly, to find the place of an error.
-fn locate(body: &str, error: &serde_json::Error) -> DecodeError {
+fn locate<'a, T: Deserialize<'a>>(body: &'a str, error: &serde_json::Error) -> DecodeError {
     let deserializer = &mut serde_json::Deserializer::from_str(body);
-    let path = serde_path_to_error::deserialize::<_, Envelope<'_>>(deserializer)
+    let path = serde_path_to_error::deserialize::<_, T>(deserializer)
         .err()
         .map_or_else(|| ".".to_owned(), |error| error.path().to_string());
     let mut reason = error.to_string();
@@ -252,7 +270,27 @@ mod tests {
     }
 
     #[test]
+    fn envelope_needs_what_files_the_message() {
+        let body = r#"{"subscription":{"id":"1","type":"a.b","version":2,"status":null,"cost":3000000000,"condition":null,
+            "created_at":"9999-12-31T23:59:59-23:59"},"event":{}}"#;
+        let decoded = decode("notification", body).unwrap();
+        let subscription = decoded.subscription().unwrap();
+        assert_eq!((subscription.version.as_ref().unwrap().as_str(), subscription.cost), ("2", 0));
+        assert!(subscription.status.is_none() && subscription.created_at.is_none() && subscription.condition.is_none());
+    }
+
+    #[test]
+    fn challenge_is_read_whatever_its_subscription_is() {
+        for subscription in ["null", "5", r#"{"id":"1"}"#] {
+            let body = format!(r#"{{"subscription":{subscription},"challenge":"echo"}}"#);
+            assert!(matches!(decode(VERIFICATION, &body).unwrap(), Decoded::Challenge(text) if text == "echo"));
+        }
+        assert!(matches!(decode(VERIFICATION, r#"{"challenge":5}"#).unwrap_err(), DecodeError::Missing { .. }));
+    }
+
+    #[test]
     fn unknown_message_type_needs_no_subscription() {
+        assert!(matches!(decode("telegram", r#"{"subscription":{"new":1}}"#).unwrap(), Decoded::Other(_)));
         assert!(matches!(decode("telegram", r#"{"greeting":"hello"}"#).unwrap(), Decoded::Other(_)));
         assert!(matches!(decode("revocation", "{}").unwrap_err(), DecodeError::Missing { field: "subscription", .. }));
     }

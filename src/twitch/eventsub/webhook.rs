@@ -41,7 +41,7 @@ pub struct Headers<'a> {
     pub timestamp: &'a str,
     /// [`MESSAGE_SIGNATURE`]
     pub signature: &'a str,
-    /// [`SUBSCRIPTION_TYPE`]; the challenge of a conduit's shard belongs to no subscription.
+    /// [`SUBSCRIPTION_TYPE`]. Only what it is compared with, in the body, is signed, so it may be missing.
     pub subscription_type: Option<&'a str>,
     /// [`SUBSCRIPTION_VERSION`], likewise.
     pub subscription_version: Option<&'a str>,
@@ -162,7 +162,9 @@ impl<'a> Verified<'a> {
         let decoded = decode(self.headers.message_type, &self.body)?;
         if let Some(subscription) = decoded.subscription() {
             must_agree(SUBSCRIPTION_TYPE, self.headers.subscription_type, subscription.kind.as_str())?;
-            must_agree(SUBSCRIPTION_VERSION, self.headers.subscription_version, subscription.version.as_str())?;
+            if let Some(version) = &subscription.version {
+                must_agree(SUBSCRIPTION_VERSION, self.headers.subscription_version, version.as_str())?;
+            }
         }
         Ok(decoded)
     }

@@ -25,6 +25,7 @@ pub use self::types::{
 };
 use self::types::{Listing, SubscriptionRequest};
 use super::token_source::TokenSource;
+use super::tolerant::Items;
 use crate::http::Http;
 
 /// The limit of ids or logins in one call.
@@ -78,7 +79,7 @@ impl Helix {
     /// # Errors
     /// [`HelixError`]
     pub async fn users_by_login(&self, logins: &[impl AsRef<str>]) -> Result<Vec<User>, HelixError> {
-        self.look_up("look up users", "users", "login", logins).await
+        Ok(self.look_up("look up users", "users", "login", logins).await?.read)
     }
 
     /// The users with these ids; unknown ones are missing.
@@ -86,7 +87,7 @@ impl Helix {
     /// # Errors
     /// [`HelixError`]
     pub async fn users_by_id(&self, ids: &[impl AsRef<str>]) -> Result<Vec<User>, HelixError> {
-        self.look_up("look up users", "users", "id", ids).await
+        Ok(self.look_up("look up users", "users", "id", ids).await?.read)
     }
 
     /// The current streams of these channels; channels that are not live are missing.
@@ -117,9 +118,10 @@ impl Helix {
             self.pages::<HeldSubscription>("list the subscriptions", "eventsub/subscriptions", &[], None).await?;
         let (total_cost, max_total_cost) = pages.last().map_or((0, 0), |page| (page.total_cost, page.max_total_cost));
         let mut seen = HashSet::new();
-        let mut subscriptions: Vec<_> = pages.into_iter().flat_map(|page| page.data).collect();
+        let unreadable = pages.iter().map(|page| page.data.unreadable).sum();
+        let mut subscriptions: Vec<_> = pages.into_iter().flat_map(|page| page.data.read).collect();
         subscriptions.retain(|subscription| seen.insert(subscription.id.clone()));
-        Ok(SubscriptionList { subscriptions, total_cost, max_total_cost })
+        Ok(SubscriptionList { subscriptions, total_cost, max_total_cost, unreadable })
     }
 
     /// Subscribes. Twitch sends its challenge to a callback at once, maybe before this returns.
@@ -134,7 +136,7 @@ impl Helix {
         let call = Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
         let listing: Listing<HeldSubscription> = read(name, &self.send(&call).await?)?;
         let missing = || HelixError::Malformed { call: name, reason: "it holds no subscription".to_owned() };
-        listing.data.into_iter().next().ok_or_else(missing)
+        listing.data.read.into_iter().next().ok_or_else(missing)
     }
 
     /// Ends a subscription.
@@ -158,15 +160,18 @@ impl Helix {
         path: &'static str,
         parameter: &'static str,
         values: &[impl AsRef<str>],
-    ) -> Result<Vec<T>, HelixError> {
-        let mut found = Vec::new();
+    ) -> Result<Items<T>, HelixError> {
+        let mut found = Items::default();
         for chunk in values.chunks(MAX_IDS) {
             let mut query: Vec<_> = chunk.iter().map(|value| (parameter, value.as_ref())).collect();
             if path == "streams" {
                 query.push(("first", "100"));
             }
             let pages = self.pages::<T>(name, path, &query, Some(chunk.len())).await?;
-            found.extend(pages.into_iter().flat_map(|page| page.data));
+            for page in pages {
+                found.read.extend(page.data.read);
+                found.unreadable += page.data.unreadable;
+            }
         }
         Ok(found)
     }
@@ -187,7 +192,7 @@ impl Helix {
             let cursor = pages.last().and_then(Listing::cursor);
             query.extend(cursor.map(|cursor| ("after", cursor)));
             let page: Listing<T> = read(name, &self.send(&Call::get(name, path, query)).await?)?;
-            count += page.data.len();
+            count += page.data.read.len() + page.data.unreadable;
             let is_last = page.cursor().is_none() || enough.is_some_and(|enough| count >= enough);
             pages.push(page);
             if is_last {

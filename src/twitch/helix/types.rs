@@ -1,15 +1,18 @@
-//! The objects of Helix. Fields that are not used are left out; new ones are ignored.
+//! The objects of Helix. Fields that are not used are left out; new ones are ignored. As in [payloads](crate::twitch::payload)
+//! only what decides identity and time is required.
 
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
 use crate::twitch::id::{ChannelId, EventType, StreamId, UserId};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
+use crate::twitch::tolerant::{Items, items, optional, required_time, time, version};
 
 /// The channel or user that a subscription is about: for example `broadcaster_user_id` to an id. Fields that are not used
 /// may be there as empty strings.
@@ -23,6 +26,7 @@ pub struct User {
     /// Lower-case ASCII.
     pub login: String,
     /// As shown.
+    #[serde(default, deserialize_with = "optional")]
     pub display_name: String,
 }
 
@@ -34,38 +38,47 @@ pub struct Stream {
     /// The channel.
     pub user_id: ChannelId,
     /// The channel's login.
+    #[serde(default, deserialize_with = "optional")]
     pub user_login: String,
     /// The channel's display name.
+    #[serde(default, deserialize_with = "optional")]
     pub user_name: String,
     /// `live`; empty in case of an error on Twitch's side.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "optional")]
     pub kind: String,
     /// The stream's title.
+    #[serde(default, deserialize_with = "optional")]
     pub title: String,
     /// When it began.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "required_time")]
     pub started_at: OffsetDateTime,
 }
 
-/// A channel's settings, live or not.
+/// A channel's settings, live or not. What is `None` is not known: it has not changed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct ChannelInformation {
     /// The channel.
     pub broadcaster_id: ChannelId,
     /// Its login.
+    #[serde(default, deserialize_with = "optional")]
     pub broadcaster_login: String,
     /// Its display name.
+    #[serde(default, deserialize_with = "optional")]
     pub broadcaster_name: String,
     /// An ISO 639-1 code, or `other`.
-    pub broadcaster_language: String,
+    #[serde(default, deserialize_with = "optional")]
+    pub broadcaster_language: Option<String>,
     /// The category, may be empty.
-    pub game_id: String,
+    #[serde(default, deserialize_with = "optional")]
+    pub game_id: Option<String>,
     /// Its name, may be empty.
-    pub game_name: String,
+    #[serde(default, deserialize_with = "optional")]
+    pub game_name: Option<String>,
     /// The title of the current or next stream.
-    pub title: String,
+    #[serde(default, deserialize_with = "optional")]
+    pub title: Option<String>,
     /// The labels of the content.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items")]
     pub content_classification_labels: Vec<String>,
 }
 
@@ -80,15 +93,18 @@ pub struct HeldSubscription {
     #[serde(rename = "type")]
     pub kind: EventType,
     /// For example `2`.
+    #[serde(deserialize_with = "required_version")]
     pub version: String,
     /// The channel or user that it is about.
+    #[serde(deserialize_with = "condition")]
     pub condition: Condition,
     /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
+    #[serde(default, deserialize_with = "time")]
+    pub created_at: Option<OffsetDateTime>,
     /// Where it delivers to.
     pub transport: HeldTransport,
     /// Its part of `max_total_cost`.
+    #[serde(default, deserialize_with = "optional")]
     pub cost: u32,
 }
 
@@ -98,7 +114,20 @@ pub struct HeldTransport {
     /// `webhook`, `conduit` or `websocket`.
     pub method: String,
     /// Webhooks only.
+    #[serde(default, deserialize_with = "optional")]
     pub callback: Option<String>,
+}
+
+/// Reads a version, a text that may also be a number.
+fn required_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    version(deserializer)?.map(String::from).ok_or_else(|| D::Error::custom("expected a version"))
+}
+
+/// Reads a condition without the fields that are no text.
+fn condition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Condition, D::Error> {
+    let fields = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+    let text = |(name, value): (String, serde_json::Value)| Some((name, value.as_str()?.to_owned()));
+    Ok(fields.into_iter().filter_map(text).collect())
 }
 
 /// All subscriptions of the application, oldest first.
@@ -110,6 +139,8 @@ pub struct SubscriptionList {
     pub total_cost: u32,
     /// The limit of that sum.
     pub max_total_cost: u32,
+    /// The number of those that could not be read.
+    pub unreadable: usize,
 }
 
 /// Where subscriptions are to deliver to.
@@ -175,17 +206,19 @@ impl<'a> From<&NewSubscription<'a>> for SubscriptionRequest<'a> {
 /// The envelope of every list; only that of subscriptions has costs.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing<T> {
-    pub(super) data: Vec<T>,
-    #[serde(default)]
+    #[serde(default = "Items::default")]
+    pub(super) data: Items<T>,
+    #[serde(default, deserialize_with = "optional")]
     pagination: Pagination,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub(super) total_cost: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub(super) max_total_cost: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Pagination {
+    #[serde(default, deserialize_with = "optional")]
     cursor: Option<String>,
 }
 

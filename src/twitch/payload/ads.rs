@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::User;
-use super::tolerant::{flag, integer};
 use super::user::Broadcaster;
+use crate::twitch::tolerant::{flag, integer};
 
 /// `channel.ad_break.begin` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

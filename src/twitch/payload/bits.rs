@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{optional, text};
-use super::user::{Broadcaster, UserFields, unless_anonymous};
+use super::user::{Broadcaster, UserFields, user_unless_anonymous};
 use super::{Ident, MessageText, User};
+use crate::twitch::tolerant::{optional, text};
 
 /// `channel.cheer` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Cheer {
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
     /// The user who cheered; `None` if anonymous.
-    #[serde(flatten, deserialize_with = "unless_anonymous")]
+    #[serde(flatten, deserialize_with = "user_unless_anonymous")]
     pub user: Option<User>,
     /// How many bits.
     pub bits: u32,
@@ -34,7 +34,7 @@ pub struct BitsUse {
     pub user: User,
     /// How many bits.
     pub bits: i64,
-    /// `cheer`, `power_up` or `custom_power_up`.
+    /// `cheer`, `power_up`, `custom_power_up`, or another way that Twitch added later.
     #[serde(rename = "type")]
     pub kind: Ident,
     /// The power-up, if it is one of Twitch's.

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{optional, text};
 use super::user::{Broadcaster, UserFields};
 use super::{MessageText, User};
+use crate::twitch::tolerant::{optional, text};
 
 /// `channel.channel_points_custom_reward_redemption.add` v1: a reward of the broadcaster was redeemed.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

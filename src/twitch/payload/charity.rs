@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{optional, text};
 use super::user::{Broadcaster, CampaignBroadcaster, UserFields};
 use super::{Ident, User};
+use crate::twitch::tolerant::{optional, text};
 
 /// `channel.charity_campaign.donate` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -3,8 +3,14 @@
 use serde::{Deserialize, Deserializer};
 
 use super::User;
-use super::tolerant::{flag, items, optional, text};
-use super::user::{Broadcaster, Chatter, Parent, Source, Target, UserFields};
+use super::user::{Broadcaster, Parent, Source, Target, UserFields, chatter_unless_anonymous};
+use crate::twitch::tolerant::{items, optional, text};
+
+/// How the text of an action begins.
+const ACTION: &str = "\u{1}ACTION ";
+
+/// How it ends.
+const ACTION_END: char = '\u{1}';
 
 /// The text of a message that comes with a subscription, a redemption or a power-up.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -20,15 +26,13 @@ pub struct ChatMessage {
     /// The channel.
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
-    /// The author. An anonymous notification may lack it or name a placeholder.
-    #[serde(flatten, deserialize_with = "chatter")]
+    /// The author; `None` if anonymous.
+    #[serde(flatten, deserialize_with = "chatter_unless_anonymous")]
     pub chatter: Option<User>,
-    /// Whether the author is anonymous.
-    #[serde(default, deserialize_with = "flag")]
-    pub chatter_is_anonymous: bool,
     /// The message's id.
     pub message_id: String,
-    /// The text.
+    /// The text; empty where Twitch only announces something.
+    #[serde(default, deserialize_with = "optional")]
     pub message: Text,
     /// The color of the author's name, such as `#1E90FF`.
     #[serde(default, deserialize_with = "text")]
@@ -59,34 +63,77 @@ pub struct ChatMessage {
     pub source_message_id: Option<String>,
 }
 
-fn chatter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
-    #[derive(Deserialize)]
-    struct Named(#[serde(with = "Chatter")] User);
-    Ok(Option::deserialize(deserializer)?.map(|Named(user)| user))
-}
-
 fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
     #[derive(Deserialize)]
     struct Named(#[serde(with = "Source")] User);
     Ok(Option::deserialize(deserializer)?.map(|Named(user)| user))
 }
 
-/// A text, whole and in parts.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// A text, whole and in parts, each of which stands for the other if that is absent.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(from = "RawText")]
 pub struct Text {
-    /// The whole.
+    /// The whole, without the marks of an action.
     pub text: String,
     /// Its parts.
-    #[serde(default, deserialize_with = "items")]
     pub fragments: Vec<Fragment>,
+    /// Whether it was written with `/me`, as what its author does.
+    pub is_action: bool,
+}
+
+/// A text as it came.
+#[derive(Deserialize)]
+struct RawText {
+    #[serde(default, deserialize_with = "optional")]
+    text: String,
+    #[serde(default, deserialize_with = "items")]
+    fragments: Vec<Fragment>,
+}
+
+impl From<RawText> for Text {
+    fn from(RawText { mut text, mut fragments }: RawText) -> Self {
+        if text.is_empty() {
+            text = fragments.iter().map(|fragment| fragment.text.as_str()).collect();
+        }
+        let action = unmark_action(&text).map(str::to_owned);
+        let is_action = action.is_some();
+        if let Some(action) = action {
+            text = action;
+            unmark_fragments(&mut fragments);
+        }
+        if fragments.is_empty() && !text.is_empty() {
+            fragments.push(Fragment { text: text.clone(), ..Fragment::default() });
+        }
+        Self { text, fragments, is_action }
+    }
+}
+
+/// What stands between the marks that [CTCP](https://modern.ircdocs.horse/ctcp#action) puts around an action; `None` if the
+/// text is none. The last mark may be missing.
+fn unmark_action(text: &str) -> Option<&str> {
+    let action = text.strip_prefix(ACTION)?;
+    Some(action.strip_suffix(ACTION_END).unwrap_or(action))
+}
+
+/// Takes the marks away from the parts of an action, if they have them.
+fn unmark_fragments(fragments: &mut Vec<Fragment>) {
+    if let Some(first) = fragments.first_mut().and_then(|first| first.text.strip_prefix(ACTION).map(str::to_owned)) {
+        fragments[0].text = first;
+    }
+    if let Some(last) = fragments.last_mut()
+        && last.text.ends_with(ACTION_END)
+    {
+        last.text.pop();
+    }
+    fragments.retain(|fragment| !fragment.text.is_empty());
 }
 
 /// A part of a text.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub struct Fragment {
     /// `text`, `emote`, `cheermote` or `mention`.
-    #[serde(rename = "type")]
-    pub kind: String,
+    #[serde(rename = "type", default, deserialize_with = "optional")]
+    pub kind: FragmentKind,
     /// As it was written.
     pub text: String,
     /// Present if it is an `emote`.
@@ -98,6 +145,23 @@ pub struct Fragment {
     /// Present if it is a `mention`.
     #[serde(default, deserialize_with = "optional")]
     pub mention: Option<Mention>,
+}
+
+/// What a part of a text is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct FragmentKind(String);
+
+impl Default for FragmentKind {
+    fn default() -> Self {
+        Self("text".to_owned())
+    }
+}
+
+impl From<FragmentKind> for String {
+    fn from(kind: FragmentKind) -> Self {
+        kind.0
+    }
 }
 
 /// An emote.
@@ -154,10 +218,20 @@ pub struct Reply {
     /// The message's id.
     pub parent_message_id: String,
     /// Its text.
+    #[serde(default, deserialize_with = "message_body")]
     pub parent_message_body: String,
     /// Its author.
     #[serde(flatten, with = "Parent")]
     pub parent: User,
+}
+
+/// Reads the text of a message that may be an action.
+fn message_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let body: String = optional(deserializer)?;
+    Ok(match unmark_action(&body) {
+        Some(action) => action.to_owned(),
+        None => body,
+    })
 }
 
 /// `channel.chat.message_delete` v1: a moderator deleted a message.
@@ -190,4 +264,36 @@ pub struct ChatClearUserMessages {
     /// The author of the messages.
     #[serde(flatten, with = "Target")]
     pub target: User,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(text: Value) -> Text {
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn parts(text: &Text) -> Vec<&str> {
+        text.fragments.iter().map(|fragment| fragment.text.as_str()).collect()
+    }
+
+    #[test]
+    fn text_and_fragments_stand_for_each_other() {
+        let text = read(json!({ "text": "hi all", "fragments": null }));
+        assert_eq!((parts(&text), String::from(text.fragments[0].kind.clone())), (vec!["hi all"], "text".to_owned()));
+        assert_eq!(read(json!({ "fragments": [{ "text": "hi " }, { "text": "all" }] })).text, "hi all");
+        assert_eq!(read(json!({ "text": "", "fragments": [] })), Text::default());
+    }
+
+    #[test]
+    fn action_has_no_marks() {
+        for marked in ["\u{1}ACTION waves\u{1}", "\u{1}ACTION waves"] {
+            let text = read(json!({ "text": marked, "fragments": [{ "type": "text", "text": marked }] }));
+            assert_eq!((text.text.as_str(), parts(&text), text.is_action), ("waves", vec!["waves"], true));
+        }
+        assert!(!read(json!({ "text": "ACTION waves" })).is_action);
+    }
 }

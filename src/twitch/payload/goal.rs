@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{optional, text};
 use super::user::Broadcaster;
 use super::{Ident, User};
+use crate::twitch::tolerant::{optional, text};
 
 /// `channel.goal.begin`, `.progress` and `.end` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::tolerant::{items, optional, time};
 use super::user::{Broadcaster, UserFields};
 use super::{Ident, User};
+use crate::twitch::tolerant::{items, optional, time};
 
 /// `channel.hype_train.begin`, `.progress` and `.end` v2.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::optional;
-use super::{Ident, read};
+use super::Ident;
 use crate::twitch::id::{ChannelId, UserId};
+use crate::twitch::tolerant::optional;
 
 /// The ids in an event that changes no state, by which other events about the same thing are found.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +55,15 @@ impl Ids {
             target_user_id: UserId,
         }
         match kind {
-            "channel.chat.message" | "channel.chat.notification" => read(json).map(Self::ChatMessage).ok(),
+            "channel.chat.message" | "channel.chat.notification" => {
+                serde_json::from_str(json).map(Self::ChatMessage).ok()
+            }
             "channel.chat.message_delete" => {
-                read(json).map(|MessageId { message_id }| Self::ChatMessageDelete(message_id)).ok()
+                serde_json::from_str(json).map(|MessageId { message_id }| Self::ChatMessageDelete(message_id)).ok()
             }
             "channel.chat.clear" => Some(Self::ChatClear(None)),
             "channel.chat.clear_user_messages" => {
-                read(json).map(|TargetId { target_user_id }| Self::ChatClear(Some(target_user_id))).ok()
+                serde_json::from_str(json).map(|TargetId { target_user_id }| Self::ChatClear(Some(target_user_id))).ok()
             }
             "channel.poll.begin"
             | "channel.poll.end"
@@ -77,7 +79,9 @@ impl Ids {
             | "channel.charity_campaign.stop"
             | "channel.channel_points_custom_reward_redemption.add"
             | "channel.channel_points_automatic_reward_redemption.add"
-            | "channel.custom_power_up_redemption.add" => read(json).map(|Id { id }| Self::Once(id)).ok(),
+            | "channel.custom_power_up_redemption.add" => {
+                serde_json::from_str(json).map(|Id { id }| Self::Once(id)).ok()
+            }
             _ => None,
         }
     }

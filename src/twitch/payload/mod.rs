@@ -2,9 +2,8 @@
 //! is read by two rules. What each field means is in
 //! <https://dev.twitch.tv/docs/eventsub/eventsub-reference/>.
 //!
-//! Required is what decides identity, time and amount, or replaces what the state has. Everything else is optional:
-//! `null` is absent, and so is a field of another type; an item of a list that can't be read is left out. Unknown fields
-//! are ignored.
+//! Required is what decides identity, time and amount. Everything else is optional: `null` is absent, and so is a field of
+//! another type; an item of a list that can't be read is left out. Unknown fields are ignored. Names decide nothing.
 
 mod ads;
 mod bits;
@@ -22,7 +21,6 @@ mod raid;
 mod shoutout;
 mod stream;
 mod subscription;
-mod tolerant;
 mod user;
 
 use serde::Deserialize;
@@ -44,17 +42,6 @@ pub use self::shoutout::*;
 pub use self::stream::*;
 pub use self::subscription::*;
 pub use self::user::{Broadcaster, User, UserUpdate};
-
-/// Why a payload could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum PayloadError {
-    /// A required field is missing or has another type.
-    #[error(transparent)]
-    Shape(#[from] serde_json::Error),
-    /// Postgres can't keep the character U+0000 in text.
-    #[error("it holds the character U+0000")]
-    Nul,
-}
 
 /// An event that changes the state of a channel, a stream or a viewer. Only these types are parsed when a message is
 /// stored.
@@ -78,10 +65,10 @@ impl Event {
     /// Reads the `event` of a notification. Returns `None` for types that change no state.
     ///
     /// # Errors
-    /// If the type changes state and the payload can't be read.
-    pub fn parse(kind: &str, json: &str) -> Result<Option<Self>, PayloadError> {
-        fn event<'a, T: Deserialize<'a>>(json: &'a str, wrap: fn(T) -> Event) -> Result<Option<Event>, PayloadError> {
-            read(json).map(wrap).map(Some)
+    /// If the type changes state and a required field is missing or has another type.
+    pub fn parse(kind: &str, json: &str) -> serde_json::Result<Option<Self>> {
+        fn event<'a, T: Deserialize<'a>>(json: &'a str, wrap: fn(T) -> Event) -> serde_json::Result<Option<Event>> {
+            serde_json::from_str(json).map(wrap).map(Some)
         }
         match kind {
             "stream.online" => event(json, Self::StreamOnline),
@@ -98,23 +85,6 @@ impl Event {
             _ => Ok(None),
         }
     }
-}
-
-/// Reads a payload.
-///
-/// # Errors
-/// If it is no `T`, or contains the character U+0000, which can't be stored.
-pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, PayloadError> {
-    if holds_nul(json) {
-        return Err(PayloadError::Nul);
-    }
-    Ok(serde_json::from_str(json)?)
-}
-
-/// Whether a string contains the escape of U+0000. After an escaped backslash `\u0000` is plain text.
-fn holds_nul(json: &str) -> bool {
-    let is_escape = |at: usize| json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0;
-    json.match_indices("\\u0000").any(|(at, _)| is_escape(at))
 }
 
 #[cfg(test)]
@@ -143,27 +113,59 @@ mod tests {
         assert_eq!((cheer.user, cheer.bits), (None, 50));
     }
 
-    #[test]
-    fn changed_field_that_state_depends_on_is_an_error() {
-        for (kind, version, field, changed) in [
-            ("channel.update", "2", "\"title\":", "\"headline\":"),
-            ("channel.update", "2", "\"category_id\":", "\"category_id\": null, \"category\":"),
-            ("stream.offline", "1", "\"id\":", "\"id\": 7, \"old_id\":"),
-        ] {
-            let text = samples::sample(kind, version, None).unwrap();
-            assert!(text.contains(field), "{text}");
-            assert!(Event::parse(kind, &text.replacen(field, changed, 1)).is_err(), "{kind}: {changed}");
+    /// The plain sample of a type with this text in place of that one.
+    fn changed(kind: &str, version: &str, from: &str, to: &str) -> serde_json::Result<Option<Event>> {
+        let text = samples::sample(kind, version, None).unwrap();
+        assert!(text.contains(from), "{text}");
+        Event::parse(kind, &text.replacen(from, to, 1))
+    }
+
+    fn update(from: &str, to: &str) -> ChannelUpdate {
+        match changed("channel.update", "2", from, to) {
+            Ok(Some(Event::ChannelUpdate(update))) => update,
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn nul_and_too_long_names_are_errors() {
-        let text = samples::sample("channel.update", "2", None).unwrap();
-        let nul = text.replace("Speedrun", "Speed\\u0000run");
-        assert!(matches!(Event::parse("channel.update", &nul), Err(PayloadError::Nul)));
-        let spelt_out = text.replace("Speedrun", "Speed\\\\u0000run");
-        assert!(matches!(Event::parse("channel.update", &spelt_out), Ok(Some(_))));
-        let long = text.replace("maplearcade", &"x".repeat(257));
-        assert!(matches!(Event::parse("channel.update", &long), Err(PayloadError::Shape(_))));
+    fn stream_id_that_cannot_be_read_is_an_error() {
+        assert!(changed("stream.offline", "1", "\"id\":", "\"id\": 7, \"old_id\":").is_err());
+    }
+
+    #[test]
+    fn changed_field_of_an_update_is_empty_and_all_others_are_read() {
+        let whole = update("\"title\":", "\"title\":");
+        let no_title = update("\"title\":", "\"headline\":");
+        assert_eq!(no_title, ChannelUpdate { title: String::new(), ..whole.clone() });
+        let no_category = update("\"category_id\":", "\"category_id\": null, \"category\":");
+        assert_eq!(no_category, ChannelUpdate { category_id: String::new(), ..whole });
+    }
+
+    #[test]
+    fn nul_is_left_out_of_stored_text_and_too_long_names_are_absent() {
+        assert_eq!(update("Speedrun", "Speed\\u0000run"), update("Speedrun", "Speedrun"));
+        assert!(update("Speedrun", "Speed\\\\u0000run").title.contains("Speed\\u0000run"), "an escaped backslash");
+        assert_eq!(update("maplearcade", &"x".repeat(257)).broadcaster.login, None);
+    }
+
+    #[test]
+    fn only_the_flag_and_placeholders_are_anonymous() {
+        let user = |fields: &str| {
+            let text = format!(r#"{{ "broadcaster_user_id": "1", "bits": 5, {fields} }}"#);
+            Event::parse("channel.cheer", &text).map(|event| match event {
+                Some(Event::Cheer(cheer)) => cheer.user.map(|user| user.id.to_string()),
+                other => panic!("{other:?}"),
+            })
+        };
+        for fields in [
+            r#""is_anonymous": true, "user_id": null"#,
+            r#""is_anonymous": true, "user_id": "7""#,
+            r#""is_anonymous": false, "user_id": "274598607", "user_login": "ananonymousgifter""#,
+            r#""user_id": null"#,
+        ] {
+            assert_eq!(user(fields).unwrap(), None, "{fields}");
+        }
+        assert_eq!(user(r#""is_anonymous": false, "user_id": "7", "user_name": """#).unwrap().as_deref(), Some("7"));
+        assert!(user(r#""is_anonymous": false, "user_id": null"#).is_err());
     }
 }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::tolerant::{items, optional, time};
 use super::user::Broadcaster;
 use super::{Ident, User};
+use crate::twitch::tolerant::{items, optional, time};
 
 /// `channel.poll.begin`, `.progress` and `.end` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{items, optional, text};
 use super::user::Broadcaster;
 use super::{Ident, User};
+use crate::twitch::tolerant::{items, optional, text};
 
 /// `channel.prediction.begin`, `.progress`, `.lock` and `.end` v1.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

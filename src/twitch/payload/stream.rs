@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::tolerant::optional;
 use super::user::Broadcaster;
 use super::{Ident, User};
 use crate::twitch::id::StreamId;
+use crate::twitch::tolerant::{optional, required_time};
 
 /// `stream.online` v1: a stream began.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -20,7 +20,7 @@ pub struct StreamOnline {
     #[serde(rename = "type", default, deserialize_with = "optional")]
     pub kind: Option<Ident>,
     /// When it began.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "required_time")]
     pub started_at: OffsetDateTime,
 }
 

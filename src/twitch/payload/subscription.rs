@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::tolerant::{flag, optional};
-use super::user::{Broadcaster, UserFields, unless_anonymous};
+use super::user::{Broadcaster, UserFields, user_unless_anonymous};
 use super::{Ident, MessageText, User};
+use crate::twitch::tolerant::{flag, optional};
 
 /// `channel.subscribe` v1: a new subscription, bought or received (not a renewal).
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -16,7 +16,8 @@ pub struct Subscribe {
     #[serde(flatten, with = "UserFields")]
     pub user: User,
     /// `1000`, `2000` or `3000`.
-    pub tier: Ident,
+    #[serde(default, deserialize_with = "optional")]
+    pub tier: Option<Ident>,
     /// Whether another user paid for it.
     #[serde(default, deserialize_with = "flag")]
     pub is_gift: bool,
@@ -32,7 +33,8 @@ pub struct SubscriptionEnd {
     #[serde(flatten, with = "UserFields")]
     pub user: User,
     /// `1000`, `2000` or `3000`.
-    pub tier: Ident,
+    #[serde(default, deserialize_with = "optional")]
+    pub tier: Option<Ident>,
 }
 
 /// `channel.subscription.gift` v1: a user gave subscriptions away.
@@ -42,7 +44,7 @@ pub struct SubscriptionGift {
     #[serde(flatten, with = "Broadcaster")]
     pub broadcaster: User,
     /// The giver; `None` if anonymous.
-    #[serde(flatten, deserialize_with = "unless_anonymous")]
+    #[serde(flatten, deserialize_with = "user_unless_anonymous")]
     pub user: Option<User>,
     /// How many subscriptions.
     pub total: u32,
@@ -64,7 +66,8 @@ pub struct SubscriptionMessage {
     #[serde(flatten, with = "UserFields")]
     pub user: User,
     /// `1000`, `2000` or `3000`.
-    pub tier: Ident,
+    #[serde(default, deserialize_with = "optional")]
+    pub tier: Option<Ident>,
     /// Months subscribed in all.
     pub cumulative_months: u32,
     /// Months without a pause, if the subscriber shares them.

@@ -177,9 +177,9 @@ pub struct Poll {
     pub title: String,
     /// The answers.
     pub choices: Vec<Choice>,
-    /// When it ends, or has ended.
-    #[serde(with = "time::serde::rfc3339")]
-    pub ends_at: OffsetDateTime,
+    /// When it ends, or has ended; `null` if Twitch did not say.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ends_at: Option<OffsetDateTime>,
     /// `completed`, `archived` or `terminated`; `null` before the end.
     pub status: Option<String>,
 }
@@ -195,17 +195,15 @@ pub struct Choice {
     pub votes: i64,
 }
 
-impl TryFrom<payload::Poll> for Poll {
-    type Error = ();
-
-    fn try_from(it: payload::Poll) -> Result<Self, ()> {
-        Ok(Self {
+impl From<payload::Poll> for Poll {
+    fn from(it: payload::Poll) -> Self {
+        Self {
             poll_id: it.id.into(),
             title: it.title,
             choices: it.choices.into_iter().map(Choice::from).collect(),
-            ends_at: it.ends_at.or(it.ended_at).ok_or(())?,
+            ends_at: it.ends_at.or(it.ended_at),
             status: it.status,
-        })
+        }
     }
 }
 

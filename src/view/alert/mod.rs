@@ -113,13 +113,17 @@ impl Alert {
     /// Reads an event as an alert. Returns `None` for other types, and for payloads that can't be read.
     #[must_use]
     pub fn new(logged: &LoggedEvent, is_replay: bool) -> Option<Self> {
-        let (channel, kind) = sources::read(logged.kind.as_deref()?, event_json(logged)?)?;
+        let (channel, mut kind) = sources::read(logged.kind.as_deref()?, event_json(logged)?)?;
         let channel = Person::from(channel);
         // A raid also reaches us through the channel that it starts from.
         if logged.channel_id.as_ref().is_some_and(|id| id.as_str() != channel.id) {
             return None;
         }
         let LoggedEvent { id, occurred_at, is_test, repeats, .. } = *logged;
+        if let AlertKind::Online(online) = &mut kind {
+            // As in the state: Twitch sends no stream before it begins.
+            online.started_at = online.started_at.min(occurred_at);
+        }
         Some(Self { id, channel, occurred_at, is_test, is_replay, repeats, kind })
     }
 

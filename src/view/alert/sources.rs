@@ -10,7 +10,7 @@ type Read = fn(&str) -> Option<(User, AlertKind)>;
 macro_rules! source {
     ($kind:literal: $payload:ident.$channel:ident => $alert:ident) => {
         ($kind, Kind::$alert, |json| {
-            let payload: payload::$payload = payload::read(json).ok()?;
+            let payload: payload::$payload = serde_json::from_str(json).ok()?;
             let channel = payload.$channel.clone();
             Some((channel, AlertKind::$alert(payload.try_into().ok()?)))
         })

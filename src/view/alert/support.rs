@@ -59,7 +59,7 @@ pub struct PowerUp {
     /// How many bits it cost.
     pub bits: i64,
     /// `message_effect`, `celebration`, `gigantify_an_emote`, or `custom` for one that the
-    /// broadcaster made.
+    /// broadcaster made. Another way of using bits, such as `combo`, by Twitch's name for it.
     pub power_up: String,
     /// The broadcaster's name for it, if it is `custom`.
     pub title: Option<String>,
@@ -72,11 +72,13 @@ impl TryFrom<payload::BitsUse> for PowerUp {
     type Error = ();
 
     fn try_from(it: payload::BitsUse) -> Result<Self, ()> {
-        let power_up = it.power_up.filter(|_| it.kind.as_str() == "power_up").ok_or(())?;
+        if ["cheer", "custom_power_up"].contains(&it.kind.as_str()) {
+            return Err(());
+        }
         Ok(Self {
             user: it.user.into(),
             bits: it.bits,
-            power_up: power_up.kind.into(),
+            power_up: it.power_up.map_or(it.kind, |power_up| power_up.kind).into(),
             title: None,
             message: it.message.text,
         })
@@ -100,8 +102,8 @@ impl From<payload::CustomPowerUpRedemption> for PowerUp {
 pub struct Subscribe {
     /// The new subscriber.
     pub user: Person,
-    /// `1000`, `2000` or `3000`; Prime is `1000`.
-    pub tier: String,
+    /// `1000`, `2000` or `3000`; Prime is `1000`. `null` if Twitch did not say.
+    pub tier: Option<String>,
     /// What the subscriber wrote.
     pub message: Option<String>,
 }
@@ -111,7 +113,11 @@ impl TryFrom<payload::Subscribe> for Subscribe {
     type Error = ();
 
     fn try_from(it: payload::Subscribe) -> Result<Self, ()> {
-        if it.is_gift { Err(()) } else { Ok(Self { user: it.user.into(), tier: it.tier.into(), message: None }) }
+        if it.is_gift {
+            Err(())
+        } else {
+            Ok(Self { user: it.user.into(), tier: it.tier.map(String::from), message: None })
+        }
     }
 }
 
@@ -123,7 +129,7 @@ impl TryFrom<payload::SubscriptionMessage> for Subscribe {
         if !it.is_first_month() {
             return Err(());
         }
-        Ok(Self { user: it.user.into(), tier: it.tier.into(), message: it.message.text })
+        Ok(Self { user: it.user.into(), tier: it.tier.map(String::from), message: it.message.text })
     }
 }
 
@@ -132,8 +138,8 @@ impl TryFrom<payload::SubscriptionMessage> for Subscribe {
 pub struct Resubscribe {
     /// The subscriber.
     pub user: Person,
-    /// `1000`, `2000` or `3000`; Prime is `1000`.
-    pub tier: String,
+    /// `1000`, `2000` or `3000`; Prime is `1000`. `null` if Twitch did not say.
+    pub tier: Option<String>,
     /// Months in all.
     pub months: i64,
     /// Months without a pause; `null` if the subscriber does not share them.
@@ -151,7 +157,7 @@ impl TryFrom<payload::SubscriptionMessage> for Resubscribe {
         }
         Ok(Self {
             user: it.user.into(),
-            tier: it.tier.into(),
+            tier: it.tier.map(String::from),
             months: it.cumulative_months.into(),
             streak_months: it.streak_months,
             message: it.message.text,
@@ -164,24 +170,22 @@ impl TryFrom<payload::SubscriptionMessage> for Resubscribe {
 pub struct Gift {
     /// The giver; `null` if anonymous.
     pub user: Option<Person>,
-    /// `1000`, `2000` or `3000`.
-    pub tier: String,
+    /// `1000`, `2000` or `3000`; `null` if Twitch did not say.
+    pub tier: Option<String>,
     /// How many subscriptions this time.
     pub total: i64,
     /// How many in all on this channel; `null` if anonymous, or not shared.
     pub cumulative_total: Option<i64>,
 }
 
-impl TryFrom<payload::SubscriptionGift> for Gift {
-    type Error = ();
-
-    fn try_from(it: payload::SubscriptionGift) -> Result<Self, ()> {
-        Ok(Self {
+impl From<payload::SubscriptionGift> for Gift {
+    fn from(it: payload::SubscriptionGift) -> Self {
+        Self {
             user: it.user.map(Person::from),
-            tier: it.tier.ok_or(())?.into(),
+            tier: it.tier.map(String::from),
             total: it.total.into(),
             cumulative_total: it.cumulative_total,
-        })
+        }
     }
 }
 

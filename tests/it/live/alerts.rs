@@ -16,7 +16,7 @@ use crate::support::schema::check;
 use crate::support::snapshot::lines;
 
 /// A notification as a row of the log.
-fn logged(kind: &str, event: &Value) -> LoggedEvent {
+pub(crate) fn logged(kind: &str, event: &Value) -> LoggedEvent {
     LoggedEvent {
         id: LogId(7),
         message_id: "m".to_owned(),
@@ -50,7 +50,7 @@ fn alert(kind: &str, event: &Value) -> Option<Value> {
 }
 
 /// All samples: type, version, variant, event.
-fn all_samples() -> Vec<(&'static str, &'static str, Option<&'static str>, Value)> {
+pub(crate) fn all_samples() -> Vec<(&'static str, &'static str, Option<&'static str>, Value)> {
     let variants = |kind: &'static catalogue::SubscriptionType| {
         samples::variants(&kind.name, &kind.version)
             .map(move |variant| (&*kind.name, &*kind.version, variant, sample(&kind.name, &kind.version, variant)))

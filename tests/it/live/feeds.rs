@@ -148,6 +148,7 @@ async fn chat_is_messages_and_their_deletions() {
           "color": null,
           "fragments": [{"cheermote":null,"emote":null,"mention":null,"text":"hello","type":"text"}],
           "id": 1,
+          "is_action": false,
           "is_replay": false,
           "is_test": false,
           "message_id": "m1",

@@ -1,6 +1,6 @@
 //! The live feeds.
 
-mod alerts;
+pub(crate) mod alerts;
 mod connections;
 mod cursor;
 mod description;

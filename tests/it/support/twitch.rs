@@ -64,7 +64,7 @@ pub(crate) fn backfill(helix: &Helix, clock: &Clock, database: &PgConnectOptions
     let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), Incidents::default());
     tokio::spawn(writer.run());
     let pool = PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone());
-    Backfill { helix: helix.clone(), pool, ingest, clock: clock.clone() }
+    Backfill { helix: helix.clone(), pool, ingest, clock: clock.clone(), incidents: Incidents::default() }
 }
 
 impl Twitch {

@@ -38,19 +38,19 @@ const ENTRIES = [
   {
     types: { subscribe: '{user} subscribes!' },
     label: 'New subscriber',
-    values: it => ({ tier: TIERS[it.tier] ?? it.tier }),
+    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '' }),
     example: { user, tier: '1000', message: null },
   },
   {
     types: { resubscribe: '{user} has subscribed for {months} months!' },
     label: 'Resubscription',
-    values: it => ({ tier: TIERS[it.tier] ?? it.tier, months: number(it.months) }),
+    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', months: number(it.months) }),
     example: { user, tier: '1000', months: 15, message: 'Love this show' },
   },
   {
     types: { gift: '{user} gives {total} subscriptions!' },
     label: 'Gift',
-    values: it => ({ tier: TIERS[it.tier] ?? it.tier, total: number(it.total) }),
+    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', total: number(it.total) }),
     example: { user, tier: '1000', total: 5 },
   },
   {
