@@ -115,6 +115,21 @@ async fn message_draws_nothing_outside_its_own_bubble() {
 }
 
 #[tokio::test]
+async fn action_is_set_apart_from_what_is_said() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open_overlay(&server.page("/overlay/chat?max_age=60")).await;
+        server.deliver(&message(0, "a", "1", "hello")).await;
+        server.deliver(&message(1, "b", "1", "\u{1}ACTION juggles\u{1}")).await;
+        page.until_lines(2).await;
+        let style = "getComputedStyle(it.querySelector('.said')).fontStyle";
+        let lines = page.eval(&format!("{LINES}.map(it => [it.innerText, {style}])")).await;
+        assert_eq!(lines, json!([["User1 hello", "normal"], ["User1 juggles", "italic"]]));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn notice_without_words_is_not_shown() {
     let server = Server::start().await;
     in_chromium(async |page| {

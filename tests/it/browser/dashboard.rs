@@ -77,6 +77,23 @@ async fn dashboard_shows_live_channels_events_and_health() {
 }
 
 #[tokio::test]
+async fn event_that_repeats_another_is_marked_and_not_counted() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until("document.querySelector('#connection.pass')").await;
+        server.deliver(&follow("1", at(0))).await;
+        server.deliver(&follow("1", at(1))).await;
+        page.until_event(2, "channel.follow,channel.follow").await;
+        let marks =
+            "[...document.querySelectorAll('.event')].map(it => it.querySelector('.badge')?.textContent ?? '').join()";
+        assert_eq!(page.eval(marks).await, "repeat,");
+        assert_eq!(page.eval("document.querySelector('#counters dd').textContent").await, "1");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn badge_tells_what_is_broadcast() {
     let server = Server::start().await;
     in_chromium(async |page| {

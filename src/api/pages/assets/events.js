@@ -75,7 +75,7 @@ export class Events {
 
   #item(event) {
     const name = event.type ?? event.message_type;
-    const marks = [event.is_test && 'test', event.is_replay && 'replay',
+    const marks = [event.is_test && 'test', event.is_replay && 'replay', event.repeats && 'repeat',
       event.message_type !== 'notification' && event.message_type];
     const payload = element('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of event ${event.id}` });
     const open = () => { payload.textContent ||= json(event.payload); };
@@ -101,7 +101,7 @@ export class Events {
   }
 
   #count(event) {
-    if (event.is_test || event.is_replay || Date.parse(event.received_at) < this.#opened) return;
+    if (event.is_test || event.is_replay || event.repeats || Date.parse(event.received_at) < this.#opened) return;
     for (const [name, types] of Object.entries(COUNTERS)) {
       this.#counts[name] += types[event.type]?.(event.payload.event ?? {}) ?? 0;
     }
