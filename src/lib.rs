@@ -37,6 +37,7 @@
 //!
 //! - [`access`]: who may use the API. [`credentials`]: the tokens that Twitch gave to us.
 //! - [`subscriptions`]: which EventSub subscriptions should exist, and the reconciler that creates them.
+//! - [`retention`]: deletes events that are old enough, if the settings say so.
 //! - [`status`]: the verdict of `/status`, from the checks that components register. [`incidents`]: what was refused, not
 //!   stored or not understood. [`metrics`]: the counters of `/metrics`.
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
@@ -65,6 +66,7 @@ pub mod outputs;
 pub mod postgres;
 pub mod program;
 pub mod projection;
+pub mod retention;
 pub mod services;
 pub mod setup;
 pub mod simulate;

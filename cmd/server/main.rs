@@ -2,6 +2,7 @@
 
 mod banner;
 mod database;
+mod privacy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
 
 use self::database::{LocalDb, Migrate};
+use self::privacy::{Forget, Prune};
 
 /// Each connection is a file. The usual soft limit of 1024 is less than the readers of one busy feed, and a client that
 /// opened so many connections would keep Twitch out.
@@ -49,6 +51,10 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Forget a user: empty the payloads that name them, and remove them from the state
+    Forget(Forget),
+    /// Delete the events from before a time; the state stays, also after a rebuild
+    Prune(Prune),
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -81,6 +87,8 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Rebuild => database::rebuild(config).await,
             Command::Backup { file } => database::backup(config, &file).await,
             Command::Restore { file, force } => database::restore(config, &file, force).await,
+            Command::Forget(arguments) => privacy::forget(arguments, config).await,
+            Command::Prune(arguments) => privacy::prune(arguments, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

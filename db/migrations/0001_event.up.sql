@@ -19,7 +19,8 @@ create table event (
     -- The earlier event that told the same, or that took this one back before it arrived; null for news. Found by the
     -- append.
     repeats bigint,
-    -- The body as it was received. Type json, because jsonb reorders keys and refuses \u0000.
+    -- The body as it was received, but without the e-mail address of an account. Type json, because jsonb reorders keys and
+    -- refuses \u0000.
     payload json not null
 );
 
@@ -50,3 +51,25 @@ create table event_block (
 
 create index event_block_earliest_idx on event_block (earliest_from_here, block);
 create index event_block_latest_idx on event_block (latest_so_far, block);
+
+-- One row about the whole log.
+create table log_epoch (
+    is_only boolean primary key default true check (is_only),
+    -- Grows when the log begins again far above its old ids, because it was restored from a backup.
+    epoch integer not null default 0,
+    -- Grows when events were emptied or deleted, so that servers drop them from memory.
+    revision bigint not null default 0,
+    -- The greatest id that was pruned. A reader behind it has missed something.
+    pruned_through bigint not null default 0,
+    -- The database and the table as Postgres knows them. A copy that was restored has others. Null before the first start.
+    identity text
+);
+
+insert into log_epoch default values;
+
+-- Ids that were used before a restore, or lie between two epochs. No cursor is among them.
+create table log_gap (
+    first_id bigint primary key,
+    last_id bigint not null,
+    begun_at timestamptz not null default now()
+);

@@ -27,9 +27,11 @@ select
         when received_at is not null
             then exists (select from event where event.id = cursor and event.received_at = follower.received_at)
         else cursor = 0 or cursor between (select min(id) from event) and (select max(id) from event)
+            and not exists (select from log_gap where cursor between first_id and last_id)
     end is true as is_reachable,
     -- Ids, of which events that were sent twice leave some unused: no more events than this.
-    greatest((select max(id) from event) - cursor, 0) as events_behind,
+    greatest((select max(id) from event) - cursor
+        - (select coalesce(sum(last_id - first_id + 1), 0)::bigint from log_gap where first_id > cursor), 0) as events_behind,
     -- The age of the oldest event that is not handled.
     greatest(extract(epoch from clock_timestamp() - (
         select event.received_at from event where event.id > cursor order by event.id limit 1

@@ -84,7 +84,7 @@ with users as (
     insert into told as stored (kind, channel_id, subject, id, at)
     select * from unnest($41::text[], $42::text[], $43::text[], $44::bigint[], $45::timestamptz[])
     on conflict (kind, channel_id, subject) do update set id = excluded.id, at = excluded.at
-    where excluded.at > stored.at
+    where excluded.at > stored.at or stored.at is null and excluded.id < stored.id
 ), subscriptions as (
     -- The newest message that describes an EventSub subscription wins.
     insert into subscription as stored

@@ -147,8 +147,8 @@ struct LiveChat {
 /// Every feed sends Server-Sent Events. A WebSocket handshake gets the same events over a WebSocket,
 /// each as a JSON object `{"id", "event", "data"}`. To resume, send the id of the last event in the
 /// header `Last-Event-ID` (browsers do) or as `after`: no event is missed and none comes twice, after
-/// a restart and on any server. If the log does not have that id, because it was emptied or no longer
-/// goes back as far, the feed begins with `resync` and goes on with new events. Replays (`is_replay`)
+/// a restart and on any server. If the log does not continue there, because it was emptied, pruned or
+/// restored from a backup, the feed begins with `resync` and goes on with new events. Replays (`is_replay`)
 /// have no id.
 ///
 /// A stream has no end. The server closes it if the reader is too slow, and when the server stops:

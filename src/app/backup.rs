@@ -16,8 +16,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 
 use crate::config::{Config, Database, EncryptionKey, SecretFileError};
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
-use crate::store::databases;
 use crate::store::migrations::{self, MigrationError};
+use crate::store::{databases, epoch, forget};
+use crate::twitch::id::UserId;
 use crate::twitch::signature::WebhookSecret;
 
 /// The version of the format.
@@ -157,19 +158,25 @@ async fn restore_into(
     }
     postgres::check_dump(database, &mut open(path).await?.1).await?;
     keep_secrets(config, header)?;
+    // The backup may be older than that they were forgotten.
+    let forgotten = forget::forgotten(&mut connection).await?;
     if !is_empty {
         migrations::revert_all(&mut connection).await?;
     }
     postgres::restore_dump(database, &mut open(path).await?.1).await?;
-    begin(config, &mut connection).await?;
+    begin(config, &mut connection, &forgotten).await?;
     connection.close().await?;
     Ok(())
 }
 
-/// Prepares a restored database for the next server.
-async fn begin(config: &Config, connection: &mut PgConnection) -> Result<(), BackupError> {
+/// Prepares a restored database for the next server: old ids lead to no other events, and who was forgotten stays so.
+async fn begin(config: &Config, connection: &mut PgConnection, forgotten: &[UserId]) -> Result<(), BackupError> {
     if config.migrate {
         migrations::up(connection).await?;
+    }
+    epoch::begin(connection).await?;
+    for id in forgotten {
+        forget::forget(connection, id).await?;
     }
     Ok(())
 }

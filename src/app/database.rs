@@ -17,7 +17,7 @@ use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
 use crate::services::Services;
 use crate::store::migrations::{self, MigrationError};
-use crate::store::{databases, is_outage, within};
+use crate::store::{databases, epoch, is_outage, within};
 
 /// How long a request waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -130,6 +130,15 @@ async fn prepare(
             }
             error => AppError::Migrate(error),
         })?;
+    }
+    match epoch::check(&mut connection).await {
+        Ok(Some(first)) => tracing::warn!(
+            "the database was restored or moved: the log goes on with id {first}, and readers that know newer ids than it has \
+            start over"
+        ),
+        Ok(None) => {}
+        Err(error) if is_outage(&error) => return Err(AppError::Database(error)),
+        Err(error) => tracing::warn!(%error, "whether the database was restored can't be found out"),
     }
     let token = match access::bootstrap(&mut connection, config, clock).await {
         Err(error) if is_outage(&error) => return Err(AppError::Database(error)),

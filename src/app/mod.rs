@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::{follow, live};
 use crate::postgres::{self, LocalError, LocalPostgres};
+use crate::retention;
 use crate::services::{Services, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
@@ -147,6 +148,7 @@ impl App {
         credentials::spawn(&services, application.as_ref(), &mut tasks);
         subscriptions::check::register(&services);
         backfill::spawn(&services, application.as_ref(), &mut tasks);
+        retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
 

@@ -2,6 +2,7 @@
 //! environment and `.env`; the environment takes precedence, and an empty value counts as not set.
 
 mod read;
+mod retention;
 mod secret_file;
 mod settings;
 
@@ -14,6 +15,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::read::{ConfigError, SettingError};
+pub use self::retention::Retention;
 pub use self::secret_file::SecretFileError;
 pub use self::settings::{env_example, settings_help};
 use crate::twitch::catalogue::SubscriptionType;
@@ -38,6 +40,8 @@ pub struct Config {
     pub encryption_key: Option<EncryptionKey>,
     /// The origins of web pages that may read the API; `*` alone for all.
     pub cors_origins: Vec<String>,
+    /// How long events are kept.
+    pub retention: Retention,
     /// The log's level, or `tracing` filter directives.
     pub log: String,
     /// The log's format.

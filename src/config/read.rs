@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::settings::{self, Setting};
-use super::{Client, Config, Database, EncryptionKey, LogFormat, Twitch};
+use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Twitch};
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::signature::WebhookSecret;
 
@@ -72,6 +72,7 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         encryption_key: read
             .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),
         cors_origins: read.optional(&settings::CORS_ORIGINS, origins).unwrap_or_default(),
+        retention: read.optional(&settings::RETENTION, Retention::parse).unwrap_or_default(),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err("must be error, warn, info, debug, trace or filter directives such as info,sqlx=warn".into()),

@@ -75,6 +75,11 @@ pub(super) const CORS_ORIGINS: Setting = setting(
     None,
     "origins of web pages that may read the API, separated by commas, such as https://example.org; * for all",
 );
+pub(super) const RETENTION: Setting = setting(
+    "SHOWTIME_RETENTION",
+    None,
+    "days after which events are deleted, by type, such as channel.chat.message=7d,*=365d; without it none are",
+);
 pub(super) const LOG: Setting =
     setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
 pub(super) const LOG_FORMAT: Setting = setting("SHOWTIME_LOG_FORMAT", Some("human"), "human or json");
@@ -103,6 +108,7 @@ const ALL: &[&Setting] = &[
     &AUTH_URL,
     &ENCRYPTION_KEY,
     &CORS_ORIGINS,
+    &RETENTION,
     &LOG,
     &LOG_FORMAT,
 ];

@@ -13,10 +13,11 @@
 //! code that opens the connection to Twitch and reads what comes over it, and only that code can make one. Witnesses are
 //! borrowed, so that tests can use one from a mock for many messages.
 //!
-//! The body of each message is stored as it came or was made, and [`Content::read`] reads it again when the state is
-//! rebuilt. Bodies that Twitch did not send have the field `inferred` or `segment` in place of `subscription`.
+//! The body of each message is stored as it came or was made, but without the e-mail address of an account, and
+//! [`Content::read`] reads it again when the state is rebuilt. Bodies that Twitch did not send have the field `inferred` or `segment` in place of `subscription`.
 
 mod content;
+mod email;
 mod event;
 mod inference;
 pub mod segment;
@@ -80,7 +81,7 @@ impl Message {
         &self.content
     }
 
-    /// JSON, as it came.
+    /// JSON, as it came, but without an e-mail address.
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body

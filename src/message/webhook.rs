@@ -1,5 +1,6 @@
 //! Messages that Twitch sends to the webhook.
 
+use super::email::without_email;
 use super::{Content, Message, MessageType};
 use crate::twitch::eventsub::decode::{DecodeError, Decoded};
 use crate::twitch::eventsub::webhook::Verified;
@@ -26,12 +27,10 @@ impl Message {
             Decoded::Revocation(envelope) => (MessageType::Revocation, envelope),
             Decoded::Other(envelope) => (MessageType::Other(headers.message_type.to_owned()), envelope),
         };
-        Ok(Incoming::Message(Box::new(Self {
-            id: headers.message_id.to_owned(),
-            at: verified.sent_at(),
-            message_type,
-            content: Content::new(envelope),
-            body: verified.body().clone(),
-        })))
+        let content = Content::new(envelope);
+        // The signature is of the body as it came, and was checked before.
+        let body = without_email(content.kind(), verified.body());
+        let (id, at) = (headers.message_id.to_owned(), verified.sent_at());
+        Ok(Incoming::Message(Box::new(Self { id, at, message_type, content, body })))
     }
 }

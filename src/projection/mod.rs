@@ -7,6 +7,7 @@
 //! [`State::derive`].
 
 mod broadcast;
+mod forget;
 mod merge;
 pub mod repeats;
 mod segment;
@@ -223,7 +224,7 @@ impl State {
         self.apply(fact);
         let (id, is_online) = fact.stream()?;
         let stream = self.streams.get_mut(id)?;
-        stream.last_event_id = fact.id;
+        stream.last_event_id = stream.last_event_id.max(fact.id);
         let (was_on, last_event_id) = before?;
         let is_news = stream.is_on() == is_online && was_on != is_online;
         (!is_news).then_some((fact.id, last_event_id))

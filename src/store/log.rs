@@ -92,6 +92,20 @@ pub async fn mark_repeats(conn: &mut PgConnection, repeats: &[(i64, i64)]) -> sq
     Ok(())
 }
 
+/// Removes the marks of repeats from all events behind the last one that was pruned, and returns the id of that.
+///
+/// # Errors
+/// If the database fails.
+pub async fn unmark_repeats(conn: &mut PgConnection) -> sqlx::Result<LogId> {
+    let pruned = sqlx::query_scalar!(r#"select coalesce(max(pruned_through), 0) as "id!: LogId" from log_epoch"#)
+        .fetch_one(&mut *conn)
+        .await?;
+    sqlx::query!("update event set repeats = null where repeats is not null and id > $1", pruned.0)
+        .execute(conn)
+        .await?;
+    Ok(pruned)
+}
+
 /// Whether this transaction may only read, as on a standby.
 ///
 /// # Errors
@@ -182,17 +196,28 @@ pub async fn facts_after(
     .fetch_all(conn)
     .await?;
     let last = rows.last().map(|row| row.id);
-    let facts = rows
-        .into_iter()
-        .map(|row| {
-            let content = Content::read(&row.payload)
-                .map_err(|error| sqlx::Error::Decode(format!("event {}: {error}", row.id).into()))?;
-            Ok(Fact {
-                id: row.id.0,
-                stamp: Stamp { at: row.occurred_at, by: row.message_id },
-                content: Cow::Owned(content),
-            })
-        })
-        .collect::<sqlx::Result<_>>()?;
-    Ok((facts, last))
+    let facts = rows.into_iter().map(|row| fact(row.id, row.message_id, row.occurred_at, &row.payload));
+    Ok((facts.collect::<sqlx::Result<_>>()?, last))
+}
+
+/// These events, as facts for the fold.
+///
+/// # Errors
+/// If the database fails.
+pub async fn facts(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<Vec<Fact<'static>>> {
+    let rows = sqlx::query!(
+        r#"
+        select id as "id: LogId", message_id, occurred_at, payload::text as "payload!"
+        from event where id = any($1) order by id
+        "#,
+        ids as &[LogId]
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| fact(row.id, row.message_id, row.occurred_at, &row.payload)).collect()
+}
+
+fn fact(id: LogId, message_id: String, at: OffsetDateTime, payload: &str) -> sqlx::Result<Fact<'static>> {
+    let content = Content::read(payload).map_err(|error| sqlx::Error::Decode(format!("event {id}: {error}").into()))?;
+    Ok(Fact { id: id.0, stamp: Stamp { at, by: message_id }, content: Cow::Owned(content) })
 }

@@ -23,7 +23,7 @@ const LEVELS: [&[&str]; 15] = [
     // `load` kills the private Postgres.
     &["services", "load", "cli"],
     &["credentials"],
-    &["subscriptions", "access", "sources"],
+    &["subscriptions", "access", "sources", "retention"],
     &["outputs"],
     &["api"],
     &["setup"],

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use regex::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
 use showtime::sources::webhook::REFUSAL_DELAY;
@@ -14,7 +15,7 @@ use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
 
 use crate::support::PATIENCE;
-use crate::support::messages::{CHANNEL, at, follow, notification, online, subscription, text, with_person};
+use crate::support::messages::{CHANNEL, at, follow, notification, online, subscription, text, verified, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{SECRET, Server, secret};
 
@@ -200,6 +201,38 @@ async fn every_sample_of_every_type_is_accepted() {
         }
     }
     assert_eq!((sent, server.count_events().await), (121, 121));
+}
+
+#[tokio::test]
+async fn email_address_is_not_stored() {
+    let server = Server::start().await;
+    let address = Regex::new(r#"[^\s"]@[^\s"]+\.[a-z]"#).unwrap();
+    let mut with_address = 0;
+    for kind in catalogue::all().iter().filter(|kind| kind.status != Availability::Deprecated) {
+        for variant in samples::variants(&kind.name, &kind.version) {
+            let event: Value =
+                serde_json::from_str(samples::sample(&kind.name, &kind.version, variant).unwrap()).unwrap();
+            let message = Outgoing::notification(Stamp::new(text(at(0))), &subscription(&kind.name, &event), &event);
+            with_address += i32::from(address.is_match(&String::from_utf8_lossy(&message.body)));
+            let stored = verified(&message);
+            assert!(!address.is_match(stored.body()), "{} {variant:?}: {}", kind.name, stored.body());
+        }
+    }
+    assert_eq!(with_address, 1, "user.update");
+
+    let event = json!({ "user_id": "5", "user_login": "user5", "user_name": "User5", "email": "five@example.org" });
+    let subscription = subscription("user.update", &event);
+    assert_eq!(
+        server.deliver(&Outgoing::notification(Stamp::new(text(at(0))), &subscription, &event)).await.status,
+        204
+    );
+    let logged = server.json("/events").await["data"][0].take();
+    assert_eq!(
+        (&logged["payload"]["event"]["email"], &logged["payload"]["event"]["user_id"]),
+        (&json!(""), &json!("5"))
+    );
+    let stored: String = sqlx::query_scalar("select event::text from event").fetch_one(&server.pool).await.unwrap();
+    assert!(!stored.contains("five@"), "{stored}");
 }
 
 #[tokio::test]

@@ -32,17 +32,17 @@ use crate::support::server::Server;
 use crate::support::witnesses;
 
 /// Witnesses for the messages that Twitch does not send.
-struct Witnesses {
+pub(crate) struct Witnesses {
     answer: Answer<Stream>,
     grant: Grant,
 }
 
 impl Witnesses {
-    async fn collect() -> Self {
+    pub(crate) async fn collect() -> Self {
         Self { answer: witnesses::streams().await, grant: witnesses::grant(Scope::Admin).await }
     }
 
-    fn sign(&self, message: &HistoryMessage) -> Box<Message> {
+    pub(crate) fn sign(&self, message: &HistoryMessage) -> Box<Message> {
         if message.is_inferred {
             return self.inferred(message);
         }
@@ -80,7 +80,7 @@ impl Witnesses {
 }
 
 /// Every row of every table of the state, in order.
-async fn dump(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn dump(connection: &mut PgConnection) -> Vec<String> {
     let mut rows = Vec::new();
     for statement in [
         "select to_json(t)::text from twitch_user t order by id",
@@ -159,7 +159,7 @@ async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
 }
 
 /// Submits to these writers in turn, some at a time, and returns the number of new messages.
-async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
+pub(crate) async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -> usize {
     let mut appended = 0;
     for chunk in messages.chunks(at_once) {
         let submitted =
@@ -171,7 +171,7 @@ async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_once: usize) -
     appended
 }
 
-fn spawn_writer(database: &PgConnectOptions) -> Ingest {
+pub(crate) fn spawn_writer(database: &PgConnectOptions) -> Ingest {
     let (ingest, writer) = Ingest::new(database.clone(), Clock::default(), Incidents::default());
     tokio::spawn(writer.run());
     ingest

@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn readers_of_one_token_leave_places_for_others() {
         let hub = hub();
-        hub.ring.send_modify(|ring| ring.begin(Vec::new(), LogId::START, LogId::START));
+        hub.ring.send_modify(|ring| ring.begin(Vec::new(), LogId::START, LogId::START, Default::default()));
         let [one, other] = ["a", "b"].map(TokenHash::new);
         let mut held = Vec::new();
         let refused = loop {

@@ -161,6 +161,10 @@ impl Reader {
             return Ok(None);
         }
         let Bounds { oldest, newest } = live::bounds(&self.hub.pool).await?;
+        let (_, lost) = live::version(&mut *self.hub.pool.acquire().await?).await?;
+        if let Some(reason) = lost.reason(cursor) {
+            return Ok(Some(Resync { reason, oldest, newest }));
+        }
         if cursor > newest.unwrap_or_default() {
             let reason = "the log ends before this id: it was emptied, and has started over";
             return Ok(Some(Resync { reason, oldest, newest }));

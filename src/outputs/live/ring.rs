@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::entry::Entry;
 use crate::store::LogId;
+use crate::store::read::live::{Lost, Version};
 
 /// Maximum number of entries.
 const MAX_ENTRIES: usize = 4_096;
@@ -24,6 +25,10 @@ pub(super) struct Ring {
     since: LogId,
     /// The newest id of the log; `None` until the log has been read.
     cursor: Option<LogId>,
+    /// The version of the log that the entries are from.
+    version: Version,
+    /// The ids of that version that are cursors no more.
+    lost: Lost,
     /// Whether the server is stopping.
     is_over: bool,
 }
@@ -35,6 +40,10 @@ impl Ring {
 
     pub(super) fn cursor(&self) -> Option<LogId> {
         self.cursor
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
     /// The position behind the newest entry.
@@ -50,7 +59,7 @@ impl Ring {
 
     /// The position of the first entry behind this log id; `None` if the ring does not have all of them.
     pub(super) fn position_after(&self, cursor: LogId) -> Option<u64> {
-        let is_here = self.since <= cursor && self.cursor.is_some();
+        let is_here = self.since <= cursor && self.cursor.is_some() && self.lost.reason(cursor).is_none();
         is_here.then(|| self.first + self.entries.partition_point(|entry| entry.cursor <= cursor) as u64)
     }
 
@@ -59,8 +68,9 @@ impl Ring {
         self.entries.iter().rev()
     }
 
-    /// Fills the empty ring with the last entries of the log: all behind `since`, up to `cursor`, the newest id.
-    pub(super) fn begin(&mut self, entries: Vec<Entry>, since: LogId, cursor: LogId) {
+    /// Fills the empty ring with the last entries of the log: all behind `since`, up to `cursor`.
+    pub(super) fn begin(&mut self, entries: Vec<Entry>, since: LogId, cursor: LogId, (version, lost): (Version, Lost)) {
+        (self.version, self.lost) = (version, lost);
         self.since = since;
         self.extend(entries);
         self.cursor = Some(cursor);
@@ -80,7 +90,8 @@ impl Ring {
         }
     }
 
-    /// Drops everything because no reader is left. The next one waits until the log has been read again.
+    /// Drops everything, because no reader is left or because events were emptied or deleted. It is filled again before
+    /// the next reader reads: positions go on.
     pub(super) fn forget(&mut self) {
         *self = Self { first: self.end(), is_over: self.is_over, ..Self::default() };
     }
@@ -130,7 +141,7 @@ mod tests {
 
     fn ring(ids: impl IntoIterator<Item = i64>) -> Ring {
         let mut ring = Ring::default();
-        ring.begin(Vec::new(), LogId(0), LogId(0));
+        ring.begin(Vec::new(), LogId(0), LogId(0), Default::default());
         ring.extend(ids.into_iter().map(|id| Entry::from(logged(id, 0))));
         ring
     }
@@ -171,7 +182,7 @@ mod tests {
         let mut ring = ring([1, 2, 3]);
         ring.forget();
         assert_eq!((ring.end(), ring.cursor(), ring.bytes, ring.position_after(LogId(3))), (3, None, 0, None));
-        ring.begin(vec![Entry::from(logged(7, 0))], LogId(5), LogId(7));
+        ring.begin(vec![Entry::from(logged(7, 0))], LogId(5), LogId(7), Default::default());
         assert_eq!((ring.position_after(LogId(4)), ring.position_after(LogId(5))), (None, Some(3)));
         assert_eq!(ring.get(3).unwrap().map(|entry| entry.logged.id), Some(LogId(7)));
     }
@@ -180,7 +191,7 @@ mod tests {
     fn readers_of_an_emptied_log_are_disconnected() {
         let mut ring = ring([1, 2, 3]);
         ring.reset();
-        ring.begin(vec![Entry::from(logged(1, 0))], LogId(0), LogId(1));
+        ring.begin(vec![Entry::from(logged(1, 0))], LogId(0), LogId(1), Default::default());
         assert!(ring.get(3).is_err(), "a reader that waited for the next");
         assert_eq!(ring.get(ring.end()).unwrap().map(|entry| entry.logged.id), None);
         assert_eq!(ring.end(), 5);

@@ -104,26 +104,36 @@ impl Tail {
         has_readers
     }
 
-    /// Fills the ring if it is empty. Else checks that the log still reaches the ring's cursor, and was not emptied.
+    /// Fills the ring if it is empty. Else checks that the log still reaches the ring's cursor and is the same, and fills the
+    /// ring again if not.
     async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let (version, lost) = answered(live::version(connection)).await?;
         let newest = answered(live::bounds(&mut *connection)).await?.newest.unwrap_or_default();
-        let known = self.hub.ring.borrow().cursor();
-        if known.is_some_and(|cursor| cursor <= newest) {
+        let (known, old) = {
+            let ring = self.hub.ring.borrow();
+            (ring.cursor(), ring.version())
+        };
+        let is_same = version.epoch == old.epoch && known.is_some_and(|cursor| cursor <= newest);
+        if is_same && version == old {
             return Ok(());
         }
-        if known.is_some() {
-            tracing::warn!("the log has been emptied; readers start over");
+        if known.is_some() && !is_same {
+            tracing::warn!("the log has been emptied or restored; readers start over");
         }
+        // Readers that go on have read nothing behind the ring's cursor.
+        let newest = if is_same { known.unwrap_or(newest) } else { newest };
         let everything = LogFilter::default();
         let recent = answered(live::last(connection, &everything, newest.next(), RECENT)).await?;
         let is_whole = i64::try_from(recent.len()).is_ok_and(|count| count < RECENT);
         // The first one may be the first of the log, or there may be others before it.
         let since = if is_whole { LogId::START } else { recent.first().map_or(newest, |first| first.id) };
         self.hub.ring.send_modify(|ring| {
-            if known.is_some() {
-                ring.reset();
+            match known {
+                Some(_) if is_same => ring.forget(),
+                Some(_) => ring.reset(),
+                None => {}
             }
-            ring.begin(recent.into_iter().map(Entry::from).collect(), since, newest);
+            ring.begin(recent.into_iter().map(Entry::from).collect(), since, newest, (version, lost));
         });
         Ok(())
     }

@@ -17,6 +17,52 @@ pub struct Bounds {
     pub newest: Option<LogId>,
 }
 
+/// What changes when events that were there are no longer, or are others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Grows when the log begins again above its old ids.
+    pub epoch: i32,
+    /// Grows when events were emptied or deleted.
+    pub revision: i64,
+}
+
+/// The ids that are cursors no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// The greatest id that was pruned.
+    pub pruned_through: LogId,
+    /// Ids that a restore lost: the first and the last of each range.
+    pub gaps: Vec<(LogId, LogId)>,
+}
+
+impl Lost {
+    /// Why the log does not continue behind this id, if it does not. 0 is the place before the first event; no feed has ever
+    /// sent it.
+    #[must_use]
+    pub fn reason(&self, cursor: LogId) -> Option<&'static str> {
+        if self.gaps.iter().any(|(first, last)| (*first..=*last).contains(&cursor)) {
+            return Some("the log was restored from a backup that lacks this id");
+        }
+        (LogId::START < cursor && cursor < self.pruned_through)
+            .then_some("the log no longer has all events behind this id")
+    }
+}
+
+/// The version of the log, and the ids that it has lost.
+///
+/// # Errors
+/// If the database fails.
+pub async fn version(db: &mut PgConnection) -> sqlx::Result<(Version, Lost)> {
+    let row = sqlx::query!(r#"select epoch, revision, pruned_through as "pruned_through: LogId" from log_epoch"#);
+    let row = row.fetch_one(&mut *db).await?;
+    let gaps =
+        sqlx::query!(r#"select first_id as "first: LogId", last_id as "last: LogId" from log_gap order by first_id"#)
+            .fetch_all(db)
+            .await?;
+    let gaps = gaps.into_iter().map(|gap| (gap.first, gap.last)).collect();
+    Ok((Version { epoch: row.epoch, revision: row.revision }, Lost { pruned_through: row.pruned_through, gaps }))
+}
+
 /// The first and the last id of the log.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! transaction writes in between.
 
 mod arrays;
+pub(super) mod baseline;
 mod earliest;
 mod merge;
 mod segments;
@@ -49,12 +50,14 @@ async fn project(conn: &mut PgConnection, changes: &State, facts: &[Fact<'_>]) -
     Ok(repeats)
 }
 
-/// Empties the state and projects the whole log again, in the caller's transaction. Returns the number of messages.
+/// Empties the state and makes it again from the baseline and the whole log, in the caller's transaction. Returns the number
+/// of messages in the log.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     Lock::Append.acquire(conn).await?;
+    Lock::Baseline.acquire(conn).await?;
     // The tables grow from empty within this transaction, and statistics are collected only after its commit: the planner
     // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
@@ -63,7 +66,9 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("update event set repeats = null where repeats is not null").execute(&mut *conn).await?;
+    baseline::copy_to_state(conn).await?;
+    // What an event repeats may have been pruned, so what was found out about those before the last one that was pruned stays.
+    let pruned = log::unmark_repeats(conn).await?;
     let (mut after, mut count) = (LogId::START, 0);
     let mut unread = BTreeMap::new();
     loop {
@@ -72,7 +77,9 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
             log_unread(&unread);
             return Ok(count);
         };
-        fold(conn, &facts).await?;
+        let mut repeats = project(conn, &State::from_facts(&facts), &facts).await?;
+        repeats.retain(|(id, _)| *id > pruned.0);
+        log::mark_repeats(conn, &repeats).await?;
         for content in facts.iter().map(|fact| &fact.content).filter(|content| content.payload_error.is_some()) {
             *unread.entry(content.kind().unwrap_or_default().to_owned()).or_default() += 1;
         }

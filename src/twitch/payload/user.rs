@@ -84,7 +84,7 @@ unless_anonymous!(
     "chatter_user_name"
 );
 
-/// `user.update` v1: a user changed the account. The e-mail address is left unread.
+/// `user.update` v1: a user changed the account. The e-mail address is neither read nor stored.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct UserUpdate {
     /// The account, as it is now.

@@ -6,6 +6,7 @@ mod backup;
 mod commands;
 mod first_steps;
 mod pooler;
+mod privacy;
 mod refusals;
 mod rights;
 mod shutdown;

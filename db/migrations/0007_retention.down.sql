@@ -1,0 +1,10 @@
+drop table forgotten;
+drop table baseline_segment;
+drop table baseline_stream_end;
+drop table baseline_stream;
+drop table baseline_subscription;
+drop table baseline_told;
+drop table baseline_viewer;
+drop table baseline_channel;
+drop table baseline_channel_login;
+drop table baseline_twitch_user;

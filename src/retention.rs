@@ -1,0 +1,89 @@
+//! Deletes events that are older than the setting `SHOWTIME_RETENTION` keeps them. On several servers each does so; they take
+//! turns by batches, and the later ones find nothing.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use time::OffsetDateTime;
+
+use crate::clock::Clock;
+use crate::config::Retention;
+use crate::services::{Services, Tasks};
+use crate::status::Check;
+use crate::store::prune::{Pruned, Rule, prune};
+
+/// Pause between two rounds.
+const PERIOD: Duration = Duration::from_secs(3_600);
+
+/// Pause after a round that failed.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Starts the task and registers its check, if the setting is given.
+pub fn spawn(services: &Services, tasks: &mut Tasks) {
+    let retention = services.config.retention.clone();
+    if retention.is_empty() {
+        return;
+    }
+    let problem = Arc::new(Mutex::new(None));
+    let shown = problem.clone();
+    services.checks.add(move || match &*shown.lock().unwrap_or_else(PoisonError::into_inner) {
+        None => Check::pass("retention", "events are deleted when they are old enough"),
+        Some(problem) => Check::warn("retention", String::clone(problem)),
+    });
+    let database = services.database.clone().options([("application_name", "showtime retention")]);
+    tasks.spawn("retention", run(database, services.clock.clone(), retention, problem));
+}
+
+async fn run(
+    database: PgConnectOptions,
+    clock: Clock,
+    retention: Retention,
+    problem: Arc<Mutex<Option<String>>>,
+) -> Infallible {
+    loop {
+        let done = round(&database, &retention, clock.now()).await;
+        let found = match &done {
+            Ok(Pruned { held_back_by: Some(follower), .. }) => {
+                Some(format!("the follower {follower} has not handled events that are old enough to be deleted"))
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!("old events could not be deleted: {error}")),
+        };
+        match (&found, &done) {
+            (Some(problem), _) => tracing::warn!("{problem}"),
+            (None, Ok(Pruned { events: 1.., .. })) => {
+                tracing::info!(events = done.as_ref().map_or(0, |it| it.events), "old events were deleted")
+            }
+            _ => {}
+        }
+        *problem.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        clock.sleep(if done.is_ok() { PERIOD } else { RETRY }).await;
+    }
+}
+
+/// Prunes by every rule, on a connection that is closed afterwards.
+async fn round(database: &PgConnectOptions, retention: &Retention, now: OffsetDateTime) -> sqlx::Result<Pruned> {
+    let mut connection = database.connect().await?;
+    let mut sum = Pruned::default();
+    for rule in rules(retention, now) {
+        let pruned = prune(&mut connection, &rule).await?;
+        sum.events += pruned.events;
+        sum.held_back_by = sum.held_back_by.or(pruned.held_back_by);
+    }
+    connection.close().await?;
+    Ok(sum)
+}
+
+fn rules(retention: &Retention, now: OffsetDateTime) -> Vec<Rule> {
+    let before = |days: u32| now - time::Duration::days(days.into());
+    let of_type =
+        |(kind, days): &(String, u32)| Rule { kind: Some(kind.clone()), except: Vec::new(), before: before(*days) };
+    let others = retention.others.map(|days| {
+        let except = retention.types.iter().map(|(kind, _)| kind.clone()).collect();
+        Rule { kind: None, except, before: before(days) }
+    });
+    retention.types.iter().map(of_type).chain(others).collect()
+}
