@@ -92,7 +92,7 @@ async fn gauges_show_build_subscriptions_tokens_and_memory() {
 #[tokio::test]
 async fn metrics_without_a_database_are_those_of_the_process() {
     let server = Server::start().await;
-    server.sql("drop table desired_subscription").await;
+    server.sql("drop table desired_subscription cascade").await;
     let answer = server.get("/metrics").await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("showtime_database_up 0\n"), "{}", answer.text);
