@@ -59,7 +59,11 @@ pub(crate) async fn forget(arguments: Forget, config: &Config) -> Result<()> {
         let Some(known) = forget::find(connection, name).await? else {
             bail!("neither the state nor the log knows {name}");
         };
-        let who = known.login.as_ref().map_or_else(|| known.id.to_string(), |login| format!("{login} ({})", known.id));
+        let who = known
+            .login
+            .as_ref()
+            .filter(|login| !login.is_empty())
+            .map_or_else(|| known.id.to_string(), |login| format!("{login} ({})", known.id));
         check(config, &known, arguments.channel.is_some(), &who)?;
         if !arguments.force {
             bail!("nothing was forgotten: --force removes {who} and empties {} events", known.events);
