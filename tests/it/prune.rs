@@ -133,7 +133,7 @@ async fn retention_deletes_by_type() {
     for message in [cheer("5", 100, at(0)), follow("5", at(1)), cheer("5", 100, at(2)), follow("6", at(3))] {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
-    age(&mut *server.pool.acquire().await.unwrap(), 3).await;
+    age(&mut server.pool.acquire().await.unwrap(), 3).await;
     server.stop().await;
     let server = Server::with(database, |config| {
         config.retention = Retention { types: vec![("channel.cheer".to_owned(), 60)], others: Some(30) };

@@ -3,12 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
+use showtime::http::client;
 use showtime::incidents::{Incidents, Kind};
 use showtime::ingest::{Ingest, IngestError, Receipt};
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
 
+use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer, follow, notification, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
@@ -169,7 +171,7 @@ async fn extreme_dates_end_neither_the_writer_nor_a_request() {
         assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204, "{date}");
     }
     for path in ["viewers", "broadcasts", ""] {
-        let answer = server.get(&format!("/channels/{CHANNEL}/{path}").trim_end_matches('/')).await;
+        let answer = server.get(format!("/channels/{CHANNEL}/{path}").trim_end_matches('/')).await;
         let content_type = answer.headers["content-type"].to_str().unwrap();
         assert!(["application/json", "application/problem+json"].contains(&content_type), "{path}: {answer:?}");
     }
@@ -209,7 +211,7 @@ async fn payloads_that_are_not_understood_are_shown_by_type() {
 async fn callback_opened_in_a_browser_says_that_it_can_be_reached() {
     let server = Server::start().await;
     for method in [reqwest::Method::GET, reqwest::Method::PUT] {
-        let request = reqwest::Client::new().request(method, server.url("/callback"));
+        let request = client(PATIENCE).build().unwrap().request(method, server.url("/callback"));
         let answer = crate::support::server::answer(request).await;
         let problem: Value = answer.problem(405, "method-not-allowed");
         assert_eq!(answer.headers["allow"], "POST");
