@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `lock` | locked by the one process that uses the directory; contains its pid |
 //! | `postgres/` | the cluster |
-//! | `postgres-15/` | the cluster before [`upgrade`], of that version |
+//! | `postgres-15/` | the cluster before [`upgrade()`], of that version |
 //! | `postgres.log`, `postgres.log.old` | the log of Postgres |
 //! | `socket` | the directory of its Unix socket, or a link to it where this path is too long |
 //! | `up` | exists while [`up`] keeps the cluster running |
