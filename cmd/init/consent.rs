@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use showtime::cli::{printable, with_causes};
+use showtime::cli::{print, printable, with_causes};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
@@ -18,14 +18,14 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
         let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
         if desired::missing_scopes(&session.types, &granted).is_empty() {
-            println!("{name} has consented to everything that is needed");
+            print(format_args!("{name} has consented to everything that is needed"));
             continue;
         }
         // A token has only the scopes that were requested with it, though Twitch remembers all consents.
         let scopes = desired::scopes(&session.types, &granted).into_iter();
         let scopes = scopes.chain(granted.iter().map(String::as_str)).collect();
         if let Err(error) = request(session, channel, scopes, port, no_browser).await {
-            println!("{name}: no consent: {}", printable(&with_causes(error.as_ref())));
+            print(format_args!("{name}: no consent: {}", printable(&with_causes(error.as_ref()))));
             is_complete = false;
         }
     }
@@ -41,23 +41,23 @@ async fn request(
 ) -> Result<()> {
     let listener = Listener::bind(port)?;
     if let Some(reason) = listener.unavailable() {
-        println!("note: {reason}");
+        print(format_args!("note: {reason}"));
     }
     let redirect_url = listener.redirect_url();
     let list: Vec<_> = scopes.iter().copied().collect();
     // The browser may be signed in as another user, which only Twitch's page can show.
     let request = session.oauth.request_consent(scopes, &redirect_url, true);
     let name = printable(&channel.display_name);
-    println!("{name} has to consent to: {}", list.join(", "));
-    println!(
+    print(format_args!("{name} has to consent to: {}", list.join(", ")));
+    print(format_args!(
         "sign in as {name} at this address, within {} minutes:\n  {}",
         CONSENT_TIMEOUT.as_secs() / 60,
         request.url
-    );
+    ));
     if !no_browser {
         let url = request.url.to_string();
         if tokio::task::spawn_blocking(move || webbrowser::open(&url)).await?.is_err() {
-            println!("(no browser could be opened: please open the address yourself)");
+            print("(no browser could be opened: please open the address yourself)");
         }
     }
     let code = listener.wait(request, CONSENT_TIMEOUT).await?;
@@ -66,7 +66,7 @@ async fn request(
     match validated.user {
         Some(user) if user.id.channel() == channel.id => {
             session.tokens.keep_user(&user, &token).await?;
-            println!("{name} has consented");
+            print(format_args!("{name} has consented"));
             Ok(())
         }
         Some(user) => {
@@ -84,7 +84,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
         let granted = session.granted(channel).await?;
         let missing = desired::missing_scopes(&session.types, &granted);
         if !missing.is_empty() {
-            println!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", "));
+            print(format_args!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", ")));
             is_complete = false;
         }
     }

@@ -94,7 +94,7 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     let asked_at = session.request(&channels).await?;
     let are_enabled = subscriptions::follow(session, &channels, asked_at).await?;
     if are_enabled && !is_complete {
-        println!("not everything succeeded: see above");
+        cli::print("not everything succeeded: see above");
     }
     Ok(are_enabled && is_complete)
 }
@@ -109,7 +109,10 @@ async fn delete_unwanted(session: &Session, channels: &[ServedChannel], force: b
         return Ok(subscriptions::delete(session, &plan.unwanted).await == 0);
     }
     if !plan.unwanted.is_empty() {
-        println!("{} subscriptions must go: run again with --force to delete them", plan.unwanted.len());
+        cli::print(format_args!(
+            "{} subscriptions must go: run again with --force to delete them",
+            plan.unwanted.len()
+        ));
     }
     Ok(true)
 }
@@ -122,9 +125,9 @@ async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
     is_complete &= desired.show(&session.helix.subscriptions().await?.subscriptions);
     is_complete &= prove_callback(session).await;
     if is_complete {
-        println!("nothing is missing");
+        cli::print("nothing is missing");
     } else {
-        println!("something is missing: run `{}`", Program::Init);
+        cli::print(format_args!("something is missing: run `{}`", Program::Init));
     }
     Ok(is_complete)
 }
@@ -134,7 +137,7 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
         let held = session.helix.subscriptions().await?.subscriptions;
         for subscription in &held {
             let shown = format!("{} v{} ({})", subscription.kind, subscription.version, subscription.status);
-            println!("  {}", cli::printable(&shown));
+            cli::print(format_args!("  {}", cli::printable(&shown)));
         }
         bail!(
             "nothing was deleted: --force deletes these {} subscriptions, and ends serving every channel",
@@ -148,9 +151,15 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
     served_channels::clear(&mut *session.pool.acquire().await?).await?;
     let held = session.helix.subscriptions().await?.subscriptions;
     let failures = subscriptions::delete(session, &held.iter().collect::<Vec<_>>()).await;
-    println!("deleted {} of {} subscriptions; no channel is served any more", held.len() - failures, held.len());
+    cli::print(format_args!(
+        "deleted {} of {} subscriptions; no channel is served any more",
+        held.len() - failures,
+        held.len()
+    ));
     if let Some(login) = &session.channel_name {
-        println!("(but a server that runs with TWITCH_CHANNEL_NAME={login} makes those of {login} again)");
+        cli::print(format_args!(
+            "(but a server that runs with TWITCH_CHANNEL_NAME={login} makes those of {login} again)"
+        ));
     }
     Ok(failures == 0)
 }
@@ -158,10 +167,12 @@ async fn delete_all(session: &Session, force: bool) -> Result<bool> {
 async fn prove_callback(session: &Session) -> bool {
     let outcome = probe(&session.callback, Some(&session.direct), &session.secret, &session.clock).await;
     match outcome {
-        Ok(()) => println!("the callback {} can be reached and knows the secret", session.callback),
-        Err(ref error) => {
-            println!("the callback {} can't be used: {}", session.callback, cli::printable(&error.to_string()))
-        }
+        Ok(()) => cli::print(format_args!("the callback {} can be reached and knows the secret", session.callback)),
+        Err(ref error) => cli::print(format_args!(
+            "the callback {} can't be used: {}",
+            session.callback,
+            cli::printable(&error.to_string())
+        )),
     }
     outcome.is_ok()
 }

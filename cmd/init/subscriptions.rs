@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use showtime::cli::printable;
+use showtime::cli::{print, printable};
 use showtime::program::Program;
 use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use showtime::store::served_channels::ServedChannel;
@@ -81,17 +81,17 @@ impl Desired {
         for (desired, held) in &plan.keep {
             match is_enabled(held) {
                 true if !has_secret(held) => {
-                    println!("  {:<9}{}: not known to have this webhook secret", "refused", line(desired));
+                    print(format_args!("  {:<9}{}: not known to have this webhook secret", "refused", line(desired)));
                 }
-                true => println!("  {:<9}{}", "enabled", line(desired)),
-                false => println!("  {:<9}{}", "pending", line(desired)),
+                true => print(format_args!("  {:<9}{}", "enabled", line(desired))),
+                false => print(format_args!("  {:<9}{}", "pending", line(desired))),
             }
         }
         for desired in &plan.create {
-            println!("  {:<9}{}", "missing", line(desired));
+            print(format_args!("  {:<9}{}", "missing", line(desired)));
         }
         for (desired, dead) in &plan.dead {
-            println!("  {:<9}{}: {}", "dead", line(desired), explain(&dead.status));
+            print(format_args!("  {:<9}{}: {}", "dead", line(desired), explain(&dead.status)));
         }
         show_others(&plan);
         plan.create.is_empty() && plan.keep.iter().all(|(_, held)| is_enabled(held) && has_secret(held))
@@ -101,10 +101,10 @@ impl Desired {
 /// Shows what is at Twitch but not desired.
 pub(crate) fn show_others(plan: &Plan<'_>) {
     for held in &plan.unwanted {
-        println!("  {:<9}{}: no served channel needs it", "must go", name(held));
+        print(format_args!("  {:<9}{}: no served channel needs it", "must go", name(held)));
     }
     if !plan.foreign.is_empty() {
-        println!("  {} subscriptions of other callbacks are left alone", plan.foreign.len());
+        print(format_args!("  {} subscriptions of other callbacks are left alone", plan.foreign.len()));
     }
 }
 
@@ -119,10 +119,10 @@ pub(crate) async fn delete(session: &Session, subscriptions: &[&HeldSubscription
     for held in subscriptions {
         match session.helix.delete_subscription(&held.id).await {
             Err(error) if error.refusal() != Some(RefusalKind::NotFound) => {
-                println!("  {}: {}", name(held), printable(&error.to_string()));
+                print(format_args!("  {}: {}", name(held), printable(&error.to_string())));
                 failures += 1;
             }
-            _ => println!("  deleted  {}", name(held)),
+            _ => print(format_args!("  deleted  {}", name(held))),
         }
     }
     failures
@@ -164,7 +164,7 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
         }
         if session.clock.now() > began + SETUP_TIMEOUT {
             progress.conclude(&rows);
-            println!("the server keeps trying: its /status shows the progress");
+            print("the server keeps trying: its /status shows the progress");
             return Ok(false);
         }
         if !servers::is_creator_running(&mut connection).await? {
@@ -191,14 +191,16 @@ impl Progress {
     fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
         let others = rows.iter().filter(|row| row.has_other_secret).count();
         if others > 0 && !self.has_shown_secrets {
-            println!("{others} subscriptions are not known to have the server's webhook secret: it creates them again");
+            print(format_args!(
+                "{others} subscriptions are not known to have the server's webhook secret: it creates them again"
+            ));
             self.has_shown_secrets = true;
         }
         for row in rows {
             let key = key(row);
             if row.delivers() {
                 if self.enabled.insert(key) {
-                    println!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len());
+                    print(format_args!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len()));
                 }
             } else if is_compared && !row.status.is_alive() {
                 self.failed.insert(key, describe(row));
@@ -210,7 +212,7 @@ impl Progress {
     /// Prints how many are enabled, and why each of the others is not; returns whether all are.
     fn conclude(&self, rows: &[DesiredRow]) -> bool {
         let enabled = rows.iter().filter(|row| row.delivers()).count();
-        println!("{enabled} of {} subscriptions are enabled", rows.len());
+        print(format_args!("{enabled} of {} subscriptions are enabled", rows.len()));
         // What has one cause is one line.
         let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for row in rows.iter().filter(|row| !row.delivers()) {
@@ -220,7 +222,10 @@ impl Progress {
         }
         for ((login, reason), rows) in causes {
             let types: Vec<_> = rows.iter().map(|row| format!("{} v{}", row.kind, row.version)).collect();
-            println!("  {}", printable(&format!("{login}  {}: {reason}{}", types.join(", "), required_scopes(&rows))));
+            print(format_args!(
+                "  {}",
+                printable(&format!("{login}  {}: {reason}{}", types.join(", "), required_scopes(&rows)))
+            ));
         }
         enabled == rows.len() && enabled > 0
     }

@@ -69,7 +69,7 @@ pub(crate) async fn forget(arguments: Forget, config: &Config) -> Result<()> {
             bail!("nothing was forgotten: --force removes {who} and empties {} events", known.events);
         }
         let emptied = forget::forget(connection, &known.id).await?;
-        println!("forgot {who}; {emptied} events were emptied");
+        cli::print(format_args!("forgot {who}; {emptied} events were emptied"));
         Ok(())
     })
     .await
@@ -110,7 +110,7 @@ async fn refuse(connection: &mut PgConnection, before: OffsetDateTime) -> Result
 
 async fn delete(connection: &mut PgConnection, before: OffsetDateTime) -> Result<()> {
     let pruned = prune::prune(connection, &Rule { kind: None, except: Vec::new(), before }).await?;
-    println!("pruned {} events; the state stays as it is", pruned.events);
+    cli::print(format_args!("pruned {} events; the state stays as it is", pruned.events));
     match pruned.held_back_by {
         Some(follower) => bail!("the follower {follower} has not handled the others yet"),
         None => Ok(()),
