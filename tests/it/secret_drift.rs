@@ -40,13 +40,23 @@ pub(crate) async fn let_leases_end(pool: &PgPool, secret: &WebhookSecret) {
     let statement = "update server set
             beat_at = beat_at - case when secret_fingerprint = $1 then interval '0' else interval '1 minute' end,
             since = since - interval '1 hour'";
+    until_it_lives(pool, secret).await;
+    sqlx::query(statement).bind(secret.fingerprint().as_str().to_owned()).execute(pool).await.unwrap();
+}
+
+/// Lets the server with this secret be too new to create anything again, until [`let_leases_end`].
+pub(crate) async fn keep_from_creating_again(pool: &PgPool, secret: &WebhookSecret) {
+    until_it_lives(pool, secret).await;
+    sqlx::query("update server set since = since + interval '30 minutes'").execute(pool).await.unwrap();
+}
+
+async fn until_it_lives(pool: &PgPool, secret: &WebhookSecret) {
     until("the server has a heartbeat", async || {
         let is_there = "select exists (select from living_server where secret_fingerprint = $1)";
         let is_there = sqlx::query_scalar(is_there).bind(secret.fingerprint().as_str().to_owned());
         is_there.fetch_one(pool).await.unwrap()
     })
     .await;
-    sqlx::query(statement).bind(secret.fingerprint().as_str().to_owned()).execute(pool).await.unwrap();
 }
 
 /// Replaces the secret, and lets everything be created again.

@@ -10,7 +10,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use super::{CREATE, SCOPES, Scene};
-use crate::secret_drift::let_leases_end;
+use crate::secret_drift::{keep_from_creating_again, let_leases_end};
 use crate::support::postgres::dump;
 use crate::support::recorder::Answer;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
@@ -106,16 +106,20 @@ async fn subscriptions_with_another_secret_are_shown_and_created_again() {
 
     scene.settings.insert("TWITCH_WEBHOOK_SECRET", "another secret of the tests".to_owned());
     let server = scene.serve().await;
+    let secret = WebhookSecret::new(&scene.settings["TWITCH_WEBHOOK_SECRET"]).unwrap();
+    keep_from_creating_again(&server.pool, &secret).await;
     let said = scene.run(&["check"]).await;
     let refused = "  refused  maplearcade  channel.follow v2: not known to have this webhook secret";
     said.has(1, &[refused, "something is missing: run `cargo run --bin init`"]);
     assert_eq!((said.count("  refused"), scene.calls(CREATE)), (10, 10), "{}", said.out);
 
-    let secret = WebhookSecret::new(&scene.settings["TWITCH_WEBHOOK_SECRET"]).unwrap();
-    let_leases_end(&server.pool, &secret).await;
-    let said = scene.run(&[]).await;
     let again = "10 subscriptions are not known to have the server's webhook secret: it creates them again";
-    said.has(0, &[again, "10 of 10 subscriptions are enabled"]);
+    let see = async |line: &str| {
+        if line == again {
+            let_leases_end(&server.pool, &secret).await;
+        }
+    };
+    scene.watched(&[], see).await.has(0, &[again, "10 of 10 subscriptions are enabled"]);
     assert_eq!(scene.calls(CREATE), 20);
     scene.run(&["check"]).await.has(0, &["nothing is missing"]);
     server.stop().await;

@@ -168,8 +168,8 @@ impl Scene {
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Runs `init`, and calls the function with each consent address that it prints and the login that it is for.
-    async fn attended(&self, args: &[&str], mut attend: impl AsyncFnMut(&str, &str)) -> Said {
+    /// Runs `init`, and calls the function with each line that it prints.
+    async fn watched(&self, args: &[&str], mut see: impl AsyncFnMut(&str)) -> Said {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let err = tokio::spawn(async move {
@@ -178,18 +178,27 @@ impl Scene {
             err
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut out, mut login) = (String::new(), String::new());
+        let mut out = String::new();
         while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap() {
             out += &format!("{line}\n");
+            see(&line).await;
+        }
+        let status = timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+        Said { code: status.code(), out, err: err.await.unwrap() }
+    }
+
+    /// Runs `init`, and calls the function with each consent address that it prints and the login that it is for.
+    async fn attended(&self, args: &[&str], mut attend: impl AsyncFnMut(&str, &str)) -> Said {
+        let mut login = String::new();
+        self.watched(args, async |line| {
             if let Some(rest) = line.strip_prefix("sign in as ") {
                 login = rest.split(' ').next().unwrap().to_lowercase();
             }
             if line.starts_with("  http") && line.contains("/authorize?") {
                 attend(line.trim(), &login).await;
             }
-        }
-        let status = timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
-        Said { code: status.code(), out, err: err.await.unwrap() }
+        })
+        .await
     }
 
     /// Runs `init`, and consents as every user who has to.
