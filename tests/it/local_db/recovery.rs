@@ -14,7 +14,7 @@ use super::{open_place, postmaster, read_note, start, text, write_note};
 use crate::process::{Place, Serving};
 use crate::support::messages::{at, notification};
 use crate::support::server::{SECRET, secret};
-use crate::support::{PATIENCE, skip, until};
+use crate::support::{PATIENCE, skip_for_lack_of, until};
 
 /// Longer than a server was once waited for.
 const LONG: Duration = Duration::from_secs(10);
@@ -127,7 +127,7 @@ async fn deliver(server: &Serving<'_>, client: &reqwest::Client) -> u16 {
 async fn full_disk_refuses_messages_until_it_has_room_again() {
     let place = Place::new();
     let Some(disk) = SmallDisk::mount(&place.path().join("disk"), "200m") else {
-        return skip("the right to mount a file system (root)");
+        return skip_for_lack_of("the right to mount a file system (root)");
     };
     let data_dir = disk.0.join("data");
     let settings = [("SHOWTIME_DATA_DIR", data_dir.to_str().unwrap()), ("TWITCH_WEBHOOK_SECRET", SECRET)];
