@@ -59,7 +59,8 @@ struct NewToken {
 }
 
 /// A token that was created.
-#[derive(Debug, Serialize, ToSchema)]
+// Not `Debug`, which would show it.
+#[derive(Serialize, ToSchema)]
 struct CreatedToken {
     /// Its name.
     name: String,
