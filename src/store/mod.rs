@@ -20,6 +20,7 @@ pub mod read;
 pub mod reconciler;
 pub mod served_channels;
 pub mod servers;
+pub mod sessions;
 pub mod signals;
 pub mod state;
 pub mod tokens;

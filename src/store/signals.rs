@@ -34,11 +34,13 @@ pub enum Channel {
     Reconcile,
     /// An event is to be shown again in the live feeds; the payload is its id.
     Replay,
+    /// A WebSocket session with Twitch began or ended, or was subscribed on.
+    Session,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 3] = [Self::Event, Self::Reconcile, Self::Replay];
+    pub const ALL: [Self; 4] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
     #[must_use]
@@ -47,6 +49,7 @@ impl Channel {
             Self::Event => "showtime_event",
             Self::Reconcile => "showtime_reconcile",
             Self::Replay => "showtime_replay",
+            Self::Session => "showtime_session",
         }
     }
 
@@ -65,6 +68,7 @@ impl Channel {
 pub struct Signals {
     events: watch::Sender<()>,
     reconcile: watch::Sender<()>,
+    sessions: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -73,6 +77,7 @@ impl Default for Signals {
         Self {
             events: watch::Sender::new(()),
             reconcile: watch::Sender::new(()),
+            sessions: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -103,6 +108,12 @@ impl Signals {
     #[must_use]
     pub fn reconcile(&self) -> Wakeup {
         Wakeup(self.reconcile.subscribe())
+    }
+
+    /// Wakes when a WebSocket session with Twitch has changed.
+    #[must_use]
+    pub fn sessions(&self) -> Wakeup {
+        Wakeup(self.sessions.subscribe())
     }
 
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
@@ -136,6 +147,7 @@ impl Signals {
         }
         self.events.send_replace(());
         self.reconcile.send_replace(());
+        self.sessions.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -150,6 +162,7 @@ impl Signals {
         match Channel::ALL.into_iter().find(|channel| channel.name() == notification.channel()) {
             Some(Channel::Event) => self.events.send_modify(|()| {}),
             Some(Channel::Reconcile) => self.reconcile.send_modify(|()| {}),
+            Some(Channel::Session) => self.sessions.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

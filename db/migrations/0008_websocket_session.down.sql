@@ -1,0 +1,2 @@
+drop table websocket_earlier_session;
+drop table websocket_session;

@@ -1,0 +1,251 @@
+//! Tables `websocket_session` and `websocket_earlier_session`: the sessions with Twitch, and which server keeps each.
+//!
+//! The server that holds a user's lease connects and writes the session. The reconciler creates the subscriptions on it, and
+//! writes the outcome beside it. Each wakes the other by [`Channel::Session`] and [`Channel::Reconcile`].
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::signals::Channel;
+use crate::twitch::id::UserId;
+
+/// How long a server keeps a user's session without renewing its lease.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// How often a server renews its leases.
+pub const RENEWAL: Duration = Duration::from_secs(5);
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The user whose token creates the subscriptions.
+    pub user_id: UserId,
+    /// The server that keeps the connection.
+    pub holder: i64,
+    /// Whether that server has renewed its lease in time.
+    pub is_leased: bool,
+    /// Twitch's id of the session, while there is one.
+    pub session_id: Option<String>,
+    /// When the session began.
+    pub connected_at: Option<OffsetDateTime>,
+    /// When the last message came, up to [`RENEWAL`] ago.
+    pub last_message_at: Option<OffsetDateTime>,
+    /// When the last session ended.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Why it ended: the close code, and words.
+    pub ended_reason: Option<String>,
+    /// How often a connection replaced another one.
+    pub reconnects: i32,
+    /// Since when all that is wanted exists on this session.
+    pub subscribed_at: Option<OffsetDateTime>,
+    /// Why subscribing failed, in words.
+    pub problem: Option<String>,
+}
+
+/// All rows, by user.
+///
+/// # Errors
+/// If the database fails.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<SessionRow>> {
+    sqlx::query_as!(
+        SessionRow,
+        r#"select user_id as "user_id: UserId", holder, lease_until > clock_timestamp() as "is_leased!", session_id,
+            connected_at, last_message_at, ended_at, ended_reason, reconnects, subscribed_at, problem
+        from websocket_session order by user_id"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes or renews the leases of these users, and writes when the last message of each came. Returns the users whose leases
+/// this server holds now. Of a server that has lost its lease, the session is an earlier one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lease(
+    conn: &mut PgConnection,
+    holder: i64,
+    users: &[(UserId, Option<OffsetDateTime>)],
+) -> sqlx::Result<Vec<UserId>> {
+    let (ids, last_messages): (Vec<_>, Vec<_>) = users.iter().map(|(id, at)| (id.to_string(), *at)).unzip();
+    sqlx::query_scalar!(
+        r#"with lost as (
+            select session_id, user_id from websocket_session
+            where user_id = any($2) and holder <> $1 and lease_until <= clock_timestamp() and session_id is not null
+            for update
+        ), earlier as (
+            insert into websocket_earlier_session (session_id, user_id, ended_at)
+            select session_id, user_id, clock_timestamp() from lost on conflict do nothing
+        )
+        insert into websocket_session as session (user_id, holder, lease_until, last_message_at)
+        select id, $1, clock_timestamp() + make_interval(secs => $4), seen_at
+        from unnest($2::text[], $3::timestamptz[]) as wanted (id, seen_at)
+        on conflict (user_id) do update set
+            holder = $1, lease_until = excluded.lease_until,
+            last_message_at = coalesce(excluded.last_message_at, session.last_message_at),
+            session_id = case when session.holder = $1 then session.session_id end,
+            subscribed_at = case when session.holder = $1 then session.subscribed_at end,
+            problem = case when session.holder = $1 then session.problem end,
+            ended_at = case when session.holder = $1 or session.session_id is null then session.ended_at
+                else session.lease_until end,
+            ended_reason = case when session.holder = $1 or session.session_id is null then session.ended_reason
+                else 'the server that kept the connection ended' end
+        where session.holder = $1 or session.lease_until <= clock_timestamp()
+        returning user_id as "user_id: UserId""#,
+        holder,
+        &ids,
+        &last_messages as &[Option<OffsetDateTime>],
+        LEASE.as_secs_f64()
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ends all leases of this server, so that another one need not wait.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release(conn: &mut PgConnection, holder: i64) -> sqlx::Result<()> {
+    sqlx::query!("update websocket_session set lease_until = clock_timestamp() where holder = $1", holder)
+        .execute(&mut *conn)
+        .await?;
+    Channel::Session.notify(conn, "").await
+}
+
+/// Removes the rows of users who are to have no session any more, if this server holds them.
+///
+/// # Errors
+/// If the database fails.
+pub async fn remove(conn: &mut PgConnection, holder: i64, user: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with ended as (delete from websocket_session where user_id = $2 and holder = $1 returning session_id, user_id)
+        insert into websocket_earlier_session (session_id, user_id, ended_at)
+        select session_id, user_id, clock_timestamp() from ended where session_id is not null on conflict do nothing",
+        holder,
+        user.as_str()
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::Reconcile.notify(conn, "").await
+}
+
+/// Writes that a session began, and wakes the reconciler. A connection that was moved keeps its id, and with it the
+/// subscriptions; a session with another id has none yet. False if this server has lost the lease.
+///
+/// # Errors
+/// If the database fails.
+pub async fn begin(
+    conn: &mut PgConnection,
+    holder: i64,
+    user: &UserId,
+    session_id: &str,
+    at: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let begun = sqlx::query!(
+        "with before as (
+            select session_id, user_id from websocket_session where user_id = $2 and holder = $1 for update
+        ), earlier as (
+            insert into websocket_earlier_session (session_id, user_id, ended_at)
+            select session_id, user_id, clock_timestamp() from before where session_id <> $3 on conflict do nothing
+        ), old as (
+            delete from websocket_earlier_session
+            where session_id = $3 or ended_at < clock_timestamp() - interval '1 day'
+        )
+        update websocket_session session set
+            session_id = $3, last_message_at = $4,
+            connected_at = case when before.session_id = $3 then connected_at else $4 end,
+            subscribed_at = case when before.session_id = $3 then subscribed_at end,
+            problem = case when before.session_id = $3 then problem end,
+            reconnects = reconnects + (connected_at is not null)::integer
+        from before where session.user_id = before.user_id",
+        holder,
+        user.as_str(),
+        session_id,
+        at
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::Reconcile.notify(&mut *conn, "").await?;
+    Channel::Session.notify(conn, "").await?;
+    Ok(begun.rows_affected() > 0)
+}
+
+/// Writes that the session ended, when and why (the close code, and words), and wakes the reconciler.
+///
+/// # Errors
+/// If the database fails.
+pub async fn end(
+    conn: &mut PgConnection,
+    holder: i64,
+    user: &UserId,
+    at: OffsetDateTime,
+    reason: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with before as (
+            select session_id, user_id from websocket_session where user_id = $2 and holder = $1 for update
+        ), earlier as (
+            insert into websocket_earlier_session (session_id, user_id, ended_at)
+            select session_id, user_id, clock_timestamp() from before where session_id is not null on conflict do nothing
+        )
+        update websocket_session session set session_id = null, subscribed_at = null, ended_at = $3, ended_reason = $4
+        from before where session.user_id = before.user_id",
+        holder,
+        user.as_str(),
+        at,
+        reason
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::Reconcile.notify(&mut *conn, "").await?;
+    Channel::Session.notify(conn, "").await
+}
+
+/// Writes that all that is wanted exists on this session, and wakes its holder. Nothing changes if another session has begun.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record_subscribed(conn: &mut PgConnection, user: &UserId, session_id: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update websocket_session set subscribed_at = coalesce(subscribed_at, clock_timestamp()), problem = null
+        where user_id = $1 and session_id = $2",
+        user.as_str(),
+        session_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::Session.notify(conn, "").await
+}
+
+/// Writes why subscribing on this session failed, and wakes its holder. Nothing changes if another session has begun.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record_problem(
+    conn: &mut PgConnection,
+    user: &UserId,
+    session_id: &str,
+    problem: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update websocket_session set subscribed_at = null, problem = $3 where user_id = $1 and session_id = $2",
+        user.as_str(),
+        session_id,
+        problem
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::Session.notify(conn, "").await
+}
+
+/// The ids of this user's earlier sessions, of the last day.
+///
+/// # Errors
+/// If the database fails.
+pub async fn earlier_ids(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("select session_id from websocket_earlier_session where user_id = $1", user.as_str())
+        .fetch_all(conn)
+        .await
+}
