@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use oauth2::http::StatusCode;
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Request, Response};
+use reqwest::{Client, ClientBuilder, Request, Response, Url};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -190,7 +190,7 @@ impl Http {
     }
 
     async fn send_once(&self, request: Request) -> Result<Answer, TransportError> {
-        let host = host(&request);
+        let host = host(request.url());
         let unanswered = |error: reqwest::Error| {
             if error.is_timeout() {
                 TransportError::Timeout { host: host.clone(), within: self.policy.timeout }
@@ -213,8 +213,8 @@ impl Http {
     }
 }
 
-fn host(request: &Request) -> String {
-    let url = request.url();
+/// The host that an address leads to, as messages name it: with the port unless it is the usual one.
+pub fn host(url: &Url) -> String {
     let name = url.host_str().unwrap_or("the server");
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }

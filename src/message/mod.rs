@@ -6,12 +6,13 @@
 //! | source | constructor | witness | made by |
 //! |---|---|---|---|
 //! | EventSub, webhook | [`Message::from_webhook`] | [`Verified`](crate::twitch::eventsub::webhook::Verified) | a valid, recent signature |
+//! | EventSub, WebSocket | [`Message::from_websocket`] | [`Session`](crate::twitch::websocket::Session) | a connection to Twitch that was welcomed |
 //! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
 //! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | a valid access token |
 //!
-//! A source that comes later (EventSub over a WebSocket, IRC) adds a row: its witness stands in `twitch/`, beside the
-//! code that opens the connection to Twitch and reads what comes over it, and only that code can make one. Witnesses are
-//! borrowed, so that tests can use one from a mock for many messages.
+//! A source that comes later (IRC) adds a row: its witness stands in `twitch/`, beside the code that opens the connection to
+//! Twitch and reads what comes over it, and only that code can make one. Witnesses are borrowed, so that tests can use one
+//! from a mock for many messages.
 //!
 //! The body of each message is stored as it came or was made, but without the e-mail address of an account, and
 //! [`Content::read`] reads it again when the state is rebuilt. Bodies that Twitch did not send have the field `inferred` or `segment` in place of `subscription`.
@@ -22,6 +23,7 @@ mod event;
 mod inference;
 pub mod segment;
 mod webhook;
+mod websocket;
 
 use bytestring::ByteString;
 use time::OffsetDateTime;
@@ -30,6 +32,7 @@ pub use self::content::{Content, Origin, Subject};
 pub use self::event::Event;
 pub use self::inference::Inference;
 pub use self::webhook::Incoming;
+pub use self::websocket::NoticeError;
 
 /// A message that may enter the log.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! [EventSub](https://dev.twitch.tv/docs/eventsub/), Twitch's messages about what happens on channels. [`decode`] reads
 //! their bodies, which are the same over every transport; [`webhook`] proves that a request comes from Twitch;
-//! [`outgoing`] makes messages as Twitch would send them.
+//! [`frame`] reads what comes over a WebSocket; [`outgoing`] makes messages as Twitch would send them.
 
 pub mod decode;
+pub mod frame;
 pub mod outgoing;
 pub mod webhook;
 
