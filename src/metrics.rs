@@ -66,6 +66,9 @@ pub struct Metrics {
     ack: Histogram,
     lag: Histogram,
     readers: Family<Labels<2>, Gauge>,
+    gaps: Family<Labels<1>, Counter<f64, AtomicU64>>,
+    spool: Gauge,
+    spool_dropped: Counter,
 }
 
 /// The values that are measured when `/metrics` is requested.
@@ -96,6 +99,8 @@ impl Default for Metrics {
         let messages = Family::default();
         let (ack, lag) = (Histogram::new(ACK_BUCKETS), Histogram::new(LAG_BUCKETS));
         let readers = Family::default();
+        let gaps = Family::<Labels<1>, Counter<f64, AtomicU64>>::default();
+        let (spool, spool_dropped) = (Gauge::default(), Counter::default());
         let mut registry = Registry::default();
         registry.register("showtime_build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register(
@@ -116,7 +121,13 @@ impl Default for Metrics {
             lag.clone(),
         );
         registry.register("showtime_live_readers", "Connected readers of live feeds", readers.clone());
-        Self { registry: Arc::new(registry), messages, ack, lag, readers }
+        let help = "Time in which messages of a channel may have been lost, by cause";
+        registry.register_with_unit("showtime_gap", help, Unit::Seconds, gaps.clone());
+        let help = "Size of the files with messages that wait for the database";
+        registry.register_with_unit("showtime_spool", help, Unit::Bytes, spool.clone());
+        let help = "Messages that were read from a WebSocket and could be kept nowhere";
+        registry.register("showtime_spool_dropped", help, spool_dropped.clone());
+        Self { registry: Arc::new(registry), messages, ack, lag, readers, gaps, spool, spool_dropped }
     }
 }
 
@@ -153,6 +164,21 @@ impl Metrics {
         let gauge = self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)]);
         gauge.inc();
         Reading(gauge)
+    }
+
+    /// Counts the time in which messages of a channel may have been lost.
+    pub fn gap(&self, cause: &'static str, lasted: time::Duration) {
+        self.gaps.get_or_create(&[("cause", cause)]).inc_by(lasted.as_seconds_f64().max(0.0));
+    }
+
+    /// Records the size of the spool, in bytes.
+    pub fn spool(&self, bytes: u64) {
+        self.spool.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a message that could be kept nowhere.
+    pub fn spool_dropped(&self) {
+        self.spool_dropped.inc();
     }
 
     /// All metrics, in the format of [`CONTENT_TYPE`].

@@ -6,3 +6,4 @@ mod budget;
 pub mod check;
 mod refusals;
 pub mod webhook;
+pub mod websocket;

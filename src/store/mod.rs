@@ -10,6 +10,7 @@ pub mod desired_subscriptions;
 pub mod epoch;
 pub mod followers;
 pub mod forget;
+pub mod gaps;
 pub mod ledger;
 pub mod locks;
 pub mod log;
