@@ -1,5 +1,6 @@
 //! Settings of the fake Twitch.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -7,8 +8,14 @@ use crate::clock::Clock;
 /// Settings of the fake Twitch. The defaults are Twitch's own figures where these are known.
 #[derive(Clone, Debug)]
 pub struct MockConfig {
-    /// Port on 127.0.0.1; 0 for any free one.
+    /// Address of this machine to listen on.
+    pub ip: IpAddr,
+    /// Port; 0 for any free one.
     pub port: u16,
+    /// Serves `https://` and `wss://`, with a certificate made at the start ([`Mock::certificate`](super::Mock::certificate)).
+    pub is_tls: bool,
+    /// As twitch-cli's mock without `--require-subscription`: each WebSocket session gets every event, and may stay unused.
+    pub is_lenient: bool,
     /// Clock for timestamps, lifetimes and pauses.
     pub clock: Clock,
     /// Seed that decides which messages and calls the [`Faults`](super::Faults) hit.
@@ -50,7 +57,10 @@ pub struct MockConfig {
 impl Default for MockConfig {
     fn default() -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
+            is_tls: false,
+            is_lenient: false,
             clock: Clock::default(),
             seed: 0,
             client_id: "mockclientid0000000000000000000".to_owned(),

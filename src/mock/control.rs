@@ -165,6 +165,7 @@ async fn emit(world: web::Data<World>, body: web::Bytes) -> JsonResult {
     let edits: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
     let edits = edits.map_err(ScenarioError::from)?;
     let world: Arc<World> = world.into_inner();
+    let channel = channel.or_else(|| world.default_channel(&r#type, version.as_deref()));
     let messages = world.emit(&r#type, version.as_deref(), channel.as_deref(), user.as_deref(), &edits)?;
     Ok(web::Json(json!({ "messages": messages })))
 }

@@ -4,6 +4,7 @@
 //! or use the control API under `/mock`. It speaks [Twitch's own protocols](https://dev.twitch.tv/docs/) and knows nothing of
 //! showtime. Everything it holds is bounded, every task it starts ends with it, and its random faults are seeded.
 
+mod compat;
 mod config;
 mod control;
 mod deliver;
@@ -13,6 +14,7 @@ mod oauth;
 mod scenario;
 mod state;
 mod subscriptions;
+mod tls;
 mod world;
 
 use std::io;
@@ -23,6 +25,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use tokio::task::JoinHandle;
 use url::Url;
+
+use self::tls::Identity;
 
 pub use self::config::MockConfig;
 pub use self::faults::Faults;
@@ -38,29 +42,46 @@ pub struct Mock {
     address: SocketAddr,
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
+    /// With TLS: the certificate, and the proxy in front of the server.
+    front: Option<(String, JoinHandle<()>)>,
 }
 
 impl Mock {
-    /// Serves a fake Twitch on 127.0.0.1 until [`stop`](Self::stop).
+    /// Serves a fake Twitch on this machine until [`stop`](Self::stop).
     ///
     /// # Errors
     /// If the port is taken, or a channel in the configuration has no valid login.
     pub async fn start(config: MockConfig) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
-        let address = listener.local_addr()?;
+        let public = TcpListener::bind((config.ip, config.port))?;
+        let address = public.local_addr()?;
+        let identity = if config.is_tls { Some(Identity::new()?) } else { None };
         let world = World::new(config).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let world = Arc::new(world);
         let shared = web::Data::from(Arc::clone(&world));
         let app = move || App::new().app_data(shared.clone()).configure(routes);
         let server = HttpServer::new(app).workers(1).disable_signals().tcp_nodelay(true).shutdown_timeout(1);
+        let (listener, front) = match identity {
+            None => (public, None),
+            Some(identity) => {
+                let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                let front = identity.start(public, inner.local_addr()?, world.stop.clone())?;
+                (inner, Some(front))
+            }
+        };
         let server = server.listen(listener)?.run();
-        Ok(Self { world, address, server: server.handle(), serving: tokio::spawn(server) })
+        Ok(Self { world, address, server: server.handle(), serving: tokio::spawn(server), front })
+    }
+
+    /// The certificate to trust, as PEM, if it serves TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&str> {
+        self.front.as_ref().map(|(certificate, _)| certificate.as_str())
     }
 
     /// The mock's address, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.front.is_some() { "https" } else { "http" }, self.address)
     }
 
     /// The URL to use instead of `https://api.twitch.tv/helix`.
@@ -73,6 +94,14 @@ impl Mock {
     #[must_use]
     pub fn auth_url(&self) -> Url {
         self.url("oauth2")
+    }
+
+    /// The URL to use instead of `wss://eventsub.wss.twitch.tv/ws`.
+    #[must_use]
+    pub fn websocket_url(&self) -> Url {
+        let mut url = self.url("ws");
+        let _ = url.set_scheme(if self.front.is_some() { "wss" } else { "ws" });
+        url
     }
 
     fn url(&self, path: &str) -> Url {
@@ -89,6 +118,9 @@ impl Mock {
         self.server.stop(true).await;
         self.world.deliveries.close();
         self.world.deliveries.wait().await;
+        if let Some((_, front)) = self.front {
+            front.await.map_err(io::Error::other)?;
+        }
         self.serving.await.map_err(io::Error::other)?
     }
 }
@@ -96,5 +128,6 @@ impl Mock {
 fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(web::scope("/oauth2").configure(oauth::routes))
         .service(web::scope("/helix").configure(helix::routes).configure(subscriptions::routes))
+        .configure(compat::routes)
         .configure(control::routes);
 }

@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::helix::{Refusal, error_answer};
 use super::state::{State, Token};
@@ -27,7 +27,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 /// Parameters of an authorization request.
 #[derive(Deserialize)]
-struct AuthorizationRequest {
+pub(super) struct AuthorizationRequest {
     #[serde(default)]
     client_id: String,
     #[serde(default)]
@@ -77,7 +77,7 @@ impl AuthorizationRequest {
 }
 
 /// Redirects at once if the consent is already there, and else shows the page that asks for it.
-async fn authorize(world: web::Data<World>, request: web::Query<AuthorizationRequest>) -> HttpResponse {
+pub(super) async fn authorize(world: web::Data<World>, request: web::Query<AuthorizationRequest>) -> HttpResponse {
     if let Some(objection) = request.objection(&world) {
         return error_page(objection);
     }
@@ -122,7 +122,7 @@ fn consent_page(world: &World, state: &State, request: &AuthorizationRequest) ->
 }
 
 #[derive(Deserialize)]
-struct Decision {
+pub(super) struct Decision {
     login: String,
     decision: String,
     #[serde(flatten)]
@@ -130,7 +130,7 @@ struct Decision {
 }
 
 /// Handles the consent page's form.
-async fn decide(world: web::Data<World>, form: web::Form<Decision>) -> HttpResponse {
+pub(super) async fn decide(world: web::Data<World>, form: web::Form<Decision>) -> HttpResponse {
     let Decision { login, decision, request } = form.into_inner();
     if let Some(objection) = request.objection(&world) {
         return error_page(objection);
@@ -154,9 +154,16 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-type Fields = HashMap<String, String>;
+pub(super) type Fields = HashMap<String, String>;
 
-async fn token(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse {
+/// The parameters of a call, from its query and its form.
+pub(super) fn fields(request: &HttpRequest, form: &[u8]) -> Fields {
+    let query = form_urlencoded::parse(request.query_string().as_bytes()).into_owned();
+    query.chain(form_urlencoded::parse(form).into_owned()).collect()
+}
+
+pub(super) async fn token(world: web::Data<World>, request: HttpRequest, form: web::Bytes) -> HttpResponse {
+    let form = fields(&request, &form);
     let mut state = world.state();
     if state.faults.draw_oauth_failure() {
         return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unavailable");
@@ -168,14 +175,9 @@ async fn token(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse
 }
 
 fn grant(world: &World, state: &mut State, form: &Fields) -> Result<Value, Refusal> {
+    check_client(world, form)?;
     let get = |name: &str| form.get(name).map_or("", String::as_str);
     let bad = |message: &str| (StatusCode::BAD_REQUEST, message.to_owned());
-    if get("client_id") != world.config.client_id {
-        return Err(bad("invalid client"));
-    }
-    if get("client_secret") != world.config.client_secret {
-        return Err((StatusCode::FORBIDDEN, "invalid client secret".to_owned()));
-    }
     let now = world.config.clock.now();
     if let grant @ ("client_credentials" | "authorization_code" | "refresh_token") = get("grant_type") {
         state.count(format!("POST /oauth2/token {grant}"));
@@ -212,7 +214,18 @@ fn grant(world: &World, state: &mut State, form: &Fields) -> Result<Value, Refus
     }
 }
 
-fn user_token(world: &World, state: &mut State, token: Token, refresh_token: &str) -> Value {
+/// Checks the application's id and secret.
+pub(super) fn check_client(world: &World, form: &Fields) -> Result<(), Refusal> {
+    if form.get("client_id") != Some(&world.config.client_id) {
+        return Err((StatusCode::BAD_REQUEST, "invalid client".to_owned()));
+    }
+    if form.get("client_secret") != Some(&world.config.client_secret) {
+        return Err((StatusCode::FORBIDDEN, "invalid client secret".to_owned()));
+    }
+    Ok(())
+}
+
+pub(super) fn user_token(world: &World, state: &mut State, token: Token, refresh_token: &str) -> Value {
     let now = world.config.clock.now();
     let scopes = token.scopes.clone();
     let expires_at = Some(now + world.config.user_token_lifetime);
@@ -226,7 +239,7 @@ fn user_token(world: &World, state: &mut State, token: Token, refresh_token: &st
     })
 }
 
-async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     let mut state = world.state();
     if state.faults.draw_oauth_failure() {
         return error_answer(StatusCode::SERVICE_UNAVAILABLE, "the login server is unavailable");
@@ -247,7 +260,8 @@ async fn validate(world: web::Data<World>, request: HttpRequest) -> HttpResponse
     }))
 }
 
-async fn revoke(world: web::Data<World>, form: web::Form<Fields>) -> HttpResponse {
+pub(super) async fn revoke(world: web::Data<World>, request: HttpRequest, form: web::Bytes) -> HttpResponse {
+    let form = fields(&request, &form);
     if form.get("client_id") != Some(&world.config.client_id) {
         return error_answer(StatusCode::NOT_FOUND, "client does not exist");
     }

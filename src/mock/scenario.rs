@@ -196,6 +196,13 @@ impl World {
         Ok(self.notify(&mut state, kind, &event))
     }
 
+    /// The first channel of the configuration, if events of this type are about a channel.
+    pub(super) fn default_channel(&self, kind: &str, version: Option<&str>) -> Option<String> {
+        let names_channel = |kind: &&'static SubscriptionType| EventTemplate::plain(kind).names_broadcaster();
+        catalogue::find(kind, version).filter(names_channel)?;
+        self.config.channels.first().map(|name| name.to_lowercase())
+    }
+
     /// A user disconnects the application or changes the password: tokens and subscriptions that depend on the consent end.
     ///
     /// # Errors

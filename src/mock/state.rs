@@ -164,20 +164,24 @@ impl State {
         Ok(state)
     }
 
-    pub(super) fn account(&self, login: &str) -> Option<&Account> {
-        self.accounts.values().find(|account| account.login == login)
+    /// The account of this login or id.
+    pub(super) fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.values().find(|account| account.login == name || account.id == name)
     }
 
-    pub(super) fn account_mut(&mut self, login: &str) -> Option<&mut Account> {
-        self.accounts.values_mut().find(|account| account.login == login)
+    pub(super) fn account_mut(&mut self, name: &str) -> Option<&mut Account> {
+        self.accounts.values_mut().find(|account| account.login == name || account.id == name)
     }
 
-    /// The account of this display name or login, added if necessary.
+    /// The account of this display name, login or id, added if necessary.
     pub(super) fn account_or_new(&mut self, name: &str) -> Result<Person, PersonError> {
         if let Some(account) = self.account(&name.to_lowercase()) {
             return Ok(account.person());
         }
-        let described = Person::described(Some(name), None, None)?;
+        let is_id = name.bytes().all(|byte| byte.is_ascii_digit());
+        let described =
+            if is_id { Person::described(None, None, Some(name)) } else { Person::described(Some(name), None, None) };
+        let described = described?;
         let person = described.ok_or_else(|| PersonError::InvalidLogin(name.to_owned()))?;
         if self.accounts.len() < MAX_HELD {
             self.accounts.insert(person.id.clone(), Account::new(&person));
@@ -267,6 +271,11 @@ impl Account {
 }
 
 impl Token {
+    /// What a call without a token may do.
+    pub(super) fn anonymous() -> Self {
+        Self { user_id: None, scopes: BTreeSet::new(), expires_at: None }
+    }
+
     pub(super) fn is_alive(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_none_or(|at| at > now)
     }

@@ -114,6 +114,11 @@ pub(super) fn names_broadcaster(sample: &str) -> bool {
     sample.contains(&format!("\"{}\"", BROADCASTER.id))
 }
 
+/// Whether a sample, as text, is about one of its users.
+pub(super) fn names_user(sample: &str) -> bool {
+    USERS.iter().any(|user| sample.contains(&format!("\"{}\"", user.id)))
+}
+
 fn mentions(value: &Value, id: &str) -> bool {
     match value {
         Value::String(text) => text == id,

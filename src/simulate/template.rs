@@ -118,6 +118,13 @@ impl EventTemplate {
         sample.is_some_and(people::names_broadcaster)
     }
 
+    /// Whether the sample is about a user, beside the broadcaster.
+    #[must_use]
+    pub fn names_user(&self) -> bool {
+        let sample = samples::sample(&self.kind.name, &self.kind.version, self.variant.as_deref());
+        sample.is_some_and(people::names_user)
+    }
+
     fn no_sample(&self) -> TemplateError {
         let variants: Vec<_> = samples::variants(&self.kind.name, &self.kind.version).flatten().collect();
         TemplateError::NoSample {

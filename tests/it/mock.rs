@@ -18,7 +18,7 @@ use showtime::twitch::payload;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
@@ -363,24 +363,119 @@ async fn mock_stops_at_once_with_undelivered_messages() {
     assert!(received(&callback, "notification").is_empty());
 }
 
-#[tokio::test]
-async fn program_prints_its_environment_and_stops_on_sigterm() {
+/// A running `mock-twitch` and the environment that it prints, up to this variable.
+async fn program(arguments: &[&str], last: &str) -> (Child, BTreeMap<String, String>) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_mock-twitch"))
-        .args(["--port", "0", "--channel", "CopperKite", "--auto-consent"])
+        .args(["--port", "0"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut environment = BTreeMap::new();
-    while !environment.contains_key("TWITCH_WEBHOOK_CALLBACK_URL") {
+    while !environment.contains_key(last) {
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
             environment.insert(name.to_owned(), value.to_owned());
         }
     }
+    (program, environment)
+}
+
+/// Runs a command of `mock-twitch` against this one, and returns whether it succeeded and what it printed.
+async fn command(base_url: &str, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mock-twitch"));
+    let output = command.args(arguments).args(["--url", base_url]).output().await.unwrap();
+    let printed = if output.status.success() { output.stdout } else { output.stderr };
+    (output.status.success(), String::from_utf8(printed).unwrap())
+}
+
+#[tokio::test]
+async fn trigger_command_sends_events_and_says_what_it_refuses() {
+    let twitch = Twitch::with(MockConfig { channels: vec!["CopperKite".to_owned()], ..MockConfig::default() }).await;
+    let callback = callback(|_| Answer::status(204));
+    let condition = BTreeMap::from([("to_broadcaster_user_id".to_owned(), "71330092".to_owned())]);
+    let id = twitch.subscribe_to("channel.raid", "1", &condition, &callback.url("/callback")).await.unwrap().id;
+    twitch.until_status(&id, "enabled").await;
+    let base_url = twitch.mock.base_url();
+    let trigger = async |arguments: &[&str]| command(&base_url, &[&["trigger"], arguments].concat()).await;
+
+    assert_eq!(trigger(&["raid", "-c", "3"]).await, (true, "channel.raid: 3 messages\n".to_owned()));
+    let raids = arrived(&callback, "notification", 3).await;
+    let raiders: BTreeSet<_> =
+        raids.iter().map(|raid| raid.json()["event"]["from_broadcaster_user_login"].to_string()).collect();
+    assert_eq!(raiders.len(), 3, "made-up users");
+    let named = ["channel.raid", "-t", "71330092", "-f", "12345", "--set", "viewers=7"];
+    assert_eq!(trigger(&named).await, (true, "channel.raid: 1 message\n".to_owned()));
+    let raid = arrived(&callback, "notification", 4).await.pop().unwrap().json()["event"].clone();
+    assert_eq!((&raid["from_broadcaster_user_id"], &raid["viewers"]), (&json!("12345"), &json!(7)));
+
+    let nothing = "error: there is no enabled subscription to channel.cheer for this event\n";
+    assert_eq!(trigger(&["cheer"]).await, (false, nothing.to_owned()));
+    let unknown = "error: there is no channel nowhere: add it first\n";
+    assert_eq!(trigger(&["raid", "-t", "nowhere"]).await, (false, unknown.to_owned()));
+    let (_, error) = trigger(&["chear"]).await;
+    assert!(
+        error.contains("Twitch has no type `chear`; there are:\n") && error.contains("\n  channel.raid\n"),
+        "{error}"
+    );
+    let unused = Unused::new();
+    let (_, error) = command(&format!("http://{}", unused.addr()), &["trigger", "raid"]).await;
+    assert!(error.starts_with(&format!("error: no mock-twitch answers at http://{}/", unused.addr())), "{error}");
+    let (_, error) = command(&base_url, &["--port", "1", "trigger", "raid"]).await;
+    assert!(error.contains("--port can't be used with the command `trigger`"), "{error}");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn program_serves_tls_with_a_certificate_of_its_own() {
+    let twitch = Twitch::with(MockConfig { is_tls: true, ..MockConfig::default() }).await;
+    let certificate = reqwest::Certificate::from_pem(twitch.mock.certificate().unwrap().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+    let page = client.get(twitch.mock.base_url()).send().await.unwrap();
+    assert_eq!((page.status().as_u16(), page.url().scheme()), (200, "https"));
+    assert!(twitch.browser.get(twitch.mock.base_url()).send().await.unwrap_err().is_connect(), "unknown to others");
+    assert_eq!(twitch.mock.websocket_url().scheme(), "wss");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn addresses_of_twitch_cli_grant_tokens_and_require_none() {
+    let twitch = Twitch::start().await;
+    let url = |path: &str| format!("{}{path}", twitch.mock.base_url());
+    let config = MockConfig::default();
+    let client = format!("client_id={}&client_secret={}", config.client_id, config.client_secret);
+    let post = async |path: String| twitch.browser.post(url(&path)).send().await.unwrap();
+    let user = format!("/auth/authorize?{client}&grant_type=user_token&user_id={CHANNEL_ID}&scope=bits:read");
+    let token: Value = post(user).await.json().await.unwrap();
+    let validate = twitch.browser.get(url("/auth/validate")).bearer_auth(token["access_token"].as_str().unwrap());
+    let validated: Value = validate.send().await.unwrap().json().await.unwrap();
+    assert_eq!((&validated["login"], &validated["scopes"]), (&json!(CHANNEL), &json!(["bits:read"])));
+    assert_eq!(post(format!("/auth/token?{client}&grant_type=client_credentials")).await.status(), 200);
+    assert_eq!(post(format!("/auth/authorize?{client}&grant_type=user_token&user_id=1")).await.status(), 400);
+
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
+    for (path, field) in [
+        (format!("/mock/users?login={CHANNEL}"), "id"),
+        (format!("/mock/streams?user_id={CHANNEL_ID}"), "user_id"),
+        (format!("/mock/channels?broadcaster_id={CHANNEL_ID}"), "broadcaster_id"),
+    ] {
+        let answer = twitch.browser.get(url(&path)).send().await.unwrap();
+        assert!(answer.headers().contains_key("ratelimit-remaining"), "{path}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["data"][0][field], CHANNEL_ID, "{path}");
+    }
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn program_prints_its_environment_and_stops_on_sigterm() {
+    let (mut program, environment) =
+        program(&["--channel", "CopperKite", "--auto-consent"], "TWITCH_CHANNEL_NAME").await;
+    assert!(!environment.contains_key("TWITCH_WEBHOOK_CALLBACK_URL"));
+    let websocket = Url::parse(&environment["TWITCH_EVENTSUB_WEBSOCKET_URL"]).unwrap();
+    assert_eq!((websocket.scheme(), websocket.path()), ("ws", "/ws"));
     assert_eq!(environment["TWITCH_CHANNEL_NAME"], "copperkite");
-    assert_eq!(environment["TWITCH_WEBHOOK_CALLBACK_URL"], "http://127.0.0.1:5001/callback");
     let [api_url, auth_url] = ["TWITCH_API_URL", "TWITCH_AUTH_URL"].map(|name| Url::parse(&environment[name]).unwrap());
     let (_, helix) = clients(api_url, &auth_url, quick_retries(), &Clock::default());
     assert_eq!(helix.users_by_login(&["copperkite"]).await.unwrap()[0].display_name, "CopperKite");
@@ -389,4 +484,11 @@ async fn program_prints_its_environment_and_stops_on_sigterm() {
     kill(pid, Signal::SIGTERM).unwrap();
     let status = tokio::time::timeout(PATIENCE, program.wait()).await.expect("it ends").unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn program_prints_a_callback_that_it_is_given() {
+    let callback = "http://127.0.0.1:5001/callback";
+    let (_program, environment) = program(&["--callback", callback], "TWITCH_WEBHOOK_CALLBACK_URL").await;
+    assert_eq!(environment["TWITCH_WEBHOOK_CALLBACK_URL"], callback);
 }

@@ -1,63 +1,37 @@
-//! A fake Twitch on this machine.
+//! Runs mock-twitch.
 
-use std::process::ExitCode;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::Args;
 use showtime::cli::{self, Shutdown};
 use showtime::config::LogFormat;
 use showtime::mock::{Mock, MockConfig};
+use tempfile::NamedTempFile;
 
-const AFTER_HELP: &str = "\
-What it is:
-  The login server, Helix and EventSub (over webhooks) of a Twitch of its own,
-  on 127.0.0.1, with one registered application. Nothing is kept when it ends.
-  It speaks the real protocols, so that any program whose Twitch URLs are
-  settings can be tried on it: consent, tokens, refresh, validation, revocation;
-  users, streams and channels; subscriptions with challenge, cost and limits;
-  signed notifications, redelivered under the same id until the callback takes
-  them; revocations.
-
-  Its page, at the address that it prints, shows everything and has a button
-  for most of it.
-
-Its control API (JSON; a body may leave out what it does not change):
-  GET   /mock/state
-        channels, consents, subscriptions, the last deliveries, faults
-  POST  /mock/channels                     {\"name\"}
-  PATCH /mock/channels/LOGIN               {\"title\", \"game_id\", \"game_name\",
-                                            \"language\", \"labels\"}
-  POST  /mock/channels/LOGIN/live          {\"silent\": true}: Helix shows it,
-  POST  /mock/channels/LOGIN/offline       but sends nothing
-  POST  /mock/channels/LOGIN/follow        {\"user\"}
-  POST  /mock/channels/LOGIN/raid          {\"from\", \"viewers\"}
-  POST  /mock/channels/LOGIN/cheer         {\"user\", \"bits\"}
-  POST  /mock/channels/LOGIN/subscribe     {\"user\", \"tier\"}
-  POST  /mock/events                       {\"type\", \"version\", \"channel\",
-        any type, from its sample           \"user\", \"set\": [\"path=value\"]}
-  POST  /mock/consents/LOGIN/withdraw
-        ends tokens, and revokes subscriptions that rest on the consent
-  POST  /mock/subscriptions/ID/end         {\"status\"}, such as \"user_removed\"
-  POST  /mock/tokens/app/end               Helix answers 401 from now on
-  POST  /mock/tokens/user/end
-  POST  /mock/rate-limit                   {\"seconds\"}: Helix answers 429 so long
-  GET, PUT /mock/faults
-        chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
-        drop_answer, helix_error, token_revoked, rate_limit,
-        hide_streams;
-        countdowns: fail_next_helix, fail_next_oauth
-
-Example:
-  curl -X POST localhost:8080/mock/channels/maplearcade/live";
-
-/// A whole fake Twitch on this machine: OAuth, Helix and EventSub webhooks, to try things out without an account.
-#[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
-struct Args {
-    /// Port to listen on, on 127.0.0.1; 0 for any that is free.
-    #[arg(long, default_value_t = 8080)]
+/// The mock that is to be started.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Address of this machine to listen on.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into(), value_parser = loopback)]
+    ip: IpAddr,
+    /// Port to listen on; 0 for any that is free.
+    #[arg(short, long, default_value_t = 8080)]
     port: u16,
+    /// Serve https:// and wss://, with a certificate that is made at the start.
+    #[arg(long, visible_alias = "ssl")]
+    tls: bool,
+    /// As twitch-cli's: every WebSocket session gets every event, and may stay unused.
+    #[arg(long, conflicts_with = "require_subscription")]
+    lenient: bool,
+    /// What is the case without --lenient, by twitch-cli's name.
+    #[arg(short = 'S', long, hide = true)]
+    require_subscription: bool,
+    /// Log more.
+    #[arg(long)]
+    debug: bool,
     /// A channel that exists from the start; may be given many times. The first is the one in the
     /// environment that is printed.
     #[arg(long = "channel", value_name = "LOGIN", default_value = "maplearcade")]
@@ -89,35 +63,47 @@ struct Args {
     /// Decides which messages and calls the random faults hit.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where the environment that is printed lets the program under test be reached.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5001/callback")]
-    callback: String,
+    /// The callback of a program under test that takes webhooks, for the environment that is printed.
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::fail(error.as_ref()),
-    }
+fn loopback(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr =
+        if text == "localhost" { Ipv4Addr::LOCALHOST.into() } else { text.parse().map_err(|_| "not an IP address")? };
+    ip.is_loopback().then_some(ip).ok_or_else(|| "only an address of this machine, such as 127.0.0.1 or ::1".to_owned())
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // The HTTP server's own lines would stand between those that are to be pasted.
-    cli::log("info,actix_server=warn", LogFormat::Human);
+    cli::log(if args.debug { "debug" } else { "info,actix_server=warn" }, LogFormat::Human);
     let callback = args.callback.clone();
     let mut shutdown = Shutdown::new()?;
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
-    cli::print(environment(&mock, &callback));
+    cli::print(environment(&mock, callback.as_deref()));
+    let certificate = mock.certificate().map(write_certificate).transpose()?;
+    if let Some(file) = &certificate {
+        cli::print(format_args!("Its certificate, for programs that are to trust it, is in {}", file.path().display()));
+    }
     shutdown.requested().await;
     mock.stop().await.context("mock-twitch had failed")
 }
 
-impl Args {
+/// Writes a certificate into a file that is there as long as the mock runs.
+fn write_certificate(certificate: &str) -> anyhow::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("mock-twitch-").suffix(".pem").tempfile()?;
+    file.write_all(certificate.as_bytes()).context("the certificate can't be written")?;
+    Ok(file)
+}
+
+impl ServeArgs {
     fn config(self) -> anyhow::Result<MockConfig> {
         let redelivery: Result<Vec<_>, _> = self.redelivery.iter().map(|s| Duration::try_from_secs_f64(*s)).collect();
         Ok(MockConfig {
+            ip: self.ip,
             port: self.port,
+            is_tls: self.tls,
+            is_lenient: self.lenient,
             seed: self.seed,
             client_id: self.client_id,
             client_secret: self.client_secret,
@@ -133,21 +119,27 @@ impl Args {
     }
 }
 
-fn environment(mock: &Mock, callback: &str) -> String {
+/// The environment of a program under test. Without a callback it uses the WebSocket.
+fn environment(mock: &Mock, callback: Option<&str>) -> String {
     let config = mock.world.config();
     let channel = config.channels.first().map(|name| name.to_lowercase()).unwrap_or_default();
-    format!(
+    let mut text = format!(
         "A fake Twitch is at {} (Ctrl-C ends it). To use it, paste this where your program will run:\n\n\
          export TWITCH_API_URL={}\n\
          export TWITCH_AUTH_URL={}\n\
+         export TWITCH_EVENTSUB_WEBSOCKET_URL={}\n\
          export TWITCH_CLIENT_ID={}\n\
          export TWITCH_CLIENT_SECRET={}\n\
-         export TWITCH_CHANNEL_NAME={channel}\n\
-         export TWITCH_WEBHOOK_CALLBACK_URL={callback}\n",
+         export TWITCH_CHANNEL_NAME={channel}\n",
         mock.base_url(),
         mock.api_url(),
         mock.auth_url(),
+        mock.websocket_url(),
         config.client_id,
         config.client_secret,
-    )
+    );
+    if let Some(callback) = callback {
+        text += &format!("export TWITCH_WEBHOOK_CALLBACK_URL={callback}\n");
+    }
+    text
 }

@@ -1,0 +1,130 @@
+//! A fake Twitch on this machine.
+
+mod control;
+mod serve;
+mod subscription;
+mod trigger;
+mod ws;
+
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use showtime::cli;
+use url::Url;
+
+use self::control::Control;
+use self::serve::ServeArgs;
+use self::subscription::SubscriptionArgs;
+use self::trigger::TriggerArgs;
+use self::ws::WsCommand;
+
+const AFTER_HELP: &str = "\
+What it is:
+  The login server, Helix and EventSub (webhooks and WebSocket) of a Twitch of
+  its own, on this machine, with one registered application. Nothing is kept
+  when it ends.
+  It speaks the real protocols, so that any program whose Twitch URLs are
+  settings can be tried on it: consent, tokens, refresh, validation, revocation;
+  users, streams and channels; subscriptions with challenge, cost and limits;
+  signed notifications, redelivered under the same id until the callback takes
+  them; revocations; WebSocket sessions at /ws with keepalives, requested
+  reconnects, close codes and Twitch's limits. The addresses and the mock mode of
+  twitch-cli work too.
+
+  Its page, at the address that it prints, shows everything and has a button
+  for most of it.
+
+Its control API (JSON; a body may leave out what it does not change):
+  GET   /mock/state
+        channels, consents, subscriptions, the last deliveries, faults
+  POST  /mock/channels                     {\"name\"}
+  PATCH /mock/channels/LOGIN               {\"title\", \"game_id\", \"game_name\",
+                                            \"language\", \"labels\"}
+  POST  /mock/channels/LOGIN/live          {\"silent\": true}: Helix shows it,
+  POST  /mock/channels/LOGIN/offline       but sends nothing
+  POST  /mock/channels/LOGIN/follow        {\"user\"}
+  POST  /mock/channels/LOGIN/raid          {\"from\", \"viewers\"}
+  POST  /mock/channels/LOGIN/cheer         {\"user\", \"bits\"}
+  POST  /mock/channels/LOGIN/subscribe     {\"user\", \"tier\"}
+  POST  /mock/events                       {\"type\", \"version\", \"channel\",
+        any type, from its sample           \"user\", \"set\": [\"path=value\"]}
+  POST  /mock/consents/LOGIN/withdraw
+        ends tokens, and revokes subscriptions that rest on the consent
+  POST  /mock/subscriptions/ID/end         {\"status\"}, such as \"user_removed\"
+  POST  /mock/subscriptions/ID/status      {\"status\"}: only what Helix shows
+  GET   /mock/websocket                    the sessions
+  POST  /mock/websocket/reconnect          {\"session\", \"grace_s\"}
+  POST  /mock/websocket/SESSION/close      {\"code\"}: 1000, 4000 to 4007, \"abort\"
+  PUT   /mock/websocket/SESSION            {\"keepalive\", \"pongs\", \"delivery\"}
+  POST  /mock/tokens/app/end               Helix answers 401 from now on
+  POST  /mock/tokens/user/end
+  POST  /mock/rate-limit                   {\"seconds\"}: Helix answers 429 so long
+  GET, PUT /mock/faults
+        chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
+        drop_answer, helix_error, token_revoked, rate_limit,
+        hide_streams;
+        countdowns: fail_next_helix, fail_next_oauth
+
+Examples:
+  mock-twitch trigger channel.follow
+  mock-twitch ws reconnect
+  curl -X POST localhost:8080/mock/channels/maplearcade/live";
+
+/// A whole fake Twitch on this machine: OAuth, Helix, EventSub webhooks and WebSocket, to try things out without an account.
+/// Without a command it runs; the commands are for one that runs.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// For the commands: the address of the mock-twitch that runs.
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: Url,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The WebSocket sessions: show them, ask them to reconnect, end them, make them silent.
+    #[command(subcommand, visible_alias = "websocket", aliases = ["websockets", "wss"])]
+    Ws(WsCommand),
+    /// Overwrite the status of a subscription.
+    Subscription(SubscriptionArgs),
+    /// Let an event happen, of any type, from its sample.
+    #[command(aliases = ["fire", "emit"])]
+    Trigger(TriggerArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::fail(error.as_ref()),
+    }
+}
+
+/// Parses the arguments. Those of a mock that is to be started don't go with a command for one that runs.
+fn parse() -> Args {
+    let matches = Args::command().get_matches();
+    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let given =
+        Args::command().get_arguments().map(|arg| arg.get_id().to_string()).find(|id| id != "url" && is_given(id));
+    if let (Some(option), Some(command)) = (given, matches.subcommand_name()) {
+        let text = format!("--{} can't be used with the command `{command}`", option.replace('_', "-"));
+        Args::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
+    }
+    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let control = || Control::new(args.url.clone());
+    match args.command {
+        None => serve::run(args.serve).await,
+        Some(Command::Ws(WsCommand::Start(serve))) => serve::run(*serve).await,
+        Some(Command::Ws(command)) => ws::run(&control()?, command).await,
+        Some(Command::Subscription(args)) => subscription::run(&control()?, args).await,
+        Some(Command::Trigger(args)) => trigger::run(&control()?, args).await,
+    }
+}
