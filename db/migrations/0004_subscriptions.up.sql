@@ -6,7 +6,9 @@ create table served_channel (
     login text collate "C" not null,
     display_name text not null,
     -- When it was added, or `init` was last run for it: what waits for a person is then tried again.
-    requested_at timestamptz not null
+    requested_at timestamptz not null,
+    -- How Twitch is to deliver its messages; null for what the setting says.
+    transport text collate "C" check (transport in ('webhook', 'websocket'))
 );
 
 -- Tokens that Twitch issued: the application's own (holder "app") and those of users who consented (holder: user id).

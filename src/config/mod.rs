@@ -20,6 +20,7 @@ pub use self::secret_file::SecretFileError;
 pub use self::settings::{env_example, settings_help};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::transport::TransportKind;
 
 /// The values of all settings.
 #[derive(Clone, Debug)]
@@ -83,8 +84,12 @@ pub struct Twitch {
     pub channel_name: Option<String>,
     /// The application's id and secret; both or neither.
     pub client: Option<Client>,
+    /// The transport of channels that have none of their own; `None` to choose by `callback_url`.
+    pub transport: Option<TransportKind>,
     /// The public address of our `/callback`.
     pub callback_url: Option<Url>,
+    /// Twitch's WebSocket server.
+    pub websocket_url: Url,
     /// Twitch's API, without a trailing slash.
     pub api_url: Url,
     /// Twitch's login server, without a trailing slash.
@@ -98,6 +103,13 @@ pub struct Twitch {
 }
 
 impl Twitch {
+    /// The transport of channels that have none of their own: webhooks if Twitch can reach this server, else the WebSocket.
+    #[must_use]
+    pub fn transport(&self) -> TransportKind {
+        let chosen = if self.callback_url.is_some() { TransportKind::Webhook } else { TransportKind::Websocket };
+        self.transport.unwrap_or(chosen)
+    }
+
     /// Whether the server serves channels of the real Twitch, so that what is made up must not change their state.
     #[must_use]
     pub fn is_real(&self) -> bool {

@@ -13,6 +13,7 @@ use super::settings::{self, Setting};
 use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Twitch};
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::signature::WebhookSecret;
+use crate::twitch::transport::TransportKind;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +174,9 @@ impl Reader<'_> {
         Twitch {
             channel_name: self.optional(&settings::CHANNEL_NAME, login),
             client: self.client(),
+            transport: self.required(&settings::TRANSPORT, transport),
             callback_url: self.optional(&settings::CALLBACK_URL, callback_url),
+            websocket_url: self.required(&settings::WEBSOCKET_URL, websocket_url),
             api_url: self.required(&settings::API_URL, base_url),
             auth_url: self.required(&settings::AUTH_URL, base_url),
             extra_types: self.optional(&settings::EVENTSUB_TYPES, subscription_types).unwrap_or_default(),
@@ -247,6 +250,27 @@ fn base_url(text: &str) -> Result<Url, String> {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         _ => Err("must be https (http only for loopback)".to_owned()),
+    }
+}
+
+/// `None` for `auto`.
+fn transport(text: &str) -> Result<Option<TransportKind>, String> {
+    match text {
+        "auto" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| "must be auto, webhook or websocket".to_owned()),
+    }
+}
+
+/// Plain ws is for this machine only, since nothing else proves that messages are Twitch's.
+fn websocket_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "must be an address like wss://eventsub.wss.twitch.tv/ws")?;
+    match url.scheme() {
+        _ if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() => {
+            Err("must have no #fragment and no password in it".to_owned())
+        }
+        "wss" => Ok(url),
+        "ws" if is_loopback(&url) => Ok(url),
+        _ => Err("must be wss (ws only for loopback)".to_owned()),
     }
 }
 
@@ -344,6 +368,33 @@ mod tests {
             ["example.org", "http://example.org/callback", "https://example.org:8443/callback", "https://e.org/#x"]
         {
             assert!(callback_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn transport_is_chosen_by_the_callback_url_unless_it_is_set() {
+        let url = ("TWITCH_WEBHOOK_CALLBACK_URL", "https://example.org/callback");
+        let transport = |pairs: &[(&str, &str)]| with(pairs).unwrap().twitch.transport();
+        assert_eq!(transport(&[]), TransportKind::Websocket);
+        assert_eq!(transport(&[url]), TransportKind::Webhook);
+        assert_eq!(transport(&[url, ("TWITCH_EVENTSUB_TRANSPORT", "auto")]), TransportKind::Webhook);
+        assert_eq!(transport(&[url, ("TWITCH_EVENTSUB_TRANSPORT", "websocket")]), TransportKind::Websocket);
+        assert_eq!(transport(&[("TWITCH_EVENTSUB_TRANSPORT", "webhook")]), TransportKind::Webhook);
+        assert_eq!(
+            errors(&[("TWITCH_EVENTSUB_TRANSPORT", "conduit")]),
+            [r#"TWITCH_EVENTSUB_TRANSPORT is "conduit", but must be auto, webhook or websocket"#]
+        );
+    }
+
+    #[test]
+    fn websocket_url_is_secure_or_leads_to_this_machine() {
+        for good in
+            ["wss://eventsub.wss.twitch.tv/ws", "wss://127.0.0.1:1/ws", "ws://localhost:8080/ws", "ws://[::1]/ws"]
+        {
+            assert!(websocket_url(good).is_ok(), "{good}");
+        }
+        for bad in ["ws://eventsub.wss.twitch.tv/ws", "https://example.org/ws", "wss://me:pw@example.org/ws", "ws"] {
+            assert!(websocket_url(bad).is_err(), "{bad}");
         }
     }
 

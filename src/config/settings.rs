@@ -41,6 +41,16 @@ pub(super) const CHANNEL_NAME: Setting =
 pub(super) const CLIENT_ID: Setting =
     setting("TWITCH_CLIENT_ID", None, "id of your application, from dev.twitch.tv/console");
 pub(super) const CLIENT_SECRET: Setting = secret("TWITCH_CLIENT_SECRET", "its secret");
+pub(super) const TRANSPORT: Setting = setting(
+    "TWITCH_EVENTSUB_TRANSPORT",
+    Some("auto"),
+    "how Twitch delivers: webhook, websocket, or auto for webhook if TWITCH_WEBHOOK_CALLBACK_URL is set, else websocket",
+);
+pub(super) const WEBSOCKET_URL: Setting = setting(
+    "TWITCH_EVENTSUB_WEBSOCKET_URL",
+    Some("wss://eventsub.wss.twitch.tv/ws"),
+    "Twitch's WebSocket server; mock-twitch prints its own",
+);
 pub(super) const CALLBACK_URL: Setting = setting(
     "TWITCH_WEBHOOK_CALLBACK_URL",
     None,
@@ -100,10 +110,12 @@ const ALL: &[&Setting] = &[
     &CHANNEL_NAME,
     &CLIENT_ID,
     &CLIENT_SECRET,
+    &TRANSPORT,
     &CALLBACK_URL,
     &WEBHOOK_SECRET,
     &PREVIOUS_WEBHOOK_SECRET,
     &EVENTSUB_TYPES,
+    &WEBSOCKET_URL,
     &API_URL,
     &AUTH_URL,
     &ENCRYPTION_KEY,

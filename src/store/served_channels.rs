@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::twitch::helix::User;
 use crate::twitch::id::ChannelId;
+use crate::twitch::transport::TransportKind;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct ServedChannel {
     pub display_name: String,
     /// When it was added, or `init` was last run for it.
     pub requested_at: OffsetDateTime,
+    /// How Twitch is to deliver; `None` for what the setting says.
+    pub transport: Option<TransportKind>,
 }
 
 impl ServedChannel {
@@ -24,7 +27,7 @@ impl ServedChannel {
     #[must_use]
     pub fn new(user: User, now: OffsetDateTime) -> Self {
         let display_name = if user.display_name.is_empty() { user.login.clone() } else { user.display_name };
-        Self { id: user.id.channel(), login: user.login, display_name, requested_at: now }
+        Self { id: user.id.channel(), login: user.login, display_name, requested_at: now, transport: None }
     }
 }
 
@@ -35,13 +38,14 @@ impl ServedChannel {
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
     sqlx::query_as!(
         ServedChannel,
-        r#"select id as "id: ChannelId", login, display_name, requested_at from served_channel order by login"#
+        r#"select id as "id: ChannelId", login, display_name, requested_at, transport as "transport: TransportKind"
+        from served_channel order by login"#
     )
     .fetch_all(conn)
     .await
 }
 
-/// Adds a channel, or updates its names and time.
+/// Adds a channel, or updates its names and time; [`set_transport`] sets the transport.
 ///
 /// # Errors
 /// If the database fails.
@@ -54,6 +58,25 @@ pub async fn put(conn: &mut PgConnection, channel: &ServedChannel) -> sqlx::Resu
         channel.login,
         channel.display_name,
         channel.requested_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Sets how Twitch is to deliver the messages of a channel; `None` for what the setting says.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_transport(
+    conn: &mut PgConnection,
+    id: &ChannelId,
+    transport: Option<TransportKind>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update served_channel set transport = $2 where id = $1",
+        id.as_str(),
+        transport.map(TransportKind::as_str)
     )
     .execute(conn)
     .await?;

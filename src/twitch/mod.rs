@@ -12,6 +12,7 @@ pub mod signature;
 pub mod subscription_status;
 pub mod token_source;
 pub(crate) mod tolerant;
+pub mod transport;
 pub mod websocket;
 
 /// The URL of `path` (with no leading slash) under a base that may or may not end in a slash.
