@@ -1,6 +1,5 @@
 //! Tests the callback from outside: sends it a signed challenge, as Twitch would, through its public address.
 
-use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -8,8 +7,9 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::cause::Cause;
 use crate::clock::Clock;
-use crate::http::{self, causes, read_body, root_cause};
+use crate::http::{self, read_body};
 use crate::twitch::catalogue;
 use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
 use crate::twitch::signature::WebhookSecret;
@@ -155,24 +155,11 @@ fn judge(status: StatusCode, location: String, body: &[u8], challenge: &str) -> 
 }
 
 fn unanswered(callback: &Url, error: &reqwest::Error) -> ProbeError {
-    let causes: Vec<_> = causes(error).collect();
-    let place = || {
-        let host = callback.host_str().unwrap_or_default();
-        format!("{host}:{}", callback.port_or_known_default().unwrap_or(443))
-    };
-    let kinds: Vec<_> = causes.iter().filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind())).collect();
-    match causes.iter().find_map(|cause| cause.downcast_ref()) {
-        _ if error.is_timeout() => ProbeError::TooSlow,
-        Some(rustls::Error::InvalidMessage(_)) => ProbeError::NoTls(place()),
-        Some(error) => ProbeError::Tls(error.to_string()),
-        None if kinds.contains(&io::ErrorKind::ConnectionRefused) => ProbeError::Refused(place()),
-        None if error.is_connect() && callback.scheme() == "https" && kinds.iter().any(|kind| is_hanging_up(*kind)) => {
-            ProbeError::Tls("the connection was closed during the handshake".to_owned())
-        }
-        None => ProbeError::Other(root_cause(error)),
+    match Cause::of(error, callback) {
+        Cause::TimedOut => ProbeError::TooSlow,
+        Cause::NoTls(place) => ProbeError::NoTls(place),
+        Cause::Tls(reason) => ProbeError::Tls(reason),
+        Cause::Refused(place) => ProbeError::Refused(place),
+        Cause::Proxy(reason) | Cause::Other(reason) => ProbeError::Other(reason),
     }
-}
-
-fn is_hanging_up(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

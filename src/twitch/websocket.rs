@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use reqwest::{Client, StatusCode, Upgraded};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -49,9 +49,14 @@ pub enum EndpointError {
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No connection, no TLS, or no answer in time.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
+    /// No connection, no TLS, or it broke before the answer.
+    #[error("{host} can't be reached: {}", http::root_cause(error))]
+    Unreachable {
+        /// Name, and port unless it is the usual one.
+        host: String,
+        /// No source, since the text names the innermost cause.
+        error: reqwest::Error,
+    },
     /// The answer is no upgrade; a proxy may have given it.
     #[error("{host} answered {status} instead of opening a WebSocket")]
     Refused {
@@ -66,9 +71,12 @@ pub enum ConnectError {
     /// Something else came.
     #[error("the first frame is no welcome")]
     NoWelcome,
-    /// Nothing came.
-    #[error("no welcome came within {} s", CONNECT_TIMEOUT.as_secs())]
+    /// No answer came in time.
+    #[error("no answer came within {} s", CONNECT_TIMEOUT.as_secs())]
     Timeout,
+    /// The WebSocket opened, but nothing came over it in time.
+    #[error("no welcome came within {} s", CONNECT_TIMEOUT.as_secs())]
+    Silent,
 }
 
 /// How a connection ended.
@@ -164,17 +172,25 @@ impl Endpoint {
                 url
             }
         };
-        timeout(CONNECT_TIMEOUT, self.open(url)).await.unwrap_or(Err(ConnectError::Timeout))
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let mut frames = timeout_at(deadline, self.open(url)).await.unwrap_or(Err(ConnectError::Timeout))?;
+        let first = timeout_at(deadline, frames.next()).await.map_err(|_| ConnectError::Silent)?;
+        match first.map_err(ConnectError::Ended)? {
+            Received::Text(text) => match Frame::parse(&text) {
+                Ok(Frame::Welcome(welcome)) => {
+                    Ok((Session { id: welcome.session_id, keepalive: welcome.keepalive }, frames))
+                }
+                _ => Err(ConnectError::NoWelcome),
+            },
+            Received::Bad(_) => Err(ConnectError::NoWelcome),
+        }
     }
 
-    async fn open(&self, mut url: Url) -> Result<(Session, Frames), ConnectError> {
+    async fn open(&self, mut url: Url) -> Result<Frames, ConnectError> {
         let scheme = if url.scheme() == "wss" { "https" } else { "http" };
         let _ = url.set_scheme(scheme);
         let host = http::host(&url);
-        let unreachable = |error: reqwest::Error| TransportError::Unreachable {
-            host: host.clone(),
-            reason: http::root_cause(&error),
-        };
+        let unreachable = |error| ConnectError::Unreachable { host: host.clone(), error };
         let key = generate_key();
         let request = self.client.get(url).header(CONNECTION, "Upgrade").header(UPGRADE, "websocket");
         let request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, &key);
@@ -186,16 +202,7 @@ impl Endpoint {
             return Err(ConnectError::Refused { host, status: response.status() });
         }
         let upgraded = response.upgrade().await.map_err(unreachable)?;
-        let mut frames = Frames(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(limits())).await);
-        match frames.next().await.map_err(ConnectError::Ended)? {
-            Received::Text(text) => match Frame::parse(&text) {
-                Ok(Frame::Welcome(welcome)) => {
-                    Ok((Session { id: welcome.session_id, keepalive: welcome.keepalive }, frames))
-                }
-                _ => Err(ConnectError::NoWelcome),
-            },
-            Received::Bad(_) => Err(ConnectError::NoWelcome),
-        }
+        Ok(Frames(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(limits())).await))
     }
 }
 
