@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | EventSub, webhook | [`Message::from_webhook`] | [`Verified`](crate::twitch::eventsub::webhook::Verified) | a valid, recent signature |
 //! | EventSub, WebSocket | [`Message::from_websocket`] | [`Session`](crate::twitch::websocket::Session) | a connection to Twitch that was welcomed |
+//! | spool | [`Seal::open`](sealed::Seal::open) | the key and the authentication tag | [`Seal::seal`](sealed::Seal::seal), of a [`Message`] |
 //! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
 //! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | a valid access token |
 //!
@@ -21,6 +22,7 @@ mod content;
 mod email;
 mod event;
 mod inference;
+pub mod sealed;
 pub mod segment;
 mod webhook;
 mod websocket;
@@ -114,5 +116,11 @@ impl MessageType {
             Self::Segment => "segment",
             Self::Other(name) => name,
         }
+    }
+
+    /// The type with this name.
+    fn from_name(name: String) -> Self {
+        let known = [Self::Notification, Self::Revocation, Self::Inferred, Self::Segment];
+        known.into_iter().find(|known| known.as_str() == name).unwrap_or(Self::Other(name))
     }
 }

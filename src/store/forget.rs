@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::LogId;
+use super::gaps;
 use super::locks::Lock;
 use super::state::baseline;
 use crate::twitch::id::UserId;
@@ -173,6 +175,7 @@ async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
     )
     .execute(&mut *conn)
     .await?;
+    gaps::forget(&mut *conn, &id.channel()).await?;
     remove_from_tables(conn, id).await?;
     sqlx::query!("insert into forgotten (id, forgotten_at) values ($1, now()) on conflict (id) do update set forgotten_at = now()", id.as_str())
         .execute(conn)
@@ -222,6 +225,15 @@ pub async fn forgotten(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
         return Ok(Vec::new());
     }
     sqlx::query_scalar!(r#"select id as "id: UserId" from forgotten order by id"#).fetch_all(conn).await
+}
+
+/// Who was forgotten, and when: what was read before and is not in the log yet must not get there.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forgotten_since(conn: &mut PgConnection) -> sqlx::Result<Vec<(UserId, OffsetDateTime)>> {
+    let rows = sqlx::query!(r#"select id as "id: UserId", forgotten_at from forgotten"#).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.forgotten_at)).collect())
 }
 
 #[cfg(test)]

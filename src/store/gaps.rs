@@ -27,3 +27,12 @@ pub async fn record(
     .await?;
     Ok(())
 }
+
+/// Deletes the gaps of a channel that is forgotten.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn forget(conn: &mut PgConnection, channel: &ChannelId) -> sqlx::Result<()> {
+    sqlx::query!("delete from gap where channel_id = $1", channel.as_str()).execute(conn).await?;
+    Ok(())
+}

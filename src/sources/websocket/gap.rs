@@ -33,10 +33,26 @@ impl Gaps {
     /// # Errors
     /// If the database fails. Then nothing is recorded.
     pub async fn fill(&self, channel: &ChannelId, since: OffsetDateTime, cause: &'static str) -> sqlx::Result<()> {
-        let until = self.clock.now().max(since);
+        self.record(channel, since, self.clock.now().max(since), cause).await
+    }
+
+    /// Like [`fill`](Self::fill), for a gap that has ended already.
+    pub(super) async fn record(
+        &self,
+        channel: &ChannelId,
+        since: OffsetDateTime,
+        until: OffsetDateTime,
+        cause: &'static str,
+    ) -> sqlx::Result<()> {
         gaps::record(&mut *self.pool.acquire().await?, channel, since, until, cause).await?;
         self.metrics.gap(cause, until - since);
-        tracing::warn!(channel.id = channel.as_str(), gap.cause = cause, gap.since = %since, gap.until = %until, "messages may be missing");
+        tracing::warn!(
+            channel.id = channel.as_str(),
+            gap.cause = cause,
+            gap.began_at = %since,
+            gap.ended_at = %until,
+            "messages may be missing"
+        );
         Ok(())
     }
 }

@@ -2,18 +2,27 @@
 //! that was read is stored in the log or, while that can't be written to, in the spool; reading never waits for either.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use super::progress::Progress;
+use super::progress::{Progress, Ticket};
+use super::spool::Spool;
+use crate::config::SecretFileError;
 use crate::ingest::{Ingest, IngestError};
 use crate::message::Message;
-use crate::services::Services;
+use crate::message::sealed::Seal;
+use crate::services::{Services, Tasks};
 use crate::twitch::id::ChannelId;
 
 /// Messages that are submitted at once, so that batches form.
 const WINDOW: usize = 256;
+
+/// How long a message that was read may stay in memory alone: what a crash would lose. Not shorter than most commits of a
+/// busy database, because what is spooled has to be written once more.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Stores what is read from the sockets. One per server; clones share everything.
 #[derive(Clone, Debug)]
@@ -21,29 +30,41 @@ pub struct Intake {
     ingest: Ingest,
     window: Arc<Semaphore>,
     progress: Progress,
+    spool: Spool,
 }
 
 impl Intake {
-    /// Nothing was read yet.
-    #[must_use]
-    pub fn new(services: &Services) -> Self {
+    /// Starts the spool, and registers its check.
+    ///
+    /// # Errors
+    /// If the encryption key, with which the spool is sealed, can't be read or made.
+    pub fn spawn(services: &Services, tasks: &mut Tasks) -> Result<Self, SecretFileError> {
+        let seal = Seal::new(&services.config.encryption_key()?);
+        let progress = Progress::default();
+        let spool = Spool::spawn(services, seal, progress.clone(), tasks);
         let window = Arc::new(Semaphore::new(WINDOW));
-        Self { ingest: services.ingest.clone(), window, progress: Progress::default() }
+        Ok(Self { ingest: services.ingest.clone(), window, progress, spool })
     }
 
     /// Takes a message that the socket of this channel's user got, and returns at once.
     pub fn accept(&self, channel: &ChannelId, message: Box<Message>) {
         let ticket = self.progress.begin(channel, message.at());
-        let Ok(permit) = self.window.clone().try_acquire_owned() else { return self.progress.lose(&ticket) };
-        let Self { ingest, progress, .. } = self.clone();
+        let is_writable = self.ingest.write_error().is_none();
+        let permit = is_writable.then(|| self.window.clone().try_acquire_owned().ok()).flatten();
+        let Some(permit) = permit else { return self.spool.append(message, ticket) };
+        let intake = self.clone();
         tokio::spawn(async move {
-            let _permit = permit;
-            match ingest.submit(message).await {
-                // One that the database refuses is counted by the writer, and would be refused again.
-                Ok(_) | Err(IngestError::Rejected) => progress.keep(&ticket),
-                Err(_) => progress.lose(&ticket),
-            }
+            intake.submit(message, ticket).await;
+            drop(permit);
         });
+    }
+
+    async fn submit(&self, message: Box<Message>, ticket: Ticket) {
+        match timeout(PATIENCE, self.ingest.submit(message.clone())).await {
+            // One that the database refuses is counted by the writer, and would be refused again.
+            Ok(Ok(_) | Err(IngestError::Rejected)) => self.progress.keep(&ticket),
+            Ok(Err(_)) | Err(_) => self.spool.append(message, ticket),
+        }
     }
 
     /// Records that Twitch said at this time that there is nothing else: a keepalive. Not for a welcome: what happened before

@@ -3,3 +3,4 @@
 pub mod gap;
 pub mod intake;
 mod progress;
+mod spool;

@@ -77,13 +77,11 @@ impl Progress {
         channel.finish(ticket.number);
     }
 
-    #[cfg(test)]
     /// What was lost and is not in a recorded gap yet.
     pub(super) fn lost(&self) -> Vec<(ChannelId, Lost)> {
         self.lock().iter().filter_map(|(id, channel)| Some((id.clone(), channel.lost?))).collect()
     }
 
-    #[cfg(test)]
     /// Records that a gap says what was lost, unless more has been lost since.
     pub(super) fn forget_lost(&self, id: &ChannelId, recorded: Lost) {
         if let Some(channel) = self.lock().get_mut(id) {
