@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::faults::{Faults, InvalidChance};
-use super::scenario::{ChannelEdit, Notify, ScenarioError};
+use super::scenario::{ChannelEdit, Notify, Only, ScenarioError};
+use super::websocket::SessionError;
 use super::world::World;
 
 const PAGE: &str = include_str!("page.html");
@@ -26,6 +27,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/mock/events", web::post().to(emit))
         .route("/mock/consents/{login}/withdraw", web::post().to(withdraw_consent))
         .route("/mock/subscriptions/{id}/end", web::post().to(end_subscription))
+        .route("/mock/subscriptions/{id}/status", web::post().to(set_status))
         .route("/mock/tokens/{kind}/end", web::post().to(end_tokens))
         .route("/mock/rate-limit", web::post().to(use_up_rate_limit))
         .route("/mock/faults", web::get().to(faults))
@@ -49,9 +51,11 @@ impl ResponseError for ControlError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::UnknownAction(_)
-            | Self::Scenario(ScenarioError::UnknownChannel(_) | ScenarioError::UnknownSubscription(_)) => {
-                StatusCode::NOT_FOUND
-            }
+            | Self::Scenario(
+                ScenarioError::UnknownChannel(_)
+                | ScenarioError::UnknownSubscription(_)
+                | ScenarioError::Session(SessionError::None | SessionError::Unknown(..)),
+            ) => StatusCode::NOT_FOUND,
             Self::Scenario(ScenarioError::Already(..)) => StatusCode::CONFLICT,
             Self::Scenario(_) | Self::Chance(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
         }
@@ -65,7 +69,7 @@ impl ResponseError for ControlError {
 type JsonResult = Result<web::Json<Value>, ControlError>;
 
 /// Parses a body. An empty one counts as `{}`.
-fn parse<T: DeserializeOwned>(body: &web::Bytes) -> Result<T, serde_json::Error> {
+pub(super) fn parse<T: DeserializeOwned>(body: &web::Bytes) -> Result<T, serde_json::Error> {
     serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
 }
 
@@ -155,18 +159,23 @@ struct NewEvent {
     version: Option<String>,
     channel: Option<String>,
     user: Option<String>,
+    /// The id of the only WebSocket session that gets it, or its first characters.
+    session: Option<String>,
+    /// The id of the only subscription that gets it.
+    subscription: Option<String>,
     /// In the form of `simulate --set`: `bits=500`, `new_field:={"any": "json"}`.
     #[serde(default)]
     set: Vec<String>,
 }
 
 async fn emit(world: web::Data<World>, body: web::Bytes) -> JsonResult {
-    let NewEvent { r#type, version, channel, user, set } = parse(&body)?;
+    let NewEvent { r#type, version, channel, user, session, subscription, set } = parse(&body)?;
     let edits: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
     let edits = edits.map_err(ScenarioError::from)?;
     let world: Arc<World> = world.into_inner();
     let channel = channel.or_else(|| world.default_channel(&r#type, version.as_deref()));
-    let messages = world.emit(&r#type, version.as_deref(), channel.as_deref(), user.as_deref(), &edits)?;
+    let only = Only { session, subscription };
+    let messages = world.emit_to(&only, &r#type, version.as_deref(), channel.as_deref(), user.as_deref(), &edits)?;
     Ok(web::Json(json!({ "messages": messages })))
 }
 
@@ -190,6 +199,18 @@ impl Default for End {
 async fn end_subscription(world: web::Data<World>, id: web::Path<String>, body: web::Bytes) -> JsonResult {
     let End { status } = parse(&body)?;
     world.into_inner().end_subscription(&id, &status)?;
+    Ok(web::Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    status: String,
+}
+
+async fn set_status(world: web::Data<World>, id: web::Path<String>, body: web::Bytes) -> JsonResult {
+    let NewStatus { status } = parse(&body)?;
+    world.set_status(&id, &status)?;
     Ok(web::Json(json!({})))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::faults::DeliveryFault;
-use super::state::{Delivery, MAX_HELD, State, rfc3339};
+use super::state::{Delivery, Held, MAX_HELD, Route, State, rfc3339};
 use super::world::World;
 use crate::simulate::answer::ExpectedAnswer;
 use crate::simulate::delivery::CallbackClient;
@@ -45,16 +45,32 @@ impl World {
 
     /// Sends an event to all its subscribers and returns their number.
     pub(super) fn notify(self: &Arc<Self>, state: &mut State, kind: &SubscriptionType, event: &Value) -> usize {
+        self.notify_where(state, kind, event, |_| true)
+    }
+
+    /// Sends an event to those of its subscribers whose subscription is as wanted, and returns their number.
+    pub(super) fn notify_where(
+        self: &Arc<Self>,
+        state: &mut State,
+        kind: &SubscriptionType,
+        event: &Value,
+        is_wanted: impl Fn(&Subscription) -> bool,
+    ) -> usize {
         let is_of_kind = |shown: &Subscription| shown.kind == kind.name && shown.version == kind.version;
         let matches = |shown: &Subscription| {
             shown.status == SubscriptionStatus::Enabled && is_of_kind(shown) && concerns(shown, event)
         };
         let shown = state.subscriptions.iter().map(|held| &held.shown);
-        let subscribed: Vec<_> = shown.filter(|shown| matches(shown)).cloned().collect();
+        let subscribed: Vec<_> = shown.filter(|shown| matches(shown) && is_wanted(shown)).cloned().collect();
         for shown in &subscribed {
             self.dispatch(state, shown, Outgoing::notification(self.stamp(), shown, event));
         }
-        subscribed.len()
+        let mut listeners = self.listeners(state, &Subscription::new(kind, event, ""), &subscribed);
+        listeners.retain(is_wanted);
+        for shown in &listeners {
+            self.dispatch(state, shown, Outgoing::notification(self.stamp(), shown, event));
+        }
+        subscribed.len() + listeners.len()
     }
 
     /// Sends a callback the end of its subscription.
@@ -63,6 +79,9 @@ impl World {
     }
 
     fn dispatch(self: &Arc<Self>, state: &mut State, shown: &Subscription, message: Outgoing) {
+        if let Some(session_id) = shown.transport.session_id() {
+            return self.send_to_session(state, session_id, &message);
+        }
         let fault = state.faults.draw_delivery_fault();
         if fault.is_doubled {
             let twin = DeliveryFault { is_doubled: false, is_held_back: false, ..fault };
@@ -87,11 +106,13 @@ impl World {
     /// A subscription with its secret and the client of its callback, as long as it exists.
     fn target(&self, id: &str) -> Option<(Subscription, WebhookSecret, CallbackClient)> {
         let mut state = self.state();
-        let held = state.subscription_mut(id)?;
-        Some((held.shown.clone(), held.secret.clone(), held.client.clone()))
+        let Held { shown, route: Route::Webhook { secret, client, .. } } = state.subscription_mut(id)? else {
+            return None;
+        };
+        Some((shown.clone(), secret.clone(), client.clone()))
     }
 
-    fn stamp(&self) -> Stamp {
+    pub(super) fn stamp(&self) -> Stamp {
         Stamp::new(rfc3339(self.config.clock.now()))
     }
 
@@ -141,9 +162,9 @@ impl World {
     /// Counts messages lost in a row, and ends the subscription when there are too many.
     fn count_losses(self: &Arc<Self>, id: &str, is_accepted: bool) {
         let mut state = self.state();
-        let Some(held) = state.subscription_mut(id) else { return };
-        held.losses = if is_accepted { 0 } else { held.losses + 1 };
-        if held.losses > self.config.tolerated_losses {
+        let Some(Held { route: Route::Webhook { losses, .. }, .. }) = state.subscription_mut(id) else { return };
+        *losses = if is_accepted { 0 } else { *losses + 1 };
+        if *losses > self.config.tolerated_losses {
             self.end(&mut state, id, SubscriptionStatus::NotificationFailuresExceeded);
         }
     }

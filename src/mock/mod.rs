@@ -1,4 +1,4 @@
-//! A fake Twitch on this machine: login server, Helix, and EventSub over webhooks.
+//! A fake Twitch on this machine: login server, Helix, and EventSub over webhooks and WebSockets.
 //!
 //! [`Mock::start`] serves it; [`World`] is its state and what happens on it: tests call its methods, users click on its page
 //! or use the control API under `/mock`. It speaks [Twitch's own protocols](https://dev.twitch.tv/docs/) and knows nothing of
@@ -15,6 +15,7 @@ mod scenario;
 mod state;
 mod subscriptions;
 mod tls;
+mod websocket;
 mod world;
 
 use std::io;
@@ -32,6 +33,7 @@ pub use self::config::MockConfig;
 pub use self::faults::Faults;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
 pub use self::state::{Account, Delivery, LiveStream};
+pub use self::websocket::SessionError;
 pub use self::world::World;
 
 /// A running fake Twitch.
@@ -128,6 +130,8 @@ impl Mock {
 fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(web::scope("/oauth2").configure(oauth::routes))
         .service(web::scope("/helix").configure(helix::routes).configure(subscriptions::routes))
+        .configure(websocket::routes)
+        .configure(websocket::control_routes)
         .configure(compat::routes)
         .configure(control::routes);
 }

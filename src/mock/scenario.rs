@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::state::{Account, LiveStream, State};
+use super::websocket::SessionError;
 use super::world::World;
 use crate::simulate::edit::{Edit, EditError};
 use crate::simulate::people::PersonError;
@@ -23,6 +24,15 @@ pub enum Notify {
     Yes,
     /// No message is sent.
     No,
+}
+
+/// Who gets an event; all subscribers, if it says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Only {
+    /// The id of a WebSocket session, or its first characters.
+    pub(super) session: Option<String>,
+    /// The id of a subscription.
+    pub(super) subscription: Option<String>,
 }
 
 /// Why an event can't happen.
@@ -49,6 +59,9 @@ pub enum ScenarioError {
     /// A change is not of the form `path=value`.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// There is no such WebSocket session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
 }
 
 /// New settings of a channel; `None` keeps the old value.
@@ -190,10 +203,44 @@ impl World {
         user: Option<&str>,
         edits: &[Edit],
     ) -> Result<usize, ScenarioError> {
+        self.emit_to(&Only::default(), kind, version, channel, user, edits)
+    }
+
+    /// As [`emit`](Self::emit), for one session or one subscription only.
+    ///
+    /// # Errors
+    /// [`ScenarioError`]
+    pub(super) fn emit_to(
+        self: &Arc<Self>,
+        only: &Only,
+        kind: &str,
+        version: Option<&str>,
+        channel: Option<&str>,
+        user: Option<&str>,
+        edits: &[Edit],
+    ) -> Result<usize, ScenarioError> {
         let mut state = self.state();
+        let session_id = only.session.as_deref().map(|named| state.sessions.resolve(named)).transpose()?;
+        if let Some(id) = &only.subscription {
+            state.subscription_mut(id).ok_or_else(|| ScenarioError::UnknownSubscription(id.clone()))?;
+        }
         let kind = subscription_type(kind, version)?;
         let event = self.event(&mut state, kind, channel, user, edits)?;
-        Ok(self.notify(&mut state, kind, &event))
+        Ok(self.notify_where(&mut state, kind, &event, |shown| {
+            session_id.as_ref().is_none_or(|id| shown.transport.session_id() == Some(id.as_str()))
+                && only.subscription.as_ref().is_none_or(|id| shown.id == *id)
+        }))
+    }
+
+    /// Changes only the status that Helix shows of a subscription: no message is sent.
+    ///
+    /// # Errors
+    /// [`ScenarioError::UnknownSubscription`]
+    pub fn set_status(&self, id: &str, status: &str) -> Result<(), ScenarioError> {
+        let mut state = self.state();
+        let unknown = || ScenarioError::UnknownSubscription(id.to_owned());
+        state.subscription_mut(id).ok_or_else(unknown)?.shown.status = status.into();
+        Ok(())
     }
 
     /// The first channel of the configuration, if events of this type are about a channel.

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::config::MockConfig;
 use super::faults::FaultGenerator;
+use super::websocket::Sessions;
 use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};
 use crate::twitch::eventsub::outgoing::Subscription;
@@ -85,10 +86,33 @@ pub struct Delivery {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) shown: Subscription,
-    pub(super) secret: WebhookSecret,
-    pub(super) client: CallbackClient,
-    /// Messages lost in a row.
-    pub(super) losses: u32,
+    pub(super) route: Route,
+}
+
+/// How the messages of a subscription are sent.
+#[derive(Debug)]
+pub(super) enum Route {
+    Webhook {
+        secret: WebhookSecret,
+        client: CallbackClient,
+        /// Messages lost in a row.
+        losses: u32,
+    },
+    /// Over the session that its transport names.
+    Websocket {
+        /// The user who created it.
+        user_id: String,
+    },
+}
+
+impl Held {
+    /// The user who created it over a WebSocket.
+    pub(super) fn user_id(&self) -> Option<&str> {
+        match &self.route {
+            Route::Webhook { .. } => None,
+            Route::Websocket { user_id } => Some(user_id),
+        }
+    }
 }
 
 /// An authorization code that has not been exchanged for tokens.
@@ -132,6 +156,7 @@ pub(super) struct State {
     token_prefix: String,
     /// Oldest first.
     pub(super) subscriptions: Vec<Held>,
+    pub(super) sessions: Sessions,
     pub(super) log: VecDeque<Delivery>,
     pub(super) points: Points,
     /// Number of calls, by method and path.
@@ -152,6 +177,7 @@ impl State {
             refresh_tokens: HashMap::new(),
             token_prefix: config.token_prefix.clone(),
             subscriptions: Vec::new(),
+            sessions: Sessions::default(),
             log: VecDeque::new(),
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
             calls: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! EventSub subscriptions over webhooks: which are allowed, their costs and limits
+//! EventSub subscriptions: which are allowed, their costs and limits
 //! (<https://dev.twitch.tv/docs/eventsub/manage-subscriptions/>).
 
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::config::MockConfig;
 use super::helix::{Query, Refusal, bad_request, pagination};
-use super::state::{Held, State, Token, rfc3339};
+use super::state::{Held, Route, State, Token, rfc3339};
+use super::websocket;
 use super::world::World;
 use crate::twitch::catalogue::{self, Availability, SubscriptionType};
 use crate::twitch::eventsub::outgoing::{Subscription, Transport};
@@ -47,24 +48,25 @@ struct TransportRequest {
     method: String,
     callback: Option<String>,
     secret: Option<String>,
+    session_id: Option<String>,
 }
 
 async fn create(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let world = world.into_inner();
     world.answer(&request, |state, token| {
-        must_be_app(token)?;
         let wanted = serde_json::from_slice(&body).map_err(|error| bad_request(format!("invalid request: {error}")))?;
-        let held = admit(&world.config, state, wanted, world.config.clock.now())?;
+        let held = admit(&world.config, state, token, wanted, world.config.clock.now())?;
         let shown = held.shown.clone();
         state.subscriptions.push(held);
-        world.challenge(&shown.id);
-        Ok(HttpResponse::Accepted().json(listing(&world.config, state, &[&shown])))
+        if shown.transport.session_id().is_none() {
+            world.challenge(&shown.id);
+        }
+        Ok(HttpResponse::Accepted().json(listing(&world.config, state, token, &[&shown])))
     })
 }
 
 async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
-        must_be_app(token)?;
         let query = Query::from_request(&request);
         let filters = ["status", "type", "user_id", "subscription_id"];
         let filters: Vec<_> = filters.into_iter().filter_map(|name| Some((name, query.one(name)?))).collect();
@@ -79,10 +81,10 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
                 _ => shown.id == *value,
             })
         };
-        let found: Vec<_> = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| matches(shown)).collect();
+        let found: Vec<_> = state.seen_by(token).map(|held| &held.shown).filter(|shown| matches(shown)).collect();
         let from = query.position()?.min(found.len());
         let to = (from + world.config.page_size).min(found.len());
-        let mut answer = listing(&world.config, state, &found[from..to]);
+        let mut answer = listing(&world.config, state, token, &found[from..to]);
         answer["total"] = found.len().into();
         answer["pagination"] = pagination(to, found.len());
         Ok(HttpResponse::Ok().json(answer))
@@ -91,30 +93,22 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
 
 async fn delete(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
-        must_be_app(token)?;
         let query = Query::from_request(&request);
         let id = query.one("id").filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| bad_request("The ID query parameter is required"))?;
-        let place = state.subscriptions.iter().position(|held| held.shown.id == id);
+        let place = state.subscriptions.iter().position(|held| held.shown.id == id && held.is_seen_by(token));
         let place = place.ok_or_else(|| (StatusCode::NOT_FOUND, "subscription not found".to_owned()))?;
         state.subscriptions.remove(place);
         Ok(HttpResponse::NoContent().finish())
     })
 }
 
-fn must_be_app(token: &Token) -> Result<(), Refusal> {
-    match token.user_id {
-        None => Ok(()),
-        Some(_) => Err((StatusCode::UNAUTHORIZED, "webhook subscriptions require an app access token".to_owned())),
-    }
-}
-
-fn listing(config: &MockConfig, state: &State, data: &[&Subscription]) -> Value {
+fn listing(config: &MockConfig, state: &State, token: &Token, data: &[&Subscription]) -> Value {
     json!({
         "data": data,
-        "total": state.subscriptions.len(),
-        "total_cost": state.total_cost(),
-        "max_total_cost": config.max_total_cost,
+        "total": state.seen_by(token).count(),
+        "total_cost": state.total_cost(token),
+        "max_total_cost": if token.user_id.is_some() { websocket::MAX_COST } else { config.max_total_cost },
     })
 }
 
@@ -122,6 +116,7 @@ fn listing(config: &MockConfig, state: &State, data: &[&Subscription]) -> Value 
 fn admit(
     config: &MockConfig,
     state: &mut State,
+    token: &Token,
     wanted: CreateRequest,
     now: time::OffsetDateTime,
 ) -> Result<Held, Refusal> {
@@ -130,32 +125,51 @@ fn admit(
     if kind.status == Availability::Deprecated {
         return Err(withdrawn(kind));
     }
-    if wanted.transport.method != "webhook" {
-        return Err(bad_request("unsupported transport method: mock-twitch delivers over webhooks only"));
+    let requires_user = match wanted.transport.method.as_str() {
+        "webhook" => false,
+        "websocket" => true,
+        _ => return Err(bad_request("unsupported transport method: mock-twitch has webhook and websocket")),
+    };
+    if requires_user != token.user_id.is_some() {
+        let kind = if requires_user { "a user" } else { "an app" };
+        let text = format!("{} subscriptions require {kind} access token", wanted.transport.method);
+        return Err((StatusCode::UNAUTHORIZED, text));
     }
     if kind.is_batched() != wanted.is_batching_enabled {
         return Err(bad_request("is_batching_enabled must be true for drop.entitlement.grant, and for nothing else"));
     }
-    let callback = callback(config, wanted.transport.callback.as_deref())?;
-    let secret = WebhookSecret::new(wanted.transport.secret.as_deref().unwrap_or_default())
-        .map_err(|error| bad_request(format!("the secret {error}")))?;
     let condition = condition(config, state, kind, &wanted.condition)?;
-    must_be_granted(state, kind, &condition)?;
-    let transport = Transport { method: "webhook".to_owned(), callback: callback.to_string() };
     let mut shown = Subscription {
         id: Uuid::new_v4().to_string(),
-        status: SubscriptionStatus::WebhookCallbackVerificationPending,
+        status: SubscriptionStatus::Enabled,
         kind: wanted.kind,
         version: wanted.version,
         condition,
-        transport,
+        transport: Transport::websocket(wanted.transport.session_id.as_deref().unwrap_or_default()),
         created_at: rfc3339(now),
         cost: 0,
     };
     shown.cost = state.cost_of(kind, &shown);
-    must_fit(config, state, &shown)?;
-    let client = state.client(&callback).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    Ok(Held { shown, secret, client, losses: 0 })
+    let route = match &token.user_id {
+        Some(user_id) => {
+            must_be_granted(state, kind, &shown.condition, Some(user_id))?;
+            let session_id = wanted.transport.session_id.unwrap_or_default();
+            websocket::admit(state, kind, &mut shown, &session_id, user_id)?;
+            Route::Websocket { user_id: user_id.clone() }
+        }
+        None => {
+            let callback = callback(config, wanted.transport.callback.as_deref())?;
+            let secret = WebhookSecret::new(wanted.transport.secret.as_deref().unwrap_or_default())
+                .map_err(|error| bad_request(format!("the secret {error}")))?;
+            must_be_granted(state, kind, &shown.condition, None)?;
+            shown.status = SubscriptionStatus::WebhookCallbackVerificationPending;
+            shown.transport = Transport::Webhook { callback: callback.to_string() };
+            must_fit(config, state, token, &shown)?;
+            let client = state.client(&callback).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
+            Route::Webhook { secret, client, losses: 0 }
+        }
+    };
+    Ok(Held { shown, route })
 }
 
 /// The answer to a request for a version that is gone, which Twitch gives in two ways: as its
@@ -215,9 +229,21 @@ fn condition(
 }
 
 /// Checks that the user in the condition has granted the scopes of the type to the application. `channel:bot` is
-/// [granted by the broadcaster](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/#channelchatmessage).
-fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<String, Value>) -> Result<(), Refusal> {
+/// [granted by the broadcaster](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/#channelchatmessage). With a
+/// user's token that user must be the one in the condition, and no bot is needed.
+fn must_be_granted(
+    state: &State,
+    kind: &SubscriptionType,
+    condition: &Map<String, Value>,
+    user_id: Option<&str>,
+) -> Result<(), Refusal> {
+    let granter = kind.scope_granted_by.as_deref().and_then(|field| condition.get(field)).and_then(Value::as_str);
     let granted = |scope: &String| {
+        if let Some(user_id) = user_id {
+            let is_for_apps = matches!(scope.as_str(), "channel:bot" | "user:bot");
+            let is_granted = state.consents.get(user_id).is_some_and(|granted| granted.contains(scope));
+            return is_for_apps || (granter.is_none_or(|granter| granter == user_id) && is_granted);
+        }
         let field = if scope == "channel:bot" { Some("broadcaster_user_id") } else { kind.scope_granted_by.as_deref() };
         let granter = field.and_then(|field| condition.get(field)).and_then(Value::as_str);
         granter.and_then(|id| state.consents.get(id)).is_some_and(|granted| granted.contains(scope))
@@ -229,17 +255,17 @@ fn must_be_granted(state: &State, kind: &SubscriptionType, condition: &Map<Strin
 }
 
 /// Checks limits and duplicates. Ended subscriptions don't count: a new one can be created beside them.
-fn must_fit(config: &MockConfig, state: &State, new: &Subscription) -> Result<(), Refusal> {
-    let alive = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| shown.status.is_alive());
+fn must_fit(config: &MockConfig, state: &State, app: &Token, new: &Subscription) -> Result<(), Refusal> {
+    let alive = state.seen_by(app).map(|held| &held.shown).filter(|shown| shown.status.is_alive());
     let alike: Vec<_> = alive.filter(|old| (&old.kind, &old.condition) == (&new.kind, &new.condition)).collect();
-    if alike.iter().any(|old| old.transport.callback == new.transport.callback && old.version == new.version) {
+    if alike.iter().any(|old| old.transport == new.transport && old.version == new.version) {
         return Err((StatusCode::CONFLICT, "subscription already exists".to_owned()));
     }
     let exceeded = |what: &str| Err((StatusCode::TOO_MANY_REQUESTS, format!("maximum {what} exceeded")));
     if alike.len() >= MAX_ALIKE {
         return exceeded("subscriptions with type and condition");
     }
-    if state.total_cost() + new.cost > config.max_total_cost || state.subscriptions.len() >= super::state::MAX_HELD {
+    if state.total_cost(app) + new.cost > config.max_total_cost || state.subscriptions.len() >= super::state::MAX_HELD {
         return exceeded("total cost");
     }
     Ok(())
@@ -252,10 +278,26 @@ impl Subscription {
     }
 }
 
+impl Held {
+    /// Whether Helix shows it: with the application's token all over webhooks, with a user's token those that the user
+    /// created.
+    fn is_seen_by(&self, token: &Token) -> bool {
+        self.user_id() == token.user_id.as_deref()
+    }
+}
+
 impl State {
-    fn total_cost(&self) -> u32 {
-        self.subscriptions
-            .iter()
+    fn seen_by<'a>(&'a self, token: &'a Token) -> impl Iterator<Item = &'a Held> {
+        self.subscriptions.iter().filter(|held| held.is_seen_by(token))
+    }
+
+    /// The subscriptions that a user created over WebSockets.
+    pub(super) fn of_user<'a>(&'a self, user_id: &'a str) -> impl Iterator<Item = &'a Held> {
+        self.subscriptions.iter().filter(move |held| held.user_id() == Some(user_id))
+    }
+
+    fn total_cost(&self, token: &Token) -> u32 {
+        self.seen_by(token)
             .map(|held| &held.shown)
             .filter(|shown| shown.status.is_alive())
             .map(|shown| shown.cost)

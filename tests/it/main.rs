@@ -31,6 +31,7 @@ mod local_db;
 mod metrics;
 mod migrations;
 mod mock;
+mod mock_websocket;
 mod nginx;
 mod nodelay;
 mod oauth;

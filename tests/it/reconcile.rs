@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use showtime::config::{Client, Config};
 use showtime::mock::{Faults, MockConfig};
-use showtime::twitch::eventsub::outgoing::Subscription;
+use showtime::twitch::eventsub::outgoing::{Subscription, Transport};
 use showtime::twitch::helix::Condition;
 use showtime::twitch::subscription_status::SubscriptionStatus::{self, Enabled};
 use sqlx::postgres::PgConnectOptions;
@@ -124,7 +124,8 @@ async fn heals_within_a_minute(server: &Server) {
 
 pub(crate) fn held(twitch: &Twitch, callback: &str) -> Vec<Subscription> {
     let mut held = twitch.mock.world.subscriptions();
-    held.retain(|subscription| subscription.transport.callback == callback);
+    let transport = Transport::Webhook { callback: callback.to_owned() };
+    held.retain(|subscription| subscription.transport == transport);
     held
 }
 

@@ -47,12 +47,50 @@ pub struct Subscription {
 }
 
 /// How the messages of a subscription travel.
-#[derive(Clone, Debug, Serialize)]
-pub struct Transport {
-    /// `webhook`.
-    pub method: String,
-    /// The address they are sent to.
-    pub callback: String,
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[serde(tag = "method", rename_all = "lowercase")]
+pub enum Transport {
+    /// To a callback.
+    Webhook {
+        /// The address they are sent to.
+        callback: String,
+    },
+    /// Over a WebSocket session.
+    Websocket {
+        /// The session's id.
+        session_id: String,
+        /// When the session began. Messages don't have it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connected_at: Option<String>,
+        /// When it ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        disconnected_at: Option<String>,
+    },
+}
+
+impl Transport {
+    /// A WebSocket session, as messages name it.
+    #[must_use]
+    pub fn websocket(session_id: &str) -> Self {
+        Self::Websocket { session_id: session_id.to_owned(), connected_at: None, disconnected_at: None }
+    }
+
+    /// The id of the WebSocket session, if it is one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::Websocket { session_id, .. } => Some(session_id),
+        }
+    }
+
+    /// The same, as messages have it.
+    fn in_message(&self) -> Self {
+        match self {
+            Self::Webhook { .. } => self.clone(),
+            Self::Websocket { session_id, .. } => Self::websocket(session_id),
+        }
+    }
 }
 
 impl Subscription {
@@ -68,9 +106,14 @@ impl Subscription {
             version: kind.version.clone(),
             cost: cost(kind),
             condition,
-            transport: Transport { method: "webhook".to_owned(), callback: callback.to_owned() },
+            transport: Transport::Webhook { callback: callback.to_owned() },
             created_at: CREATED_AT.to_owned(),
         }
+    }
+
+    /// The same, as messages have it.
+    fn in_message(&self) -> Self {
+        Self { transport: self.transport.in_message(), ..self.clone() }
     }
 
     /// The same in another status.
@@ -152,13 +195,14 @@ impl Outgoing {
     #[must_use]
     pub fn notification(stamp: Stamp, subscription: &Subscription, event: &Value) -> Self {
         let field = if event.is_array() { "events" } else { "event" };
-        Self::about(stamp, "notification", subscription, &json!({ "subscription": subscription, field: event }))
+        let shown = subscription.in_message();
+        Self::about(stamp, "notification", subscription, &json!({ "subscription": shown, field: event }))
     }
 
     /// The subscription has ended, for the reason that is its status.
     #[must_use]
     pub fn revocation(stamp: Stamp, subscription: &Subscription) -> Self {
-        Self::about(stamp, "revocation", subscription, &json!({ "subscription": subscription }))
+        Self::about(stamp, "revocation", subscription, &json!({ "subscription": subscription.in_message() }))
     }
 
     /// Asks whether the callback wants the subscription's messages.

@@ -1,0 +1,264 @@
+//! EventSub over WebSockets: `GET /ws`
+//! (<https://dev.twitch.tv/docs/eventsub/handling-websocket-events/>).
+//!
+//! A session has one socket; while it moves to another one, two. A socket is a task that owns the connection and takes
+//! [`Command`]s; the table of sessions holds the other ends. Whatever decides which socket gets an event happens under the
+//! lock of the mock's state, so an event goes to exactly one socket.
+
+mod close;
+mod control;
+mod frames;
+mod handover;
+mod limits;
+mod socket;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytestring::ByteString;
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::close::Close;
+pub use self::control::SessionError;
+pub(super) use self::control::routes as control_routes;
+pub(super) use self::limits::{MAX_COST, admit};
+use self::socket::Socket;
+use super::helix::Query;
+use super::state::{MAX_HELD, State, rfc3339};
+use super::world::World;
+use crate::twitch::eventsub::outgoing::{Outgoing, Subscription, Transport};
+use crate::twitch::subscription_status::SubscriptionStatus;
+
+/// The interval of keepalives, unless the client asks for another: 10 to 600 seconds.
+const KEEPALIVE: (u64, u64, u64) = (10, 10, 600);
+
+/// Commands that may wait for a socket that does not write. With one more it is closed with 4005.
+const MAX_WAITING: usize = 1_024;
+
+/// Message ids that are remembered as delivered.
+const MAX_DELIVERED: usize = 200_000;
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/ws", web::get().to(open));
+}
+
+/// The sessions that have a socket.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_id: BTreeMap<String, Session>,
+    /// Number of the next socket.
+    next_socket: u64,
+    /// Ids of the messages that were written to a socket, in that order.
+    delivered: Vec<String>,
+}
+
+/// A session of the protocol.
+#[derive(Debug)]
+pub(super) struct Session {
+    connected_at: OffsetDateTime,
+    keepalive: Duration,
+    /// The address of this mock, as the client knows it.
+    host: String,
+    /// The user of the first subscription: others can't subscribe.
+    user_id: Option<String>,
+    /// Gets the events.
+    socket: Handle,
+    /// The socket before, until it ends, if the session has moved.
+    old: Option<Handle>,
+    /// What the URL for reconnecting proves itself with, until it is used.
+    challenge: Option<String>,
+    /// Whether events are sent. If not, they are lost, as on a connection that is half open.
+    delivers: bool,
+}
+
+/// The other end of a socket's task.
+#[derive(Debug)]
+struct Handle {
+    number: u64,
+    commands: mpsc::Sender<Command>,
+    /// Cancelled if the socket does not take its commands.
+    overflow: CancellationToken,
+}
+
+/// What a socket is to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Send this text: a notification or revocation with this message id, or a frame of the session itself.
+    Send(ByteString, Option<String>),
+    /// Ask the client to reconnect, and end with 4004 so much later.
+    Reconnect(ByteString, Duration),
+    /// Close with a code.
+    Close(Close),
+    /// End the connection without a close frame.
+    Abort,
+    /// The session has a subscription.
+    Subscribed,
+    /// Send keepalives, or none.
+    Keepalive(bool),
+    /// Count the client's pongs, or none.
+    Pongs(bool),
+}
+
+/// A socket that was admitted, for its task.
+struct Opened {
+    session_id: String,
+    number: u64,
+    commands: mpsc::Receiver<Command>,
+    overflow: CancellationToken,
+    keepalive: Duration,
+    is_used: bool,
+}
+
+impl Handle {
+    /// Gives the socket a command. One that has too many waiting is closed.
+    fn give(&self, command: Command) {
+        if matches!(self.commands.try_send(command), Err(mpsc::error::TrySendError::Full(_))) {
+            self.overflow.cancel();
+        }
+    }
+}
+
+impl Sessions {
+    fn handle(&mut self) -> (Handle, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(MAX_WAITING);
+        self.next_socket += 1;
+        (Handle { number: self.next_socket, commands, overflow: CancellationToken::new() }, receiver)
+    }
+
+    fn record_delivery(&mut self, message_id: String) {
+        if self.delivered.len() < MAX_DELIVERED {
+            self.delivered.push(message_id);
+        }
+    }
+}
+
+async fn open(world: web::Data<World>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    let world = world.into_inner();
+    let (response, session, incoming) = match actix_ws::handle(&request, body) {
+        Ok(upgraded) => upgraded,
+        Err(error) => return HttpResponse::from_error(error),
+    };
+    let query = Query::from_request(&request);
+    let keepalive = keepalive(&query, world.config.is_lenient);
+    let host = request.connection_info().host().to_owned();
+    let opened = match (query.one("challenge"), query.one("id")) {
+        (None, None) => world.begin_session(keepalive, host),
+        (challenge, id) => world.move_session(id.unwrap_or_default(), challenge.unwrap_or_default()),
+    };
+    rt::spawn(async move {
+        match opened {
+            Ok(opened) => Socket::new(&world, session, opened).run(incoming).await,
+            Err(close) => {
+                let _ = session.close(Some(close.reason())).await;
+            }
+        }
+    });
+    response
+}
+
+/// What the client asked for, moved into the limits. (twitch-cli takes the default instead.)
+fn keepalive(query: &Query, is_lenient: bool) -> Duration {
+    let (default, min, max) = KEEPALIVE;
+    let asked = query.one("keepalive_timeout_seconds").and_then(|text| text.parse::<i64>().ok());
+    let asked = asked.map_or(default, |asked| u64::try_from(asked).unwrap_or_default());
+    let is_within = (min..=max).contains(&asked);
+    Duration::from_secs(if is_lenient && !is_within { default } else { asked.clamp(min, max) })
+}
+
+/// An id as Twitch's look.
+fn session_id() -> String {
+    format!("AgoQ{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>()))
+}
+
+impl World {
+    /// Begins a session, whose welcome is on its way.
+    fn begin_session(&self, keepalive: Duration, host: String) -> Result<Opened, Close> {
+        let mut state = self.state();
+        if state.sessions.by_id.len() >= MAX_HELD * 2 {
+            return Err(Close::InternalError);
+        }
+        let (socket, commands) = state.sessions.handle();
+        let (session_id, connected_at) = (session_id(), self.config.clock.now());
+        let session = Session {
+            connected_at,
+            keepalive,
+            host,
+            user_id: None,
+            socket,
+            old: None,
+            challenge: None,
+            delivers: true,
+        };
+        let opened = Opened {
+            session_id: session_id.clone(),
+            number: session.socket.number,
+            commands,
+            overflow: session.socket.overflow.clone(),
+            keepalive,
+            is_used: self.config.is_lenient,
+        };
+        session.socket.give(Command::Send(frames::welcome(&self.stamp(), &session_id, &session), None));
+        state.sessions.by_id.insert(session_id, session);
+        Ok(opened)
+    }
+
+    /// Forgets a socket that ended. If it was its session's only one, the session's subscriptions end with this status.
+    fn socket_ended(&self, session_id: &str, number: u64, status: &SubscriptionStatus) {
+        let mut state = self.state();
+        let Some(session) = state.sessions.by_id.get_mut(session_id) else { return };
+        if session.old.take_if(|old| old.number == number).is_some() || session.socket.number != number {
+            return;
+        }
+        state.sessions.by_id.remove(session_id);
+        let ended_at = rfc3339(self.config.clock.now());
+        for held in &mut state.subscriptions {
+            if let Transport::Websocket { session_id: of, disconnected_at, .. } = &mut held.shown.transport
+                && of == session_id
+                && held.shown.status.is_alive()
+            {
+                held.shown.status = status.clone();
+                *disconnected_at = Some(ended_at.clone());
+            }
+        }
+    }
+
+    /// Sends a notification or a revocation to the session of its subscription, if that has a socket. All events pass here.
+    pub(super) fn send_to_session(self: &Arc<Self>, state: &mut State, session_id: &str, message: &Outgoing) {
+        let Some(session) = state.sessions.by_id.get(session_id).filter(|session| session.delivers) else { return };
+        let id = message.stamp.message_id.clone();
+        session.socket.give(Command::Send(frames::message(message), Some(id)));
+    }
+
+    /// If this mock is lenient: a subscription made up for each session that has not subscribed to an event.
+    pub(super) fn listeners(
+        &self,
+        state: &State,
+        made_up: &Subscription,
+        subscribed: &[Subscription],
+    ) -> Vec<Subscription> {
+        if !self.config.is_lenient {
+            return Vec::new();
+        }
+        let has_it = |id: &str| subscribed.iter().any(|shown| shown.transport.session_id() == Some(id));
+        let ids = state.sessions.by_id.keys().filter(|id| !has_it(id));
+        ids.map(|id| Subscription { transport: Transport::websocket(id), ..made_up.clone() }).collect()
+    }
+
+    /// The ids of messages that were written to sockets, in that order: the first 200,000.
+    #[must_use]
+    pub fn delivered_to_sockets(&self) -> Vec<String> {
+        self.state().sessions.delivered.clone()
+    }
+
+    /// The ids of the sessions that have a socket.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<String> {
+        self.state().sessions.by_id.keys().cloned().collect()
+    }
+}

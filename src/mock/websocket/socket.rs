@@ -1,0 +1,188 @@
+//! One connection: what is sent on it, and when it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_ws::{Message, MessageStream, Session};
+use bytestring::ByteString;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Close, Command, Opened, frames};
+use crate::mock::world::World;
+use crate::twitch::subscription_status::SubscriptionStatus;
+
+/// How long a client has to subscribe to something.
+const UNUSED_AFTER: Duration = Duration::from_secs(10);
+
+/// The interval of pings, each of which is to be answered before the next one.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The largest message that a client may send, in bytes; any is one too many.
+const MAX_MESSAGE: usize = 4_096;
+
+/// Owns a connection.
+pub(super) struct Socket {
+    world: Arc<World>,
+    session: Session,
+    session_id: String,
+    number: u64,
+    commands: mpsc::Receiver<Command>,
+    overflow: CancellationToken,
+    keepalive: Duration,
+    /// When the client hears that the connection lives; `None` if it is not to.
+    keepalive_at: Option<Instant>,
+    ping_at: Instant,
+    /// Whether the last ping was answered, as far as that counts.
+    is_answered: bool,
+    counts_pongs: bool,
+    /// When it ends because the session has no subscription.
+    unused_at: Option<Instant>,
+    /// When it ends because the client was asked to reconnect.
+    grace_ends_at: Option<Instant>,
+}
+
+/// How a connection ends.
+enum End {
+    /// With a close frame of this code.
+    Close(Close),
+    /// The client is gone, or is left without a close frame.
+    Gone(SubscriptionStatus),
+}
+
+impl Socket {
+    pub(super) fn new(world: &Arc<World>, session: Session, opened: Opened) -> Self {
+        let now = world.config.clock.instant();
+        let Opened { session_id, number, commands, overflow, keepalive, is_used } = opened;
+        Self {
+            world: Arc::clone(world),
+            session,
+            session_id,
+            number,
+            commands,
+            overflow,
+            keepalive,
+            keepalive_at: Some(now + keepalive),
+            ping_at: now + PING_INTERVAL,
+            is_answered: true,
+            counts_pongs: true,
+            unused_at: (!is_used).then_some(now + UNUSED_AFTER),
+            grace_ends_at: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, incoming: MessageStream) {
+        let end = self.serve(incoming.max_frame_size(MAX_MESSAGE)).await;
+        let status = match &end {
+            End::Close(close) => close.status(),
+            End::Gone(status) => status.clone(),
+        };
+        // Before the client hears of it: what it does next finds a session that has ended.
+        self.world.socket_ended(&self.session_id, self.number, &status);
+        if let End::Close(close) = end {
+            let _ = self.session.close(Some(close.reason())).await;
+        }
+    }
+
+    async fn serve(&mut self, mut incoming: MessageStream) -> End {
+        let (stop, overflow) = (self.world.stop.clone(), self.overflow.clone());
+        let clock = self.world.config.clock.clone();
+        loop {
+            let due = self.next_due();
+            let ended = tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(End::Close(Close::Normal)),
+                () = overflow.cancelled() => Err(End::Close(Close::NetworkTimeout)),
+                message = incoming.recv() => match message {
+                    Some(Ok(message)) => self.receive(message).await,
+                    Some(Err(_)) => Err(End::Close(Close::InboundTraffic)),
+                    None => Err(End::Gone(SubscriptionStatus::WebsocketNetworkError)),
+                },
+                Some(command) = self.commands.recv() => match overflow.run_until_cancelled(self.obey(command)).await {
+                    Some(obeyed) => obeyed,
+                    None => Err(End::Close(Close::NetworkTimeout)),
+                },
+                () = clock.sleep_until(due) => self.act(clock.instant()).await,
+            };
+            if let Err(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// A message of the client: anything but a pong, a ping or a close is one too many.
+    async fn receive(&mut self, message: Message) -> Result<(), End> {
+        match message {
+            Message::Pong(_) => self.is_answered |= self.counts_pongs,
+            Message::Ping(payload) => self.session.pong(&payload).await.map_err(|_| gone())?,
+            Message::Close(_) => return Err(End::Close(Close::Normal)),
+            Message::Text(_) | Message::Binary(_) | Message::Continuation(_) => {
+                return Err(End::Close(Close::InboundTraffic));
+            }
+            Message::Nop => {}
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<(), End> {
+        match command {
+            Command::Send(text, id) => {
+                self.send(text).await?;
+                if let Some(id) = id {
+                    self.world.state().sessions.record_delivery(id);
+                }
+            }
+            Command::Reconnect(text, grace) => {
+                self.send(text).await?;
+                self.grace_ends_at = Some(self.world.config.clock.instant() + grace);
+            }
+            Command::Close(close) => return Err(End::Close(close)),
+            Command::Abort => return Err(gone()),
+            Command::Subscribed => self.unused_at = None,
+            Command::Keepalive(is_on) => {
+                self.keepalive_at = is_on.then(|| self.world.config.clock.instant() + self.keepalive);
+            }
+            Command::Pongs(count) => self.counts_pongs = count,
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, text: ByteString) -> Result<(), End> {
+        self.session.text(text).await.map_err(|_| gone())?;
+        let next = self.world.config.clock.instant() + self.keepalive;
+        self.keepalive_at = self.keepalive_at.map(|_| next);
+        Ok(())
+    }
+
+    fn next_due(&self) -> Instant {
+        let others = [self.keepalive_at, self.unused_at, self.grace_ends_at];
+        others.into_iter().flatten().fold(self.ping_at, Ord::min)
+    }
+
+    /// Does what is due.
+    async fn act(&mut self, now: Instant) -> Result<(), End> {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.grace_ends_at) {
+            return Err(End::Close(Close::GraceExpired));
+        }
+        if is_due(self.unused_at) {
+            return Err(End::Close(Close::Unused));
+        }
+        if self.ping_at <= now {
+            if !self.is_answered {
+                return Err(End::Close(Close::FailedPingPong));
+            }
+            self.is_answered = false;
+            self.ping_at = now + PING_INTERVAL;
+            self.session.ping(b"").await.map_err(|_| gone())?;
+        }
+        if is_due(self.keepalive_at) {
+            self.send(frames::keepalive(&self.world.stamp())).await?;
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> End {
+    End::Gone(SubscriptionStatus::WebsocketNetworkError)
+}
