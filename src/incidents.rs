@@ -39,6 +39,8 @@ pub enum Kind {
     UnreadPayload,
     /// An item of an answer of Twitch's API could not be read; the subject is the call.
     UnreadItem,
+    /// A frame of a WebSocket was not accepted; the subject is why.
+    RefusedFrame,
     /// A look-up of missed events failed.
     Backfill,
     /// Nothing could be written to the log; the subject is the cause.
@@ -56,6 +58,7 @@ impl Kind {
             Self::Unstorable => "a message was refused because the database can't store it",
             Self::UnreadPayload => "an event is stored, but its payload is not as expected and changes no state",
             Self::UnreadItem => "an item of an answer of Twitch's is not as expected and was left out",
+            Self::RefusedFrame => "a frame of a WebSocket was not accepted",
             Self::Backfill => "missed events could not be looked up; trying again soon",
             Self::NotWritable => "messages can't be stored; trying again",
         }

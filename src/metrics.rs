@@ -36,7 +36,7 @@ const OTHER: &str = "other";
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// The outcome of a request to `/callback`; in lower case, a label.
+/// The outcome of a message; in lower case, a label.
 #[derive(Clone, Copy, Debug, IntoStaticStr, PartialEq, Eq)]
 #[strum(serialize_all = "lowercase")]
 pub enum Outcome {
@@ -58,14 +58,27 @@ pub enum Outcome {
     Unavailable,
 }
 
+/// How a message came; in lower case, a label.
+#[derive(Clone, Copy, Debug, IntoStaticStr, PartialEq, Eq)]
+#[strum(serialize_all = "lowercase")]
+pub enum Transport {
+    /// In a request to `/callback`.
+    Webhook,
+    /// Over a connection that this server opened.
+    WebSocket,
+}
+
 /// The metrics that components update.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    messages: Family<Labels<2>, Counter>,
+    messages: Family<Labels<3>, Counter>,
     ack: Histogram,
     lag: Histogram,
     readers: Family<Labels<2>, Gauge>,
+    sessions: Family<Labels<1>, Gauge>,
+    reconnects: Family<Labels<1>, Counter>,
+    message_age: Gauge<f64, AtomicU64>,
     gaps: Family<Labels<1>, Counter<f64, AtomicU64>>,
     spool: Gauge,
     spool_dropped: Counter,
@@ -105,7 +118,7 @@ impl Default for Metrics {
         registry.register("showtime_build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register(
             "showtime_eventsub_messages",
-            "Requests to /callback, by subscription type and outcome",
+            "Messages of EventSub, by subscription type, outcome and transport",
             messages.clone(),
         );
         registry.register_with_unit(
@@ -121,33 +134,64 @@ impl Default for Metrics {
             lag.clone(),
         );
         registry.register("showtime_live_readers", "Connected readers of live feeds", readers.clone());
+        let (sessions, reconnects, message_age) = (Family::default(), Family::default(), Gauge::default());
+        let help = "WebSocket sessions with Twitch, by state";
+        registry.register("showtime_websocket_sessions", help, Family::clone(&sessions));
+        let help = "Connections to Twitch that replaced another one, by why that ended";
+        registry.register("showtime_websocket_reconnects", help, Family::clone(&reconnects));
+        let help = "Silence of the most silent WebSocket session";
+        registry.register_with_unit(
+            "showtime_websocket_last_message_age",
+            help,
+            Unit::Seconds,
+            Gauge::clone(&message_age),
+        );
         let help = "Time in which messages of a channel may have been lost, by cause";
         registry.register_with_unit("showtime_gap", help, Unit::Seconds, gaps.clone());
         let help = "Size of the files with messages that wait for the database";
         registry.register_with_unit("showtime_spool", help, Unit::Bytes, spool.clone());
         let help = "Messages that were read from a WebSocket and could be kept nowhere";
         registry.register("showtime_spool_dropped", help, spool_dropped.clone());
-        Self { registry: Arc::new(registry), messages, ack, lag, readers, gaps, spool, spool_dropped }
+        Self {
+            registry: Arc::new(registry),
+            messages,
+            ack,
+            lag,
+            readers,
+            sessions,
+            reconnects,
+            message_age,
+            gaps,
+            spool,
+            spool_dropped,
+        }
     }
 }
 
-/// A connected reader of a live feed; counted until this is dropped.
+/// A connected reader, or a session in some state; counted until this is dropped.
 #[derive(Debug)]
-pub struct Reading(Gauge);
+pub struct Counted(Gauge);
 
-impl Drop for Reading {
+impl Counted {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
 impl Metrics {
-    /// Counts a request to `/callback`, by the type that it names, and measures it if it was
-    /// acknowledged.
-    pub fn message(&self, kind: Option<&str>, outcome: Outcome, took: Duration) {
+    /// Counts a message by the type that it names, and measures a request to `/callback` that was acknowledged.
+    pub fn message(&self, transport: Transport, kind: Option<&str>, outcome: Outcome, took: Duration) {
         let kind = kind.and_then(|kind| TYPES.get(kind)).copied().unwrap_or(OTHER);
-        self.messages.get_or_create(&[("type", kind), ("outcome", outcome.into())]).inc();
-        if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
+        let labels = [("type", kind), ("outcome", outcome.into()), ("transport", transport.into())];
+        self.messages.get_or_create(&labels).inc();
+        if transport == Transport::Webhook && matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
             self.ack.observe(took.as_secs_f64());
         }
     }
@@ -160,10 +204,24 @@ impl Metrics {
     /// Counts a reader of a live feed until the returned value is dropped. `feed` is `events`, `alerts`, …; `transport` is
     /// `sse` or `websocket`.
     #[must_use]
-    pub fn reader(&self, feed: &'static str, transport: &'static str) -> Reading {
-        let gauge = self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)]);
-        gauge.inc();
-        Reading(gauge)
+    pub fn reader(&self, feed: &'static str, transport: &'static str) -> Counted {
+        Counted::new(self.readers.get_or_create_owned(&[("feed", feed), ("transport", transport)]))
+    }
+
+    /// Counts a WebSocket session with Twitch that is in this state, until the returned value is dropped.
+    #[must_use]
+    pub fn websocket_session(&self, state: &'static str) -> Counted {
+        Counted::new(self.sessions.get_or_create_owned(&[("state", state)]))
+    }
+
+    /// Counts a connection to Twitch that replaced another one, by why that ended.
+    pub fn websocket_reconnect(&self, cause: &'static str) {
+        self.reconnects.get_or_create(&[("cause", cause)]).inc();
+    }
+
+    /// Records for how long the most silent WebSocket session has been silent.
+    pub fn websocket_age(&self, age: Duration) {
+        self.message_age.set(age.as_secs_f64());
     }
 
     /// Counts the time in which messages of a channel may have been lost.
@@ -273,15 +331,18 @@ mod tests {
     fn unknown_types_are_counted_as_one() {
         let metrics = Metrics::default();
         for number in 0..1_000 {
-            metrics.message(Some(&format!("channel.invented{number}")), Outcome::Forged, Duration::ZERO);
+            let kind = format!("channel.invented{number}");
+            metrics.message(Transport::Webhook, Some(&kind), Outcome::Forged, Duration::ZERO);
         }
-        metrics.message(None, Outcome::Forged, Duration::ZERO);
-        metrics.message(Some("channel.follow"), Outcome::Accepted, Duration::from_millis(3));
+        metrics.message(Transport::Webhook, None, Outcome::Forged, Duration::ZERO);
+        let took = Duration::from_millis(3);
+        metrics.message(Transport::Webhook, Some("channel.follow"), Outcome::Accepted, took);
+        metrics.message(Transport::WebSocket, Some("channel.follow"), Outcome::Accepted, took);
         let text = metrics.encode(&Gauges::default());
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("showtime_eventsub_messages_total")).collect();
-        assert_eq!(lines.len(), 2, "{text}");
-        assert!(text.contains(r#"showtime_eventsub_messages_total{type="other",outcome="forged"} 1001"#), "{text}");
-        assert!(text.contains(r#"showtime_eventsub_ack_duration_seconds_bucket{le="0.005"} 1"#), "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(text.contains(r#"{type="other",outcome="forged",transport="webhook"} 1001"#), "{text}");
+        assert!(text.contains("showtime_eventsub_ack_duration_seconds_count 1"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }

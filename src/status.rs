@@ -24,8 +24,8 @@ pub enum Verdict {
 /// The state of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
-    /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `backfill` or
-    /// `events`.
+    /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `websocket`,
+    /// `backfill` or `events`.
     pub name: &'static str,
     /// The verdict.
     pub status: Verdict,

@@ -10,7 +10,8 @@ create table websocket_session (
     session_id text collate "C",
     -- When the session began: a connection that was moved at Twitch's request keeps this time.
     connected_at timestamptz,
-    -- When the last message came, keepalives included; up to a renewal of the lease old.
+    -- Up to when all messages were kept at the last renewal of the lease, keepalives included: where a gap begins if the
+    -- server is killed. Stays until a gap is recorded.
     last_message_at timestamptz,
     -- When the last session ended, and why: the close code, and words.
     ended_at timestamptz,

@@ -33,6 +33,7 @@ use crate::services::{Services, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::webhook::Webhook;
+use crate::sources::websocket::{self, StartError, Stopper};
 use crate::status::Checks;
 use crate::store::migrations::MigrationError;
 use crate::store::signals::Signals;
@@ -80,6 +81,9 @@ pub enum AppError {
     /// HTTPS can't be used.
     #[error("Twitch can't be called: {0}")]
     Twitch(#[from] TransportError),
+    /// WebSocket sessions with Twitch can't be kept.
+    #[error(transparent)]
+    WebSocket(#[from] StartError),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -100,6 +104,8 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
+    /// Closes the WebSocket sessions with Twitch before their tasks are aborted.
+    websocket: Stopper,
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -147,6 +153,7 @@ impl App {
         let webhook = Webhook::new(&services, &secret);
         credentials::spawn(&services, application.as_ref(), &mut tasks);
         subscriptions::check::register(&services);
+        let websocket = websocket::spawn(&services, application.as_ref(), &mut tasks)?;
         backfill::spawn(&services, application.as_ref(), &mut tasks);
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
@@ -161,6 +168,7 @@ impl App {
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
+            websocket,
             tasks,
             hub,
             pool,
@@ -217,6 +225,7 @@ impl App {
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.
         self.hub.stop();
+        self.websocket.stop().await;
         self.tasks.shutdown().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

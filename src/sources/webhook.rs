@@ -20,7 +20,7 @@ use super::refusals::Refusals;
 use crate::clock::Clock;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Incoming, Message};
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{Metrics, Outcome, Transport};
 use crate::services::Services;
 use crate::twitch::eventsub::decode::DecodeError;
 use crate::twitch::eventsub::parse_timestamp;
@@ -140,7 +140,7 @@ impl Webhook {
             }
             Err(_) => {}
         }
-        self.metrics.message(kind, outcome, took);
+        self.metrics.message(Transport::Webhook, kind, outcome, took);
         tracing::debug!(parent: &span, ?outcome, message.duration_ms = took.as_millis(), "answered");
         if outcome == Outcome::Forged
             && let Ok(_permit) = self.delayed_refusals.try_acquire()

@@ -3,6 +3,7 @@
 //! The server that holds a user's lease connects and writes the session. The reconciler creates the subscriptions on it, and
 //! writes the outcome beside it. Each wakes the other by [`Channel::Session`] and [`Channel::Reconcile`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -30,7 +31,7 @@ pub struct SessionRow {
     pub session_id: Option<String>,
     /// When the session began.
     pub connected_at: Option<OffsetDateTime>,
-    /// When the last message came, up to [`RENEWAL`] ago.
+    /// Up to when all messages were kept at the last renewal of the lease, keepalives included.
     pub last_message_at: Option<OffsetDateTime>,
     /// When the last session ended.
     pub ended_at: Option<OffsetDateTime>,
@@ -42,6 +43,89 @@ pub struct SessionRow {
     pub subscribed_at: Option<OffsetDateTime>,
     /// Why subscribing failed, in words.
     pub problem: Option<String>,
+}
+
+/// What `/status` shows of a channel that is served over WebSocket, or that is if nothing else is set.
+#[derive(Clone, Debug)]
+pub struct SessionState {
+    /// The channel's login.
+    pub login: String,
+    /// Whether the WebSocket was chosen for this channel.
+    pub is_chosen: bool,
+    /// Whether its user has consented.
+    pub has_token: bool,
+    /// Why the user has to consent again.
+    pub needs_consent: Option<String>,
+    /// Whether there is a session, and a server that keeps it.
+    pub has_session: bool,
+    /// When the session began.
+    pub connected_at: Option<OffsetDateTime>,
+    /// How long ago the last message was kept, in seconds.
+    pub silence: Option<f64>,
+    /// When the last session ended.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Why it ended.
+    pub ended_reason: Option<String>,
+    /// How often a connection replaced another one.
+    pub reconnects: i32,
+    /// Why subscribing failed.
+    pub problem: Option<String>,
+    /// How many of the wanted subscriptions are enabled.
+    pub enabled: i64,
+    /// How many are wanted.
+    pub total: i64,
+}
+
+/// The channels that may be served over WebSocket, those without a session first, then by login.
+///
+/// # Errors
+/// If the database fails.
+pub async fn states(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<SessionState>> {
+    sqlx::query_as!(
+        SessionState,
+        r#"select channel.login, channel.transport is not null as "is_chosen!", token.holder is not null as "has_token!",
+            token.needs_consent as "needs_consent?",
+            coalesce(session_id is not null and lease_until > clock_timestamp(), false) as "has_session!",
+            connected_at as "connected_at?", extract(epoch from clock_timestamp() - last_message_at)::float8 as silence,
+            ended_at as "ended_at?", ended_reason as "ended_reason?", coalesce(reconnects, 0) as "reconnects!",
+            problem as "problem?", desired.enabled as "enabled!", desired.total as "total!"
+        from served_channel channel
+        left join token on token.holder = channel.id
+        left join websocket_session on websocket_session.user_id = channel.id
+        cross join lateral (
+            select count(*) as total, count(*) filter (where status = 'enabled') as enabled
+            from desired_subscription where channel_id = channel.id
+        ) desired
+        where channel.transport is distinct from 'webhook'
+        order by session_id is not null, channel.login limit $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A lease that this server holds.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// The user.
+    pub user_id: UserId,
+    /// Up to when all messages were kept, if there was a session before.
+    pub last_message_at: Option<OffsetDateTime>,
+}
+
+/// The users that are to have a session: those of served channels whose transport is the WebSocket and who have a token that
+/// can be used.
+///
+/// # Errors
+/// If the database fails.
+pub async fn wanted(conn: &mut PgConnection, is_default: bool) -> sqlx::Result<BTreeSet<UserId>> {
+    let users = sqlx::query_scalar!(
+        r#"select id as "id: UserId" from served_channel channel
+        where coalesce(transport = 'websocket', $1)
+            and exists (select from token where holder = channel.id and needs_consent is null)"#,
+        is_default
+    );
+    Ok(users.fetch_all(conn).await?.into_iter().collect())
 }
 
 /// All rows, by user.
@@ -59,8 +143,8 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<SessionRow>> {
     .await
 }
 
-/// Takes or renews the leases of these users, and writes when the last message of each came. Returns the users whose leases
-/// this server holds now. Of a server that has lost its lease, the session is an earlier one.
+/// Takes or renews the leases of these users, and writes up to when all messages of each are kept. Returns the leases that
+/// this server holds now. The session of a server that has lost its lease is an earlier one.
 ///
 /// # Errors
 /// If the database fails.
@@ -68,9 +152,10 @@ pub async fn lease(
     conn: &mut PgConnection,
     holder: i64,
     users: &[(UserId, Option<OffsetDateTime>)],
-) -> sqlx::Result<Vec<UserId>> {
+) -> sqlx::Result<Vec<Lease>> {
     let (ids, last_messages): (Vec<_>, Vec<_>) = users.iter().map(|(id, at)| (id.to_string(), *at)).unzip();
-    sqlx::query_scalar!(
+    sqlx::query_as!(
+        Lease,
         r#"with lost as (
             select session_id, user_id from websocket_session
             where user_id = any($2) and holder <> $1 and lease_until <= clock_timestamp() and session_id is not null
@@ -93,7 +178,7 @@ pub async fn lease(
             ended_reason = case when session.holder = $1 or session.session_id is null then session.ended_reason
                 else 'the server that kept the connection ended' end
         where session.holder = $1 or session.lease_until <= clock_timestamp()
-        returning user_id as "user_id: UserId""#,
+        returning user_id as "user_id: UserId", last_message_at"#,
         holder,
         &ids,
         &last_messages as &[Option<OffsetDateTime>],
@@ -114,21 +199,28 @@ pub async fn release(conn: &mut PgConnection, holder: i64) -> sqlx::Result<()> {
     Channel::Session.notify(conn, "").await
 }
 
-/// Removes the rows of users who are to have no session any more, if this server holds them.
+/// Removes the rows of all users but these, who are to have no session any more, if no other server holds them.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn remove(conn: &mut PgConnection, holder: i64, user: &UserId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "with ended as (delete from websocket_session where user_id = $2 and holder = $1 returning session_id, user_id)
-        insert into websocket_earlier_session (session_id, user_id, ended_at)
-        select session_id, user_id, clock_timestamp() from ended where session_id is not null on conflict do nothing",
+pub async fn keep_only(conn: &mut PgConnection, holder: i64, users: &BTreeSet<UserId>) -> sqlx::Result<()> {
+    let users: Vec<_> = users.iter().map(ToString::to_string).collect();
+    let removed = sqlx::query_scalar!(
+        r#"with ended as (
+            delete from websocket_session
+            where user_id <> all($2) and (holder = $1 or lease_until <= clock_timestamp()) returning session_id, user_id
+        ), earlier as (
+            insert into websocket_earlier_session (session_id, user_id, ended_at)
+            select session_id, user_id, clock_timestamp() from ended where session_id is not null on conflict do nothing
+        )
+        select count(*) as "count!" from ended"#,
         holder,
-        user.as_str()
-    )
-    .execute(&mut *conn)
-    .await?;
-    Channel::Reconcile.notify(conn, "").await
+        &users
+    );
+    if removed.fetch_one(&mut *conn).await? > 0 {
+        Channel::Reconcile.notify(conn, "").await?;
+    }
+    Ok(())
 }
 
 /// Writes that a session began, and wakes the reconciler. A connection that was moved keeps its id, and with it the
@@ -154,7 +246,7 @@ pub async fn begin(
             where session_id = $3 or ended_at < clock_timestamp() - interval '1 day'
         )
         update websocket_session session set
-            session_id = $3, last_message_at = $4,
+            session_id = $3, last_message_at = coalesce(last_message_at, $4),
             connected_at = case when before.session_id = $3 then connected_at else $4 end,
             subscribed_at = case when before.session_id = $3 then subscribed_at end,
             problem = case when before.session_id = $3 then problem end,
@@ -172,7 +264,8 @@ pub async fn begin(
     Ok(begun.rows_affected() > 0)
 }
 
-/// Writes that the session ended, when and why (the close code, and words), and wakes the reconciler.
+/// Writes that the session ended, when and why (the close code, and words), and wakes the reconciler. If there was none, only
+/// why none could begin.
 ///
 /// # Errors
 /// If the database fails.
@@ -190,7 +283,8 @@ pub async fn end(
             insert into websocket_earlier_session (session_id, user_id, ended_at)
             select session_id, user_id, clock_timestamp() from before where session_id is not null on conflict do nothing
         )
-        update websocket_session session set session_id = null, subscribed_at = null, ended_at = $3, ended_reason = $4
+        update websocket_session session set session_id = null, subscribed_at = null, ended_reason = $4,
+            ended_at = case when before.session_id is null and ended_at is not null then ended_at else $3 end
         from before where session.user_id = before.user_id",
         holder,
         user.as_str(),

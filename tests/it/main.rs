@@ -54,3 +54,4 @@ mod test_events;
 mod tolerance;
 mod twitch_api;
 mod user_token;
+mod websocket;

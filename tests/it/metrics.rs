@@ -19,7 +19,11 @@ async fn value(server: &Server, series: &str) -> f64 {
 }
 
 async fn messages(server: &Server, kind: &str, outcome: &str) -> f64 {
-    value(server, &format!(r#"showtime_eventsub_messages_total{{type="{kind}",outcome="{outcome}"}}"#)).await
+    value(
+        server,
+        &format!(r#"showtime_eventsub_messages_total{{type="{kind}",outcome="{outcome}",transport="webhook"}}"#),
+    )
+    .await
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::access::grant::Grant;
 use crate::access::session::Session;
 use crate::api::Context;
 use crate::api::error::Error;
-use crate::metrics::Reading;
+use crate::metrics::Counted;
 use crate::outputs::live::entry::Entry;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::filter::FeedFilter;
@@ -30,7 +30,7 @@ pub(super) struct Listener {
     opening: VecDeque<Arc<Frame>>,
     /// The entry whose frame is being rendered.
     current: Option<Arc<Entry>>,
-    _reading: Reading,
+    _reading: Counted,
 }
 
 impl Listener {

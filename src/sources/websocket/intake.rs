@@ -10,10 +10,12 @@ use tokio::time::timeout;
 
 use super::progress::{Progress, Ticket};
 use super::spool::Spool;
+use crate::clock::Clock;
 use crate::config::SecretFileError;
-use crate::ingest::{Ingest, IngestError};
+use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::Message;
 use crate::message::sealed::Seal;
+use crate::metrics::{Metrics, Outcome, Transport};
 use crate::services::{Services, Tasks};
 use crate::twitch::id::ChannelId;
 
@@ -31,6 +33,8 @@ pub struct Intake {
     window: Arc<Semaphore>,
     progress: Progress,
     spool: Spool,
+    metrics: Metrics,
+    clock: Clock,
 }
 
 impl Intake {
@@ -43,7 +47,8 @@ impl Intake {
         let progress = Progress::default();
         let spool = Spool::spawn(services, seal, progress.clone(), tasks);
         let window = Arc::new(Semaphore::new(WINDOW));
-        Ok(Self { ingest: services.ingest.clone(), window, progress, spool })
+        let (metrics, clock) = (services.metrics.clone(), services.clock.clone());
+        Ok(Self { ingest: services.ingest.clone(), window, progress, spool, metrics, clock })
     }
 
     /// Takes a message that the socket of this channel's user got, and returns at once.
@@ -60,10 +65,16 @@ impl Intake {
     }
 
     async fn submit(&self, message: Box<Message>, ticket: Ticket) {
-        match timeout(PATIENCE, self.ingest.submit(message.clone())).await {
+        let lag = self.clock.now() - message.at();
+        let receipt = timeout(PATIENCE, self.ingest.submit(message.clone())).await.unwrap_or(Err(IngestError::TooSlow));
+        if receipt == Ok(Receipt::Appended) {
+            self.metrics.delivery_lag(lag);
+        }
+        self.metrics.message(Transport::WebSocket, message.content().kind(), outcome_of(receipt), Duration::ZERO);
+        match receipt {
             // One that the database refuses is counted by the writer, and would be refused again.
-            Ok(Ok(_) | Err(IngestError::Rejected)) => self.progress.keep(&ticket),
-            Ok(Err(_)) | Err(_) => self.spool.append(message, ticket),
+            Ok(_) | Err(IngestError::Rejected) => self.progress.keep(&ticket),
+            Err(_) => self.spool.append(message, ticket),
         }
     }
 
@@ -81,5 +92,15 @@ impl Intake {
     #[must_use]
     pub fn secured_until(&self, channel: &ChannelId) -> Option<OffsetDateTime> {
         self.progress.kept_until(channel)
+    }
+}
+
+/// How a message is counted.
+fn outcome_of(receipt: Result<Receipt, IngestError>) -> Outcome {
+    match receipt {
+        Ok(Receipt::Appended) => Outcome::Accepted,
+        Ok(Receipt::Duplicate) => Outcome::Duplicate,
+        Err(IngestError::Rejected) => Outcome::Rejected,
+        Err(_) => Outcome::Unavailable,
     }
 }

@@ -13,6 +13,7 @@ use crate::store::followers::{self, FollowerState};
 use crate::store::migrations::has_table;
 use crate::store::reconciler;
 use crate::store::servers;
+use crate::store::sessions::{self, SessionState};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -47,6 +48,8 @@ pub struct Records {
     pub last_event: Option<LastEvent>,
     /// The followers of the log.
     pub followers: Vec<FollowerState>,
+    /// The channels that may be served over WebSocket, those without a session first.
+    pub sessions: Vec<SessionState>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -69,7 +72,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let secrets = servers::count_secrets(&mut *db).await?;
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(&mut *db).await?;
-    let followers = followers::states(db).await?;
+    let followers = followers::states(&mut *db).await?;
+    let sessions = sessions::states(db, limit).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -80,6 +84,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         tokens,
         last_event,
         followers,
+        sessions,
     })
 }
 

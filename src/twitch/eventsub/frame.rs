@@ -25,8 +25,8 @@ const MAX_KEEPALIVE: u64 = 600;
 pub enum Frame {
     /// The first frame of a connection.
     Welcome(Welcome),
-    /// Nothing happened within the time of a keepalive.
-    Keepalive,
+    /// Nothing happened within the time of a keepalive, which was sent at this time.
+    Keepalive(Option<OffsetDateTime>),
     /// The connection is to be replaced by one to this URL. Without a readable URL there is nothing to connect to.
     Reconnect(Option<String>),
     /// A notification or a revocation.
@@ -134,7 +134,7 @@ impl Frame {
                 let keepalive = keepalive.map_or(DEFAULT_KEEPALIVE, Duration::from_secs);
                 Ok(Self::Welcome(Welcome { session_id, keepalive }))
             }
-            "session_keepalive" => Ok(Self::Keepalive),
+            "session_keepalive" => Ok(Self::Keepalive(metadata.message_timestamp)),
             "session_reconnect" => Ok(Self::Reconnect(session().session.reconnect_url)),
             "notification" | "revocation" => Ok(Self::Message(Notice {
                 is_revocation: metadata.message_type == "revocation",
@@ -235,10 +235,9 @@ mod tests {
         assert!(
             matches!(parse(&frame("session_song", json!({}))).unwrap(), Frame::Unknown(kind) if kind == "session_song")
         );
-        assert!(matches!(
-            parse(&json!({ "metadata": { "message_type": "session_keepalive" } })).unwrap(),
-            Frame::Keepalive
-        ));
+        let bare = json!({ "metadata": { "message_type": "session_keepalive" } });
+        assert!(matches!(parse(&bare).unwrap(), Frame::Keepalive(None)));
+        assert!(matches!(parse(&frame("session_keepalive", json!({}))).unwrap(), Frame::Keepalive(Some(_))));
         for text in ["", "hello", "[]", "{}", r#"{"metadata":{}}"#, r#"{"metadata":{"message_type":5}}"#] {
             assert!(matches!(Frame::parse(&text.into()).unwrap_err(), FrameError::Shape(_)), "{text}");
         }

@@ -1,0 +1,213 @@
+//! Takes the leases of the users that have a session, and starts and stops their sessions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use super::Stopper;
+use super::connection::Context;
+use super::gap::Gaps;
+use super::intake::Intake;
+use super::machine::{Input, Status};
+use super::session::Handle;
+use crate::services::Services;
+use crate::store::reconciler as store;
+use crate::store::sessions::{self, RENEWAL, SessionRow};
+use crate::store::signals::Wakeup;
+use crate::twitch::id::UserId;
+use crate::twitch::transport::TransportKind;
+use crate::twitch::websocket::Endpoint;
+
+/// From so many sessions on, Twitch is asked for fewer keepalives.
+const MANY_SESSIONS: usize = 200;
+
+/// The text with which Twitch refuses to subscribe on one session too many.
+const TOO_MANY_SESSIONS: &str = "websocket transports limit exceeded";
+
+/// Keeps the sessions of this server.
+pub(super) struct Supervisor {
+    database: PgConnectOptions,
+    context: Arc<Context>,
+    gaps: Gaps,
+    /// Whether channels that say nothing else are served over WebSocket.
+    is_default: bool,
+    /// Random, another one at each start.
+    holder: i64,
+    sessions: HashMap<UserId, Running>,
+    tasks: TaskTracker,
+    /// Wakes when a session has changed.
+    changed: Arc<Notify>,
+    signals: [Wakeup; 2],
+    renewed_at: Option<Instant>,
+}
+
+/// A session, and how much of its report is in the database.
+struct Running {
+    handle: Handle,
+    connections: u64,
+    losses: u64,
+}
+
+impl Supervisor {
+    pub(super) fn new(services: &Services, endpoint: Endpoint, intake: Intake) -> Self {
+        Self {
+            database: services.database.clone(),
+            context: Arc::new(Context::new(endpoint, intake, services)),
+            gaps: Gaps::new(services),
+            is_default: services.config.twitch.transport() == TransportKind::Websocket,
+            holder: rand::random(),
+            sessions: HashMap::new(),
+            tasks: TaskTracker::new(),
+            changed: Arc::default(),
+            signals: [services.signals.sessions(), services.signals.reconcile()],
+            renewed_at: None,
+        }
+    }
+
+    /// Runs until it is stopped. Sessions go on while the database is away; no other server can take them over then.
+    pub(super) async fn run(mut self, stopper: Stopper) -> Infallible {
+        let mut connection = None;
+        while !stopper.stopping.is_cancelled() {
+            if let Err(error) = self.round(&mut connection).await {
+                tracing::debug!(%error, "the sessions could not be compared with the database");
+                connection = None;
+            }
+            self.observe_age();
+            let [sessions, reconcile] = &mut self.signals;
+            tokio::select! {
+                () = stopper.stopping.cancelled() => {}
+                () = sessions.notified() => {}
+                () = reconcile.notified() => {}
+                () = self.changed.notified() => {}
+                () = self.context.clock.sleep(RENEWAL) => {}
+            }
+        }
+        self.stop(&mut connection).await;
+        stopper.stopped.cancel();
+        std::future::pending().await
+    }
+
+    /// Makes the sessions what the database says that they should be, and writes there what became of them.
+    async fn round(&mut self, connection: &mut Option<PgConnection>) -> sqlx::Result<()> {
+        let db = match connection {
+            Some(db) => db,
+            None => connection.insert(store::connect(&self.database, "showtime sessions").await?),
+        };
+        let wanted = sessions::wanted(&mut *db, self.is_default).await?;
+        self.context.spare_keepalives(wanted.len() > MANY_SESSIONS);
+        self.lease(&mut *db, wanted).await?;
+        for (user, running) in &mut self.sessions {
+            running.write(&mut *db, self.holder, user).await?;
+        }
+        if self.sessions.values().any(Running::is_waiting) {
+            let rows = sessions::all(&mut *db).await?;
+            rows.iter().for_each(|row| self.tell(row));
+        }
+        Ok(())
+    }
+
+    /// Renews the leases if it is time or others are wanted, and starts and stops sessions accordingly.
+    async fn lease(&mut self, db: &mut PgConnection, wanted: BTreeSet<UserId>) -> sqlx::Result<()> {
+        let now = self.context.clock.instant();
+        let is_recent = self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < RENEWAL);
+        if is_recent && wanted.len() == self.sessions.len() && wanted.iter().all(|it| self.sessions.contains_key(it)) {
+            return Ok(());
+        }
+        let secured = |user: &UserId| self.sessions.get(user).and_then(|running| running.handle.secured_until());
+        let users: Vec<_> = wanted.iter().map(|user| (user.clone(), secured(user))).collect();
+        let held = sessions::lease(&mut *db, self.holder, &users).await?;
+        self.renewed_at = Some(now);
+        let is_over = |user: &UserId| !held.iter().any(|row| row.user_id == *user);
+        let over: Vec<_> = self.sessions.keys().filter(|user| is_over(user)).cloned().collect();
+        for user in over {
+            if let Some(running) = self.sessions.remove(&user) {
+                running.handle.stop();
+            }
+        }
+        sessions::keep_only(&mut *db, self.holder, &wanted).await?;
+        for lease in held {
+            self.sessions.entry(lease.user_id).or_insert_with_key(|user| Running {
+                handle: Handle::start(
+                    &self.context,
+                    &self.gaps,
+                    user.channel(),
+                    lease.last_message_at,
+                    self.changed.clone(),
+                    &self.tasks,
+                ),
+                connections: 0,
+                losses: 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells a session what the reconciler wrote about it.
+    fn tell(&self, row: &SessionRow) {
+        let (Some(running), Some(id)) = (self.sessions.get(&row.user_id), &row.session_id) else { return };
+        let session = id.as_str().into();
+        if row.subscribed_at.is_some() {
+            running.handle.tell(Input::Subscribed { session });
+        } else if row.problem.as_ref().is_some_and(|problem| problem.contains(TOO_MANY_SESSIONS)) {
+            running.handle.tell(Input::TooManySessions { session });
+        }
+    }
+
+    /// Measures for how long the most silent session has been silent.
+    fn observe_age(&self) {
+        let now = self.context.clock.instant();
+        let heard = self.sessions.values().filter_map(|running| {
+            let report = running.handle.report();
+            report.session.as_ref().and(report.heard_at)
+        });
+        let oldest = heard.map(|at| now.saturating_duration_since(at)).max();
+        self.context.metrics.websocket_age(oldest.unwrap_or_default());
+    }
+
+    /// Closes all sessions, and lets other servers have them.
+    async fn stop(&mut self, connection: &mut Option<PgConnection>) {
+        self.sessions.values().for_each(|running| running.handle.stop());
+        self.tasks.close();
+        self.tasks.wait().await;
+        let Some(db) = connection else { return };
+        let last: Vec<_> =
+            self.sessions.iter().map(|(user, running)| (user.clone(), running.handle.secured_until())).collect();
+        let released = async {
+            sessions::lease(&mut *db, self.holder, &last).await?;
+            sessions::release(&mut *db, self.holder).await
+        };
+        if let Err(error) = released.await {
+            tracing::debug!(%error, "the sessions could not be released; other servers take them in some seconds");
+        }
+    }
+}
+
+impl Running {
+    /// Whether the reconciler has something to say about it.
+    fn is_waiting(&self) -> bool {
+        matches!(self.handle.report().status, Status::Fresh | Status::Moving)
+    }
+
+    /// Writes what is new in the report.
+    async fn write(&mut self, db: &mut PgConnection, holder: i64, user: &UserId) -> sqlx::Result<()> {
+        let (session, lost, connections, losses) = {
+            let report = self.handle.report();
+            (report.session.clone(), report.lost.clone(), report.connections, report.losses)
+        };
+        if let Some((at, reason)) = lost.filter(|_| losses > self.losses) {
+            sessions::end(&mut *db, holder, user, at, &reason).await?;
+            self.losses = losses;
+        }
+        if let Some((id, at)) = session.filter(|_| connections > self.connections) {
+            sessions::begin(&mut *db, holder, user, &id, at).await?;
+            self.connections = connections;
+        }
+        Ok(())
+    }
+}

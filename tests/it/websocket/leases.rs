@@ -1,0 +1,88 @@
+//! Which server keeps a session, and for whom there is one.
+
+use super::server::Sockets;
+use super::{check, row, serve, serve_on, until_row};
+use crate::support::postgres::fresh_database;
+use crate::support::until;
+
+#[tokio::test]
+async fn one_of_two_servers_keeps_the_session_and_the_other_takes_over() {
+    let mut sockets = Sockets::listen().await;
+    let database = fresh_database().await;
+    let first = serve_on(database.clone(), &sockets).await;
+    let mut peer = sockets.welcome("AgoQ1").await;
+    until_row(&first, "session_id", Some("AgoQ1")).await;
+    let second = serve_on(database, &sockets).await;
+    let holder = row(&first, "holder").await;
+    until("the lease is renewed", async || {
+        first.clock.advance(time::Duration::SECOND);
+        second.clock.advance(time::Duration::SECOND);
+        peer.keepalive().await;
+        let left: f64 =
+            sqlx::query_scalar("select extract(epoch from lease_until - now())::float8 from websocket_session")
+                .fetch_one(&first.pool)
+                .await
+                .unwrap();
+        left > 14.5
+    })
+    .await;
+    assert!(sockets.is_empty() && row(&first, "holder").await == holder);
+    let stopping = tokio::spawn(first.stop());
+    assert_eq!(peer.until_closed().await, 1000);
+    drop(peer);
+    stopping.await.unwrap();
+    sockets.welcome("AgoQ2").await;
+    until_row(&second, "session_id", Some("AgoQ2")).await;
+    assert_ne!(row(&second, "holder").await, holder);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn session_ends_with_the_consent_and_status_says_who_must_click() {
+    let mut sockets = Sockets::listen().await;
+    let server = serve(&sockets).await;
+    let mut peer = sockets.welcome("AgoQ1").await;
+    until_row(&server, "session_id", Some("AgoQ1")).await;
+    server.sql("update token set needs_consent = 'revoked'; select pg_notify('showtime_reconcile', '')").await;
+    assert_eq!(peer.until_closed().await, 1000);
+    until_row(&server, "user_id", None).await;
+    let check = check(&server).await;
+    assert_eq!(check["status"], "warn");
+    assert!(check["message"].as_str().unwrap().contains("have maplearcade click Authorize"), "{check}");
+    server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
+    sockets.welcome("AgoQ2").await;
+    until_row(&server, "session_id", Some("AgoQ2")).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn channel_over_webhook_has_no_session() {
+    let mut sockets = Sockets::listen().await;
+    let server = serve(&sockets).await;
+    let mut peer = sockets.welcome("AgoQ1").await;
+    server.sql("update served_channel set transport = 'webhook'; select pg_notify('showtime_reconcile', '')").await;
+    assert_eq!(peer.until_closed().await, 1000);
+    until_row(&server, "user_id", None).await;
+    assert_eq!(check(&server).await["message"], "no channel is served over WebSocket");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn session_that_twitch_counts_as_too_many_is_closed_and_comes_back_later() {
+    let mut sockets = Sockets::listen().await;
+    let server = serve(&sockets).await;
+    let mut peer = sockets.welcome("AgoQ1").await;
+    until_row(&server, "session_id", Some("AgoQ1")).await;
+    server
+        .sql(
+            "update websocket_session set problem = 'Twitch refused: number of websocket transports limit exceeded';
+            select pg_notify('showtime_session', '')",
+        )
+        .await;
+    assert_eq!(peer.until_closed().await, 1000);
+    server.clock.advance(time::Duration::seconds(59));
+    assert!(sockets.is_empty());
+    sockets.accept_in_time(&server.clock).await.welcome("AgoQ2").await;
+    until_row(&server, "session_id", Some("AgoQ2")).await;
+    server.stop().await;
+}
