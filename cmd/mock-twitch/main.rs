@@ -63,8 +63,15 @@ Its control API (JSON; a body may leave out what it does not change):
   GET, PUT /mock/faults
         chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
         drop_answer, helix_error, token_revoked, rate_limit,
-        hide_streams;
-        countdowns: fail_next_helix, fail_next_oauth
+        hide_streams; for messages over a WebSocket: ws_duplicate,
+        ws_reorder, ws_delay, ws_late_on_old, ws_close (with ws_close_code),
+        ws_abort, ws_silence, ws_half_open, ws_unknown_type, ws_fragment,
+        ws_oversize, reconnect_dead_url;
+        countdowns: fail_next_helix, fail_next_oauth, fail_next_upgrade,
+        fail_next_subscribe;
+        times: ws_slow_welcome_ms, ws_zombie_s, reconnect_every_s
+  POST  /mock/schedule                     {\"name\": \"a-bad-day\", \"speed\"}:
+        all faults of the WebSocket, one after the other, in ten minutes
 
 Examples:
   mock-twitch trigger channel.follow

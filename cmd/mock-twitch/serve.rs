@@ -63,6 +63,9 @@ pub(crate) struct ServeArgs {
     /// Decides which messages and calls the random faults hit.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Run a schedule of faults: `a-bad-day`.
+    #[arg(long, value_name = "NAME")]
+    schedule: Option<String>,
     /// The callback of a program under test that takes webhooks, for the environment that is printed.
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
@@ -77,9 +80,12 @@ fn loopback(text: &str) -> Result<IpAddr, String> {
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // The HTTP server's own lines would stand between those that are to be pasted.
     cli::log(if args.debug { "debug" } else { "info,actix_server=warn" }, LogFormat::Human);
-    let callback = args.callback.clone();
+    let (callback, schedule) = (args.callback.clone(), args.schedule.clone());
     let mut shutdown = Shutdown::new()?;
     let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
+    if let Some(name) = schedule {
+        mock.world.start_schedule(&name, 1.0)?;
+    }
     cli::print(environment(&mock, callback.as_deref()));
     let certificate = mock.certificate().map(write_certificate).transpose()?;
     if let Some(file) = &certificate {

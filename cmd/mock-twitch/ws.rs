@@ -128,7 +128,11 @@ fn list(sessions: &[Value]) {
         cli::print("there is no session");
     }
     for session in sessions {
-        cli::print(session);
+        let text = |field: &str| session[field].as_str().unwrap_or("none").to_owned();
+        let subscriptions = &session["subscriptions"];
+        let state = if session["is_reconnecting"] == true { ", reconnecting" } else { "" };
+        let (id, since, user) = (text("id"), text("connected_at"), text("user_id"));
+        cli::print(format_args!("{id}  since {since}  user {user}  {subscriptions} subscriptions{state}"));
     }
 }
 

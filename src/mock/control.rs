@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::faults::{Faults, InvalidChance};
+use super::faults::{Faults, InvalidFaults};
 use super::scenario::{ChannelEdit, Notify, Only, ScenarioError};
+use super::schedule::ScheduleError;
 use super::websocket::SessionError;
 use super::world::World;
 
@@ -31,7 +32,8 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/mock/tokens/{kind}/end", web::post().to(end_tokens))
         .route("/mock/rate-limit", web::post().to(use_up_rate_limit))
         .route("/mock/faults", web::get().to(faults))
-        .route("/mock/faults", web::put().to(set_faults));
+        .route("/mock/faults", web::put().to(set_faults))
+        .route("/mock/schedule", web::post().to(start_schedule));
 }
 
 /// Why the control API refused a call.
@@ -40,7 +42,9 @@ enum ControlError {
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error(transparent)]
-    Chance(#[from] InvalidChance),
+    Chance(#[from] InvalidFaults),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     #[error("invalid body: {0}")]
     Body(#[from] serde_json::Error),
     #[error("unknown action: {0}")]
@@ -57,7 +61,7 @@ impl ResponseError for ControlError {
                 | ScenarioError::Session(SessionError::None | SessionError::Unknown(..)),
             ) => StatusCode::NOT_FOUND,
             Self::Scenario(ScenarioError::Already(..)) => StatusCode::CONFLICT,
-            Self::Scenario(_) | Self::Chance(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Scenario(_) | Self::Chance(_) | Self::Schedule(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -85,6 +89,7 @@ async fn state(world: web::Data<World>) -> web::Json<Value> {
     web::Json(json!({
         "channels": channels,
         "consents": state.consents,
+        "sessions": state.shown_sessions(),
         "subscriptions": subscriptions,
         "deliveries": deliveries,
         "faults": state.faults.settings(),
@@ -242,4 +247,22 @@ async fn faults(world: web::Data<World>) -> web::Json<Faults> {
 async fn set_faults(world: web::Data<World>, body: web::Bytes) -> JsonResult {
     world.set_faults(parse(&body)?)?;
     Ok(web::Json(json!(world.faults())))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Schedule {
+    name: String,
+    #[serde(default = "real_time")]
+    speed: f64,
+}
+
+fn real_time() -> f64 {
+    1.0
+}
+
+async fn start_schedule(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    let Schedule { name, speed } = parse(&body)?;
+    world.into_inner().start_schedule(&name, speed)?;
+    Ok(web::Json(json!({})))
 }

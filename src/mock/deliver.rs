@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Runs a delivery until it is done or the mock stops. When too many are running it is dropped.
-    fn spawn(&self, delivery: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, delivery: impl Future<Output = ()> + Send + 'static) {
         if self.deliveries.len() >= MAX_HELD {
             tracing::warn!("too many deliveries are running; one is dropped");
             return;
@@ -199,8 +199,9 @@ async fn deliver(world: Arc<World>, shown: Subscription, mut message: Outgoing, 
     }
 }
 
-/// Whether every field of the condition that is also in the event has the same value there. (Conditions also name the
-/// moderator or user whose permission is used; events don't.)
+/// Whether every field of the condition that is also in the event has the same value there. (The moderator of a condition is
+/// the one whose permission is used, that of an event the one who acted.)
 fn concerns(shown: &Subscription, event: &Value) -> bool {
-    shown.condition.iter().all(|(field, id)| event.get(field).is_none_or(|of_event| of_event == id))
+    let of_event = |field: &String| event.get(field).filter(|_| field != "moderator_user_id");
+    shown.condition.iter().all(|(field, id)| of_event(field).is_none_or(|of_event| of_event == id))
 }

@@ -54,6 +54,9 @@ struct TransportRequest {
 async fn create(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let world = world.into_inner();
     world.answer(&request, |state, token| {
+        if state.faults.draw_subscribe_failure() {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "no subscription can be created now".to_owned()));
+        }
         let wanted = serde_json::from_slice(&body).map_err(|error| bad_request(format!("invalid request: {error}")))?;
         let held = admit(&world.config, state, token, wanted, world.config.clock.now())?;
         let shown = held.shown.clone();

@@ -1,7 +1,8 @@
 //! The fake Twitch itself: its state, its clock and its running deliveries, with what tests look at and set directly.
 //! The events that happen on it are in [`super::scenario`].
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config::MockConfig;
-use super::faults::{Faults, InvalidChance};
+use super::faults::{Faults, InvalidFaults};
 use super::state::{Account, Delivery, State};
 use crate::simulate::people::PersonError;
 use crate::twitch::eventsub::outgoing::Subscription;
@@ -77,9 +78,24 @@ impl World {
     /// Sets what goes wrong from now on.
     ///
     /// # Errors
-    /// If a chance is not between 0 and 1.
-    pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidChance> {
-        self.state().faults.set(faults)
+    /// If a chance is not between 0 and 1, or Twitch has no such close code.
+    pub fn set_faults(self: &Arc<Self>, faults: Faults) -> Result<(), InvalidFaults> {
+        let every = Duration::from_secs(faults.reconnect_every_s);
+        let setting = self.state().faults.set(faults)?;
+        if every.is_zero() {
+            return Ok(());
+        }
+        let world = Arc::clone(self);
+        self.spawn(async move {
+            loop {
+                world.config.clock.sleep(every).await;
+                if world.state().faults.setting() != setting {
+                    return;
+                }
+                world.ask_all_to_reconnect();
+            }
+        });
+        Ok(())
     }
 
     /// What goes wrong at present.

@@ -3,7 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use futures_util::StreamExt as _;
 use http::Request;
+use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::simulate::template::EventTemplate;
 use showtime::twitch::catalogue::{self, Availability, SubscriptionType};
@@ -11,7 +13,15 @@ use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_ch
 use showtime::twitch::samples;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 use time::format_description::well_known::Rfc3339;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use twitch_api::eventsub::event::websocket::EventsubWebsocketData;
 use twitch_api::eventsub::{Event, Status};
+
+use crate::support::PATIENCE;
+use crate::support::twitch::Twitch;
 
 const SECRET: &str = "the secret of these tests";
 
@@ -133,6 +143,83 @@ fn challenges_and_revocations_are_accepted_by_twitch_api() {
         judged += 1;
     }
     assert_eq!(judged, 77);
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The next frame of a socket that is no keepalive.
+async fn frame(socket: &mut Socket) -> String {
+    loop {
+        let message = timeout(PATIENCE, socket.next()).await.expect("a frame").unwrap().unwrap();
+        match message {
+            Frame::Text(text) if !text.contains("session_keepalive") => return text.to_string(),
+            Frame::Text(_) | Frame::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Subscribes by twitch-cli's address, which requires no token, to all types of an event's kind. Returns the subscription's id.
+async fn subscribe(twitch: &Twitch, kind: &'static SubscriptionType, session: &str) -> String {
+    let event = EventTemplate::plain(kind).event(Clock::default().now()).unwrap();
+    let body = json!({
+        "type": kind.name,
+        "version": kind.version,
+        "condition": Subscription::new(kind, &event, "").condition,
+        "transport": { "method": "websocket", "session_id": session },
+    });
+    let request = twitch.browser.post(format!("{}/eventsub/subscriptions", twitch.mock.base_url()));
+    let answer = request.header("Client-Id", "any").json(&body).send().await.unwrap();
+    let (status, body) = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
+    assert_eq!(status, 202, "{}: {body}", kind.name);
+    body["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_websocket_frame_is_accepted_by_twitch_api() {
+    let twitch = Twitch::start().await;
+    let (mut socket, _) = connect_async(twitch.mock.websocket_url().as_str()).await.unwrap();
+    let welcome = frame(&mut socket).await;
+    let Ok(EventsubWebsocketData::Welcome { payload, .. }) = Event::parse_websocket(&welcome) else {
+        panic!("{welcome}")
+    };
+    let session = payload.session.id.to_string();
+
+    let (mut accepted, mut gaps, mut last) = (0, 0, String::new());
+    for kind in offered().filter(|kind| kind.transports.iter().any(|transport| transport == "websocket")) {
+        let what = format!("{} v{}", kind.name, kind.version);
+        last = subscribe(&twitch, kind, &session).await;
+        assert_eq!(twitch.mock.world.emit(&kind.name, Some(&kind.version), None, None, &[]).unwrap(), 1, "{what}");
+        let text = frame(&mut socket).await;
+        let parsed = Event::parse_websocket(&text);
+        let gap = gap(kind, None);
+        assert_eq!(parsed.is_err(), gap.is_some(), "{what}: {parsed:?}");
+        match (parsed, gap) {
+            (Ok(EventsubWebsocketData::Notification { payload, .. }), _) => {
+                assert_eq!(payload.subscription().unwrap().id.as_str(), last);
+                accepted += 1;
+            }
+            (_, Some(Gap::Field(field))) => {
+                let mut rest: Value = serde_json::from_str(&text).unwrap();
+                rest["payload"]["event"].as_object_mut().unwrap().remove(field);
+                let rest = rest.to_string();
+                assert!(Event::parse_websocket(&rest).is_ok(), "{what} without {field}");
+                gaps += 1;
+            }
+            (_, Some(_)) => gaps += 1,
+            (other, None) => panic!("{what}: {other:?}"),
+        }
+    }
+    assert_eq!((accepted, gaps), (72, 7));
+
+    twitch.mock.world.end_subscription(&last, "user_removed").unwrap();
+    let text = frame(&mut socket).await;
+    assert!(matches!(Event::parse_websocket(&text), Ok(EventsubWebsocketData::Revocation { .. })), "{text}");
+    let reconnect = twitch.browser.post(format!("{}/mock/websocket/reconnect", twitch.mock.base_url()));
+    assert!(reconnect.json(&json!({})).send().await.unwrap().status().is_success());
+    let text = frame(&mut socket).await;
+    assert!(matches!(Event::parse_websocket(&text), Ok(EventsubWebsocketData::Reconnect { .. })), "{text}");
+    twitch.mock.stop().await.unwrap();
 }
 
 #[track_caller]

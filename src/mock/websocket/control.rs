@@ -141,7 +141,7 @@ impl World {
 }
 
 impl State {
-    fn shown_sessions(&self) -> Vec<Value> {
+    pub(in crate::mock) fn shown_sessions(&self) -> Vec<Value> {
         self.sessions.by_id.iter().map(|(id, session)| self.shown_session(id, session)).collect()
     }
 

@@ -52,6 +52,16 @@ pub(super) fn message(message: &Outgoing) -> ByteString {
     ByteString::from(format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#))
 }
 
+/// A frame of a type that Twitch does not have.
+pub(super) fn unknown(stamp: &Stamp) -> ByteString {
+    of_session("session_weather", stamp, &json!({ "weather": "fine" }))
+}
+
+/// A frame of this many bytes or more.
+pub(super) fn oversize(stamp: &Stamp, size: usize) -> ByteString {
+    of_session("notification", stamp, &json!({ "padding": "x".repeat(size) }))
+}
+
 fn of_session(kind: &str, stamp: &Stamp, payload: &Value) -> ByteString {
     let metadata = json!({
         "message_id": stamp.message_id,

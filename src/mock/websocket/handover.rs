@@ -44,11 +44,12 @@ impl World {
             None => state.sessions.by_id.keys().cloned().collect(),
         };
         for id in &ids {
+            let is_dead = state.faults.draw_dead_url();
             let Some(session) = state.sessions.by_id.get_mut(id) else { continue };
             let challenge = Uuid::new_v4().to_string();
             let scheme = if self.config.is_tls { "wss" } else { "ws" };
             let url = format!("{scheme}://{}/ws?challenge={challenge}&id={id}", session.host);
-            session.challenge = Some(challenge);
+            session.challenge = Some(if is_dead { Uuid::new_v4().to_string() } else { challenge });
             let frame = frames::reconnect(&self.stamp(), id, session, &url);
             session.socket.give(Command::Reconnect(frame, grace));
         }
@@ -58,6 +59,7 @@ impl World {
     /// Moves a session to a new socket, whose welcome comes before all further events.
     pub(super) fn move_session(&self, id: &str, challenge: &str) -> Result<Opened, Close> {
         let mut state = self.state();
+        let delay = state.welcome_delay();
         let (socket, commands) = state.sessions.handle();
         let session = state.sessions.by_id.get_mut(id).ok_or(Close::InvalidReconnect)?;
         session.challenge.take_if(|good| good == challenge).ok_or(Close::InvalidReconnect)?;
@@ -68,6 +70,7 @@ impl World {
             overflow: socket.overflow.clone(),
             keepalive: session.keepalive,
             is_used: true,
+            delay,
         };
         socket.give(Command::Send(frames::welcome(&self.stamp(), id, session), None));
         session.old = Some(std::mem::replace(&mut session.socket, socket));

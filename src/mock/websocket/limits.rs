@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 
 use super::Command;
 use crate::mock::helix::{Refusal, bad_request};
-use crate::mock::state::{Held, State};
+use crate::mock::state::{Held, State, rfc3339};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::eventsub::outgoing::{Subscription, Transport};
 
@@ -39,18 +39,28 @@ pub(in crate::mock) fn admit(
     if session.user_id.as_ref().is_some_and(|owner| owner != user_id) {
         return Err(bad_request("websocket transport cannot have subscriptions created by different users"));
     }
-    new.transport = Transport::Websocket {
-        session_id: session_id.to_owned(),
-        // Twitch shows whole seconds here.
-        connected_at: session.connected_at.replace_nanosecond(0).ok().map(crate::mock::state::rfc3339),
-        disconnected_at: None,
-    };
+    new.transport = transport(state, session_id).ok_or_else(gone)?;
     must_fit(state, new, session_id, user_id)?;
     if let Some(session) = state.sessions.by_id.get_mut(session_id) {
         session.user_id = Some(user_id.to_owned());
+    }
+    use_session(state, session_id);
+    Ok(())
+}
+
+/// The transport of a subscription of this session, if there is such a session.
+pub(in crate::mock) fn transport(state: &State, session_id: &str) -> Option<Transport> {
+    let session = state.sessions.by_id.get(session_id)?;
+    // Twitch shows whole seconds here.
+    let connected_at = session.connected_at.replace_nanosecond(0).ok().map(rfc3339);
+    Some(Transport::Websocket { session_id: session_id.to_owned(), connected_at, disconnected_at: None })
+}
+
+/// Lets a session live: it has a subscription.
+pub(in crate::mock) fn use_session(state: &State, session_id: &str) {
+    if let Some(session) = state.sessions.by_id.get(session_id) {
         session.socket.give(Command::Subscribed);
     }
-    Ok(())
 }
 
 fn must_fit(state: &State, new: &Subscription, session_id: &str, user_id: &str) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@
 
 mod close;
 mod control;
+mod faults;
 mod frames;
 mod handover;
 mod limits;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::close::Close;
 pub use self::control::SessionError;
 pub(super) use self::control::routes as control_routes;
-pub(super) use self::limits::{MAX_COST, admit};
+pub(super) use self::limits::{MAX_COST, admit, transport, use_session};
 use self::socket::Socket;
-use super::helix::Query;
+use super::helix::{Query, error_answer};
 use super::state::{MAX_HELD, State, rfc3339};
 use super::world::World;
-use crate::twitch::eventsub::outgoing::{Outgoing, Subscription, Transport};
+use crate::twitch::eventsub::outgoing::{Subscription, Transport};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// The interval of keepalives, unless the client asks for another: 10 to 600 seconds.
@@ -91,12 +93,18 @@ struct Handle {
 pub(super) enum Command {
     /// Send this text: a notification or revocation with this message id, or a frame of the session itself.
     Send(ByteString, Option<String>),
+    /// Send it in several fragments.
+    SendInFragments(ByteString, Option<String>),
     /// Ask the client to reconnect, and end with 4004 so much later.
     Reconnect(ByteString, Duration),
     /// Close with a code.
     Close(Close),
     /// End the connection without a close frame.
     Abort,
+    /// Send nothing any more, but go on reading.
+    Silence,
+    /// Send and read nothing any more.
+    HalfOpen,
     /// The session has a subscription.
     Subscribed,
     /// Send keepalives, or none.
@@ -113,6 +121,8 @@ struct Opened {
     overflow: CancellationToken,
     keepalive: Duration,
     is_used: bool,
+    /// How late the welcome is.
+    delay: Duration,
 }
 
 impl Handle {
@@ -140,6 +150,9 @@ impl Sessions {
 
 async fn open(world: web::Data<World>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let world = world.into_inner();
+    if world.state().faults.draw_upgrade_failure() {
+        return error_answer(StatusCode::SERVICE_UNAVAILABLE, "no WebSocket can be opened now");
+    }
     let (response, session, incoming) = match actix_ws::handle(&request, body) {
         Ok(upgraded) => upgraded,
         Err(error) => return HttpResponse::from_error(error),
@@ -202,6 +215,7 @@ impl World {
             overflow: session.socket.overflow.clone(),
             keepalive,
             is_used: self.config.is_lenient,
+            delay: state.welcome_delay(),
         };
         session.socket.give(Command::Send(frames::welcome(&self.stamp(), &session_id, &session), None));
         state.sessions.by_id.insert(session_id, session);
@@ -209,13 +223,26 @@ impl World {
     }
 
     /// Forgets a socket that ended. If it was its session's only one, the session's subscriptions end with this status.
-    fn socket_ended(&self, session_id: &str, number: u64, status: &SubscriptionStatus) {
+    fn socket_ended(self: &Arc<Self>, session_id: &str, number: u64, status: &SubscriptionStatus) {
         let mut state = self.state();
         let Some(session) = state.sessions.by_id.get_mut(session_id) else { return };
         if session.old.take_if(|old| old.number == number).is_some() || session.socket.number != number {
             return;
         }
         state.sessions.by_id.remove(session_id);
+        let zombie = Duration::from_secs(state.faults.settings().ws_zombie_s);
+        if zombie.is_zero() {
+            return self.end_subscriptions(&mut state, session_id, status);
+        }
+        let (world, session_id, status) = (Arc::clone(self), session_id.to_owned(), status.clone());
+        self.spawn(async move {
+            world.config.clock.sleep(zombie).await;
+            world.end_subscriptions(&mut world.state(), &session_id, &status);
+        });
+    }
+
+    /// Ends the subscriptions of a session that has ended.
+    fn end_subscriptions(&self, state: &mut State, session_id: &str, status: &SubscriptionStatus) {
         let ended_at = rfc3339(self.config.clock.now());
         for held in &mut state.subscriptions {
             if let Transport::Websocket { session_id: of, disconnected_at, .. } = &mut held.shown.transport
@@ -226,13 +253,6 @@ impl World {
                 *disconnected_at = Some(ended_at.clone());
             }
         }
-    }
-
-    /// Sends a notification or a revocation to the session of its subscription, if that has a socket. All events pass here.
-    pub(super) fn send_to_session(self: &Arc<Self>, state: &mut State, session_id: &str, message: &Outgoing) {
-        let Some(session) = state.sessions.by_id.get(session_id).filter(|session| session.delivers) else { return };
-        let id = message.stamp.message_id.clone();
-        session.socket.give(Command::Send(frames::message(message), Some(id)));
     }
 
     /// If this mock is lenient: a subscription made up for each session that has not subscribed to an event.

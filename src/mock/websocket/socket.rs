@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_ws::{Message, MessageStream, Session};
+use actix_ws::{Item, Message, MessageStream, Session};
+use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ const UNUSED_AFTER: Duration = Duration::from_secs(10);
 
 /// The interval of pings, each of which is to be answered before the next one.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a connection that is half open stays so after its session has ended.
+const HALF_OPEN_FOR: Duration = Duration::from_secs(60);
 
 /// The largest message that a client may send, in bytes; any is one too many.
 const MAX_MESSAGE: usize = 4_096;
@@ -40,6 +44,12 @@ pub(super) struct Socket {
     unused_at: Option<Instant>,
     /// When it ends because the client was asked to reconnect.
     grace_ends_at: Option<Instant>,
+    /// How late the welcome is, with everything else.
+    delay: Duration,
+    /// Whether nothing is sent any more, not even pings.
+    is_silent: bool,
+    /// Whether nothing is read any more.
+    is_deaf: bool,
 }
 
 /// How a connection ends.
@@ -53,7 +63,7 @@ enum End {
 impl Socket {
     pub(super) fn new(world: &Arc<World>, session: Session, opened: Opened) -> Self {
         let now = world.config.clock.instant();
-        let Opened { session_id, number, commands, overflow, keepalive, is_used } = opened;
+        let Opened { session_id, number, commands, overflow, keepalive, is_used, delay } = opened;
         Self {
             world: Arc::clone(world),
             session,
@@ -68,6 +78,9 @@ impl Socket {
             counts_pongs: true,
             unused_at: (!is_used).then_some(now + UNUSED_AFTER),
             grace_ends_at: None,
+            delay,
+            is_silent: false,
+            is_deaf: false,
         }
     }
 
@@ -79,7 +92,11 @@ impl Socket {
         };
         // Before the client hears of it: what it does next finds a session that has ended.
         self.world.socket_ended(&self.session_id, self.number, &status);
-        if let End::Close(close) = end {
+        if self.is_deaf {
+            // The client is to hear nothing of it, not even that the connection is closed.
+            let clock = &self.world.config.clock;
+            self.world.stop.run_until_cancelled(clock.sleep(HALF_OPEN_FOR)).await;
+        } else if let End::Close(close) = end {
             let _ = self.session.close(Some(close.reason())).await;
         }
     }
@@ -87,13 +104,14 @@ impl Socket {
     async fn serve(&mut self, mut incoming: MessageStream) -> End {
         let (stop, overflow) = (self.world.stop.clone(), self.overflow.clone());
         let clock = self.world.config.clock.clone();
+        stop.run_until_cancelled(clock.sleep(self.delay)).await;
         loop {
             let due = self.next_due();
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(End::Close(Close::Normal)),
                 () = overflow.cancelled() => Err(End::Close(Close::NetworkTimeout)),
-                message = incoming.recv() => match message {
+                message = incoming.recv(), if !self.is_deaf => match message {
                     Some(Ok(message)) => self.receive(message).await,
                     Some(Err(_)) => Err(End::Close(Close::InboundTraffic)),
                     None => Err(End::Gone(SubscriptionStatus::WebsocketNetworkError)),
@@ -128,9 +146,11 @@ impl Socket {
         match command {
             Command::Send(text, id) => {
                 self.send(text).await?;
-                if let Some(id) = id {
-                    self.world.state().sessions.record_delivery(id);
-                }
+                self.record(id);
+            }
+            Command::SendInFragments(text, id) => {
+                self.send_in_fragments(text).await?;
+                self.record(id);
             }
             Command::Reconnect(text, grace) => {
                 self.send(text).await?;
@@ -138,6 +158,8 @@ impl Socket {
             }
             Command::Close(close) => return Err(End::Close(close)),
             Command::Abort => return Err(gone()),
+            Command::Silence => self.is_silent = true,
+            Command::HalfOpen => (self.is_silent, self.is_deaf, self.is_answered) = (true, true, false),
             Command::Subscribed => self.unused_at = None,
             Command::Keepalive(is_on) => {
                 self.keepalive_at = is_on.then(|| self.world.config.clock.instant() + self.keepalive);
@@ -148,10 +170,37 @@ impl Socket {
     }
 
     async fn send(&mut self, text: ByteString) -> Result<(), End> {
-        self.session.text(text).await.map_err(|_| gone())?;
+        if !self.is_silent {
+            self.session.text(text).await.map_err(|_| gone())?;
+        }
+        self.put_off_keepalive();
+        Ok(())
+    }
+
+    /// Sends a message in three fragments, of which the middle one is empty.
+    async fn send_in_fragments(&mut self, text: ByteString) -> Result<(), End> {
+        let mut first = text.into_bytes();
+        let last = first.split_off(first.len() / 2);
+        for part in [Item::FirstText(first), Item::Continue(Bytes::new()), Item::Last(last)] {
+            if !self.is_silent {
+                self.session.continuation(part).await.map_err(|_| gone())?;
+            }
+        }
+        self.put_off_keepalive();
+        Ok(())
+    }
+
+    fn put_off_keepalive(&mut self) {
         let next = self.world.config.clock.instant() + self.keepalive;
         self.keepalive_at = self.keepalive_at.map(|_| next);
-        Ok(())
+    }
+
+    /// Records that a message was written.
+    fn record(&self, message_id: Option<String>) {
+        if let Some(id) = message_id.filter(|_| !self.is_silent) {
+            self.world.state().sessions.record_delivery(id);
+            self.world.delivered.notify_waiters();
+        }
     }
 
     fn next_due(&self) -> Instant {
@@ -172,9 +221,11 @@ impl Socket {
             if !self.is_answered {
                 return Err(End::Close(Close::FailedPingPong));
             }
-            self.is_answered = false;
             self.ping_at = now + PING_INTERVAL;
-            self.session.ping(b"").await.map_err(|_| gone())?;
+            if !self.is_silent {
+                self.is_answered = false;
+                self.session.ping(b"").await.map_err(|_| gone())?;
+            }
         }
         if is_due(self.keepalive_at) {
             self.send(frames::keepalive(&self.world.stamp())).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Fixture, Socket};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, eventually};
 
 #[tokio::test]
 async fn welcome_has_twitchs_fields() {
@@ -121,5 +121,6 @@ async fn event_can_be_sent_to_one_session_alone() {
     fixture.twitch.mock.world.emit("stream.online", None, Some(CHANNEL), None, &[]).unwrap();
     let frame = first.frame("notification").await;
     assert_eq!(frame["payload"]["event"]["broadcaster_user_id"], CHANNEL_ID);
-    assert_eq!(fixture.twitch.mock.world.delivered_to_sockets().len(), 3);
+    let delivered = || fixture.twitch.mock.world.delivered_to_sockets().len();
+    eventually("three deliveries", || (delivered() == 3).then_some(())).await;
 }
