@@ -15,6 +15,7 @@ mod body_budget;
 mod browser;
 mod callback;
 mod cases;
+mod clients;
 mod crash;
 mod env_example;
 mod epoch;

@@ -1,0 +1,173 @@
+//! Independent clients of EventSub over WebSocket against the mock: twurple (npm) and pyTwitchAPI (PyPI).
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use showtime::mock::MockConfig;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::support::skip;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+
+/// How long a client may take for one step. pyTwitchAPI notices a cut late.
+const STEP: Duration = Duration::from_secs(60);
+
+/// How many events happen while a client reconnects.
+const ACROSS: usize = 200;
+
+const SCOPES: [&str; 2] = ["moderator:read:followers", "user:read:chat"];
+
+/// The client program, which prints what happens to it.
+struct Client {
+    program: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    seen: Vec<(String, Value)>,
+}
+
+impl Client {
+    fn start(command: &mut Command, settings: &Value) -> Self {
+        let command = command.arg(settings.to_string()).current_dir(directory()).kill_on_drop(true);
+        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        Self { program, lines, seen: Vec::new() }
+    }
+
+    fn values(&self, what: &str) -> Vec<&Value> {
+        self.seen.iter().filter(|(seen, _)| seen == what).map(|(_, value)| value).collect()
+    }
+
+    /// Waits until this has happened so often in all.
+    async fn until(&mut self, what: &str, count: usize) {
+        while self.values(what).len() < count {
+            let line = timeout(STEP, self.lines.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("{count} of {what}, but only: {:?}", self.seen));
+            let line = line.unwrap().unwrap_or_else(|| panic!("the client ended after {:?}", self.seen));
+            let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            self.seen.push((said["what"].as_str().unwrap().to_owned(), said["value"].clone()));
+        }
+    }
+
+    async fn stop(mut self) {
+        drop(self.program.stdin.take());
+        let status = timeout(STEP, self.program.wait()).await.expect("it ends").unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// The addresses and a user's token for a client.
+async fn settings(twitch: &Twitch) -> Value {
+    let config = twitch.mock.world.config();
+    let parameters = [
+        ("client_id", config.client_id.as_str()),
+        ("client_secret", &config.client_secret),
+        ("grant_type", "user_token"),
+        ("user_id", CHANNEL_ID),
+        ("scope", &SCOPES.join(" ")),
+    ];
+    let url = format!("{}/auth/authorize", twitch.mock.base_url());
+    let token: Value = twitch.browser.post(url).query(&parameters).send().await.unwrap().json().await.unwrap();
+    json!({
+        "api": format!("{}/", twitch.mock.api_url()),
+        "auth": format!("{}/", twitch.mock.auth_url()),
+        "websocket": twitch.mock.websocket_url(),
+        "client_id": config.client_id,
+        "client_secret": config.client_secret,
+        "token": token["access_token"],
+        "refresh_token": token["refresh_token"],
+        "user_id": CHANNEL_ID,
+        "scopes": SCOPES,
+    })
+}
+
+async fn control(twitch: &Twitch, path: &str, body: &Value) -> Value {
+    let url = format!("{}/mock/{path}", twitch.mock.base_url());
+    let answer = twitch.browser.post(url).json(body).send().await.unwrap();
+    let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+    assert!(status.is_success(), "{path}: {body}");
+    body
+}
+
+fn emit(twitch: &Twitch, kind: &str) {
+    let sent = twitch.mock.world.emit(kind, None, Some(CHANNEL), None, &[]).unwrap();
+    assert_eq!(sent, 1, "one subscription to {kind}");
+}
+
+/// Subscribes, events, a requested reconnect with events across it, and a cut.
+async fn listens(twitch: Twitch, mut client: Client) {
+    client.until("subscribed", 3).await;
+    for (kind, what) in [("channel.follow", "follow"), ("stream.online", "online"), ("channel.chat.message", "chat")] {
+        emit(&twitch, kind);
+        client.until(what, 1).await;
+    }
+
+    control(&twitch, "websocket/reconnect", &json!({})).await;
+    for _ in 0..ACROSS {
+        emit(&twitch, "channel.chat.message");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    client.until("chat", 1 + ACROSS).await;
+    let mut messages: Vec<_> = client.values("chat").into_iter().map(Value::to_string).collect();
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), 1 + ACROSS, "each once");
+    assert_eq!(client.values("subscribed").len(), 3, "a session that has moved keeps its subscriptions");
+
+    let session = client.values("session")[0].as_str().unwrap().to_owned();
+    control(&twitch, &format!("websocket/{session}/close"), &json!({ "code": 4000 })).await;
+    client.until("subscribed", 6).await;
+    assert_ne!(client.values("session").last().unwrap().as_str(), Some(session.as_str()));
+    emit(&twitch, "channel.follow");
+    client.until("follow", 2).await;
+    client.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn twurple_listens_by_the_addresses_of_twitch_cli() {
+    let is_installed = directory().join("node_modules/@twurple/eventsub-ws").is_dir();
+    if !is_installed {
+        return skip("twurple: run `npm ci` in tests/clients");
+    }
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let port = twitch.mock.websocket_url().port().unwrap().to_string();
+    let mut command = Command::new("node");
+    let settings = settings(&twitch).await;
+    let client = Client::start(command.arg("twurple.js").env("TWURPLE_MOCK_API_PORT", port), &settings);
+    listens(twitch, client).await;
+}
+
+/// Python with pyTwitchAPI, if it is installed.
+fn python() -> Option<Command> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/python3");
+    let mut command = Command::new(&path);
+    command.arg("pytwitchapi.py");
+    path.exists().then_some(command)
+}
+
+const PYTHON: &str = "pyTwitchAPI: run `python3 -m venv target/clients` and `target/clients/bin/pip install -r tests/clients/pytwitchapi.txt`";
+
+#[tokio::test]
+async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
+    let Some(mut command) = python() else { return skip(PYTHON) };
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let client = Client::start(&mut command, &settings(&twitch).await);
+    listens(twitch, client).await;
+}
+
+#[tokio::test]
+async fn pytwitchapi_listens_by_the_addresses_of_twitch_cli() {
+    let Some(mut command) = python() else { return skip(PYTHON) };
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let mut settings = settings(&twitch).await;
+    settings["subscriptions"] = format!("{}/", twitch.mock.base_url()).into();
+    let client = Client::start(&mut command, &settings);
+    listens(twitch, client).await;
+}
