@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::message::{Event, Incoming, Message};
@@ -18,7 +23,9 @@ use showtime::twitch::payload;
 use showtime::twitch::signature::{Verifier, WebhookSecret};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
@@ -436,7 +443,18 @@ async fn program_serves_tls_with_a_certificate_of_its_own() {
     let page = client.get(twitch.mock.base_url()).send().await.unwrap();
     assert_eq!((page.status().as_u16(), page.url().scheme()), (200, "https"));
     assert!(twitch.browser.get(twitch.mock.base_url()).send().await.unwrap_err().is_connect(), "unknown to others");
-    assert_eq!(twitch.mock.websocket_url().scheme(), "wss");
+
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(twitch.mock.certificate().unwrap().as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let url = twitch.mock.websocket_url();
+    assert_eq!(url.scheme(), "wss");
+    let stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(url.as_str(), stream).await.unwrap();
+    assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("session_welcome"));
     twitch.mock.stop().await.unwrap();
 }
 

@@ -35,6 +35,13 @@ async fn frame(socket: &mut Socket) -> Value {
     serde_json::from_str(message(socket).await.to_text().unwrap()).unwrap()
 }
 
+async fn close_code(socket: &mut Socket) -> u16 {
+    match message(socket).await {
+        Message::Close(Some(close)) => close.code.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Runs a command of mock-twitch, and returns whether it succeeded and what it printed.
 async fn run(twitch: &Twitch, line: &str) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mock-twitch"));
@@ -84,7 +91,10 @@ async fn ws_commands_show_and_disturb_sessions() {
     assert!(run(&twitch, &format!("ws keepalive --session {one} --enabled=false")).await.0);
     let created = call(&twitch, Method::POST, "", &wanted("channel.cheer", "1", &one)).await.1;
     let id = created["data"][0]["id"].as_str().unwrap();
-    assert_eq!(run(&twitch, &format!("trigger cheer -T websocket --session {one} -u {id}")).await.1, "channel.cheer: 1 message");
+    assert_eq!(
+        run(&twitch, &format!("trigger cheer -T websocket --session {one} -u {id}")).await.1,
+        "channel.cheer: 1 message"
+    );
     assert_eq!(frame(&mut first).await["payload"]["subscription"]["id"], id);
     let status = format!("subscription --subscription {id} --status");
     assert_eq!(run(&twitch, &format!("{status} revoked")).await.1, format!("{id} is authorization_revoked"));
@@ -96,7 +106,12 @@ async fn ws_commands_show_and_disturb_sessions() {
     assert_eq!(run(&twitch, &format!("websocket reconnect -s {}", &two[..12])).await.1, "asked to reconnect: 1");
     assert_eq!(frame(&mut second).await["metadata"]["message_type"], "session_reconnect");
     assert!(run(&twitch, &format!("ws close --session {two} --reason 4005")).await.0);
-    assert!(matches!(message(&mut second).await, Message::Close(Some(close)) if u16::from(close.code) == 4005));
+    assert_eq!(close_code(&mut second).await, 4005);
+    for code in [1000, 4000, 4001, 4002, 4003, 4004, 4006, 4007] {
+        let (mut socket, id) = session(&twitch).await;
+        assert!(run(&twitch, &format!("ws close --session {id} --reason {code}")).await.0);
+        assert_eq!(close_code(&mut socket).await, code);
+    }
     assert!(run(&twitch, "ws close --reason abort").await.0, "the only session");
     eventually("both sessions have ended", || twitch.mock.world.sessions().is_empty().then_some(())).await;
     twitch.mock.stop().await.unwrap();
@@ -159,6 +174,9 @@ async fn subscriptions_at_the_address_of_twitch_cli_have_its_answers() {
         assert_eq!(call(&twitch, Method::POST, "", &body).await.0, 202, "{count}");
     }
     let (status, full) = call(&twitch, Method::POST, "", &good()).await;
-    assert_eq!((status, &full["message"]), (400, &json!("You may only create 100 subscriptions within a single WebSocket connection")));
+    assert_eq!(
+        (status, &full["message"]),
+        (400, &json!("You may only create 100 subscriptions within a single WebSocket connection"))
+    );
     twitch.mock.stop().await.unwrap();
 }
