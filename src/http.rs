@@ -137,6 +137,12 @@ impl Http {
         Ok(Self { client, policy, clock, last_date: Arc::default() })
     }
 
+    /// This client with another policy. Both share their connections.
+    #[must_use]
+    pub fn with_policy(&self, policy: RetryPolicy) -> Self {
+        Self { policy, ..self.clone() }
+    }
+
     /// Builds requests for [`send`](Self::send).
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -174,7 +180,8 @@ impl Http {
     ///
     /// # Errors
     /// [`TransportError`] of the last attempt.
-    pub async fn send(&self, request: Request) -> Result<Answer, TransportError> {
+    pub async fn send(&self, mut request: Request) -> Result<Answer, TransportError> {
+        request.timeout_mut().get_or_insert(self.policy.timeout);
         let mut failures = 0;
         loop {
             let copy = request.try_clone().filter(|_| failures < self.policy.retries);

@@ -7,6 +7,7 @@ use showtime::cli::{print, printable, with_causes};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
+use showtime::twitch::transport::TransportKind;
 
 use crate::session::Session;
 
@@ -17,12 +18,12 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
     for channel in channels {
         let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
-        if desired::missing_scopes(&session.types, &granted).is_empty() {
+        if desired::missing_scopes(&session.types, &granted, TransportKind::Webhook).is_empty() {
             print(format_args!("{name} has consented to everything that is needed"));
             continue;
         }
         // A token has only the scopes that were requested with it, though Twitch remembers all consents.
-        let scopes = desired::scopes(&session.types, &granted).into_iter();
+        let scopes = desired::scopes(&session.types, &granted, TransportKind::Webhook).into_iter();
         let scopes = scopes.chain(granted.iter().map(String::as_str)).collect();
         if let Err(error) = request(session, channel, scopes, port, no_browser).await {
             print(format_args!("{name}: no consent: {}", printable(&with_causes(error.as_ref()))));
@@ -82,7 +83,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
     let mut is_complete = true;
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let missing = desired::missing_scopes(&session.types, &granted);
+        let missing = desired::missing_scopes(&session.types, &granted, TransportKind::Webhook);
         if !missing.is_empty() {
             print(format_args!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", ")));
             is_complete = false;

@@ -20,7 +20,7 @@ use showtime::store::signals::Channel;
 use showtime::store::tokens;
 use showtime::subscriptions::desired;
 use showtime::twitch::catalogue::SubscriptionType;
-use showtime::twitch::helix::{Helix, Transport};
+use showtime::twitch::helix::Helix;
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
 use showtime::twitch::token_source::TokenSource;
@@ -126,11 +126,6 @@ impl Session {
         let requested_at = reconciler::now(&mut connection).await?;
         Channel::Reconcile.notify(&mut connection, "").await?;
         Ok(requested_at)
-    }
-
-    /// Where the server has Twitch deliver to.
-    pub(crate) fn transport(&self) -> Transport {
-        Transport::Webhook { callback: self.callback.clone(), secret: self.secret.clone() }
     }
 }
 

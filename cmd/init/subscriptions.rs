@@ -12,9 +12,9 @@ use showtime::store::{reconciler, servers};
 use showtime::subscriptions::check::different_secrets;
 use showtime::subscriptions::desired::DesiredSubscription;
 use showtime::subscriptions::explain::{describe, explain};
-use showtime::subscriptions::plan::{self, Plan};
+use showtime::subscriptions::plan::{self, Place, Plan};
 use showtime::twitch::catalogue;
-use showtime::twitch::helix::{HeldSubscription, RefusalKind, Transport};
+use showtime::twitch::helix::{HeldSubscription, RefusalKind};
 use showtime::twitch::id::ChannelId;
 use showtime::twitch::subscription_status::SubscriptionStatus;
 use time::OffsetDateTime;
@@ -39,7 +39,7 @@ pub(crate) struct Desired {
     subscriptions: Vec<DesiredSubscription>,
     /// Logins of the requested channels, by id.
     logins: BTreeMap<ChannelId, String>,
-    transport: Transport,
+    place: Place,
     /// Twitch's ids of the subscriptions that were created with the webhook secret of `init`.
     with_secret: BTreeSet<String>,
 }
@@ -57,11 +57,11 @@ impl Desired {
         let rows = rows::list(&mut *session.pool.acquire().await?, None, None).await?;
         let with_secret = rows.into_iter().filter(|row| row.secret_fingerprint == fingerprint);
         let with_secret = with_secret.filter_map(|row| row.subscription_id).collect();
-        Ok(Self { subscriptions, logins, transport: session.transport(), with_secret })
+        Ok(Self { subscriptions, logins, place: Place::Webhook(session.callback.clone()), with_secret })
     }
 
     pub(crate) fn plan<'a>(&'a self, held: &'a [HeldSubscription]) -> Plan<'a> {
-        let mut plan = plan::plan(held, &self.subscriptions, &self.transport);
+        let mut plan = plan::plan(held, &self.subscriptions, &self.place);
         let is_requested = |desired: &DesiredSubscription| self.logins.contains_key(&desired.channel_id);
         plan.keep.retain(|(desired, _)| is_requested(desired));
         plan.create.retain(|desired| is_requested(desired));

@@ -26,16 +26,19 @@ create table token (
     needs_consent text
 );
 
--- The subscriptions that each served channel should have, and the progress of their creation.
+-- The subscriptions that each served channel should have, and the progress of their creation. A channel that moves from one
+-- transport to another should have all of them over both for a while.
 create table desired_subscription (
     type text collate "C" not null,
     version text collate "C" not null,
     channel_id text collate "C" not null references served_channel on delete cascade,
+    transport text collate "C" not null check (transport in ('webhook', 'websocket')),
     -- Twitch's id; null until the subscription is created.
     subscription_id text collate "C",
-    -- The fingerprint of the webhook secret that it was created with; null if that is not known.
+    -- The fingerprint of the webhook secret that it was created with; null if that is not known, or if it has none.
     secret_fingerprint text collate "C",
-    -- Twitch's status, or "missing", or "needs_consent" (Twitch refuses to create it without the user's consent).
+    -- Twitch's status, or "missing", or "needs_consent" (Twitch refuses to create it without the user's consent), or
+    -- "no_session" (there is no WebSocket session to create it on).
     status text not null,
     since timestamptz not null,
     -- Why it could not be created, as text.
@@ -44,7 +47,7 @@ create table desired_subscription (
     attempts integer not null default 0,
     attempted_at timestamptz,
     next_attempt_at timestamptz,
-    primary key (channel_id, type, version)
+    primary key (channel_id, type, version, transport)
 );
 
 -- The last comparison of what Twitch has with what it should have: one row, by the database's clock. Not logged, since
@@ -77,7 +80,7 @@ create view desired_subscription_state as
 select
     desired_subscription.*,
     -- Whether a server that runs refuses its messages, as far as is known.
-    status in ('enabled', 'webhook_callback_verification_pending') and exists (
+    transport = 'webhook' and status in ('enabled', 'webhook_callback_verification_pending') and exists (
         select from living_server
         where living_server.secret_fingerprint is distinct from desired_subscription.secret_fingerprint
     ) as has_other_secret

@@ -1,12 +1,17 @@
 //! The configured Twitch application, and all that acts in its name.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::tokens::Tokens;
 use super::vault::Vault;
+use crate::backoff::Backoff;
 use crate::config::SecretFileError;
+use crate::http::RetryPolicy;
 use crate::services::Services;
 use crate::twitch::helix::Helix;
+use crate::twitch::id::UserId;
 use crate::twitch::oauth::{Credentials, OAuth};
 use crate::twitch::token_source::TokenSource;
 
@@ -21,7 +26,18 @@ pub struct Application {
     pub app_tokens: Arc<TokenSource>,
     /// Twitch's API, called with the application's own token.
     pub helix: Helix,
+    /// Twitch's API, called with the tokens of these users.
+    users: Arc<Mutex<HashMap<UserId, Helix>>>,
 }
+
+/// Of calls with a user's token. They are made while a WebSocket session is to be subscribed on, which Twitch closes after
+/// ten seconds without a subscription: so more and earlier retries, which cost points of this user's rate limit only.
+const USER_RETRIES: RetryPolicy = RetryPolicy {
+    timeout: Duration::from_secs(3),
+    retries: 6,
+    backoff: Backoff { first: Duration::from_millis(100), max: Duration::from_secs(1) },
+    rate_limit_wait: Duration::from_secs(5),
+};
 
 impl Application {
     /// The application of the settings, if there is one.
@@ -37,6 +53,14 @@ impl Application {
         let tokens = Arc::new(Tokens::new(services.pool.clone(), vault, oauth.clone(), services.clock.clone()));
         let app_tokens = tokens.shared_app();
         let helix = Helix::new(config.twitch.api_url.clone(), app_tokens.clone());
-        Ok(Some(Self { oauth, tokens, app_tokens, helix }))
+        Ok(Some(Self { oauth, tokens, app_tokens, helix, users: Arc::default() }))
+    }
+
+    /// Twitch's API, called with the token of this user. All callers share the token and its rate limit.
+    #[must_use]
+    pub fn as_user(&self, user: &UserId) -> Helix {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || self.helix.as_user(self.tokens.shared_user(user.as_str()), USER_RETRIES);
+        users.entry(user.clone()).or_insert_with(new).clone()
     }
 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::twitch::id::ChannelId;
 use crate::twitch::signature::SecretFingerprint;
 use crate::twitch::subscription_status::SubscriptionStatus;
+use crate::twitch::transport::TransportKind;
 
 /// The status of a desired subscription. `AsRef<str>` is the word for it in the database and in answers.
 #[derive(Clone, Debug, PartialEq, Eq, AsRefStr, Display, EnumString, Serialize)]
@@ -18,6 +19,8 @@ pub enum DesiredStatus {
     Missing,
     /// Twitch refuses to create it without the user's consent.
     NeedsConsent,
+    /// There is no WebSocket session to create it on.
+    NoSession,
     /// Twitch has one, or had one that ended for this reason.
     #[strum(default, transparent)]
     #[serde(untagged)]
@@ -61,6 +64,8 @@ pub struct DesiredRow {
     pub kind: String,
     /// For example `2`.
     pub version: String,
+    /// How Twitch is to deliver.
+    pub transport: TransportKind,
     /// Twitch's id of the subscription, once created.
     pub subscription_id: Option<String>,
     /// Of the webhook secret that it was created with, if that is known.
@@ -108,12 +113,12 @@ pub async fn list(
     sqlx::query_as!(
         DesiredRow,
         r#"select d.channel_id as "channel_id!: ChannelId", c.login as channel_login, d.type as "kind!",
-            d.version as "version!", d.subscription_id, d.secret_fingerprint as "secret_fingerprint: SecretFingerprint",
+            d.version as "version!", d.transport as "transport!: TransportKind", d.subscription_id, d.secret_fingerprint as "secret_fingerprint: SecretFingerprint",
             d.has_other_secret as "has_other_secret!", d.status as "status!", d.since as "since!", d.problem,
             d.attempts as "attempts!", d.attempted_at, d.next_attempt_at
         from desired_subscription_state d join served_channel c on c.id = d.channel_id
         where $1::text[] is null or d.channel_id = any ($1)
-        order by d.status = 'enabled' and not d.has_other_secret, d.channel_id, d.type, d.version
+        order by d.status = 'enabled' and not d.has_other_secret, d.channel_id, d.type, d.version, d.transport
         limit $2"#,
         channel_ids as Option<&[ChannelId]>,
         limit
@@ -122,31 +127,76 @@ pub async fn list(
     .await
 }
 
-/// Makes the table say that every served channel should have these types in these versions (pairs): adds new rows as
-/// `missing`, and deletes those of other types and versions.
+/// Makes the table say that these channels should have these types in these versions (pairs) over this transport: adds new
+/// rows as `missing`, and deletes all other rows of the transport.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn set_types(
     db: &mut PgConnection,
+    transport: TransportKind,
+    channel_ids: &[&ChannelId],
     kinds: &[&str],
     versions: &[&str],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
+    let channel_ids: Vec<_> = channel_ids.iter().map(|id| id.as_str()).collect();
     sqlx::query!(
-        "delete from desired_subscription where (type, version) not in (select * from unnest($1::text[], $2::text[]))",
+        "delete from desired_subscription where transport = $1
+            and (channel_id <> all($2) or (type, version) not in (select * from unnest($3::text[], $4::text[])))",
+        transport.as_str(),
+        &channel_ids as &[&str],
         kinds as &[&str],
         versions as &[&str]
     )
     .execute(&mut *db)
     .await?;
     sqlx::query!(
-        "insert into desired_subscription (type, version, channel_id, status, since)
-        select kind.type, kind.version, channel.id, 'missing', $3
-        from served_channel channel cross join unnest($1::text[], $2::text[]) kind (type, version)
+        "insert into desired_subscription (type, version, channel_id, transport, status, since)
+        select kind.type, kind.version, channel.id, $1, 'missing', $5
+        from served_channel channel cross join unnest($3::text[], $4::text[]) kind (type, version)
+        where channel.id = any($2)
         on conflict do nothing",
+        transport.as_str(),
+        &channel_ids as &[&str],
         kinds as &[&str],
         versions as &[&str],
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Why a channel has no subscription over WebSocket.
+#[derive(Clone, Debug)]
+pub struct Unavailable {
+    /// Twitch's id of the channel.
+    pub channel_id: ChannelId,
+    /// [`DesiredStatus::NoSession`] or [`DesiredStatus::NeedsConsent`].
+    pub status: DesiredStatus,
+    /// In words, unless the status says it all.
+    pub problem: Option<String>,
+}
+
+/// Writes that these channels have no subscriptions over WebSocket, and why. They are created as soon as there is a session.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_unavailable(db: &mut PgConnection, channels: &[Unavailable], now: OffsetDateTime) -> sqlx::Result<()> {
+    let ids: Vec<_> = channels.iter().map(|it| it.channel_id.as_str()).collect();
+    let statuses: Vec<_> = channels.iter().map(|it| it.status.as_ref()).collect();
+    let problems: Vec<_> = channels.iter().map(|it| it.problem.as_deref()).collect();
+    sqlx::query!(
+        "update desired_subscription desired
+        set status = new.status, problem = new.problem, subscription_id = null, attempts = 0, next_attempt_at = null,
+            since = case when desired.status = new.status then since else $4 end
+        from unnest($1::text[], $2::text[], $3::text[]) as new (id, status, problem)
+        where channel_id = new.id and transport = 'websocket'
+            and (desired.status, desired.problem) is distinct from (new.status, new.problem)",
+        &ids as &[&str],
+        &statuses as &[&str],
+        &problems as &[Option<&str>],
         now
     )
     .execute(db)
@@ -163,7 +213,7 @@ pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()>
         "update desired_subscription
         set subscription_id = $4, status = $5, since = $6, problem = $7, attempts = $8, attempted_at = $9,
             next_attempt_at = $10, secret_fingerprint = $11
-        where channel_id = $1 and type = $2 and version = $3",
+        where channel_id = $1 and type = $2 and version = $3 and transport = $12",
         row.channel_id.as_str(),
         row.kind,
         row.version,
@@ -174,7 +224,8 @@ pub async fn update(db: &mut PgConnection, row: &DesiredRow) -> sqlx::Result<()>
         row.attempts,
         row.attempted_at,
         row.next_attempt_at,
-        row.secret_fingerprint.as_ref().map(SecretFingerprint::as_str)
+        row.secret_fingerprint.as_ref().map(SecretFingerprint::as_str),
+        row.transport.as_str()
     )
     .execute(db)
     .await?;
@@ -190,6 +241,7 @@ mod tests {
         for (text, status) in [
             ("missing", DesiredStatus::Missing),
             ("needs_consent", DesiredStatus::NeedsConsent),
+            ("no_session", DesiredStatus::NoSession),
             ("enabled", DesiredStatus::Held(SubscriptionStatus::Enabled)),
             ("brand_new", DesiredStatus::Held(SubscriptionStatus::Other("brand_new".to_owned()))),
         ] {

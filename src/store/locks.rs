@@ -15,6 +15,8 @@ pub enum Lock {
     Backfill = 0x5348_4f57_4741_5053,
     /// Held while events move from the log to the baseline, and during a rebuild. Taken after [`Append`](Self::Append).
     Baseline = 0x5348_4f57_4241_5345,
+    /// Held, for one user each, by the server that creates the subscriptions on the user's WebSocket session.
+    Session = 0x5348_4f57_5345_5353,
     /// Held while the application's token is renewed.
     AppToken = 0x5348_4f57_4150_5054,
 }
@@ -45,6 +47,27 @@ impl Lock {
     /// If the database fails.
     pub async fn try_hold(self, conn: &mut PgConnection) -> sqlx::Result<bool> {
         sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_held!""#, self as i64).fetch_one(conn).await
+    }
+
+    /// Like [`try_hold`](Self::try_hold), for this part of it only. Other parts may be held by others.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn try_hold_part(self, conn: &mut PgConnection, part: &str) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtextextended($2, $1)) as "is_held!""#, self as i64, part)
+            .fetch_one(conn)
+            .await
+    }
+
+    /// Gives up what [`try_hold_part`](Self::try_hold_part) took.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn release_part(self, conn: &mut PgConnection, part: &str) -> sqlx::Result<()> {
+        sqlx::query_scalar!("select pg_advisory_unlock(hashtextextended($2, $1))", self as i64, part)
+            .fetch_one(conn)
+            .await?;
+        Ok(())
     }
 
     /// Gives up what [`try_hold`](Self::try_hold) took. Closing the connection does so too, but only once Postgres notices.

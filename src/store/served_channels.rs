@@ -45,6 +45,20 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
     .await
 }
 
+/// The channels that are to be served over this transport, by login, if `default` is the setting.
+///
+/// # Errors
+/// If the database fails.
+pub async fn over(
+    conn: &mut PgConnection,
+    transport: TransportKind,
+    default: TransportKind,
+) -> sqlx::Result<Vec<ServedChannel>> {
+    let mut channels = all(conn).await?;
+    channels.retain(|channel| channel.transport.unwrap_or(default) == transport);
+    Ok(channels)
+}
+
 /// Adds a channel, or updates its names and time; [`set_transport`] sets the transport.
 ///
 /// # Errors

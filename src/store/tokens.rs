@@ -1,5 +1,7 @@
 //! Table `token`: Twitch's tokens, encrypted.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -37,6 +39,15 @@ pub async fn users(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!("select holder from token where holder <> $1 and needs_consent is null order by holder", APP)
         .fetch_all(conn)
         .await
+}
+
+/// Why each user with a token has to consent again, by the user's id; `None` for those who don't.
+///
+/// # Errors
+/// If the database fails.
+pub async fn consents(conn: &mut PgConnection) -> sqlx::Result<HashMap<String, Option<String>>> {
+    let rows = sqlx::query!("select holder, needs_consent from token where holder <> $1", APP).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.holder, row.needs_consent)).collect())
 }
 
 /// One row.

@@ -13,6 +13,7 @@ use crate::status::Check;
 use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
 use crate::store::read::health::{DesiredCount, Records, SubscriptionRow};
 use crate::twitch::subscription_status::SubscriptionStatus;
+use crate::twitch::transport::TransportKind;
 
 /// An EventSub subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,9 +66,12 @@ pub struct DesiredReport {
     kind: String,
     /// For example `2`.
     version: String,
+    /// `webhook` or `websocket`.
+    transport: &'static str,
     /// Twitch's id for the subscription, once there was one.
     subscription_id: Option<String>,
-    /// Twitch's status, or `missing`, or `needs_consent` if Twitch refused to create it.
+    /// Twitch's status, or `missing`, or `needs_consent` if Twitch refused to create it, or `no_session` if there is no
+    /// WebSocket session to create it on.
     #[schema(value_type = String)]
     status: DesiredStatus,
     /// Since when it has had this status.
@@ -92,6 +96,7 @@ impl From<DesiredRow> for DesiredReport {
             channel_login: row.channel_login,
             kind: row.kind,
             version: row.version,
+            transport: row.transport.as_str(),
             subscription_id: row.subscription_id,
             status: row.status,
             since: row.since,
@@ -102,12 +107,14 @@ impl From<DesiredRow> for DesiredReport {
 
 /// The check `twitch`: the settings, and why the reconciler's last cycle failed, if it did.
 pub(super) fn twitch(config: &Twitch, last_error: Option<&str>) -> Check {
-    match (&config.client, &config.callback_url, last_error) {
-        (Some(_), Some(_), None) => Check::pass("twitch", "Twitch is configured"),
-        (Some(_), Some(_), Some(error)) => Check::warn("twitch", error),
-        (Some(_), None, _) => {
-            Check::warn("twitch", "Twitch does not know this server: set TWITCH_WEBHOOK_CALLBACK_URL")
-        }
+    match (&config.client, can_be_reached(config), last_error) {
+        (Some(_), true, None) => Check::pass("twitch", "Twitch is configured"),
+        (Some(_), true, Some(error)) => Check::warn("twitch", error),
+        (Some(_), false, _) => Check::warn(
+            "twitch",
+            "Twitch does not know this server: set TWITCH_WEBHOOK_CALLBACK_URL, or TWITCH_EVENTSUB_TRANSPORT to \
+             websocket, which needs no address",
+        ),
         (None, ..) => Check::warn(
             "twitch",
             "Twitch is not configured: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET, or try things out with `simulate`",
@@ -115,10 +122,15 @@ pub(super) fn twitch(config: &Twitch, last_error: Option<&str>) -> Check {
     }
 }
 
+/// Whether Twitch can deliver to this server over the transport of the settings.
+pub(super) fn can_be_reached(config: &Twitch) -> bool {
+    config.transport() == TransportKind::Websocket || config.callback_url.is_some()
+}
+
 /// Registers the check `subscriptions`.
 pub fn register(services: &Services) {
     let config = services.config.clone();
-    let can_subscribe = config.twitch.client.is_some() && config.twitch.callback_url.is_some();
+    let can_subscribe = config.twitch.client.is_some() && can_be_reached(&config.twitch);
     services.checks.add_on_records(move |records| subscriptions(can_subscribe, records));
 }
 

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::store::desired_subscriptions;
+use crate::store::served_channels::ServedChannel;
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::helix::Condition;
 use crate::twitch::id::ChannelId;
+use crate::twitch::transport::TransportKind;
 
 /// The types of every served channel. Versions, conditions and scopes are in the catalogue.
 const DEFAULT: [&str; 10] = [
@@ -60,6 +66,21 @@ impl DesiredSubscription {
     }
 }
 
+/// Makes the table of desired subscriptions say that these channels should have these types over this transport, and no others
+/// anything.
+pub(super) async fn write(
+    db: &mut PgConnection,
+    transport: TransportKind,
+    channels: &[ServedChannel],
+    types: &[&'static SubscriptionType],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let ids: Vec<_> = channels.iter().map(|channel| &channel.id).collect();
+    let (kinds, versions): (Vec<_>, Vec<_>) =
+        types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
+    desired_subscriptions::set_types(db, transport, &ids, &kinds, &versions, now).await
+}
+
 /// The condition of this type for this channel. Users that a condition names (a moderator, a
 /// reader of the chat) are the broadcaster; of raids those to the channel count.
 #[must_use]
@@ -75,24 +96,36 @@ pub fn condition(kind: &SubscriptionType, channel_id: &ChannelId, client_id: &st
         .collect()
 }
 
-/// The scopes that these types need, one of each group of alternatives: the first, unless another
+/// What only an app token needs that reads a chat, and a WebSocket is subscribed on with the user's
+/// ([authorization](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/#channelchatmessage)).
+const BOT_SCOPES: [&str; 2] = ["user:bot", "channel:bot"];
+
+/// The scopes that these types need over this transport, one of each group of alternatives: the first, unless another
 /// of the group is granted already.
 #[must_use]
-pub fn scopes<'a>(types: &[&'a SubscriptionType], granted: &[String]) -> BTreeSet<&'a str> {
+pub fn scopes<'a>(types: &[&'a SubscriptionType], granted: &[String], transport: TransportKind) -> BTreeSet<&'a str> {
     let group = |group: &'a Vec<String>| group.iter().find(|scope| granted.contains(scope)).or_else(|| group.first());
-    types.iter().flat_map(|kind| &kind.scopes).filter_map(group).map(String::as_str).collect()
+    let is_needed = |scope: &&str| transport == TransportKind::Webhook || !BOT_SCOPES.contains(scope);
+    types.iter().flat_map(|kind| &kind.scopes).filter_map(group).map(String::as_str).filter(is_needed).collect()
 }
 
 /// Those of the [`scopes`] that are not granted.
 #[must_use]
-pub fn missing_scopes<'a>(types: &[&'a SubscriptionType], granted: &[String]) -> Vec<&'a str> {
-    scopes(types, granted).into_iter().filter(|scope| !granted.iter().any(|granted| granted == scope)).collect()
+pub fn missing_scopes<'a>(
+    types: &[&'a SubscriptionType],
+    granted: &[String],
+    transport: TransportKind,
+) -> Vec<&'a str> {
+    let mut missing = scopes(types, granted, transport);
+    missing.retain(|scope| !granted.iter().any(|granted| granted == scope));
+    missing.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::TransportKind::{Webhook, Websocket};
     use super::*;
 
     fn find(name: &str) -> &'static SubscriptionType {
@@ -129,15 +162,20 @@ mod tests {
     fn granted_alternative_of_a_scope_is_enough() {
         let polls = [find("channel.poll.begin")];
         let manage = ["channel:manage:polls".to_owned()];
-        assert_eq!(scopes(&polls, &[]), ["channel:read:polls"].into());
-        assert_eq!(scopes(&polls, &manage), ["channel:manage:polls"].into());
-        assert_eq!(missing_scopes(&polls, &manage), Vec::<&str>::new());
-        assert_eq!(missing_scopes(&[find("channel.follow")], &manage), ["moderator:read:followers"]);
+        assert_eq!(scopes(&polls, &[], Webhook), ["channel:read:polls"].into());
+        assert_eq!(scopes(&polls, &manage, Webhook), ["channel:manage:polls"].into());
+        assert_eq!(missing_scopes(&polls, &manage, Webhook), Vec::<&str>::new());
+        assert_eq!(missing_scopes(&[find("channel.follow")], &manage, Webhook), ["moderator:read:followers"]);
+        let default = ["bits:read", "channel:read:subscriptions", "moderator:read:followers"];
+        for transport in [Webhook, Websocket] {
+            assert_eq!(scopes(&types(&[]), &[], transport), default.into());
+        }
+    }
+
+    #[test]
+    fn scopes_of_bots_are_for_app_tokens() {
         let chat = [find("channel.chat.message")];
-        assert_eq!(scopes(&chat, &[]), ["channel:bot", "user:bot", "user:read:chat"].into(), "with an app token");
-        assert_eq!(
-            scopes(&types(&[]), &[]),
-            ["bits:read", "channel:read:subscriptions", "moderator:read:followers"].into()
-        );
+        assert_eq!(scopes(&chat, &[], Webhook), ["channel:bot", "user:bot", "user:read:chat"].into());
+        assert_eq!(scopes(&chat, &[], Websocket), ["user:read:chat"].into());
     }
 }

@@ -1,5 +1,6 @@
 //! Statuses in words, with what to do.
 
+use super::plan::Plan;
 use crate::program::Program;
 use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
 use crate::twitch::subscription_status::SubscriptionStatus;
@@ -57,6 +58,23 @@ pub fn describe(row: &DesiredRow) -> String {
         (Some(problem), _) => problem.clone(),
         (None, DesiredStatus::Held(status)) => explain(status).to_owned(),
         (None, DesiredStatus::Missing) => "it does not exist yet: the server is about to create it".to_owned(),
+        (None, DesiredStatus::NoSession) => {
+            "there is no WebSocket session with Twitch to create it on: the check `websocket` shows why".to_owned()
+        }
         (None, DesiredStatus::NeedsConsent) => format!("the user has to consent: run `{}`", Program::Init),
     }
+}
+
+/// What else counts towards the limits of a user's WebSocket sessions, to be appended to Twitch's refusal.
+#[must_use]
+pub(super) fn limit_hint(plan: &Plan<'_>) -> String {
+    let alive = plan.foreign.iter().filter(|held| held.transport.method == "websocket" && held.status.is_alive());
+    let others = match alive.count() {
+        0 => String::new(),
+        count => format!("; {count} subscriptions are on sessions of other programs with this client id"),
+    };
+    format!(
+        "{others}; over WebSocket, a subscription about a channel whose broadcaster has not consented costs 1 of 10: use a \
+         webhook for such a channel"
+    )
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::check;
 use crate::clock::Clock;
 use crate::services::{Services, Tasks};
 use crate::store::reconciler as store;
@@ -22,7 +23,7 @@ pub(super) fn spawn(services: &Services, secret: &WebhookSecret, tasks: &mut Tas
     let server = ServerRow {
         id: rand::random(),
         secret_fingerprint: secret.fingerprint(),
-        creates_subscriptions: twitch.client.is_some() && twitch.callback_url.is_some(),
+        creates_subscriptions: twitch.client.is_some() && check::can_be_reached(twitch),
     };
     tasks.spawn("heartbeat", run(services.database.clone(), services.clock.clone(), server.clone()));
     server

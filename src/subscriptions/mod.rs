@@ -2,9 +2,13 @@
 //! makes the second equal the first.
 
 pub mod check;
+mod create;
 pub mod desired;
+mod error;
 pub mod explain;
 mod heartbeat;
 pub mod plan;
 mod progress;
 pub mod reconciler;
+mod session;
+mod sessions;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::desired::DesiredSubscription;
-use super::plan::plan;
+use super::plan::Plan;
 use crate::backoff::Backoff;
 use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
-use crate::twitch::helix::{HeldSubscription, HelixError, RefusalKind, Transport};
+use crate::twitch::helix::{HeldSubscription, HelixError, RefusalKind};
 use crate::twitch::id::ChannelId;
 use crate::twitch::signature::SecretFingerprint;
 use crate::twitch::subscription_status::SubscriptionStatus;
+use crate::twitch::transport::TransportKind;
 
 /// The pauses before attempts that can succeed by themselves. With the time that a call may take, everything is healed
 /// within a minute of its cause's end.
@@ -21,6 +22,10 @@ pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), max
 
 /// The pause before another attempt at what a person has to help first.
 const LONG_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// The shortest and the longest pause after a limit on WebSocket subscriptions was reached. Those of a connection that died
+/// count until Twitch notices, which takes about a minute.
+const LIMIT_PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(90));
 
 /// A desired subscription, with those like it at Twitch.
 #[derive(Debug)]
@@ -33,18 +38,16 @@ pub(super) struct Match<'a> {
 
 /// What Twitch holds of each desired subscription, by channel id, type and version.
 pub(super) fn match_held<'a>(
-    held: &'a [HeldSubscription],
+    plan: &Plan<'a>,
     desired: &'a [DesiredSubscription],
-    transport: &Transport,
 ) -> HashMap<(ChannelId, String, String), Match<'a>> {
     let key = |it: &DesiredSubscription| (it.channel_id.clone(), it.kind.name.clone(), it.kind.version.clone());
     let mut matches: HashMap<_, _> =
         desired.iter().map(|desired| (key(desired), Match { desired, alive: None, dead: Vec::new() })).collect();
-    let plan = plan(held, desired, transport);
-    for (desired, alive) in plan.keep {
+    for (desired, alive) in &plan.keep {
         matches.entry(key(desired)).and_modify(|it| it.alive = Some(alive));
     }
-    for (desired, dead) in plan.dead {
+    for (desired, dead) in &plan.dead {
         matches.entry(key(desired)).and_modify(|it| it.dead.push(dead));
     }
     matches
@@ -130,11 +133,11 @@ pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: b
     at <= now || is_unknown || is_requested || (is_first && at > now + BACKOFF.max && !is_revoked)
 }
 
-/// Writes into the row how an attempt ended that began then.
+/// Writes into the row how an attempt ended that began then, and with which webhook secret it was made.
 pub(super) fn record_outcome(
     row: &mut DesiredRow,
     outcome: &Result<HeldSubscription, HelixError>,
-    secret: &SecretFingerprint,
+    secret: Option<&SecretFingerprint>,
     began_at: OffsetDateTime,
     now: OffsetDateTime,
 ) {
@@ -145,17 +148,24 @@ pub(super) fn record_outcome(
         Ok(created) => {
             row.set_status(DesiredStatus::Held(created.status.clone()), now);
             row.subscription_id = Some(created.id.clone());
-            row.secret_fingerprint = Some(secret.clone());
+            row.secret_fingerprint = secret.cloned();
             row.problem = None;
         }
         Err(error) => {
             row.problem = Some(error.to_string());
             match error.refusal() {
-                // It was created in the meantime; the next comparison finds it.
-                Some(RefusalKind::AlreadyExists) | None => {}
+                // It was created in the meantime, or is to be created on another session; the next comparison finds out.
+                Some(RefusalKind::AlreadyExists | RefusalKind::SessionEnded) | None => {}
                 Some(RefusalKind::NoConsent) => {
                     row.set_status(DesiredStatus::NeedsConsent, began_at);
                     row.next_attempt_at = Some(now + LONG_PAUSE);
+                }
+                Some(RefusalKind::LimitReached | RefusalKind::TooManySessions)
+                    if row.transport == TransportKind::Websocket =>
+                {
+                    let (shortest, longest) = (LIMIT_PAUSE.0.as_secs_f64(), LIMIT_PAUSE.1.as_secs_f64());
+                    let pause = Duration::from_secs_f64(rand::random_range(shortest..=longest));
+                    row.next_attempt_at = Some(now + pause);
                 }
                 Some(_) => row.next_attempt_at = Some(now + LONG_PAUSE),
             }
@@ -174,6 +184,7 @@ mod tests {
             channel_login: "maplearcade".to_owned(),
             kind: "channel.follow".to_owned(),
             version: "2".to_owned(),
+            transport: TransportKind::Webhook,
             subscription_id: None,
             secret_fingerprint: None,
             has_other_secret: false,

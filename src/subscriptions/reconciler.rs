@@ -1,11 +1,12 @@
 //! The only creator of subscriptions: makes those that Twitch holds equal the desired ones. What is missing is created,
 //! what ended is deleted and created again, and what needs a person is shown in `/status` and by `init`.
 //!
-//! A cycle compares everything that Twitch holds with what is desired. One server at a time does it, under a lock of the
-//! database; how far each subscription has got is kept there, so that any server can go on. Only remains of desired
-//! subscriptions are ever deleted, and only those that deliver to us.
+//! A cycle compares everything that Twitch holds over webhooks with what is desired; [`sessions`](super::sessions) does so for
+//! each WebSocket session. One server at a time does it, under a lock of the database; how far each subscription has got is
+//! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, or what is served over
+//! WebSocket now, and only those that deliver to us.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use url::Url;
 
 use super::check;
+use super::create::{CONCURRENCY, Log, create, delete};
 use super::desired::{self, DesiredSubscription};
+use super::error::{CycleError, is_about_the_token};
 use super::heartbeat;
+use super::plan::{Place, plan};
 use super::progress::{self, BACKOFF, Match, OwnSecret};
+use super::sessions;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::incidents::Incidents;
@@ -28,11 +34,13 @@ use crate::store::locks::Lock;
 use crate::store::reconciler as store;
 use crate::store::served_channels::{self, ServedChannel};
 use crate::store::servers::{self, ServerRow};
-use crate::store::signals::Signals;
+use crate::store::signals::{Channel, Signals};
 use crate::twitch::catalogue::SubscriptionType;
-use crate::twitch::helix::{HeldSubscription, Helix, HelixError, NewSubscription, RefusalKind, Transport};
+use crate::twitch::helix::{HeldSubscription, Helix, Transport};
+use crate::twitch::id::ChannelId;
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
+use crate::twitch::transport::TransportKind;
 
 /// The longest time between two cycles.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
@@ -50,9 +58,6 @@ const PENDING_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 
 /// Time until the next cycle if another server holds the lock.
 const SKIPPED_PAUSE: Duration = Duration::from_secs(15);
-
-/// How many subscriptions are created at the same time.
-const CONCURRENCY: usize = 8;
 
 /// Compares and repairs for as long as the server runs.
 #[derive(Debug)]
@@ -74,13 +79,18 @@ struct Reconciler {
     types: Vec<&'static SubscriptionType>,
     /// This server, as the others on the database know it.
     server: ServerRow,
-    /// Where Twitch is to deliver to; without it nothing is subscribed to.
-    transport: Option<Transport>,
+    /// The callback that Twitch is to deliver to; without it nothing is subscribed to over webhooks.
+    callback: Option<Url>,
+    /// The key of the callback.
+    secret: WebhookSecret,
+    /// The transport of channels that have none of their own.
+    default: TransportKind,
     /// Why the last cycle failed, for `/status`.
     last_error: watch::Sender<Option<String>>,
 }
 
-/// Starts the heartbeats and, if an application is configured, the reconciler; registers the check `twitch`.
+/// Starts the heartbeats and, if an application is configured, the reconcilers of webhooks and of sessions; registers the
+/// check `twitch`.
 pub fn spawn(services: &Services, application: Option<&Application>, secret: &WebhookSecret, tasks: &mut Tasks) {
     let (last_error, read_error) = watch::channel(None);
     let config = services.config.clone();
@@ -88,7 +98,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
     let server = heartbeat::spawn(services, secret, tasks);
     let Some(application) = application else { return };
     let twitch = &services.config.twitch;
-    let webhook = |callback| Transport::Webhook { callback, secret: secret.clone() };
+    tasks.spawn("reconciler of sessions", sessions::run(services, application));
     let reconciler = Reconciler {
         database: services.database.clone(),
         signals: services.signals.clone(),
@@ -99,28 +109,12 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
         channel_name: twitch.channel_name.clone(),
         types: desired::types(&twitch.extra_types),
         server,
-        transport: twitch.callback_url.clone().map(webhook),
+        callback: twitch.callback_url.clone(),
+        secret: secret.clone(),
+        default: twitch.transport(),
         last_error,
     };
     tasks.spawn("reconciler", reconciler.run());
-}
-
-/// Why a cycle failed.
-#[derive(Debug, thiserror::Error)]
-enum CycleError {
-    #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Helix(#[from] HelixError),
-}
-
-impl CycleError {
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Database(_) => true,
-            Self::Helix(error) => error.is_transient(),
-        }
-    }
 }
 
 impl Reconciler {
@@ -163,22 +157,39 @@ impl Reconciler {
 
     async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
         let channel_error = self.serve_channel(db).await?;
-        let Some(transport) = &self.transport else {
-            self.last_error.send_replace(channel_error);
-            return Ok(MAX_PAUSE);
+        let began_at = store::now(db).await?;
+        let channels = match self.callback {
+            Some(_) => served_channels::over(db, TransportKind::Webhook, self.default).await?,
+            None => Vec::new(),
         };
-        let (began_at, now) = (store::now(db).await?, self.clock.now());
-        let (kinds, versions): (Vec<_>, Vec<_>) =
-            self.types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
-        rows::set_types(db, &kinds, &versions, now).await?;
-        let mut rows = rows::list(db, None, None).await?;
-        let channels = served_channels::all(db).await?;
+        desired::write(db, TransportKind::Webhook, &channels, &self.types, self.clock.now()).await?;
+        let pause = match &self.callback {
+            Some(callback) => self.compare(db, callback, &channels, is_first).await?,
+            None => MAX_PAUSE,
+        };
+        store::complete(db, began_at).await?;
+        self.last_error.send_replace(channel_error);
+        Ok(pause)
+    }
+
+    /// Compares and repairs what is to deliver to the callback.
+    async fn compare(
+        &self,
+        db: &mut PgConnection,
+        callback: &Url,
+        channels: &[ServedChannel],
+        is_first: bool,
+    ) -> Result<Duration, CycleError> {
+        let now = self.clock.now();
+        let (mut rows, others): (Vec<_>, Vec<_>) =
+            rows::list(db, None, None).await?.into_iter().partition(|row| row.transport == TransportKind::Webhook);
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let listed = self.helix.subscriptions().await?;
         self.incidents.record_items("Get EventSub Subscriptions", listed.unreadable);
         let held = listed.subscriptions;
-        let mut matches = progress::match_held(&held, &desired, transport);
+        let place = Place::Webhook(callback.clone());
+        let mut matches = progress::match_held(&plan(&held, &desired, &place), &desired);
         let (mut due, mut again, mut own_secret) = (Vec::new(), Vec::new(), OwnSecret::default());
         for row in &mut rows {
             let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
@@ -194,11 +205,37 @@ impl Reconciler {
                 due.push((row, found));
             }
         }
+        let transport = &Transport::Webhook { callback: callback.clone(), secret: self.secret.clone() };
         self.create_all(db, transport, due, now).await?;
         self.create_again(db, transport, again, own_secret.allowance(), now).await?;
-        store::complete(db, began_at).await?;
-        self.last_error.send_replace(channel_error);
+        self.delete_superseded(&held, &others, &requests, &place).await?;
         Ok(self.pause(&rows, held.len()))
+    }
+
+    /// Deletes what still delivers to the callback, of channels that are served over WebSocket only, once the session delivers
+    /// the same.
+    async fn delete_superseded(
+        &self,
+        held: &[HeldSubscription],
+        others: &[DesiredRow],
+        over_webhook: &HashMap<&ChannelId, OffsetDateTime>,
+        place: &Place,
+    ) -> Result<(), CycleError> {
+        let enabled: Vec<_> = others
+            .iter()
+            .filter(|row| row.status.is_enabled() && !over_webhook.contains_key(&row.channel_id))
+            .collect();
+        let channels: BTreeSet<_> = enabled.iter().map(|row| &row.channel_id).collect();
+        let desired = DesiredSubscription::all(&self.types, channels, &self.client_id);
+        let plan = plan(held, &desired, place);
+        for (desired, old) in plan.keep.into_iter().chain(plan.dead) {
+            let is_same = |row: &&DesiredRow| row.channel_id == desired.channel_id && row.kind == desired.kind.name;
+            if enabled.iter().any(is_same) {
+                delete(&self.helix, old).await?;
+                tracing::info!(id = old.id, "deleted what is delivered over WebSocket now");
+            }
+        }
+        Ok(())
     }
 
     /// Adds the configured channel to the served ones, and returns why it can't be served.
@@ -212,6 +249,7 @@ impl Reconciler {
             return Ok(Some(format!("Twitch knows no user {login}: check TWITCH_CHANNEL_NAME")));
         };
         served_channels::put(db, &ServedChannel::new(user, self.clock.now())).await?;
+        Channel::Session.notify(db, "").await?;
         tracing::info!(channel.login = login, "serving a new channel");
         Ok(None)
     }
@@ -225,23 +263,18 @@ impl Reconciler {
         mut due: Vec<(&mut DesiredRow, Match<'_>)>,
         began_at: OffsetDateTime,
     ) -> Result<(), CycleError> {
-        let mut failures = Failures::default();
+        let mut log = Log::default();
         for batch in due.chunks_mut(CONCURRENCY) {
-            let outcomes = join_all(batch.iter().map(|(_, found)| self.create(transport, found))).await;
+            let outcomes = join_all(batch.iter().map(|(_, found)| create(&self.helix, transport, found))).await;
             let mut failure = None;
             let (mut failed, count) = (0, batch.len());
             for ((row, found), outcome) in batch.iter_mut().zip(outcomes) {
-                let (kind, login) = (&found.desired.kind.name, &row.channel_login);
-                match &outcome {
-                    Ok(HeldSubscription { id, .. }) => {
-                        tracing::info!(subscription.r#type = kind, channel.login = login, id, "subscribed");
-                    }
-                    Err(error) => failures.add(login, error, kind),
-                }
-                progress::record_outcome(row, &outcome, &self.server.secret_fingerprint, began_at, self.clock.now());
+                log.add(&row.channel_login, found, &outcome);
+                let secret = Some(&self.server.secret_fingerprint);
+                progress::record_outcome(row, &outcome, secret, began_at, self.clock.now());
                 rows::update(db, row).await?;
                 if let Err(error) = outcome
-                    && (error.is_transient() || is_about_the_application(&error))
+                    && (error.is_transient() || is_about_the_token(&error))
                 {
                     failed += 1;
                     failure = Some(error);
@@ -277,19 +310,6 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Deletes the remains, or what was created with another secret, and creates the subscription.
-    async fn create(&self, transport: &Transport, found: &Match<'_>) -> Result<HeldSubscription, HelixError> {
-        for old in found.dead.iter().chain(&found.alive) {
-            match self.helix.delete_subscription(&old.id).await {
-                Err(error) if error.refusal() != Some(RefusalKind::NotFound) => return Err(error),
-                _ => {}
-            }
-        }
-        let DesiredSubscription { kind, condition, .. } = found.desired;
-        let (kind, version) = (kind.name.as_str(), kind.version.as_str());
-        self.helix.create_subscription(&NewSubscription { kind, version, condition, transport }).await
-    }
-
     /// The time until something is due, or until it makes sense to compare again.
     fn pause(&self, rows: &[DesiredRow], held: usize) -> Duration {
         let now = self.clock.now();
@@ -312,34 +332,10 @@ impl Reconciler {
     }
 }
 
-/// The types that could not be subscribed to, by channel and reason: logged once each, when this is dropped.
-#[derive(Default)]
-struct Failures(BTreeMap<(String, String), Vec<String>>);
-
-impl Failures {
-    fn add(&mut self, login: &str, error: &HelixError, kind: &str) {
-        self.0.entry((login.to_owned(), error.to_string())).or_default().push(kind.to_owned());
-    }
-}
-
-impl Drop for Failures {
-    fn drop(&mut self) {
-        for ((login, error), kinds) in &self.0 {
-            let types = kinds.join(", ");
-            tracing::warn!(channel.login = login, subscription.types = types, error, "could not subscribe");
-        }
-    }
-}
-
 /// The time between two cycles if Twitch holds so many subscriptions.
 fn idle_pause(held: usize) -> Duration {
     let times = u32::try_from(held.div_ceil(LISTED_OFTEN)).unwrap_or(u32::MAX);
     IDLE_PAUSE.saturating_mul(times.max(1)).min(MAX_PAUSE)
-}
-
-/// Whether client id or secret are wrong, so that every call fails alike.
-fn is_about_the_application(error: &HelixError) -> bool {
-    matches!(error, HelixError::Token { .. }) || error.refusal() == Some(RefusalKind::TokenRefused)
 }
 
 #[cfg(test)]

@@ -190,8 +190,8 @@ async fn refusals_of_subscriptions_are_explained() {
     assert_refused(create("channel.follow", "2", "/a").await, RefusalKind::NoConsent, text);
 
     create("stream.online", "1", "/a").await.unwrap();
-    let text = "Twitch refused to create the subscription: subscription already exists (409: the same type, condition \
-                and callback is subscribed to already)";
+    let text = "Twitch refused to create the subscription: subscription already exists (409: the same type and \
+                condition is subscribed to at the same place already)";
     assert_refused(create("stream.online", "1", "/a").await, RefusalKind::AlreadyExists, text);
 
     for path in ["/b", "/c"] {
@@ -238,7 +238,7 @@ async fn errors_of_every_call_have_twitchs_words_and_ours() {
         (401, "the access token was refused, a new one too: client id and secret must belong together"),
         (403, "the user has not granted this application a scope that it needs"),
         (404, "it does not exist, or no longer"),
-        (409, "the same type, condition and callback is subscribed to already"),
+        (409, "the same type and condition is subscribed to at the same place already"),
         (410, "Twitch no longer offers this"),
         (429, "a limit on subscriptions, not on the rate of calls: waiting can't help, deleting some can"),
         (500, ""),

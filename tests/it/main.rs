@@ -48,6 +48,7 @@ mod repeats;
 mod request_id;
 mod secret_drift;
 mod segments;
+mod session_reconcile;
 mod signals;
 mod simulate;
 mod socket_faults;

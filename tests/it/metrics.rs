@@ -68,9 +68,10 @@ async fn gauges_show_build_subscriptions_tokens_and_memory() {
     server
         .sql(
             "insert into served_channel values ('1', 'one', 'One', now());
-            insert into desired_subscription (type, version, channel_id, status, since) values
-                ('channel.follow', '2', '1', 'enabled', now()), ('channel.raid', '1', '1', 'enabled', now()),
-                ('channel.cheer', '1', '1', 'missing', now());
+            insert into desired_subscription (type, version, channel_id, transport, status, since) values
+                ('channel.follow', '2', '1', 'webhook', 'enabled', now()),
+                ('channel.raid', '1', '1', 'webhook', 'enabled', now()),
+                ('channel.cheer', '1', '1', 'webhook', 'missing', now());
             insert into token (holder, access_token, scopes, obtained_at) values ('app', '', '{}', now())",
         )
         .await;

@@ -5,6 +5,12 @@ use time::OffsetDateTime;
 use crate::http::TransportError;
 use crate::twitch::oauth::OAuthError;
 
+/// Part of Twitch's message about a WebSocket session that has ended: its status, 400, stands for other things, too.
+const SESSION_ENDED: &str = "session does not exist";
+
+/// Part of Twitch's message about one WebSocket session too many.
+const SESSION_LIMIT: &str = "websocket transports limit exceeded";
+
 /// Why a call brought nothing. `call` completes the sentence "Twitch refused to …".
 #[derive(Debug, thiserror::Error)]
 pub enum HelixError {
@@ -83,12 +89,14 @@ pub struct Refusal {
 impl Refusal {
     pub(super) fn new(call: &'static str, status: u16, message: String) -> Self {
         let kind = match status {
+            400 if message.contains(SESSION_ENDED) => RefusalKind::SessionEnded,
             400 => RefusalKind::BadRequest,
             401 => RefusalKind::TokenRefused,
             403 => RefusalKind::NoConsent,
             404 => RefusalKind::NotFound,
             409 => RefusalKind::AlreadyExists,
             410 => RefusalKind::Withdrawn,
+            429 if message.contains(SESSION_LIMIT) => RefusalKind::TooManySessions,
             429 => RefusalKind::LimitReached,
             _ => RefusalKind::Other,
         };
@@ -107,12 +115,16 @@ pub enum RefusalKind {
     NoConsent,
     /// 404.
     NotFound,
-    /// 409: the same type, condition and callback.
+    /// 400: there is no such WebSocket session, or no longer.
+    SessionEnded,
+    /// 409: the same type and condition at the same place.
     AlreadyExists,
     /// 410.
     Withdrawn,
     /// 429 that isn't about the rate of calls: too many subscriptions of a kind, or too costly.
     LimitReached,
+    /// 429 that isn't about the rate of calls either: too many WebSocket sessions of this user.
+    TooManySessions,
     /// Anything else.
     Other,
 }
@@ -126,10 +138,15 @@ impl RefusalKind {
             }
             Self::NoConsent => "the user has not granted this application a scope that it needs",
             Self::NotFound => "it does not exist, or no longer",
-            Self::AlreadyExists => "the same type, condition and callback is subscribed to already",
+            Self::SessionEnded => "the WebSocket session has ended",
+            Self::AlreadyExists => "the same type and condition is subscribed to at the same place already",
             Self::Withdrawn => "Twitch no longer offers this",
             Self::LimitReached => {
                 "a limit on subscriptions, not on the rate of calls: waiting can't help, deleting some can"
+            }
+            Self::TooManySessions => {
+                "Twitch counts more WebSocket sessions of this user than it allows: other programs may have some, and a \
+                 dead one counts for about a minute"
             }
             Self::Other => "unexpected",
         }

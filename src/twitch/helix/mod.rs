@@ -26,7 +26,7 @@ pub use self::types::{
 use self::types::{Listing, SubscriptionRequest};
 use super::token_source::TokenSource;
 use super::tolerant::Items;
-use crate::http::Http;
+use crate::http::{Http, RetryPolicy};
 
 /// The limit of ids or logins in one call.
 const MAX_IDS: usize = 100;
@@ -72,6 +72,14 @@ impl Helix {
     pub fn new(api_url: Url, tokens: Arc<TokenSource>) -> Self {
         let http = tokens.oauth().http().clone();
         Self(Arc::new(Inner { api_url, http, tokens, bucket: Bucket::default() }))
+    }
+
+    /// The same API called with a user's token, which has a rate limit of its own, and with this retry policy.
+    #[must_use]
+    pub fn as_user(&self, tokens: Arc<TokenSource>, policy: RetryPolicy) -> Self {
+        let Inner { api_url, http, .. } = &*self.0;
+        let http = http.with_policy(policy);
+        Self(Arc::new(Inner { api_url: api_url.clone(), http, tokens, bucket: Bucket::default() }))
     }
 
     /// The users with these logins; unknown ones are missing.
@@ -124,7 +132,8 @@ impl Helix {
         Ok(SubscriptionList { subscriptions, total_cost, max_total_cost, unreadable })
     }
 
-    /// Subscribes. Twitch sends its challenge to a callback at once, maybe before this returns.
+    /// Subscribes: to a callback with the app token, on a WebSocket session with its user's. Twitch sends its challenge to a
+    /// callback at once, maybe before this returns; on a session the subscription is enabled at once.
     ///
     /// # Errors
     /// [`HelixError`]. A call that broke may have made the subscription; then the retry gets

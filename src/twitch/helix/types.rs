@@ -109,13 +109,22 @@ pub struct HeldSubscription {
 }
 
 /// Where a subscription at Twitch delivers to. Never has the secret.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct HeldTransport {
     /// `webhook`, `conduit` or `websocket`.
     pub method: String,
     /// Webhooks only.
     #[serde(default, deserialize_with = "optional")]
     pub callback: Option<String>,
+    /// WebSocket only.
+    #[serde(default, deserialize_with = "optional")]
+    pub session_id: Option<String>,
+    /// WebSocket only: when the session began.
+    #[serde(default, deserialize_with = "time")]
+    pub connected_at: Option<OffsetDateTime>,
+    /// WebSocket only: when it ended, if it has.
+    #[serde(default, deserialize_with = "time")]
+    pub disconnected_at: Option<OffsetDateTime>,
 }
 
 /// Reads a version, a text that may also be a number.
@@ -153,17 +162,11 @@ pub enum Transport {
         /// The key that Twitch signs its messages with.
         secret: WebhookSecret,
     },
-}
-
-impl Transport {
-    /// Whether a subscription that Twitch holds delivers here. Twitch keeps a callback in the notation it was given,
-    /// which other software may have given it.
-    #[must_use]
-    pub fn matches(&self, held: &HeldTransport) -> bool {
-        let Self::Webhook { callback, .. } = self;
-        let held_callback = held.callback.as_deref().map(Url::parse);
-        held.method == "webhook" && held_callback.is_some_and(|held| held.as_ref() == Ok(callback))
-    }
+    /// A WebSocket session. Only a token of the user who created the first subscription on it can create more.
+    Websocket {
+        /// As the welcome gave it.
+        session_id: String,
+    },
 }
 
 /// A subscription to be made.
@@ -193,12 +196,17 @@ pub(super) struct SubscriptionRequest<'a> {
 #[serde(tag = "method", rename_all = "lowercase")]
 enum TransportRequest<'a> {
     Webhook { callback: &'a str, secret: &'a str },
+    Websocket { session_id: &'a str },
 }
 
 impl<'a> From<&NewSubscription<'a>> for SubscriptionRequest<'a> {
     fn from(new: &NewSubscription<'a>) -> Self {
-        let Transport::Webhook { callback, secret } = new.transport;
-        let transport = TransportRequest::Webhook { callback: callback.as_str(), secret: secret.expose_secret() };
+        let transport = match new.transport {
+            Transport::Webhook { callback, secret } => {
+                TransportRequest::Webhook { callback: callback.as_str(), secret: secret.expose_secret() }
+            }
+            Transport::Websocket { session_id } => TransportRequest::Websocket { session_id },
+        };
         Self { kind: new.kind, version: new.version, condition: new.condition, transport }
     }
 }

@@ -251,8 +251,8 @@ const ANSWERS: [(&str, u16, &str, &str); 9] = [
         "channel.follow v2",
         409,
         "subscription already exists",
-        "Twitch refused to create the subscription: subscription already exists (409: the same type, condition and \
-         callback is subscribed to already)",
+        "Twitch refused to create the subscription: subscription already exists (409: the same type and condition \
+         is subscribed to at the same place already)",
     ),
     (
         "channel.raid v1",

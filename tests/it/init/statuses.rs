@@ -74,8 +74,8 @@ async fn status_page_shows_every_status_of_desired_subscriptions_in_words() {
     let mut connection = server.pool.acquire().await.unwrap();
     for (number, (status, _)) in STATUSES.into_iter().enumerate() {
         sqlx::query(
-            "insert into desired_subscription (type, version, channel_id, status, since, secret_fingerprint)
-            values ($1, '1', '7', $2, now(), $3)",
+            "insert into desired_subscription (type, version, channel_id, transport, status, since, secret_fingerprint)
+            values ($1, '1', '7', 'webhook', $2, now(), $3)",
         )
         .bind(number.to_string())
         .bind(status)

@@ -54,7 +54,7 @@ impl Socket {
     }
 
     /// The id that the welcome tells.
-    async fn welcome(&mut self) -> String {
+    pub(crate) async fn welcome(&mut self) -> String {
         self.frame("session_welcome").await["payload"]["session"]["id"].as_str().unwrap().to_owned()
     }
 
