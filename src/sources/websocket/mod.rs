@@ -68,7 +68,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
         return Ok(stopper);
     }
     let endpoint = Endpoint::new(services.config.twitch.websocket_url.clone())?;
-    let supervisor = Supervisor::new(services, endpoint, Intake::spawn(services, tasks)?);
-    tasks.spawn("WebSocket sessions", supervisor.run(stopper.clone()));
+    let supervisor = Supervisor::new(services, endpoint, Intake::spawn(services, tasks)?, stopper.clone());
+    tasks.spawn("WebSocket sessions", supervisor.run());
     Ok(stopper)
 }

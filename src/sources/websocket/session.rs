@@ -55,18 +55,18 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Starts a session with the user of this channel. Messages may be missing since `secured_until`.
+    /// Starts a session with the user of this channel, which ends with `stop`. Messages may be missing since `secured_until`.
     pub(super) fn start(
         context: &Arc<Context>,
         gaps: &Gaps,
         channel: ChannelId,
         secured_until: Option<OffsetDateTime>,
         changed: Arc<Notify>,
+        stop: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
         let (inputs, received) = mpsc::channel(QUEUE_LENGTH);
         let report = Arc::new(Mutex::new(Report { open_gap: secured_until, ..Report::default() }));
-        let stop = CancellationToken::new();
         let session = Session {
             machine: Machine::new(context.clock.instant(), secured_until.map(|_| Cause::Restart)),
             context: context.clone(),

@@ -45,6 +45,7 @@ pub(super) struct Supervisor {
     changed: Arc<Notify>,
     signals: [Wakeup; 2],
     renewed_at: Option<Instant>,
+    stopper: Stopper,
 }
 
 /// A session, and how much of its report is in the database.
@@ -55,7 +56,7 @@ struct Running {
 }
 
 impl Supervisor {
-    pub(super) fn new(services: &Services, endpoint: Endpoint, intake: Intake) -> Self {
+    pub(super) fn new(services: &Services, endpoint: Endpoint, intake: Intake, stopper: Stopper) -> Self {
         Self {
             database: services.database.clone(),
             context: Arc::new(Context::new(endpoint, intake, services)),
@@ -67,29 +68,37 @@ impl Supervisor {
             changed: Arc::default(),
             signals: [services.signals.sessions(), services.signals.reconcile()],
             renewed_at: None,
+            stopper,
         }
     }
 
     /// Runs until it is stopped. Sessions go on while the database is away; no other server can take them over then.
-    pub(super) async fn run(mut self, stopper: Stopper) -> Infallible {
-        let mut connection = None;
-        while !stopper.stopping.is_cancelled() {
-            if let Err(error) = self.round(&mut connection).await {
-                tracing::debug!(%error, "the sessions could not be compared with the database");
-                connection = None;
+    pub(super) async fn run(mut self) -> Infallible {
+        let (mut connection, stopping) = (None, self.stopper.stopping.clone());
+        while !stopping.is_cancelled() {
+            // A database that hangs holds up no stop. What was under way on the connection is unknown then.
+            match stopping.run_until_cancelled(self.round(&mut connection)).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "the sessions could not be compared with the database");
+                    connection = None;
+                }
+                None => connection = None,
             }
             self.observe_age();
             let [sessions, reconcile] = &mut self.signals;
             tokio::select! {
-                () = stopper.stopping.cancelled() => {}
+                () = stopping.cancelled() => {}
                 () = sessions.notified() => {}
                 () = reconcile.notified() => {}
                 () = self.changed.notified() => {}
                 () = self.context.clock.sleep(RENEWAL) => {}
             }
         }
-        self.stop(&mut connection).await;
-        stopper.stopped.cancel();
+        if let Err(error) = self.stop(connection).await {
+            tracing::debug!(%error, "the sessions could not be released; other servers take them in some seconds");
+        }
+        self.stopper.stopped.cancel();
         std::future::pending().await
     }
 
@@ -139,6 +148,7 @@ impl Supervisor {
                     user.channel(),
                     lease.last_message_at,
                     self.changed.clone(),
+                    self.stopper.stopping.child_token(),
                     &self.tasks,
                 ),
                 connections: 0,
@@ -170,21 +180,18 @@ impl Supervisor {
         self.context.metrics.websocket_age(oldest.unwrap_or_default());
     }
 
-    /// Closes all sessions, and lets other servers have them.
-    async fn stop(&mut self, connection: &mut Option<PgConnection>) {
-        self.sessions.values().for_each(|running| running.handle.stop());
+    /// Waits until all sessions are closed, and lets other servers have them.
+    async fn stop(&mut self, connection: Option<PgConnection>) -> sqlx::Result<()> {
         self.tasks.close();
         self.tasks.wait().await;
-        let Some(db) = connection else { return };
-        let last: Vec<_> =
-            self.sessions.iter().map(|(user, running)| (user.clone(), running.handle.secured_until())).collect();
-        let released = async {
-            sessions::lease(&mut *db, self.holder, &last).await?;
-            sessions::release(&mut *db, self.holder).await
+        let mut db = match connection {
+            Some(db) => db,
+            None => store::connect(&self.database, "showtime sessions").await?,
         };
-        if let Err(error) = released.await {
-            tracing::debug!(%error, "the sessions could not be released; other servers take them in some seconds");
-        }
+        let secured = |(user, running): (&UserId, &Running)| (user.clone(), running.handle.secured_until());
+        let last: Vec<_> = self.sessions.iter().map(secured).collect();
+        sessions::lease(&mut db, self.holder, &last).await?;
+        sessions::release(&mut db, self.holder).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which server keeps a session, and for whom there is one.
+//! Which server keeps a session, and which channels have one.
 
 use super::server::Sockets;
 use super::{check, row, serve, serve_on, until_row};
@@ -31,7 +31,7 @@ async fn one_of_two_servers_keeps_the_session_and_the_other_takes_over() {
     assert_eq!(peer.until_closed().await, 1000);
     drop(peer);
     stopping.await.unwrap();
-    sockets.welcome("AgoQ2").await;
+    let _peer = sockets.welcome("AgoQ2").await;
     until_row(&second, "session_id", Some("AgoQ2")).await;
     assert_ne!(row(&second, "holder").await, holder);
     second.stop().await;
@@ -50,7 +50,7 @@ async fn session_ends_with_the_consent_and_status_says_who_must_click() {
     assert_eq!(check["status"], "warn");
     assert!(check["message"].as_str().unwrap().contains("have maplearcade click Authorize"), "{check}");
     server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
-    sockets.welcome("AgoQ2").await;
+    let _peer = sockets.welcome("AgoQ2").await;
     until_row(&server, "session_id", Some("AgoQ2")).await;
     server.stop().await;
 }
@@ -82,7 +82,8 @@ async fn session_that_twitch_counts_as_too_many_is_closed_and_comes_back_later()
     assert_eq!(peer.until_closed().await, 1000);
     server.clock.advance(time::Duration::seconds(59));
     assert!(sockets.is_empty());
-    sockets.accept_in_time(&server.clock).await.welcome("AgoQ2").await;
+    let mut peer = sockets.accept_in_time(&server.clock).await;
+    peer.welcome("AgoQ2").await;
     until_row(&server, "session_id", Some("AgoQ2")).await;
     server.stop().await;
 }
