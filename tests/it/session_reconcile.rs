@@ -50,13 +50,17 @@ impl Fixture {
     }
 
     async fn serve(&self) -> Server {
+        self.serve_at(Url::parse("ws://127.0.0.1:1/ws").unwrap()).await
+    }
+
+    async fn serve_at(&self, websocket_url: Url) -> Server {
         let server = Server::with(self.database.clone(), |config| {
             let mock = MockConfig::default();
             config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
             config.twitch.api_url = self.twitch.mock.api_url();
             config.twitch.auth_url = self.twitch.mock.auth_url();
             config.twitch.channel_name = Some(CHANNEL.to_owned());
-            config.twitch.websocket_url = Url::parse("ws://127.0.0.1:1/ws").unwrap();
+            config.twitch.websocket_url = websocket_url;
             config.encryption_key = Some(self.key.clone());
         });
         server.await
@@ -121,7 +125,7 @@ async fn begin(server: &Server, session_id: &str) {
     server
         .sql(
             "insert into websocket_session (user_id, holder, lease_until) values ('90210441', 1, now() + interval '1 day')
-            on conflict do nothing",
+            on conflict (user_id) do update set holder = excluded.holder, lease_until = excluded.lease_until",
         )
         .await;
     let db = &mut *server.pool.acquire().await.unwrap();
@@ -150,6 +154,8 @@ async fn new_session_is_subscribed_on_at_once() {
 
     fixture.consent(&server, &SCOPES).await;
     until_shown(&server, 10, "no_session").await;
+    let (_, message) = check(&server, "subscriptions").await;
+    assert!(message.contains("the check `websocket` shows why"), "{message}");
     let session = fixture.connect(&server).await;
     until_shown(&server, 10, "enabled").await;
     until("the source is told", async || told(&server).await == (true, None)).await;
@@ -159,6 +165,21 @@ async fn new_session_is_subscribed_on_at_once() {
 
     end(&server).await;
     until_shown(&server, 10, "no_session").await;
+    server.stop().await;
+}
+
+/// The only test in which the server connects itself.
+#[tokio::test]
+async fn server_without_a_callback_has_everything_enabled_by_itself() {
+    let fixture = Fixture::start().await;
+    let server = fixture.serve_at(fixture.twitch.mock.websocket_url()).await;
+    until_shown(&server, 10, "needs_consent").await;
+    fixture.consent(&server, &SCOPES).await;
+    until_shown(&server, 10, "enabled").await;
+    until("the source is told", async || told(&server).await == (true, None)).await;
+    assert_eq!(check(&server, "subscriptions").await.0, "pass");
+    fixture.twitch.mock.world.follow(CHANNEL, "quietotter").unwrap();
+    until("the event arrives", async || server.json("/status").await["last_event"].is_object()).await;
     server.stop().await;
 }
 
