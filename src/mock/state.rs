@@ -10,7 +10,7 @@ use url::Url;
 
 use super::config::MockConfig;
 use super::faults::FaultGenerator;
-use super::websocket::Sessions;
+use super::websocket::sessions::Sessions;
 use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};
 use crate::twitch::eventsub::outgoing::Subscription;

@@ -11,9 +11,9 @@ mod faults;
 mod frames;
 mod handover;
 mod limits;
+pub(super) mod sessions;
 mod socket;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +21,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytestring::ByteString;
-use time::OffsetDateTime;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 pub(super) use self::close::Close;
 pub use self::control::SessionError;
 pub(super) use self::control::routes as control_routes;
 pub(super) use self::limits::{MAX_COST, admit, transport, use_session};
+use self::sessions::{Command, Opened, Session, Sessions};
 use self::socket::Socket;
 use super::helix::{Query, error_answer};
 use super::state::{MAX_HELD, State, rfc3339};
@@ -40,112 +37,8 @@ use crate::twitch::subscription_status::SubscriptionStatus;
 /// The interval of keepalives, unless the client asks for another: 10 to 600 seconds.
 const KEEPALIVE: (u64, u64, u64) = (10, 10, 600);
 
-/// Commands that may wait for a socket that does not write. With one more it is closed with 4005.
-const MAX_WAITING: usize = 1_024;
-
-/// Message ids that are remembered as delivered.
-const MAX_DELIVERED: usize = 200_000;
-
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/ws", web::get().to(open));
-}
-
-/// The sessions that have a socket.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    by_id: BTreeMap<String, Session>,
-    /// Number of the next socket.
-    next_socket: u64,
-    /// Ids of the messages that were written to a socket, in that order.
-    delivered: Vec<String>,
-}
-
-/// A session of the protocol.
-#[derive(Debug)]
-pub(super) struct Session {
-    connected_at: OffsetDateTime,
-    keepalive: Duration,
-    /// The address of this mock, as the client knows it.
-    host: String,
-    /// The user of the first subscription: others can't subscribe.
-    user_id: Option<String>,
-    /// Gets the events.
-    socket: Handle,
-    /// The socket before, until it ends, if the session has moved.
-    old: Option<Handle>,
-    /// What the URL for reconnecting proves itself with, until it is used.
-    challenge: Option<String>,
-    /// Whether events are sent. If not, they are lost, as on a connection that is half open.
-    delivers: bool,
-}
-
-/// The other end of a socket's task.
-#[derive(Debug)]
-struct Handle {
-    number: u64,
-    commands: mpsc::Sender<Command>,
-    /// Cancelled if the socket does not take its commands.
-    overflow: CancellationToken,
-}
-
-/// What a socket is to do.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Send this text: a notification or revocation with this message id, or a frame of the session itself.
-    Send(ByteString, Option<String>),
-    /// Send it in several fragments.
-    SendInFragments(ByteString, Option<String>),
-    /// Ask the client to reconnect, and end with 4004 so much later.
-    Reconnect(ByteString, Duration),
-    /// Close with a code.
-    Close(Close),
-    /// End the connection without a close frame.
-    Abort,
-    /// Send nothing any more, but go on reading.
-    Silence,
-    /// Send and read nothing any more.
-    HalfOpen,
-    /// The session has a subscription.
-    Subscribed,
-    /// Send keepalives, or none.
-    Keepalive(bool),
-    /// Count the client's pongs, or none.
-    Pongs(bool),
-}
-
-/// A socket that was admitted, for its task.
-struct Opened {
-    session_id: String,
-    number: u64,
-    commands: mpsc::Receiver<Command>,
-    overflow: CancellationToken,
-    keepalive: Duration,
-    is_used: bool,
-    /// How late the welcome is.
-    delay: Duration,
-}
-
-impl Handle {
-    /// Gives the socket a command. One that has too many waiting is closed.
-    fn give(&self, command: Command) {
-        if matches!(self.commands.try_send(command), Err(mpsc::error::TrySendError::Full(_))) {
-            self.overflow.cancel();
-        }
-    }
-}
-
-impl Sessions {
-    fn handle(&mut self) -> (Handle, mpsc::Receiver<Command>) {
-        let (commands, receiver) = mpsc::channel(MAX_WAITING);
-        self.next_socket += 1;
-        (Handle { number: self.next_socket, commands, overflow: CancellationToken::new() }, receiver)
-    }
-
-    fn record_delivery(&mut self, message_id: String) {
-        if self.delivered.len() < MAX_DELIVERED {
-            self.delivered.push(message_id);
-        }
-    }
 }
 
 async fn open(world: web::Data<World>, request: HttpRequest, body: web::Payload) -> HttpResponse {
