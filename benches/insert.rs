@@ -16,6 +16,7 @@ use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
 use showtime::message::{Incoming, Message};
+use showtime::metrics::Metrics;
 use showtime::postgres::{Durability, LocalPostgres};
 use showtime::store::migrations;
 use sqlx::ConnectOptions as _;
@@ -59,7 +60,8 @@ fn on(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, durability: Durabili
         let postgres = LocalPostgres::start(dir.path(), durability).await.expect("a Postgres");
         let mut connection = postgres.connect_options().connect().await.expect("a connection");
         migrations::up(&mut connection).await.expect("the migrations");
-        let (ingest, writer) = Ingest::new(postgres.connect_options(), Clock::default(), Incidents::default());
+        let (ingest, writer) =
+            Ingest::new(postgres.connect_options(), Clock::default(), Incidents::default(), Metrics::default());
         tokio::spawn(writer.run());
         (postgres, ingest)
     });

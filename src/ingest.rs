@@ -22,6 +22,7 @@ use self::log::Log;
 use crate::clock::Clock;
 use crate::incidents::Incidents;
 use crate::message::Message;
+use crate::metrics::Metrics;
 use crate::store::WriteError;
 
 /// Time limit for an answer to a caller: Twitch allows
@@ -53,10 +54,10 @@ struct Submission {
 impl Ingest {
     /// The submitting side and the writer, which the caller must [`run`](Writer::run).
     #[must_use]
-    pub fn new(database: PgConnectOptions, clock: Clock, incidents: Incidents) -> (Self, Writer) {
+    pub fn new(database: PgConnectOptions, clock: Clock, incidents: Incidents, metrics: Metrics) -> (Self, Writer) {
         let (queue, submissions) = mpsc::channel(QUEUE_LENGTH);
         let health = Health::default();
-        let log = Log::new(database, clock, incidents, health.clone());
+        let log = Log::new(database, clock, incidents, metrics, health.clone());
         (Self { queue, health }, Writer { submissions, log })
     }
 

@@ -82,6 +82,7 @@ pub struct Metrics {
     gaps: Family<Labels<1>, Counter<f64, AtomicU64>>,
     spool: Gauge,
     spool_dropped: Counter,
+    echoes: Counter,
 }
 
 /// The values that are measured when `/metrics` is requested.
@@ -113,7 +114,7 @@ impl Default for Metrics {
         let (ack, lag) = (Histogram::new(ACK_BUCKETS), Histogram::new(LAG_BUCKETS));
         let readers = Family::default();
         let gaps = Family::<Labels<1>, Counter<f64, AtomicU64>>::default();
-        let (spool, spool_dropped) = (Gauge::default(), Counter::default());
+        let (spool, spool_dropped, echoes) = (Gauge::default(), Counter::default(), Counter::default());
         let mut registry = Registry::default();
         registry.register("showtime_build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register(
@@ -152,6 +153,8 @@ impl Default for Metrics {
         registry.register_with_unit("showtime_spool", help, Unit::Bytes, spool.clone());
         let help = "Messages that were read from a WebSocket and could be kept nowhere";
         registry.register("showtime_spool_dropped", help, spool_dropped.clone());
+        let help = "Messages that told what another subscription had told, while a channel changed its transport";
+        registry.register("showtime_echoes", help, echoes.clone());
         Self {
             registry: Arc::new(registry),
             messages,
@@ -164,6 +167,7 @@ impl Default for Metrics {
             gaps,
             spool,
             spool_dropped,
+            echoes,
         }
     }
 }
@@ -237,6 +241,11 @@ impl Metrics {
     /// Counts a message that could be kept nowhere.
     pub fn spool_dropped(&self) {
         self.spool_dropped.inc();
+    }
+
+    /// Counts messages that told what another subscription had told.
+    pub fn echoes(&self, count: usize) {
+        self.echoes.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// All metrics, in the format of [`CONTENT_TYPE`].

@@ -19,6 +19,8 @@ create table event (
     -- The earlier event that told the same, or that took this one back before it arrived; null for news. Found by the
     -- append.
     repeats bigint,
+    -- Whether it tells what another subscription of the same type and condition told (repeats): then it changes no state.
+    is_echo boolean not null default false,
     -- The body as it was received, but without the e-mail address of an account. Type json, because jsonb reorders keys and
     -- refuses \u0000.
     payload json not null

@@ -246,8 +246,8 @@ impl App {
 
 /// What the components share, and the writer behind its [`Ingest`].
 fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<(Services, Writer), AppError> {
-    let incidents = Incidents::new(clock.clone());
-    let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), incidents.clone());
+    let (incidents, metrics) = (Incidents::new(clock.clone()), Metrics::default());
+    let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), incidents.clone(), metrics.clone());
     let services = Services {
         config: Arc::new(config.clone()),
         pool: database::pool(database.clone(), &ingest),
@@ -258,7 +258,7 @@ fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result
         signals: Signals::default(),
         clock,
         incidents,
-        metrics: Metrics::default(),
+        metrics,
         checks: Checks::default(),
     };
     Ok((services, writer))

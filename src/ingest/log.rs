@@ -15,6 +15,7 @@ use super::health::Health;
 use crate::clock::Clock;
 use crate::incidents::{Incidents, Kind};
 use crate::message::Message;
+use crate::metrics::Metrics;
 use crate::projection::Fact;
 use crate::store::locks::Lock;
 use crate::store::{self, WriteError};
@@ -34,6 +35,7 @@ pub(super) struct Log {
     database: PgConnectOptions,
     clock: Clock,
     incidents: Incidents,
+    metrics: Metrics,
     health: Health,
     connection: Option<PgConnection>,
     /// The size of the last batch that could not be written, in bytes. A full disk may have room for a smaller one.
@@ -66,8 +68,14 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Log {
-    pub(super) fn new(database: PgConnectOptions, clock: Clock, incidents: Incidents, health: Health) -> Self {
-        Self { database, clock, incidents, health, connection: None, failed_size: 0 }
+    pub(super) fn new(
+        database: PgConnectOptions,
+        clock: Clock,
+        incidents: Incidents,
+        metrics: Metrics,
+        health: Health,
+    ) -> Self {
+        Self { database, clock, incidents, metrics, health, connection: None, failed_size: 0 }
     }
 
     /// Whether the last transaction succeeded.
@@ -137,11 +145,13 @@ impl Log {
     ) -> Result<(PgConnection, Vec<Receipt>), Failure> {
         let mut connection = self.connected(connection).await?;
         let mut transaction = begin(&mut connection).await?;
-        let mut new = store::log::append(&mut transaction, messages, self.clock.now()).await?;
-        let mut facts = Vec::with_capacity(new.len());
-        let receipts = messages.iter().map(|message| match new.remove(message.id()) {
+        let mut appended = store::log::append(&mut transaction, messages, self.clock.now()).await?;
+        let mut facts = Vec::with_capacity(appended.ids.len());
+        let receipts = messages.iter().map(|message| match appended.ids.remove(message.id()) {
             Some(id) => {
-                facts.push(Fact::new(id.0, message));
+                if !appended.echoes.contains(&id) {
+                    facts.push(Fact::new(id.0, message));
+                }
                 Receipt::Appended
             }
             None => Receipt::Duplicate,
@@ -151,6 +161,7 @@ impl Log {
             store::state::fold(&mut transaction, &facts).await?;
         }
         transaction.commit().await?;
+        self.metrics.echoes(appended.echoes.len());
         Ok((connection, receipts))
     }
 

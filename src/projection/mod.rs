@@ -7,6 +7,7 @@
 //! [`State::derive`].
 
 mod broadcast;
+pub mod echo;
 mod forget;
 mod merge;
 pub mod repeats;

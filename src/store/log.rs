@@ -1,12 +1,13 @@
 //! The append-only log of messages.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::LogId;
+use super::echo;
 use super::signals::Channel;
 use crate::message::{Content, Message, MessageType};
 use crate::projection::{Fact, Stamp};
@@ -15,8 +16,16 @@ use crate::twitch::id::ChannelId;
 /// Ids of one row of `event_block` (see `db/migrations/0001_event.up.sql`).
 const BLOCK: i64 = 1_024;
 
-/// Appends those messages that the log doesn't have, in the given order, and returns the ids that they get there, by message
-/// id. A message that occurs twice is appended once.
+/// Messages that were appended.
+#[derive(Debug, Default)]
+pub struct Appended<'a> {
+    /// The ids that they got, by message id.
+    pub ids: HashMap<&'a str, LogId>,
+    /// Those that are echoes, and change no state.
+    pub echoes: BTreeSet<LogId>,
+}
+
+/// Appends those messages that the log doesn't have, in the given order. A message that occurs twice is appended once.
 ///
 /// # Errors
 /// If the database fails.
@@ -24,7 +33,7 @@ pub async fn append<'a>(
     conn: &mut PgConnection,
     messages: &[&'a Message],
     received_at: OffsetDateTime,
-) -> sqlx::Result<HashMap<&'a str, LogId>> {
+) -> sqlx::Result<Appended<'a>> {
     fn column<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
         messages.iter().map(|message| value(message)).collect()
     }
@@ -43,7 +52,8 @@ pub async fn append<'a>(
             returning id, message_id
         )
         select array_agg(message_id) as "message_ids!", array_agg(id) as "ids!: Vec<LogId>", min(id) as "first!", max(id) as "last!",
-            pg_notify($10, max(id)::text)
+            pg_notify($10, max(id)::text),
+            (select array_agg(channel_id) from transport_switch) as switching
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],
@@ -60,7 +70,7 @@ pub async fn append<'a>(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(appended) = appended else { return Ok(HashMap::new()) };
+    let Some(appended) = appended else { return Ok(Appended::default()) };
     // Lost ids may hide that a block is complete; the next append that completes one makes up for it.
     if (appended.first - 1) / BLOCK < appended.last / BLOCK {
         complete_blocks(conn).await?;
@@ -70,7 +80,12 @@ pub async fn append<'a>(
     if messages.iter().any(|m| is_end(m) && new.contains_key(m.id())) {
         Channel::Reconcile.notify(conn, "").await?;
     }
-    Ok(messages.iter().filter_map(|message| Some((message.id(), *new.get(message.id())?))).collect())
+    let ids = messages.iter().filter_map(|message| Some((message.id(), *new.get(message.id())?))).collect();
+    let echoes = match appended.switching {
+        Some(channels) => echo::mark(conn, messages, &ids, &channels).await?,
+        None => BTreeSet::new(),
+    };
+    Ok(Appended { ids, echoes })
 }
 
 /// Marks events as repeats, each of an earlier event.
@@ -92,7 +107,8 @@ pub async fn mark_repeats(conn: &mut PgConnection, repeats: &[(i64, i64)]) -> sq
     Ok(())
 }
 
-/// Removes the marks of repeats from all events behind the last one that was pruned, and returns the id of that.
+/// Removes the marks of repeats from all events behind the last one that was pruned, but for echoes, and returns the id of
+/// that.
 ///
 /// # Errors
 /// If the database fails.
@@ -100,7 +116,7 @@ pub async fn unmark_repeats(conn: &mut PgConnection) -> sqlx::Result<LogId> {
     let pruned = sqlx::query_scalar!(r#"select coalesce(max(pruned_through), 0) as "id!: LogId" from log_epoch"#)
         .fetch_one(&mut *conn)
         .await?;
-    sqlx::query!("update event set repeats = null where repeats is not null and id > $1", pruned.0)
+    sqlx::query!("update event set repeats = null where repeats is not null and not is_echo and id > $1", pruned.0)
         .execute(conn)
         .await?;
     Ok(pruned)
@@ -176,7 +192,7 @@ pub async fn replay(conn: &mut PgConnection, id: LogId) -> sqlx::Result<bool> {
     Ok(notified.is_some())
 }
 
-/// A page of the log, oldest first, as facts for the fold, with the id of the last one.
+/// A page of the log without echoes, oldest first, as facts for the fold, with the id of the last one.
 ///
 /// # Errors
 /// If the database fails.
@@ -188,7 +204,7 @@ pub async fn facts_after(
     let rows = sqlx::query!(
         r#"
         select id as "id: LogId", message_id, occurred_at, payload::text as "payload!"
-        from event where id > $1 order by id limit $2
+        from event where id > $1 and not is_echo order by id limit $2
         "#,
         after.0,
         limit
@@ -200,7 +216,7 @@ pub async fn facts_after(
     Ok((facts.collect::<sqlx::Result<_>>()?, last))
 }
 
-/// These events, as facts for the fold.
+/// These events, without echoes, as facts for the fold.
 ///
 /// # Errors
 /// If the database fails.
@@ -208,7 +224,7 @@ pub async fn facts(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<Vec<F
     let rows = sqlx::query!(
         r#"
         select id as "id: LogId", message_id, occurred_at, payload::text as "payload!"
-        from event where id = any($1) order by id
+        from event where id = any($1) and not is_echo order by id
         "#,
         ids as &[LogId]
     )

@@ -7,6 +7,7 @@ pub mod access_tokens;
 pub mod backfill;
 pub mod databases;
 pub mod desired_subscriptions;
+mod echo;
 pub mod epoch;
 pub mod followers;
 pub mod forget;
@@ -24,6 +25,7 @@ pub mod servers;
 pub mod sessions;
 pub mod signals;
 pub mod state;
+pub mod switches;
 pub mod tokens;
 mod write_error;
 

@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
+use showtime::metrics::Metrics;
 use showtime::store::LogId;
 use showtime::store::log;
 use showtime::store::read::events;
@@ -239,7 +240,7 @@ async fn blocks_are_stored_when_complete() {
 async fn append_that_completes_a_block_stores_it() {
     let database = fresh_database().await;
     let mut conn = database.connect().await.unwrap();
-    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default());
+    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
     let mut second = 0;
     let mut append = async |conn: &mut PgConnection, id: i64| {

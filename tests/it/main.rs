@@ -17,6 +17,7 @@ mod callback;
 mod cases;
 mod clients;
 mod crash;
+mod echo;
 mod env_example;
 mod epoch;
 mod filters;

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, IngestError};
+use showtime::metrics::Metrics;
 use showtime::store::locks::Lock;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
@@ -119,7 +120,8 @@ async fn commit_that_takes_too_long_is_not_acknowledged() {
 /// This writer does not run, so submitted messages stay in the queue.
 #[tokio::test]
 async fn full_queue_refuses_at_once() {
-    let (ingest, _writer) = Ingest::new(fresh_database().await, Clock::default(), Incidents::default());
+    let (ingest, _writer) =
+        Ingest::new(fresh_database().await, Clock::default(), Incidents::default(), Metrics::default());
     let message = verified(&follow("1", at(0)));
     let mut waiting = FuturesUnordered::new();
     let refused = loop {

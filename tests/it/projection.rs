@@ -14,6 +14,7 @@ use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, Receipt};
 use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::message::{Inference, Message};
+use showtime::metrics::Metrics;
 use showtime::projection::Fact;
 use showtime::store::signals::Channel;
 use showtime::store::state;
@@ -140,7 +141,7 @@ async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64
 async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
-    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default());
+    let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
     let deadline = Instant::now() + PATIENCE;
     let mut user = 0;
@@ -172,7 +173,7 @@ pub(crate) async fn submit(writers: &[Ingest], messages: &[Box<Message>], at_onc
 }
 
 pub(crate) fn spawn_writer(database: &PgConnectOptions) -> Ingest {
-    let (ingest, writer) = Ingest::new(database.clone(), Clock::default(), Incidents::default());
+    let (ingest, writer) = Ingest::new(database.clone(), Clock::default(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
     ingest
 }

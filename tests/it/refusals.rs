@@ -6,6 +6,7 @@ use showtime::clock::Clock;
 use showtime::http::client;
 use showtime::incidents::{Incidents, Kind};
 use showtime::ingest::{Ingest, IngestError, Receipt};
+use showtime::metrics::Metrics;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
 use time::Duration;
@@ -107,7 +108,7 @@ async fn forgeries_are_looked_at_ten_times_a_second() {
 #[tokio::test]
 async fn message_that_makes_the_writer_panic_is_refused_alone() {
     let incidents = Incidents::default();
-    let (ingest, writer) = Ingest::new(fresh_database().await, Clock::default(), incidents.clone());
+    let (ingest, writer) = Ingest::new(fresh_database().await, Clock::default(), incidents.clone(), Metrics::default());
     let writing = tokio::spawn(writer.run());
     let mut poison = follow("0", at(0));
     poison.stamp.timestamp = "9999-12-31T23:59:59-23:59".to_owned();

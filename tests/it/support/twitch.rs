@@ -12,6 +12,7 @@ use showtime::clock::Clock;
 use showtime::http::{Http, RetryPolicy};
 use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
+use showtime::metrics::Metrics;
 use showtime::mock::{Mock, MockConfig};
 use showtime::sources::backfill::Backfill;
 use showtime::twitch::helix::{Condition, HeldSubscription, Helix, HelixError, NewSubscription, Transport};
@@ -61,7 +62,7 @@ pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: 
 
 /// A backfill with this client of Helix, and a writer of its own.
 pub(crate) fn backfill(helix: &Helix, clock: &Clock, database: &PgConnectOptions) -> Backfill {
-    let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), Incidents::default());
+    let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
     let pool = PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone());
     Backfill { helix: helix.clone(), pool, ingest, clock: clock.clone(), incidents: Incidents::default() }

@@ -1,0 +1,1 @@
+drop table transport_switch_message, transport_switch;

@@ -1,0 +1,123 @@
+//! Table `transport_switch_message`: finds the echoes among messages that are being appended
+//! ([`projection::echo`](crate::projection::echo)).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::LogId;
+use crate::message::{Message, MessageType};
+use crate::projection::echo::{self, Notification};
+
+type Fingerprint = [u8; 32];
+
+/// Records those of these new messages that are notifications of these channels, and marks the echoes among them. Returns the
+/// ids of the echoes. The caller holds the append lock.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn mark(
+    conn: &mut PgConnection,
+    messages: &[&Message],
+    new: &HashMap<&str, LogId>,
+    channels: &[String],
+) -> sqlx::Result<BTreeSet<LogId>> {
+    let mut candidates: Vec<_> = messages.iter().filter_map(|message| Candidate::new(message, new, channels)).collect();
+    candidates.sort_by_key(|candidate| candidate.told.id);
+    candidates.dedup_by_key(|candidate| candidate.told.id);
+    if candidates.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut told = earlier(conn, &candidates).await?;
+    let mut echoes = Vec::new();
+    for candidate in &candidates {
+        let same = told.entry(candidate.fingerprint).or_default();
+        echoes.extend(echo::find(&candidate.told, same).map(|of| (candidate.told.id, of)));
+        same.push(candidate.told.clone());
+    }
+    record(conn, &candidates).await?;
+    let (ids, originals): (Vec<_>, Vec<_>) = echoes.into_iter().unzip();
+    if !ids.is_empty() {
+        sqlx::query!(
+            "update event set is_echo = true, repeats = ($2::bigint[])[array_position($1::bigint[], id)] where id = any($1)",
+            &ids,
+            &originals
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(ids.into_iter().map(LogId).collect())
+}
+
+/// A message that may be an echo, or have one.
+struct Candidate<'a> {
+    channel_id: &'a str,
+    fingerprint: Fingerprint,
+    told: Notification,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(message: &'a Message, new: &HashMap<&str, LogId>, channels: &[String]) -> Option<Self> {
+        let content = message.content();
+        let (channel_id, subscription) = (content.channel_id.as_ref()?.as_str(), content.subscription()?);
+        let is_candidate = *message.message_type() == MessageType::Notification
+            && !content.is_test
+            && channels.iter().any(|channel| channel == channel_id);
+        if !is_candidate {
+            return None;
+        }
+        let told = Notification {
+            id: new.get(message.id())?.0,
+            subscription_id: subscription.id.as_str().to_owned(),
+            subscribed_at: subscription.created_at,
+            sent_at: message.at(),
+        };
+        Some(Self { channel_id, fingerprint: echo::fingerprint(message.body())?, told })
+    }
+}
+
+/// What was told before with the same fingerprints, each in the order of the ids.
+async fn earlier(
+    conn: &mut PgConnection,
+    candidates: &[Candidate<'_>],
+) -> sqlx::Result<BTreeMap<Fingerprint, Vec<Notification>>> {
+    let fingerprints: Vec<_> = candidates.iter().map(|candidate| candidate.fingerprint.to_vec()).collect();
+    let rows = sqlx::query!(
+        "select event_id, fingerprint, subscription_id, subscribed_at, sent_at from transport_switch_message
+        where fingerprint = any($1) order by event_id",
+        &fingerprints
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        let Ok(fingerprint) = row.fingerprint.try_into() else { continue };
+        told.entry(fingerprint).or_default().push(Notification {
+            id: row.event_id,
+            subscription_id: row.subscription_id,
+            subscribed_at: row.subscribed_at,
+            sent_at: row.sent_at,
+        });
+    }
+    Ok(told)
+}
+
+async fn record(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> sqlx::Result<()> {
+    fn column<'a, T>(candidates: &'a [Candidate<'_>], value: impl Fn(&'a Candidate<'_>) -> T) -> Vec<T> {
+        candidates.iter().map(value).collect()
+    }
+    sqlx::query!(
+        "insert into transport_switch_message (event_id, channel_id, fingerprint, subscription_id, subscribed_at, sent_at)
+        select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[])",
+        &column(candidates, |it| it.told.id),
+        &column(candidates, |it| it.channel_id.to_owned()),
+        &column(candidates, |it| it.fingerprint.to_vec()),
+        &column(candidates, |it| it.told.subscription_id.clone()),
+        &column(candidates, |it| it.told.subscribed_at) as &[Option<OffsetDateTime>],
+        &column(candidates, |it| it.told.sent_at)
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
