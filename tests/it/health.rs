@@ -52,6 +52,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "name": "subscriptions",
           "status": "warn"
         },
+        {"message":"no channel is served over WebSocket","name":"websocket","status":"pass"},
         {"message":"no event was received yet","name":"events","status":"pass"}
       ],
       "is_ready": true,
