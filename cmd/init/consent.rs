@@ -2,30 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use showtime::cli::{print, printable, with_causes};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
+use showtime::twitch::oauth::{TokenUser, UserToken};
 use showtime::twitch::transport::TransportKind;
 
 use crate::session::Session;
 
+/// How users are asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Browser {
+    /// Where Twitch sends the browser back to.
+    pub(crate) port: u16,
+    /// Whether the page is opened, and not only its address shown.
+    pub(crate) opens: bool,
+}
+
 /// Requests the missing consents, and returns whether all were given. If one channel does not consent, the others are
 /// still asked.
-pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: u16, no_browser: bool) -> Result<bool> {
+pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], browser: Browser) -> Result<bool> {
     let mut is_complete = true;
     for channel in channels {
         let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
-        if desired::missing_scopes(&session.types, &granted, TransportKind::Webhook).is_empty() {
+        if desired::missing_scopes(&session.types, &granted, session.transport(channel)).is_empty() {
             print(format_args!("{name} has consented to everything that is needed"));
             continue;
         }
-        // A token has only the scopes that were requested with it, though Twitch remembers all consents.
-        let scopes = desired::scopes(&session.types, &granted, TransportKind::Webhook).into_iter();
-        let scopes = scopes.chain(granted.iter().map(String::as_str)).collect();
-        if let Err(error) = request(session, channel, scopes, port, no_browser).await {
+        if let Err(error) = obtain_of(session, channel, &granted, browser).await {
             print(format_args!("{name}: no consent: {}", printable(&with_causes(error.as_ref()))));
             is_complete = false;
         }
@@ -33,29 +40,59 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], port: 
     Ok(is_complete)
 }
 
+/// Requests the consent of any channel, and returns the one that gave it.
+pub(crate) async fn obtain_any(session: &Session, browser: Browser) -> Result<ServedChannel> {
+    let (user, token) =
+        request(session, "the channel that is to be served", &[], session.twitch.transport(), browser).await?;
+    let found = session.helix.users_by_login(&[&user.login]).await?.into_iter().next();
+    let found = found.with_context(|| format!("Twitch knows no channel {:?}", user.login))?;
+    let channel = ServedChannel::new(found, session.clock.now());
+    keep(session, &channel, &user, &token).await?;
+    Ok(channel)
+}
+
+async fn obtain_of(session: &Session, channel: &ServedChannel, granted: &[String], browser: Browser) -> Result<()> {
+    let name = printable(&channel.display_name);
+    let (user, token) = request(session, &name, granted, session.transport(channel), browser).await?;
+    if user.id.channel() != channel.id {
+        session.oauth.revoke(&token.access_token).await?;
+        bail!("it was {} who consented; sign in as {name}", user.login);
+    }
+    keep(session, channel, &user, &token).await
+}
+
+async fn keep(session: &Session, channel: &ServedChannel, user: &TokenUser, token: &UserToken) -> Result<()> {
+    session.tokens.keep_user(user, token).await?;
+    print(format_args!("{} has consented", printable(&channel.display_name)));
+    Ok(())
+}
+
+/// Opens Twitch's page in a browser, or shows its address, and waits for a consent.
 async fn request(
     session: &Session,
-    channel: &ServedChannel,
-    scopes: BTreeSet<&str>,
-    port: u16,
-    no_browser: bool,
-) -> Result<()> {
-    let listener = Listener::bind(port)?;
+    name: &str,
+    granted: &[String],
+    transport: TransportKind,
+    browser: Browser,
+) -> Result<(TokenUser, UserToken)> {
+    let listener = Listener::bind(browser.port)?;
     if let Some(reason) = listener.unavailable() {
         print(format_args!("note: {reason}"));
     }
-    let redirect_url = listener.redirect_url();
+    // A token has only the scopes that were requested with it, though Twitch remembers all consents.
+    let scopes = desired::scopes(&session.types, granted, transport).into_iter();
+    let scopes: BTreeSet<_> = scopes.chain(granted.iter().map(String::as_str)).collect();
     let list: Vec<_> = scopes.iter().copied().collect();
+    let redirect_url = listener.redirect_url();
     // The browser may be signed in as another user, which only Twitch's page can show.
-    let request = session.oauth.request_consent(scopes, &redirect_url, true);
-    let name = printable(&channel.display_name);
     print(format_args!("{name} has to consent to: {}", list.join(", ")));
+    let request = session.oauth.request_consent(scopes, &redirect_url, true);
     print(format_args!(
         "sign in as {name} at this address, within {} minutes:\n  {}",
         CONSENT_TIMEOUT.as_secs() / 60,
         request.url
     ));
-    if !no_browser {
+    if browser.opens {
         let url = request.url.to_string();
         if tokio::task::spawn_blocking(move || webbrowser::open(&url)).await?.is_err() {
             print("(no browser could be opened: please open the address yourself)");
@@ -64,18 +101,8 @@ async fn request(
     let code = listener.wait(request, CONSENT_TIMEOUT).await?;
     let token = session.oauth.exchange(&code, &redirect_url).await?;
     let validated = session.oauth.validate(&token.access_token).await?;
-    match validated.user {
-        Some(user) if user.id.channel() == channel.id => {
-            session.tokens.keep_user(&user, &token).await?;
-            print(format_args!("{name} has consented"));
-            Ok(())
-        }
-        Some(user) => {
-            session.oauth.revoke(&token.access_token).await?;
-            bail!("it was {} who consented; sign in as {name}", user.login)
-        }
-        None => bail!("Twitch issued a token without a user"),
-    }
+    let user = validated.user.context("Twitch issued a token without a user")?;
+    Ok((user, token))
 }
 
 /// Shows which consents are missing. Returns true if none is.
@@ -83,7 +110,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
     let mut is_complete = true;
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let missing = desired::missing_scopes(&session.types, &granted, TransportKind::Webhook);
+        let missing = desired::missing_scopes(&session.types, &granted, session.transport(channel));
         if !missing.is_empty() {
             print(format_args!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", ")));
             is_complete = false;

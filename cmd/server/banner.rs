@@ -63,7 +63,11 @@ fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config, is_
         None => (String::new(), format!("  token:     make one with {create}\n"), "TOKEN".to_owned()),
     };
     let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n{note}");
-    // Writing to a String never fails.
+    if config.twitch.client.is_some() {
+        // Writing to a String never fails.
+        let _ =
+            writeln!(banner, "  set up:    {}  (beside this; what is done already is not done again)", Program::Init);
+    }
     // A made-up stream of the real Twitch would be live for ever.
     let (event, result) =
         if config.twitch.is_real() { ("channel.follow --test", "events") } else { ("stream.online", "channels") };

@@ -165,7 +165,7 @@ async fn delete_all_requires_force_and_leaves_nothing() {
     assert!(!dump(&scene.database).await.contains(&format!("served_channel\n({CHANNEL_ID},")));
 
     let said = scene.run(&["check"]).await;
-    let text = "error: there is no channel to serve: give --channel LOGIN, or set TWITCH_CHANNEL_NAME\n";
+    let text = "error: no channel is served yet: run `cargo run --bin init`, which serves the channel that consents\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), text));
     server.stop().await;
 }

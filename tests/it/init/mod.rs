@@ -6,6 +6,7 @@ mod probe;
 mod refusals;
 mod secrets;
 mod statuses;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -112,6 +113,7 @@ impl Scene {
             ("TWITCH_AUTH_URL", twitch.mock.auth_url().to_string()),
             ("TWITCH_CLIENT_ID", client_id),
             ("TWITCH_CLIENT_SECRET", client_secret),
+            ("TWITCH_EVENTSUB_WEBSOCKET_URL", twitch.mock.websocket_url().to_string()),
             ("TWITCH_WEBHOOK_CALLBACK_URL", format!("http://127.0.0.1:{port}/callback")),
             ("TWITCH_WEBHOOK_SECRET", SECRET.to_owned()),
         ]);
@@ -126,6 +128,14 @@ impl Scene {
         (scene, server)
     }
 
+    /// Like [`served`](Self::served), without a callback: messages come over the WebSocket.
+    async fn served_over_websocket() -> (Self, Server) {
+        let mut scene = Self::new().await;
+        scene.settings.remove("TWITCH_WEBHOOK_CALLBACK_URL");
+        let server = scene.serve().await;
+        (scene, server)
+    }
+
     /// Starts the server of the callback, with the settings of `init`.
     async fn serve(&self) -> Server {
         Server::with(self.database.clone(), |config| {
@@ -136,7 +146,9 @@ impl Scene {
             config.twitch.client = Some(Client { id: setting("TWITCH_CLIENT_ID"), secret });
             config.twitch.api_url = url("TWITCH_API_URL");
             config.twitch.auth_url = url("TWITCH_AUTH_URL");
-            config.twitch.callback_url = Some(url("TWITCH_WEBHOOK_CALLBACK_URL"));
+            config.twitch.callback_url =
+                self.settings.get("TWITCH_WEBHOOK_CALLBACK_URL").map(|url| url.parse().unwrap());
+            config.twitch.websocket_url = url("TWITCH_EVENTSUB_WEBSOCKET_URL");
             config.twitch.extra_types = types.split_terminator(',').map(|name| find(name, None).unwrap()).collect();
             config.encryption_key = Some(EncryptionKey::new(KEY).unwrap());
             config.twitch.webhook_secret = Some(WebhookSecret::new(&setting("TWITCH_WEBHOOK_SECRET")).unwrap());

@@ -16,7 +16,8 @@ use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback};
 const NO_CLIENT: &str = "  TWITCH_CLIENT_ID             of your application at dev.twitch.tv/console
   TWITCH_CLIENT_SECRET         of your application at dev.twitch.tv/console
 ";
-const NO_CALLBACK: &str = "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback
+const NO_CALLBACK: &str =
+    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback (a WebSocket needs none)
 ";
 const NO_ACCOUNT: &str =
     "Without a Twitch application, `cargo run --bin mock-twitch` prints settings to try things out with
@@ -36,10 +37,13 @@ async fn missing_settings_are_named_with_the_remedy() {
     let mut scene = Scene::new().await;
     let (client, callback) = (["TWITCH_CLIENT_ID", "TWITCH_CLIENT_SECRET"], "TWITCH_WEBHOOK_CALLBACK_URL");
     let settings = "these settings are missing:\n";
+    without(&mut scene, &client, &format!("{settings}{NO_CLIENT}{NO_ACCOUNT}")).await;
+    without(&mut scene, &[client[0], client[1], callback], &format!("{settings}{NO_CLIENT}{NO_ACCOUNT}")).await;
+    scene.settings.insert("TWITCH_EVENTSUB_TRANSPORT", "webhook".to_owned());
     let all = format!("{settings}{NO_CLIENT}{NO_CALLBACK}{NO_ACCOUNT}");
     without(&mut scene, &[client[0], client[1], callback], &all).await;
-    without(&mut scene, &client, &format!("{settings}{NO_CLIENT}{NO_ACCOUNT}")).await;
     without(&mut scene, &[callback], &format!("{settings}{NO_CALLBACK}{NO_ACCOUNT}")).await;
+    scene.settings.remove("TWITCH_EVENTSUB_TRANSPORT");
     let half = "wrong settings:\n  TWITCH_CLIENT_SECRET is not set, but TWITCH_CLIENT_ID is: set both or neither\n";
     without(&mut scene, &client[1..], half).await;
     let half = "wrong settings:\n  TWITCH_CLIENT_ID is not set, but TWITCH_CLIENT_SECRET is: set both or neither\n";
@@ -47,8 +51,8 @@ async fn missing_settings_are_named_with_the_remedy() {
     let no_secret = "there is no webhook secret yet: start the server once with the same SHOWTIME_DATA_DIR, or set \
         TWITCH_WEBHOOK_SECRET\n";
     without(&mut scene, &["TWITCH_WEBHOOK_SECRET"], no_secret).await;
-    let no_server = "no server runs with the data directory .showtime: start it first (`cargo run`), since Twitch \
-        must be able to reach its callback\n";
+    let no_server =
+        "no server runs with the data directory .showtime: start it first (`cargo run`), and run this beside it\n";
     without(&mut scene, &["DATABASE_URL"], no_server).await;
 }
 

@@ -99,16 +99,19 @@ impl Place {
         let mut stdout = BufReader::new(stdout);
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut banner, mut log) = (String::new(), String::new());
-        if settings.contains(&("SHOWTIME_LOG_FORMAT", "json")) {
+        let is_json = settings.contains(&("SHOWTIME_LOG_FORMAT", "json"));
+        if is_json {
             read_until(&mut stderr, "\"serving\"", &mut log).await;
             banner = log.lines().last().unwrap_or_default().to_owned();
-        } else {
-            read_until(&mut stdout, "health:", &mut banner).await;
         }
+        // At the same time as the banner: a log of every detail does not fit into the pipe.
         let log = tokio::spawn(async move {
             stderr.read_to_string(&mut log).await.unwrap();
             log
         });
+        if !is_json {
+            read_until(&mut stdout, "health:", &mut banner).await;
+        }
         let Some(addr) = address_in(&banner) else { panic!("{banner:?} {}", log.await.unwrap()) };
         let token = self.token_in(&banner);
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();

@@ -1,0 +1,81 @@
+//! Figures of EventSub over WebSockets, against the fake Twitch: the server as a client, and the fake Twitch itself.
+//!
+//! `cargo bench --bench websocket` starts a fake Twitch and a server with a private Postgres, sets it up with `init`, and
+//! shows
+//!
+//! - how long that took, without a person;
+//! - 1,000 requested reconnects under 200 events per second: how many events are missing in the log, and how many are
+//!   there twice;
+//! - how many events per second of one connection get into the log;
+//! - the time from reading an event until it is committed, at 1,000 per second.
+//!
+//! Then it opens 10,000 sessions at a fake Twitch of its own, 500 at a time, and shows the memory of each, the time until
+//! one event has reached all, and how late keepalives are. Options, after `--`:
+//!
+//! - `--source`, `--mock`: only the first or the second part
+//! - `--server PATH`: the server to measure, to compare with another build; `init` must be beside it
+//! - `--brief`: a twentieth of everything
+
+#![expect(clippy::expect_used, reason = "a bench may fail")]
+
+mod mock;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+struct Options {
+    /// The program to measure.
+    server: PathBuf,
+    /// Everything is divided by this.
+    divisor: u32,
+    has_source: bool,
+    has_mock: bool,
+}
+
+impl Options {
+    fn read() -> Self {
+        let mut options =
+            Self { server: env!("CARGO_BIN_EXE_server").into(), divisor: 1, has_source: true, has_mock: true };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--source" => options.has_mock = false,
+                "--mock" => options.has_source = false,
+                "--server" => options.server = arguments.next().expect("a path").into(),
+                "--brief" => options.divisor = 20,
+                // cargo adds options of its own.
+                _ => {}
+            }
+        }
+        options
+    }
+}
+
+/// Resident memory of a process in bytes (Linux).
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status"));
+    let status = status.expect("a /proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+/// `p50 1.23 ms, p99 4.56 ms, max 7.89 ms`.
+fn percentiles(times: &mut [Duration]) -> String {
+    times.sort();
+    let millis = |took: Option<&Duration>| took.map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0);
+    let at = |share: usize| millis(times.get(times.len() * share / 100));
+    format!("p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", at(50), at(99), millis(times.last()))
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::read();
+    let _ = rlimit::increase_nofile_limit(1 << 16);
+    if options.has_source {
+        source::run(&options.server, options.divisor).await;
+    }
+    if options.has_mock {
+        mock::run(options.divisor).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! The progress of the server that creates the subscriptions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use showtime::cli::{print, printable};
+use showtime::program::Program;
+use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
+use showtime::store::served_channels::ServedChannel;
+use showtime::store::{reconciler, servers};
+use showtime::subscriptions::check::different_secrets;
+use showtime::subscriptions::explain::describe;
+use showtime::twitch::catalogue;
+use showtime::twitch::id::ChannelId;
+use showtime::twitch::transport::TransportKind;
+use time::OffsetDateTime;
+
+use crate::session::Session;
+
+/// Time limit for the server to create all subscriptions and for Twitch to verify them.
+const SETUP_TIMEOUT: time::Duration = time::Duration::seconds(60);
+
+/// Time limit for servers with different webhook secrets to be one too many: one that has just ended counts for 15 s.
+const SECRETS_TIMEOUT: time::Duration = time::Duration::seconds(20);
+
+/// Time limit for the first heartbeat of a server that is starting.
+const HEARTBEAT_TIMEOUT: time::Duration = time::Duration::seconds(5);
+
+/// Interval of reading the database.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Fails unless a server that creates subscriptions runs.
+pub(crate) async fn require_server(session: &Session) -> Result<()> {
+    let mut connection = session.pool.acquire().await?;
+    let until = session.clock.now() + HEARTBEAT_TIMEOUT;
+    while !servers::is_creator_running(&mut connection).await? {
+        if session.clock.now() > until {
+            bail!(
+                "no server that creates subscriptions is running: start the server first (`{}`), with the same settings",
+                Program::Server
+            );
+        }
+        session.clock.sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// Shows the progress of these channels' subscriptions, requested at this time of the database's clock, and returns
+/// whether all of them are enabled in the end.
+pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_at: OffsetDateTime) -> Result<bool> {
+    let mut requests = BTreeMap::new();
+    for channel in channels {
+        let transport = session.transport(channel);
+        let has_consented = !session.granted(channel).await?.is_empty();
+        let request = Request { transport, requested_at: channel.requested_at, has_consented };
+        requests.insert(channel.id.clone(), request);
+    }
+    let ids: Vec<_> = requests.keys().cloned().collect();
+    let mut connection = session.pool.acquire().await?;
+    let began = session.clock.now();
+    let mut progress = Progress { requests, ..Progress::default() };
+    loop {
+        let mut rows = rows::list(&mut connection, Some(&ids), None).await?;
+        rows.retain(|row| progress.requests[&row.channel_id].transport == row.transport);
+        let is_compared = reconciler::compared_at(&mut connection).await?.is_some_and(|at| at > asked_at);
+        if progress.observe(&rows, is_compared) {
+            return Ok(progress.conclude(&rows));
+        }
+        let secrets = servers::count_secrets(&mut connection).await?;
+        let differ = secrets > 1 && session.uses(TransportKind::Webhook, channels);
+        if is_compared && differ && session.clock.now() > began + SECRETS_TIMEOUT {
+            progress.conclude(&rows);
+            bail!(different_secrets(secrets));
+        }
+        if session.clock.now() > began + SETUP_TIMEOUT {
+            progress.conclude(&rows);
+            print("the server keeps trying: its /status shows the progress");
+            return Ok(false);
+        }
+        if !servers::is_creator_running(&mut connection).await? {
+            bail!("the server stopped before it was done: start it again (`{}`)", Program::Server);
+        }
+        session.clock.sleep(POLL).await;
+    }
+}
+
+/// How and when a channel was requested.
+struct Request {
+    transport: TransportKind,
+    requested_at: OffsetDateTime,
+    /// Whether its user has consented to anything.
+    has_consented: bool,
+}
+
+impl Request {
+    /// Whether an attempt since the request has failed. The server keeps trying, but often only a person can help. A
+    /// comparison of all webhooks is an attempt; a WebSocket that is not open yet may be so in a moment.
+    fn has_failed(&self, row: &DesiredRow, is_compared: bool) -> bool {
+        match self.transport {
+            _ if row.status.is_alive() => false,
+            TransportKind::Webhook => is_compared,
+            TransportKind::Websocket if !self.has_consented => row.status == DesiredStatus::NeedsConsent,
+            TransportKind::Websocket => {
+                row.problem.is_some() && row.attempted_at.is_some_and(|at| at >= self.requested_at)
+            }
+        }
+    }
+}
+
+/// The subscriptions with a known outcome, by channel and type.
+#[derive(Default)]
+struct Progress {
+    requests: BTreeMap<ChannelId, Request>,
+    enabled: BTreeSet<(ChannelId, String)>,
+    /// With the reason. The server tries again soon, so that the row may already have another status.
+    failed: BTreeMap<(ChannelId, String), String>,
+    /// Whether it was shown that some have another webhook secret.
+    has_shown_secrets: bool,
+}
+
+impl Progress {
+    /// Prints which are newly enabled, and returns whether the outcome of all is known.
+    fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
+        let others = rows.iter().filter(|row| row.has_other_secret).count();
+        if others > 0 && !self.has_shown_secrets {
+            print(format_args!(
+                "{others} subscriptions are not known to have the server's webhook secret: it creates them again"
+            ));
+            self.has_shown_secrets = true;
+        }
+        for row in rows {
+            let key = key(row);
+            if row.delivers() {
+                if self.enabled.insert(key) {
+                    print(format_args!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len()));
+                }
+            } else if self.requests[&row.channel_id].has_failed(row, is_compared) {
+                self.failed.insert(key, describe(row));
+            }
+        }
+        let is_known = |row: &DesiredRow| self.enabled.contains(&key(row)) || self.failed.contains_key(&key(row));
+        let has_rows = |id: &ChannelId| rows.iter().any(|row| row.channel_id == *id);
+        let is_compared = is_compared || self.requests.values().all(|it| it.transport == TransportKind::Websocket);
+        is_compared && self.requests.keys().all(has_rows) && rows.iter().all(is_known)
+    }
+
+    /// Prints how many are enabled, and why each of the others is not; returns whether all are.
+    fn conclude(&self, rows: &[DesiredRow]) -> bool {
+        let enabled = rows.iter().filter(|row| row.delivers()).count();
+        print(format_args!("{enabled} of {} subscriptions are enabled", rows.len()));
+        // What has one cause is one line.
+        let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| !row.delivers()) {
+            let failure = self.failed.get(&key(row)).filter(|_| row.status.is_alive());
+            let reason = failure.cloned().unwrap_or_else(|| describe(row));
+            causes.entry((&row.channel_login, reason)).or_default().push(row);
+        }
+        for ((login, reason), rows) in causes {
+            let types: Vec<_> = rows.iter().map(|row| format!("{} v{}", row.kind, row.version)).collect();
+            print(format_args!(
+                "  {}",
+                printable(&format!("{login}  {}: {reason}{}", types.join(", "), required_scopes(&rows)))
+            ));
+        }
+        enabled == rows.len() && enabled > 0
+    }
+}
+
+fn key(row: &DesiredRow) -> (ChannelId, String) {
+    (row.channel_id.clone(), row.kind.clone())
+}
+
+fn line(row: &DesiredRow) -> String {
+    printable(&format!("{}  {} v{}", row.channel_login, row.kind, row.version))
+}
+
+/// What a consent has to grant for these rows, if it is that which they need.
+fn required_scopes(rows: &[&DesiredRow]) -> String {
+    let waiting = rows.iter().filter(|row| row.status == DesiredStatus::NeedsConsent);
+    let kinds = waiting.filter_map(|row| catalogue::find(&row.kind, Some(&row.version)));
+    let scopes: BTreeSet<_> = kinds.flat_map(|kind| &kind.scopes).map(|group| group.join(" or ")).collect();
+    match scopes.len() {
+        0 => String::new(),
+        _ => {
+            let subject = if rows.len() == 1 { "it needs" } else { "they need" };
+            format!(" ({subject} {})", scopes.into_iter().collect::<Vec<_>>().join(", "))
+        }
+    }
+}
