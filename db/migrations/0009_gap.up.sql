@@ -17,5 +17,4 @@ create table gap (
     check (began_at <= ended_at)
 );
 create index gap_channel on gap (channel_id, began_at desc, id desc);
-create index gap_began on gap (began_at desc, id desc);
-create index gap_open on gap (id) where looked_up_at is null;
+create index gap_ended on gap (ended_at desc, id desc);

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Context;
 use super::error::Error;
+use super::gaps::Gap;
 use super::query::{Nothing, Query};
 use super::responses::{BadRequest, NotReady};
 use crate::access::grant::Grant;
@@ -60,6 +61,9 @@ struct Status {
     /// The newest event.
     #[schema(required = false)]
     last_event: Option<LastEventReport>,
+    /// The spans of the last day in which messages may have been lost, newest first; at most 1000.
+    #[schema(required = false)]
+    gaps: Vec<Gap>,
 }
 
 /// The part of [`Status`] that is shown without a token. It names no channel, user or subscription.
@@ -88,6 +92,7 @@ impl Status {
             wanted: records.desired.into_iter().map(Into::into).collect(),
             tokens: records.tokens.into_iter().map(Into::into).collect(),
             last_event: records.last_event.map(Into::into),
+            gaps: records.gaps.into_iter().map(Into::into).collect(),
         }
     }
 

@@ -11,6 +11,7 @@ mod docs;
 mod error;
 mod events;
 mod fallback;
+mod gaps;
 mod headers;
 mod health;
 mod live;
@@ -159,6 +160,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(callback::receive_message)
         .service(channels::list_channels)
         .service(channels::get_channel)
+        .service(gaps::list_gaps)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)
         .service(segments::list_segments)

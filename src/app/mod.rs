@@ -33,7 +33,7 @@ use crate::services::{Services, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::webhook::Webhook;
-use crate::sources::websocket::{self, StartError, Stopper};
+use crate::sources::websocket::{self, StartError, Stopper, gap};
 use crate::status::Checks;
 use crate::store::migrations::MigrationError;
 use crate::store::signals::Signals;
@@ -155,6 +155,7 @@ impl App {
         subscriptions::check::register(&services);
         let websocket = websocket::spawn(&services, application.as_ref(), &mut tasks)?;
         backfill::spawn(&services, application.as_ref(), &mut tasks);
+        gap::spawn(&services, application.as_ref(), &mut tasks);
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);

@@ -25,7 +25,8 @@ pub(super) type Refusal = (StatusCode, String);
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/users", web::get().to(users))
         .route("/streams", web::get().to(streams))
-        .route("/channels", web::get().to(channels));
+        .route("/channels", web::get().to(channels))
+        .route("/channels/followers", web::get().to(followers));
 }
 
 /// An error in the form of Twitch's (<https://dev.twitch.tv/docs/api/guide/>).
@@ -52,6 +53,13 @@ impl Query {
 
     pub(super) fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.all(name).next()
+    }
+
+    /// The length of a page.
+    fn first(&self) -> Result<usize, Refusal> {
+        let first = self.one("first").map_or(Ok(20), str::parse);
+        let first = first.ok().filter(|first| (1..=100).contains(first));
+        first.ok_or_else(|| bad_request("The parameter \"first\" was malformed"))
     }
 
     /// Position at which a page begins, from its cursor. Callers should treat cursors as opaque.
@@ -155,9 +163,7 @@ pub(super) async fn streams(world: web::Data<World>, request: HttpRequest) -> Ht
         let ids: Vec<_> = query.all("user_id").collect();
         let logins: Vec<_> = query.all("user_login").collect();
         check_count(ids.len().max(logins.len()))?;
-        let first = query.one("first").map_or(Ok(20), str::parse);
-        let first = first.ok().filter(|first| (1..=100).contains(first));
-        let first: usize = first.ok_or_else(|| bad_request("The parameter \"first\" was malformed"))?;
+        let first = query.first()?;
         let is_wanted = |a: &Account| {
             (ids.is_empty() && logins.is_empty()) || ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str())
         };
@@ -180,6 +186,30 @@ pub(super) async fn channels(world: web::Data<World>, request: HttpRequest) -> H
         check_count(ids.len())?;
         let data: Vec<_> = ids.iter().filter_map(|id| state.accounts.get(*id)).map(channel).collect();
         Ok(HttpResponse::Ok().json(json!({ "data": data })))
+    })
+}
+
+/// [Get Channel Followers](https://dev.twitch.tv/docs/api/reference/#get-channel-followers): only the broadcaster, with the
+/// scope, sees more than the number. Moderators are not known here.
+async fn followers(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    world.answer(&request, |state, token| {
+        let query = Query::from_request(&request);
+        let missing = || bad_request("Missing required parameter \"broadcaster_id\"");
+        let channel = query.one("broadcaster_id").ok_or_else(missing)?;
+        let Some(user) = &token.user_id else {
+            return Err((StatusCode::UNAUTHORIZED, "Missing User OAUTH Token".to_owned()));
+        };
+        let followers = state.followers(channel);
+        let total = followers.len();
+        if user != channel || !token.scopes.contains("moderator:read:followers") {
+            return Ok(HttpResponse::Ok().json(json!({ "total": total, "data": [], "pagination": {} })));
+        }
+        let wanted = query.one("user_id");
+        let shown: Vec<_> = followers.into_iter().filter(|it| wanted.is_none_or(|id| it.user_id == id)).collect();
+        let from = query.position()?.min(shown.len());
+        let to = (from + query.first()?).min(shown.len());
+        let page = pagination(to, shown.len());
+        Ok(HttpResponse::Ok().json(json!({ "total": total, "data": shown[from..to], "pagination": page })))
     })
 }
 

@@ -226,6 +226,9 @@ impl World {
         }
         let kind = subscription_type(kind, version)?;
         let event = self.event(&mut state, kind, channel, user, edits)?;
+        if kind.name == "channel.follow" {
+            state.add_follower(&event);
+        }
         Ok(self.notify_where(&mut state, kind, &event, |shown| {
             session_id.as_ref().is_none_or(|id| shown.transport.session_id() == Some(id.as_str()))
                 && only.subscription.as_ref().is_none_or(|id| shown.id == *id)

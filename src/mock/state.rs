@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::Serialize;
+use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use url::Url;
@@ -58,6 +59,20 @@ pub struct LiveStream {
     pub started_at: OffsetDateTime,
     /// Number of viewers.
     pub viewers: u32,
+}
+
+/// A follower of a channel, as Get Channel Followers shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Follower {
+    /// Digits only.
+    pub(super) user_id: String,
+    /// Lower-case ASCII.
+    pub(super) user_login: String,
+    /// The name that viewers see.
+    pub(super) user_name: String,
+    /// To the second.
+    #[serde(with = "time::serde::rfc3339")]
+    pub(super) followed_at: OffsetDateTime,
 }
 
 /// One attempt to deliver a message.
@@ -145,6 +160,8 @@ pub(super) struct Points {
 pub(super) struct State {
     /// By id.
     pub(super) accounts: BTreeMap<String, Account>,
+    /// Each channel's followers by the channel's id, oldest first.
+    followers: BTreeMap<String, Vec<Follower>>,
     /// Scopes that each user has consented to, by user id.
     pub(super) consents: BTreeMap<String, BTreeSet<String>>,
     /// The user who consented last, as a browser would be signed in.
@@ -170,6 +187,7 @@ impl State {
     pub(super) fn new(config: &MockConfig) -> Result<Self, PersonError> {
         let mut state = Self {
             accounts: BTreeMap::new(),
+            followers: BTreeMap::new(),
             consents: BTreeMap::new(),
             signed_in: None,
             codes: HashMap::new(),
@@ -213,6 +231,31 @@ impl State {
             self.accounts.insert(person.id.clone(), Account::new(&person));
         }
         Ok(person)
+    }
+
+    /// Keeps the follower that the event of a `channel.follow` names.
+    pub(super) fn add_follower(&mut self, event: &Value) {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let Ok(followed_at) = OffsetDateTime::parse(&text("followed_at"), &Rfc3339) else { return };
+        if self.followers.len() >= MAX_HELD {
+            self.followers.clear();
+        }
+        let followers = self.followers.entry(text("broadcaster_user_id")).or_default();
+        let user_id = text("user_id");
+        followers.retain(|it| it.user_id != user_id);
+        if followers.len() >= MAX_HELD {
+            followers.remove(0);
+        }
+        let followed_at = followed_at.replace_nanosecond(0).unwrap_or(followed_at);
+        let (user_login, user_name) = (text("user_login"), text("user_name"));
+        followers.push(Follower { user_id, user_login, user_name, followed_at });
+    }
+
+    /// The followers of a channel, newest first.
+    pub(super) fn followers(&self, channel_id: &str) -> Vec<&Follower> {
+        let mut followers: Vec<_> = self.followers.get(channel_id).into_iter().flatten().collect();
+        followers.sort_by_key(|it| std::cmp::Reverse(it.followed_at));
+        followers
     }
 
     pub(super) fn subscription_mut(&mut self, id: &str) -> Option<&mut Held> {

@@ -46,14 +46,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
     let Some(application) = application else { return };
     let (last_error, read_error) = watch::channel(None);
     services.checks.add(move || check::backfill(read_error.borrow().as_deref()));
-    let backfill = Backfill {
-        helix: application.helix.clone(),
-        pool: services.pool.clone(),
-        ingest: services.ingest.clone(),
-        clock: services.clock.clone(),
-        incidents: services.incidents.clone(),
-    };
-    tasks.spawn("backfill", backfill.run(last_error));
+    tasks.spawn("backfill", Backfill::new(services, application).run(last_error));
 }
 
 /// Compares the state with Helix, and submits what was missed.
@@ -89,6 +82,18 @@ pub enum BackfillError {
 }
 
 impl Backfill {
+    /// A backfill by this server.
+    #[must_use]
+    pub fn new(services: &Services, application: &Application) -> Self {
+        Self {
+            helix: application.helix.clone(),
+            pool: services.pool.clone(),
+            ingest: services.ingest.clone(),
+            clock: services.clock.clone(),
+            incidents: services.incidents.clone(),
+        }
+    }
+
     /// Runs until it is dropped. `last_error` holds why the last round failed.
     pub async fn run(self, last_error: watch::Sender<Option<String>>) -> Infallible {
         let mut is_start = true;
@@ -116,22 +121,39 @@ impl Backfill {
     /// # Errors
     /// [`BackfillError`]; what was found until then is in the log.
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
+        self.run_alone(async |conn| {
+            let channels = store::known_channels(&mut *conn).await?;
+            self.look_up(conn, &channels, is_start).await
+        })
+        .await
+    }
+
+    /// Does a part of a round, unless another server is running one.
+    pub(super) async fn run_alone<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, BackfillError>,
+    ) -> Result<Option<T>, BackfillError> {
         // Outside of the pool: the lock goes when this is dropped, however the round ends.
         let conn = &mut self.pool.acquire().await?.detach();
         if !Lock::Backfill.try_hold(conn).await? {
             return Ok(None);
         }
-        let found = self.look_up(conn, is_start).await;
+        let done = work(conn).await;
         let unlocked = Lock::Backfill.release(conn).await;
-        let found = found?;
+        let done = done?;
         unlocked?;
-        Ok(Some(found))
+        Ok(Some(done))
     }
 
-    async fn look_up(&self, conn: &mut PgConnection, is_start: bool) -> Result<usize, BackfillError> {
-        let channels = store::known_channels(&mut *conn).await?;
-        let streams = self.look_up_streams(conn, &channels).await?;
-        Ok(streams + self.look_up_info(conn, &channels, is_start).await?)
+    /// Looks up the streams and the information of these channels.
+    pub(super) async fn look_up(
+        &self,
+        conn: &mut PgConnection,
+        channels: &[ChannelId],
+        is_start: bool,
+    ) -> Result<usize, BackfillError> {
+        let streams = self.look_up_streams(conn, channels).await?;
+        Ok(streams + self.look_up_info(conn, channels, is_start).await?)
     }
 
     /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
@@ -192,7 +214,11 @@ impl Backfill {
     }
 
     /// Returns how many were new.
-    async fn submit<T>(&self, answer: &Answer<T>, inferences: &[Inference<'_>]) -> Result<usize, BackfillError> {
+    pub(super) async fn submit<T>(
+        &self,
+        answer: &Answer<T>,
+        inferences: &[Inference<'_>],
+    ) -> Result<usize, BackfillError> {
         let messages = inferences.iter().map(|inference| Message::inferred(answer, inference));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
         let submitting = messages.into_iter().map(async |message| {

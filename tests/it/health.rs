@@ -55,6 +55,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
         {"message":"no channel is served over WebSocket","name":"websocket","status":"pass"},
         {"message":"no event was received yet","name":"events","status":"pass"}
       ],
+      "gaps": [],
       "is_ready": true,
       "last_event": null,
       "message": "Twitch is not configured: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET, or try things out with `simulate`; no message came through any subscription yet",

@@ -24,6 +24,7 @@ mod filters;
 mod fold;
 mod follow;
 mod forget;
+mod gaps;
 mod health;
 mod helix;
 mod init;

@@ -1,14 +1,45 @@
-//! Gaps: spans of time in which messages of a channel may have been lost. Each is recorded, and what Twitch's API can show
-//! of it is looked up.
+//! Gaps: spans of time in which messages of a channel may have been lost. Each is recorded, and what Twitch's API can still
+//! show of it enters the log, marked as inferred: streams, channel information and, with the user's token, follows. Bits,
+//! subscriptions and raids can't be looked up.
+//!
+//! Each gap is looked up when messages have come again, and once more when Helix has caught up with it. A look-up that fails is
+//! repeated, on whatever server; what it finds twice is in the log once.
 
-use sqlx::PgPool;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
+use url::Url;
 
 use crate::clock::Clock;
+use crate::credentials::application::Application;
+use crate::incidents::Kind;
+use crate::message::Inference;
 use crate::metrics::Metrics;
-use crate::services::Services;
-use crate::store::gaps;
+use crate::projection::HELIX_LAG;
+use crate::services::{Services, Tasks};
+use crate::sources::backfill::{Backfill, BackfillError};
+use crate::status::Check;
+use crate::store::gaps::{self, Gap};
+use crate::store::read::health::Records;
+use crate::twitch::helix::{Follower, Helix};
 use crate::twitch::id::ChannelId;
+
+/// How often the server looks for gaps to look up.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// Time before the next attempt after one that failed.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// How long after a gap messages about its end may still be on their way.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// A follow's message is at most this much younger than the follow.
+const MAX_MESSAGE_DELAY: Duration = Duration::from_secs(600);
 
 /// Records gaps, and fills them as far as possible. Clones share everything.
 #[derive(Clone, Debug)]
@@ -54,5 +85,120 @@ impl Gaps {
             "messages may be missing"
         );
         Ok(())
+    }
+}
+
+/// Starts the look-up of gaps, if an application is configured, and registers the check `gaps`.
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
+    let Some(application) = application.cloned() else { return };
+    let (last_error, read_error) = watch::channel(None);
+    services.checks.add_on_records(move |records| check(records, read_error.borrow().as_deref()));
+    let (api_url, backfill) = (services.config.twitch.api_url.clone(), Backfill::new(services, &application));
+    tasks.spawn("look-up of gaps", Filler { application, api_url, backfill }.run(last_error));
+}
+
+/// Looks up what happened in gaps.
+#[derive(Debug)]
+struct Filler {
+    application: Application,
+    api_url: Url,
+    backfill: Backfill,
+}
+
+impl Filler {
+    /// Runs until it is dropped. `last_error` holds why the last look-up failed.
+    async fn run(self, last_error: watch::Sender<Option<String>>) -> Infallible {
+        let Backfill { clock, incidents, .. } = &self.backfill;
+        loop {
+            let pause = match self.run_once().await {
+                Ok(()) => {
+                    last_error.send_replace(None);
+                    PERIOD
+                }
+                // The database's own check says so.
+                Err(BackfillError::Database(_)) => RETRY,
+                Err(error) => {
+                    incidents.record(Kind::Backfill, Some("gap"), &error);
+                    last_error.send_replace(Some(error.to_string()));
+                    RETRY
+                }
+            };
+            clock.sleep(pause).await;
+        }
+    }
+
+    /// Looks up all gaps that are due. If another server is looking something up, they stay due.
+    async fn run_once(&self) -> Result<(), BackfillError> {
+        let Backfill { pool, clock, .. } = &self.backfill;
+        let lag = HELIX_LAG.unsigned_abs();
+        let due = gaps::due(&mut *pool.acquire().await?, clock.now(), SETTLING, lag).await?;
+        let mut outcome = Ok(());
+        for gap in due {
+            // A channel whose token was revoked keeps no other from being looked up.
+            match self.backfill.run_alone(async |conn| self.look_up(conn, &gap).await).await {
+                Err(error @ BackfillError::Helix(_)) => outcome = Err(error),
+                other => drop(other?),
+            }
+        }
+        outcome
+    }
+
+    async fn look_up(&self, conn: &mut PgConnection, gap: &Gap) -> Result<(), BackfillError> {
+        let mut found = self.backfill.look_up(&mut *conn, std::slice::from_ref(&gap.channel_id), true).await?;
+        found += self.look_up_follows(conn, gap).await?;
+        gaps::record_look_up(conn, gap.id, self.backfill.clock.now(), found).await?;
+        Ok(())
+    }
+
+    /// Infers the follows that the log lacks. Helix tells whole seconds, so those that the log has are compared in seconds.
+    async fn look_up_follows(&self, conn: &mut PgConnection, gap: &Gap) -> Result<usize, BackfillError> {
+        let tokens = self.application.tokens.shared_user(gap.channel_id.as_str());
+        let helix = Helix::new(self.api_url.clone(), tokens);
+        let since = gap.began_at.replace_nanosecond(0).unwrap_or(gap.began_at);
+        let shown = helix.followers_since(&gap.channel_id, since).await?;
+        self.backfill.incidents.record_items(shown.endpoint(), shown.unreadable());
+        let now = self.backfill.clock.now();
+        let known = gaps::known_follows(conn, &gap.channel_id, since - MAX_MESSAGE_DELAY).await?;
+        let is_missed = |it: &&Follower| {
+            it.followed_at <= gap.ended_at && !known.contains(&(it.user_id.clone(), it.followed_at.unix_timestamp()))
+        };
+        let missed: Vec<_> = shown.iter().filter(is_missed).map(|it| followed(&gap.channel_id, it, now)).collect();
+        self.backfill.submit(&shown, &missed).await
+    }
+}
+
+/// Two look-ups of the same follow infer the same message.
+fn followed<'a>(channel: &'a ChannelId, follower: &Follower, now: OffsetDateTime) -> Inference<'a> {
+    Inference {
+        kind: "channel.follow",
+        version: "2",
+        key: format!("{channel}:{}:{}", follower.user_id, follower.followed_at.unix_timestamp()),
+        channel_id: channel,
+        observed_at: now,
+        event: json!({
+            "user_id": follower.user_id,
+            "user_login": follower.user_login,
+            "user_name": follower.user_name,
+            "broadcaster_user_id": channel,
+            "followed_at": follower.followed_at.format(&Rfc3339).unwrap_or_default(),
+        }),
+    }
+}
+
+/// The check `gaps`: how long messages may have been lost in the last day.
+fn check(records: &Records, last_error: Option<&str>) -> Check {
+    if let Some(error) = last_error {
+        return Check::warn("gaps", format!("what happened in gaps can't be looked up: {error}"));
+    }
+    let seconds: f64 = records.gaps.iter().map(|gap| (gap.ended_at - gap.began_at).as_seconds_f64()).sum();
+    match records.gaps.len() {
+        0 => Check::pass("gaps", "no messages were missed in the last day"),
+        count => Check::pass(
+            "gaps",
+            format!(
+                "in the last day, messages may be missing from {count} gaps of {seconds:.0} s in all; follows, streams and \
+                 channel updates in them were looked up"
+            ),
+        ),
     }
 }

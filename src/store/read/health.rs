@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::store::MIGRATOR;
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
+use crate::store::gaps::{self, Gap};
 use crate::store::migrations::has_table;
 use crate::store::reconciler;
 use crate::store::servers;
@@ -50,6 +51,8 @@ pub struct Records {
     pub followers: Vec<FollowerState>,
     /// The channels that may be served over WebSocket, those without a session first.
     pub sessions: Vec<SessionState>,
+    /// The gaps of the last day, newest first.
+    pub gaps: Vec<Gap>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -73,7 +76,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let tokens = tokens(&mut *db, limit).await?;
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(&mut *db).await?;
-    let sessions = sessions::states(db, limit).await?;
+    let sessions = sessions::states(&mut *db, limit).await?;
+    let gaps = gaps::recent(db, limit).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -85,6 +89,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         last_event,
         followers,
         sessions,
+        gaps,
     })
 }
 

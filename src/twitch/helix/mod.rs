@@ -14,16 +14,18 @@ use std::sync::Arc;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use url::Url;
 
 pub use self::answer::Answer;
 use self::bucket::Bucket;
 pub use self::error::{HelixError, Refusal, RefusalKind};
 pub use self::types::{
-    ChannelInformation, Condition, HeldSubscription, HeldTransport, NewSubscription, Stream, SubscriptionList,
-    Transport, User,
+    ChannelInformation, Condition, Follower, HeldSubscription, HeldTransport, NewSubscription, Stream,
+    SubscriptionList, Transport, User,
 };
 use self::types::{Listing, SubscriptionRequest};
+use super::id::ChannelId;
 use super::token_source::TokenSource;
 use super::tolerant::Items;
 use crate::http::{Http, RetryPolicy};
@@ -34,6 +36,9 @@ const MAX_IDS: usize = 100;
 /// The limit of pages that are read of one list. At 100 subscriptions a page this is ten times what
 /// `max_total_cost` allows, so only a server that never ends its list gets there.
 const MAX_PAGES: usize = 1_000;
+
+/// The limit of pages that are read of one channel's followers.
+const MAX_FOLLOWER_PAGES: usize = 100;
 
 /// How often one call waits for the rate limit.
 const MAX_RATE_LIMIT_WAITS: usize = 3;
@@ -114,6 +119,35 @@ impl Helix {
     pub async fn channels(&self, ids: &[impl AsRef<str>]) -> Result<Answer<ChannelInformation>, HelixError> {
         let data = self.look_up("look up channels", "channels", "broadcaster_id", ids).await?;
         Ok(Answer::new("Get Channel Information", data))
+    }
+
+    /// The followers of a channel since this time, newest first; at most ten thousand. The token must be that of the
+    /// broadcaster or of a moderator, with the scope `moderator:read:followers`: otherwise there are none.
+    ///
+    /// # Errors
+    /// [`HelixError`]
+    pub async fn followers_since(
+        &self,
+        broadcaster: &ChannelId,
+        since: OffsetDateTime,
+    ) -> Result<Answer<Follower>, HelixError> {
+        let name = "look up followers";
+        let query = [("broadcaster_id", broadcaster.as_str()), ("first", "100")];
+        let mut found = Items::<Follower>::default();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_FOLLOWER_PAGES {
+            let mut query = query.to_vec();
+            query.extend(cursor.as_deref().map(|cursor| ("after", cursor)));
+            let page: Listing<Follower> = read(name, &self.send(&Call::get(name, "channels/followers", query)).await?)?;
+            let is_last = page.data.read.last().is_none_or(|oldest| oldest.followed_at < since);
+            cursor = page.cursor().map(str::to_owned).filter(|_| !is_last);
+            found.unreadable += page.data.unreadable;
+            found.read.extend(page.data.read.into_iter().filter(|follower| follower.followed_at >= since));
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(Answer::new("Get Channel Followers", found))
     }
 
     /// Every subscription of any status, each once: with the app token those over webhooks and conduits, with a user's

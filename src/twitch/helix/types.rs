@@ -82,6 +82,22 @@ pub struct ChannelInformation {
     pub content_classification_labels: Vec<String>,
 }
 
+/// A follower of a channel.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Follower {
+    /// The user.
+    pub user_id: UserId,
+    /// Their login.
+    #[serde(default, deserialize_with = "optional")]
+    pub user_login: String,
+    /// Their display name.
+    #[serde(default, deserialize_with = "optional")]
+    pub user_name: String,
+    /// Since when, in whole seconds.
+    #[serde(deserialize_with = "required_time")]
+    pub followed_at: OffsetDateTime,
+}
+
 /// An EventSub subscription at Twitch.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct HeldSubscription {

@@ -1,0 +1,188 @@
+//! Gaps: what happened while no messages came is looked up at Twitch, and each gap is shown.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use showtime::clock::Clock;
+use showtime::config::{Client, EncryptionKey};
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
+use showtime::mock::Notify;
+use showtime::projection::HELIX_LAG;
+use showtime::store::{forget, gaps};
+use showtime::twitch::helix::HelixError;
+use showtime::twitch::oauth::TokenUser;
+use sqlx::postgres::PgPoolOptions;
+use time::{Duration, OffsetDateTime};
+
+use crate::support::messages::{follow, text};
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::until;
+
+const FOLLOWERS: &str = "moderator:read:followers";
+
+/// A server that serves the mock's channel, whose broadcaster has consented to these scopes.
+async fn serve(twitch: &Twitch, scopes: &[&str]) -> Server {
+    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
+    sqlx::query("insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())")
+        .bind(CHANNEL_ID)
+        .bind(CHANNEL)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let tokens = Tokens::new(pool, Vault::new(&key, String::new()), twitch.oauth.clone(), Clock::default());
+    let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
+    tokens.keep_user(&user, &twitch.consent(scopes).await).await.unwrap();
+    let (mock, config) = (&twitch.mock, twitch.mock.world.config().clone());
+    Server::with(database, |settings| {
+        settings.encryption_key = Some(key);
+        (settings.twitch.api_url, settings.twitch.auth_url) = (mock.api_url(), mock.auth_url());
+        let secret = SecretString::from(config.client_secret);
+        settings.twitch.client = Some(Client { id: config.client_id, secret });
+    })
+    .await
+}
+
+async fn record(server: &Server, began_at: OffsetDateTime, ended_at: OffsetDateTime) {
+    let channel = CHANNEL_ID.parse().unwrap();
+    gaps::record(&mut *server.pool.acquire().await.unwrap(), &channel, began_at, ended_at, "keepalive").await.unwrap();
+}
+
+async fn list(server: &Server) -> Vec<Value> {
+    server.json(&format!("/channels/{CHANNEL_ID}/gaps")).await["data"].as_array().unwrap().clone()
+}
+
+/// Waits until the newest gap is looked up after this time.
+async fn until_looked_up(server: &Server, after: &str) {
+    let looked_up = async || list(server).await[0]["looked_up_at"].as_str().is_some_and(|at| at > after);
+    until("the gap is looked up", looked_up).await;
+}
+
+/// Who followed, by the log, and in what kind of message.
+async fn follows(server: &Server) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "select payload->'event'->>'user_id', message_type from event where type = 'channel.follow' order by id",
+    )
+    .fetch_all(&server.pool)
+    .await
+    .unwrap()
+}
+
+/// A user follows on the mock, which has no subscription to notify.
+fn follow_unseen(twitch: &Twitch, user: &str, at: OffsetDateTime) {
+    let edits = [format!("followed_at={}", text(at)).parse().unwrap()];
+    twitch.mock.world.emit("channel.follow", None, Some(CHANNEL), Some(user), &edits).unwrap();
+}
+
+#[tokio::test]
+async fn missed_follow_is_inferred_once_and_a_known_one_is_not() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, &[FOLLOWERS]).await;
+    let now = server.clock.now();
+    let (began_at, ended_at) = (now - Duration::seconds(60), now);
+    follow_unseen(&twitch, "50", began_at - Duration::seconds(5));
+    // More than a page.
+    for user in 100..250 {
+        follow_unseen(&twitch, &user.to_string(), now - Duration::seconds(30));
+    }
+    let delivered = now - Duration::milliseconds(20_250);
+    follow_unseen(&twitch, "55", delivered);
+    assert_eq!(server.deliver(&follow("55", delivered)).await.status, 204);
+    follow_unseen(&twitch, "60", ended_at + Duration::seconds(5));
+
+    record(&server, began_at, ended_at).await;
+    server.clock.advance(Duration::seconds(10));
+    until_looked_up(&server, "").await;
+    let mut expected: Vec<_> = (100..250).map(|user| (user.to_string(), "inferred".to_owned())).collect();
+    expected.push(("55".to_owned(), "notification".to_owned()));
+    let sorted = async || {
+        let mut follows = follows(&server).await;
+        follows.sort_by_key(|(user, _)| user.parse::<u32>().unwrap() + if user == "55" { 1_000 } else { 0 });
+        follows
+    };
+    assert_eq!(sorted().await, expected);
+    let gap = list(&server).await[0].clone();
+    assert_eq!((&gap["cause"], &gap["found"]), (&json!("keepalive"), &json!(150)), "{gap}");
+
+    // Helix had not heard of this one at first.
+    follow_unseen(&twitch, "70", now - Duration::seconds(10));
+    server.clock.advance(HELIX_LAG + Duration::seconds(10));
+    until_looked_up(&server, gap["looked_up_at"].as_str().unwrap()).await;
+    expected.insert(0, ("70".to_owned(), "inferred".to_owned()));
+    assert_eq!(sorted().await, expected);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn stream_that_began_in_a_gap_is_found_without_the_scope_for_follows() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, &["bits:read"]).await;
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
+    follow_unseen(&twitch, "55", server.clock.now() - Duration::seconds(5));
+    record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
+    server.clock.advance(Duration::seconds(10));
+    until_looked_up(&server, "").await;
+    assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], true);
+    assert_eq!(follows(&server).await, []);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn gap_without_a_consent_says_what_to_do_and_holds_up_no_other() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, &[FOLLOWERS]).await;
+    server.sql("insert into gap (channel_id, began_at, ended_at, cause) values ('1', now(), now(), 'io')").await;
+    record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
+    server.clock.advance(Duration::seconds(10));
+    until_looked_up(&server, "").await;
+    let check = async || {
+        let status = server.json("/status").await;
+        let checks = status["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["name"] == "gaps").unwrap()
+    };
+    until("the check says why", async || check().await["message"].as_str().unwrap().contains("consent")).await;
+    assert_eq!(server.json("/status").await["gaps"].as_array().unwrap().len(), 2);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn gaps_are_paged_newest_first_and_forgotten_with_their_channel() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "insert into served_channel (id, login, display_name, requested_at) values ('90210441', 'maplearcade', 'M', now());
+            insert into gap (channel_id, began_at, ended_at, cause)
+            select '90210441', now() - make_interval(secs => 100 * (n / 2)), now(), 'io' from generate_series(1, 5) n;
+            insert into gap (channel_id, began_at, ended_at, cause) values ('1', now(), now(), 'io')",
+        )
+        .await;
+    let all: Vec<_> = list(&server).await.iter().map(|gap| gap["id"].clone()).collect();
+    assert_eq!(all, ["1", "3", "2", "5", "4"]);
+    let (mut paged, mut path) = (Vec::new(), "/channels/maplearcade/gaps?limit=2".to_owned());
+    loop {
+        let page = server.json(&path).await;
+        paged.extend(page["data"].as_array().unwrap().iter().map(|gap| gap["id"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/channels/maplearcade/gaps?limit=2&after={next}");
+    }
+    assert_eq!(paged, all);
+    server.get("/channels/maplearcade/gaps?after=x").await.problem(400, "invalid-parameter");
+    server.get("/channels/nowhere/gaps").await.problem(404, "not-found");
+
+    forget::forget(&mut *server.pool.acquire().await.unwrap(), &"90210441".parse().unwrap()).await.unwrap();
+    assert_eq!(list(&server).await, Vec::<Value>::new());
+    let left: i64 = sqlx::query_scalar("select count(*) from gap").fetch_one(&server.pool).await.unwrap();
+    assert_eq!(left, 1);
+}
+
+#[tokio::test]
+async fn followers_require_a_token_of_a_user() {
+    let twitch = Twitch::start().await;
+    follow_unseen(&twitch, "55", twitch.clock.now());
+    let channel = CHANNEL_ID.parse().unwrap();
+    let error = twitch.helix.followers_since(&channel, OffsetDateTime::UNIX_EPOCH).await.unwrap_err();
+    assert!(matches!(error, HelixError::Refused(_)), "{error}");
+    twitch.mock.stop().await.unwrap();
+}
