@@ -1,5 +1,6 @@
 //! The control API of WebSocket sessions, under `/mock/websocket`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -13,7 +14,6 @@ use super::{Command, Session};
 use crate::mock::control::parse;
 use crate::mock::state::{State, rfc3339};
 use crate::mock::world::World;
-use crate::twitch::eventsub::outgoing::Transport;
 
 /// The longest time that a client can be given to reconnect, in seconds.
 const MAX_GRACE: f64 = 3_600.0;
@@ -142,22 +142,27 @@ impl World {
 
 impl State {
     pub(in crate::mock) fn shown_sessions(&self) -> Vec<Value> {
-        self.sessions.by_id.iter().map(|(id, session)| self.shown_session(id, session)).collect()
-    }
-
-    fn shown_session(&self, id: &str, session: &Session) -> Value {
-        let is_of_session =
-            |transport: &Transport| matches!(transport, Transport::Websocket { session_id, .. } if session_id == id);
         let alive = self.subscriptions.iter().filter(|held| held.shown.status.is_alive());
+        let mut subscriptions = BTreeMap::<_, usize>::new();
+        for id in alive.filter_map(|held| held.shown.transport.session_id()) {
+            *subscriptions.entry(id).or_default() += 1;
+        }
+        let count = |id: &String| subscriptions.get(id.as_str()).copied().unwrap_or_default();
+        self.sessions.by_id.iter().map(|(id, session)| session.shown(id, count(id))).collect()
+    }
+}
+
+impl Session {
+    fn shown(&self, id: &str, subscriptions: usize) -> Value {
         json!({
             "id": id,
-            "connected_at": rfc3339(session.connected_at),
-            "keepalive_timeout_seconds": session.keepalive.as_secs(),
-            "user_id": session.user_id,
-            "subscriptions": alive.filter(|held| is_of_session(&held.shown.transport)).count(),
-            "sockets": 1 + usize::from(session.old.is_some()),
-            "is_reconnecting": session.challenge.is_some(),
-            "delivery": session.delivers,
+            "connected_at": rfc3339(self.connected_at),
+            "keepalive_timeout_seconds": self.keepalive.as_secs(),
+            "user_id": self.user_id,
+            "subscriptions": subscriptions,
+            "sockets": 1 + usize::from(self.old.is_some()),
+            "is_reconnecting": self.challenge.is_some(),
+            "delivery": self.delivers,
         })
     }
 }

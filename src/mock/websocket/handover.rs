@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Close, Command, Opened, SessionError, Sessions, frames};
@@ -56,13 +57,14 @@ impl World {
         Ok(ids.len())
     }
 
-    /// Moves a session to a new socket, whose welcome comes before all further events.
+    /// Moves a session to a new socket, whose welcome comes after all events of the old one and before all further ones.
     pub(super) fn move_session(&self, id: &str, challenge: &str) -> Result<Opened, Close> {
         let mut state = self.state();
         let delay = state.welcome_delay();
         let (socket, commands) = state.sessions.handle();
         let session = state.sessions.by_id.get_mut(id).ok_or(Close::InvalidReconnect)?;
         session.challenge.take_if(|good| good == challenge).ok_or(Close::InvalidReconnect)?;
+        let (flush, flushed) = oneshot::channel();
         let opened = Opened {
             session_id: id.to_owned(),
             number: socket.number,
@@ -71,9 +73,12 @@ impl World {
             keepalive: session.keepalive,
             is_used: true,
             delay,
+            flushed: Some(flushed),
         };
         socket.give(Command::Send(frames::welcome(&self.stamp(), id, session), None));
-        session.old = Some(std::mem::replace(&mut session.socket, socket));
+        let old = std::mem::replace(&mut session.socket, socket);
+        old.give(Command::Flush(flush));
+        session.old = Some(old);
         session.delivers = true;
         Ok(opened)
     }

@@ -14,6 +14,7 @@ mod limits;
 pub(super) mod sessions;
 mod socket;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,7 @@ impl World {
             keepalive,
             is_used: self.config.is_lenient,
             delay: state.welcome_delay(),
+            flushed: None,
         };
         session.socket.give(Command::Send(frames::welcome(&self.stamp(), &session_id, &session), None));
         state.sessions.by_id.insert(session_id, session);
@@ -158,8 +160,8 @@ impl World {
         if !self.config.is_lenient {
             return Vec::new();
         }
-        let has_it = |id: &str| subscribed.iter().any(|shown| shown.transport.session_id() == Some(id));
-        let ids = state.sessions.by_id.keys().filter(|id| !has_it(id));
+        let have_it: BTreeSet<_> = subscribed.iter().filter_map(|shown| shown.transport.session_id()).collect();
+        let ids = state.sessions.by_id.keys().filter(|id| !have_it.contains(id.as_str()));
         ids.map(|id| Subscription { transport: Transport::websocket(id), ..made_up.clone() }).collect()
     }
 

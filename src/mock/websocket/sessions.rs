@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::close::Close;
@@ -77,6 +77,8 @@ pub(in crate::mock) enum Command {
     Keepalive(bool),
     /// Count the client's pongs, or none.
     Pongs(bool),
+    /// Tell that all before this was written.
+    Flush(oneshot::Sender<()>),
 }
 
 /// A socket that was admitted, for its task.
@@ -89,6 +91,8 @@ pub(super) struct Opened {
     pub(super) is_used: bool,
     /// How late the welcome is.
     pub(super) delay: Duration,
+    /// Comes when the session's socket before has written its last event.
+    pub(super) flushed: Option<oneshot::Receiver<()>>,
 }
 
 impl Handle {

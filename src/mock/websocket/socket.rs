@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_ws::{Item, Message, MessageStream, Session};
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{Close, Command, Opened, frames};
@@ -21,6 +21,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a connection that is half open stays so after its session has ended.
 const HALF_OPEN_FOR: Duration = Duration::from_secs(60);
+
+/// The longest that a welcome waits for the last events of the session's socket before.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The largest message that a client may send, in bytes; any is one too many.
 const MAX_MESSAGE: usize = 4_096;
@@ -50,6 +53,8 @@ pub(super) struct Socket {
     is_silent: bool,
     /// Whether nothing is read any more.
     is_deaf: bool,
+    /// Comes when the session's socket before has written its last event.
+    flushed: Option<oneshot::Receiver<()>>,
 }
 
 /// How a connection ends.
@@ -63,7 +68,7 @@ enum End {
 impl Socket {
     pub(super) fn new(world: &Arc<World>, session: Session, opened: Opened) -> Self {
         let now = world.config.clock.instant();
-        let Opened { session_id, number, commands, overflow, keepalive, is_used, delay } = opened;
+        let Opened { session_id, number, commands, overflow, keepalive, is_used, delay, flushed } = opened;
         Self {
             world: Arc::clone(world),
             session,
@@ -81,6 +86,7 @@ impl Socket {
             delay,
             is_silent: false,
             is_deaf: false,
+            flushed,
         }
     }
 
@@ -105,6 +111,13 @@ impl Socket {
         let (stop, overflow) = (self.world.stop.clone(), self.overflow.clone());
         let clock = self.world.config.clock.clone();
         stop.run_until_cancelled(clock.sleep(self.delay)).await;
+        if let Some(flushed) = self.flushed.take() {
+            tokio::select! {
+                _ = flushed => {}
+                () = clock.sleep(FLUSH_TIMEOUT) => {}
+                () = stop.cancelled() => {}
+            }
+        }
         loop {
             let due = self.next_due();
             let ended = tokio::select! {
@@ -116,11 +129,11 @@ impl Socket {
                     Some(Err(_)) => Err(End::Close(Close::InboundTraffic)),
                     None => Err(End::Gone(SubscriptionStatus::WebsocketNetworkError)),
                 },
+                () = clock.sleep_until(due) => self.act(clock.instant()).await,
                 Some(command) = self.commands.recv() => match overflow.run_until_cancelled(self.obey(command)).await {
                     Some(obeyed) => obeyed,
                     None => Err(End::Close(Close::NetworkTimeout)),
                 },
-                () = clock.sleep_until(due) => self.act(clock.instant()).await,
             };
             if let Err(end) = ended {
                 return end;
@@ -133,13 +146,23 @@ impl Socket {
         match message {
             Message::Pong(_) => self.is_answered |= self.counts_pongs,
             Message::Ping(payload) => self.session.pong(&payload).await.map_err(|_| gone())?,
-            Message::Close(_) => return Err(End::Close(Close::Normal)),
+            Message::Close(_) => return Err(self.close_after_waiting().await),
             Message::Text(_) | Message::Binary(_) | Message::Continuation(_) => {
                 return Err(End::Close(Close::InboundTraffic));
             }
             Message::Nop => {}
         }
         Ok(())
+    }
+
+    /// Writes what was sent before the client closed, which may still read it.
+    async fn close_after_waiting(&mut self) -> End {
+        while let Ok(command) = self.commands.try_recv() {
+            if let Err(end) = self.obey(command).await {
+                return end;
+            }
+        }
+        End::Close(Close::Normal)
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), End> {
@@ -165,6 +188,7 @@ impl Socket {
                 self.keepalive_at = is_on.then(|| self.world.config.clock.instant() + self.keepalive);
             }
             Command::Pongs(count) => self.counts_pongs = count,
+            Command::Flush(flushed) => drop(flushed.send(())),
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! Sessions that move to another socket.
 
-use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::{Fixture, Socket};
 use crate::support::twitch::CHANNEL;
@@ -80,4 +83,50 @@ async fn url_is_good_once_and_while_the_old_socket_lives() {
     other.end().await;
     let url = frame["payload"]["session"]["reconnect_url"].as_str().unwrap();
     assert_eq!(Socket::open(url).await.end().await, invalid);
+}
+
+/// Reads until a frame of this type, and keeps the ids of the notifications before it.
+async fn read_until(socket: &mut Socket, kind: &str, seen: &mut Vec<String>) -> Value {
+    loop {
+        let frame = socket.next().await.unwrap();
+        match frame["metadata"]["message_type"].as_str().unwrap() {
+            found if found == kind => return frame,
+            "notification" => seen.push(frame["metadata"]["message_id"].as_str().unwrap().to_owned()),
+            other => assert_eq!(other, "session_keepalive", "{frame}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_during_many_moves_arrive_once_each() {
+    const EVENTS: usize = 400;
+    let fixture = Fixture::start().await;
+    let (mut socket, session) = fixture.open().await;
+    fixture.subscribe("channel.follow", &session).await;
+    let world = Arc::clone(&fixture.twitch.mock.world);
+    let events = tokio::spawn(async move {
+        for number in 0..EVENTS {
+            world.follow(CHANNEL, &format!("viewer_{number}")).unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let mut seen = Vec::new();
+    while !events.is_finished() {
+        fixture.control("POST", "websocket/reconnect", &json!({})).await;
+        let frame = read_until(&mut socket, "session_reconnect", &mut seen).await;
+        let url = frame["payload"]["session"]["reconnect_url"].as_str().unwrap().to_owned();
+        let mut new = Socket::open(&url).await;
+        assert_eq!(new.welcome().await, session);
+        socket.0.close(None).await.unwrap();
+        while let Ok(frame) = socket.next().await {
+            seen.push(frame["metadata"]["message_id"].as_str().unwrap().to_owned());
+        }
+        socket = new;
+    }
+    events.await.unwrap();
+    while seen.len() < EVENTS {
+        let frame = socket.frame("notification").await;
+        seen.push(frame["metadata"]["message_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(fixture.twitch.mock.world.delivered_to_sockets(), seen, "each once, in order");
 }

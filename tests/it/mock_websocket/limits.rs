@@ -93,3 +93,23 @@ async fn token_and_transport_must_fit() {
     unknown["transport"]["method"] = "pigeon".into();
     assert_eq!(fixture.helix("POST", "", &unknown).await.0, 400);
 }
+
+#[tokio::test]
+async fn session_has_three_hundred_subscriptions_at_most() {
+    let fixture = Fixture::start().await;
+    let ((_full, full), (_other, other)) = (fixture.open().await, fixture.open().await);
+    let follows = async |number: usize, session: &str| {
+        let channel = fixture.twitch.mock.world.add_channel(&format!("channel_{number}")).unwrap();
+        let mut body = subscription(&channel.id, FOLLOW, session);
+        body["condition"]["moderator_user_id"] = CHANNEL_ID.into();
+        fixture.helix("POST", "", &body).await
+    };
+    for number in 0..300 {
+        let (status, body) = follows(number, &full).await;
+        assert_eq!(status, 202, "{number}: {body}");
+    }
+    let (status, body) = follows(300, &full).await;
+    assert_eq!(status, 429);
+    assert_eq!(body["message"], "maximum subscriptions of a websocket transport exceeded");
+    assert_eq!(follows(300, &other).await.0, 202);
+}

@@ -124,3 +124,34 @@ async fn event_can_be_sent_to_one_session_alone() {
     let delivered = || fixture.twitch.mock.world.delivered_to_sockets().len();
     eventually("three deliveries", || (delivered() == 3).then_some(())).await;
 }
+
+#[tokio::test]
+async fn sessions_are_listed() {
+    let fixture = Fixture::start().await;
+    let (_socket, session) = fixture.open().await;
+    fixture.subscribe("channel.follow", &session).await;
+    fixture.subscribe("stream.online", &session).await;
+    let (status, body) = fixture.control("GET", "websocket", &json!({})).await;
+    assert_eq!(status, 200);
+    let mut shown = body["sessions"].as_array().unwrap().clone();
+    assert!(shown[0]["connected_at"].as_str().unwrap().ends_with('Z'));
+    shown[0].as_object_mut().unwrap().remove("connected_at");
+    let expected = json!({
+        "id": session,
+        "keepalive_timeout_seconds": 10,
+        "user_id": CHANNEL_ID,
+        "subscriptions": 2,
+        "sockets": 1,
+        "is_reconnecting": false,
+        "delivery": true,
+    });
+    assert_eq!(shown, [expected]);
+}
+
+#[tokio::test]
+async fn mock_that_stops_closes_its_sockets() {
+    let fixture = Fixture::start().await;
+    let (mut socket, _) = fixture.open().await;
+    fixture.twitch.mock.stop().await.unwrap();
+    assert_eq!(socket.end().await, Some((1000, "client disconnected".to_owned())));
+}
