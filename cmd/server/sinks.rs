@@ -6,6 +6,7 @@ use showtime::cli::{self, with_database};
 use showtime::config::Config;
 use showtime::outputs::sink::service::{self, SinkChange, SinkReport};
 use showtime::outputs::sink::settings::AmqpSettings;
+use showtime::postgres;
 use showtime::store::LogId;
 use showtime::store::followers::Start;
 use sqlx::PgConnection;
@@ -118,6 +119,8 @@ async fn add(connection: &mut PgConnection, config: &Config, sink: Add) -> Resul
         ca_file: sink.ca_file,
         ..AmqpSettings::default()
     };
+    // The key that encrypts the URL is kept there.
+    postgres::create_data_dir(&config.data_dir)?;
     let start = sink.after.map_or(Start::Now, Start::After);
     let change = SinkChange { url: sink.amqp, types: sink.types, channels: sink.channels, settings: Some(settings) };
     service::add(connection, config, &sink.name, change, start).await?;
