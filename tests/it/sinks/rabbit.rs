@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
@@ -112,8 +113,15 @@ impl Drop for Rabbit {
         if self.process.is_some() {
             self.kill();
         }
-        let port = self.mapper_port.to_string();
-        let _ = Command::new("epmd").arg("-kill").env("ERL_EPMD_PORT", port).stdout(Stdio::null()).status();
+        // The port mapper refuses to end before it has noticed that the broker is gone.
+        for _ in 0..50 {
+            let port = self.mapper_port.to_string();
+            let output = Command::new("epmd").arg("-kill").env("ERL_EPMD_PORT", port).output();
+            if output.is_ok_and(|output| !String::from_utf8_lossy(&output.stdout).contains("not allowed")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
