@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use showtime::clock::Clock;
 use showtime::mock::{Mock, MockConfig};
 use showtime::postgres;
 use sqlx::postgres::PgListener;
@@ -186,11 +187,12 @@ impl Scene {
     async fn latency(&mut self, count: u32) {
         let mut listener = PgListener::connect_with(&self.pool).await.expect("a listener");
         listener.listen("showtime_event").await.expect("it listens");
+        let clock = Clock::default();
         let commits = tokio::spawn(async move {
             let mut commits = BTreeMap::new();
             while let Ok(Ok(notification)) = tokio::time::timeout(Duration::from_secs(2), listener.recv()).await {
                 let newest: i64 = notification.payload().parse().expect("an id");
-                commits.insert(newest, OffsetDateTime::now_utc());
+                commits.insert(newest, clock.now());
             }
             commits
         });

@@ -47,7 +47,7 @@ async fn serve(twitch: &Twitch, scopes: &[&str]) -> Server {
 
 async fn record(server: &Server, began_at: OffsetDateTime, ended_at: OffsetDateTime) {
     let channel = CHANNEL_ID.parse().unwrap();
-    gaps::record(&mut *server.pool.acquire().await.unwrap(), &channel, began_at, ended_at, "keepalive").await.unwrap();
+    gaps::record(&mut server.pool.acquire().await.unwrap(), &channel, began_at, ended_at, "keepalive").await.unwrap();
 }
 
 async fn list(server: &Server) -> Vec<Value> {
@@ -171,7 +171,7 @@ async fn gaps_are_paged_newest_first_and_forgotten_with_their_channel() {
     server.get("/channels/maplearcade/gaps?after=x").await.problem(400, "invalid-parameter");
     server.get("/channels/nowhere/gaps").await.problem(404, "not-found");
 
-    forget::forget(&mut *server.pool.acquire().await.unwrap(), &"90210441".parse().unwrap()).await.unwrap();
+    forget::forget(&mut server.pool.acquire().await.unwrap(), &"90210441".parse().unwrap()).await.unwrap();
     assert_eq!(list(&server).await, Vec::<Value>::new());
     let left: i64 = sqlx::query_scalar("select count(*) from gap").fetch_one(&server.pool).await.unwrap();
     assert_eq!(left, 1);

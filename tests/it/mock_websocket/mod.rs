@@ -84,7 +84,7 @@ impl Fixture {
         let twitch = Twitch::with(config).await;
         let token = twitch.consent(&["moderator:read:followers", "bits:read"]).await;
         let token = token.access_token.expose_secret().to_owned();
-        Self { twitch, token, http: Client::new() }
+        Self { twitch, token, http: Client::builder().timeout(PATIENCE).build().unwrap() }
     }
 
     fn url(&self) -> String {

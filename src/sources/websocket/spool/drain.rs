@@ -125,6 +125,7 @@ impl Drain {
     }
 
     /// Drops messages from before a person or channel was forgotten, if they name it.
+    #[expect(clippy::vec_box, reason = "messages are submitted in boxes")]
     async fn drop_forgotten(&self, messages: &mut Vec<Box<Message>>) -> Result<(), DrainError> {
         if messages.is_empty() {
             return Ok(());

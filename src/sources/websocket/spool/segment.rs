@@ -102,6 +102,7 @@ pub(super) struct Locked {
 
 /// What a segment holds.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "messages are submitted in boxes")]
 pub(super) enum Contents {
     /// Messages in the order of reading, and whether the segment ends with a part of a record.
     Messages(Vec<Box<Message>>, bool),
