@@ -54,7 +54,7 @@ pub(crate) struct Add {
     /// Expect the exchange to exist
     #[arg(long)]
     no_declare: bool,
-    /// Template of the routing key [default: twitch.CHANNEL_ID.TYPE]
+    /// Template of the routing key [default: `twitch.CHANNEL_ID.TYPE`]
     #[arg(long, value_name = "TEMPLATE")]
     routing_key: Option<String>,
     /// Template of the body [default: the event as in /live/events]

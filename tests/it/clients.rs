@@ -1,4 +1,4 @@
-//! Independent clients of EventSub over WebSocket against the mock: twurple (npm) and `pyTwitchAPI` (PyPI).
+//! Independent clients of EventSub over WebSocket against the mock: twurple (npm) and `pyTwitchAPI` (`PyPI`).
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
