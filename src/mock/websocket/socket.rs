@@ -107,6 +107,14 @@ impl Socket {
         }
     }
 
+    /// Everything is due from the welcome on.
+    fn restart_timers(&mut self) {
+        let now = self.world.config.clock.instant();
+        self.keepalive_at = Some(now + self.keepalive);
+        self.ping_at = now + PING_INTERVAL;
+        self.unused_at = self.unused_at.map(|_| now + UNUSED_AFTER);
+    }
+
     async fn serve(&mut self, mut incoming: MessageStream) -> End {
         let (stop, overflow) = (self.world.stop.clone(), self.overflow.clone());
         let clock = self.world.config.clock.clone();
@@ -118,6 +126,7 @@ impl Socket {
                 () = stop.cancelled() => {}
             }
         }
+        self.restart_timers();
         loop {
             let due = self.next_due();
             let ended = tokio::select! {

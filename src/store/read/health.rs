@@ -15,7 +15,6 @@ use crate::store::migrations::has_table;
 use crate::store::reconciler;
 use crate::store::servers;
 use crate::store::sessions::{self, SessionState};
-use crate::store::sinks::{self, SinkState};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -54,8 +53,6 @@ pub struct Records {
     pub sessions: Vec<SessionState>,
     /// The gaps of the last day, newest first.
     pub gaps: Vec<Gap>,
-    /// The sinks.
-    pub sinks: Vec<SinkState>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -80,8 +77,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(&mut *db).await?;
     let sessions = sessions::states(&mut *db, limit).await?;
-    let gaps = gaps::recent(&mut *db, limit).await?;
-    let sinks = sinks::states(db).await?;
+    let gaps = gaps::recent(db, limit).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -94,7 +90,6 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         followers,
         sessions,
         gaps,
-        sinks,
     })
 }
 

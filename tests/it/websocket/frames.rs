@@ -28,8 +28,6 @@ async fn events_arrive_once() {
     assert_eq!(events["data"][0]["type"], "channel.follow", "{events}");
     let name = r#"showtime_eventsub_messages_total{type="channel.follow",outcome="accepted",transport="websocket"}"#;
     assert!(metric(&server, name).await > 0.0);
-    let check = check(&server).await;
-    assert_eq!(check["status"], "pass", "{check}");
     server.stop().await;
 }
 

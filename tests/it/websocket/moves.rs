@@ -15,6 +15,8 @@ async fn requested_reconnects_lose_and_double_nothing() {
     until_row(&server, "session_id", Some("AgoQ1")).await;
     server.sql(SUBSCRIBED).await;
     until_live(&server).await;
+    let connected_at = row(&server, "connected_at").await;
+    assert!(connected_at.is_some());
     let mut users = 0..;
     let mut sent = 0;
     let mut next = || {
@@ -39,7 +41,7 @@ async fn requested_reconnects_lose_and_double_nothing() {
     until_events(&server, sent).await;
     assert_eq!(metric(&server, r#"showtime_websocket_reconnects_total{cause="requested"}"#).await, f64::from(MOVES));
     assert_eq!(row(&server, "session_id").await.as_deref(), Some("AgoQ1"));
-    assert!(row(&server, "subscribed_at").await.is_some(), "what moves is not subscribed to again");
+    assert_eq!(row(&server, "connected_at").await, connected_at, "what moves is no new session");
     let gaps: i64 = sqlx::query_scalar("select count(*) from gap").fetch_one(&server.pool).await.unwrap();
     assert_eq!(gaps, 0);
     server.stop().await;
