@@ -1,7 +1,7 @@
 //! The only creator of subscriptions: makes those that Twitch holds equal the desired ones. What is missing is created,
 //! what ended is deleted and created again, and what needs a person is shown in `/status` and by `init`.
 //!
-//! A cycle compares everything that Twitch holds over webhooks with what is desired; [`sessions`](super::sessions) does so for
+//! A cycle compares everything that Twitch holds over webhooks with what is desired; `sessions` does so for
 //! each WebSocket session. One server at a time does it, under a lock of the database; how far each subscription has got is
 //! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, or what is served over
 //! WebSocket now, and only those that deliver to us.

@@ -1,8 +1,8 @@
 //! EventSub over WebSocket. <https://dev.twitch.tv/docs/eventsub/handling-websocket-events/>
 //!
 //! Each user whose channel is served over WebSocket has one session, which one server of the cluster keeps: the one that holds
-//! the user's lease. [`supervisor`] takes leases and starts sessions; a [`session`] runs what its [`machine`] decides, over
-//! one [`connection`], or two while it moves; what is read goes to the [`intake`]. The reconciler creates the subscriptions
+//! the user's lease. `supervisor` takes leases and starts sessions; a `session` runs what its `machine` decides, over
+//! one `connection`, or two while it moves; what is read goes to the `intake`. The reconciler creates the subscriptions
 //! on a session; the two know each other only by the table `websocket_session`.
 
 mod check;
