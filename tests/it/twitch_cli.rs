@@ -3,6 +3,7 @@
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
+use showtime::mock::{MockConfig, Notify};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -10,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::PATIENCE;
-use crate::support::twitch::{CHANNEL_ID, Twitch, eventually};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, eventually};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -178,5 +179,33 @@ async fn subscriptions_at_the_address_of_twitch_cli_have_its_answers() {
         (status, &full["message"]),
         (400, &json!("You may only create 100 subscriptions within a single WebSocket connection"))
     );
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn addresses_of_twitch_cli_grant_tokens_and_require_none() {
+    let twitch = Twitch::start().await;
+    let url = |path: &str| format!("{}{path}", twitch.mock.base_url());
+    let config = MockConfig::default();
+    let client = format!("client_id={}&client_secret={}", config.client_id, config.client_secret);
+    let post = async |path: String| twitch.browser.post(url(&path)).send().await.unwrap();
+    let user = format!("/auth/authorize?{client}&grant_type=user_token&user_id={CHANNEL_ID}&scope=bits:read");
+    let token: Value = post(user).await.json().await.unwrap();
+    let validate = twitch.browser.get(url("/auth/validate")).bearer_auth(token["access_token"].as_str().unwrap());
+    let validated: Value = validate.send().await.unwrap().json().await.unwrap();
+    assert_eq!((&validated["login"], &validated["scopes"]), (&json!(CHANNEL), &json!(["bits:read"])));
+    assert_eq!(post(format!("/auth/token?{client}&grant_type=client_credentials")).await.status(), 200);
+    assert_eq!(post(format!("/auth/authorize?{client}&grant_type=user_token&user_id=1")).await.status(), 400);
+
+    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
+    for (path, field) in [
+        (format!("/mock/users?login={CHANNEL}"), "id"),
+        (format!("/mock/streams?user_id={CHANNEL_ID}"), "user_id"),
+        (format!("/mock/channels?broadcaster_id={CHANNEL_ID}"), "broadcaster_id"),
+    ] {
+        let answer = twitch.browser.get(url(&path)).send().await.unwrap();
+        assert!(answer.headers().contains_key("ratelimit-remaining"), "{path}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["data"][0][field], CHANNEL_ID, "{path}");
+    }
     twitch.mock.stop().await.unwrap();
 }

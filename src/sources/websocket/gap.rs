@@ -13,7 +13,6 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
-use url::Url;
 
 use crate::clock::Clock;
 use crate::credentials::application::Application;
@@ -26,7 +25,7 @@ use crate::sources::backfill::{Backfill, BackfillError};
 use crate::status::Check;
 use crate::store::gaps::{self, Gap};
 use crate::store::read::health::Records;
-use crate::twitch::helix::{Follower, Helix};
+use crate::twitch::helix::Follower;
 use crate::twitch::id::ChannelId;
 
 /// How often the server looks for gaps to look up.
@@ -93,15 +92,14 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
     let Some(application) = application.cloned() else { return };
     let (last_error, read_error) = watch::channel(None);
     services.checks.add_on_records(move |records| check(records, read_error.borrow().as_deref()));
-    let (api_url, backfill) = (services.config.twitch.api_url.clone(), Backfill::new(services, &application));
-    tasks.spawn("look-up of gaps", Filler { application, api_url, backfill }.run(last_error));
+    let backfill = Backfill::new(services, &application);
+    tasks.spawn("look-up of gaps", Filler { application, backfill }.run(last_error));
 }
 
 /// Looks up what happened in gaps.
 #[derive(Debug)]
 struct Filler {
     application: Application,
-    api_url: Url,
     backfill: Backfill,
 }
 
@@ -152,8 +150,7 @@ impl Filler {
 
     /// Infers the follows that the log lacks. Helix tells whole seconds, so those that the log has are compared in seconds.
     async fn look_up_follows(&self, conn: &mut PgConnection, gap: &Gap) -> Result<usize, BackfillError> {
-        let tokens = self.application.tokens.shared_user(gap.channel_id.as_str());
-        let helix = Helix::new(self.api_url.clone(), tokens);
+        let helix = self.application.as_user(&gap.channel_id.user());
         let since = gap.began_at.replace_nanosecond(0).unwrap_or(gap.began_at);
         let shown = helix.followers_since(&gap.channel_id, since).await?;
         self.backfill.incidents.record_items(shown.endpoint(), shown.unreadable());
