@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::support::skip;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::{skip, until};
 
 /// How long a client may take for one step. pyTwitchAPI notices a cut late.
 const STEP: Duration = Duration::from_secs(60);
@@ -95,13 +95,31 @@ async fn control(twitch: &Twitch, path: &str, body: &Value) -> Value {
     body
 }
 
-fn emit(twitch: &Twitch, kind: &str) {
-    let sent = twitch.mock.world.emit(kind, None, Some(CHANNEL), None, &[]).unwrap();
-    assert_eq!(sent, 1, "one subscription to {kind}");
+/// Whether the only session has followed the request to reconnect, and closed its old connection.
+async fn has_moved(twitch: &Twitch) -> bool {
+    let url = format!("{}/mock/websocket", twitch.mock.base_url());
+    let shown: Value = twitch.browser.get(url).send().await.unwrap().json().await.unwrap();
+    let session = &shown["sessions"][0];
+    session["is_reconnecting"] == false && session["sockets"] == 1
 }
 
-/// Subscribes, events, a requested reconnect with events across it, and a cut.
-async fn listens(twitch: Twitch, mut client: Client) {
+fn emit(twitch: &Twitch, kind: &str) {
+    let sent = twitch.mock.world.emit(kind, None, Some(CHANNEL), None, &[]).unwrap();
+    assert_eq!(sent, 1, "one subscription to {kind}: {:#?}", twitch.mock.world.subscriptions());
+}
+
+/// When events happen around a requested reconnect.
+#[derive(PartialEq, Eq)]
+enum Traffic {
+    /// From the request on.
+    Across,
+    /// Once the session has moved. (pyTwitchAPI 4.5.0 begins another session if it reads a message while it closes the old
+    /// connection.)
+    AfterMove,
+}
+
+/// Subscribes, events, a requested reconnect with events, and a cut.
+async fn listens(twitch: Twitch, mut client: Client, traffic: Traffic) {
     client.until("subscribed", 3).await;
     for (kind, what) in [("channel.follow", "follow"), ("stream.online", "online"), ("channel.chat.message", "chat")] {
         emit(&twitch, kind);
@@ -109,6 +127,9 @@ async fn listens(twitch: Twitch, mut client: Client) {
     }
 
     control(&twitch, "websocket/reconnect", &json!({})).await;
+    if traffic == Traffic::AfterMove {
+        until("the session has moved", async || has_moved(&twitch).await).await;
+    }
     for _ in 0..ACROSS {
         emit(&twitch, "channel.chat.message");
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -141,7 +162,7 @@ async fn twurple_listens_by_the_addresses_of_twitch_cli() {
     let mut command = Command::new("node");
     let settings = settings(&twitch).await;
     let client = Client::start(command.arg("twurple.js").env("TWURPLE_MOCK_API_PORT", port), &settings);
-    listens(twitch, client).await;
+    listens(twitch, client, Traffic::Across).await;
 }
 
 /// Python with pyTwitchAPI, if it is installed.
@@ -159,7 +180,7 @@ async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
     let Some(mut command) = python() else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
     let client = Client::start(&mut command, &settings(&twitch).await);
-    listens(twitch, client).await;
+    listens(twitch, client, Traffic::AfterMove).await;
 }
 
 #[tokio::test]
@@ -169,5 +190,5 @@ async fn pytwitchapi_listens_by_the_addresses_of_twitch_cli() {
     let mut settings = settings(&twitch).await;
     settings["subscriptions"] = format!("{}/", twitch.mock.base_url()).into();
     let client = Client::start(&mut command, &settings);
-    listens(twitch, client).await;
+    listens(twitch, client, Traffic::AfterMove).await;
 }
