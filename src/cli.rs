@@ -31,6 +31,8 @@ pub fn runtime() -> io::Result<Runtime> {
 /// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives. Lines that can't be written
 /// (a closed pipe, a full disk) are lost without a word: a word would go to stderr as well, by a macro that panics.
 pub fn log(filter: &str, format: LogFormat) {
+    // The AMQP client would log each message that no queue gets, with its body.
+    let filter = format!("lapin::returned_messages=error,{filter}");
     let output = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)

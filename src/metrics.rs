@@ -83,6 +83,18 @@ pub struct Metrics {
     spool: Gauge,
     spool_dropped: Counter,
     echoes: Counter,
+    sink_deliveries: Family<[(&'static str, String); 2], Counter>,
+}
+
+/// The counters of a sink, by what became of its events.
+#[derive(Clone, Debug)]
+pub struct SinkMetrics {
+    /// The receiver has them.
+    pub delivered: Counter,
+    /// The receiver dropped them, since no queue was bound.
+    pub unroutable: Counter,
+    /// They were refused, or it is unknown what became of them; they are sent again.
+    pub failed: Counter,
 }
 
 /// The values that are measured when `/metrics` is requested.
@@ -104,6 +116,8 @@ pub struct Gauges {
     pub access_tokens: Vec<(String, i64)>,
     /// How far each follower of the log is behind its end, in events and in seconds.
     pub follower_lags: Vec<(String, i64, f64)>,
+    /// How far each sink is behind the end of the log, in events and in seconds.
+    pub sink_lags: Vec<(String, i64, f64)>,
     /// The process's resident memory in bytes, if it is known.
     pub resident_memory: Option<i64>,
 }
@@ -155,6 +169,12 @@ impl Default for Metrics {
         registry.register("showtime_spool_dropped", help, spool_dropped.clone());
         let help = "Messages that told what another subscription had told, while a channel changed its transport";
         registry.register("showtime_echoes", help, echoes.clone());
+        let sink_deliveries = Family::default();
+        registry.register(
+            "showtime_sink_deliveries",
+            "Events that left through a sink, by outcome",
+            Family::clone(&sink_deliveries),
+        );
         Self {
             registry: Arc::new(registry),
             messages,
@@ -168,6 +188,7 @@ impl Default for Metrics {
             spool,
             spool_dropped,
             echoes,
+            sink_deliveries,
         }
     }
 }
@@ -248,6 +269,16 @@ impl Metrics {
         self.echoes.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
+    /// The counters of the sink with this name.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> SinkMetrics {
+        let counter = |outcome: &str| {
+            let labels = [("sink", name.to_owned()), ("outcome", outcome.to_owned())];
+            self.sink_deliveries.get_or_create_owned(&labels)
+        };
+        SinkMetrics { delivered: counter("delivered"), unroutable: counter("unroutable"), failed: counter("failed") }
+    }
+
     /// All metrics, in the format of [`CONTENT_TYPE`].
     #[must_use]
     pub fn encode(&self, gauges: &Gauges) -> String {
@@ -301,7 +332,9 @@ impl Gauges {
             }
             registry.register(name, help, family);
         }
-        self.register_follower_lags(&mut registry);
+        let [follower, sink] = ["a follower of the log has not handled", "has not left through a sink"];
+        register_lags(&mut registry, "follower", follower, &self.follower_lags);
+        register_lags(&mut registry, "sink", sink, &self.sink_lags);
         registry
     }
 
@@ -313,23 +346,20 @@ impl Gauges {
         }
         registry.register("showtime_incidents", "What was refused, not stored or not understood", family);
     }
+}
 
-    fn register_follower_lags(&self, registry: &mut Registry) {
-        let events = Family::<[(&'static str, String); 1], Gauge>::default();
-        let seconds = Family::<[(&'static str, String); 1], Gauge<f64, AtomicU64>>::default();
-        for (name, events_behind, seconds_behind) in &self.follower_lags {
-            let labels = [("follower", name.clone())];
-            events.get_or_create(&labels).set(*events_behind);
-            seconds.get_or_create(&labels).set(*seconds_behind);
-        }
-        registry.register(
-            "showtime_follower_lag_events",
-            "Events that a follower of the log has not handled, at most",
-            events,
-        );
-        let help = "Age of the oldest event that a follower of the log has not handled";
-        registry.register_with_unit("showtime_follower_lag", help, Unit::Seconds, seconds);
+/// Registers how far these are behind the log, by name; `reader` is the label, and `what` has not happened to an event.
+fn register_lags(registry: &mut Registry, reader: &'static str, what: &str, lags: &[(String, i64, f64)]) {
+    let events = Family::<[(&'static str, String); 1], Gauge>::default();
+    let seconds = Family::<[(&'static str, String); 1], Gauge<f64, AtomicU64>>::default();
+    for (name, events_behind, seconds_behind) in lags {
+        let labels = [(reader, name.clone())];
+        events.get_or_create(&labels).set(*events_behind);
+        seconds.get_or_create(&labels).set(*seconds_behind);
     }
+    let name = format!("showtime_{reader}_lag");
+    registry.register(format!("{name}_events"), format!("Events that {what}, at most"), events);
+    registry.register_with_unit(name, format!("Age of the oldest event that {what}"), Unit::Seconds, seconds);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod banner;
 mod database;
 mod privacy;
+mod sinks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use showtime::config::{Config, LogFormat, settings_help};
 
 use self::database::{LocalDb, Migrate};
 use self::privacy::{Forget, Prune};
+use self::sinks::Sinks;
 
 /// Each connection is a file. The usual soft limit of 1024 is less than the readers of one busy feed, and a client that
 /// opened so many connections would keep Twitch out.
@@ -55,6 +57,9 @@ enum Command {
     Forget(Forget),
     /// Delete the events from before a time; the state stays, also after a rebuild
     Prune(Prune),
+    /// Send every event to other programs
+    #[command(subcommand)]
+    Sinks(Sinks),
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -89,6 +94,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Restore { file, force } => database::restore(config, &file, force).await,
             Command::Forget(arguments) => privacy::forget(arguments, config).await,
             Command::Prune(arguments) => privacy::prune(arguments, config).await,
+            Command::Sinks(command) => sinks::run(command, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

@@ -60,6 +60,8 @@ fn need(method: &Method, path: &str) -> Need {
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
+        // They show where events go.
+        _ if path == "/sinks" || path.starts_with("/sinks/") => Need::Token(Scope::Admin),
         _ if is_reading => Need::Token(Scope::Read),
         _ => Need::Token(Scope::Admin),
     }
@@ -210,6 +212,9 @@ mod tests {
         }
         for path in ["/events", "/live/events", "/metrics", "/nothing", "/%63allback", "/%6civez", "/docsx", "//", ""] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Read), "{path}");
+        }
+        for path in ["/sinks", "/sinks/amqp"] {
+            assert_eq!(need(&Method::GET, path), Need::Token(Scope::Admin), "{path}");
         }
         for path in ["/live/alerts", "/live/chat"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");

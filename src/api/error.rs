@@ -108,6 +108,12 @@ pub(super) enum Error {
     /// There is a token of this name.
     #[error("there is a token named `{0}` already: choose another name, or revoke it first")]
     TokenExists(String),
+    /// There is a sink of this name.
+    #[error("there is a sink named `{0}` already: choose another name, or remove it first")]
+    SinkExists(String),
+    /// The receiver of a sink has not got the test message.
+    #[error("{0}")]
+    SinkFailed(String),
     /// A test event did not get into the log.
     #[error("the test event is not in the log: {0}")]
     Undelivered(String),

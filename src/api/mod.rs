@@ -23,6 +23,7 @@ mod query;
 mod request_id;
 mod responses;
 mod segments;
+mod sinks;
 mod test_events;
 mod tokens;
 mod viewers;
@@ -42,6 +43,7 @@ use self::error::Error;
 use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -83,6 +85,8 @@ pub struct Context {
     pub hub: Arc<Hub>,
     /// The checks of `/status`.
     pub checks: Checks,
+    /// The settings.
+    pub config: Arc<Config>,
 }
 
 impl Context {
@@ -107,6 +111,7 @@ impl Context {
             tester,
             hub,
             checks: services.checks,
+            config: services.config,
         }
     }
 
@@ -149,6 +154,7 @@ impl Context {
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
+        (name = "sinks", description = "Programs that get every event, such as RabbitMQ"),
         (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
@@ -176,6 +182,15 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_alerts)
         .service(live::live_state)
         .service(live::live_chat)
+        .service(sinks::list_sinks)
+        .service(sinks::add_sink)
+        .service(sinks::get_sink)
+        .service(sinks::change_sink)
+        .service(sinks::remove_sink)
+        .service(sinks::test_sink)
+        .service(sinks::rewind_sink)
+        .service(sinks::pause_sink)
+        .service(sinks::resume_sink)
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(health::livez)

@@ -81,6 +81,8 @@ impl Error {
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, urn!("invalid-body"), "Invalid body"),
             Self::InvalidField { .. } => (StatusCode::BAD_REQUEST, urn!("invalid-field"), "Invalid field"),
             Self::TokenExists(_) => (StatusCode::CONFLICT, urn!("token-exists"), "Token exists"),
+            Self::SinkExists(_) => (StatusCode::CONFLICT, urn!("sink-exists"), "Sink exists"),
+            Self::SinkFailed(_) => (StatusCode::BAD_GATEWAY, urn!("sink-failed"), "The sink's receiver failed"),
             Self::Undelivered(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("undelivered"), "Not delivered"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
             Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("too-many-readers"), "Too many readers"),

@@ -70,6 +70,25 @@ impl IntoResponses for TokenExists {
     }
 }
 
+/// The refusal of a sink whose name is taken.
+pub(super) struct SinkExists;
+
+impl IntoResponses for SinkExists {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("There is a sink of this name.", &Error::SinkExists("audit".into()))].into()
+    }
+}
+
+/// The refusal of a test message.
+pub(super) struct SinkFailed;
+
+impl IntoResponses for SinkFailed {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::SinkFailed("the broker at 127.0.0.1:5672 can't be reached: start it".into());
+        [described("The receiver has not got the message; `detail` says what to do.", &error)].into()
+    }
+}
+
 /// Refusals of every operation that asks the database.
 pub(super) struct ServerErrors;
 

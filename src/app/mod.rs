@@ -26,7 +26,7 @@ use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
-use crate::outputs::{follow, live};
+use crate::outputs::{follow, live, sink};
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::retention;
 use crate::services::{Services, Tasks};
@@ -159,6 +159,7 @@ impl App {
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
+        sink::spawn(&services, &mut tasks);
 
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let server = http::serve(listener, api::Context::new(services, webhook, access, tester, hub.clone()))?;

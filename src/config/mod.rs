@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-pub use self::read::{ConfigError, SettingError};
+pub use self::read::{AMQP_URL_FORM, ConfigError, SettingError, is_amqp_url};
 pub use self::retention::Retention;
 pub use self::secret_file::SecretFileError;
 pub use self::settings::{env_example, settings_help};
@@ -39,6 +39,8 @@ pub struct Config {
     pub twitch: Twitch,
     /// The key that encrypts tokens in the database; without it the server makes one.
     pub encryption_key: Option<EncryptionKey>,
+    /// The broker to which every event is published, by a sink that this alone makes.
+    pub amqp_url: Option<SecretString>,
     /// The origins of web pages that may read the API; `*` alone for all.
     pub cors_origins: Vec<String>,
     /// How long events are kept.
@@ -155,6 +157,14 @@ pub struct Client {
     pub id: String,
     /// The client secret.
     pub secret: SecretString,
+}
+
+/// The value of a variable of the environment or of `.env`, which holds a secret.
+#[must_use]
+pub fn variable(name: &str) -> Option<SecretString> {
+    #[expect(clippy::disallowed_methods, reason = "a sink names the variable that holds its URL")]
+    let value = std::env::var(name).ok().or_else(|| read::dotenv().ok()?.remove(name));
+    value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).map(SecretString::from)
 }
 
 impl Config {

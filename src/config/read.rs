@@ -72,6 +72,9 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         twitch: read.twitch(),
         encryption_key: read
             .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),
+        amqp_url: read.optional(&settings::AMQP_URL, |text| {
+            if is_amqp_url(text) { Ok(SecretString::from(text)) } else { Err(AMQP_URL_FORM.to_owned()) }
+        }),
         cors_origins: read.optional(&settings::CORS_ORIGINS, origins).unwrap_or_default(),
         retention: read.optional(&settings::RETENTION, Retention::parse).unwrap_or_default(),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
@@ -274,6 +277,16 @@ fn websocket_url(text: &str) -> Result<Url, String> {
     }
 }
 
+/// What the address of a broker must be.
+pub const AMQP_URL_FORM: &str = "must be amqp://user:password@host:port/vhost or amqps://… (special characters percent-encoded; the virtual host / is %2f)";
+
+/// Whether this is the address of a broker.
+#[must_use]
+pub fn is_amqp_url(text: &str) -> bool {
+    Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host() && url.fragment().is_none())
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -340,9 +353,10 @@ mod tests {
             ("DATABASE_URL", "mysql://me:hunter2@host/db"),
             ("TWITCH_WEBHOOK_SECRET", "hunter2"),
             ("TWITCH_CLIENT_SECRET", "hunter2"),
+            ("SHOWTIME_AMQP_URL", "http://me:hunter2@host"),
         ];
         let errors = errors(&wrong);
-        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert_eq!(errors.len(), 4, "{errors:?}");
         assert!(errors.iter().all(|error| !error.contains("hunter2")), "{errors:?}");
     }
 
@@ -353,6 +367,7 @@ mod tests {
             ("TWITCH_WEBHOOK_SECRET", "hunter2hunter2"),
             ("TWITCH_CLIENT_ID", "id"),
             ("TWITCH_CLIENT_SECRET", "hunter2hunter2"),
+            ("SHOWTIME_AMQP_URL", "amqp://me:hunter2@host"),
         ]);
         let shown = format!("{:?}", config.unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -80,6 +80,10 @@ pub(super) const ENCRYPTION_KEY: Setting = secret(
     "SHOWTIME_ENCRYPTION_KEY",
     "key that encrypts tokens in the database, 64 hex digits; without it the server makes one in its data directory",
 );
+pub(super) const AMQP_URL: Setting = secret(
+    "SHOWTIME_AMQP_URL",
+    "RabbitMQ to which every event is published, as amqp://user:password@host:port/vhost; the virtual host / is %2f",
+);
 pub(super) const CORS_ORIGINS: Setting = setting(
     "SHOWTIME_CORS_ORIGINS",
     None,
@@ -119,6 +123,7 @@ const ALL: &[&Setting] = &[
     &API_URL,
     &AUTH_URL,
     &ENCRYPTION_KEY,
+    &AMQP_URL,
     &CORS_ORIGINS,
     &RETENTION,
     &LOG,

@@ -64,11 +64,11 @@ pub struct FollowerState {
     pub failing_since: Option<OffsetDateTime>,
 }
 
-/// Adds the follower if it is new, and takes its lease if that is free.
+/// Adds the follower, unless there is one of this name.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Duration) -> sqlx::Result<Lease> {
+pub async fn add(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into follower (name, cursor, received_at)
         select $1, start.id, event.received_at
@@ -77,8 +77,25 @@ pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Dur
         name,
         start.id() as Option<LogId>
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Adds the follower if it is new, and takes its lease if that is free.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Duration) -> sqlx::Result<Lease> {
+    add(&mut *conn, name, start).await?;
+    try_lease(conn, name, lease).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Takes the lease of a follower if it is free; `None` if there is no such follower.
+///
+/// # Errors
+/// If the database fails.
+pub async fn try_lease(conn: &mut PgConnection, name: &str, lease: Duration) -> sqlx::Result<Option<Lease>> {
     let row = sqlx::query!(
         r#"with taken as (
             update follower set epoch = epoch + 1, leased_until = clock_timestamp() + make_interval(secs => $2)
@@ -90,9 +107,9 @@ pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Dur
         name,
         lease.as_secs_f64()
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(row.epoch.map_or_else(|| Lease::HeldFor(Duration::from_secs_f64(row.held_for)), Lease::Taken))
+    Ok(row.map(|row| row.epoch.map_or_else(|| Lease::HeldFor(Duration::from_secs_f64(row.held_for)), Lease::Taken)))
 }
 
 /// How far the follower has got; `None` if the lease was taken over since this epoch.
@@ -183,7 +200,16 @@ pub async fn rewind(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::
     Ok(moved.rows_affected() > 0)
 }
 
-/// All followers that ever started, by name.
+/// Removes the follower.
+///
+/// # Errors
+/// If the database fails.
+pub async fn remove(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    sqlx::query!("delete from follower where name = $1", name).execute(conn).await?;
+    Ok(())
+}
+
+/// All followers that ever started, by name, but for those of sinks.
 ///
 /// # Errors
 /// If the database fails.
@@ -193,7 +219,7 @@ pub async fn states(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<FollowerState>>
         r#"select name as "name!", cursor as "cursor!: LogId", is_reachable as "is_reachable!", is_leased as "is_leased!",
             events_behind as "events_behind!", seconds_behind as "seconds_behind!",
             last_error, failing_since
-        from follower_state order by name"#
+        from follower_state where not exists (select from sink where sink.follower = follower_state.name) order by name"#
     )
     .fetch_all(db)
     .await

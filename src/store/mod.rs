@@ -24,6 +24,7 @@ pub mod served_channels;
 pub mod servers;
 pub mod sessions;
 pub mod signals;
+pub mod sinks;
 pub mod state;
 pub mod switches;
 pub mod tokens;

@@ -53,6 +53,7 @@ mod segments;
 mod session_reconcile;
 mod signals;
 mod simulate;
+mod sinks;
 mod socket_faults;
 mod support;
 mod test_events;

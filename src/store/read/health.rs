@@ -15,6 +15,7 @@ use crate::store::migrations::has_table;
 use crate::store::reconciler;
 use crate::store::servers;
 use crate::store::sessions::{self, SessionState};
+use crate::store::sinks::{self, SinkState};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -53,6 +54,8 @@ pub struct Records {
     pub sessions: Vec<SessionState>,
     /// The gaps of the last day, newest first.
     pub gaps: Vec<Gap>,
+    /// The sinks.
+    pub sinks: Vec<SinkState>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -77,7 +80,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let last_event = last_event(&mut *db).await?;
     let followers = followers::states(&mut *db).await?;
     let sessions = sessions::states(&mut *db, limit).await?;
-    let gaps = gaps::recent(db, limit).await?;
+    let gaps = gaps::recent(&mut *db, limit).await?;
+    let sinks = sinks::states(db).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -90,6 +94,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         followers,
         sessions,
         gaps,
+        sinks,
     })
 }
 

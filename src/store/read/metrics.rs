@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use crate::access::grant::Scope;
 use crate::store::followers::{self, FollowerState};
+use crate::store::sinks::{self, SinkState};
 
 /// A status or scope, and the number of rows that have it.
 pub type Count = (String, i64);
@@ -19,6 +20,8 @@ pub struct Counts {
     pub access_tokens: Vec<Count>,
     /// The followers of the log.
     pub followers: Vec<FollowerState>,
+    /// The sinks.
+    pub sinks: Vec<SinkState>,
 }
 
 /// Counts the rows of all three tables.
@@ -44,7 +47,8 @@ pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
     .fetch_all(&mut *db)
     .await?;
     Ok(Counts {
-        followers: followers::states(db).await?,
+        followers: followers::states(&mut *db).await?,
+        sinks: sinks::states(db).await?,
         subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
         twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],
         access_tokens: access.into_iter().map(|row| (row.scope.as_str().to_owned(), row.count)).collect(),

@@ -173,6 +173,12 @@ impl Server {
         self.post_as(path, Some("application/json"), &body.to_string()).await
     }
 
+    /// Changes a resource with JSON.
+    pub(crate) async fn patch_json(&self, path: &str, body: &Value) -> Answer {
+        answer(self.client.patch(self.url(path)).header("content-type", "application/json").body(body.to_string()))
+            .await
+    }
+
     /// Posts a body with this content type.
     pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
         let request = self.client.post(self.url(path)).body(body.to_owned());

@@ -1,0 +1,150 @@
+//! The commands on sinks.
+
+use anyhow::{Result, bail};
+use secrecy::SecretString;
+use showtime::cli::{self, with_database};
+use showtime::config::Config;
+use showtime::outputs::sink::service::{self, SinkChange, SinkReport};
+use showtime::outputs::sink::settings::AmqpSettings;
+use showtime::postgres;
+use showtime::store::LogId;
+use showtime::store::followers::Start;
+use sqlx::PgConnection;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Sinks {
+    /// List the sinks, and how each does
+    List,
+    /// Add a sink, which begins with the next event
+    Add(Box<Add>),
+    /// Remove a sink and its place in the log
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Send everything behind a place of the log once more
+    Rewind {
+        /// Its name
+        name: String,
+        /// The id of the event to go on after; 0 for everything
+        #[arg(long, value_name = "ID")]
+        after: LogId,
+    },
+    /// Send a test message, and say whether it arrived
+    Test {
+        /// Its name
+        name: String,
+    },
+}
+
+/// A sink for RabbitMQ.
+#[derive(clap::Args)]
+pub(crate) struct Add {
+    /// Its name
+    name: String,
+    /// The broker, as amqp://user:password@host:port/vhost, which is kept encrypted
+    #[arg(long, value_name = "URL", required_unless_present = "amqp_env", conflicts_with = "amqp_env")]
+    amqp: Option<SecretString>,
+    /// The variable of the environment that holds that URL wherever the server runs
+    #[arg(long, value_name = "VARIABLE")]
+    amqp_env: Option<String>,
+    /// The topic exchange
+    #[arg(long, default_value = "showtime")]
+    exchange: String,
+    /// Expect the exchange to exist
+    #[arg(long)]
+    no_declare: bool,
+    /// Template of the routing key [default: `twitch.CHANNEL_ID.TYPE`]
+    #[arg(long, value_name = "TEMPLATE")]
+    routing_key: Option<String>,
+    /// Template of the body [default: the event as in /live/events]
+    #[arg(long, value_name = "TEMPLATE")]
+    body: Option<String>,
+    /// A durable queue to declare and bind
+    #[arg(long)]
+    queue: Option<String>,
+    /// Send test events, too
+    #[arg(long)]
+    tests: bool,
+    /// File with the certificate of an own CA
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<std::path::PathBuf>,
+    /// Only these types, such as channel.cheer,stream.*
+    #[arg(long, value_delimiter = ',')]
+    types: Option<Vec<String>>,
+    /// Only these channels, by id or login
+    #[arg(long, value_delimiter = ',')]
+    channels: Option<Vec<String>>,
+    /// Begin after the event with this id; 0 for everything
+    #[arg(long, value_name = "ID")]
+    after: Option<LogId>,
+}
+
+pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
+    with_database(config, async |connection| {
+        cli::require_migrations(connection).await?;
+        match command {
+            Sinks::List => list(connection).await?,
+            Sinks::Add(sink) => add(connection, config, *sink).await?,
+            Sinks::Remove { name } => {
+                service::remove(connection, &name).await?;
+                cli::print(format_args!("removed {name}"));
+            }
+            Sinks::Rewind { name, after } => {
+                service::rewind(connection, &name, Start::After(after)).await?;
+                cli::print(format_args!("{name} goes on after event {after}"));
+            }
+            Sinks::Test { name } => {
+                let sink = service::definition(connection, &name).await?;
+                if !service::test(&sink, config).await? {
+                    bail!("the broker took the message and dropped it, since no queue is bound for it");
+                }
+                cli::print("the message is in a queue");
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn add(connection: &mut PgConnection, config: &Config, sink: Add) -> Result<()> {
+    let settings = AmqpSettings {
+        url_env: sink.amqp_env,
+        exchange: sink.exchange,
+        declare: !sink.no_declare,
+        routing_key: sink.routing_key,
+        body: sink.body,
+        queue: sink.queue,
+        tests: sink.tests,
+        ca_file: sink.ca_file,
+        ..AmqpSettings::default()
+    };
+    // The key that encrypts the URL is kept there.
+    postgres::create_data_dir(&config.data_dir)?;
+    let start = sink.after.map_or(Start::Now, Start::After);
+    let change = SinkChange { url: sink.amqp, types: sink.types, channels: sink.channels, settings: Some(settings) };
+    service::add(connection, config, &sink.name, change, start).await?;
+    cli::print(format_args!("added {}", sink.name));
+    Ok(())
+}
+
+async fn list(connection: &mut PgConnection) -> Result<()> {
+    let sinks = service::list(connection).await?;
+    let width = sinks.iter().map(|sink| sink.name.len()).max().unwrap_or_default().max(4);
+    cli::print(format_args!(
+        "{:width$}  kind  state    {:>10}  {:>13}  {:>14}",
+        "name", "cursor", "events behind", "seconds behind"
+    ));
+    for sink in sinks {
+        let SinkReport { name, kind, state, cursor, events_behind, seconds_behind, problem, .. } = sink;
+        let state: &str = state.into();
+        let cursor = cursor.to_string();
+        cli::print(format_args!(
+            "{name:width$}  {kind}  {state:7}  {cursor:>10}  {events_behind:>13}  {seconds_behind:>14.1}"
+        ));
+        if let Some(problem) = problem {
+            cli::print(format_args!("  {problem}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! `/sinks`.
+
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, patch, post};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::body::Body;
+use super::error::Error;
+use super::page::Page;
+use super::query::{Limit, Name, Nothing, Query, Timestamp};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed};
+use crate::outputs::sink::service::{self, SinkChange, SinkError, SinkReport};
+use crate::outputs::sink::settings::AmqpSettings;
+use crate::store::LogId;
+use crate::store::followers::Start;
+use crate::store::sinks as store;
+
+impl From<SinkError> for Error {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Exists(name) => Self::SinkExists(name),
+            SinkError::NotFound(name) => Self::NotFound { what: "sink", name },
+            SinkError::Settings(error) => Self::InvalidField { name: error.field.to_owned(), reason: error.reason },
+            SinkError::Broker(error) => Self::SinkFailed(error.0),
+            SinkError::Database(error) => error.into(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListSinks {
+    /// Start after this: the `next` of the previous page.
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
+    after: Option<Name>,
+    /// Maximum number of items.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct SinkPath {
+    /// The sink's name.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "amqp")]
+    name: Name,
+}
+
+/// A sink to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSink {
+    /// Its name: 1 to 64 letters, digits, `.`, `_` or `-`.
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
+    name: String,
+    /// The broker's URL, which is kept encrypted and never shown; not needed with `settings.url_env`.
+    #[schema(value_type = Option<String>)]
+    url: Option<SecretString>,
+    /// The types to select, such as `channel.cheer`, `stream.*`, `-channel.chat.message`; the last that matches decides.
+    #[schema(max_items = 100)]
+    types: Option<Vec<String>>,
+    /// The channels to select, by id or login.
+    #[schema(max_items = 100)]
+    channels: Option<Vec<String>>,
+    /// What RabbitMQ requires.
+    settings: Option<AmqpSettings>,
+    /// Start after the event with this id, `0` for everything; without it, with the next event.
+    #[schema(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// What is to change of a sink; what is left out or `null` stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeSink {
+    /// The broker's URL.
+    #[schema(value_type = Option<String>)]
+    url: Option<SecretString>,
+    /// The types to select; an empty list for all.
+    #[schema(max_items = 100)]
+    types: Option<Vec<String>>,
+    /// The channels to select; an empty list for all.
+    #[schema(max_items = 100)]
+    channels: Option<Vec<String>>,
+    /// All settings, in place of those that it has.
+    settings: Option<AmqpSettings>,
+}
+
+/// Where a sink is to go on: one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rewind {
+    /// After the event with this id; `0` for everything.
+    #[schema(minimum = 0)]
+    after: Option<i64>,
+    /// At the first event that was received at this time or later.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    at: Option<Timestamp>,
+}
+
+/// What became of a test message.
+#[derive(Debug, Serialize, ToSchema)]
+struct SinkTested {
+    /// Whether a queue got it.
+    is_routed: bool,
+}
+
+fn position(field: &str, id: i64) -> Result<Start, Error> {
+    let reason = || "must be the id of an event, or 0".to_owned();
+    if id < 0 {
+        return Err(Error::InvalidField { name: field.to_owned(), reason: reason() });
+    }
+    Ok(Start::After(LogId(id)))
+}
+
+/// List the sinks
+///
+/// By name, and how each of them does.
+#[utoipa::path(
+    tag = "sinks",
+    params(ListSinks),
+    responses(
+        (status = OK, description = "A page of sinks", body = Page<SinkReport>,
+            example = json!(Page::example(SinkReport::example(), "amqp"))),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/sinks")]
+pub(super) async fn list_sinks(ctx: Data<Context>, query: Query<ListSinks>) -> Result<Json<Page<SinkReport>>, Error> {
+    let Query(ListSinks { after, limit }) = query;
+    let mut sinks = ctx.read(async |db| service::list(db).await).await?;
+    sinks.retain(|sink| after.as_ref().is_none_or(|after| sink.name.as_str() > after.as_str()));
+    Ok(Json(Page::new(sinks, limit, |sink| sink.name.clone(), std::convert::identity)))
+}
+
+/// Add a sink
+///
+/// For RabbitMQ. It begins with the next event, or after the one that `after` names. The sink `amqp` is added by the setting
+/// `SHOWTIME_AMQP_URL`.
+#[utoipa::path(
+    tag = "sinks",
+    request_body(content = NewSink,
+        example = json!({ "name": "audit", "url": "amqp://me:secret@127.0.0.1:5672/%2f", "types": ["channel.cheer", "stream.*"] })),
+    responses(
+        (status = CREATED, description = "The sink", body = SinkReport,
+            headers(("Location" = String, description = "The path of the sink")),
+            example = json!(SinkReport::example())),
+        BadBody,
+        SinkExists,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks")]
+pub(super) async fn add_sink(
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    body: Body<NewSink>,
+) -> Result<HttpResponse, Error> {
+    let Body(NewSink { name, url, types, channels, settings, after }) = body;
+    let start = after.map_or(Ok(Start::Now), |after| position("after", after))?;
+    let sink = SinkChange { url, types, channels, settings };
+    let mut connection = ctx.pool.acquire().await?;
+    service::add(&mut connection, &ctx.config, &name, sink, start).await?;
+    let report = service::get(&mut connection, &name).await?;
+    Ok(HttpResponse::Created().insert_header((LOCATION, format!("/sinks/{name}"))).json(report))
+}
+
+/// Get a sink
+///
+/// By its name, and how it does.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses(
+        (status = OK, description = "The sink", body = SinkReport, example = json!(SinkReport::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/sinks/{name}")]
+pub(super) async fn get_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<SinkReport>, Error> {
+    Ok(Json(service::get(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?))
+}
+
+/// Change a sink
+///
+/// It goes on where it was.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    request_body(content = ChangeSink, example = json!({ "types": ["channel.*", "-channel.chat.*"] })),
+    responses(
+        (status = OK, description = "The sink", body = SinkReport, example = json!(SinkReport::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/sinks/{name}")]
+pub(super) async fn change_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+    body: Body<ChangeSink>,
+) -> Result<Json<SinkReport>, Error> {
+    let Body(ChangeSink { url, types, channels, settings }) = body;
+    let change = SinkChange { url, types, channels, settings };
+    let mut connection = ctx.pool.acquire().await?;
+    service::change(&mut connection, &ctx.config, path.name.as_str(), change).await?;
+    Ok(Json(service::get(&mut connection, path.name.as_str()).await?))
+}
+
+/// Remove a sink
+///
+/// And its place in the log. The sink `amqp` comes back at the next start while `SHOWTIME_AMQP_URL` is set.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses(
+        (status = NO_CONTENT, description = "It is removed"),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[delete("/sinks/{name}")]
+pub(super) async fn remove_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    service::remove(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Test a sink
+///
+/// Publishes a made-up follow with the header `showtime-test`, and answers when the receiver has it.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses(
+        (status = OK, description = "The receiver has it", body = SinkTested, example = json!(SinkTested { is_routed: true })),
+        BadRequest,
+        NotFound,
+        SinkFailed,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks/{name}/test")]
+pub(super) async fn test_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<SinkTested>, Error> {
+    let sink = service::definition(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?;
+    Ok(Json(SinkTested { is_routed: service::test(&sink, &ctx.config).await? }))
+}
+
+/// Rewind a sink
+///
+/// Everything behind that place is sent again, with the same ids.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    request_body(content = Rewind, example = json!({ "after": 0 })),
+    responses(
+        (status = NO_CONTENT, description = "It goes on there"),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks/{name}/rewind")]
+pub(super) async fn rewind_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+    body: Body<Rewind>,
+) -> Result<HttpResponse, Error> {
+    let start = match body.0 {
+        Rewind { after: Some(after), at: None } => position("after", after)?,
+        Rewind { after: None, at: Some(Timestamp(at)) } => {
+            Start::After(ctx.read(async |db| store::last_before(db, at).await).await?)
+        }
+        _ => {
+            let reason = "give either the id `after` or the time `at`".to_owned();
+            return Err(Error::InvalidField { name: "after".to_owned(), reason });
+        }
+    };
+    service::rewind(&mut *ctx.pool.acquire().await?, path.name.as_str(), start).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Pause a sink
+///
+/// It keeps its place in the log.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses((status = NO_CONTENT, description = "It is paused"), BadRequest, NotFound, ServerErrors),
+)]
+#[post("/sinks/{name}/pause")]
+pub(super) async fn pause_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    service::pause(&mut *ctx.pool.acquire().await?, path.name.as_str(), true).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Resume a sink
+///
+/// It goes on where it was.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses((status = NO_CONTENT, description = "It goes on"), BadRequest, NotFound, ServerErrors),
+)]
+#[post("/sinks/{name}/resume")]
+pub(super) async fn resume_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    service::pause(&mut *ctx.pool.acquire().await?, path.name.as_str(), false).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

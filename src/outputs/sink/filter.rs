@@ -1,0 +1,106 @@
+//! What a sink selects of the log.
+
+use crate::store::read::events::LoggedEvent;
+
+/// Selects events by type and channel, and leaves out what is no news.
+#[derive(Clone, Debug)]
+pub struct SinkFilter {
+    /// Patterns of types; the last one that matches decides.
+    types: Vec<String>,
+    /// Ids or logins; none for all.
+    channels: Vec<String>,
+    /// Whether test events are selected.
+    tests: bool,
+}
+
+/// Why a pattern is refused.
+pub const PATTERN: &str = "must be types such as channel.cheer, stream.* for all that begin so, * for all, or one of these with \
+    a hyphen before it to leave them out";
+
+impl SinkFilter {
+    /// Selects these types, channels, and tests or not; none for all types or channels.
+    #[must_use]
+    pub fn new(types: Option<&[String]>, channels: Option<&[String]>, tests: bool) -> Self {
+        Self { types: types.unwrap_or_default().to_vec(), channels: channels.unwrap_or_default().to_vec(), tests }
+    }
+
+    /// Whether the sink gets this event. Repeats of an event of the same channel are left out, as in the feeds of alerts.
+    #[must_use]
+    pub fn includes(&self, event: &LoggedEvent) -> bool {
+        (self.tests || !event.is_test)
+            && !is_repeat(event)
+            && self.includes_type(event.kind.as_deref().unwrap_or_default())
+            && (self.channels.is_empty() || self.channels.iter().any(|name| is_of(event, name)))
+    }
+
+    fn includes_type(&self, kind: &str) -> bool {
+        let last = self.types.iter().rev().find(|pattern| matches(pattern.trim_start_matches('-'), kind));
+        match last {
+            Some(pattern) => !pattern.starts_with('-'),
+            // A list that begins with an exception begins with all.
+            None => self.types.first().is_none_or(|first| first.starts_with('-')),
+        }
+    }
+}
+
+/// A message of a shared chat repeats only those of the same channel.
+fn is_repeat(event: &LoggedEvent) -> bool {
+    let on = event.repeated_on.as_ref();
+    event.repeats.is_some()
+        && event.channel_id.as_ref().is_none_or(|channel| on.is_none_or(|channels| channels.contains(channel)))
+}
+
+fn is_of(event: &LoggedEvent, name: &str) -> bool {
+    event.channel_id.as_ref().is_some_and(|id| id.as_str() == name)
+        || event.channel_login.as_ref().is_some_and(|login| login.eq_ignore_ascii_case(name))
+}
+
+fn matches(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => pattern == kind,
+    }
+}
+
+/// Whether this is a pattern of types.
+#[must_use]
+pub fn is_pattern(text: &str) -> bool {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let name = text.strip_suffix(".*").unwrap_or(text);
+    let is_name = |name: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte);
+        (1..=100).contains(&name.len()) && name.bytes().all(is_allowed)
+    };
+    text == "*" || is_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selects(patterns: &[&str], kind: &str) -> bool {
+        let types: Vec<_> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        SinkFilter::new(Some(&types), None, false).includes_type(kind)
+    }
+
+    #[test]
+    fn last_pattern_that_matches_decides() {
+        assert!(selects(&[], "channel.cheer"));
+        assert!(selects(&["channel.cheer", "stream.*"], "stream.online"));
+        assert!(!selects(&["channel.cheer", "stream.*"], "channel.follow"));
+        assert!(!selects(&["*", "-channel.chat.*"], "channel.chat.message"));
+        assert!(selects(&["-channel.chat.*"], "channel.follow"));
+        assert!(selects(&["-channel.*", "channel.cheer"], "channel.cheer"));
+        assert!(!selects(&["stream.*"], "streams"));
+    }
+
+    #[test]
+    fn patterns_are_types_or_their_beginnings() {
+        for good in ["channel.cheer", "stream.*", "*", "-*", "-channel.chat.message", "showtime.segment.*"] {
+            assert!(is_pattern(good), "{good}");
+        }
+        for bad in ["", "-", "channel.*.x", "Channel", "a b", "stream*", "--a", ".*"] {
+            assert!(!is_pattern(bad), "{bad}");
+        }
+    }
+}

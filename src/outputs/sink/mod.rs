@@ -1,0 +1,135 @@
+//! Sinks: programs of others that get every event, in order, with nothing lost.
+//!
+//! A sink is a row, and a follower of the log. Each server runs those that it can reach; of each sink one server holds the
+//! lease. Nothing is written per event: what a sink has not sent yet is what is behind its cursor.
+
+mod check;
+pub mod filter;
+pub mod lease;
+pub mod service;
+pub mod settings;
+pub mod template;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::settings::{AMQP_URL, AmqpSettings};
+use crate::outputs::amqp::AmqpSink;
+use crate::services::{Services, Tasks};
+use crate::store::followers::Start;
+use crate::store::sinks::{self, NewSink, SinkDefinition};
+use crate::store::within;
+
+/// The name of the sink that `SHOWTIME_AMQP_URL` makes.
+const ENVIRONMENT_SINK: &str = "amqp";
+
+/// How soon a sink that was added, changed, paused or removed is so on every server.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time limit of a query.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Starts the supervisor of the sinks, and registers their check.
+pub fn spawn(services: &Services, tasks: &mut Tasks) {
+    services.checks.add_on_records(|records| check::check(&records.sinks));
+    tasks.spawn("sinks", Supervisor { services: services.clone(), running: HashMap::new() }.run());
+}
+
+/// Runs the sinks of this server.
+struct Supervisor {
+    services: Services,
+    /// By the id of the row.
+    running: HashMap<i64, Running>,
+}
+
+struct Running {
+    definition: Arc<SinkDefinition>,
+    task: AbortOnDropHandle<Infallible>,
+}
+
+impl Supervisor {
+    async fn run(mut self) -> Infallible {
+        let mut is_made = self.services.config.amqp_url.is_none();
+        loop {
+            if !is_made {
+                is_made = self.add_environment_sink().await.is_ok();
+            }
+            // While the database is away, those that run go on as they can.
+            if let Ok(definitions) = self.definitions().await {
+                self.compare(definitions);
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn definitions(&self) -> sqlx::Result<Vec<SinkDefinition>> {
+        within(QUERY_TIMEOUT, sinks::definitions(&self.services.follower_pool)).await
+    }
+
+    async fn add_environment_sink(&self) -> sqlx::Result<()> {
+        let settings = json!({ "url_env": AMQP_URL });
+        let sink = NewSink {
+            kind: "amqp",
+            name: ENVIRONMENT_SINK,
+            settings: &settings,
+            secret_sealed: None,
+            types: None,
+            channels: None,
+        };
+        let is_new = within(QUERY_TIMEOUT, async {
+            sinks::insert(&mut *self.services.follower_pool.acquire().await?, &sink, Start::Now).await
+        });
+        if is_new.await? {
+            tracing::info!(sink = ENVIRONMENT_SINK, "sink added, at the end of the log");
+        }
+        Ok(())
+    }
+
+    /// Starts and stops sinks, so that those run that should.
+    fn compare(&mut self, definitions: Vec<SinkDefinition>) {
+        let wanted: HashMap<_, _> =
+            definitions.into_iter().filter(|sink| !sink.is_paused).map(|sink| (sink.id, sink)).collect();
+        self.running.retain(|id, running| {
+            !running.task.is_finished() && wanted.get(id).is_some_and(|sink| *sink == *running.definition)
+        });
+        for (id, sink) in wanted {
+            if !self.running.contains_key(&id)
+                && let Some(running) = self.start(sink)
+            {
+                self.running.insert(id, running);
+            }
+        }
+    }
+
+    /// Starts a sink, if this server has what it requires.
+    fn start(&self, definition: SinkDefinition) -> Option<Running> {
+        let services = &self.services;
+        let settings: AmqpSettings = serde_json::from_value(definition.settings.clone()).ok()?;
+        let templates = settings::templates(&settings).ok()?;
+        let url = match settings::url(&services.config, &definition, &settings) {
+            Ok(url) => url?,
+            Err(error) => {
+                tracing::debug!(sink = definition.name, %error, "the sink can't run here");
+                return None;
+            }
+        };
+        let definition = Arc::new(definition);
+        let sink = AmqpSink {
+            pool: services.follower_pool.clone(),
+            signals: services.signals.clone(),
+            definition: definition.clone(),
+            settings,
+            templates,
+            url,
+            metrics: services.metrics.sink(&definition.name),
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(sink.run()));
+        Some(Running { definition, task })
+    }
+}

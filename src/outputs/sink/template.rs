@@ -1,0 +1,108 @@
+//! Templates of routing keys and bodies.
+
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::store::read::events::LoggedEvent;
+use crate::twitch::id::ChannelId;
+use crate::view::{Alert, Event};
+
+/// Instructions that one template may take for one event.
+const FUEL: u64 = 100_000;
+
+/// Names of the templates. In a `.json` each value is written as JSON, so that no text of a viewer can break it.
+const KEY: &str = "routing_key";
+const BODY: &str = "body.json";
+
+/// The templates of a sink, parsed.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+    has_key: bool,
+    has_body: bool,
+}
+
+/// What templates may use.
+#[derive(Serialize)]
+struct Values<'a> {
+    event: serde_json::Value,
+    alert: serde_json::Value,
+    channel: Channel<'a>,
+}
+
+/// The channel of an event.
+#[derive(Serialize)]
+struct Channel<'a> {
+    id: Option<&'a str>,
+    login: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl Templates {
+    /// Parses the templates.
+    ///
+    /// # Errors
+    /// The field with a template that can't be parsed, and why.
+    pub fn new(routing_key: Option<&str>, body: Option<&str>) -> Result<Self, (&'static str, String)> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        for (field, name, source) in [("settings.routing_key", KEY, routing_key), ("settings.body", BODY, body)] {
+            if let Some(source) = source {
+                let added = environment.add_template_owned(name, source.to_owned());
+                added.map_err(|error| (field, format!("is no template: {error}")))?;
+            }
+        }
+        Ok(Self { environment, has_key: routing_key.is_some(), has_body: body.is_some() })
+    }
+
+    /// The routing key of an event.
+    ///
+    /// # Errors
+    /// Why the template can't be rendered.
+    pub fn routing_key(&self, event: &LoggedEvent) -> Result<String, String> {
+        if self.has_key {
+            return self.render(KEY, event);
+        }
+        let channel = event.channel_id.as_ref().map_or("none", ChannelId::as_str);
+        Ok(format!("twitch.{channel}.{}", event_type(event)))
+    }
+
+    /// The body of an event: without a template what `/live/events` shows.
+    ///
+    /// # Errors
+    /// Why the template can't be rendered.
+    pub fn body(&self, event: &LoggedEvent) -> Result<Vec<u8>, String> {
+        if self.has_body {
+            return self.render(BODY, event).map(String::into_bytes);
+        }
+        serde_json::to_vec(&Event::new(event, false)).map_err(|error| error.to_string())
+    }
+
+    fn render(&self, name: &str, event: &LoggedEvent) -> Result<String, String> {
+        let channel = Channel {
+            id: event.channel_id.as_ref().map(ChannelId::as_str),
+            login: event.channel_login.as_deref(),
+            name: event.channel_name.as_deref(),
+        };
+        let render = || {
+            // Through a value: a payload is raw JSON, which only serde_json reads.
+            let alert = serde_json::to_value(Alert::new(event, false)).map_err(|error| error.to_string())?;
+            let event = serde_json::to_value(Event::new(event, false)).map_err(|error| error.to_string())?;
+            let values = Value::from(Serde(Values { event, alert, channel }));
+            let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
+            template.render(values).map_err(|error| error.to_string())
+        };
+        render().map_err(|error| format!("the template of the {} fails: {error}", name.trim_end_matches(".json")))
+    }
+}
+
+/// The type by which readers select: that of the event; of the end of a subscription, which is no event, `revocation`.
+#[must_use]
+pub fn event_type(event: &LoggedEvent) -> &str {
+    match (event.message_type.as_str(), &event.kind) {
+        ("revocation", _) | (_, None) => &event.message_type,
+        (_, Some(kind)) => kind,
+    }
+}

@@ -1,0 +1,99 @@
+//! What keeps a sink from publishing is shown with what to do, and the server goes on.
+
+use lapin::ExchangeKind;
+use lapin::options::ExchangeDeclareOptions;
+use lapin::types::FieldTable;
+use serde_json::{Value, json};
+
+use super::rabbit::Rabbit;
+use super::{append, until_problem, until_state};
+use crate::support::messages::{at, follow};
+use crate::support::server::Server;
+use crate::support::{Unused, until};
+
+async fn add(server: &Server, name: &str, url: &str, settings: Value) {
+    let answer =
+        server.post_json("/sinks", &json!({ "name": name, "url": url, "settings": settings, "after": 0 })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_broker_names_its_remedy() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let server = Server::start().await;
+    let (channel, durable) = (rabbit.channel().await, ExchangeDeclareOptions { durable: true, ..Default::default() });
+    channel.exchange_declare("other".into(), ExchangeKind::Fanout, durable, FieldTable::default()).await.unwrap();
+    rabbit.control(&["add_user", "reader", "secret"]);
+    rabbit.control(&["set_permissions", "reader", "^$", "^$", ".*"]);
+    let unused = Unused::new();
+    let away = format!("amqp://guest:guest@{}/%2f", unused.addr());
+    add(&server, "password", &rabbit.url_of("guest", "wrong"), json!({})).await;
+    add(&server, "vhost", &rabbit.url().replace("%2f", "elsewhere"), json!({})).await;
+    add(&server, "type", &rabbit.url(), json!({ "exchange": "other" })).await;
+    add(&server, "missing", &rabbit.url(), json!({ "exchange": "none", "declare": false })).await;
+    add(&server, "permission", &rabbit.url_of("reader", "secret"), json!({})).await;
+    add(&server, "away", &away, json!({})).await;
+    add(&server, "template", &rabbit.url(), json!({ "routing_key": "{{ event.payload.event.nothing }}" })).await;
+    assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+    for (name, text) in [
+        ("password", "refuses the user `guest` or its password: correct them in the sink's URL"),
+        ("vhost", "refuses the virtual host `elsewhere`"),
+        ("type", "the exchange `other` must be a durable topic exchange"),
+        ("missing", "the exchange `none` does not exist"),
+        ("permission", "allow it with `rabbitmqctl set_permissions -p / reader"),
+        ("away", "can't be reached"),
+        ("template", "event 1 (channel.follow) can't be published: the template of the routing_key fails"),
+    ] {
+        until_problem(&server, name, text).await;
+        assert_eq!(server.json(&format!("/sinks/{name}")).await["state"], "waiting", "{name}");
+        server.post_json(&format!("/sinks/{name}/test"), &json!({})).await.problem(502, "sink-failed");
+    }
+    // What was repaired goes on by itself.
+    rabbit.control(&["set_permissions", "reader", ".*", ".*", ".*"]);
+    until_state(&server, "permission", "ok").await;
+    let changed = server.patch_json("/sinks/template", &json!({ "settings": {} })).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    until("the event was published", async || server.json("/sinks/template").await["cursor"] == 1).await;
+    append(&server.pool, 1).await;
+    assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn blocked_broker_is_shown_and_waited_for() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let server = super::server(crate::support::postgres::fresh_database().await, &rabbit.url()).await;
+    until_state(&server, "amqp", "ok").await;
+    rabbit.control(&["set_vm_memory_high_watermark", "0"]);
+    append(&server.pool, 10).await;
+    until_state(&server, "amqp", "blocked").await;
+    rabbit.control(&["set_vm_memory_high_watermark", "0.6"]);
+    until("all were published", async || server.json("/sinks/amqp").await["cursor"] == 10).await;
+}
+
+#[tokio::test]
+async fn wrong_sink_is_refused_by_field() {
+    let server = Server::start().await;
+    let url = "amqp://me:hunter2@127.0.0.1:1/%2f";
+    for (field, sink) in [
+        ("url", json!({ "name": "a" })),
+        ("url", json!({ "name": "a", "url": "http://me:hunter2@127.0.0.1" })),
+        ("name", json!({ "name": "a/b", "url": url })),
+        ("types", json!({ "name": "a", "url": url, "types": ["No"] })),
+        ("settings.exchange", json!({ "name": "a", "url": url, "settings": { "exchange": "" } })),
+        ("settings.body", json!({ "name": "a", "url": url, "settings": { "body": "{{" } })),
+        ("settings.color", json!({ "name": "a", "url": url, "settings": { "color": 1 } })),
+        ("after", json!({ "name": "a", "url": url, "after": -1 })),
+    ] {
+        let answer = server.post_json("/sinks", &sink).await;
+        assert_eq!(answer.problem(400, "invalid-field")["field"], field, "{answer:?}");
+        assert!(!answer.text.contains("hunter2"), "{answer:?}");
+    }
+    server.get("/sinks/a").await.problem(404, "not-found");
+    assert_eq!(server.json("/sinks").await, json!({ "data": [], "next": null }));
+    let added = server.post_json("/sinks", &json!({ "name": "a", "url": url })).await;
+    assert_eq!((added.status.as_u16(), &added.headers["location"]), (201, &"/sinks/a".parse().unwrap()));
+    let answer = server.send(reqwest::Method::DELETE, "/sinks/a").await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let followers: i64 = sqlx::query_scalar("select count(*) from follower").fetch_one(&server.pool).await.unwrap();
+    assert_eq!(followers, 0, "its place in the log is removed with it");
+}
