@@ -272,9 +272,8 @@ impl Access {
 /// Whether this user's channel is served. The configured login means the channel that was served under it first, also if
 /// another account has that login now.
 async fn is_served(db: &mut PgConnection, twitch: &TwitchSignIn, user: &TokenUser) -> sqlx::Result<bool> {
-    let is_configured = twitch.channel_name.as_ref() == Some(&user.login);
-    Ok(served_channels::contains(db, &user.id.channel()).await?
-        || (is_configured && !served_channels::contains_login(db, &user.login).await?))
+    let configured = twitch.channel_name.as_deref().filter(|login| *login == user.login);
+    served_channels::contains(db, &user.id.channel(), configured).await
 }
 
 /// Whether a text has the shape of a token of Twitch's.

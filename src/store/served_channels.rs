@@ -106,22 +106,20 @@ pub async fn clear(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Whether the channel with this id is served.
+/// Whether the channel with this id is served. The configured channel is also served before its row is written, unless
+/// another channel was served under its login first.
+///
+/// One statement: a row that is written between two would hide the channel from both.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn contains(conn: &mut PgConnection, id: &ChannelId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from served_channel where id = $1) as "exists!""#, id.as_str())
-        .fetch_one(conn)
-        .await
-}
-
-/// Whether a channel with this login is served.
-///
-/// # Errors
-/// If the database fails.
-pub async fn contains_login(conn: &mut PgConnection, login: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from served_channel where login = $1) as "exists!""#, login)
-        .fetch_one(conn)
-        .await
+pub async fn contains(conn: &mut PgConnection, id: &ChannelId, configured_login: Option<&str>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select (exists (select from served_channel where id = $1)
+            or $2::text is not null and not exists (select from served_channel where login = $2)) as "exists!""#,
+        id.as_str(),
+        configured_login
+    )
+    .fetch_one(conn)
+    .await
 }
