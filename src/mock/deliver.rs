@@ -12,7 +12,7 @@ use super::world::World;
 use crate::simulate::answer::ExpectedAnswer;
 use crate::simulate::delivery::CallbackClient;
 use crate::twitch::catalogue::SubscriptionType;
-use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, new_challenge};
+use crate::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, Transport, new_challenge};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 
@@ -45,30 +45,33 @@ impl World {
 
     /// Sends an event to all its subscribers and returns their number.
     pub(super) fn notify(self: &Arc<Self>, state: &mut State, kind: &SubscriptionType, event: &Value) -> usize {
-        self.notify_where(state, kind, event, |_| true)
+        self.notify_where(state, kind, event, |_, _| true)
     }
 
-    /// Sends an event to those of its subscribers whose subscription is as wanted, and returns their number.
+    /// Sends an event to those of its subscribers whose subscription, by its id, and session are as wanted, and returns their
+    /// number.
     pub(super) fn notify_where(
         self: &Arc<Self>,
         state: &mut State,
         kind: &SubscriptionType,
         event: &Value,
-        is_wanted: impl Fn(&Subscription) -> bool,
+        is_wanted: impl Fn(&str, Option<&str>) -> bool,
     ) -> usize {
         let is_of_kind = |shown: &Subscription| shown.kind == kind.name && shown.version == kind.version;
         let matches = |shown: &Subscription| {
             shown.status == SubscriptionStatus::Enabled && is_of_kind(shown) && concerns(shown, event)
         };
-        let shown = state.subscriptions.iter().map(|held| &held.shown);
-        let subscribed: Vec<_> = shown.filter(|shown| matches(shown) && is_wanted(shown)).cloned().collect();
+        let shown = state.subscriptions.iter().map(|held| &held.shown).filter(|shown| matches(shown));
+        let is_wanted_too = |shown: &&Subscription| is_wanted(&shown.id, shown.transport.session_id());
+        let subscribed: Vec<_> = shown.filter(is_wanted_too).cloned().collect();
         for shown in &subscribed {
             self.dispatch(state, shown, Outgoing::notification(self.stamp(), shown, event));
         }
-        let mut listeners = self.listeners(state, &Subscription::new(kind, event, ""), &subscribed);
-        listeners.retain(is_wanted);
-        for shown in &listeners {
-            self.dispatch(state, shown, Outgoing::notification(self.stamp(), shown, event));
+        let mut made_up = Subscription::new(kind, event, "");
+        let listeners = self.listeners(state, &subscribed, |session_id| is_wanted(&made_up.id, Some(session_id)));
+        for session_id in &listeners {
+            made_up.transport = Transport::websocket(session_id);
+            self.dispatch(state, &made_up, Outgoing::notification(self.stamp(), &made_up, event));
         }
         subscribed.len() + listeners.len()
     }

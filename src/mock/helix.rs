@@ -44,7 +44,11 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn from_request(request: &HttpRequest) -> Self {
-        Self(form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect())
+        Self::parse(request.query_string())
+    }
+
+    pub(super) fn parse(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

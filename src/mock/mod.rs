@@ -22,9 +22,12 @@ mod world;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, web};
+use actix_http::HttpService;
+use actix_service::{fn_service, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_web::{App, web};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -37,6 +40,9 @@ pub use self::schedule::ScheduleError;
 pub use self::state::{Account, Delivery, LiveStream};
 pub use self::websocket::SessionError;
 pub use self::world::World;
+
+/// How long a client may take to end a connection that is being closed.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running fake Twitch.
 #[derive(Debug)]
@@ -61,9 +67,6 @@ impl Mock {
         let identity = if config.is_tls { Some(Identity::new()?) } else { None };
         let world = World::new(config).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let world = Arc::new(world);
-        let shared = web::Data::from(Arc::clone(&world));
-        let app = move || App::new().app_data(shared.clone()).configure(routes);
-        let server = HttpServer::new(app).workers(1).disable_signals().tcp_nodelay(true).shutdown_timeout(1);
         let (listener, front) = match identity {
             None => (public, None),
             Some(identity) => {
@@ -72,7 +75,7 @@ impl Mock {
                 (inner, Some(front))
             }
         };
-        let server = server.listen(listener)?.run();
+        let server = serve(&world, listener)?;
         Ok(Self { world, address, server: server.handle(), serving: tokio::spawn(server), front })
     }
 
@@ -120,13 +123,34 @@ impl Mock {
     pub async fn stop(self) -> io::Result<()> {
         self.world.stop.cancel();
         self.server.stop(true).await;
-        self.world.deliveries.close();
-        self.world.deliveries.wait().await;
+        for tasks in [&self.world.sockets, &self.world.deliveries] {
+            tasks.close();
+            tasks.wait().await;
+        }
         if let Some((_, front)) = self.front {
             front.await.map_err(io::Error::other)?;
         }
         self.serving.await.map_err(io::Error::other)?
     }
+}
+
+/// The HTTP server. It is made without actix-web's `HttpServer`, which does not let go of the connections of WebSockets.
+fn serve(world: &Arc<World>, listener: TcpListener) -> io::Result<Server> {
+    let world = Arc::clone(world);
+    let service = move || {
+        let (upgrading, stop) = (Arc::clone(&world), world.stop.clone());
+        let upgrade = move |(request, framed)| websocket::upgrade(Arc::clone(&upgrading), request, framed);
+        let app = App::new().app_data(web::Data::from(Arc::clone(&world))).configure(routes);
+        HttpService::build()
+            .tcp_nodelay(true)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .graceful_shutdown_signal(move || stop.clone().cancelled_owned())
+            .upgrade(fn_service(upgrade))
+            .finish(map_config(app, |()| AppConfig::default()))
+            .tcp()
+    };
+    let server = Server::build().workers(1).disable_signals().shutdown_timeout(1);
+    Ok(server.listen("mock-twitch", listener, service)?.run())
 }
 
 fn routes(cfg: &mut web::ServiceConfig) {

@@ -229,9 +229,9 @@ impl World {
         if kind.name == "channel.follow" {
             state.add_follower(&event);
         }
-        Ok(self.notify_where(&mut state, kind, &event, |shown| {
-            session_id.as_ref().is_none_or(|id| shown.transport.session_id() == Some(id.as_str()))
-                && only.subscription.as_ref().is_none_or(|id| shown.id == *id)
+        Ok(self.notify_where(&mut state, kind, &event, |subscription, session| {
+            session_id.as_ref().is_none_or(|id| session == Some(id.as_str()))
+                && only.subscription.as_ref().is_none_or(|id| subscription == id)
         }))
     }
 

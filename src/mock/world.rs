@@ -26,6 +26,10 @@ pub struct World {
     /// Deliveries outlive the requests that cause them, so they run where the mock was started.
     pub(super) runtime: Handle,
     pub(super) deliveries: TaskTracker,
+    /// The WebSockets, which live longer than the requests that open them.
+    pub(super) sockets: TaskTracker,
+    /// Ids of the messages that were written to a WebSocket, in that order.
+    pub(super) written: Mutex<Vec<String>>,
     pub(super) stop: CancellationToken,
     pub(super) delivery_slots: Semaphore,
     /// Woken by each delivery: messages held back by [`Faults::reorder`] wait for the next one.
@@ -41,6 +45,8 @@ impl World {
             state,
             runtime: Handle::current(),
             deliveries: TaskTracker::new(),
+            sockets: TaskTracker::new(),
+            written: Mutex::default(),
             stop: CancellationToken::new(),
             delivery_slots: Semaphore::new(MAX_CONCURRENT_DELIVERIES),
             delivered: Notify::new(),

@@ -1,6 +1,6 @@
 //! The close codes of [Twitch's](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#close-message).
 
-use actix_ws::{CloseCode, CloseReason};
+use actix_http::ws::{CloseCode, CloseReason};
 use serde::Deserialize;
 use strum::{EnumIter, IntoEnumIterator as _};
 
@@ -79,7 +79,7 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// The code; `None` for an end without a close frame.
+    /// The code; `None` for a reset of the connection.
     pub(super) fn close(self) -> Result<Option<Close>, UnknownCode> {
         match self {
             Self::Code(code) => code.try_into().map(Some),

@@ -160,7 +160,7 @@ impl Session {
             "keepalive_timeout_seconds": self.keepalive.as_secs(),
             "user_id": self.user_id,
             "subscriptions": subscriptions,
-            "sockets": 1 + usize::from(self.old.is_some()),
+            "sockets": 1 + usize::from(self.next.is_some()) + usize::from(self.old.is_some()),
             "is_reconnecting": self.challenge.is_some(),
             "delivery": self.delivers,
         })

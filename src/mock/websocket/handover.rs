@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+use bytestring::ByteString;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Close, Command, Opened, SessionError, Sessions, frames};
+use super::sessions::{Handle, Next};
+use super::{Close, Command, Opened, Session, SessionError, Sessions, frames};
 use crate::mock::world::World;
 
 /// How long a client has to follow the request to reconnect.
@@ -57,14 +59,15 @@ impl World {
         Ok(ids.len())
     }
 
-    /// Moves a session to a new socket, whose welcome comes after all events of the old one and before all further ones.
+    /// Lets a session move to a new socket. The old one gets the events until the [welcome](Self::welcome) of this one.
     pub(super) fn move_session(&self, id: &str, challenge: &str) -> Result<Opened, Close> {
         let mut state = self.state();
         let delay = state.welcome_delay();
         let (socket, commands) = state.sessions.handle();
         let session = state.sessions.by_id.get_mut(id).ok_or(Close::InvalidReconnect)?;
-        session.challenge.take_if(|good| good == challenge).ok_or(Close::InvalidReconnect)?;
-        let (flush, flushed) = oneshot::channel();
+        if session.next.is_some() || session.challenge.as_deref() != Some(challenge) {
+            return Err(Close::InvalidReconnect);
+        }
         let opened = Opened {
             session_id: id.to_owned(),
             number: socket.number,
@@ -73,13 +76,41 @@ impl World {
             keepalive: session.keepalive,
             is_used: true,
             delay,
-            flushed: Some(flushed),
         };
-        socket.give(Command::Send(frames::welcome(&self.stamp(), id, session), None));
-        let old = std::mem::replace(&mut session.socket, socket);
-        old.give(Command::Flush(flush));
-        session.old = Some(old);
-        session.delivers = true;
+        session.next = Some(Next { socket, challenge: challenge.to_owned() });
         Ok(opened)
+    }
+
+    /// The welcome of a socket, to be written now. All further events of the session are for this socket; the receiver gets
+    /// word when those before it are written to the old one.
+    pub(super) fn welcome(&self, id: &str, number: u64) -> Option<(ByteString, Option<oneshot::Receiver<()>>)> {
+        let mut state = self.state();
+        let session = state.sessions.by_id.get_mut(id)?;
+        let is_next = session.next.as_ref().is_some_and(|next| next.socket.number == number);
+        let flushed = is_next.then(|| session.take_over()).flatten().map(|old| {
+            let (flush, flushed) = oneshot::channel();
+            old.give(Command::Flush(flush));
+            session.old = Some(old);
+            flushed
+        });
+        Some((frames::welcome(&self.stamp(), id, session), flushed))
+    }
+}
+
+impl Session {
+    /// Makes the next socket the session's, and returns the one before.
+    fn take_over(&mut self) -> Option<Handle> {
+        let Next { socket, challenge: used } = self.next.take()?;
+        self.challenge.take_if(|challenge| *challenge == used);
+        self.delivers = true;
+        Some(std::mem::replace(&mut self.socket, socket))
+    }
+
+    /// Forgets a socket. Returns whether the session has another one, or has one again.
+    pub(super) fn forget(&mut self, number: u64) -> bool {
+        let is_other = self.old.take_if(|old| old.number == number).is_some()
+            || self.next.take_if(|next| next.socket.number == number).is_some()
+            || self.socket.number != number;
+        is_other || self.take_over().is_some()
     }
 }

@@ -13,17 +13,12 @@ use super::close::Close;
 /// Commands that may wait for a socket that does not write. With one more it is closed with 4005.
 const MAX_WAITING: usize = 1_024;
 
-/// Message ids that are remembered as delivered.
-const MAX_DELIVERED: usize = 200_000;
-
 /// The sessions that have a socket.
 #[derive(Debug, Default)]
 pub(in crate::mock) struct Sessions {
     pub(super) by_id: BTreeMap<String, Session>,
     /// Number of the next socket.
     pub(super) next_socket: u64,
-    /// Ids of the messages that were written to a socket, in that order.
-    pub(super) delivered: Vec<String>,
 }
 
 /// A session of the protocol.
@@ -37,12 +32,22 @@ pub(in crate::mock) struct Session {
     pub(super) user_id: Option<String>,
     /// Gets the events.
     pub(super) socket: Handle,
+    /// The socket that takes over with its welcome.
+    pub(super) next: Option<Next>,
     /// The socket before, until it ends, if the session has moved.
     pub(super) old: Option<Handle>,
-    /// What the URL for reconnecting proves itself with, until it is used.
+    /// What the URL for reconnecting proves itself with, until a socket that it opened is welcomed.
     pub(super) challenge: Option<String>,
     /// Whether events are sent. If not, they are lost, as on a connection that is half open.
     pub(super) delivers: bool,
+}
+
+/// A new socket of a session that has one.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) socket: Handle,
+    /// What its URL proved itself with.
+    pub(super) challenge: String,
 }
 
 /// The other end of a socket's task.
@@ -65,7 +70,7 @@ pub(in crate::mock) enum Command {
     Reconnect(ByteString, Duration),
     /// Close with a code.
     Close(Close),
-    /// End the connection without a close frame.
+    /// Reset the connection.
     Abort,
     /// Send nothing any more, but go on reading.
     Silence,
@@ -91,8 +96,6 @@ pub(super) struct Opened {
     pub(super) is_used: bool,
     /// How late the welcome is.
     pub(super) delay: Duration,
-    /// Comes when the session's socket before has written its last event.
-    pub(super) flushed: Option<oneshot::Receiver<()>>,
 }
 
 impl Handle {
@@ -109,11 +112,5 @@ impl Sessions {
         let (commands, receiver) = mpsc::channel(MAX_WAITING);
         self.next_socket += 1;
         (Handle { number: self.next_socket, commands, overflow: CancellationToken::new() }, receiver)
-    }
-
-    pub(super) fn record_delivery(&mut self, message_id: String) {
-        if self.delivered.len() < MAX_DELIVERED {
-            self.delivered.push(message_id);
-        }
     }
 }

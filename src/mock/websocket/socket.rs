@@ -1,14 +1,16 @@
 //! One connection: what is sent on it, and when it ends.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_ws::{Item, Message, MessageStream, Session};
+use actix_http::ws::{Frame, Item, Message, ProtocolError};
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Connection;
 use super::{Close, Command, Opened, frames};
 use crate::mock::world::World;
 use crate::twitch::subscription_status::SubscriptionStatus;
@@ -25,13 +27,10 @@ const HALF_OPEN_FOR: Duration = Duration::from_secs(60);
 /// The longest that a welcome waits for the last events of the session's socket before.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The largest message that a client may send, in bytes; any is one too many.
-const MAX_MESSAGE: usize = 4_096;
-
 /// Owns a connection.
 pub(super) struct Socket {
     world: Arc<World>,
-    session: Session,
+    connection: Connection,
     session_id: String,
     number: u64,
     commands: mpsc::Receiver<Command>,
@@ -53,25 +52,35 @@ pub(super) struct Socket {
     is_silent: bool,
     /// Whether nothing is read any more.
     is_deaf: bool,
-    /// Comes when the session's socket before has written its last event.
-    flushed: Option<oneshot::Receiver<()>>,
 }
 
 /// How a connection ends.
 enum End {
     /// With a close frame of this code.
     Close(Close),
-    /// The client is gone, or is left without a close frame.
-    Gone(SubscriptionStatus),
+    /// With a reset of the connection.
+    Reset,
+    /// The client is gone.
+    Gone,
+}
+
+impl End {
+    /// The status of the session's subscriptions afterwards.
+    fn status(&self) -> SubscriptionStatus {
+        match self {
+            Self::Close(close) => close.status(),
+            Self::Reset | Self::Gone => SubscriptionStatus::WebsocketNetworkError,
+        }
+    }
 }
 
 impl Socket {
-    pub(super) fn new(world: &Arc<World>, session: Session, opened: Opened) -> Self {
+    pub(super) fn new(world: &Arc<World>, connection: Connection, opened: Opened) -> Self {
         let now = world.config.clock.instant();
-        let Opened { session_id, number, commands, overflow, keepalive, is_used, delay, flushed } = opened;
+        let Opened { session_id, number, commands, overflow, keepalive, is_used, delay } = opened;
         Self {
             world: Arc::clone(world),
-            session,
+            connection,
             session_id,
             number,
             commands,
@@ -86,24 +95,23 @@ impl Socket {
             delay,
             is_silent: false,
             is_deaf: false,
-            flushed,
         }
     }
 
-    pub(super) async fn run(mut self, incoming: MessageStream) {
-        let end = self.serve(incoming.max_frame_size(MAX_MESSAGE)).await;
-        let status = match &end {
-            End::Close(close) => close.status(),
-            End::Gone(status) => status.clone(),
-        };
+    pub(super) async fn run(mut self) {
+        let Err(end) = self.serve().await;
         // Before the client hears of it: what it does next finds a session that has ended.
-        self.world.socket_ended(&self.session_id, self.number, &status);
+        self.world.socket_ended(&self.session_id, self.number, &end.status());
         if self.is_deaf {
             // The client is to hear nothing of it, not even that the connection is closed.
             let clock = &self.world.config.clock;
             self.world.stop.run_until_cancelled(clock.sleep(HALF_OPEN_FOR)).await;
-        } else if let End::Close(close) = end {
-            let _ = self.session.close(Some(close.reason())).await;
+            return;
+        }
+        match end {
+            End::Close(close) => self.connection.close(close.reason()).await,
+            End::Reset => self.connection.reset(),
+            End::Gone => {}
         }
     }
 
@@ -115,11 +123,40 @@ impl Socket {
         self.unused_at = self.unused_at.map(|_| now + UNUSED_AFTER);
     }
 
-    async fn serve(&mut self, mut incoming: MessageStream) -> End {
+    async fn serve(&mut self) -> Result<Infallible, End> {
+        self.send_welcome().await?;
         let (stop, overflow) = (self.world.stop.clone(), self.overflow.clone());
         let clock = self.world.config.clock.clone();
-        stop.run_until_cancelled(clock.sleep(self.delay)).await;
-        if let Some(flushed) = self.flushed.take() {
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(End::Close(Close::Normal)),
+                () = overflow.cancelled() => return Err(End::Close(Close::NetworkTimeout)),
+                frame = self.connection.next(), if !self.is_deaf => self.receive(frame).await?,
+                () = clock.sleep_until(due) => self.act(clock.instant()).await?,
+                Some(command) = self.commands.recv() => match overflow.run_until_cancelled(self.obey(command)).await {
+                    Some(obeyed) => obeyed?,
+                    None => return Err(End::Close(Close::NetworkTimeout)),
+                },
+            }
+        }
+    }
+
+    /// Sends the welcome when it is due, and when the session's socket before has written its last event.
+    async fn send_welcome(&mut self) -> Result<(), End> {
+        let (stop, clock) = (self.world.stop.clone(), self.world.config.clock.clone());
+        let due = clock.instant() + self.delay;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(End::Close(Close::Normal)),
+                frame = self.connection.next() => self.receive(frame).await?,
+                () = clock.sleep_until(due) => break,
+            }
+        }
+        let (text, flushed) = self.world.welcome(&self.session_id, self.number).ok_or(End::Gone)?;
+        if let Some(flushed) = flushed {
             tokio::select! {
                 _ = flushed => {}
                 () = clock.sleep(FLUSH_TIMEOUT) => {}
@@ -127,39 +164,20 @@ impl Socket {
             }
         }
         self.restart_timers();
-        loop {
-            let due = self.next_due();
-            let ended = tokio::select! {
-                biased;
-                () = stop.cancelled() => Err(End::Close(Close::Normal)),
-                () = overflow.cancelled() => Err(End::Close(Close::NetworkTimeout)),
-                message = incoming.recv(), if !self.is_deaf => match message {
-                    Some(Ok(message)) => self.receive(message).await,
-                    Some(Err(_)) => Err(End::Close(Close::InboundTraffic)),
-                    None => Err(End::Gone(SubscriptionStatus::WebsocketNetworkError)),
-                },
-                () = clock.sleep_until(due) => self.act(clock.instant()).await,
-                Some(command) = self.commands.recv() => match overflow.run_until_cancelled(self.obey(command)).await {
-                    Some(obeyed) => obeyed,
-                    None => Err(End::Close(Close::NetworkTimeout)),
-                },
-            };
-            if let Err(end) = ended {
-                return end;
-            }
-        }
+        self.send(text).await
     }
 
-    /// A message of the client: anything but a pong, a ping or a close is one too many.
-    async fn receive(&mut self, message: Message) -> Result<(), End> {
-        match message {
-            Message::Pong(_) => self.is_answered |= self.counts_pongs,
-            Message::Ping(payload) => self.session.pong(&payload).await.map_err(|_| gone())?,
-            Message::Close(_) => return Err(self.close_after_waiting().await),
-            Message::Text(_) | Message::Binary(_) | Message::Continuation(_) => {
+    /// A frame of the client, or its end: anything but a pong, a ping or a close is one too many.
+    async fn receive(&mut self, frame: Option<Result<Frame, ProtocolError>>) -> Result<(), End> {
+        match frame {
+            Some(Ok(Frame::Pong(_))) => self.is_answered |= self.counts_pongs,
+            Some(Ok(Frame::Ping(payload))) => self.write(Message::Pong(payload)).await?,
+            Some(Ok(Frame::Close(_))) => return Err(self.close_after_waiting().await),
+            Some(Ok(Frame::Text(_) | Frame::Binary(_) | Frame::Continuation(_))) => {
                 return Err(End::Close(Close::InboundTraffic));
             }
-            Message::Nop => {}
+            Some(Err(ProtocolError::Io(_))) | None => return Err(End::Gone),
+            Some(Err(_)) => return Err(End::Close(Close::InboundTraffic)),
         }
         Ok(())
     }
@@ -189,7 +207,7 @@ impl Socket {
                 self.grace_ends_at = Some(self.world.config.clock.instant() + grace);
             }
             Command::Close(close) => return Err(End::Close(close)),
-            Command::Abort => return Err(gone()),
+            Command::Abort => return Err(End::Reset),
             Command::Silence => self.is_silent = true,
             Command::HalfOpen => (self.is_silent, self.is_deaf, self.is_answered) = (true, true, false),
             Command::Subscribed => self.unused_at = None,
@@ -202,9 +220,13 @@ impl Socket {
         Ok(())
     }
 
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        self.connection.send(message).await.map_err(|_| End::Gone)
+    }
+
     async fn send(&mut self, text: ByteString) -> Result<(), End> {
         if !self.is_silent {
-            self.session.text(text).await.map_err(|_| gone())?;
+            self.write(Message::Text(text)).await?;
         }
         self.put_off_keepalive();
         Ok(())
@@ -216,7 +238,7 @@ impl Socket {
         let last = first.split_off(first.len() / 2);
         for part in [Item::FirstText(first), Item::Continue(Bytes::new()), Item::Last(last)] {
             if !self.is_silent {
-                self.session.continuation(part).await.map_err(|_| gone())?;
+                self.write(Message::Continuation(part)).await?;
             }
         }
         self.put_off_keepalive();
@@ -231,8 +253,7 @@ impl Socket {
     /// Records that a message was written.
     fn record(&self, message_id: Option<String>) {
         if let Some(id) = message_id.filter(|_| !self.is_silent) {
-            self.world.state().sessions.record_delivery(id);
-            self.world.delivered.notify_waiters();
+            self.world.record_delivery(id);
         }
     }
 
@@ -257,7 +278,7 @@ impl Socket {
             self.ping_at = now + PING_INTERVAL;
             if !self.is_silent {
                 self.is_answered = false;
-                self.session.ping(b"").await.map_err(|_| gone())?;
+                self.write(Message::Ping(Bytes::new())).await?;
             }
         }
         if is_due(self.keepalive_at) {
@@ -265,8 +286,4 @@ impl Socket {
         }
         Ok(())
     }
-}
-
-fn gone() -> End {
-    End::Gone(SubscriptionStatus::WebsocketNetworkError)
 }

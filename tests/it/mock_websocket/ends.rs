@@ -1,11 +1,14 @@
 //! How sockets end, and what becomes of the subscriptions.
 
-use futures_util::SinkExt as _;
+use std::io::ErrorKind;
+
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Fixture;
-use crate::support::until;
+use crate::support::{PATIENCE, until};
 
 #[tokio::test]
 async fn each_close_code_can_be_asked_for() {
@@ -34,12 +37,14 @@ async fn each_close_code_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn aborted_connection_has_no_close_frame() {
+async fn aborted_connection_is_reset_without_a_close_frame() {
     let fixture = Fixture::start().await;
     let (mut socket, session) = fixture.open().await;
     fixture.subscribe("stream.online", &session).await;
     fixture.control("POST", &format!("websocket/{session}/close"), &json!({ "code": "abort" })).await;
-    assert_eq!(socket.end().await, None);
+    let end = timeout(PATIENCE, socket.0.next()).await.expect("it ends");
+    let Some(Err(Error::Io(error))) = end else { panic!("{end:?}") };
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_eq!(fixture.statuses().await, ["websocket_network_error"]);
 }
 

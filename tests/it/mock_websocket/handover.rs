@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use showtime::mock::Faults;
 
 use super::{Fixture, Socket};
 use crate::support::twitch::CHANNEL;
+use crate::support::until;
 
 /// Asks the session to reconnect, and returns the URL.
 async fn url(fixture: &Fixture, socket: &mut Socket) -> String {
@@ -83,6 +85,82 @@ async fn url_is_good_once_and_while_the_old_socket_lives() {
     other.end().await;
     let url = frame["payload"]["session"]["reconnect_url"].as_str().unwrap();
     assert_eq!(Socket::open(url).await.end().await, invalid);
+}
+
+/// Lets welcomes come this late from now on.
+fn delay_welcomes(fixture: &Fixture, delay: Duration) {
+    let ws_slow_welcome_ms = u64::try_from(delay.as_millis()).unwrap();
+    fixture.twitch.mock.world.set_faults(Faults { ws_slow_welcome_ms, ..Faults::default() }).unwrap();
+}
+
+async fn until_sockets(fixture: &Fixture, count: u64) {
+    until("so many sockets", async || {
+        fixture.control("GET", "websocket", &json!({})).await.1["sessions"][0]["sockets"] == count
+    })
+    .await;
+}
+
+/// An event, which comes over this socket.
+async fn event_over(fixture: &Fixture, socket: &mut Socket) {
+    fixture.twitch.mock.world.follow(CHANNEL, "quietotter").unwrap();
+    socket.frame("notification").await;
+}
+
+#[tokio::test]
+async fn session_stays_on_the_old_socket_if_the_new_one_ends_before_its_welcome() {
+    let fixture = Fixture::start().await;
+    let (mut old, session) = fixture.open().await;
+    fixture.subscribe("channel.follow", &session).await;
+    let url = url(&fixture, &mut old).await;
+    delay_welcomes(&fixture, Duration::from_secs(3_600));
+    let new = Socket::open(&url).await;
+    until_sockets(&fixture, 2).await;
+    event_over(&fixture, &mut old).await;
+    assert_eq!(Socket::open(&url).await.end().await.unwrap().0, 4007, "the URL is in use");
+    drop(new);
+    until_sockets(&fixture, 1).await;
+    event_over(&fixture, &mut old).await;
+
+    // The URL is good for another attempt.
+    delay_welcomes(&fixture, Duration::ZERO);
+    let mut new = Socket::open(&url).await;
+    assert_eq!(new.welcome().await, session);
+    event_over(&fixture, &mut new).await;
+    assert_eq!(fixture.statuses().await, ["enabled"]);
+}
+
+#[tokio::test]
+async fn old_socket_lives_for_its_grace_time_after_a_failed_move() {
+    let fixture = Fixture::start().await;
+    let (mut old, session) = fixture.open().await;
+    fixture.subscribe("channel.follow", &session).await;
+    let url = url(&fixture, &mut old).await;
+    delay_welcomes(&fixture, Duration::from_secs(3_600));
+    drop(Socket::open(&url).await);
+    until_sockets(&fixture, 1).await;
+    let old = tokio::spawn(async move { old.end().await });
+    fixture.advance(29).await;
+    assert_eq!(fixture.statuses().await, ["enabled"]);
+    fixture.advance(1).await;
+    assert_eq!(old.await.unwrap().unwrap().0, 4004);
+    assert_eq!(fixture.statuses().await, ["websocket_failed_to_reconnect"]);
+}
+
+#[tokio::test]
+async fn session_moves_even_if_the_old_socket_ends_before_the_new_welcome() {
+    let fixture = Fixture::start().await;
+    let (mut old, session) = fixture.open().await;
+    fixture.subscribe("channel.follow", &session).await;
+    let url = url(&fixture, &mut old).await;
+    delay_welcomes(&fixture, Duration::from_secs(5));
+    let mut new = Socket::open(&url).await;
+    until_sockets(&fixture, 2).await;
+    old.0.close(None).await.unwrap();
+    old.end().await;
+    until_sockets(&fixture, 1).await;
+    fixture.advance(5).await;
+    assert_eq!(new.welcome().await, session);
+    event_over(&fixture, &mut new).await;
 }
 
 /// Reads until a frame of this type, and keeps the ids of the notifications before it.
