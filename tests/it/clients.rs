@@ -1,4 +1,4 @@
-//! Independent clients of EventSub over WebSocket against the mock: twurple (npm) and `pyTwitchAPI` (`PyPI`).
+//! Independent clients of EventSub over WebSocket against the mock: twurple (npm), `pyTwitchAPI` and `TwitchIO` (`PyPI`).
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -114,7 +114,7 @@ enum Traffic {
     /// From the request on.
     Across,
     /// Once the session has moved. (pyTwitchAPI 4.5.0 begins another session if it reads a message while it closes the old
-    /// connection.)
+    /// connection; `TwitchIO` 3.3.2 does not read what the old one still has.)
     AfterMove,
 }
 
@@ -165,19 +165,19 @@ async fn twurple_listens_by_the_addresses_of_twitch_cli() {
     listens(twitch, client, Traffic::Across).await;
 }
 
-/// Python with pyTwitchAPI, if it is installed.
-fn python() -> Option<Command> {
+/// Python with the clients, if they are installed.
+fn python(program: &str) -> Option<Command> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/python3");
     let mut command = Command::new(&path);
-    command.arg("pytwitchapi.py");
+    command.arg(program);
     path.exists().then_some(command)
 }
 
-const PYTHON: &str = "pyTwitchAPI: run `python3 -m venv target/clients` and `target/clients/bin/pip install -r tests/clients/pytwitchapi.txt`";
+const PYTHON: &str = "pyTwitchAPI and TwitchIO: run `python3 -m venv target/clients` and `target/clients/bin/pip install -r tests/clients/requirements.txt`";
 
 #[tokio::test]
 async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
-    let Some(mut command) = python() else { return skip(PYTHON) };
+    let Some(mut command) = python("pytwitchapi.py") else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
     let client = Client::start(&mut command, &settings(&twitch).await);
     listens(twitch, client, Traffic::AfterMove).await;
@@ -185,10 +185,18 @@ async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
 
 #[tokio::test]
 async fn pytwitchapi_listens_by_the_addresses_of_twitch_cli() {
-    let Some(mut command) = python() else { return skip(PYTHON) };
+    let Some(mut command) = python("pytwitchapi.py") else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
     let mut settings = settings(&twitch).await;
     settings["subscriptions"] = format!("{}/", twitch.mock.base_url()).into();
     let client = Client::start(&mut command, &settings);
+    listens(twitch, client, Traffic::AfterMove).await;
+}
+
+#[tokio::test]
+async fn twitchio_listens_by_the_addresses_of_twitch() {
+    let Some(mut command) = python("listen_twitchio.py") else { return skip(PYTHON) };
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let client = Client::start(&mut command, &settings(&twitch).await);
     listens(twitch, client, Traffic::AfterMove).await;
 }
