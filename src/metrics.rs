@@ -164,9 +164,9 @@ impl Default for Metrics {
         let help = "Time in which messages of a channel may have been lost, by cause";
         registry.register_with_unit("showtime_gap", help, Unit::Seconds, gaps.clone());
         let help = "Size of the files with messages that wait for the database";
-        registry.register_with_unit("showtime_spool", help, Unit::Bytes, spool.clone());
+        registry.register_with_unit("showtime_websocket_spool", help, Unit::Bytes, spool.clone());
         let help = "Messages that were read from a WebSocket and could be kept nowhere";
-        registry.register("showtime_spool_dropped", help, spool_dropped.clone());
+        registry.register("showtime_websocket_spool_dropped", help, spool_dropped.clone());
         let help = "Messages that told what another subscription had told, while a channel changed its transport";
         registry.register("showtime_echoes", help, echoes.clone());
         let sink_deliveries = Family::default();

@@ -51,13 +51,14 @@ impl Desired {
     }
 
     /// What a channel should have on this session of its user.
-    fn on_session(session: &Session, channel: &ServedChannel, id: String) -> Self {
-        Self {
+    async fn on_session(session: &Session, channel: &ServedChannel, id: String) -> Result<Self> {
+        let earlier = sessions::earlier_ids(&mut *session.pool.acquire().await?, &channel.id.user()).await?;
+        Ok(Self {
             subscriptions: DesiredSubscription::all(&session.types, [&channel.id], session.oauth.client_id()),
             logins: BTreeMap::from([(channel.id.clone(), channel.login.clone())]),
-            place: Place::Session { id, earlier: Vec::new() },
+            place: Place::Session { id, earlier },
             with_secret: None,
-        }
+        })
     }
 
     pub(crate) fn plan<'a>(&'a self, held: &'a [HeldSubscription]) -> Plan<'a> {
@@ -102,6 +103,12 @@ impl Desired {
         for held in &plan.unwanted {
             print(format_args!("  {:<9}{}: no served channel needs it", "must go", name(held)));
         }
+        if !plan.earlier.is_empty() {
+            let count = plan.earlier.len();
+            print(format_args!(
+                "  {count} subscriptions of the server's earlier WebSockets are about to be deleted by it"
+            ));
+        }
         let others = match self.place {
             Place::Webhook(_) => "callbacks",
             Place::Session { .. } => "WebSockets",
@@ -126,7 +133,7 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
         is_complete &= match id {
             Some(id) if !session.granted(channel).await?.is_empty() => {
                 let held = session.as_user(channel.id.as_str()).subscriptions().await?.subscriptions;
-                Desired::on_session(session, channel, id).show(&held)
+                Desired::on_session(session, channel, id).await?.show(&held)
             }
             _ => {
                 let reason = row.and_then(|row| row.ended_reason.as_deref()).unwrap_or("no server has one yet");

@@ -18,7 +18,7 @@ create table websocket_session (
     ended_reason text,
     -- How often a connection replaced another one.
     reconnects integer not null default 0,
-    -- Since when all that is wanted exists on this session; null before. Written by the reconciler.
+    -- When all that is wanted first existed on this session; null before. Written by the reconciler.
     subscribed_at timestamptz,
     -- Why subscribing failed, in words; null if it did not. Written by the reconciler.
     problem text

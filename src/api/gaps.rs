@@ -28,7 +28,7 @@ pub(super) struct Gap {
     /// When messages came again.
     #[serde(with = "time::serde::rfc3339")]
     ended_at: OffsetDateTime,
-    /// Why: the close code of the WebSocket, or a word such as `io`, `keepalive`, `server` or `spool`.
+    /// Why: the close code of the WebSocket, or a word such as `io`, `keepalive`, `restart` or `spool`.
     cause: String,
     /// When Twitch's API was last asked what had happened; `null` if that is still to come. It tells streams, channel
     /// information and follows.

@@ -39,7 +39,7 @@ pub struct SessionRow {
     pub ended_reason: Option<String>,
     /// How often a connection replaced another one.
     pub reconnects: i32,
-    /// Since when all that is wanted exists on this session.
+    /// When all that is wanted first existed on this session.
     pub subscribed_at: Option<OffsetDateTime>,
     /// Why subscribing failed, in words.
     pub problem: Option<String>,
@@ -324,7 +324,7 @@ pub async fn record_problem(
     problem: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update websocket_session set subscribed_at = null, problem = $3 where user_id = $1 and session_id = $2",
+        "update websocket_session set problem = $3 where user_id = $1 and session_id = $2",
         user.as_str(),
         session_id,
         problem

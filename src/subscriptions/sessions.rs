@@ -252,7 +252,7 @@ fn available(
         None => Err(unavailable(
             DesiredStatus::NeedsConsent,
             Some(format!(
-                "{} has not consented: without, there is no WebSocket session, and a channel needs a webhook",
+                "{} has not consented, which every channel over WebSocket has to (over a webhook, few types need it)",
                 channel.login
             )),
         )),

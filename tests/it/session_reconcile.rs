@@ -149,7 +149,10 @@ async fn new_session_is_subscribed_on_at_once() {
     let server = fixture.serve().await;
     until_shown(&server, 10, "needs_consent").await;
     let (verdict, message) = check(&server, "subscriptions").await;
-    assert!(verdict == "warn" && message.contains("needs a webhook"), "{message}");
+    assert!(
+        verdict == "warn" && message.contains("has not consented, which every channel over WebSocket has to"),
+        "{message}"
+    );
     assert_eq!(check(&server, "twitch").await.0, "pass", "it needs no callback");
 
     fixture.consent(&server, &SCOPES).await;
@@ -276,6 +279,26 @@ async fn revoked_subscription_is_created_again_on_the_session() {
     assert_eq!(fixture.alive_on(&session), 9);
     server.sql("select pg_notify('showtime_reconcile', '')").await;
     until("it is there again", async || fixture.alive_on(&session) == 10).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn failed_comparison_is_a_problem_of_a_session_that_stays_subscribed() {
+    let fixture = Fixture::start().await;
+    let server = fixture.serve().await;
+    fixture.consent(&server, &SCOPES).await;
+    let _session = fixture.connect(&server).await;
+    until("the source is told", async || told(&server).await == (true, None)).await;
+    for (helix_error, is_failing) in [(1.0, true), (0.0, false)] {
+        fixture.twitch.mock.world.set_faults(Faults { helix_error, ..Faults::default() }).unwrap();
+        until("the next comparison", async || {
+            server.clock.advance(time::Duration::SECOND);
+            let (is_subscribed, problem) = told(&server).await;
+            assert!(is_subscribed);
+            problem.is_some() == is_failing
+        })
+        .await;
+    }
     server.stop().await;
 }
 

@@ -103,8 +103,7 @@ impl Connection {
                     closed_at = Some(clock.instant());
                 }
                 received = frames.next() => match received {
-                    Ok(Received::Text(text)) => self.take(&session, &text).await,
-                    Ok(Received::Bad(why)) => self.refuse("malformed", None, Outcome::Malformed, &why),
+                    Ok(received) => self.take(&session, received).await,
                     Err(end) => return Some((cause_of(&end), end.to_string())),
                 },
                 () = clock.sleep_until(until), if closed_at.is_some() => return None,
@@ -113,9 +112,16 @@ impl Connection {
     }
 
     /// Takes a frame. One that is bad is counted, and the connection goes on.
-    async fn take(&self, session: &Session, text: &ByteString) {
+    async fn take(&self, session: &Session, received: Received) {
         // If inputs wait already, the next of them says so, too.
         let _ = self.inputs.try_send(Input::Heard { socket: self.socket });
+        match received {
+            Received::Text(text) => self.take_text(session, &text).await,
+            Received::Bad(why) => self.refuse("malformed", None, Outcome::Malformed, &why),
+        }
+    }
+
+    async fn take_text(&self, session: &Session, text: &ByteString) {
         match Frame::parse(text) {
             Ok(Frame::Message(notice)) => self.take_notice(session, &notice),
             Ok(Frame::Keepalive(Some(at))) => self.context.intake.keepalive(&self.channel, at),

@@ -56,7 +56,10 @@ impl Intake {
         let ticket = self.progress.begin(channel, message.at());
         let is_writable = self.ingest.write_error().is_none();
         let permit = is_writable.then(|| self.window.clone().try_acquire_owned().ok()).flatten();
-        let Some(permit) = permit else { return self.spool.append(message, ticket) };
+        let Some(permit) = permit else {
+            self.count(&message, Outcome::Unavailable);
+            return self.spool.append(message, ticket);
+        };
         let intake = self.clone();
         tokio::spawn(async move {
             intake.submit(message, ticket).await;
@@ -70,12 +73,16 @@ impl Intake {
         if receipt == Ok(Receipt::Appended) {
             self.metrics.delivery_lag(lag);
         }
-        self.metrics.message(Transport::WebSocket, message.content().kind(), outcome_of(receipt), Duration::ZERO);
+        self.count(&message, outcome_of(receipt));
         match receipt {
             // One that the database refuses is counted by the writer, and would be refused again.
             Ok(_) | Err(IngestError::Rejected) => self.progress.keep(&ticket),
             Err(_) => self.spool.append(message, ticket),
         }
+    }
+
+    fn count(&self, message: &Message, outcome: Outcome) {
+        self.metrics.message(Transport::WebSocket, message.content().kind(), outcome, Duration::ZERO);
     }
 
     /// Records that Twitch said at this time that there is nothing else: a keepalive. Not for a welcome: what happened before

@@ -10,16 +10,22 @@
 //!
 //! Every state has a timer, so none lasts for ever.
 
+mod cause;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use self::cause::Cause;
+use self::cause::INVALID_RECONNECT;
 use crate::twitch::websocket::CONNECT_TIMEOUT;
 
 /// How much later than a keepalive was due silence counts as the end of a connection.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// How long nothing may be subscribed to on a new session. Twitch then
-/// [closes it](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#close-message).
+/// How long the subscriptions are waited for until a gap that goes on is recorded so far. Twitch then
+/// [closes](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#close-message) a session that has none.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the connection that Twitch asks for is tried. After
@@ -32,63 +38,8 @@ const MOVE_RETRY: Duration = Duration::from_secs(1);
 /// A session that was up for so long ends a row of failures.
 const STABLE: Duration = Duration::from_secs(60);
 
-/// The longest pause before the first new connection.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause between connections.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// The pause after a session on which nothing was subscribed to.
-const UNUSED_PAUSE: Duration = Duration::from_secs(10);
-
-/// The longest of these pauses.
-const MAX_UNUSED_PAUSE: Duration = Duration::from_secs(120);
-
-/// The pause after Twitch counted too many sessions, and how much longer it may be. Twitch needs about a minute to notice
-/// that a connection is dead.
-const LIMIT_PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(30));
-
 /// A connection, by its number among those of this user.
 pub(super) type SocketId = u32;
-
-/// Why a connection was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// Twitch asked for it.
-    Requested,
-    /// Nothing came for longer than the keepalive.
-    Keepalive,
-    /// It broke, or could not be opened.
-    Io,
-    /// Twitch closed it, with this code.
-    Code(u16),
-    /// Twitch counts too many sessions of this user.
-    Limit,
-    /// The server was not running.
-    Restart,
-}
-
-impl Cause {
-    /// The label of the metrics.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Keepalive => "keepalive",
-            Self::Io => "io",
-            Self::Limit => "limit",
-            Self::Restart => "restart",
-            Self::Code(4000) => "4000",
-            Self::Code(4001) => "4001",
-            Self::Code(4002) => "4002",
-            Self::Code(4003) => "4003",
-            Self::Code(4004) => "4004",
-            Self::Code(4005) => "4005",
-            Self::Code(4006) => "4006",
-            Self::Code(4007) => "4007",
-            Self::Code(_) => "closed",
-        }
-    }
-}
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -122,8 +73,8 @@ pub(super) enum Effect {
     Moved(Arc<str>),
     /// There is no session, since this happened.
     Lost { cause: Cause, reason: Arc<str> },
-    /// Look up what happened between the end of the last session and now.
-    FillGap(Cause),
+    /// Look up what happened between the end of the last session and now. If not all is subscribed to yet, the gap goes on.
+    FillGap { cause: Cause, is_over: bool },
 }
 
 /// A name for `/status` and the metrics.
@@ -151,17 +102,11 @@ struct Link {
     keepalive: Duration,
     since: Instant,
     heard_at: Instant,
-    /// Until when the subscriptions are waited for.
-    pending_until: Option<Instant>,
 }
 
 impl Link {
     fn deadline(&self) -> Instant {
         self.heard_at + self.keepalive + GRACE
-    }
-
-    fn wake_at(&self) -> Instant {
-        self.pending_until.map_or(self.deadline(), |at| at.min(self.deadline()))
     }
 }
 
@@ -192,6 +137,10 @@ pub(super) struct Machine {
     failures: u32,
     /// The last session. One with another id has no subscriptions yet.
     session: Option<Arc<str>>,
+    /// Whether all that is wanted is subscribed to on it.
+    is_subscribed: bool,
+    /// Until when that is waited for before a gap that goes on is recorded.
+    subscribe_until: Option<Instant>,
     /// Why messages may be missing that are not looked up yet.
     gap: Option<Cause>,
 }
@@ -199,24 +148,36 @@ pub(super) struct Machine {
 impl Machine {
     /// Connects at once. `gap` says why messages may be missing from before.
     pub(super) fn new(now: Instant, gap: Option<Cause>) -> Self {
-        Self { phase: Phase::Down { until: now }, next_socket: 0, failures: 0, session: None, gap }
+        Self {
+            phase: Phase::Down { until: now },
+            next_socket: 0,
+            failures: 0,
+            session: None,
+            is_subscribed: false,
+            subscribe_until: None,
+            gap,
+        }
     }
 
     /// When the next [`Input::Tick`] is due.
     pub(super) fn wake_at(&self) -> Instant {
         match &self.phase {
             Phase::Down { until } | Phase::Connecting { until, .. } => *until,
-            Phase::Up(link) => link.wake_at(),
-            Phase::Moving(old, to) => old.wake_at().min(to.attempt.map_or(to.retry_at, |(_, until)| until)),
+            Phase::Up(link) => self.wake_with(link),
+            Phase::Moving(old, to) => self.wake_with(old).min(to.attempt.map_or(to.retry_at, |(_, until)| until)),
         }
+    }
+
+    fn wake_with(&self, link: &Link) -> Instant {
+        self.subscribe_until.map_or(link.deadline(), |at| at.min(link.deadline()))
     }
 
     pub(super) fn status(&self) -> Status {
         match &self.phase {
             Phase::Down { .. } => Status::Down,
             Phase::Connecting { .. } => Status::Connecting,
-            Phase::Up(Link { pending_until: Some(_), .. }) => Status::Fresh,
-            Phase::Up(_) => Status::Live,
+            Phase::Up(_) if self.is_subscribed => Status::Live,
+            Phase::Up(_) => Status::Fresh,
             Phase::Moving(..) => Status::Moving,
         }
     }
@@ -235,12 +196,16 @@ impl Machine {
             Input::Reconnect { socket, url } => self.reconnect(*socket, url.as_ref(), now),
             Input::Ended { socket, cause, reason } => self.ended(*socket, *cause, reason, now, jitter),
             Input::Subscribed { session } => {
-                let pending = self.link(|link| link.session == *session).and_then(|link| link.pending_until.take());
-                if pending.is_some() { self.fill_gap() } else { Vec::new() }
+                if self.is_subscribed || self.link(|link| link.session == *session).is_none() {
+                    return Vec::new();
+                }
+                (self.is_subscribed, self.subscribe_until) = (true, None);
+                self.fill_gap()
             }
             Input::TooManySessions { session } => {
-                let pending = self.link(|link| link.session == *session && link.pending_until.is_some());
-                let Some(socket) = pending.map(|link| link.socket) else { return Vec::new() };
+                let is_subscribed = self.is_subscribed;
+                let unused = self.link(|link| link.session == *session && !is_subscribed);
+                let Some(socket) = unused.map(|link| link.socket) else { return Vec::new() };
                 let mut effects = self.close_attempt();
                 effects.push(Effect::Close(socket));
                 effects.extend(self.lost(Cause::Limit, "Twitch counts too many sessions of this user", now, jitter));
@@ -276,9 +241,9 @@ impl Machine {
             effects.extend(self.ended(socket, Cause::Keepalive, "nothing came, not even a keepalive", now, jitter));
             return effects;
         }
-        if let Some(link) = self.link(|link| link.pending_until.is_some_and(|at| at <= now)) {
-            link.pending_until = None;
-            return self.fill_gap();
+        let is_up = self.link(|_| true).is_some();
+        if self.subscribe_until.take_if(|at| is_up && *at <= now).is_some() {
+            return self.gap.iter().map(|cause| Effect::FillGap { cause: *cause, is_over: false }).collect();
         }
         match &mut self.phase {
             Phase::Down { .. } => {
@@ -303,17 +268,15 @@ impl Machine {
     }
 
     fn welcome(&mut self, socket: SocketId, session: &Arc<str>, keepalive: Duration, now: Instant) -> Vec<Effect> {
-        let (old, pending_until) = match &self.phase {
-            Phase::Connecting { socket: expected, .. } if *expected == socket => (None, None),
-            Phase::Moving(old, Move { attempt: Some((expected, _)), .. }) if *expected == socket => {
-                (Some(old.socket), old.pending_until)
-            }
+        let old = match &self.phase {
+            Phase::Connecting { socket: expected, .. } if *expected == socket => None,
+            Phase::Moving(old, Move { attempt: Some((expected, _)), .. }) if *expected == socket => Some(old.socket),
             _ => return Vec::new(),
         };
         let is_new = self.session.as_ref() != Some(session);
-        let pending_until = if is_new { Some(now + SUBSCRIBE_LIMIT) } else { pending_until };
-        let link = Link { socket, session: session.clone(), keepalive, since: now, heard_at: now, pending_until };
-        self.phase = Phase::Up(link);
+        self.is_subscribed &= !is_new;
+        self.subscribe_until = (!self.is_subscribed).then_some(now + SUBSCRIBE_LIMIT);
+        self.phase = Phase::Up(Link { socket, session: session.clone(), keepalive, since: now, heard_at: now });
         self.session = Some(session.clone());
         let mut effects: Vec<_> = old.map(Effect::Close).into_iter().collect();
         if is_new {
@@ -328,7 +291,7 @@ impl Machine {
             effects.push(Effect::Subscribe(session.clone()));
         } else {
             effects.push(Effect::Moved(session.clone()));
-            if pending_until.is_none() {
+            if self.is_subscribed {
                 effects.extend(self.fill_gap());
             }
         }
@@ -399,34 +362,12 @@ impl Machine {
                 self.failures = 0;
             }
         }
-        self.phase = Phase::Down { until: now + pause(cause, self.failures, jitter) };
+        self.phase = Phase::Down { until: now + cause.pause(self.failures, jitter) };
         self.failures = self.failures.saturating_add(1);
         vec![Effect::Lost { cause, reason: reason.into() }]
     }
 
     fn fill_gap(&mut self) -> Vec<Effect> {
-        self.gap.take().map(Effect::FillGap).into_iter().collect()
+        self.gap.take().map(|cause| Effect::FillGap { cause, is_over: true }).into_iter().collect()
     }
 }
-
-/// [Twitch's close codes](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#close-message) that are not
-/// answered like a broken connection.
-const UNUSED: u16 = 4003;
-const GRACE_EXPIRED: u16 = 4004;
-const INVALID_RECONNECT: u16 = 4007;
-
-/// How long to wait before the next connection, after so many failures in a row.
-fn pause(cause: Cause, failures: u32, jitter: f64) -> Duration {
-    let doubled = |first: Duration, max: Duration| first.saturating_mul(2_u32.saturating_pow(failures)).min(max);
-    match cause {
-        Cause::Code(GRACE_EXPIRED) => Duration::ZERO,
-        Cause::Code(INVALID_RECONNECT) if failures == 0 => Duration::ZERO,
-        Cause::Code(UNUSED) => doubled(UNUSED_PAUSE, MAX_UNUSED_PAUSE),
-        Cause::Limit => LIMIT_PAUSE.0 + LIMIT_PAUSE.1.mul_f64(jitter),
-        _ if failures == 0 => FIRST_PAUSE.mul_f64(jitter),
-        _ => doubled(FIRST_PAUSE, MAX_PAUSE).mul_f64(0.5 + jitter / 2.0),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -103,7 +103,7 @@ impl Handle {
     pub(super) fn secured_until(&self) -> Option<OffsetDateTime> {
         let kept = self.context.intake.secured_until(&self.channel);
         let report = self.report();
-        [report.open_gap, report.unrecorded_gap].into_iter().flatten().min().or(kept)
+        [report.open_gap, report.unrecorded_gap, kept].into_iter().flatten().min()
     }
 }
 
@@ -194,7 +194,7 @@ impl Session {
                 self.changed.notify_one();
             }
             Effect::Lost { cause, reason } => self.lost(cause, &reason),
-            Effect::FillGap(cause) => self.fill_gap(cause),
+            Effect::FillGap { cause, is_over } => self.fill_gap(cause, is_over),
         }
     }
 
@@ -237,10 +237,11 @@ impl Session {
     }
 
     /// Has the gap recorded, as soon as the database can be written to.
-    fn fill_gap(&self, cause: Cause) {
+    fn fill_gap(&self, cause: Cause, is_over: bool) {
         let since = {
             let mut report = lock(&self.report);
             let Some(since) = report.open_gap.take() else { return };
+            report.open_gap = (!is_over).then(|| self.context.clock.now());
             let since = report.unrecorded_gap.map_or(since, |earlier| earlier.min(since));
             *report.unrecorded_gap.insert(since)
         };

@@ -104,6 +104,25 @@ async fn chosen_transport_is_kept_for_the_channel() {
 }
 
 #[tokio::test]
+async fn ended_subscriptions_of_our_earlier_session_are_not_of_others() {
+    let (scene, server) = Scene::served_over_websocket().await;
+    consenting(&scene, &[]).await.has(0, &["10 of 10 subscriptions are enabled"]);
+    let world = &scene.twitch.mock.world;
+    let first = world.sessions().remove(0);
+    let close = format!("{}/mock/websocket/{first}/close", scene.twitch.mock.base_url());
+    assert!(reqwest::Client::new().post(close).body(r#"{"code":4000}"#).send().await.unwrap().status().is_success());
+    until("another session is subscribed on", async || {
+        let alive = world.subscriptions().into_iter().filter(|it| it.status.is_alive());
+        alive.filter(|it| it.transport.session_id().is_some_and(|id| id != first)).count() == 10
+    })
+    .await;
+    let said = scene.run(&["check"]).await;
+    said.has(0, &["nothing is missing"]);
+    assert_eq!(said.count("are left alone"), 0, "{}", said.out);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn delete_all_deletes_what_only_the_users_token_shows() {
     let (scene, server) = Scene::served_over_websocket().await;
     consenting(&scene, &[]).await.has(0, &["10 of 10 subscriptions are enabled"]);

@@ -1,37 +1,44 @@
 //! Connections that end.
 
-use std::time::Duration;
-
 use super::server::{Sockets, follow};
-use super::{SUBSCRIBED, check, metric, row, serve, until_events, until_live, until_row};
+use super::{check, metric, row, serve, serve_live, subscribe, until_events, until_gaps, until_row};
 use crate::support::until;
 
 #[tokio::test]
 async fn silence_is_noticed_two_seconds_after_a_keepalive_was_due() {
     let mut sockets = Sockets::listen().await;
-    let server = serve(&sockets).await;
-    let mut peer = sockets.welcome("AgoQ1").await;
-    until_row(&server, "session_id", Some("AgoQ1")).await;
-    server.sql(SUBSCRIBED).await;
-    until_live(&server).await;
+    let (server, mut peer) = serve_live(&mut sockets).await;
     peer.send(&follow("AgoQ1", 1)).await;
     until_events(&server, 1).await;
     server.clock.advance(time::Duration::milliseconds(11_000));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(sockets.is_empty(), "there may be a keepalive yet");
+    assert!(!peer.closes_soon().await, "there may be a keepalive yet");
     server.clock.advance(time::Duration::milliseconds(1_000));
     let mut new = sockets.accept().await;
     assert_eq!(new.path, "/ws?keepalive_timeout_seconds=10");
     new.welcome("AgoQ2").await;
-    until_row(&server, "session_id", Some("AgoQ2")).await;
-    server.sql(SUBSCRIBED).await;
-    until("the gap is recorded", async || {
-        let causes: Vec<String> = sqlx::query_scalar("select cause from gap").fetch_all(&server.pool).await.unwrap();
-        causes == ["keepalive"]
-    })
-    .await;
+    subscribe(&server, "AgoQ2").await;
+    until_gaps(&server, &["keepalive"]).await;
     assert_eq!(row(&server, "ended_reason").await.as_deref(), Some("nothing came, not even a keepalive"));
     assert_eq!(metric(&server, r#"showtime_websocket_reconnects_total{cause="keepalive"}"#).await, 1.0);
+    assert!(metric(&server, r#"showtime_gap_seconds_total{cause="keepalive"}"#).await > 0.0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn silence_and_spool_are_measured() {
+    let mut sockets = Sockets::listen().await;
+    let (server, _peer) = serve_live(&mut sockets).await;
+    server.clock.advance(time::Duration::seconds(6));
+    until("the silence is measured", async || {
+        metric(&server, "showtime_websocket_last_message_age_seconds").await >= 6.0
+    })
+    .await;
+    let text = server.get("/metrics").await.text;
+    for line in
+        ["showtime_websocket_spool_bytes 0", "showtime_websocket_spool_dropped_total 0", "showtime_echoes_total 0"]
+    {
+        assert!(text.lines().any(|it| it == line), "{line}: {text}");
+    }
     server.stop().await;
 }
 
@@ -43,9 +50,7 @@ async fn each_close_code_is_recorded_and_followed_by_a_new_session() {
         let mut peer = sockets.accept_in_time(&server.clock).await;
         let session = format!("AgoQ{code}");
         peer.welcome(&session).await;
-        until_row(&server, "session_id", Some(&session)).await;
-        server.sql(SUBSCRIBED).await;
-        until_live(&server).await;
+        subscribe(&server, &session).await;
         peer.close(code, "a reason").await;
         until_row(&server, "ended_reason", Some(&format!("{code} a reason"))).await;
     }

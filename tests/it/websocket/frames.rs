@@ -5,7 +5,8 @@ use showtime::clock::Clock;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::server::{Sockets, follow, follow_at, frame};
-use super::{SUBSCRIBED, check, metric, row, serve, until_events, until_live, until_row};
+use super::{check, metric, row, serve, serve_live, subscribe, until_events};
+use crate::support::until;
 
 #[tokio::test]
 async fn events_arrive_once() {
@@ -13,9 +14,7 @@ async fn events_arrive_once() {
     let server = serve(&sockets).await;
     let mut peer = sockets.welcome("AgoQ1").await;
     assert_eq!(peer.path, "/ws?keepalive_timeout_seconds=10");
-    until_row(&server, "session_id", Some("AgoQ1")).await;
-    server.sql(SUBSCRIBED).await;
-    until_live(&server).await;
+    subscribe(&server, "AgoQ1").await;
     for user in 0..1_000 {
         let follow = follow("AgoQ1", user);
         peer.send(&follow).await;
@@ -73,6 +72,21 @@ async fn bad_frame_is_counted_and_the_connection_lives() {
     assert!(sockets.is_empty() && row(&server, "ended_at").await.is_none(), "it is the same connection");
     let check = check(&server).await;
     assert!(check["message"].as_str().unwrap().contains("frames were not accepted"), "{check}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bad_frame_is_a_sign_of_life() {
+    let mut sockets = Sockets::listen().await;
+    let (server, mut peer) = serve_live(&mut sockets).await;
+    server.clock.advance(time::Duration::seconds(8));
+    peer.send_raw(Message::binary("hello")).await;
+    until("the frame is counted", async || {
+        metric(&server, r#"showtime_incidents_total{kind="refused_frame",subject="malformed"}"#).await > 0.0
+    })
+    .await;
+    server.clock.advance(time::Duration::seconds(8));
+    assert!(!peer.closes_soon().await, "12 s of silence have not passed");
     server.stop().await;
 }
 

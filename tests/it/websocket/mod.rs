@@ -12,7 +12,7 @@ use showtime::config::{Client, Config};
 use showtime::twitch::transport::TransportKind;
 use sqlx::postgres::PgConnectOptions;
 
-use self::server::Sockets;
+use self::server::{Peer, Sockets};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::{Unused, until};
@@ -49,9 +49,34 @@ async fn serve(sockets: &Sockets) -> Server {
     serve_on(fresh_database().await, sockets).await
 }
 
+/// A server with the session `AgoQ1`, on which all is subscribed to, and the connection.
+async fn serve_live(sockets: &mut Sockets) -> (Server, Peer) {
+    let server = serve(sockets).await;
+    let peer = sockets.welcome("AgoQ1").await;
+    subscribe(&server, "AgoQ1").await;
+    (server, peer)
+}
+
+/// Waits until this session is known, and does what the reconciler does.
+async fn subscribe(server: &Server, session: &str) {
+    until_row(server, "session_id", Some(session)).await;
+    server.sql(SUBSCRIBED).await;
+    until_live(server).await;
+}
+
 async fn until_events(server: &Server, count: i64) {
     until("all events are stored", async || server.count_events().await >= count).await;
     assert_eq!(server.count_events().await, count);
+}
+
+/// Waits until the gaps that are recorded have these causes.
+async fn until_gaps(server: &Server, causes: &[&str]) {
+    until("the gaps are recorded", async || {
+        let recorded: Vec<String> =
+            sqlx::query_scalar("select cause from gap order by id").fetch_all(&server.pool).await.unwrap();
+        recorded == causes
+    })
+    .await;
 }
 
 /// A value of the only session's row, as text.

@@ -1,8 +1,7 @@
 //! Connections that Twitch asks to be replaced.
 
 use super::server::{Sockets, follow};
-use super::{SUBSCRIBED, metric, row, serve, until_events, until_live, until_row, until_state};
-use crate::support::until;
+use super::{metric, row, serve, serve_live, subscribe, until_events, until_gaps, until_row, until_state};
 
 /// How often the connection is replaced under load.
 const MOVES: u32 = 100;
@@ -10,11 +9,7 @@ const MOVES: u32 = 100;
 #[tokio::test]
 async fn requested_reconnects_lose_and_double_nothing() {
     let mut sockets = Sockets::listen().await;
-    let server = serve(&sockets).await;
-    let mut old = sockets.welcome("AgoQ1").await;
-    until_row(&server, "session_id", Some("AgoQ1")).await;
-    server.sql(SUBSCRIBED).await;
-    until_live(&server).await;
+    let (server, mut old) = serve_live(&mut sockets).await;
     let connected_at = row(&server, "connected_at").await;
     assert!(connected_at.is_some());
     let mut users = 0..;
@@ -101,9 +96,7 @@ async fn session_with_another_id_after_a_move_is_subscribed_on_again() {
     let mut sockets = Sockets::listen().await;
     let server = serve(&sockets).await;
     let mut old = sockets.welcome("e411cc1e_a2613d4e").await;
-    until_row(&server, "session_id", Some("e411cc1e_a2613d4e")).await;
-    server.sql(SUBSCRIBED).await;
-    until_live(&server).await;
+    subscribe(&server, "e411cc1e_a2613d4e").await;
     old.reconnect(sockets.url("/ws?reconnect_id=1").as_str()).await;
     let mut new = sockets.welcome("77aa00bb_a2613d4e").await;
     assert_eq!(old.until_closed().await, 1000);
@@ -113,12 +106,8 @@ async fn session_with_another_id_after_a_move_is_subscribed_on_again() {
         sqlx::query_scalar("select session_id from websocket_earlier_session").fetch_all(&server.pool).await.unwrap();
     assert_eq!(earlier, ["e411cc1e_a2613d4e"]);
     new.send(&follow("77aa00bb_a2613d4e", 1)).await;
-    server.sql(SUBSCRIBED).await;
-    until("the gap is recorded", async || {
-        let causes: Vec<String> = sqlx::query_scalar("select cause from gap").fetch_all(&server.pool).await.unwrap();
-        causes == ["requested"]
-    })
-    .await;
+    subscribe(&server, "77aa00bb_a2613d4e").await;
+    until_gaps(&server, &["requested"]).await;
     until_events(&server, 1).await;
     server.stop().await;
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::cause::{FIRST_PAUSE, GRACE_EXPIRED, MAX_PAUSE, UNUSED};
 use super::*;
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -63,7 +64,7 @@ impl World {
                 }
                 Effect::Subscribe(session) => subscribed = Some(session.clone()),
                 Effect::Moved(session) => assert_eq!(Some(session), self.session.as_ref()),
-                Effect::Lost { .. } | Effect::FillGap(_) => {}
+                Effect::Lost { .. } | Effect::FillGap { .. } => {}
             }
         }
         assert!(self.sockets.len() <= 2, "{input:?}: {:?}", self.sockets);
@@ -134,7 +135,7 @@ fn silence_ends_a_session_two_seconds_after_the_keepalive_was_due() {
     let welcome = Input::Welcome { socket: 2, session: "b".into(), keepalive: KEEPALIVE };
     assert_eq!(machine.step(&welcome, late, 0.1), [Effect::Subscribe("b".into())]);
     let effects = machine.step(&Input::Subscribed { session: "b".into() }, late, 0.1);
-    assert_eq!(effects, [Effect::FillGap(Cause::Keepalive)]);
+    assert_eq!(effects, [Effect::FillGap { cause: Cause::Keepalive, is_over: true }]);
 }
 
 #[test]
@@ -176,20 +177,32 @@ fn old_connection_that_ends_during_a_move_leaves_the_new_one_its_chance() {
     let mut welcomed = machine.clone();
     let welcome = Input::Welcome { socket: 2, session: "a".into(), keepalive: KEEPALIVE };
     let effects = welcomed.step(&welcome, now, 0.0);
-    assert_eq!(effects, [Effect::Moved("a".into()), Effect::FillGap(Cause::Io)]);
+    assert_eq!(effects, [Effect::Moved("a".into()), Effect::FillGap { cause: Cause::Io, is_over: true }]);
     assert_eq!(ended(&mut machine, 2, Cause::Code(INVALID_RECONNECT), now, 1.0), Duration::ZERO);
 }
 
 #[test]
-fn pauses_follow_the_cause() {
+fn gap_goes_on_until_all_is_subscribed_to() {
     let now = Instant::now();
-    let secs = |cause, failures| pause(cause, failures, 1.0).as_secs_f64();
-    for cause in [Cause::Io, Cause::Keepalive, Cause::Code(4000), Cause::Code(4001), Cause::Code(1000)] {
-        assert_eq!([0, 1, 2, 3, 6, 40].map(|failures| secs(cause, failures)), [0.5, 1.0, 2.0, 4.0, 30.0, 30.0]);
-    }
-    assert_eq!([0, 1, 9].map(|failures| secs(Cause::Code(UNUSED), failures)), [10.0, 20.0, 120.0]);
-    assert_eq!([0, 1].map(|failures| secs(Cause::Code(INVALID_RECONNECT), failures)), [0.0, 1.0]);
-    assert_eq!((secs(Cause::Limit, 0), pause(Cause::Limit, 5, 0.0).as_secs()), (90.0, 60));
+    let mut machine = Machine::new(now, Some(Cause::Restart));
+    machine.step(&Input::Tick, now, 0.0);
+    machine.step(&Input::Welcome { socket: 1, session: "a".into(), keepalive: KEEPALIVE }, now, 0.0);
+    let limit = now + SUBSCRIBE_LIMIT;
+    let cause = Cause::Restart;
+    assert_eq!(machine.step(&Input::Tick, limit, 0.0), [Effect::FillGap { cause, is_over: false }]);
+    assert_eq!(machine.status(), Status::Fresh);
+    // Its connection is replaced meanwhile, and the old one breaks before the new one is welcomed.
+    machine.step(&Input::Reconnect { socket: 1, url: None }, limit, 0.0);
+    ended(&mut machine, 1, Cause::Io, limit, 0.0);
+    let welcome = Input::Welcome { socket: 2, session: "a".into(), keepalive: KEEPALIVE };
+    assert_eq!(machine.step(&welcome, limit, 0.0), [Effect::Moved("a".into())]);
+    let effects = machine.step(&Input::Subscribed { session: "a".into() }, limit, 0.0);
+    assert_eq!((effects, machine.status()), (vec![Effect::FillGap { cause, is_over: true }], Status::Live));
+}
+
+#[test]
+fn session_that_lasted_ends_a_row_of_failures() {
+    let now = Instant::now();
     let (mut machine, socket) = live(now);
     machine.failures = 9;
     assert_eq!(ended(&mut machine.clone(), socket, Cause::Io, now + STABLE, 1.0), FIRST_PAUSE);
