@@ -54,6 +54,13 @@ async fn list(server: &Server) -> Vec<Value> {
     server.json(&format!("/channels/{CHANNEL_ID}/gaps")).await["data"].as_array().unwrap().clone()
 }
 
+/// What the check `gaps` of `/status` says.
+async fn check(server: &Server) -> String {
+    let status = server.json("/status").await;
+    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "gaps").unwrap().clone();
+    check["message"].as_str().unwrap().to_owned()
+}
+
 /// Waits until the newest gap is looked up after this time.
 async fn until_looked_up(server: &Server, after: &str) {
     let looked_up = async || list(server).await[0]["looked_up_at"].as_str().is_some_and(|at| at > after);
@@ -126,6 +133,10 @@ async fn stream_that_began_in_a_gap_is_found_without_the_scope_for_follows() {
     until_looked_up(&server, "").await;
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], true);
     assert_eq!(follows(&server).await, []);
+    let message = check(&server).await;
+    for text in ["gaps of the last day: 1, 60 s in all, the last until", "(keepalive)", "channel updates found"] {
+        assert!(message.contains(text), "{message}");
+    }
     twitch.mock.stop().await.unwrap();
 }
 
@@ -137,12 +148,7 @@ async fn gap_without_a_consent_says_what_to_do_and_holds_up_no_other() {
     record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
     server.clock.advance(Duration::seconds(10));
     until_looked_up(&server, "").await;
-    let check = async || {
-        let status = server.json("/status").await;
-        let checks = status["checks"].as_array().unwrap().clone();
-        checks.into_iter().find(|check| check["name"] == "gaps").unwrap()
-    };
-    until("the check says why", async || check().await["message"].as_str().unwrap().contains("consent")).await;
+    until("the check says why", async || check(&server).await.contains("consent")).await;
     assert_eq!(server.json("/status").await["gaps"].as_array().unwrap().len(), 2);
     twitch.mock.stop().await.unwrap();
 }

@@ -187,15 +187,17 @@ fn check(records: &Records, last_error: Option<&str>) -> Check {
     if let Some(error) = last_error {
         return Check::warn("gaps", format!("what happened in gaps can't be looked up: {error}"));
     }
-    let seconds: f64 = records.gaps.iter().map(|gap| (gap.ended_at - gap.began_at).as_seconds_f64()).sum();
-    match records.gaps.len() {
-        0 => Check::pass("gaps", "no messages were missed in the last day"),
-        count => Check::pass(
-            "gaps",
-            format!(
-                "in the last day, messages may be missing from {count} gaps of {seconds:.0} s in all; follows, streams and \
-                 channel updates in them were looked up"
-            ),
+    let Records { gaps, .. } = records;
+    let Some(last) = gaps.first() else { return Check::pass("gaps", "no messages were missed in the last day") };
+    let seconds: f64 = gaps.iter().map(|gap| (gap.ended_at - gap.began_at).as_seconds_f64()).sum();
+    let found: i64 = gaps.iter().map(|gap| gap.found).sum();
+    let until = last.ended_at.replace_nanosecond(0).unwrap_or(last.ended_at).format(&Rfc3339).unwrap_or_default();
+    let (count, cause) = (gaps.len(), &last.cause);
+    Check::pass(
+        "gaps",
+        format!(
+            "gaps of the last day: {count}, {seconds:.0} s in all, the last until {until} ({cause}). Messages may be missing from \
+             them; looking up follows, streams and channel updates found {found} events"
         ),
-    }
+    )
 }
