@@ -2,13 +2,14 @@
 
 use anyhow::{Result, bail};
 use secrecy::SecretString;
+use serde_json::{Map, Value, json};
 use showtime::cli::{self, with_database};
 use showtime::config::Config;
 use showtime::outputs::sink::service::{self, SinkChange, SinkReport};
-use showtime::outputs::sink::settings::AmqpSettings;
 use showtime::postgres;
 use showtime::store::LogId;
 use showtime::store::followers::Start;
+use showtime::store::sinks::SinkKind;
 use sqlx::PgConnection;
 
 #[derive(clap::Subcommand)]
@@ -37,38 +38,21 @@ pub(crate) enum Sinks {
     },
 }
 
-/// A sink for RabbitMQ.
+/// A sink: for RabbitMQ, or a webhook.
 #[derive(clap::Args)]
 pub(crate) struct Add {
     /// Its name
     name: String,
-    /// The broker, as amqp://user:password@host:port/vhost, which is kept encrypted
-    #[arg(long, value_name = "URL", required_unless_present = "amqp_env", conflicts_with = "amqp_env")]
-    amqp: Option<SecretString>,
-    /// The variable of the environment that holds that URL wherever the server runs
-    #[arg(long, value_name = "VARIABLE")]
-    amqp_env: Option<String>,
-    /// The topic exchange
-    #[arg(long, default_value = "showtime")]
-    exchange: String,
-    /// Expect the exchange to exist
-    #[arg(long)]
-    no_declare: bool,
-    /// Template of the routing key [default: `twitch.CHANNEL_ID.TYPE`]
-    #[arg(long, value_name = "TEMPLATE")]
-    routing_key: Option<String>,
+    #[command(flatten)]
+    receiver: Receiver,
+    #[command(flatten)]
+    amqp: AmqpOptions,
     /// Template of the body [default: the event as in /live/events]
     #[arg(long, value_name = "TEMPLATE")]
     body: Option<String>,
-    /// A durable queue to declare and bind
-    #[arg(long)]
-    queue: Option<String>,
     /// Send test events, too
     #[arg(long)]
     tests: bool,
-    /// File with the certificate of an own CA
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<std::path::PathBuf>,
     /// Only these types, such as channel.cheer,stream.*
     #[arg(long, value_delimiter = ',')]
     types: Option<Vec<String>>,
@@ -78,6 +62,64 @@ pub(crate) struct Add {
     /// Begin after the event with this id; 0 for everything
     #[arg(long, value_name = "ID")]
     after: Option<LogId>,
+}
+
+/// Where events go.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Receiver {
+    /// RabbitMQ, as amqp://user:password@host:port/vhost, which is kept encrypted
+    #[arg(long, value_name = "URL")]
+    amqp: Option<SecretString>,
+    /// The variable of the environment that holds that URL wherever the server runs
+    #[arg(long, value_name = "VARIABLE")]
+    amqp_url_env: Option<String>,
+    /// The address that gets signed requests, which is kept encrypted
+    #[arg(long, value_name = "URL")]
+    webhook: Option<SecretString>,
+}
+
+/// What only RabbitMQ has.
+#[derive(clap::Args)]
+#[command(next_help_heading = "RabbitMQ")]
+struct AmqpOptions {
+    /// The topic exchange [default: showtime]
+    #[arg(long)]
+    exchange: Option<String>,
+    /// Expect the exchange to exist
+    #[arg(long)]
+    no_declare: bool,
+    /// Template of the routing key [default: `twitch.CHANNEL_ID.TYPE`]
+    #[arg(long, value_name = "TEMPLATE")]
+    routing_key: Option<String>,
+    /// A durable queue to declare and bind
+    #[arg(long)]
+    queue: Option<String>,
+    /// File with the certificate of an own CA
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<std::path::PathBuf>,
+}
+
+impl Add {
+    fn kind(&self) -> SinkKind {
+        if self.receiver.webhook.is_some() { SinkKind::Webhook } else { SinkKind::Amqp }
+    }
+
+    /// The settings that are given.
+    fn settings(&self) -> Map<String, Value> {
+        let amqp = &self.amqp;
+        let settings = [
+            ("url_env", json!(self.receiver.amqp_url_env)),
+            ("exchange", json!(amqp.exchange)),
+            ("declare", json!(amqp.no_declare.then_some(false))),
+            ("routing_key", json!(amqp.routing_key)),
+            ("queue", json!(amqp.queue)),
+            ("ca_file", json!(amqp.ca_file)),
+            ("body", json!(self.body)),
+            ("tests", json!(self.tests.then_some(true))),
+        ];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
@@ -108,22 +150,13 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
 }
 
 async fn add(connection: &mut PgConnection, config: &Config, sink: Add) -> Result<()> {
-    let settings = AmqpSettings {
-        url_env: sink.amqp_env,
-        exchange: sink.exchange,
-        declare: !sink.no_declare,
-        routing_key: sink.routing_key,
-        body: sink.body,
-        queue: sink.queue,
-        tests: sink.tests,
-        ca_file: sink.ca_file,
-        ..AmqpSettings::default()
-    };
     // The key that encrypts the URL is kept there.
     postgres::create_data_dir(&config.data_dir)?;
+    let (kind, settings) = (sink.kind(), sink.settings());
     let start = sink.after.map_or(Start::Now, Start::After);
-    let change = SinkChange { url: sink.amqp, types: sink.types, channels: sink.channels, settings: Some(settings) };
-    service::add(connection, config, &sink.name, change, start).await?;
+    let url = sink.receiver.amqp.or(sink.receiver.webhook);
+    let change = SinkChange { url, types: sink.types, channels: sink.channels, settings };
+    service::add(connection, config, (kind, &sink.name), change, start).await?;
     cli::print(format_args!("added {}", sink.name));
     Ok(())
 }
@@ -132,15 +165,15 @@ async fn list(connection: &mut PgConnection) -> Result<()> {
     let sinks = service::list(connection).await?;
     let width = sinks.iter().map(|sink| sink.name.len()).max().unwrap_or_default().max(4);
     cli::print(format_args!(
-        "{:width$}  kind  state    {:>10}  {:>13}  {:>14}",
+        "{:width$}  kind     state    {:>10}  {:>13}  {:>14}",
         "name", "cursor", "events behind", "seconds behind"
     ));
     for sink in sinks {
-        let SinkReport { name, kind, state, cursor, events_behind, seconds_behind, problem, .. } = sink;
-        let state: &str = state.into();
+        let SinkReport { name, settings, state, cursor, events_behind, seconds_behind, problem, .. } = sink;
+        let (kind, state): (&str, &str) = (settings.kind().into(), state.into());
         let cursor = cursor.to_string();
         cli::print(format_args!(
-            "{name:width$}  {kind}  {state:7}  {cursor:>10}  {events_behind:>13}  {seconds_behind:>14.1}"
+            "{name:width$}  {kind:7}  {state:7}  {cursor:>10}  {events_behind:>13}  {seconds_behind:>14.1}"
         ));
         if let Some(problem) = problem {
             cli::print(format_args!("  {problem}"));

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
@@ -14,18 +15,17 @@ use super::page::Page;
 use super::query::{Limit, Name, Nothing, Query, Timestamp};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed};
 use crate::outputs::sink::service::{self, SinkChange, SinkError, SinkReport};
-use crate::outputs::sink::settings::AmqpSettings;
 use crate::store::LogId;
 use crate::store::followers::Start;
-use crate::store::sinks as store;
+use crate::store::sinks::{self as store, SinkKind};
 
 impl From<SinkError> for Error {
     fn from(error: SinkError) -> Self {
         match error {
             SinkError::Exists(name) => Self::SinkExists(name),
             SinkError::NotFound(name) => Self::NotFound { what: "sink", name },
-            SinkError::Settings(error) => Self::InvalidField { name: error.field.to_owned(), reason: error.reason },
-            SinkError::Broker(error) => Self::SinkFailed(error.0),
+            SinkError::Settings(error) => Self::InvalidField { name: error.field.into_owned(), reason: error.reason },
+            SinkError::Undelivered(problem) => Self::SinkFailed(problem),
             SinkError::Database(error) => error.into(),
         }
     }
@@ -58,7 +58,10 @@ struct NewSink {
     /// Its name: 1 to 64 letters, digits, `.`, `_` or `-`.
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
     name: String,
-    /// The broker's URL, which is kept encrypted and never shown; not needed with `settings.url_env`.
+    /// `amqp` for RabbitMQ, which is the default, or `webhook` for signed requests.
+    #[serde(default)]
+    kind: SinkKind,
+    /// The URL of the broker or the webhook, which is kept encrypted and never shown; not needed with `settings.url_env`.
     #[schema(value_type = Option<String>)]
     url: Option<SecretString>,
     /// The types to select, such as `channel.cheer`, `stream.*`, `-channel.chat.message`; the last that matches decides.
@@ -67,8 +70,9 @@ struct NewSink {
     /// The channels to select, by id or login.
     #[schema(max_items = 100)]
     channels: Option<Vec<String>>,
-    /// What RabbitMQ requires.
-    settings: Option<AmqpSettings>,
+    /// What its kind requires: `AmqpSettings` or `WebhookSettings`.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
     /// Start after the event with this id, `0` for everything; without it, with the next event.
     #[schema(minimum = 0)]
     after: Option<i64>,
@@ -78,7 +82,7 @@ struct NewSink {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeSink {
-    /// The broker's URL.
+    /// The URL of the broker or the webhook.
     #[schema(value_type = Option<String>)]
     url: Option<SecretString>,
     /// The types to select; an empty list for all.
@@ -87,8 +91,9 @@ struct ChangeSink {
     /// The channels to select; an empty list for all.
     #[schema(max_items = 100)]
     channels: Option<Vec<String>>,
-    /// All settings, in place of those that it has.
-    settings: Option<AmqpSettings>,
+    /// The settings to change; those that are left out stay, and those that are `null` take their default.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
 }
 
 /// Where a sink is to go on: one of the two.
@@ -162,11 +167,11 @@ pub(super) async fn add_sink(
     _query: Query<Nothing>,
     body: Body<NewSink>,
 ) -> Result<HttpResponse, Error> {
-    let Body(NewSink { name, url, types, channels, settings, after }) = body;
+    let Body(NewSink { name, kind, url, types, channels, settings, after }) = body;
     let start = after.map_or(Ok(Start::Now), |after| position("after", after))?;
-    let sink = SinkChange { url, types, channels, settings };
+    let sink = SinkChange { url, types, channels, settings: settings.unwrap_or_default() };
     let mut connection = ctx.pool.acquire().await?;
-    service::add(&mut connection, &ctx.config, &name, sink, start).await?;
+    service::add(&mut connection, &ctx.config, (kind, &name), sink, start).await?;
     let report = service::get(&mut connection, &name).await?;
     Ok(HttpResponse::Created().insert_header((LOCATION, format!("/sinks/{name}"))).json(report))
 }
@@ -215,7 +220,7 @@ pub(super) async fn change_sink(
     body: Body<ChangeSink>,
 ) -> Result<Json<SinkReport>, Error> {
     let Body(ChangeSink { url, types, channels, settings }) = body;
-    let change = SinkChange { url, types, channels, settings };
+    let change = SinkChange { url, types, channels, settings: settings.unwrap_or_default() };
     let mut connection = ctx.pool.acquire().await?;
     service::change(&mut connection, &ctx.config, path.name.as_str(), change).await?;
     Ok(Json(service::get(&mut connection, path.name.as_str()).await?))

@@ -7,3 +7,4 @@ pub mod amqp;
 pub mod follow;
 pub mod live;
 pub mod sink;
+pub mod webhook;

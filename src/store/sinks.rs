@@ -1,6 +1,6 @@
 //! Table `sink`: the programs that get every event, and how each of them does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, PgExecutor};
 use strum::IntoStaticStr;
@@ -26,20 +26,33 @@ pub enum SinkStatus {
     Off,
 }
 
+/// How events leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoStaticStr, Deserialize, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum SinkKind {
+    /// Published to RabbitMQ.
+    #[default]
+    Amqp,
+    /// Sent in signed requests.
+    Webhook,
+}
+
 /// What a sink is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkDefinition {
     /// Of its row.
     pub id: i64,
-    /// `amqp`.
-    pub kind: String,
+    /// How events leave.
+    pub kind: SinkKind,
     /// Unique.
     pub name: String,
     /// The name of its follower.
     pub follower: String,
     /// What its kind requires.
     pub settings: Value,
-    /// The address of the broker, encrypted.
+    /// Its secret, encrypted: the broker's URL, or the URL and keys of a webhook.
     pub secret_sealed: Option<Vec<u8>>,
     /// Patterns of the types; `None` for all.
     pub types: Option<Vec<String>>,
@@ -54,8 +67,8 @@ pub struct SinkDefinition {
 pub struct SinkState {
     /// Unique.
     pub name: String,
-    /// `amqp`.
-    pub kind: String,
+    /// How events leave.
+    pub kind: SinkKind,
     /// How it does, as the server that runs it saw it.
     pub status: SinkStatus,
     /// What is wrong, and what to do.
@@ -89,7 +102,7 @@ pub struct SinkState {
 pub async fn definitions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<SinkDefinition>> {
     sqlx::query_as!(
         SinkDefinition,
-        r#"select id, kind, name, follower as "follower!", settings, secret_sealed, types, channels, state = 'off' as "is_paused!"
+        r#"select id, kind as "kind: SinkKind", name, follower as "follower!", settings, secret_sealed, types, channels, state = 'off' as "is_paused!"
         from sink order by name"#
     )
     .fetch_all(db)
@@ -103,7 +116,7 @@ pub async fn definitions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<SinkDefini
 pub async fn states(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<SinkState>> {
     sqlx::query_as!(
         SinkState,
-        r#"select sink.name, kind, state as "status: SinkStatus", problem, sink.failing_since, dropped,
+        r#"select sink.name, kind as "kind: SinkKind", state as "status: SinkStatus", problem, sink.failing_since, dropped,
             cursor as "cursor!: LogId", is_reachable as "is_reachable!", is_leased as "is_leased!",
             events_behind as "events_behind!", seconds_behind as "seconds_behind!", settings, types, channels
         from sink join follower_state on follower_state.name = sink.follower order by sink.name"#
@@ -115,13 +128,13 @@ pub async fn states(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<SinkState>> {
 /// A sink to add.
 #[derive(Debug)]
 pub struct NewSink<'a> {
-    /// `amqp`.
-    pub kind: &'a str,
+    /// How events leave.
+    pub kind: SinkKind,
     /// Unique.
     pub name: &'a str,
     /// What its kind requires.
     pub settings: &'a Value,
-    /// The address of the broker, encrypted.
+    /// Its secret, encrypted: the broker's URL, or the URL and keys of a webhook.
     pub secret_sealed: Option<&'a [u8]>,
     /// Patterns of the types; `None` for all.
     pub types: Option<&'a [String]>,
@@ -135,10 +148,11 @@ pub struct NewSink<'a> {
 /// If the database fails.
 pub async fn insert(conn: &mut PgConnection, sink: &NewSink<'_>, start: Start) -> sqlx::Result<bool> {
     let mut transaction = conn.begin().await?;
+    let kind: &str = sink.kind.into();
     let follower = sqlx::query_scalar!(
         r#"insert into sink (kind, name, settings, secret_sealed, types, channels) values ($1, $2, $3, $4, $5, $6)
         on conflict (name) do nothing returning follower as "follower!""#,
-        sink.kind,
+        kind,
         sink.name,
         sink.settings,
         sink.secret_sealed,

@@ -11,7 +11,7 @@ use lapin::{Channel, Connection, ConnectionProperties, DefaultConnectionBuilder,
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
-use crate::outputs::sink::settings::AmqpSettings;
+use super::settings::AmqpSettings;
 
 /// Time limit of connecting, and of what is declared.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

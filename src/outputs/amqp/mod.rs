@@ -8,6 +8,7 @@ pub mod broker;
 pub mod message;
 pub mod probe;
 mod publisher;
+pub mod settings;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,12 +20,14 @@ use tokio::time::sleep;
 
 use self::broker::{Broker, BrokerError};
 use self::publisher::{End, Publisher};
+use self::settings::AmqpSettings;
 use crate::backoff::Backoff;
 use crate::metrics::SinkMetrics;
+use crate::outputs::sink::error::SettingsError;
 use crate::outputs::sink::filter::SinkFilter;
 use crate::outputs::sink::lease::{LeaseError, SinkLease};
-use crate::outputs::sink::settings::AmqpSettings;
 use crate::outputs::sink::template::Templates;
+use crate::services::Services;
 use crate::store::signals::Signals;
 use crate::store::sinks::{SinkDefinition, SinkStatus};
 
@@ -54,6 +57,27 @@ pub struct AmqpSink {
 }
 
 impl AmqpSink {
+    /// A sink that this server can run; `None` if it lacks the variable that holds the URL.
+    ///
+    /// # Errors
+    /// Why it can't run here.
+    pub fn new(
+        services: &Services,
+        definition: Arc<SinkDefinition>,
+        settings: AmqpSettings,
+    ) -> Result<Option<Self>, SettingsError> {
+        let Some(url) = settings.url(&services.config, &definition)? else { return Ok(None) };
+        Ok(Some(Self {
+            pool: services.follower_pool.clone(),
+            signals: services.signals.clone(),
+            templates: settings.templates()?,
+            metrics: services.metrics.sink(&definition.name),
+            definition,
+            settings,
+            url,
+        }))
+    }
+
     /// Publishes events whenever this server has the lease.
     pub async fn run(self) -> Infallible {
         loop {

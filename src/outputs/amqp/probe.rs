@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::broker::{Broker, BrokerError, explain};
 use super::message::AmqpMessage;
-use crate::outputs::sink::settings::AmqpSettings;
+use super::settings::AmqpSettings;
 use crate::outputs::sink::template::Templates;
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;

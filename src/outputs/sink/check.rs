@@ -1,6 +1,7 @@
 //! What is wrong with the sinks.
 
-use super::settings::AmqpSettings;
+use super::settings::SinkSettings;
+use crate::outputs::amqp::settings::AmqpSettings;
 use crate::status::Check;
 use crate::store::sinks::{SinkState, SinkStatus};
 
@@ -45,12 +46,11 @@ pub(super) fn problem(sink: &SinkState) -> Option<String> {
         return Some(text);
     }
     if !sink.is_leased {
-        let settings = serde_json::from_value::<AmqpSettings>(sink.settings.clone()).unwrap_or_default();
-        return Some(match settings.url_env {
-            Some(variable) => format!("it runs on no server: set {variable}, or remove the sink"),
-            None => {
-                "it runs on no server: start one with the key that encrypted its URL, or set the URL again".to_owned()
+        return Some(match SinkSettings::of(sink.kind, &sink.settings) {
+            SinkSettings::Amqp(AmqpSettings { url_env: Some(variable), .. }) => {
+                format!("it runs on no server: set {variable}, or remove the sink")
             }
+            _ => "it runs on no server: start one with the key that encrypted its URL, or set the URL again".to_owned(),
         });
     }
     sink.problem.clone().or_else(|| {

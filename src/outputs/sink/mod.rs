@@ -4,8 +4,10 @@
 //! lease. Nothing is written per event: what a sink has not sent yet is what is behind its cursor.
 
 mod check;
+pub mod error;
 pub mod filter;
 pub mod lease;
+pub mod secret;
 pub mod service;
 pub mod settings;
 pub mod template;
@@ -16,14 +18,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::settings::{AMQP_URL, AmqpSettings};
+use self::error::SettingsError;
+use self::settings::SinkSettings;
 use crate::outputs::amqp::AmqpSink;
+use crate::outputs::amqp::settings::AMQP_URL;
 use crate::services::{Services, Tasks};
 use crate::store::followers::Start;
-use crate::store::sinks::{self, NewSink, SinkDefinition};
+use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind};
 use crate::store::within;
 
 /// The name of the sink that `SHOWTIME_AMQP_URL` makes.
@@ -75,7 +80,7 @@ impl Supervisor {
     async fn add_environment_sink(&self) -> sqlx::Result<()> {
         let settings = json!({ "url_env": AMQP_URL });
         let sink = NewSink {
-            kind: "amqp",
+            kind: SinkKind::Amqp,
             name: ENVIRONMENT_SINK,
             settings: &settings,
             secret_sealed: None,
@@ -109,27 +114,21 @@ impl Supervisor {
 
     /// Starts a sink, if this server has what it requires.
     fn start(&self, definition: SinkDefinition) -> Option<Running> {
-        let services = &self.services;
-        let settings: AmqpSettings = serde_json::from_value(definition.settings.clone()).ok()?;
-        let templates = settings::templates(&settings).ok()?;
-        let url = match settings::url(&services.config, &definition, &settings) {
-            Ok(url) => url?,
-            Err(error) => {
-                tracing::debug!(sink = definition.name, %error, "the sink can't run here");
-                return None;
-            }
-        };
         let definition = Arc::new(definition);
-        let sink = AmqpSink {
-            pool: services.follower_pool.clone(),
-            signals: services.signals.clone(),
-            definition: definition.clone(),
-            settings,
-            templates,
-            url,
-            metrics: services.metrics.sink(&definition.name),
-        };
-        let task = AbortOnDropHandle::new(tokio::spawn(sink.run()));
-        Some(Running { definition, task })
+        let task = self.spawn(&definition).unwrap_or_else(|error| {
+            tracing::debug!(sink = definition.name, %error, "the sink can't run here");
+            None
+        });
+        Some(Running { task: AbortOnDropHandle::new(task?), definition })
+    }
+
+    fn spawn(&self, definition: &Arc<SinkDefinition>) -> Result<Option<JoinHandle<Infallible>>, SettingsError> {
+        let (services, sink) = (&self.services, definition.clone());
+        Ok(match SinkSettings::new(sink.kind, sink.settings.clone())? {
+            SinkSettings::Amqp(settings) => {
+                AmqpSink::new(services, sink, settings)?.map(|sink| tokio::spawn(sink.run()))
+            }
+            SinkSettings::Webhook(_) => None,
+        })
     }
 }

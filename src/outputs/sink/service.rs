@@ -2,20 +2,22 @@
 
 use secrecy::SecretString;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
 use super::check;
-use super::settings::{self, AmqpSettings, SettingsError};
+use super::error::SettingsError;
+use super::secret;
+use super::settings::{SinkSettings, check_name, check_types};
 use crate::config::Config;
-use crate::outputs::amqp::broker::BrokerError;
-use crate::outputs::amqp::probe;
+use crate::outputs::amqp;
+use crate::outputs::amqp::settings::{AMQP_URL, AmqpSettings};
 use crate::store::LogId;
 use crate::store::followers::{self, Start};
-use crate::store::sinks::{self, NewSink, SinkDefinition, SinkState, SinkStatus};
+use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind, SinkState, SinkStatus};
 
 /// Why a sink can't be made, changed or tested.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +31,9 @@ pub enum SinkError {
     /// A field is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The broker has not got the test message.
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
+    /// The receiver has not got the test message: why, and what to do.
+    #[error("{0}")]
+    Undelivered(String),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -42,11 +44,8 @@ pub enum SinkError {
 pub struct SinkReport {
     /// Its name.
     pub name: String,
-    /// `amqp`.
-    pub kind: String,
     /// `ok`, `waiting` (events do not arrive, and are tried again), `blocked` (the receiver takes none for now) or `off`
     /// (paused, or no server runs it).
-    #[schema(inline)]
     pub state: SinkStatus,
     /// What is wrong, and what to do; `null` if nothing is.
     pub problem: Option<String>,
@@ -66,8 +65,9 @@ pub struct SinkReport {
     pub types: Option<Vec<String>>,
     /// The selected channels, by id or login; `null` for all.
     pub channels: Option<Vec<String>>,
-    /// What its kind requires.
-    pub settings: AmqpSettings,
+    /// Its kind, and what that requires.
+    #[serde(flatten)]
+    pub settings: SinkSettings,
 }
 
 impl From<SinkState> for SinkReport {
@@ -76,7 +76,6 @@ impl From<SinkState> for SinkReport {
             state: check::status(&state),
             problem: check::problem(&state),
             name: state.name,
-            kind: state.kind,
             failing_since: state.failing_since,
             cursor: state.cursor,
             events_behind: state.events_behind,
@@ -84,7 +83,7 @@ impl From<SinkState> for SinkReport {
             dropped: state.dropped,
             types: state.types,
             channels: state.channels,
-            settings: serde_json::from_value(state.settings).unwrap_or_default(),
+            settings: SinkSettings::of(state.kind, &state.settings),
         }
     }
 }
@@ -95,7 +94,6 @@ impl SinkReport {
     pub fn example() -> Self {
         Self {
             name: "amqp".into(),
-            kind: "amqp".into(),
             state: SinkStatus::Waiting,
             problem: Some("the broker at 127.0.0.1:5672 can't be reached: start it".into()),
             failing_since: Some(datetime!(2026-07-01 18:20:00 UTC)),
@@ -105,22 +103,22 @@ impl SinkReport {
             dropped: 0,
             types: None,
             channels: None,
-            settings: AmqpSettings { url_env: Some(settings::AMQP_URL.into()), ..AmqpSettings::default() },
+            settings: SinkSettings::Amqp(AmqpSettings { url_env: Some(AMQP_URL.into()), ..AmqpSettings::default() }),
         }
     }
 }
 
-/// A sink to add, or what is to change of one: what is `None` stays, and of a new one takes its default.
+/// What a sink is to do, or what is to change of it: what is `None` stays, and of a new one takes its default.
 #[derive(Debug, Default)]
 pub struct SinkChange {
-    /// The broker's URL.
+    /// The URL of the broker or of the webhook.
     pub url: Option<SecretString>,
     /// Patterns of the types; an empty list for all.
     pub types: Option<Vec<String>>,
     /// Ids or logins of the channels; an empty list for all.
     pub channels: Option<Vec<String>>,
-    /// All settings.
-    pub settings: Option<AmqpSettings>,
+    /// Settings of its kind; those that are left out stay, and those that are `null` take their default.
+    pub settings: Map<String, Value>,
 }
 
 /// All sinks, by name.
@@ -155,21 +153,20 @@ pub async fn definition(db: &mut PgConnection, name: &str) -> Result<SinkDefinit
 pub async fn add(
     db: &mut PgConnection,
     config: &Config,
-    name: &str,
+    (kind, name): (SinkKind, &str),
     sink: SinkChange,
     start: Start,
 ) -> Result<(), SinkError> {
-    let settings = sink.settings.unwrap_or_default();
+    check_name(name)?;
     let (types, channels) = (selected(sink.types), selected(sink.channels));
-    settings::check(name, types.as_deref(), &settings)?;
-    let sealed = seal(config, name, sink.url.as_ref(), &settings)?;
-    if sealed.is_none() && settings.url_env.is_none() {
-        return Err(SettingsError::missing_url().into());
-    }
+    check_types(types.as_deref())?;
+    let mut settings = SinkSettings::new(kind, merge(Value::default(), sink.settings))?;
+    let sealed = seal(config, name, &mut settings, sink.url)?;
+    check(&settings, sealed.is_some())?;
     let new = NewSink {
-        kind: "amqp",
+        kind,
         name,
-        settings: &json!(settings),
+        settings: &settings.to_value()?,
         secret_sealed: sealed.as_deref(),
         types: types.as_deref(),
         channels: channels.as_deref(),
@@ -183,54 +180,76 @@ pub async fn add(
 /// [`SinkError`]
 pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: SinkChange) -> Result<(), SinkError> {
     let mut sink = definition(db, name).await?;
-    let mut settings = match change.settings {
-        Some(settings) => settings,
-        None => serde_json::from_value(sink.settings).unwrap_or_default(),
-    };
-    if change.url.is_some() {
-        settings.url_env = None;
-    }
+    let mut settings = SinkSettings::new(sink.kind, merge(sink.settings, change.settings))?;
     if let Some(types) = change.types {
         sink.types = selected(Some(types));
     }
     if let Some(channels) = change.channels {
         sink.channels = selected(Some(channels));
     }
-    settings::check(name, sink.types.as_deref(), &settings)?;
-    if let Some(sealed) = seal(config, name, change.url.as_ref(), &settings)? {
+    check_types(sink.types.as_deref())?;
+    if let Some(sealed) = seal(config, name, &mut settings, change.url)? {
         sink.secret_sealed = Some(sealed);
     }
-    if sink.secret_sealed.is_none() && settings.url_env.is_none() {
-        return Err(SettingsError::missing_url().into());
-    }
-    sink.settings = json!(settings);
+    check(&settings, sink.secret_sealed.is_some())?;
+    sink.settings = settings.to_value()?;
     if sinks::update(db, &sink).await? { Ok(()) } else { Err(SinkError::NotFound(name.to_owned())) }
+}
+
+/// Changes settings as a [JSON merge patch](https://www.rfc-editor.org/rfc/rfc7396): `null` removes.
+fn merge(settings: Value, changes: Map<String, Value>) -> Value {
+    let mut merged = match settings {
+        Value::Object(settings) => settings,
+        _ => Map::new(),
+    };
+    merged.extend(changes);
+    merged.retain(|_, value| !value.is_null());
+    merged.into()
 }
 
 fn selected(names: Option<Vec<String>>) -> Option<Vec<String>> {
     names.filter(|names| !names.is_empty())
 }
 
+/// Encrypts what is new of the sink's secret.
 fn seal(
     config: &Config,
     name: &str,
-    url: Option<&SecretString>,
-    settings: &AmqpSettings,
+    settings: &mut SinkSettings,
+    url: Option<SecretString>,
 ) -> Result<Option<Vec<u8>>, SettingsError> {
-    let Some(url) = url.filter(|_| settings.url_env.is_none()) else { return Ok(None) };
-    settings::check_url(url)?;
-    settings::seal(config, name, url).map(Some)
+    let secret = match settings {
+        SinkSettings::Amqp(settings) => settings.secret(url)?,
+        SinkSettings::Webhook(settings) => settings.secret(url)?,
+    };
+    secret.map(|secret| secret::seal(config, name, &secret)).transpose()
 }
 
-/// Publishes a test message through a sink, from this process, and returns whether a queue got it.
+fn check(settings: &SinkSettings, has_secret: bool) -> Result<(), SettingsError> {
+    match settings {
+        SinkSettings::Amqp(settings) => settings.check(has_secret),
+        SinkSettings::Webhook(_) => Ok(()),
+    }
+}
+
+/// Sends a test message through a sink, from this process, and returns whether it got to a queue.
 ///
 /// # Errors
 /// [`SinkError`]
 pub async fn test(sink: &SinkDefinition, config: &Config) -> Result<bool, SinkError> {
-    let settings: AmqpSettings = serde_json::from_value(sink.settings.clone()).unwrap_or_default();
-    let url = settings::url(config, sink, &settings)?.ok_or_else(SettingsError::missing_variable)?;
-    let templates = settings::templates(&settings).map_err(|(field, reason)| SettingsError { field, reason })?;
-    Ok(probe::test(&url, &settings, &templates).await?)
+    match SinkSettings::new(sink.kind, sink.settings.clone())? {
+        SinkSettings::Amqp(settings) => {
+            let url = settings.url(config, sink)?.ok_or_else(|| missing_variable(&settings))?;
+            let tested = amqp::probe::test(&url, &settings, &settings.templates()?).await;
+            tested.map_err(|error| SinkError::Undelivered(error.0))
+        }
+        SinkSettings::Webhook(_) => Ok(false),
+    }
+}
+
+fn missing_variable(settings: &AmqpSettings) -> SettingsError {
+    let variable = settings.url_env.as_deref().unwrap_or_default();
+    SettingsError::new("settings.url_env", format!("names {variable}, which is not set here"))
 }
 
 /// Moves a sink to another place of the log.

@@ -4,6 +4,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use super::error::SettingsError;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
 use crate::view::{Alert, Event};
@@ -43,15 +44,15 @@ impl Templates {
     /// Parses the templates.
     ///
     /// # Errors
-    /// The field with a template that can't be parsed, and why.
-    pub fn new(routing_key: Option<&str>, body: Option<&str>) -> Result<Self, (&'static str, String)> {
+    /// The template that can't be parsed, and why.
+    pub fn new(routing_key: Option<&str>, body: Option<&str>) -> Result<Self, SettingsError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         for (field, name, source) in [("settings.routing_key", KEY, routing_key), ("settings.body", BODY, body)] {
             if let Some(source) = source {
                 let added = environment.add_template_owned(name, source.to_owned());
-                added.map_err(|error| (field, format!("is no template: {error}")))?;
+                added.map_err(|error| SettingsError::new(field, format!("is no template: {error}")))?;
             }
         }
         Ok(Self { environment, has_key: routing_key.is_some(), has_body: body.is_some() })

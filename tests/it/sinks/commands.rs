@@ -14,7 +14,7 @@ async fn commands_add_list_rewind_and_remove_a_sink() {
     assert!(refused.contains("there is a sink named `audit` already"), "{refused}");
     assert!(!refused.contains("hunter2"), "{refused}");
     let listed = place.done(&settings, &["sinks", "list"]).await;
-    assert!(listed.contains("audit") && listed.contains("amqp  off"), "{listed}");
+    assert!(listed.contains("audit") && listed.contains("amqp     off"), "{listed}");
     assert!(listed.contains("it runs on no server") && !listed.contains("hunter2"), "{listed}");
     let refused = place.refused(&settings, &["sinks", "test", "audit"]).await;
     assert!(refused.contains("can't be reached") && !refused.contains("hunter2"), "{refused}");

@@ -51,7 +51,7 @@ async fn each_refusal_of_the_broker_names_its_remedy() {
     // What was repaired goes on by itself.
     rabbit.control(&["set_permissions", "reader", ".*", ".*", ".*"]);
     until_state(&server, "permission", "ok").await;
-    let changed = server.patch_json("/sinks/template", &json!({ "settings": {} })).await;
+    let changed = server.patch_json("/sinks/template", &json!({ "settings": { "routing_key": null } })).await;
     assert_eq!(changed.status, 200, "{changed:?}");
     until("the event was published", async || server.json("/sinks/template").await["cursor"] == 1).await;
     append(&server.pool, 1).await;

@@ -1,0 +1,3 @@
+//! Sinks that send each event in a signed request.
+
+pub mod settings;
