@@ -52,8 +52,6 @@ enum Outcome {
     Confirmed,
     /// The broker dropped it, since no queue was bound.
     Returned,
-    /// It can't be published.
-    Unrenderable(String),
     /// The broker refused it.
     Refused,
     /// The connection or the channel failed.
@@ -74,6 +72,8 @@ pub(super) struct Publisher<'a> {
     read_to: LogId,
     /// Whether there was no more to read.
     is_at_end: bool,
+    /// Why the event after the window can't be published. Those after it wait, or they would overtake it.
+    unpublishable: Option<String>,
     /// Events on their way, whose outcomes come in their order.
     window: FuturesOrdered<BoxFuture<'static, Settled>>,
     /// The last event before which all are settled, unless that is saved.
@@ -97,6 +97,7 @@ impl<'a> Publisher<'a> {
             events: VecDeque::new(),
             read_to: cursor,
             is_at_end: false,
+            unpublishable: None,
             window: FuturesOrdered::new(),
             settled: None,
             unsaved: 0,
@@ -133,6 +134,9 @@ impl<'a> Publisher<'a> {
         tick: &mut tokio::time::Interval,
     ) -> Result<(), End> {
         self.fill(lease).await?;
+        if let Some(problem) = self.unpublishable.take_if(|_| self.window.is_empty()) {
+            return Err(End::Event(problem));
+        }
         tokio::select! {
             Some(settled) = self.window.next(), if !self.window.is_empty() => {
                 self.settle(settled)?;
@@ -146,7 +150,7 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Reads, and publishes until the window is full.
+    /// Reads, and publishes until the window is full, or too much is not saved.
     async fn fill(&mut self, lease: &SinkLease<'_>) -> Result<(), End> {
         // This process was stopped, or the database is away: another server may publish now.
         if self.saved_at.elapsed() >= LEASE {
@@ -156,7 +160,7 @@ impl<'a> Publisher<'a> {
                 Err(error) => return Err(End::Lease(error)),
             }
         }
-        while self.window.len() < WINDOW {
+        while self.window.len() < WINDOW && self.unsaved < SAVE_AFTER && self.unpublishable.is_none() {
             if self.events.is_empty() && !self.is_at_end {
                 self.read(lease).await?;
             }
@@ -164,8 +168,10 @@ impl<'a> Publisher<'a> {
             if self.window.is_empty() {
                 self.progress_at = Instant::now();
             }
-            let settled = self.publish(&event);
-            self.window.push_back(settled);
+            match self.publish(&event) {
+                Ok(settled) => self.window.push_back(settled),
+                Err(problem) => self.unpublishable = Some(problem),
+            }
         }
         Ok(())
     }
@@ -188,25 +194,20 @@ impl<'a> Publisher<'a> {
     }
 
     /// Gives a message to the connection when it is first polled, in the order of the window, and awaits its confirmation.
-    fn publish(&self, event: &LoggedEvent) -> BoxFuture<'static, Settled> {
+    fn publish(&self, event: &LoggedEvent) -> Result<BoxFuture<'static, Settled>, String> {
         let (id, received_at) = (event.id, event.received_at);
         if !self.filter.includes(event) {
-            return Box::pin(std::future::ready((id, received_at, Outcome::Skipped)));
+            return Ok(Box::pin(std::future::ready((id, received_at, Outcome::Skipped))));
         }
-        match AmqpMessage::new(&self.sink.templates, event) {
-            Ok(message) => {
-                let (channel, exchange) = (self.broker.channel.clone(), self.sink.settings.exchange.clone());
-                let is_mandatory = self.sink.settings.mandatory;
-                Box::pin(async move { (id, received_at, deliver(&channel, &exchange, is_mandatory, message).await) })
-            }
-            Err(error) => {
-                let kind = event.kind.as_deref().unwrap_or("without a type");
-                let problem = format!(
-                    "event {id} ({kind}) can't be published: {error}: correct the template, or leave out the type with `types`"
-                );
-                Box::pin(std::future::ready((id, received_at, Outcome::Unrenderable(problem))))
-            }
-        }
+        let message = AmqpMessage::new(&self.sink.templates, event).map_err(|error| {
+            let kind = event.kind.as_deref().unwrap_or("without a type");
+            format!(
+                "event {id} ({kind}) can't be published: {error}: correct the template, or leave out the type with `types`"
+            )
+        })?;
+        let (channel, exchange) = (self.broker.channel.clone(), self.sink.settings.exchange.clone());
+        let is_mandatory = self.sink.settings.mandatory;
+        Ok(Box::pin(async move { (id, received_at, deliver(&channel, &exchange, is_mandatory, message).await) }))
     }
 
     fn settle(&mut self, (id, received_at, outcome): Settled) -> Result<(), End> {
@@ -223,7 +224,6 @@ impl<'a> Publisher<'a> {
                 self.unrecorded += 1;
                 metrics.unroutable.inc();
             }
-            Outcome::Unrenderable(problem) => return Err(End::Event(problem)),
             Outcome::Refused => {
                 metrics.failed.inc();
                 let problem = "the broker could not store a message (basic.nack): its log says why";

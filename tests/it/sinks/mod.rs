@@ -2,9 +2,11 @@
 
 mod commands;
 mod delivery;
+mod isolation;
 mod outages;
 mod rabbit;
 mod refusals;
+mod stage;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -54,12 +56,4 @@ async fn append(pool: &PgPool, count: i32) {
             from generate_series(1, $1) returning id
         ) select pg_notify('showtime_event', max(id)::text) from appended";
     sqlx::query(statement).bind(count).execute(pool).await.unwrap();
-}
-
-/// Removes repeats of ids that came before, and checks that the rest is the whole log in its order.
-async fn assert_complete(pool: &PgPool, arrived: &[i64]) {
-    let mut seen = std::collections::HashSet::new();
-    let first: Vec<_> = arrived.iter().copied().filter(|id| seen.insert(*id)).collect();
-    let log: Vec<i64> = sqlx::query_scalar("select id from event order by id").fetch_all(pool).await.unwrap();
-    assert_eq!(first, log);
 }

@@ -1,70 +1,129 @@
-//! Nothing is lost when the broker or a server is killed or stopped.
+//! Nothing is lost, and the order is kept, when the broker, a server or the database is killed, stopped or away.
 
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use super::rabbit::{Rabbit, Reader, cursor};
-use super::{append, assert_complete, server, until_state};
+use super::append;
+use super::stage::Stage;
 use crate::process::Place;
-use crate::support::postgres::{fresh_database, url};
-use crate::support::server::Server;
+use crate::support::proxy::Proxy;
 use crate::support::until;
-
-/// Reads until the event with this id has come.
-async fn read_to(reader: &mut Reader, last: i64, arrived: &mut Vec<i64>) {
-    while !arrived.contains(&last) {
-        arrived.push(cursor(&reader.next().await));
-    }
-}
 
 #[tokio::test]
 async fn nothing_is_lost_when_the_broker_is_killed_or_hangs() {
-    let Some(mut rabbit) = Rabbit::start().await else { return };
-    let server = server(fresh_database().await, &rabbit.url()).await;
-    until_state(&server, "amqp", "ok").await;
-    let mut arrived = Vec::new();
-    drop(Reader::open(&rabbit, "all", Some(("showtime", "#"))).await);
-    append(&server.pool, 2_000).await;
-    until("some are published", async || server.json("/sinks/amqp").await["cursor"].as_i64() > Some(0)).await;
-    rabbit.kill();
-    append(&server.pool, 2_000).await;
-    until_state(&server, "amqp", "waiting").await;
-    rabbit.restart().await;
-    until("all were published", async || server.json("/sinks/amqp").await["cursor"] == 4_000).await;
-    rabbit.signal(Signal::SIGSTOP);
-    append(&server.pool, 1_000).await;
-    until_state(&server, "amqp", "waiting").await;
-    rabbit.signal(Signal::SIGCONT);
-    read_to(&mut Reader::open(&rabbit, "all", None).await, 5_000, &mut arrived).await;
-    assert_complete(&server.pool, &arrived).await;
-    assert!(arrived.len() <= 5_000 + 2 * 1_512, "{} repeats", arrived.len() - 5_000);
+    let Some(mut stage) = Stage::set().await else { return };
+    let place = Place::new();
+    let _serving = stage.serve(&place).await;
+    stage.until_state("ok").await;
+    append(&stage.pool, 2_000).await;
+    stage.read(100).await;
+    stage.rabbit.kill();
+    append(&stage.pool, 2_000).await;
+    stage.until_state("waiting").await;
+    stage.rabbit.restart().await;
+    stage.read_again().await;
+    stage.read_to(4_000).await;
+    stage.rabbit.signal(Signal::SIGSTOP);
+    append(&stage.pool, 1_000).await;
+    stage.until_state("waiting").await;
+    stage.rabbit.signal(Signal::SIGCONT);
+    stage.read_to(5_000).await;
+    stage.assert_complete(2).await;
+}
+
+#[tokio::test]
+async fn killed_server_goes_on_where_it_was() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let place = Place::new();
+    for kill in 1..=3 {
+        let serving = stage.serve(&place).await;
+        append(&stage.pool, 3_000).await;
+        let count = stage.arrived.len() + 300;
+        stage.read(count).await;
+        serving.signal(Signal::SIGKILL);
+        serving.ended().await;
+        assert!(stage.arrived.last() < Some(&(kill * 3_000)), "it was killed while it published");
+    }
+    let _serving = stage.serve(&place).await;
+    stage.read_to(9_000).await;
+    stage.assert_complete(3).await;
 }
 
 #[tokio::test]
 async fn killed_server_is_replaced_within_five_seconds() {
-    let Some(rabbit) = Rabbit::start().await else { return };
-    let database = fresh_database().await;
+    let Some(mut stage) = Stage::set().await else { return };
     let (first, second) = (Place::new(), Place::new());
-    let (database_url, broker_url) = (url(&database, "none"), rabbit.url());
-    let settings = [("DATABASE_URL", database_url.as_str()), ("SHOWTIME_AMQP_URL", broker_url.as_str())];
-    let serving = first.serve(&settings).await;
-    let observer = Server::on(database.clone()).await;
-    until_state(&observer, "amqp", "ok").await;
-    let _standby = second.serve(&settings).await;
-    let mut reader = Reader::open(&rabbit, "all", Some(("showtime", "#"))).await;
-    let mut arrived = Vec::new();
-    append(&observer.pool, 600).await;
-    while arrived.len() < 100 {
-        arrived.push(cursor(&reader.next().await));
-    }
+    let serving = stage.serve(&first).await;
+    stage.until_state("ok").await;
+    let _standby = stage.serve(&second).await;
+    append(&stage.pool, 600).await;
+    stage.read(100).await;
     serving.signal(Signal::SIGKILL);
-    append(&observer.pool, 10).await;
+    append(&stage.pool, 10).await;
     let killed_at = Instant::now();
-    read_to(&mut reader, 610, &mut arrived).await;
+    stage.read_to(610).await;
     let took = killed_at.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert_complete(&observer.pool, &arrived).await;
-    assert!(arrived.len() <= 610 + 1_512, "{} repeats", arrived.len() - 610);
+    stage.assert_complete(1).await;
+}
+
+/// The first server is stopped while it publishes, for longer than its lease lasts, and then goes on.
+#[tokio::test]
+async fn paused_server_disturbs_no_order() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let (first, second) = (Place::new(), Place::new());
+    let paused = stage.serve(&first).await;
+    stage.until_state("ok").await;
+    let _standby = stage.serve(&second).await;
+    append(&stage.pool, 4_000).await;
+    stage.read(300).await;
+    paused.signal(Signal::SIGSTOP);
+    append(&stage.pool, 4_000).await;
+    stage.read_to(5_000).await;
+    paused.signal(Signal::SIGCONT);
+    stage.read_to(8_000).await;
+    append(&stage.pool, 100).await;
+    stage.read_to(8_100).await;
+    stage.assert_complete(2).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_the_database_is_away() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let (place, proxy) = (Place::new(), Proxy::start(&stage.database).await);
+    let (database, broker) = (proxy.url(&stage.database), stage.rabbit.url());
+    let _serving = place.serve(&[("DATABASE_URL", &database), ("SHOWTIME_AMQP_URL", &broker)]).await;
+    stage.until_added().await;
+    for away in 1..=2 {
+        append(&stage.pool, 3_000).await;
+        let count = stage.arrived.len() + 300;
+        stage.read(count).await;
+        proxy.cut();
+        append(&stage.pool, 1_000).await;
+        assert!(stage.arrived.last() < Some(&(away * 4_000)));
+        proxy.mend();
+        stage.read_to(away * 4_000).await;
+    }
+    stage.assert_complete(2).await;
+}
+
+#[tokio::test]
+async fn broker_may_start_after_the_server() {
+    let Some(mut stage) = Stage::set().await else { return };
+    stage.rabbit.kill();
+    let place = Place::new();
+    let _serving = stage.serve(&place).await;
+    append(&stage.pool, 100).await;
+    stage.until_state("waiting").await;
+    stage.rabbit.restart().await;
+    stage.read_again().await;
+    stage.read_to(100).await;
+    stage.assert_complete(0).await;
+    until("the sink is well again", async || {
+        let problem = sqlx::query_scalar::<_, Option<String>>("select problem from sink").fetch_one(&stage.pool).await;
+        problem.is_ok_and(|problem| problem.is_none())
+    })
+    .await;
 }

@@ -5,9 +5,9 @@ use lapin::options::ExchangeDeclareOptions;
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::rabbit::Rabbit;
+use super::rabbit::{Rabbit, Reader, cursor};
 use super::{append, until_problem, until_state};
-use crate::support::messages::{at, follow};
+use crate::support::messages::{at, cheer, follow};
 use crate::support::server::Server;
 use crate::support::{Unused, until};
 
@@ -56,6 +56,24 @@ async fn each_refusal_of_the_broker_names_its_remedy() {
     until("the event was published", async || server.json("/sinks/template").await["cursor"] == 1).await;
     append(&server.pool, 1).await;
     assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn event_that_cannot_be_published_is_overtaken_by_none() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let server = Server::start().await;
+    for message in [cheer("1", 100, at(0)), follow("2", at(1)), cheer("3", 100, at(2))] {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    add(&server, "bits", &rabbit.url(), json!({ "routing_key": "{{ event.payload.event.bits }}", "queue": "bits" }))
+        .await;
+    until_problem(&server, "bits", "event 2 (channel.follow) can't be published").await;
+    let changed = server.patch_json("/sinks/bits", &json!({ "settings": { "queue": "bits" } })).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let mut reader = Reader::open(&rabbit, "bits", None).await;
+    for expected in 1..=3 {
+        assert_eq!(cursor(&reader.next().await), expected);
+    }
 }
 
 #[tokio::test]

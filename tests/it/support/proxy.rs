@@ -51,6 +51,12 @@ impl Proxy {
             .ssl_mode(sqlx::postgres::PgSslMode::Disable)
     }
 
+    /// The same as a URL.
+    pub(crate) fn url(&self, database: &PgConnectOptions) -> String {
+        let (user, name) = (database.get_username(), database.get_database().unwrap());
+        format!("postgres://{user}:none@127.0.0.1:{}/{name}?sslmode=disable", self.port)
+    }
+
     /// Closes all connections and refuses new ones.
     pub(crate) fn cut(&self) {
         self.is_open.send_replace(false);
