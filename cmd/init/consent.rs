@@ -42,8 +42,7 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], browse
 
 /// Requests the consent of any channel, and returns the one that gave it.
 pub(crate) async fn obtain_any(session: &Session, browser: Browser) -> Result<ServedChannel> {
-    let (user, token) =
-        request(session, "the channel that is to be served", &[], session.twitch.transport(), browser).await?;
+    let (user, token) = request(session, None, &[], session.twitch.transport(), browser).await?;
     let found = session.helix.users_by_login(&[&user.login]).await?.into_iter().next();
     let found = found.with_context(|| format!("Twitch knows no channel {:?}", user.login))?;
     let channel = ServedChannel::new(found, session.clock.now());
@@ -53,7 +52,7 @@ pub(crate) async fn obtain_any(session: &Session, browser: Browser) -> Result<Se
 
 async fn obtain_of(session: &Session, channel: &ServedChannel, granted: &[String], browser: Browser) -> Result<()> {
     let name = printable(&channel.display_name);
-    let (user, token) = request(session, &name, granted, session.transport(channel), browser).await?;
+    let (user, token) = request(session, Some(&name), granted, session.transport(channel), browser).await?;
     if user.id.channel() != channel.id {
         session.oauth.revoke(&token.access_token).await?;
         bail!("it was {} who consented; sign in as {name}", user.login);
@@ -70,7 +69,7 @@ async fn keep(session: &Session, channel: &ServedChannel, user: &TokenUser, toke
 /// Opens Twitch's page in a browser, or shows its address, and waits for a consent.
 async fn request(
     session: &Session,
-    name: &str,
+    name: Option<&str>,
     granted: &[String],
     transport: TransportKind,
     browser: Browser,
@@ -85,10 +84,11 @@ async fn request(
     let list: Vec<_> = scopes.iter().copied().collect();
     let redirect_url = listener.redirect_url();
     // The browser may be signed in as another user, which only Twitch's page can show.
-    print(format_args!("{name} has to consent to: {}", list.join(", ")));
+    print(format_args!("{} has to consent to: {}", name.unwrap_or("your channel"), list.join(", ")));
     let request = session.oauth.request_consent(scopes, &redirect_url, true);
     print(format_args!(
-        "sign in as {name} at this address, within {} minutes:\n  {}",
+        "sign in {} at this address, within {} minutes:\n  {}",
+        name.map_or("with the channel's account".to_owned(), |name| format!("as {name}")),
         CONSENT_TIMEOUT.as_secs() / 60,
         request.url
     ));

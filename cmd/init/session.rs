@@ -190,7 +190,7 @@ const CLIENT_MISSING: [&str; 2] = [
 ];
 
 const CALLBACK_MISSING: &str =
-    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback (a WebSocket needs none)";
+    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback (the WebSocket needs none)";
 
 /// The application; the error names all settings that are missing.
 fn complete(twitch: &Twitch) -> Result<Client> {
@@ -204,11 +204,14 @@ fn complete(twitch: &Twitch) -> Result<Client> {
 }
 
 fn missing(settings: &[&str]) -> String {
-    format!(
-        "these settings are missing:\n{}\nWithout a Twitch application, `{}` prints settings to try things out with",
-        settings.join("\n"),
-        Program::MockTwitch
-    )
+    let settings = format!("these settings are missing:\n{}", settings.join("\n"));
+    match settings.contains(CLIENT_MISSING[0]) {
+        true => format!(
+            "{settings}\nWithout a Twitch application, `{}` prints settings to try things out with",
+            Program::MockTwitch
+        ),
+        false => settings,
+    }
 }
 
 /// Fails if one of the addresses leads to the real Twitch, and the other one elsewhere: a session of one is unknown to the

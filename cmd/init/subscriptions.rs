@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use showtime::cli::{print, printable};
+use showtime::program::Program;
 use showtime::store::desired_subscriptions as rows;
 use showtime::store::served_channels::ServedChannel;
 use showtime::store::sessions;
@@ -129,16 +130,23 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
     let sessions = sessions::all(&mut *session.pool.acquire().await?).await?;
     for channel in channels.iter().filter(|channel| session.transport(channel) == TransportKind::Websocket) {
         let row = sessions.iter().find(|row| row.user_id.channel() == channel.id);
-        let id = row.filter(|row| row.is_leased).and_then(|row| row.session_id.clone());
-        is_complete &= match id {
-            Some(id) if !session.granted(channel).await?.is_empty() => {
+        let leased = row.filter(|row| row.is_leased);
+        let has_consented = !session.granted(channel).await?.is_empty();
+        is_complete &= match leased.and_then(|row| row.session_id.clone()) {
+            Some(id) if has_consented => {
                 let held = session.as_user(channel.id.as_str()).subscriptions().await?.subscriptions;
                 Desired::on_session(session, channel, id).await?.show(&held)
             }
             _ => {
-                let reason = row.and_then(|row| row.ended_reason.as_deref()).unwrap_or("no server has one yet");
+                let reason = match leased {
+                    _ if !has_consented => "consent comes first".to_owned(),
+                    Some(row) => {
+                        row.ended_reason.clone().unwrap_or_else(|| "the server is about to open it".to_owned())
+                    }
+                    None => format!("no server keeps one: start it with `{}`", Program::Server),
+                };
                 let login = printable(&channel.login);
-                print(format_args!("  {:<9}{login}: no WebSocket is open: {}", "missing", printable(reason)));
+                print(format_args!("  {:<9}{login}: no WebSocket is open: {}", "missing", printable(&reason)));
                 false
             }
         };

@@ -55,7 +55,7 @@ impl Control {
         let answer: Value = answer.json().await.with_context(|| format!("{} is no mock-twitch", self.url))?;
         match answer["error"].as_str() {
             Some(error) if !status.is_success() => bail!("{error}"),
-            _ if !status.is_success() => bail!("{path} was answered {status}"),
+            _ if !status.is_success() => bail!("{} is no mock-twitch: it answers {path} with {status}", self.url),
             _ => Ok(answer),
         }
     }

@@ -82,7 +82,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     cli::log(if args.debug { "debug" } else { "info,actix_server=warn" }, LogFormat::Human);
     let (callback, schedule) = (args.callback.clone(), args.schedule.clone());
     let mut shutdown = Shutdown::new()?;
-    let mock = Mock::start(args.config()?).await.context("mock-twitch can't start")?;
+    let place = format!("{}:{}", args.ip, args.port);
+    let mock = Mock::start(args.config()?).await;
+    let mock = mock.with_context(|| format!("mock-twitch can't start at {place} (--port chooses another port)"))?;
     if let Some(name) = schedule {
         mock.world.start_schedule(&name, 1.0)?;
     }

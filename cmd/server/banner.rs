@@ -65,8 +65,7 @@ fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config, is_
     let mut banner = format!("showtime serves on http://{addr}\n  dashboard: http://{addr}/{fragment}\n{note}");
     if config.twitch.client.is_some() {
         // Writing to a String never fails.
-        let _ =
-            writeln!(banner, "  set up:    {}  (beside this; what is done already is not done again)", Program::Init);
+        let _ = writeln!(banner, "  set up:    {}  (while this runs; it does only what is missing)", Program::Init);
     }
     // A made-up stream of the real Twitch would be live for ever.
     let (event, result) =

@@ -273,7 +273,7 @@ fn websocket_url(text: &str) -> Result<Url, String> {
         }
         "wss" => Ok(url),
         "ws" if is_loopback(&url) => Ok(url),
-        _ => Err("must be wss (ws only for loopback)".to_owned()),
+        _ => Err("must begin with wss:// (ws:// only on this machine, as in ws://127.0.0.1:8080/ws)".to_owned()),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Only {
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// There is no such channel.
-    #[error("there is no channel {0}: add it first")]
+    #[error("there is no channel {0}: start mock-twitch with `--channel {0}`, or add it with POST /mock/channels")]
     UnknownChannel(String),
     /// The name is not a login.
     #[error(transparent)]

@@ -18,27 +18,17 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// How often a server renews its leases.
 pub const RENEWAL: Duration = Duration::from_secs(5);
 
-/// A row.
+/// What the reconciler needs of a session, and what it wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
     /// The user whose token creates the subscriptions.
     pub user_id: UserId,
-    /// The server that keeps the connection.
-    pub holder: i64,
-    /// Whether that server has renewed its lease in time.
+    /// Whether the server that keeps the connection has renewed its lease in time.
     pub is_leased: bool,
     /// Twitch's id of the session, while there is one.
     pub session_id: Option<String>,
-    /// When the session began.
-    pub connected_at: Option<OffsetDateTime>,
-    /// Up to when all messages were kept at the last renewal of the lease, keepalives included.
-    pub last_message_at: Option<OffsetDateTime>,
-    /// When the last session ended.
-    pub ended_at: Option<OffsetDateTime>,
-    /// Why it ended: the close code, and words.
+    /// Why the last session ended: the close code, and words.
     pub ended_reason: Option<String>,
-    /// How often a connection replaced another one.
-    pub reconnects: i32,
     /// When all that is wanted first existed on this session.
     pub subscribed_at: Option<OffsetDateTime>,
     /// Why subscribing failed, in words.
@@ -135,8 +125,8 @@ pub async fn wanted(conn: &mut PgConnection, is_default: bool) -> sqlx::Result<B
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<SessionRow>> {
     sqlx::query_as!(
         SessionRow,
-        r#"select user_id as "user_id: UserId", holder, lease_until > clock_timestamp() as "is_leased!", session_id,
-            connected_at, last_message_at, ended_at, ended_reason, reconnects, subscribed_at, problem
+        r#"select user_id as "user_id: UserId", lease_until > clock_timestamp() as "is_leased!", session_id, ended_reason,
+            subscribed_at, problem
         from websocket_session order by user_id"#
     )
     .fetch_all(conn)
@@ -199,32 +189,52 @@ pub async fn release(conn: &mut PgConnection, holder: i64) -> sqlx::Result<()> {
     Channel::Session.notify(conn, "").await
 }
 
-/// Removes the rows of all users but these, who are to have no session any more, if no other server holds them.
+/// Ends the sessions of all users but these, who are to have none any more, if no other server holds them. The row of a user
+/// whose channel waits for a new consent stays: it says where the gap begins that ends with the consent.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn keep_only(conn: &mut PgConnection, holder: i64, users: &BTreeSet<UserId>) -> sqlx::Result<()> {
+pub async fn keep_only(
+    conn: &mut PgConnection,
+    holder: i64,
+    users: &BTreeSet<UserId>,
+    is_default: bool,
+) -> sqlx::Result<()> {
     let users: Vec<_> = users.iter().map(ToString::to_string).collect();
-    let removed = sqlx::query_scalar!(
+    let ended = sqlx::query_scalar!(
         r#"with ended as (
-            delete from websocket_session
-            where user_id <> all($2) and (holder = $1 or lease_until <= clock_timestamp()) returning session_id, user_id
+            select session_id, user_id, exists (
+                select from served_channel where id = user_id and coalesce(transport = 'websocket', $3)
+            ) as is_waiting
+            from websocket_session
+            where user_id <> all($2) and (holder = $1 or lease_until <= clock_timestamp())
+            for update of websocket_session
         ), earlier as (
             insert into websocket_earlier_session (session_id, user_id, ended_at)
             select session_id, user_id, clock_timestamp() from ended where session_id is not null on conflict do nothing
+        ), gone as (
+            delete from websocket_session session using ended
+            where session.user_id = ended.user_id and not is_waiting returning session.user_id
+        ), waiting as (
+            update websocket_session session set
+                session_id = null, subscribed_at = null, problem = null, lease_until = clock_timestamp(),
+                ended_at = clock_timestamp(), ended_reason = 'the user has to consent again'
+            from ended where session.user_id = ended.user_id and is_waiting and ended.session_id is not null
+            returning session.user_id
         )
-        select count(*) as "count!" from ended"#,
+        select (select count(*) from gone) + (select count(*) from waiting) as "count!""#,
         holder,
-        &users
+        &users,
+        is_default
     );
-    if removed.fetch_one(&mut *conn).await? > 0 {
+    if ended.fetch_one(&mut *conn).await? > 0 {
         Channel::Reconcile.notify(conn, "").await?;
     }
     Ok(())
 }
 
 /// Writes that a session began, and wakes the reconciler. A connection that was moved keeps its id, and with it the
-/// subscriptions; a session with another id has none yet. False if this server has lost the lease.
+/// subscriptions; a session with another id has none yet. Nothing changes if this server has lost the lease.
 ///
 /// # Errors
 /// If the database fails.
@@ -234,8 +244,8 @@ pub async fn begin(
     user: &UserId,
     session_id: &str,
     at: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let begun = sqlx::query!(
+) -> sqlx::Result<()> {
+    sqlx::query!(
         "with before as (
             select session_id, user_id from websocket_session where user_id = $2 and holder = $1 for update
         ), earlier as (
@@ -260,8 +270,7 @@ pub async fn begin(
     .execute(&mut *conn)
     .await?;
     Channel::Reconcile.notify(&mut *conn, "").await?;
-    Channel::Session.notify(conn, "").await?;
-    Ok(begun.rows_affected() > 0)
+    Channel::Session.notify(conn, "").await
 }
 
 /// Writes that the session ended, when and why (the close code, and words), and wakes the reconciler. If there was none, only

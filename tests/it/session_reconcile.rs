@@ -219,7 +219,10 @@ async fn sessions_of_other_programs_are_left_alone_and_named_at_a_limit() {
     })
     .await;
     let (_, message) = check(&server, "subscriptions").await;
-    assert!(message.contains("3 subscriptions are on sessions of other programs"), "{message}");
+    for text in ["3 subscriptions are on sessions of other programs", "costs 1 of 10: use a webhook for such a channel"]
+    {
+        assert!(message.contains(text), "{message}");
+    }
     assert_eq!(fixture.alive_on(&session), 0);
     assert!(others.iter().all(|other| fixture.alive_on(other) == 1));
     let attempts = fixture.twitch.mock.world.calls(CREATE);

@@ -64,7 +64,7 @@ fn describe(state: &SessionState) -> String {
         (Some(reason), Some(at)) => format!(", last end {} ({reason})", time_of(at)),
         _ => String::new(),
     };
-    format!("{login} is connected{since}: {enabled} of {total} enabled{silence}, {reconnects} reconnects{end}")
+    format!("{login} is connected{since}: {enabled} of {total} enabled{silence}, reconnects: {reconnects}{end}")
 }
 
 fn shortened(mut texts: Vec<String>) -> String {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn session_that_works_is_described() {
-        let text = "maplearcade is connected since 2026-03-14T18:02:11Z: 10 of 10 enabled, last message 4 s ago, 2 reconnects, \
+        let text = "maplearcade is connected since 2026-03-14T18:02:11Z: 10 of 10 enabled, last message 4 s ago, reconnects: 2, \
                     last end 2026-03-14T18:02:10Z (4000 internal server error)";
         assert_eq!(check(true, &[state()]), (Verdict::Pass, text.to_owned()));
         assert_eq!(check(false, &[state()]).1, "no channel is served over WebSocket");

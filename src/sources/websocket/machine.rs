@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::cause::Cause;
-use self::cause::INVALID_RECONNECT;
+use self::cause::{INVALID_RECONNECT, UNUSED};
 use crate::twitch::websocket::CONNECT_TIMEOUT;
 
 /// How much later than a keepalive was due silence counts as the end of a connection.
@@ -362,7 +362,12 @@ impl Machine {
                 self.failures = 0;
             }
         }
-        self.phase = Phase::Down { until: now + cause.pause(self.failures, jitter) };
+        let pause = match cause {
+            // It was used, so nothing is the matter with subscribing.
+            Cause::Code(UNUSED) if self.is_subscribed => Cause::Io.pause(self.failures, jitter),
+            _ => cause.pause(self.failures, jitter),
+        };
+        self.phase = Phase::Down { until: now + pause };
         self.failures = self.failures.saturating_add(1);
         vec![Effect::Lost { cause, reason: reason.into() }]
     }

@@ -139,7 +139,7 @@ impl Supervisor {
                 running.handle.stop();
             }
         }
-        sessions::keep_only(&mut *db, self.holder, &wanted).await?;
+        sessions::keep_only(&mut *db, self.holder, &wanted, self.is_default).await?;
         for lease in held {
             self.sessions.entry(lease.user_id).or_insert_with_key(|user| Running {
                 handle: Handle::start(

@@ -50,7 +50,7 @@ async fn channel_that_consents_is_served_without_a_public_address() {
     assert_eq!(scene.run(&["check"]).await.err, none);
 
     let said = consenting(&scene, &[]).await;
-    let asked = format!("the channel that is to be served has to consent to: {}", SCOPES.join(", "));
+    let asked = format!("your channel has to consent to: {}", SCOPES.join(", "));
     said.has(0, &[&asked, "maplearcade has consented", &proven(&scene), "10 of 10 subscriptions are enabled"]);
     assert_eq!((said.count("  enabled"), said.err.as_str()), (10, ""), "{}", said.out);
     assert_eq!(methods(&scene), ["websocket"].into());
@@ -83,7 +83,8 @@ async fn denied_consent_serves_no_channel() {
     assert!(said.out.contains("consent with `cargo run --bin init`"), "{}", said.out);
     let said = scene.run(&["check"]).await;
     let missing = format!("{CHANNEL} has not consented to: {}", SCOPES.join(", "));
-    said.has(1, &[&missing, "something is missing: run `cargo run --bin init`"]);
+    let session = format!("  missing  {CHANNEL}: no WebSocket is open: consent comes first");
+    said.has(1, &[&missing, &session, "something is missing: run `cargo run --bin init`"]);
     server.stop().await;
 }
 

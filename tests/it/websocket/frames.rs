@@ -69,6 +69,10 @@ async fn bad_frame_is_counted_and_the_connection_lives() {
     for (subject, count) in expected {
         assert_eq!(incidents(subject).await, count, "{subject}");
     }
+    for (outcome, count) in [("forged", 2.0), ("stale", 2.0), ("accepted", 1.0)] {
+        let labels = format!(r#"type="channel.follow",outcome="{outcome}",transport="websocket""#);
+        assert_eq!(metric(&server, &format!("showtime_eventsub_messages_total{{{labels}}}")).await, count, "{outcome}");
+    }
     assert!(sockets.is_empty() && row(&server, "ended_at").await.is_none(), "it is the same connection");
     let check = check(&server).await;
     assert!(check["message"].as_str().unwrap().contains("frames were not accepted"), "{check}");

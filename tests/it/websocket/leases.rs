@@ -1,7 +1,7 @@
 //! Which server keeps a session, and which channels have one.
 
 use super::server::Sockets;
-use super::{check, row, serve, serve_on, until_row};
+use super::{check, row, serve, serve_on, subscribe, until_gaps, until_row};
 use crate::support::postgres::fresh_database;
 use crate::support::until;
 
@@ -42,16 +42,17 @@ async fn session_ends_with_the_consent_and_status_says_who_must_click() {
     let mut sockets = Sockets::listen().await;
     let server = serve(&sockets).await;
     let mut peer = sockets.welcome("AgoQ1").await;
-    until_row(&server, "session_id", Some("AgoQ1")).await;
+    subscribe(&server, "AgoQ1").await;
     server.sql("update token set needs_consent = 'revoked'; select pg_notify('showtime_reconcile', '')").await;
     assert_eq!(peer.until_closed().await, 1000);
-    until_row(&server, "user_id", None).await;
+    until_row(&server, "session_id", None).await;
     let check = check(&server).await;
     assert_eq!(check["status"], "warn");
     assert!(check["message"].as_str().unwrap().contains("have maplearcade click Authorize"), "{check}");
     server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
     let _peer = sockets.welcome("AgoQ2").await;
-    until_row(&server, "session_id", Some("AgoQ2")).await;
+    subscribe(&server, "AgoQ2").await;
+    until_gaps(&server, &["restart"]).await;
     server.stop().await;
 }
 
@@ -64,6 +65,25 @@ async fn channel_over_webhook_has_no_session() {
     assert_eq!(peer.until_closed().await, 1000);
     until_row(&server, "user_id", None).await;
     assert_eq!(check(&server).await["message"], "no channel is served over WebSocket");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn many_sessions_ask_for_fewer_keepalives() {
+    let mut sockets = Sockets::listen().await;
+    let server = serve(&sockets).await;
+    let first = sockets.accept().await;
+    assert_eq!(first.path, "/ws?keepalive_timeout_seconds=10");
+    server
+        .sql(
+            "insert into served_channel (id, login, display_name, requested_at)
+            select n::text, 'channel' || n, '', now() from generate_series(1, 200) n;
+            insert into token (holder, login, access_token, scopes, obtained_at)
+            select n::text, 'channel' || n, '', '{}', now() from generate_series(1, 200) n;
+            select pg_notify('showtime_reconcile', '')",
+        )
+        .await;
+    assert_eq!(sockets.accept().await.path, "/ws?keepalive_timeout_seconds=30");
     server.stop().await;
 }
 

@@ -37,7 +37,7 @@ pub(in super::super) enum Cause {
     Code(u16),
     /// Twitch counts too many sessions of this user.
     Limit,
-    /// The server was not running.
+    /// No server kept the session: none ran, or the user had to consent again.
     Restart,
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::cause::{FIRST_PAUSE, GRACE_EXPIRED, MAX_PAUSE, UNUSED};
+use super::cause::{FIRST_PAUSE, GRACE_EXPIRED, MAX_PAUSE};
 use super::*;
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -198,6 +198,34 @@ fn gap_goes_on_until_all_is_subscribed_to() {
     assert_eq!(machine.step(&welcome, limit, 0.0), [Effect::Moved("a".into())]);
     let effects = machine.step(&Input::Subscribed { session: "a".into() }, limit, 0.0);
     assert_eq!((effects, machine.status()), (vec![Effect::FillGap { cause, is_over: true }], Status::Live));
+}
+
+#[test]
+fn unused_session_is_followed_by_a_longer_pause_than_a_used_one() {
+    let now = Instant::now();
+    let (mut used, socket) = live(now);
+    let mut unused = used.clone();
+    unused.is_subscribed = false;
+    assert_eq!(ended(&mut used, socket, Cause::Code(UNUSED), now, 1.0), FIRST_PAUSE);
+    assert_eq!(ended(&mut unused, socket, Cause::Code(UNUSED), now, 1.0), Duration::from_secs(10));
+}
+
+#[test]
+fn a_thousand_cuts_are_each_followed_by_a_connection_within_half_a_minute() {
+    let mut now = Instant::now();
+    let mut machine = Machine::new(now, None);
+    for number in 1..=1_000 {
+        assert!(machine.wake_at() <= now + MAX_PAUSE);
+        now = machine.wake_at();
+        let effects = machine.step(&Input::Tick, now, 1.0);
+        assert_eq!(effects, [Effect::Connect { socket: number, url: None }]);
+        if number % 2 == 0 {
+            let session: Arc<str> = number.to_string().into();
+            let welcome = Input::Welcome { socket: number, session: session.clone(), keepalive: KEEPALIVE };
+            assert_eq!(machine.step(&welcome, now, 1.0), [Effect::Subscribe(session)]);
+        }
+        ended(&mut machine, number, if number % 3 == 0 { Cause::Code(4000) } else { Cause::Io }, now, 1.0);
+    }
 }
 
 #[test]
