@@ -190,7 +190,7 @@ const CLIENT_MISSING: [&str; 2] = [
 ];
 
 const CALLBACK_MISSING: &str =
-    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback (the WebSocket needs none)";
+    "  TWITCH_WEBHOOK_CALLBACK_URL  where Twitch reaches this server: https://…/callback (a WebSocket needs none)";
 
 /// The application; the error names all settings that are missing.
 fn complete(twitch: &Twitch) -> Result<Client> {
