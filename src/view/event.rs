@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
+use super::text;
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
@@ -46,6 +47,8 @@ pub struct Event {
     /// feeds of alerts and chat leave such events out.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
+    /// One sentence for people, in English. Names and texts in it are as Twitch sent them, without control characters.
+    pub text: String,
     /// The body exactly as it came. Messages that Twitch did not send have `inferred` or `segment` in
     /// place of `subscription`.
     #[schema(value_type = Object)]
@@ -69,6 +72,7 @@ impl Event {
             is_test: logged.is_test,
             is_replay,
             repeats: logged.repeats,
+            text: text::sentence(logged),
             payload: logged.payload.0.clone(),
         }
     }
@@ -110,6 +114,7 @@ impl Event {
             is_test: false,
             is_replay: false,
             repeats: None,
+            text: "A_Viewer followed".into(),
             payload: to_raw_value(&payload).unwrap_or_default(),
         }
     }

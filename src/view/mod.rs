@@ -1,10 +1,11 @@
-//! The documents that outputs and the API show: events, channels, alerts and chat. Pure functions of rows of the database.
+//! The documents that outputs and the API show: events with a sentence for each, channels, alerts and chat. Pure functions of rows of the database.
 
 pub mod alert;
 mod channel;
 pub mod chat;
 mod event;
 mod person;
+pub mod text;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

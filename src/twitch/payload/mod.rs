@@ -41,7 +41,7 @@ pub use self::raid::*;
 pub use self::shoutout::*;
 pub use self::stream::*;
 pub use self::subscription::*;
-pub use self::user::{Broadcaster, User, UserUpdate};
+pub use self::user::{Broadcaster, User, UserUpdate, is_placeholder};
 
 /// An event that changes the state of a channel, a stream or a viewer. Only these types are parsed when a message is
 /// stored.

@@ -47,6 +47,12 @@ prefix!(pub(super) Source, "source_broadcaster_user_id", "source_broadcaster_use
 /// The accounts `ananonymousgifter` and `ananonymouscheerer`, which Twitch puts in place of anonymous users.
 const PLACEHOLDERS: [&str; 2] = ["274598607", "407665396"];
 
+/// Whether this account stands for an anonymous user.
+#[must_use]
+pub fn is_placeholder(id: &str) -> bool {
+    PLACEHOLDERS.contains(&id)
+}
+
 /// Declares how the user of an event that may be anonymous is read. Only the flag says that a user is anonymous, but Twitch
 /// may name a placeholder, or leave out flag and user.
 macro_rules! unless_anonymous {
@@ -68,7 +74,7 @@ macro_rules! unless_anonymous {
             match (is_anonymous, id) {
                 (Some(true), _) | (None, None) => Ok(None),
                 (Some(false), None) => Err(D::Error::missing_field($id)),
-                (_, Some(id)) if PLACEHOLDERS.contains(&id.as_str()) => Ok(None),
+                (_, Some(id)) if is_placeholder(id.as_str()) => Ok(None),
                 (_, Some(id)) => Ok(Some(User { id, login, display_name })),
             }
         }

@@ -14,7 +14,7 @@ pub use self::campaigns::*;
 pub use self::sources::{sources, sources_of};
 pub use self::stream::*;
 pub use self::support::*;
-use super::{Person, event_json};
+use super::{Person, event_json, text};
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 
@@ -36,6 +36,8 @@ pub struct Alert {
     /// The id of the earlier event that told the same; `null` for news.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
+    /// One sentence for people, in English: that of the event.
+    pub text: String,
     /// What happened.
     #[serde(flatten)]
     pub kind: AlertKind,
@@ -124,7 +126,7 @@ impl Alert {
             // As in the state: Twitch sends no stream before it begins.
             online.started_at = online.started_at.min(occurred_at);
         }
-        Some(Self { id, channel, occurred_at, is_test, is_replay, repeats, kind })
+        Some(Self { id, channel, occurred_at, is_test, is_replay, repeats, text: text::sentence(logged), kind })
     }
 
     /// The name of its kind: the `type` in JSON.

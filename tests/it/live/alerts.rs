@@ -59,7 +59,7 @@ pub(crate) fn all_samples() -> Vec<(&'static str, &'static str, Option<&'static 
 }
 
 /// The name of a sample in the snapshots.
-fn name(kind: &str, version: &str, variant: Option<&str>) -> String {
+pub(super) fn name(kind: &str, version: &str, variant: Option<&str>) -> String {
     variant.map_or_else(|| format!("{kind} {version}"), |variant| format!("{kind} {version} {variant}"))
 }
 

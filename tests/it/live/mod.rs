@@ -11,4 +11,5 @@ mod names;
 mod outage;
 mod refusals;
 mod replay;
+mod sentences;
 mod walks;

@@ -1,6 +1,6 @@
 // The list of events.
 
-import { DIRECTION_CONTROLS, element, isolated } from './dom.js';
+import { DIRECTION_CONTROLS, element } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, number } from './format.js';
 
@@ -85,7 +85,7 @@ export class Events {
       element('details', { toggle: open },
         element('summary', {},
           element('time', { datetime: event.occurred_at }, clock(event.occurred_at)),
-          element('code', {}, name), ' ', element('span', { class: 'who' }, ...summary(event)),
+          element('code', {}, name), ' ', element('span', { class: 'who' }, event.text),
           ...marks.filter(Boolean).map(mark => element('span', { class: 'badge' }, mark))),
         payload),
       element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${name}`, click: replay },
@@ -113,16 +113,6 @@ export class Events {
     document.getElementById('counters').replaceChildren(...counts.map(([name, count]) =>
       element('div', {}, element('dt', {}, name), element('dd', {}, number(count)))));
   }
-}
-
-/** User, amount and text of an event, for any type that has them, with dots between them. */
-function summary({ payload }) {
-  const event = payload?.event ?? {};
-  const user = event.user_name ?? event.from_broadcaster_user_name ?? event.chatter_user_name;
-  const text = event.message?.text ?? event.title ?? event.reward?.title;
-  const amount = event.bits ? `${number(event.bits)} bits` : event.viewers ? `${number(event.viewers)} viewers` : null;
-  const parts = [user, amount, text].filter(part => part && typeof part === 'string');
-  return parts.flatMap((part, at) => at > 0 ? [' · ', isolated('span', {}, part)] : [isolated('span', {}, part)]);
 }
 
 /** The payload as JSON, in which the characters that turn the direction of text are escaped. */

@@ -1,0 +1,58 @@
+//! What is written in chat.
+
+use time::Duration;
+
+use super::fields::Fields;
+use super::words::{plain, quoted, said, span};
+use crate::twitch::payload::Text;
+
+pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<String> {
+    let target = || it.named("target_user", "a user");
+    Some(match kind {
+        "channel.chat.message" => message(it),
+        "channel.chat.notification" => notice(it),
+        "channel.chat.message_delete" => format!("A message of {} was deleted", target()),
+        "channel.chat.clear_user_messages" => format!("All messages of {} were deleted", target()),
+        "channel.chat.clear" => format!("All messages in the chat of {channel} were deleted"),
+        "channel.chat_settings.update" => settings(it, channel),
+        _ => return None,
+    })
+}
+
+fn message(it: &Fields<'_>) -> String {
+    let author = it.person("chatter_user", "chatter_is_anonymous");
+    match it.get::<Text>("message") {
+        Some(Text { text, is_action: true, .. }) => format!("{author} {}", quoted(&text).unwrap_or_default()),
+        _ => said(author, it.message()),
+    }
+}
+
+fn notice(it: &Fields<'_>) -> String {
+    let author = it.person("chatter_user", "chatter_is_anonymous");
+    let notice = it.word("notice_type").unwrap_or_default();
+    match (it.text("system_message"), it.message()) {
+        (Some(notice), Some(text)) => format!("{notice} “{text}”"),
+        (Some(notice), None) => notice,
+        (None, Some(text)) if notice.ends_with("announcement") => format!("{author} announced: {text}"),
+        (None, text) => said(author, text.or_else(|| quoted(&plain(&notice)))),
+    }
+}
+
+fn settings(it: &Fields<'_>, channel: &str) -> String {
+    let limited = |name: &str, length: Option<Duration>| match length {
+        Some(length) if length.is_positive() => format!("{name} ({})", span(length)),
+        _ => name.to_owned(),
+    };
+    let minutes = it.number("follower_mode_duration_minutes").map(Duration::minutes);
+    let seconds = it.number("slow_mode_wait_time_seconds").map(Duration::seconds);
+    let modes = [
+        it.flag("emote_mode").then(|| "emotes only".to_owned()),
+        it.flag("follower_mode").then(|| limited("followers only", minutes)),
+        it.flag("subscriber_mode").then(|| "subscribers only".to_owned()),
+        it.flag("slow_mode").then(|| limited("slow mode", seconds)),
+        it.flag("unique_chat_mode").then(|| "unique messages".to_owned()),
+    ];
+    let modes: Vec<_> = modes.into_iter().flatten().collect();
+    let modes = if modes.is_empty() { "no restrictions".to_owned() } else { modes.join(", ") };
+    format!("The chat of {channel} was set to {modes}")
+}
