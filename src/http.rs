@@ -108,12 +108,19 @@ impl Answer {
     }
 }
 
-/// The set-up that all clients share: a time limit for each call, no redirects, and who calls.
+/// The set-up that all clients share: no redirects, and who calls.
+fn builder() -> ClientBuilder {
+    Client::builder().redirect(Policy::none()).user_agent(concat!("showtime/", env!("CARGO_PKG_VERSION")))
+}
+
+/// A client with a time limit for each call.
 pub fn client(timeout: Duration) -> ClientBuilder {
-    Client::builder()
-        .timeout(timeout)
-        .redirect(Policy::none())
-        .user_agent(concat!("showtime/", env!("CARGO_PKG_VERSION")))
+    builder().timeout(timeout)
+}
+
+/// A client for answers that have no end, with a time limit for connecting and for silence.
+pub fn stream_client(silence: Duration) -> ClientBuilder {
+    builder().connect_timeout(silence).read_timeout(silence)
 }
 
 /// An HTTP client that repeats calls by a [`RetryPolicy`].

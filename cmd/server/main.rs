@@ -2,6 +2,7 @@
 
 mod banner;
 mod database;
+mod listen;
 mod privacy;
 mod sinks;
 
@@ -16,6 +17,7 @@ use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help};
 
 use self::database::{LocalDb, Migrate};
+use self::listen::Listen;
 use self::privacy::{Forget, Prune};
 use self::sinks::Sinks;
 
@@ -57,6 +59,8 @@ enum Command {
     Forget(Forget),
     /// Delete the events from before a time; the state stays, also after a rebuild
     Prune(Prune),
+    /// Print a live feed in this terminal
+    Listen(Box<Listen>),
     /// Send every event to other programs
     #[command(subcommand)]
     Sinks(Sinks),
@@ -94,6 +98,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Restore { file, force } => database::restore(config, &file, force).await,
             Command::Forget(arguments) => privacy::forget(arguments, config).await,
             Command::Prune(arguments) => privacy::prune(arguments, config).await,
+            Command::Listen(arguments) => listen::run(*arguments, config).await,
             Command::Sinks(command) => sinks::run(command, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,

@@ -5,6 +5,7 @@ mod access;
 mod backup;
 mod commands;
 mod first_steps;
+mod listen;
 mod pooler;
 mod privacy;
 mod refusals;
