@@ -30,6 +30,7 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;
     server.deliver(&follow("1", at(1))).await;
+    super::sinks::add_sink(&server).await;
     in_chromium(async |page| {
         for scheme in ["light", "dark"] {
             // Moving elements are half transparent for a moment.
@@ -49,6 +50,12 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
                 page.eval("document.querySelectorAll('details').forEach(it => it.open = true)").await;
                 must_be_accessible(page, &axe, &format!("{path} in {scheme}")).await;
             }
+            page.open(&server.page("/")).await;
+            page.until("document.querySelector('.sink .problem span')").await;
+            must_be_accessible(page, &axe, &format!("the sinks in {scheme}")).await;
+            page.click(".sink [data-do=rewind]").await;
+            page.until("document.getElementById('rewind').open").await;
+            must_be_accessible(page, &axe, &format!("the question before a rewind in {scheme}")).await;
             page.open(&server.url("/livez")).await;
             page.eval("sessionStorage.clear()").await;
             for path in ["/", "/overlay/alerts?colour=red"] {

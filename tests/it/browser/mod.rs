@@ -13,6 +13,7 @@ mod overlay;
 mod overlay_feed;
 mod screenshots;
 mod settings;
+mod sinks;
 mod text_order;
 
 use crate::support::server::{Server, TOKEN};

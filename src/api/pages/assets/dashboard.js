@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import { Events } from './events.js';
 import { Feed } from './feed.js';
 import { Health } from './health.js';
+import { Sinks } from './sinks.js';
 import { toast } from './toast.js';
 import { offerTests } from './test-buttons.js';
 
@@ -32,6 +33,7 @@ function start(token) {
     resync: () => events.clear(),
   } }).start();
   health.start();
+  new Sinks(ask).start();
 }
 
 function askForToken(problem = '') {
