@@ -1,11 +1,13 @@
-//! The `AsyncAPI` 3.0 document of the live feeds. `OpenAPI` describes requests and responses, not the messages of a
-//! stream.
+//! The `AsyncAPI` 3.0 document of the live feeds and of what sinks publish. `OpenAPI` describes requests and responses, not
+//! the messages of a stream.
+
+mod sinks;
 
 use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 use time::macros::datetime;
 
-use super::live::{HeartbeatData, Snapshot};
+use crate::api::live::{HeartbeatData, Snapshot};
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
 use crate::store::LogId;
@@ -27,7 +29,7 @@ struct Message {
 /// The document, as JSON. It shares its schemas with the `OpenAPI` document.
 #[must_use]
 pub fn live_spec() -> Value {
-    let openapi = serde_json::to_value(super::spec()).unwrap_or_default();
+    let openapi = serde_json::to_value(crate::api::spec()).unwrap_or_default();
     let messages = messages();
     let mut schemas = Map::new();
     for message in &messages {
@@ -43,10 +45,11 @@ pub fn live_spec() -> Value {
     json!({
         "asyncapi": "3.0.0",
         "info": {
-            "title": "showtime: live feeds",
+            "title": "showtime: live feeds and sinks",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The messages of `GET /live/…`. Over a WebSocket, each message is a text frame with the payload \
                 described here. In Server-Sent Events, `id`, `event` and `data` are the fields of an event. \
+                The channel `amqp` is what a sink for RabbitMQ publishes. \
                 `showtime.yaml` beside this file describes the requests.",
             "license": { "name": "MIT" },
         },
@@ -54,11 +57,12 @@ pub fn live_spec() -> Value {
         "servers": {
             "websocket": { "host": "127.0.0.1:5001", "protocol": "ws" },
             "sse": { "host": "127.0.0.1:5001", "protocol": "http", "description": "Server-Sent Events" },
+            "amqp": sinks::server(),
         },
-        "channels": Feed::iter().map(channel).collect::<Map<_, _>>(),
-        "operations": Feed::iter().map(operation).collect::<Map<_, _>>(),
+        "channels": Feed::iter().map(channel).chain([sinks::channel()]).collect::<Map<_, _>>(),
+        "operations": Feed::iter().map(operation).chain([sinks::operation()]).collect::<Map<_, _>>(),
         "components": {
-            "messages": messages.iter().map(Message::describe).collect::<Map<_, _>>(),
+            "messages": messages.iter().map(Message::describe).chain([sinks::message()]).collect::<Map<_, _>>(),
             "schemas": schemas,
         },
     })
@@ -68,7 +72,9 @@ fn channel(feed: Feed) -> (String, Value) {
     let (name, summary) = (feed.name(), feed.summary());
     let message = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
     let messages: Map<_, _> = feed.messages().iter().chain(&COMMON).map(message).collect();
-    (name.to_owned(), json!({ "address": format!("/live/{name}"), "summary": summary, "messages": messages }))
+    let servers = json!([{ "$ref": "#/servers/websocket" }, { "$ref": "#/servers/sse" }]);
+    let address = format!("/live/{name}");
+    (name.to_owned(), json!({ "address": address, "summary": summary, "servers": servers, "messages": messages }))
 }
 
 /// Adds a schema and those that it refers to, directly or not.
@@ -181,5 +187,6 @@ fn chat_event() -> ChatEvent {
 
 fn alert(kind: AlertKind) -> Alert {
     let ChatEvent { id, channel, occurred_at, is_test, is_replay, repeats } = chat_event();
-    Alert { id, channel, occurred_at, is_test, is_replay, repeats, kind }
+    let text = "A_Viewer followed".to_owned();
+    Alert { id, channel, occurred_at, is_test, is_replay, repeats, text, kind }
 }
