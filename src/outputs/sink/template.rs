@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::error::SettingsError;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
+use crate::view::text::sentence;
 use crate::view::{Alert, Event};
 
 /// Instructions that one template may take for one event.
@@ -30,6 +31,7 @@ struct Values<'a> {
     event: serde_json::Value,
     alert: serde_json::Value,
     channel: Channel<'a>,
+    text: String,
 }
 
 /// The channel of an event.
@@ -90,8 +92,9 @@ impl Templates {
         let render = || {
             // Through a value: a payload is raw JSON, which only serde_json reads.
             let alert = serde_json::to_value(Alert::new(event, false)).map_err(|error| error.to_string())?;
+            let text = sentence(event);
             let event = serde_json::to_value(Event::new(event, false)).map_err(|error| error.to_string())?;
-            let values = Value::from(Serde(Values { event, alert, channel }));
+            let values = Value::from(Serde(Values { event, alert, channel, text }));
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
             template.render(values).map_err(|error| error.to_string())
         };

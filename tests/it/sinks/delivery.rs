@@ -64,7 +64,7 @@ async fn sink_has_templates_types_a_queue_and_a_place_in_the_log() {
         "settings": {
             "exchange": "topic_twitch_servitor",
             "routing_key": "topic.twitch.{{ {'channel.follow': 'follows'}[event.type] }}",
-            "body": r#"{"type": "FOLLOW", "username": {{ event.payload.event.user_name }}, "message": ""}"#,
+            "body": r#"{"type": "FOLLOW", "username": {{ event.payload.event.user_name }}, "message": {{ text }}}"#,
             "queue": "servitor",
         },
     });
@@ -78,7 +78,7 @@ async fn sink_has_templates_types_a_queue_and_a_place_in_the_log() {
         let delivery = reader.next().await;
         assert_eq!(delivery.routing_key.as_str(), "topic.twitch.follows");
         let body: Value = serde_json::from_slice(&delivery.data).unwrap();
-        assert_eq!(body, json!({ "type": "FOLLOW", "username": "User1", "message": "" }));
+        assert_eq!(body, json!({ "type": "FOLLOW", "username": "User1", "message": "User1 followed" }));
         // Once more, with the same id.
         let rewound = server.post_json("/sinks/servitor/rewind", &json!({ "after": 0 })).await;
         assert_eq!(rewound.status, 204, "{rewound:?}");
