@@ -53,7 +53,7 @@ impl Parser {
 fn event(block: &str) -> FeedEvent {
     let mut event = FeedEvent::default();
     for line in block.lines() {
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let Some((field, value)) = line.split_once(':') else { continue };
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "" => value.clone_into(&mut event.comment),

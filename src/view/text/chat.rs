@@ -1,7 +1,5 @@
 //! What is written in chat.
 
-use time::Duration;
-
 use super::fields::Fields;
 use super::words::{plain, quoted, said, span};
 use crate::twitch::payload::Text;
@@ -39,18 +37,18 @@ fn notice(it: &Fields<'_>) -> String {
 }
 
 fn settings(it: &Fields<'_>, channel: &str) -> String {
-    let limited = |name: &str, length: Option<Duration>| match length {
-        Some(length) if length.is_positive() => format!("{name} ({})", span(length)),
+    let limited = |name: &str, length: Option<i64>| match length {
+        Some(length) if length > 0 => format!("{name} ({})", span(length)),
         _ => name.to_owned(),
     };
-    let minutes = it.number("follower_mode_duration_minutes").map(Duration::minutes);
-    let seconds = it.number("slow_mode_wait_time_seconds").map(Duration::seconds);
+    let minutes = it.number("follower_mode_duration_minutes").map(|minutes| minutes.saturating_mul(60));
+    let seconds = it.number("slow_mode_wait_time_seconds");
     let modes = [
-        it.flag("emote_mode").then(|| "emotes only".to_owned()),
-        it.flag("follower_mode").then(|| limited("followers only", minutes)),
-        it.flag("subscriber_mode").then(|| "subscribers only".to_owned()),
+        it.flag("emote_mode").then(|| "emote-only mode".to_owned()),
+        it.flag("follower_mode").then(|| limited("follower-only mode", minutes)),
+        it.flag("subscriber_mode").then(|| "subscriber-only mode".to_owned()),
         it.flag("slow_mode").then(|| limited("slow mode", seconds)),
-        it.flag("unique_chat_mode").then(|| "unique messages".to_owned()),
+        it.flag("unique_chat_mode").then(|| "unique-chat mode".to_owned()),
     ];
     let modes: Vec<_> = modes.into_iter().flatten().collect();
     let modes = if modes.is_empty() { "no restrictions".to_owned() } else { modes.join(", ") };

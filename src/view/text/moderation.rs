@@ -1,5 +1,7 @@
 //! What moderators and AutoMod do.
 
+use time::Duration;
+
 use super::fields::Fields;
 use super::words::{count, noted, said, span, titled};
 
@@ -41,7 +43,8 @@ pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<Str
 }
 
 fn ban(it: &Fields<'_>, user: &str, moderator: &str) -> String {
-    let length = it.time("ends_at").zip(it.time("banned_at")).map(|(end, begin)| span(end - begin));
+    let length = it.time("ends_at").zip(it.time("banned_at")).map(|(end, begin)| end - begin);
+    let length = length.map(|length| span((length + Duration::milliseconds(500)).whole_seconds()));
     let sentence = match (length, it.get("is_permanent")) {
         (Some(length), _) => format!("{moderator} timed out {user} for {length}"),
         (None, Some(false)) => format!("{moderator} timed out {user}"),
@@ -136,11 +139,11 @@ fn mode(mode: &str, details: &Fields<'_>, moderator: &str, action: Option<String
         None => (mode, "on"),
     };
     let name = match name {
-        "emoteonly" => "emotes only",
-        "followers" => "followers only",
-        "subscribers" => "subscribers only",
+        "emoteonly" => "emote-only mode",
+        "followers" => "follower-only mode",
+        "subscribers" => "subscriber-only mode",
         "slow" => "slow mode",
-        "uniquechat" => "unique messages",
+        "uniquechat" => "unique-chat mode",
         _ => return format!("{moderator} took {}", titled("action", action)),
     };
     let length = [("follow_duration_minutes", "minute"), ("wait_time_seconds", "second")];

@@ -1,7 +1,5 @@
 //! What happens on a channel: streams, hype trains, goals, polls, predictions, guests.
 
-use time::Duration;
-
 use super::fields::Fields;
 use super::support::progress;
 use super::words::{noted, number, said, span};
@@ -19,8 +17,7 @@ pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<Str
             }
         }
         "channel.ad_break.begin" => {
-            let length =
-                it.number("duration_seconds").map(|seconds| format!(" for {}", span(Duration::seconds(seconds))));
+            let length = it.number("duration_seconds").map(|seconds| format!(" for {}", span(seconds)));
             format!("{channel} runs ads{}", length.unwrap_or_default())
         }
         "channel.goal.begin" => goal("New goal", it),

@@ -66,7 +66,8 @@ fn points(kind: &str, it: &Fields<'_>, channel: &str) -> Option<String> {
             format!("{channel} added {}{}", titled("reward", it.text("title")), cost(it.number("cost")))
         }
         "channel.channel_points_custom_reward.update" => {
-            format!("{channel} changed {}{}", titled("reward", it.text("title")), cost(it.number("cost")))
+            let cost = it.number("cost").map(|cost| count(Some(cost), "channel point"));
+            noted(format!("{channel} changed {}", titled("reward", it.text("title"))), cost)
         }
         "channel.channel_points_custom_reward.remove" => {
             format!("{channel} removed {}", titled("reward", it.text("title")))

@@ -1,7 +1,5 @@
 //! The parts of sentences: texts of strangers made harmless, numbers with their units, times, money.
 
-use time::Duration;
-
 use crate::twitch::payload::Money;
 
 /// The longest text of a stranger in a sentence, in characters.
@@ -66,11 +64,10 @@ pub(super) fn count(value: Option<i64>, unit: &str) -> String {
 }
 
 /// `90 seconds`, `5 minutes`: in the largest unit that leaves no rest.
-pub(super) fn span(duration: Duration) -> String {
-    let seconds = (duration + Duration::milliseconds(500)).whole_seconds();
-    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
-    let (length, unit) =
-        units.into_iter().find(|(length, _)| seconds != 0 && seconds % length == 0).unwrap_or((1, "second"));
+pub(super) fn span(seconds: i64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let unit = units.into_iter().find(|(length, _)| seconds != 0 && seconds % length == 0);
+    let (length, unit) = unit.unwrap_or((1, "second"));
     count(Some(seconds / length), unit)
 }
 
@@ -132,9 +129,8 @@ mod tests {
             [None, Some(1), Some(0), Some(1_500)].map(|it| count(it, "bit")),
             ["bits", "1 bit", "0 bits", "1,500 bits"]
         );
-        let spans = [0, 1, 90, 300, 7_200, 86_400].map(|seconds| span(Duration::seconds(seconds)));
+        let spans = [0, 1, 90, 300, 7_200, 86_400].map(span);
         assert_eq!(spans, ["0 seconds", "1 second", "90 seconds", "5 minutes", "2 hours", "1 day"]);
-        assert_eq!(span(Duration::milliseconds(299_990)), "5 minutes");
     }
 
     #[test]

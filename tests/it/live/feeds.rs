@@ -54,6 +54,7 @@ async fn alerts_are_typed_and_other_events_left_out() {
         "is_test": false,
         "occurred_at": "[time]",
         "repeats": null,
+        "text": "User1 followed",
         "type": "follow",
         "user": {"display_name":"User1","id":"1","login":"user1"}
       },
@@ -66,6 +67,7 @@ async fn alerts_are_typed_and_other_events_left_out() {
         "message": null,
         "occurred_at": "[time]",
         "repeats": null,
+        "text": "An anonymous user cheered 100 bits",
         "type": "cheer",
         "user": null
       }

@@ -50,8 +50,7 @@ export class Sinks {
   }
 
   #row(name) {
-    const call = action => (path, body) => action(`/sinks/${encodeURIComponent(name)}/${path}`, body);
-    const post = call((path, body) => this.#ask('POST', path, body));
+    const post = (action, body) => this.#ask('POST', `/sinks/${encodeURIComponent(name)}/${action}`, body);
     return new Row(name, {
       test: button => attempt(button, () => post('test'), answer => answer?.is_routed === false
         ? `${name}: the broker took the test message, and no queue is bound for it` : `${name}: the test message has arrived`),
