@@ -1,47 +1,58 @@
 //! Figures of EventSub over WebSockets, against the fake Twitch: the server as a client, and the fake Twitch itself.
 //!
-//! `cargo bench --bench websocket` starts a fake Twitch and a server with a private Postgres, sets it up with `init`, and
-//! shows
+//! `cargo bench --bench websocket` starts fake Twitches and servers with private Postgres clusters, sets these up with
+//! `init`, and shows
 //!
 //! - how long that took, without a person;
 //! - 1,000 requested reconnects under 200 events per second: how many events are missing in the log, and how many are
 //!   there twice;
 //! - how many events per second of one connection get into the log;
-//! - the time from reading an event until it is committed, at 1,000 per second.
+//! - the time from reading an event until it is committed, at 1,000 per second;
+//! - how soon there is a new session after a silent death and after a close frame, and how soon all is subscribed to on a
+//!   new session, also while calls of Helix fail;
+//! - what is lost of 50 events per second while the database does not answer for ten minutes, and if the server is killed
+//!   meanwhile;
+//! - the memory of each of 1,000 sessions over TLS.
 //!
 //! Then it opens 10,000 sessions at a fake Twitch of its own, 500 at a time, and shows the memory of each, the time until
-//! one event has reached all, and how late keepalives are. Options, after `--`:
+//! one event has reached all, how late keepalives are, and what is lost when all are asked to reconnect at once under 1,000
+//! events per second. Options, after `--`:
 //!
-//! - `--source`, `--mock`: only the first or the second part
-//! - `--server PATH`: the server to measure, to compare with another build; `init` must be beside it
+//! - `--source`, `--ends`, `--outage`, `--sessions`, `--mock`: only these parts
+//! - `--server PATH`: the server to measure, to compare with another build; `init` and `mock-twitch` must be beside it
 //! - `--brief`: a twentieth of everything
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
+mod ends;
 mod mock;
+mod outage;
+mod scene;
+mod sessions;
 mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Parts that can be chosen.
+const PARTS: [&str; 5] = ["--source", "--ends", "--outage", "--sessions", "--mock"];
 
 struct Options {
     /// The program to measure.
     server: PathBuf,
     /// Everything is divided by this.
     divisor: u32,
-    has_source: bool,
-    has_mock: bool,
+    /// All of them if empty.
+    parts: Vec<String>,
 }
 
 impl Options {
     fn read() -> Self {
-        let mut options =
-            Self { server: env!("CARGO_BIN_EXE_server").into(), divisor: 1, has_source: true, has_mock: true };
+        let mut options = Self { server: env!("CARGO_BIN_EXE_server").into(), divisor: 1, parts: Vec::new() };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--source" => options.has_mock = false,
-                "--mock" => options.has_source = false,
+                part if PARTS.contains(&part) => options.parts.push(argument),
                 "--server" => options.server = arguments.next().expect("a path").into(),
                 "--brief" => options.divisor = 20,
                 // cargo adds options of its own.
@@ -49,6 +60,10 @@ impl Options {
             }
         }
         options
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|chosen| chosen == part)
     }
 }
 
@@ -71,11 +86,21 @@ fn percentiles(times: &mut [Duration]) -> String {
 #[tokio::main]
 async fn main() {
     let options = Options::read();
+    let Options { server, divisor, .. } = &options;
     let _ = rlimit::increase_nofile_limit(1 << 16);
-    if options.has_source {
-        source::run(&options.server, options.divisor).await;
+    if options.has("--source") {
+        source::run(server, *divisor).await;
     }
-    if options.has_mock {
-        mock::run(options.divisor).await;
+    if options.has("--ends") {
+        ends::run(server, *divisor).await;
+    }
+    if options.has("--outage") {
+        outage::run(server, *divisor).await;
+    }
+    if options.has("--sessions") {
+        sessions::run(server, *divisor).await;
+    }
+    if options.has("--mock") {
+        mock::run(&server.with_file_name("mock-twitch"), *divisor).await;
     }
 }

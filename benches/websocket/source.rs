@@ -1,122 +1,35 @@
 //! The server as a client of the fake Twitch.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::json;
 use showtime::clock::Clock;
-use showtime::mock::{Mock, MockConfig};
-use showtime::postgres;
+use sqlx::Row as _;
 use sqlx::postgres::PgListener;
-use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::percentiles;
-
-const CHANNEL: &str = "maplearcade";
-
-/// Time limit for events to get into the log.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::scene::Scene;
 
 /// Events that may be on their way while the throughput is measured. The fake Twitch closes a connection on which 1,024 wait.
 const MAX_WAITING: i64 = 768;
 
-/// A fake Twitch, and a server with a private Postgres. Both stop when this is dropped.
-struct Scene {
-    twitch: Mock,
-    server: Child,
-    pool: PgPool,
-    client: reqwest::Client,
-    /// How many events were sent.
-    sent: i64,
-    _data: tempfile::TempDir,
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.server.id().to_string()).status();
-        let _ = self.server.wait();
-    }
-}
-
-pub(crate) async fn run(program: &Path, divisor: u32) {
-    let mut scene = Scene::start(program).await;
+pub(crate) async fn run(server: &Path, divisor: u32) {
+    let (mut scene, took) = Scene::set_up(server).await;
+    println!("set-up with `init`: {:.2} s", took.as_secs_f64());
+    let begun = Instant::now();
+    scene.cheer();
+    scene.until_logged().await;
+    println!("the first event is in the log after {:.0} ms more", begun.elapsed().as_secs_f64() * 1_000.0);
     scene.reconnects(1_000 / divisor).await;
     scene.throughput(100_000 / divisor).await;
     scene.latency(20_000 / divisor).await;
 }
 
 impl Scene {
-    /// Starts both, and sets the server up.
-    async fn start(program: &Path) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        let mut config = MockConfig { auto_consent: Some(CHANNEL.to_owned()), ..MockConfig::default() };
-        config.redirect_urls.push(format!("http://localhost:{port}/auth"));
-        let twitch = Mock::start(config).await.expect("the fake Twitch starts");
-        let command = |program: &Path| {
-            let mut command = Command::new(program);
-            let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-            command.env_clear().envs(kept).current_dir(data.path()).stdout(Stdio::piped());
-            command
-                .env("TWITCH_API_URL", twitch.api_url().as_str())
-                .env("TWITCH_AUTH_URL", twitch.auth_url().as_str())
-                .env("TWITCH_EVENTSUB_WEBSOCKET_URL", twitch.websocket_url().as_str())
-                .env("TWITCH_CLIENT_ID", &twitch.world.config().client_id)
-                .env("TWITCH_CLIENT_SECRET", &twitch.world.config().client_secret)
-                .env("SHOWTIME_LOG", "warn")
-                .env("LISTEN_PORT", "0");
-            command
-        };
-        let mut server = command(program).spawn().expect("the server starts");
-        let said = BufReader::new(server.stdout.take().expect("its output"));
-        let mut lines = said.lines().map_while(Result::ok);
-        lines.find(|line| line.contains("serves on")).expect("it serves");
-        std::thread::spawn(move || lines.for_each(drop));
-
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
-        let begun = Instant::now();
-        let mut init = command(&program.with_file_name("init"));
-        let mut init = init.args(["--no-browser", "--port", &port.to_string()]).spawn().expect("init starts");
-        let said = BufReader::new(init.stdout.take().expect("its output"));
-        for line in said.lines().map_while(Result::ok) {
-            if let Some(url) = line.strip_prefix("  ").filter(|url| url.contains("/authorize?")) {
-                client.get(url).send().await.expect("the consent");
-            }
-        }
-        assert!(init.wait().expect("init ends").success(), "init succeeds");
-        println!("set-up with `init`: {:.2} s", begun.elapsed().as_secs_f64());
-
-        let database = postgres::join(&data.path().join(".showtime")).await.expect("the private Postgres runs");
-        let pool = PgPool::connect_with(database).await.expect("a connection");
-        Self { twitch, server, pool, client, sent: 0, _data: data }
-    }
-
-    fn cheer(&mut self) {
-        let bits = 1 + u32::try_from(self.sent % 1_000).expect("small");
-        let sent = self.twitch.world.cheer(CHANNEL, "quietotter", bits).expect("a channel");
-        assert_eq!(sent, 1, "one subscription gets it");
-        self.sent += 1;
-    }
-
-    /// Rows of cheers, and how many ids of messages they have.
-    async fn logged(&self) -> (i64, i64) {
-        let counts = "select count(*), count(distinct message_id) from event where type = 'channel.cheer'";
-        let row = sqlx::query(counts).fetch_one(&self.pool).await.expect("the counts");
-        (row.get(0), row.get(1))
-    }
-
-    /// Waits until all that was sent is in the log, or no more comes.
-    async fn until_logged(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.logged().await.0 < self.sent && Instant::now() < deadline {
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     /// So many requested reconnects, each when the last one is complete, under 200 events per second.
     async fn reconnects(&mut self, count: u32) {
         let begun = Instant::now();
@@ -127,9 +40,7 @@ impl Scene {
             self.cheer();
             is_moving = self.is_moving().await;
             if !is_moving && moved < count {
-                let url = format!("{}/mock/websocket/reconnect", self.twitch.base_url());
-                let asked = self.client.post(url).body("{}").send().await.expect("an answer");
-                assert!(asked.status().is_success(), "{}", asked.status());
+                self.control("websocket/reconnect", &json!({})).await;
                 (moved, is_moving) = (moved + 1, true);
             }
         }
@@ -214,9 +125,4 @@ impl Scene {
         let mut times: Vec<_> = rows.iter().filter_map(|row| took(row.get(0), row.get(1))).collect();
         println!("read → committed at 1,000/s, of {} events: {}", times.len(), percentiles(&mut times));
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
 }

@@ -1,6 +1,7 @@
 //! The fake Twitch as a sender: challenges, signatures, retries, revocations, faults, and its control API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +27,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Error;
 use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
@@ -460,6 +462,11 @@ async fn program_serves_tls_with_a_certificate_of_its_own() {
     let stream = connector.connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap();
     let (mut socket, _) = tokio_tungstenite::client_async(url.as_str(), stream).await.unwrap();
     assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("session_welcome"));
+
+    let close = format!("{}/mock/websocket/{}/close", twitch.mock.base_url(), twitch.mock.world.sessions()[0]);
+    assert_eq!(client.post(close).json(&json!({ "code": "abort" })).send().await.unwrap().status(), 200);
+    let Some(Err(Error::Io(error))) = socket.next().await else { panic!("no error") };
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "through TLS, too");
     twitch.mock.stop().await.unwrap();
 }
 

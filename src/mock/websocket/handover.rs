@@ -15,13 +15,20 @@ use crate::mock::world::World;
 /// How long a client has to follow the request to reconnect.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
+/// Sessions that an error names.
+const MAX_NAMED: usize = 20;
+
 impl Sessions {
     /// The id of the session that is named by its whole id or its first characters.
     pub(in crate::mock) fn resolve(&self, named: &str) -> Result<String, SessionError> {
         if self.by_id.contains_key(named) {
             return Ok(named.to_owned());
         }
-        let known = || self.by_id.keys().cloned().collect::<Vec<_>>().join(", ");
+        let known = || {
+            let mut known: Vec<_> = self.by_id.keys().take(MAX_NAMED).map(String::as_str).collect();
+            known.extend((self.by_id.len() > MAX_NAMED).then_some("…"));
+            known.join(", ")
+        };
         let mut matching = self.by_id.keys().filter(|id| !named.is_empty() && id.starts_with(named));
         match (matching.next(), matching.next()) {
             (Some(id), None) => Ok(id.clone()),

@@ -122,6 +122,18 @@ async fn wrong_orders_of_the_control_api_list_what_there_is() {
 }
 
 #[tokio::test]
+async fn error_names_twenty_sessions_at_most() {
+    let fixture = Fixture::start().await;
+    let mut open = Vec::new();
+    for _ in 0..21 {
+        open.push(fixture.open().await);
+    }
+    let (_, body) = fixture.control("POST", "websocket/nothing/close", &json!({ "code": 4000 })).await;
+    let error = body["error"].as_str().unwrap();
+    assert!(error.ends_with(", …") && error.matches("AgoQ").count() == 20, "{error}");
+}
+
+#[tokio::test]
 async fn session_can_be_made_silent() {
     let fixture = Fixture::start().await;
     let (mut socket, session) = fixture.open().await;
