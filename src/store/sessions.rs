@@ -178,7 +178,7 @@ pub async fn lease(
     .await
 }
 
-/// Ends all leases of this server, so that another one need not wait.
+/// Ends all leases of this holder, so that no server waits until they expire.
 ///
 /// # Errors
 /// If the database fails.

@@ -62,3 +62,4 @@ mod twitch_api;
 mod twitch_cli;
 mod user_token;
 mod websocket;
+mod websocket_faults;

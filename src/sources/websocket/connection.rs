@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::Intake;
@@ -27,6 +27,10 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// their keepalives.
 const KEEPALIVES: [u64; 2] = [10, 30];
 
+/// Sessions that connect at the same time. A thousand at once would keep each other from being welcomed in time. A connection
+/// that Twitch asks for is not counted: its time is limited, and the one before it goes on.
+pub(super) const MAX_CONNECTING: usize = 32;
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -37,6 +41,8 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     /// Whether there are many sessions.
     are_many: AtomicBool,
+    /// Which sessions may connect now.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 impl Context {
@@ -48,6 +54,7 @@ impl Context {
             incidents: services.incidents.clone(),
             metrics: services.metrics.clone(),
             are_many: AtomicBool::new(false),
+            turns: Arc::new(Semaphore::new(MAX_CONNECTING)),
         }
     }
 

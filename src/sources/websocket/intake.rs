@@ -1,6 +1,7 @@
 //! Takes what was read from the sockets. Twitch does not wait for an acknowledgement and sends nothing twice, so a message
-//! that was read is stored in the log or, while that can't be written to, in the spool; reading never waits for either.
+//! that was read is stored in the log or, if that takes too long, in the spool; reading never waits for either.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ use crate::twitch::id::ChannelId;
 /// Messages that are submitted at once, so that batches form.
 const WINDOW: usize = 256;
 
-/// How long a message that was read may stay in memory alone: what a crash would lose. Not shorter than most commits of a
-/// busy database, because what is spooled has to be written once more.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a message that was read waits for the log before it is written to the spool as well. With the time that the disk
+/// takes, a crash loses at most 50 ms of what was read. Longer than most commits, so that the spool is rarely used.
+const PATIENCE: Duration = Duration::from_millis(25);
 
 /// Stores what is read from the sockets. One per server; clones share everything.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Intake {
     /// If the encryption key, with which the spool is sealed, can't be read or made.
     pub fn spawn(services: &Services, tasks: &mut Tasks) -> Result<Self, SecretFileError> {
         let seal = Seal::new(&services.config.encryption_key()?);
-        let progress = Progress::default();
+        let progress = Progress::new(services.metrics.clone());
         let spool = Spool::spawn(services, seal, progress.clone(), tasks);
         let window = Arc::new(Semaphore::new(WINDOW));
         let (metrics, clock) = (services.metrics.clone(), services.clock.clone());
@@ -69,14 +70,29 @@ impl Intake {
 
     async fn submit(&self, message: Box<Message>, ticket: Ticket) {
         let lag = self.clock.now() - message.at();
-        let receipt = timeout(PATIENCE, self.ingest.submit(message.clone())).await.unwrap_or(Err(IngestError::TooSlow));
+        let mut submitted = pin!(self.ingest.submit(message.clone()));
+        let in_time = timeout(PATIENCE, &mut submitted).await.ok();
+        let is_spooled = in_time.is_none();
+        let receipt = match in_time {
+            Some(receipt) => receipt,
+            None => {
+                self.spool.append(message.clone(), ticket.clone());
+                submitted.await
+            }
+        };
         if receipt == Ok(Receipt::Appended) {
             self.metrics.delivery_lag(lag);
         }
         self.count(&message, outcome_of(receipt));
         match receipt {
             // One that the database refuses is counted by the writer, and would be refused again.
-            Ok(_) | Err(IngestError::Rejected) => self.progress.keep(&ticket),
+            Ok(_) | Err(IngestError::Rejected) => {
+                ticket.keep();
+                if is_spooled {
+                    self.spool.settle(message.id());
+                }
+            }
+            Err(_) if is_spooled => {}
             Err(_) => self.spool.append(message, ticket),
         }
     }
@@ -88,7 +104,7 @@ impl Intake {
     /// Records that Twitch said at this time that there is nothing else: a keepalive. Not for a welcome: what happened before
     /// it was not sent.
     pub fn keepalive(&self, channel: &ChannelId, at: OffsetDateTime) {
-        self.progress.keep(&self.progress.begin(channel, at));
+        self.progress.begin(channel, at).keep();
     }
 
     /// Up to when all that was read of this channel is in the log or in the spool, by Twitch's clock: where a gap begins.

@@ -8,6 +8,7 @@
 mod check;
 mod connection;
 pub mod gap;
+mod holder;
 pub mod intake;
 mod machine;
 mod progress;

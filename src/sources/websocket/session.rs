@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,6 +78,7 @@ impl Handle {
             sockets: HashMap::new(),
             tasks: TaskTracker::new(),
             cause: None,
+            turn: None,
             stop: stop.clone(),
             tracked: context.metrics.websocket_session(Status::Down.into()),
         };
@@ -122,6 +123,8 @@ struct Session {
     tasks: TaskTracker,
     /// Why the next connection is opened.
     cause: Option<Cause>,
+    /// Held while it connects: one of [`MAX_CONNECTING`](super::connection::MAX_CONNECTING).
+    turn: Option<OwnedSemaphorePermit>,
     stop: CancellationToken,
     tracked: Counted,
 }
@@ -129,15 +132,17 @@ struct Session {
 impl Session {
     async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         loop {
-            let clock = &self.context.clock;
             let input = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
                 Some(input) = inputs.recv() => input,
-                () = clock.sleep_until(self.machine.wake_at()) => Input::Tick,
+                turn = self.due() => {
+                    self.turn = turn;
+                    Input::Tick
+                }
             };
             self.step(&input);
-            if !matches!(input, Input::Tick) {
+            if !matches!(input, Input::Tick) && self.machine.status() != Status::Down {
                 self.step(&Input::Tick);
             }
         }
@@ -146,6 +151,15 @@ impl Session {
         self.sockets.values().for_each(CancellationToken::cancel);
         self.tasks.close();
         let _ = timeout(CLOSE_TIMEOUT, self.tasks.wait()).await;
+    }
+
+    /// Waits until the machine's timer is due, and then, before a first connection, for its turn.
+    async fn due(&self) -> Option<OwnedSemaphorePermit> {
+        self.context.clock.sleep_until(self.machine.wake_at()).await;
+        match self.machine.status() {
+            Status::Down => self.context.turns.clone().acquire_owned().await.ok(),
+            _ => None,
+        }
     }
 
     fn step(&mut self, input: &Input) {
@@ -163,6 +177,9 @@ impl Session {
         }
         effects.into_iter().for_each(|effect| self.perform(effect));
         let status = self.machine.status();
+        if status != Status::Connecting {
+            self.turn = None;
+        }
         if std::mem::replace(&mut lock(&self.report).status, status) != status {
             self.tracked = self.context.metrics.websocket_session(status.into());
         }

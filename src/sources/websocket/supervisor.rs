@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::Stopper;
 use super::connection::Context;
 use super::gap::Gaps;
+use super::holder::Holder;
 use super::intake::Intake;
 use super::machine::{Input, Status};
 use super::session::Handle;
@@ -37,8 +38,7 @@ pub(super) struct Supervisor {
     gaps: Gaps,
     /// Whether channels that say nothing else are served over WebSocket.
     is_default: bool,
-    /// Random, another one at each start.
-    holder: i64,
+    holder: Holder,
     sessions: HashMap<UserId, Running>,
     tasks: TaskTracker,
     /// Wakes when a session has changed.
@@ -62,7 +62,7 @@ impl Supervisor {
             context: Arc::new(Context::new(endpoint, intake, services)),
             gaps: Gaps::new(services),
             is_default: services.config.twitch.transport() == TransportKind::Websocket,
-            holder: rand::random(),
+            holder: Holder::new(&services.config.data_dir),
             sessions: HashMap::new(),
             tasks: TaskTracker::new(),
             changed: Arc::default(),
@@ -108,11 +108,15 @@ impl Supervisor {
             Some(db) => db,
             None => connection.insert(store::connect(&self.database, "showtime sessions").await?),
         };
+        while let Some(ended) = self.holder.ended.last() {
+            sessions::release(&mut *db, *ended).await?;
+            self.holder.ended.pop();
+        }
         let wanted = sessions::wanted(&mut *db, self.is_default).await?;
         self.context.spare_keepalives(wanted.len() > MANY_SESSIONS);
         self.lease(&mut *db, wanted).await?;
         for (user, running) in &mut self.sessions {
-            running.write(&mut *db, self.holder, user).await?;
+            running.write(&mut *db, self.holder.id, user).await?;
         }
         if self.sessions.values().any(Running::is_waiting) {
             let rows = sessions::all(&mut *db).await?;
@@ -130,7 +134,7 @@ impl Supervisor {
         }
         let secured = |user: &UserId| self.sessions.get(user).and_then(|running| running.handle.secured_until());
         let users: Vec<_> = wanted.iter().map(|user| (user.clone(), secured(user))).collect();
-        let held = sessions::lease(&mut *db, self.holder, &users).await?;
+        let held = sessions::lease(&mut *db, self.holder.id, &users).await?;
         self.renewed_at = Some(now);
         let is_over = |user: &UserId| !held.iter().any(|row| row.user_id == *user);
         let over: Vec<_> = self.sessions.keys().filter(|user| is_over(user)).cloned().collect();
@@ -139,7 +143,7 @@ impl Supervisor {
                 running.handle.stop();
             }
         }
-        sessions::keep_only(&mut *db, self.holder, &wanted, self.is_default).await?;
+        sessions::keep_only(&mut *db, self.holder.id, &wanted, self.is_default).await?;
         for lease in held {
             self.sessions.entry(lease.user_id).or_insert_with_key(|user| Running {
                 handle: Handle::start(
@@ -190,8 +194,8 @@ impl Supervisor {
         };
         let secured = |(user, running): (&UserId, &Running)| (user.clone(), running.handle.secured_until());
         let last: Vec<_> = self.sessions.iter().map(secured).collect();
-        sessions::lease(&mut db, self.holder, &last).await?;
-        sessions::release(&mut db, self.holder).await
+        sessions::lease(&mut db, self.holder.id, &last).await?;
+        sessions::release(&mut db, self.holder.id).await
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which server keeps a session, and which channels have one.
 
+use sqlx::PgPool;
+
 use super::server::Sockets;
-use super::{check, row, serve, serve_on, subscribe, until_gaps, until_row};
+use super::{SUBSCRIBED, check, configure, row, serve, serve_on, subscribe, until_gaps, until_row};
 use crate::support::postgres::fresh_database;
-use crate::support::until;
+use crate::support::server::Server;
+use crate::support::{Unused, until};
 
 #[tokio::test]
 async fn one_of_two_servers_keeps_the_session_and_the_other_takes_over() {
@@ -105,5 +108,36 @@ async fn session_that_twitch_counts_as_too_many_is_closed_and_comes_back_later()
     let mut peer = sockets.accept_in_time(&server.clock).await;
     peer.welcome("AgoQ2").await;
     until_row(&server, "session_id", Some("AgoQ2")).await;
+    server.stop().await;
+}
+
+/// The lease of a run that was killed, as the data directory knows it.
+#[tokio::test]
+async fn restarted_server_does_not_wait_for_the_lease_of_its_killed_run() {
+    let mut sockets = Sockets::listen().await;
+    let (database, twitch, data_dir) = (fresh_database().await, Unused::new(), tempfile::tempdir().unwrap());
+    let pool = PgPool::connect_lazy_with(database.clone());
+    sqlx::raw_sql(super::CHANNEL).execute(&pool).await.unwrap();
+    let killed = "
+        insert into websocket_session (user_id, holder, lease_until, session_id, last_message_at)
+        values ('90210441', 7, now() + interval '1 day', 'AgoQ1', now() - interval '3 seconds')";
+    sqlx::raw_sql(killed).execute(&pool).await.unwrap();
+    std::fs::write(data_dir.path().join("session-holders"), "7\n").unwrap();
+    let server = Server::with(database, |config| {
+        configure(config, &sockets, &twitch);
+        config.data_dir = data_dir.path().to_owned();
+    })
+    .await;
+    let _peer = sockets.welcome("AgoQ2").await;
+    until_row(&server, "session_id", Some("AgoQ2")).await;
+    let earlier: Vec<String> =
+        sqlx::query_scalar("select session_id from websocket_earlier_session").fetch_all(&pool).await.unwrap();
+    assert_eq!(earlier, ["AgoQ1"]);
+    server.sql(SUBSCRIBED).await;
+    until("the gap is recorded", async || {
+        let causes: Vec<String> = sqlx::query_scalar("select cause from gap").fetch_all(&pool).await.unwrap();
+        causes == ["restart"]
+    })
+    .await;
     server.stop().await;
 }

@@ -1,10 +1,13 @@
 //! The WebSocket source: sessions, what comes over them, and how they end.
 
+mod crowd;
 mod ends;
 mod frames;
 mod leases;
+mod lenient;
 mod moves;
 pub(crate) mod server;
+mod spool;
 
 use secrecy::SecretString;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! Moves messages from the spool into the log.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,12 +11,11 @@ use sqlx::PgPool;
 use tokio::task::spawn_blocking;
 
 use super::segment::{self, Contents, Found, Locked};
-use super::{Spool, State};
+use super::{Spool, State, lock};
 use crate::ingest::{Ingest, IngestError};
 use crate::message::Message;
 use crate::services::Services;
 use crate::sources::websocket::gap::Gaps;
-use crate::sources::websocket::progress::Progress;
 use crate::store::forget;
 
 /// How often the drain looks whether the log can be written to.
@@ -30,7 +30,6 @@ pub(super) struct Drain {
     ingest: Ingest,
     pool: PgPool,
     gaps: Gaps,
-    progress: Progress,
     spool: Spool,
     state: Arc<State>,
 }
@@ -49,9 +48,9 @@ enum DrainError {
 }
 
 impl Drain {
-    pub(super) fn new(services: &Services, state: Arc<State>, spool: Spool, progress: Progress) -> Self {
+    pub(super) fn new(services: &Services, state: Arc<State>, spool: Spool) -> Self {
         let (ingest, pool) = (services.ingest.clone(), services.pool.clone());
-        Self { ingest, pool, gaps: Gaps::new(services), progress, spool, state }
+        Self { ingest, pool, gaps: Gaps::new(services), spool, state }
     }
 
     /// Runs until it is dropped.
@@ -71,23 +70,25 @@ impl Drain {
 
     /// Records what was lost, and drains all segments that were complete when it began.
     async fn run_once(&self) -> Result<(), DrainError> {
-        for (channel, lost) in self.progress.lost() {
+        for (channel, lost) in self.state.progress.lost() {
             self.gaps.record(&channel, lost.began_at, lost.ended_at, "spool").await?;
-            self.progress.forget_lost(&channel, lost);
+            self.state.progress.forget_lost(&channel, lost);
         }
         if self.spool.has_segment() {
             self.spool.end_segment().await;
         }
+        // What the log takes meanwhile is drained again.
+        let settled = std::mem::take(&mut *lock(&self.state.settled));
         let mut outcome = Ok(());
         for Found { path, .. } in self.list().await? {
             // A segment of another key keeps no other from being drained.
-            match self.drain(path).await {
+            match self.drain(path, &settled).await {
                 Err(error @ DrainError::Foreign(_)) => outcome = Err(error),
                 other => other?,
             }
         }
         let bytes = self.list().await?.iter().map(|segment| segment.bytes).sum();
-        self.state.set_bytes(bytes);
+        self.state.set_drained(bytes);
         outcome
     }
 
@@ -96,8 +97,8 @@ impl Drain {
         Ok(off_thread(move || segment::list(&state.dir)).await?)
     }
 
-    /// Submits the messages of a segment and deletes it, unless another process has it.
-    async fn drain(&self, path: PathBuf) -> Result<(), DrainError> {
+    /// Submits the messages of a segment but those that the log has, and deletes it, unless another process has it.
+    async fn drain(&self, path: PathBuf, settled: &HashSet<String>) -> Result<(), DrainError> {
         let state = self.state.clone();
         let at = path.clone();
         let read = off_thread(move || {
@@ -109,8 +110,9 @@ impl Drain {
         let Contents::Messages(mut messages, is_torn) = contents else { return Err(DrainError::Foreign(path)) };
         if is_torn {
             tracing::warn!(spool.segment = %path.display(), "the end of a segment was cut off by a crash");
-            self.state.count_lost();
+            self.state.progress.count_lost();
         }
+        messages.retain(|message| !settled.contains(message.id()));
         self.drop_forgotten(&mut messages).await?;
         let count = messages.len();
         let submitting = messages.into_iter().map(async |message| match self.ingest.submit(message).await {
@@ -120,7 +122,9 @@ impl Drain {
         });
         stream::iter(submitting).buffered(MAX_IN_FLIGHT).try_collect::<()>().await?;
         off_thread(move || locked.remove()).await?;
-        tracing::info!(spool.segment = %path.display(), spool.messages = count, "a segment of the spool is in the log");
+        if count > 0 {
+            tracing::info!(spool.segment = %path.display(), spool.messages = count, "drained a segment of the spool");
+        }
         Ok(())
     }
 

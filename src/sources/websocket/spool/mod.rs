@@ -2,7 +2,8 @@
 //!
 //! Messages that come together are written and synced together, by a thread of their own. Once the log can be written to,
 //! the segments are drained, the oldest first: those of this server, and those that a server left that has ended. A message
-//! that is drained twice, because a crash came between, is in the log once, by its id.
+//! that the log took after all is skipped; one that is drained twice, because a crash came between, is in the log once, by
+//! its id.
 //!
 //! Messages are sealed ([`Seal`]): the files tell nothing about people without the encryption key, and a message that was not
 //! sealed by a server with this key is not accepted. Whether a message is recent was judged when it was read, and is not
@@ -13,9 +14,11 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,6 +40,9 @@ const QUEUE_LENGTH: usize = 1_024;
 /// Messages that are synced at once.
 const MAX_BATCH: usize = 256;
 
+/// How long messages may wait without a warning: the log takes most of them a moment later.
+const TOLERATED: Duration = Duration::from_secs(5);
+
 /// Limits in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -52,7 +58,6 @@ const LIMITS: Limits = Limits { total: 1 << 30, segment: 8 << 20 };
 #[derive(Clone, Debug)]
 pub(super) struct Spool {
     queue: mpsc::Sender<Command>,
-    progress: Progress,
     state: Arc<State>,
 }
 
@@ -70,10 +75,13 @@ struct State {
     seal: Seal,
     clock: Clock,
     metrics: Metrics,
+    progress: Progress,
     /// The size of all segments.
     bytes: AtomicU64,
-    /// How many messages were lost since the server started.
-    lost: AtomicU64,
+    /// Since when there has been something to drain.
+    waiting_since: Mutex<Option<Instant>>,
+    /// The ids of messages that the log took after they were spooled, since the last drain began.
+    settled: Mutex<HashSet<String>>,
     /// Whether there is a segment that this server writes to.
     has_segment: AtomicBool,
     /// Why the files could not be used when that was last tried.
@@ -81,23 +89,36 @@ struct State {
 }
 
 impl State {
-    fn new(dir: PathBuf, seal: Seal, clock: Clock, metrics: Metrics) -> Arc<Self> {
-        let (bytes, lost, has_segment) = (AtomicU64::default(), AtomicU64::default(), AtomicBool::default());
-        Arc::new(Self { dir, seal, clock, metrics, bytes, lost, has_segment, error: Mutex::default() })
+    fn new(dir: PathBuf, seal: Seal, clock: Clock, metrics: Metrics, progress: Progress) -> Arc<Self> {
+        Arc::new(Self {
+            dir,
+            seal,
+            clock,
+            metrics,
+            progress,
+            bytes: AtomicU64::default(),
+            waiting_since: Mutex::default(),
+            settled: Mutex::default(),
+            has_segment: AtomicBool::default(),
+            error: Mutex::default(),
+        })
     }
 
     fn set_bytes(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
         self.metrics.spool(bytes);
+        let mut since = lock(&self.waiting_since);
+        *since = if bytes == 0 { None } else { since.or(Some(self.clock.instant())) };
     }
 
-    fn count_lost(&self) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
-        self.metrics.spool_dropped();
+    /// Records that everything was drained but what came since, of this size.
+    fn set_drained(&self, bytes: u64) {
+        *lock(&self.waiting_since) = None;
+        self.set_bytes(bytes);
     }
 
     fn set_error(&self, error: Option<String>) {
-        let mut last = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.error);
         if let Some(error) = error.as_ref().filter(|_| last.is_none()) {
             tracing::error!(error, "the spool can't be used");
         }
@@ -106,9 +127,9 @@ impl State {
 
     /// The check `spool`.
     fn check(&self) -> Check {
-        let (bytes, lost) = (self.bytes.load(Ordering::Relaxed), self.lost.load(Ordering::Relaxed));
+        let (bytes, lost) = (self.bytes.load(Ordering::Relaxed), self.progress.lost_count());
         let mut warnings = Vec::new();
-        if let Some(error) = &*self.error.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = &*lock(&self.error) {
             warnings.push(error.clone());
         }
         if lost > 0 {
@@ -117,7 +138,8 @@ impl State {
                  are recorded"
             ));
         }
-        if bytes > 0 {
+        let now = self.clock.instant();
+        if lock(&self.waiting_since).is_some_and(|since| now.saturating_duration_since(since) > TOLERATED) {
             warnings.push(format!("{bytes} bytes of messages in {} wait for the database", self.dir.display()));
         }
         if warnings.is_empty() {
@@ -131,31 +153,31 @@ impl Spool {
     /// Starts the writer and the drain, and registers the check `spool`.
     pub(super) fn spawn(services: &Services, seal: Seal, progress: Progress, tasks: &mut Tasks) -> Self {
         let dir = services.config.data_dir.join(DIRECTORY);
-        let state = State::new(dir, seal, services.clock.clone(), services.metrics.clone());
+        let state = State::new(dir, seal, services.clock.clone(), services.metrics.clone(), progress);
         let shown = state.clone();
         services.checks.add(move || shown.check());
-        let (spool, writer) = Self::new(state.clone(), progress.clone(), LIMITS);
+        let (spool, writer) = Self::new(state.clone(), LIMITS);
         // Ends when the last `Spool` is dropped; the runtime waits for it.
         tokio::task::spawn_blocking(move || writer.run());
-        let drain = drain::Drain::new(services, state, spool.clone(), progress);
+        let drain = drain::Drain::new(services, state, spool.clone());
         tasks.spawn("draining the spool", drain.run());
         spool
     }
 
-    fn new(state: Arc<State>, progress: Progress, limits: Limits) -> (Self, Writer) {
+    fn new(state: Arc<State>, limits: Limits) -> (Self, Writer) {
         let (queue, commands) = mpsc::channel(QUEUE_LENGTH);
-        let writer = Writer { commands, progress: progress.clone(), state: state.clone(), limits, segment: None };
-        (Self { queue, progress, state }, writer)
+        let writer = Writer { commands, state: state.clone(), limits, segment: None };
+        (Self { queue, state }, writer)
     }
 
-    /// Has a message written. Its ticket tells the progress when it is on the disk, or that it is lost.
+    /// Has a message written. Its ticket is kept when it is on the disk, and dropped if it can't be.
     pub(super) fn append(&self, message: Box<Message>, ticket: Ticket) {
-        if let Err(refused) = self.queue.try_send(Command::Append(message, ticket))
-            && let Command::Append(_, ticket) = refused.into_inner()
-        {
-            self.progress.lose(&ticket);
-            self.state.count_lost();
-        }
+        let _ = self.queue.try_send(Command::Append(message, ticket));
+    }
+
+    /// Records that the log took a message that was appended, so that it need not be drained.
+    pub(super) fn settle(&self, message_id: &str) {
+        lock(&self.state.settled).insert(message_id.to_owned());
     }
 
     /// Whether there is a segment that has to end before it can be drained.
@@ -176,7 +198,6 @@ impl Spool {
 #[derive(Debug)]
 struct Writer {
     commands: mpsc::Receiver<Command>,
-    progress: Progress,
     state: Arc<State>,
     limits: Limits,
     segment: Option<Segment>,
@@ -203,7 +224,7 @@ impl Writer {
         }
     }
 
-    /// Writes a batch; what can't be written is lost.
+    /// Writes a batch.
     fn write(&mut self, batch: &[(Box<Message>, Ticket)]) {
         let (mut records, mut kept) = (Vec::new(), Vec::new());
         for (message, ticket) in batch {
@@ -214,7 +235,6 @@ impl Writer {
             }
             if records.len() == before || records.len() as u64 > room {
                 records.truncate(before);
-                self.lose(ticket);
             } else {
                 kept.push(ticket);
             }
@@ -225,12 +245,11 @@ impl Writer {
         match self.append(&records) {
             Ok(()) => {
                 self.state.set_error(None);
-                kept.into_iter().for_each(|ticket| self.progress.keep(ticket));
+                kept.into_iter().for_each(Ticket::keep);
             }
             Err(error) => {
                 self.end_segment();
                 self.state.set_error(Some(cannot_write(&self.state.dir, &error)));
-                kept.into_iter().for_each(|ticket| self.lose(ticket));
             }
         }
     }
@@ -254,11 +273,11 @@ impl Writer {
         self.segment = None;
         self.state.has_segment.store(false, Ordering::Relaxed);
     }
+}
 
-    fn lose(&self, ticket: &Ticket) {
-        self.progress.lose(ticket);
-        self.state.count_lost();
-    }
+/// No critical section can panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cannot_write(dir: &Path, error: &std::io::Error) -> String {

@@ -54,8 +54,9 @@ impl Setup {
 
     /// A server writes these messages and ends.
     fn write(&self, limits: Limits, messages: impl IntoIterator<Item = u32>) -> Arc<State> {
-        let state = State::new(self.dir(), Seal::new(&self.key), Clock::default(), Metrics::default());
-        let (spool, writer) = Spool::new(state.clone(), self.progress.clone(), limits);
+        let state =
+            State::new(self.dir(), Seal::new(&self.key), Clock::default(), Metrics::default(), self.progress.clone());
+        let (spool, writer) = Spool::new(state.clone(), limits);
         for number in messages {
             let message = message(number);
             let ticket = self.progress.begin(&self.channel, message.at());
@@ -145,7 +146,7 @@ fn message_that_does_not_fit_is_counted_and_lies_within_a_gap() {
     let state = setup.write(Limits { total: 4_000, ..ROOMY }, 0..20);
     let (ids, _) = setup.read();
     assert!((2..19).contains(&ids.len()), "{ids:?}");
-    assert_eq!(state.lost.load(Ordering::Relaxed), 20 - ids.len() as u64);
+    assert_eq!(state.progress.lost_count(), 20 - ids.len() as u64);
     let [(channel, Lost { began_at, ended_at })] = &setup.progress.lost()[..] else { panic!("nothing was lost") };
     assert!(*channel == setup.channel && began_at < ended_at);
     assert_eq!(setup.progress.kept_until(&setup.channel), Some(*began_at));
@@ -157,6 +158,6 @@ fn disk_that_takes_nothing_loses_messages_with_a_reason() {
     let setup = Setup::new();
     fs::write(setup.dir(), "a file, not a directory").unwrap();
     let state = setup.write(ROOMY, 0..2);
-    assert_eq!((state.lost.load(Ordering::Relaxed), setup.progress.lost().len()), (2, 1));
+    assert_eq!((state.progress.lost_count(), setup.progress.lost().len()), (2, 1));
     assert!(state.check().message.contains("can't be written to"), "{:?}", state.check());
 }
