@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::server::Sockets;
-use super::{SUBSCRIBED, check, configure, row, serve, serve_on, subscribe, until_gaps, until_row};
+use super::{check, configure, row, serve, serve_on, subscribe, until_gaps, until_row};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::{Unused, until};
@@ -133,11 +133,7 @@ async fn restarted_server_does_not_wait_for_the_lease_of_its_killed_run() {
     let earlier: Vec<String> =
         sqlx::query_scalar("select session_id from websocket_earlier_session").fetch_all(&pool).await.unwrap();
     assert_eq!(earlier, ["AgoQ1"]);
-    server.sql(SUBSCRIBED).await;
-    until("the gap is recorded", async || {
-        let causes: Vec<String> = sqlx::query_scalar("select cause from gap").fetch_all(&pool).await.unwrap();
-        causes == ["restart"]
-    })
-    .await;
+    subscribe(&server, "AgoQ2").await;
+    until_gaps(&server, &["restart"]).await;
     server.stop().await;
 }

@@ -4,9 +4,19 @@
 use serde_json::Value;
 
 use super::server::{Peer, Sockets, follow};
-use super::{SUBSCRIBED, serve, until_events, until_live, until_row};
+use super::{serve, subscribe, until_events, until_gaps};
 use crate::support::server::Server;
-use crate::support::until;
+
+const CODES: [(u16, &str); 8] = [
+    (4000, "4000"),
+    (4001, "4001"),
+    (4002, "4002"),
+    (4003, "4003"),
+    (4004, "4004"),
+    (4005, "4005"),
+    (4006, "4006"),
+    (4007, "4007"),
+];
 
 /// What such a server sends.
 struct Stream {
@@ -34,21 +44,9 @@ impl Stream {
     /// Sends events before and after all is subscribed to.
     async fn run(&mut self, server: &Server) {
         self.send().await;
-        until_row(server, "session_id", Some(&self.session)).await;
-        server.sql(SUBSCRIBED).await;
-        until_live(server).await;
+        subscribe(server, &self.session).await;
         self.send().await;
     }
-}
-
-/// Waits until these gaps are recorded, and no others.
-async fn until_gaps(server: &Server, causes: &[String]) {
-    let recorded = "select cause from gap order by id";
-    until("the gap is recorded", async || {
-        let recorded: Vec<String> = sqlx::query_scalar(recorded).fetch_all(&server.pool).await.unwrap();
-        recorded == causes
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -59,8 +57,8 @@ async fn server_that_changes_session_ids_and_invents_subscription_ids_is_followe
     let peer = sockets.welcome(session).await;
     let mut stream = Stream { peer, session: session.to_owned(), sent: 0 };
     stream.run(&server).await;
-    let mut gaps = Vec::new();
-    for code in 4000..=4007 {
+    let mut gaps: Vec<&str> = Vec::new();
+    for (code, cause) in CODES {
         let path = format!("/ws?reconnect_id={code}");
         stream.peer.reconnect(sockets.url(&path).as_str()).await;
         let new = sockets.accept().await;
@@ -68,7 +66,7 @@ async fn server_that_changes_session_ids_and_invents_subscription_ids_is_followe
         let mut old = stream.begin(new, format!("{code}moved_a2613d4e")).await;
         assert_eq!(old.until_closed().await, 1000);
         stream.run(&server).await;
-        gaps.push("requested".to_owned());
+        gaps.push("requested");
         until_gaps(&server, &gaps).await;
 
         let Stream { peer, session, sent } = stream;
@@ -77,7 +75,7 @@ async fn server_that_changes_session_ids_and_invents_subscription_ids_is_followe
         stream.session = format!("{code}closed_a2613d4e");
         stream.peer.welcome(&stream.session).await;
         stream.run(&server).await;
-        gaps.push(code.to_string());
+        gaps.push(cause);
         until_gaps(&server, &gaps).await;
     }
     until_events(&server, stream.sent.into()).await;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::server::{Peer, Sockets, follow};
-use super::{CHANNEL, SUBSCRIBED, configure};
+use super::{CHANNEL, configure, subscribe};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
@@ -55,9 +55,7 @@ impl Setup {
     async fn serve_live(&mut self) -> (Server, Peer) {
         let server = self.serve().await;
         let peer = self.sockets.welcome(SESSION).await;
-        super::until_row(&server, "session_id", Some(SESSION)).await;
-        sqlx::raw_sql(SUBSCRIBED).execute(&self.pool).await.unwrap();
-        super::until_live(&server).await;
+        subscribe(&server, SESSION).await;
         (server, peer)
     }
 
