@@ -134,7 +134,8 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<SessionRow>> {
 }
 
 /// Takes or renews the leases of these users, and writes up to when all messages of each are kept. Returns the leases that
-/// this server holds now. The session of a server that has lost its lease is an earlier one.
+/// this server holds now. The session of a server that has lost its lease is an earlier one. (Those are joined because they have
+/// to be locked before they are updated: the same statement does not see them afterwards.)
 ///
 /// # Errors
 /// If the database fails.
@@ -156,7 +157,7 @@ pub async fn lease(
         )
         insert into websocket_session as session (user_id, holder, lease_until, last_message_at)
         select id, $1, clock_timestamp() + make_interval(secs => $4), seen_at
-        from unnest($2::text[], $3::timestamptz[]) as wanted (id, seen_at)
+        from unnest($2::text[], $3::timestamptz[]) as wanted (id, seen_at) left join lost on lost.user_id = wanted.id
         on conflict (user_id) do update set
             holder = $1, lease_until = excluded.lease_until,
             last_message_at = coalesce(excluded.last_message_at, session.last_message_at),

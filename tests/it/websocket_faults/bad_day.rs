@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Scene, lasting};
+use super::{Outcome, Scene, lasting};
 use crate::process::Place;
 
 /// In the suite ten times as fast; the deadlines of the protocol are not.
@@ -19,7 +19,9 @@ async fn bad_day_leaves_every_event_in_the_log_or_within_a_gap() {
     scene.until_more(50).await;
     traffic.stop().await;
     let outcome = scene.outcome().await;
-    println!("{outcome:#?}");
-    assert!(outcome.logged * 2 > outcome.sent && outcome.gaps.len() > 3, "{outcome:?}");
+    let Outcome { sent, logged, unread, ref missing, ref gaps } = outcome;
+    println!("{sent} events: {logged} in the log, {} in {} gaps, {unread} of them written", missing.len(), gaps.len());
+    // Silence takes twelve seconds to be noticed, twice.
+    assert!(logged * 4 > sent && gaps.len() > 3, "{outcome:?}");
     server.stop().await;
 }
