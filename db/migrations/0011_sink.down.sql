@@ -1,1 +1,2 @@
+drop table delivery;
 drop table sink;

@@ -160,6 +160,7 @@ async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId]) -> sqlx::Res
     )
     .execute(&mut *conn)
     .await?;
+    sqlx::query!("delete from delivery where event_id = any($1)", ids as &[LogId]).execute(&mut *conn).await?;
     sqlx::query!("update log_epoch set revision = revision + 1").execute(conn).await?;
     Ok(())
 }

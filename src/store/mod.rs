@@ -6,6 +6,7 @@
 pub mod access_tokens;
 pub mod backfill;
 pub mod databases;
+pub mod deliveries;
 pub mod desired_subscriptions;
 mod echo;
 pub mod epoch;

@@ -45,10 +45,9 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
         let old = old_events(&mut transaction, rule, after).await?;
         let Some(last) = old.last() else { return Ok(pruned) };
         after = *last;
-        let follower = sqlx::query!(r#"select name, cursor as "cursor: LogId" from follower order by cursor limit 1"#);
-        let follower = follower.fetch_optional(&mut *transaction).await?;
+        let follower = first_behind(&mut transaction).await?;
         // The event at the cursor shows that it is still the same log.
-        let is_handled = |id: &LogId| follower.as_ref().is_none_or(|follower| *id < follower.cursor);
+        let is_handled = |id: &LogId| follower.as_ref().is_none_or(|(_, cursor)| id < cursor);
         let ids: Vec<LogId> = old.iter().copied().filter(is_handled).collect();
         if !ids.is_empty() {
             baseline::absorb(&mut transaction, &ids, None).await?;
@@ -57,10 +56,21 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
         transaction.commit().await?;
         pruned.events += ids.len() as u64;
         if ids.len() < old.len() {
-            pruned.held_back_by = follower.map(|follower| follower.name);
+            pruned.held_back_by = follower.map(|(name, _)| name);
             return Ok(pruned);
         }
     }
+}
+
+/// The follower that has got least far, and its place: a sink that tries an event again is not behind it.
+async fn first_behind(conn: &mut PgConnection) -> sqlx::Result<Option<(String, LogId)>> {
+    let first = sqlx::query!(
+        r#"select name as "name!", cursor as "cursor!: LogId" from (
+            select name, cursor from follower
+            union all select follower, event_id from delivery join sink on sink.id = sink_id where next_at is not null
+        ) as places order by cursor limit 1"#
+    );
+    Ok(first.fetch_optional(conn).await?.map(|first| (first.name, first.cursor)))
 }
 
 /// The first events of a rule behind this one. Ids and times of arrival grow together, so there is no other behind the first
@@ -86,7 +96,7 @@ async fn old_events(conn: &mut PgConnection, rule: &Rule, after: LogId) -> sqlx:
 
 async fn delete(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<()> {
     sqlx::query!(
-        "with pruned as (delete from event where id = any($1))
+        "with pruned as (delete from event where id = any($1)), given_up as (delete from delivery where event_id = any($1))
         update log_epoch set revision = revision + 1, pruned_through = greatest(pruned_through, (select max(id) from unnest($1) as id))",
         ids as &[LogId]
     )

@@ -1,5 +1,7 @@
 //! Table `sink`: the programs that get every event, and how each of them does.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, PgExecutor};
@@ -239,6 +241,31 @@ pub async fn record(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Switches a sink off, if it has failed for so long, and says why. False if it has not, is off already, or if the lease was
+/// taken over since this epoch.
+///
+/// # Errors
+/// If the database fails.
+pub async fn switch_off(
+    conn: &mut PgConnection,
+    sink: &SinkDefinition,
+    epoch: i64,
+    problem: &str,
+    failing_for: Option<Duration>,
+) -> sqlx::Result<bool> {
+    let switched = sqlx::query!(
+        "update sink set state = 'off', problem = $3, failing_since = coalesce(sink.failing_since, clock_timestamp())
+        from follower
+        where id = $1 and state <> 'off' and follower.name = sink.follower and epoch = $2
+            and ($4::float8 is null or sink.failing_since <= clock_timestamp() - make_interval(secs => $4))",
+        sink.id,
+        epoch,
+        problem,
+        failing_for.map(|time| time.as_secs_f64())
+    );
+    Ok(switched.execute(conn).await?.rows_affected() > 0)
 }
 
 /// The id of the last event that was received before this time; [`LogId::START`] if there is none.

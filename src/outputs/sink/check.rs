@@ -32,12 +32,13 @@ pub(super) fn status(sink: &SinkState) -> SinkStatus {
     if sink.is_leased { sink.status } else { SinkStatus::Off }
 }
 
-/// What is wrong with a sink, and what to do; `None` if it is paused or well.
+/// What is wrong with a sink, and what to do; `None` if it was paused or is well.
 #[must_use]
 pub(super) fn problem(sink: &SinkState) -> Option<String> {
     let SinkState { cursor, events_behind, seconds_behind, .. } = sink;
     if is_paused(sink) {
-        return None;
+        // Why it was switched off; nothing if that was asked for.
+        return sink.problem.clone();
     }
     if !sink.is_reachable {
         let text = format!(

@@ -67,6 +67,12 @@ impl<'a> SinkLease<'a> {
         }
     }
 
+    /// The epoch in which this server holds it.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
     /// The saved cursor.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod error;
+pub mod example;
 pub mod filter;
 pub mod lease;
 pub mod secret;
@@ -26,6 +27,7 @@ use self::error::SettingsError;
 use self::settings::SinkSettings;
 use crate::outputs::amqp::AmqpSink;
 use crate::outputs::amqp::settings::AMQP_URL;
+use crate::outputs::webhook::WebhookSink;
 use crate::services::{Services, Tasks};
 use crate::store::followers::Start;
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind};
@@ -128,7 +130,9 @@ impl Supervisor {
             SinkSettings::Amqp(settings) => {
                 AmqpSink::new(services, sink, settings)?.map(|sink| tokio::spawn(sink.run()))
             }
-            SinkSettings::Webhook(_) => None,
+            SinkSettings::Webhook(settings) => {
+                WebhookSink::new(services, sink, &settings)?.map(|sink| tokio::spawn(sink.run()))
+            }
         })
     }
 }

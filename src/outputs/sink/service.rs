@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
@@ -12,10 +12,14 @@ use super::check;
 use super::error::SettingsError;
 use super::secret;
 use super::settings::{SinkSettings, check_name, check_types};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::outputs::amqp;
 use crate::outputs::amqp::settings::{AMQP_URL, AmqpSettings};
+use crate::outputs::webhook;
+use crate::outputs::webhook::secret::WebhookSecret;
 use crate::store::LogId;
+use crate::store::deliveries::{self, Delivery};
 use crate::store::followers::{self, Start};
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind, SinkState, SinkStatus};
 
@@ -146,7 +150,7 @@ pub async fn definition(db: &mut PgConnection, name: &str) -> Result<SinkDefinit
     found.ok_or_else(|| SinkError::NotFound(name.to_owned()))
 }
 
-/// Adds a sink that starts there.
+/// Adds a sink that starts there. Returns the key of a webhook, which is shown this once.
 ///
 /// # Errors
 /// [`SinkError`]
@@ -156,13 +160,14 @@ pub async fn add(
     (kind, name): (SinkKind, &str),
     sink: SinkChange,
     start: Start,
-) -> Result<(), SinkError> {
+) -> Result<Option<SecretString>, SinkError> {
     check_name(name)?;
     let (types, channels) = (selected(sink.types), selected(sink.channels));
     check_types(types.as_deref())?;
     let mut settings = SinkSettings::new(kind, merge(Value::default(), sink.settings))?;
-    let sealed = seal(config, name, &mut settings, sink.url)?;
-    check(&settings, sealed.is_some())?;
+    let secret = secret_of(&mut settings, None, sink.url)?;
+    check(&settings, secret.is_some())?;
+    let sealed = secret.as_ref().map(|secret| secret::seal(config, name, secret)).transpose()?;
     let new = NewSink {
         kind,
         name,
@@ -171,7 +176,11 @@ pub async fn add(
         types: types.as_deref(),
         channels: channels.as_deref(),
     };
-    if sinks::insert(db, &new, start).await? { Ok(()) } else { Err(SinkError::Exists(name.to_owned())) }
+    if !sinks::insert(db, &new, start).await? {
+        return Err(SinkError::Exists(name.to_owned()));
+    }
+    let webhook = secret.filter(|_| kind == SinkKind::Webhook).as_ref().and_then(WebhookSecret::parse);
+    Ok(webhook.map(|secret| secret.key().text().clone()))
 }
 
 /// Changes a sink, which goes on at its cursor.
@@ -188,8 +197,12 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
         sink.channels = selected(Some(channels));
     }
     check_types(sink.types.as_deref())?;
-    if let Some(sealed) = seal(config, name, &mut settings, change.url)? {
-        sink.secret_sealed = Some(sealed);
+    let existing = match sink.kind {
+        SinkKind::Amqp => None,
+        SinkKind::Webhook => secret::open(config, &sink)?,
+    };
+    if let Some(secret) = secret_of(&mut settings, existing.as_ref(), change.url)? {
+        sink.secret_sealed = Some(secret::seal(config, name, &secret)?);
     }
     check(&settings, sink.secret_sealed.is_some())?;
     sink.settings = settings.to_value()?;
@@ -211,44 +224,47 @@ fn selected(names: Option<Vec<String>>) -> Option<Vec<String>> {
     names.filter(|names| !names.is_empty())
 }
 
-/// Encrypts what is new of the sink's secret.
-fn seal(
-    config: &Config,
-    name: &str,
+/// What is new of the sink's secret.
+fn secret_of(
     settings: &mut SinkSettings,
+    existing: Option<&SecretString>,
     url: Option<SecretString>,
-) -> Result<Option<Vec<u8>>, SettingsError> {
-    let secret = match settings {
-        SinkSettings::Amqp(settings) => settings.secret(url)?,
-        SinkSettings::Webhook(settings) => settings.secret(url)?,
-    };
-    secret.map(|secret| secret::seal(config, name, &secret)).transpose()
+) -> Result<Option<SecretString>, SettingsError> {
+    match settings {
+        SinkSettings::Amqp(settings) => settings.secret(url),
+        SinkSettings::Webhook(settings) => settings.secret(existing, url),
+    }
 }
 
 fn check(settings: &SinkSettings, has_secret: bool) -> Result<(), SettingsError> {
     match settings {
         SinkSettings::Amqp(settings) => settings.check(has_secret),
-        SinkSettings::Webhook(_) => Ok(()),
+        SinkSettings::Webhook(settings) => settings.check(),
     }
 }
 
-/// Sends a test message through a sink, from this process, and returns whether it got to a queue.
+/// Sends a test message through a sink, from this process, and returns whether a queue or the receiver got it.
 ///
 /// # Errors
 /// [`SinkError`]
 pub async fn test(sink: &SinkDefinition, config: &Config) -> Result<bool, SinkError> {
     match SinkSettings::new(sink.kind, sink.settings.clone())? {
         SinkSettings::Amqp(settings) => {
-            let url = settings.url(config, sink)?.ok_or_else(|| missing_variable(&settings))?;
+            let url = settings.url(config, sink)?.ok_or_else(|| missing_variable(settings.url_env.as_deref()))?;
             let tested = amqp::probe::test(&url, &settings, &settings.templates()?).await;
             tested.map_err(|error| SinkError::Undelivered(error.0))
         }
-        SinkSettings::Webhook(_) => Ok(false),
+        SinkSettings::Webhook(settings) => {
+            let endpoint = settings.endpoint(config, &Clock::default(), sink)?;
+            let endpoint = endpoint.ok_or_else(|| missing_variable(settings.url_env.as_deref()))?;
+            webhook::test(&endpoint, &settings.templates()?).await.map_err(SinkError::Undelivered)?;
+            Ok(true)
+        }
     }
 }
 
-fn missing_variable(settings: &AmqpSettings) -> SettingsError {
-    let variable = settings.url_env.as_deref().unwrap_or_default();
+fn missing_variable(variable: Option<&str>) -> SettingsError {
+    let variable = variable.unwrap_or_default();
     SettingsError::new("settings.url_env", format!("names {variable}, which is not set here"))
 }
 
@@ -258,7 +274,66 @@ fn missing_variable(settings: &AmqpSettings) -> SettingsError {
 /// [`SinkError::NotFound`], or the database's.
 pub async fn rewind(db: &mut PgConnection, name: &str, start: Start) -> Result<(), SinkError> {
     let sink = definition(db, name).await?;
-    if followers::rewind(db, &sink.follower, start).await? { Ok(()) } else { Err(SinkError::NotFound(name.to_owned())) }
+    let mut transaction = db.begin().await?;
+    if !followers::rewind(&mut transaction, &sink.follower, start).await? {
+        return Err(SinkError::NotFound(name.to_owned()));
+    }
+    deliveries::remove_behind_cursor(&mut *transaction, &sink).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Makes a new key for a webhook. The one before it goes on to sign for [`ROTATION`](crate::outputs::webhook::secret::ROTATION).
+///
+/// # Errors
+/// [`SinkError`]
+pub async fn rotate(
+    db: &mut PgConnection,
+    config: &Config,
+    clock: &Clock,
+    name: &str,
+) -> Result<SecretString, SinkError> {
+    let mut sink = webhook_named(db, name).await?;
+    let unreadable = || SettingsError::new("name", "is that of a sink whose keys can't be read: remove it, and add it again");
+    let text = secret::open(config, &sink)?.ok_or_else(unreadable)?;
+    let mut secret = WebhookSecret::parse(&text).ok_or_else(unreadable)?;
+    secret.rotate(clock.now());
+    sink.secret_sealed = Some(secret::seal(config, name, &secret.text())?);
+    if !sinks::update(db, &sink).await? {
+        return Err(SinkError::NotFound(name.to_owned()));
+    }
+    Ok(secret.key().text().clone())
+}
+
+/// The events behind `after` that a webhook has not delivered, and tries again or has given up.
+///
+/// # Errors
+/// [`SinkError::NotFound`], or the database's.
+pub async fn undelivered(
+    db: &mut PgConnection,
+    name: &str,
+    after: LogId,
+    limit: i64,
+) -> Result<Vec<Delivery>, SinkError> {
+    let sink = definition(db, name).await?;
+    Ok(deliveries::page(db, sink.id, after, limit).await?)
+}
+
+/// Lets an event that was not delivered be sent again at once; without one, all that are out of attempts. Returns how many.
+///
+/// # Errors
+/// [`SinkError::NotFound`], or the database's.
+pub async fn resend(db: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<u64, SinkError> {
+    let sink = definition(db, name).await?;
+    Ok(deliveries::resend(db, sink.id, event).await?)
+}
+
+async fn webhook_named(db: &mut PgConnection, name: &str) -> Result<SinkDefinition, SinkError> {
+    let sink = definition(db, name).await?;
+    match sink.kind {
+        SinkKind::Webhook => Ok(sink),
+        SinkKind::Amqp => Err(SettingsError::new("name", "is that of a sink for RabbitMQ, which has no key").into()),
+    }
 }
 
 /// Pauses a sink, which keeps its place in the log, or lets it go on.

@@ -16,13 +16,15 @@ const FUEL: u64 = 100_000;
 /// Names of the templates. In a `.json` each value is written as JSON, so that no text of a viewer can break it.
 const KEY: &str = "routing_key";
 const BODY: &str = "body.json";
+const TEXT_BODY: &str = "body.txt";
 
 /// The templates of a sink, parsed.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
     has_key: bool,
-    has_body: bool,
+    /// The name of the template of the body, if there is one.
+    body: Option<&'static str>,
 }
 
 /// What templates may use.
@@ -48,16 +50,32 @@ impl Templates {
     /// # Errors
     /// The template that can't be parsed, and why.
     pub fn new(routing_key: Option<&str>, body: Option<&str>) -> Result<Self, SettingsError> {
+        Self::parse(routing_key, BODY, body)
+    }
+
+    /// Parses the template of a webhook's body, in which values are written as JSON if it is JSON.
+    ///
+    /// # Errors
+    /// The template that can't be parsed, and why.
+    pub fn of_webhook(body: Option<&str>, is_json: bool) -> Result<Self, SettingsError> {
+        Self::parse(None, if is_json { BODY } else { TEXT_BODY }, body)
+    }
+
+    fn parse(
+        routing_key: Option<&str>,
+        body_name: &'static str,
+        body: Option<&str>,
+    ) -> Result<Self, SettingsError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
-        for (field, name, source) in [("settings.routing_key", KEY, routing_key), ("settings.body", BODY, body)] {
+        for (field, name, source) in [("settings.routing_key", KEY, routing_key), ("settings.body", body_name, body)] {
             if let Some(source) = source {
                 let added = environment.add_template_owned(name, source.to_owned());
                 added.map_err(|error| SettingsError::new(field, format!("is no template: {error}")))?;
             }
         }
-        Ok(Self { environment, has_key: routing_key.is_some(), has_body: body.is_some() })
+        Ok(Self { environment, has_key: routing_key.is_some(), body: body.map(|_| body_name) })
     }
 
     /// The routing key of an event.
@@ -77,8 +95,8 @@ impl Templates {
     /// # Errors
     /// Why the template can't be rendered.
     pub fn body(&self, event: &LoggedEvent) -> Result<Vec<u8>, String> {
-        if self.has_body {
-            return self.render(BODY, event).map(String::into_bytes);
+        if let Some(name) = self.body {
+            return self.render(name, event).map(String::into_bytes);
         }
         serde_json::to_vec(&Event::new(event, false)).map_err(|error| error.to_string())
     }
@@ -98,7 +116,7 @@ impl Templates {
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
             template.render(values).map_err(|error| error.to_string())
         };
-        render().map_err(|error| format!("the template of the {} fails: {error}", name.trim_end_matches(".json")))
+        render().map_err(|error| format!("the template of the {} fails: {error}", name.split('.').next().unwrap_or(name)))
     }
 }
 
