@@ -12,6 +12,8 @@ use showtime::store::followers::Start;
 use showtime::store::sinks::SinkKind;
 use sqlx::PgConnection;
 
+use crate::webhooks;
+
 #[derive(clap::Subcommand)]
 pub(crate) enum Sinks {
     /// List the sinks, and how each does
@@ -36,6 +38,24 @@ pub(crate) enum Sinks {
         /// Its name
         name: String,
     },
+    /// Make a new key for a webhook; the one before it goes on to sign for 24 hours
+    Rotate {
+        /// Its name
+        name: String,
+    },
+    /// List the events that a webhook has not delivered
+    Deliveries {
+        /// Its name
+        name: String,
+    },
+    /// Send again what a webhook has not delivered
+    Resend {
+        /// Its name
+        name: String,
+        /// One event; without it, all that are out of attempts
+        #[arg(long, value_name = "ID")]
+        event: Option<LogId>,
+    },
 }
 
 /// A sink: for RabbitMQ, or a webhook.
@@ -47,6 +67,8 @@ pub(crate) struct Add {
     receiver: Receiver,
     #[command(flatten)]
     amqp: AmqpOptions,
+    #[command(flatten)]
+    options: WebhookOptions,
     /// Template of the body [default: the event as in /live/events]
     #[arg(long, value_name = "TEMPLATE")]
     body: Option<String>,
@@ -100,6 +122,21 @@ struct AmqpOptions {
     ca_file: Option<std::path::PathBuf>,
 }
 
+/// What only webhooks have.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Webhooks")]
+struct WebhookOptions {
+    /// Inner networks that may be reached, also by http, such as 192.168.1.0/24
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    allow: Option<Vec<String>>,
+    /// The content type of the body [default: application/json]
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Let an event that fails stop those behind it
+    #[arg(long)]
+    ordered: bool,
+}
+
 impl Add {
     fn kind(&self) -> SinkKind {
         if self.receiver.webhook.is_some() { SinkKind::Webhook } else { SinkKind::Amqp }
@@ -107,7 +144,7 @@ impl Add {
 
     /// The settings that are given.
     fn settings(&self) -> Map<String, Value> {
-        let amqp = &self.amqp;
+        let (amqp, webhook) = (&self.amqp, &self.options);
         let settings = [
             ("url_env", json!(self.receiver.amqp_url_env)),
             ("exchange", json!(amqp.exchange)),
@@ -115,6 +152,9 @@ impl Add {
             ("routing_key", json!(amqp.routing_key)),
             ("queue", json!(amqp.queue)),
             ("ca_file", json!(amqp.ca_file)),
+            ("allow", json!(webhook.allow)),
+            ("content_type", json!(webhook.content_type)),
+            ("ordered", json!(webhook.ordered.then_some(true))),
             ("body", json!(self.body)),
             ("tests", json!(self.tests.then_some(true))),
         ];
@@ -141,8 +181,14 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
                 if !service::test(&sink, config).await? {
                     bail!("the broker took the message and dropped it, since no queue is bound for it");
                 }
-                cli::print("the message is in a queue");
+                cli::print(match sink.kind {
+                    SinkKind::Amqp => "the message is in a queue",
+                    SinkKind::Webhook => "the receiver has the message",
+                });
             }
+            Sinks::Rotate { name } => webhooks::rotate(connection, config, &name).await?,
+            Sinks::Deliveries { name } => webhooks::list(connection, &name).await?,
+            Sinks::Resend { name, event } => webhooks::resend(connection, &name, event).await?,
         }
         Ok(())
     })
@@ -156,8 +202,9 @@ async fn add(connection: &mut PgConnection, config: &Config, sink: Add) -> Resul
     let start = sink.after.map_or(Start::Now, Start::After);
     let url = sink.receiver.amqp.or(sink.receiver.webhook);
     let change = SinkChange { url, types: sink.types, channels: sink.channels, settings };
-    service::add(connection, config, (kind, &sink.name), change, start).await?;
+    let key = service::add(connection, config, (kind, &sink.name), change, start).await?;
     cli::print(format_args!("added {}", sink.name));
+    key.iter().for_each(webhooks::print_key);
     Ok(())
 }
 

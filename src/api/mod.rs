@@ -7,6 +7,7 @@ mod body;
 mod broadcasts;
 mod callback;
 mod channels;
+mod deliveries;
 mod docs;
 mod error;
 mod events;
@@ -154,7 +155,7 @@ impl Context {
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
-        (name = "sinks", description = "Programs that get every event, such as RabbitMQ"),
+        (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
@@ -191,6 +192,9 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(sinks::rewind_sink)
         .service(sinks::pause_sink)
         .service(sinks::resume_sink)
+        .service(sinks::rotate_sink)
+        .service(deliveries::list_deliveries)
+        .service(deliveries::resend_deliveries)
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(health::livez)

@@ -3,9 +3,11 @@
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
@@ -15,6 +17,7 @@ use super::page::Page;
 use super::query::{Limit, Name, Nothing, Query, Timestamp};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed};
 use crate::outputs::sink::service::{self, SinkChange, SinkError, SinkReport};
+use crate::outputs::webhook::secret::ROTATION;
 use crate::store::LogId;
 use crate::store::followers::Start;
 use crate::store::sinks::{self as store, SinkKind};
@@ -45,11 +48,33 @@ struct ListSinks {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct SinkPath {
+pub(super) struct SinkPath {
     /// The sink's name.
     #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "amqp")]
-    name: Name,
+    pub(super) name: Name,
 }
+
+/// A sink that was added.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddedSink {
+    #[serde(flatten)]
+    sink: SinkReport,
+    /// The key of a webhook, which is not shown again; `null` for RabbitMQ.
+    key: Option<String>,
+}
+
+/// A new key of a webhook.
+#[derive(Debug, Serialize, ToSchema)]
+struct NewKey {
+    /// The key, which is not shown again.
+    key: String,
+    /// Until when the key before it signs as well.
+    #[serde(with = "time::serde::rfc3339")]
+    previous_until: OffsetDateTime,
+}
+
+/// The key in examples: a published one.
+const EXAMPLE_KEY: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// A sink to add.
 #[derive(Deserialize, ToSchema)]
@@ -111,7 +136,7 @@ struct Rewind {
 /// What became of a test message.
 #[derive(Debug, Serialize, ToSchema)]
 struct SinkTested {
-    /// Whether a queue got it.
+    /// Whether a queue got it; always so for a webhook.
     is_routed: bool,
 }
 
@@ -146,16 +171,16 @@ pub(super) async fn list_sinks(ctx: Data<Context>, query: Query<ListSinks>) -> R
 
 /// Add a sink
 ///
-/// For RabbitMQ. It begins with the next event, or after the one that `after` names. The sink `amqp` is added by the setting
+/// For RabbitMQ, or a webhook, whose key the answer shows this once. It begins with the next event, or after the one that `after` names. The sink `amqp` is added by the setting
 /// `SHOWTIME_AMQP_URL`.
 #[utoipa::path(
     tag = "sinks",
     request_body(content = NewSink,
         example = json!({ "name": "audit", "url": "amqp://me:secret@127.0.0.1:5672/%2f", "types": ["channel.cheer", "stream.*"] })),
     responses(
-        (status = CREATED, description = "The sink", body = SinkReport,
+        (status = CREATED, description = "The sink, and the key of a webhook", body = AddedSink,
             headers(("Location" = String, description = "The path of the sink")),
-            example = json!(SinkReport::example())),
+            example = json!(AddedSink { sink: SinkReport::example(), key: Some(EXAMPLE_KEY.into()) })),
         BadBody,
         SinkExists,
         ServerErrors,
@@ -171,9 +196,10 @@ pub(super) async fn add_sink(
     let start = after.map_or(Ok(Start::Now), |after| position("after", after))?;
     let sink = SinkChange { url, types, channels, settings: settings.unwrap_or_default() };
     let mut connection = ctx.pool.acquire().await?;
-    service::add(&mut connection, &ctx.config, (kind, &name), sink, start).await?;
-    let report = service::get(&mut connection, &name).await?;
-    Ok(HttpResponse::Created().insert_header((LOCATION, format!("/sinks/{name}"))).json(report))
+    let key = service::add(&mut connection, &ctx.config, (kind, &name), sink, start).await?;
+    let key = key.map(|key| key.expose_secret().to_owned());
+    let added = AddedSink { sink: service::get(&mut connection, &name).await?, key };
+    Ok(HttpResponse::Created().insert_header((LOCATION, format!("/sinks/{name}"))).json(added))
 }
 
 /// Get a sink
@@ -251,7 +277,7 @@ pub(super) async fn remove_sink(
 
 /// Test a sink
 ///
-/// Publishes a made-up follow with the header `showtime-test`, and answers when the receiver has it.
+/// Sends a made-up follow with the header `showtime-test`, and answers when the receiver has it.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath),
@@ -342,4 +368,30 @@ pub(super) async fn resume_sink(
 ) -> Result<HttpResponse, Error> {
     service::pause(&mut *ctx.pool.acquire().await?, path.name.as_str(), false).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Rotate a webhook's key
+///
+/// It signs with the new key at once, and for 24 hours with the one before it as well, so that the receiver can be given the
+/// new one. Rotated twice, only new keys sign.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    responses(
+        (status = OK, description = "The new key", body = NewKey,
+            example = json!(NewKey { key: EXAMPLE_KEY.into(), previous_until: datetime!(2026-07-02 18:20:00 UTC) })),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks/{name}/rotate")]
+pub(super) async fn rotate_sink(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<NewKey>, Error> {
+    let mut connection = ctx.pool.acquire().await?;
+    let key = service::rotate(&mut connection, &ctx.config, &ctx.clock, path.name.as_str()).await?;
+    Ok(Json(NewKey { key: key.expose_secret().to_owned(), previous_until: ctx.clock.now() + ROTATION }))
 }

@@ -61,5 +61,6 @@ mod tolerance;
 mod twitch_api;
 mod twitch_cli;
 mod user_token;
+mod webhooks;
 mod websocket;
 mod websocket_faults;

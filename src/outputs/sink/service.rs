@@ -189,7 +189,7 @@ pub async fn add(
 /// [`SinkError`]
 pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: SinkChange) -> Result<(), SinkError> {
     let mut sink = definition(db, name).await?;
-    let mut settings = SinkSettings::new(sink.kind, merge(sink.settings, change.settings))?;
+    let mut settings = SinkSettings::new(sink.kind, merge(sink.settings.clone(), change.settings))?;
     if let Some(types) = change.types {
         sink.types = selected(Some(types));
     }
@@ -294,7 +294,8 @@ pub async fn rotate(
     name: &str,
 ) -> Result<SecretString, SinkError> {
     let mut sink = webhook_named(db, name).await?;
-    let unreadable = || SettingsError::new("name", "is that of a sink whose keys can't be read: remove it, and add it again");
+    let unreadable =
+        || SettingsError::new("name", "is that of a sink whose keys can't be read: remove it, and add it again");
     let text = secret::open(config, &sink)?.ok_or_else(unreadable)?;
     let mut secret = WebhookSecret::parse(&text).ok_or_else(unreadable)?;
     secret.rotate(clock.now());

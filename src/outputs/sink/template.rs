@@ -61,11 +61,7 @@ impl Templates {
         Self::parse(None, if is_json { BODY } else { TEXT_BODY }, body)
     }
 
-    fn parse(
-        routing_key: Option<&str>,
-        body_name: &'static str,
-        body: Option<&str>,
-    ) -> Result<Self, SettingsError> {
+    fn parse(routing_key: Option<&str>, body_name: &'static str, body: Option<&str>) -> Result<Self, SettingsError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -116,7 +112,8 @@ impl Templates {
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
             template.render(values).map_err(|error| error.to_string())
         };
-        render().map_err(|error| format!("the template of the {} fails: {error}", name.split('.').next().unwrap_or(name)))
+        render()
+            .map_err(|error| format!("the template of the {} fails: {error}", name.split('.').next().unwrap_or(name)))
     }
 }
 

@@ -163,8 +163,7 @@ impl<'a> Runner<'a> {
     /// Looks at what was set aside, once in a while: it may be sent again on request.
     async fn sum_up(&mut self) -> Result<(), End> {
         if self.summed_at.is_none_or(|at| at.elapsed() >= RENEWAL) {
-            self.summary =
-                within(QUERY_TIMEOUT, deliveries::summary(&self.sink.pool, self.sink.definition.id)).await?;
+            self.summary = within(QUERY_TIMEOUT, deliveries::summary(&self.sink.pool, self.sink.definition.id)).await?;
             self.summed_at = Some(Instant::now());
         }
         Ok(())
@@ -287,7 +286,8 @@ impl<'a> Runner<'a> {
         };
         self.refusals += 1;
         let pause = retry_after.unwrap_or_default().max(BACKOFF.pause(self.refusals));
-        let problem = format!("the receiver asks to slow down ({status}): trying again in {:.0} s", pause.as_secs_f64());
+        let problem =
+            format!("the receiver asks to slow down ({status}): trying again in {:.0} s", pause.as_secs_f64());
         self.pause(SinkStatus::Blocked, problem, pause).await
     }
 
@@ -300,7 +300,8 @@ impl<'a> Runner<'a> {
     async fn pause(&mut self, status: SinkStatus, problem: String, pause: Duration) -> Result<(), End> {
         self.start_over();
         self.record(status, Some(problem.clone())).await;
-        let problem = format!("no event has arrived for 5 days; the last problem: {problem}: repair it and `resume` the sink");
+        let problem =
+            format!("no event has arrived for 5 days; the last problem: {problem}: repair it and `resume` the sink");
         self.switch_off(problem, Some(GIVE_UP_AFTER)).await?;
         Ok(self.lease.keep(sleep(pause)).await?)
     }

@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 
-/// Attempts for one event.
-pub const MAX_ATTEMPTS: i32 = 10;
-
 /// First attempts that fail in a row, after which the receiver is what is wrong, and not an event.
 pub const MAX_FAILURES: u32 = 5;
 
@@ -35,7 +32,7 @@ mod tests {
     #[test]
     fn ten_attempts_take_three_days() {
         let pauses: Vec<_> = (1..).map_while(pause).collect();
-        assert_eq!(pauses.len() + 1, usize::try_from(MAX_ATTEMPTS).unwrap());
+        assert_eq!(pauses.len() + 1, 10);
         let hours = pauses.iter().sum::<Duration>().as_secs_f64() / 3_600.0;
         assert!((75.0..84.0).contains(&hours), "{hours}");
         assert!(pauses.is_sorted());

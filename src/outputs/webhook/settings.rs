@@ -61,8 +61,8 @@ impl WebhookSettings {
     /// # Errors
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let is_content_type =
-            self.content_type.contains('/') && HeaderValue::from_str(&self.content_type).is_ok_and(|it| it.len() <= 200);
+        let is_content_type = self.content_type.contains('/')
+            && HeaderValue::from_str(&self.content_type).is_ok_and(|it| it.len() <= 200);
         if !is_content_type {
             return Err(SettingsError::new("settings.content_type", "must be one, such as application/json"));
         }
@@ -83,7 +83,8 @@ impl WebhookSettings {
     fn networks(&self) -> Result<Vec<IpNet>, SettingsError> {
         let network = |text: &String| text.parse().or_else(|_| Ok(IpNet::from(text.parse::<IpAddr>()?)));
         let networks = self.allow.iter().map(network).collect::<Result<_, AddrParseError>>();
-        networks.map_err(|_| SettingsError::new("settings.allow", "must be networks, such as 192.168.1.0/24 or fd00::/8"))
+        networks
+            .map_err(|_| SettingsError::new("settings.allow", "must be networks, such as 192.168.1.0/24 or fd00::/8"))
     }
 
     /// The URL and its guard.

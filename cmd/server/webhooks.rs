@@ -1,0 +1,44 @@
+//! The commands on webhooks alone.
+
+use anyhow::Result;
+use secrecy::{ExposeSecret as _, SecretString};
+use showtime::cli;
+use showtime::clock::Clock;
+use showtime::config::Config;
+use showtime::outputs::sink::service;
+use showtime::store::LogId;
+use sqlx::PgConnection;
+use time::format_description::well_known::Rfc3339;
+
+/// Events that are listed, at most.
+const MAX_LISTED: i64 = 1_000;
+
+/// Prints a key, this once.
+pub(crate) fn print_key(key: &SecretString) {
+    cli::print(format_args!("its key, which is not shown again: {}", key.expose_secret()));
+}
+
+pub(crate) async fn rotate(connection: &mut PgConnection, config: &Config, name: &str) -> Result<()> {
+    let key = service::rotate(connection, config, &Clock::default(), name).await?;
+    cli::print(format_args!("{name} signs with a new key, and for 24 hours with the one before it as well"));
+    print_key(&key);
+    Ok(())
+}
+
+pub(crate) async fn list(connection: &mut PgConnection, name: &str) -> Result<()> {
+    let rows = service::undelivered(connection, name, LogId::START, MAX_LISTED).await?;
+    cli::print(format_args!("{:>10}  {:>8}  {:20}  {:30}  problem", "event", "attempts", "next attempt", "type"));
+    for row in rows {
+        let next = row.next_at.and_then(|at| at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
+        let (event, next) = (row.event_id.to_string(), next.unwrap_or_else(|| "none".to_owned()));
+        let kind = row.kind.as_deref().unwrap_or("deleted");
+        cli::print(format_args!("{event:>10}  {:>8}  {next:20}  {kind:30}  {}", row.attempts, row.problem));
+    }
+    Ok(())
+}
+
+pub(crate) async fn resend(connection: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<()> {
+    let count = service::resend(connection, name, event).await?;
+    cli::print(format_args!("{name} sends {count} events again"));
+    Ok(())
+}

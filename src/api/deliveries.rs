@@ -1,0 +1,138 @@
+//! `/sinks/{name}/deliveries` and `/sinks/{name}/resend`.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, post};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::body::Body;
+use super::error::Error;
+use super::page::Page;
+use super::query::{Limit, Nothing, Parsed, Query};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
+use super::sinks::SinkPath;
+use crate::outputs::sink::service;
+use crate::store::LogId;
+use crate::store::deliveries as store;
+
+/// An event that a webhook has not delivered.
+#[derive(Debug, Serialize, ToSchema)]
+struct Delivery {
+    /// The event's id in the log.
+    event_id: i64,
+    /// Its type; `null` if the log no longer has it.
+    r#type: Option<String>,
+    /// Attempts so far.
+    attempts: i32,
+    /// When it is tried again; `null` if it is out of attempts.
+    #[serde(with = "time::serde::rfc3339::option")]
+    next_at: Option<OffsetDateTime>,
+    /// The status of the last answer; `null` if there was none.
+    last_status: Option<i32>,
+    /// What was wrong with the last attempt.
+    problem: String,
+}
+
+impl From<store::Delivery> for Delivery {
+    fn from(row: store::Delivery) -> Self {
+        let store::Delivery { event_id, kind, attempts, next_at, last_status, problem } = row;
+        Self { event_id: event_id.0, r#type: kind, attempts, next_at, last_status, problem }
+    }
+}
+
+impl Delivery {
+    fn example() -> Self {
+        Self {
+            event_id: 42,
+            r#type: Some("channel.cheer".into()),
+            attempts: 3,
+            next_at: Some(datetime!(2026-07-01 18:50:00 UTC)),
+            last_status: Some(500),
+            problem: "hooks.example.org answered 500".into(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListDeliveries {
+    /// Start after this: the `next` of the previous page.
+    #[serde(default)]
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Parsed<LogId>,
+    /// Maximum number of items.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
+/// Which events to send again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Resend {
+    /// The id of one; without it, all that are out of attempts.
+    #[schema(minimum = 1)]
+    event_id: Option<i64>,
+}
+
+/// What is sent again.
+#[derive(Debug, Serialize, ToSchema)]
+struct Resent {
+    /// How many events.
+    events: u64,
+}
+
+/// List what a webhook has not delivered
+///
+/// Events that failed while others passed, oldest first. They are tried again, up to ten times in three days.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath, ListDeliveries),
+    responses(
+        (status = OK, description = "A page of deliveries", body = Page<Delivery>,
+            example = json!(Page::example(Delivery::example(), "42"))),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/sinks/{name}/deliveries")]
+pub(super) async fn list_deliveries(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    query: Query<ListDeliveries>,
+) -> Result<Json<Page<Delivery>>, Error> {
+    let Query(ListDeliveries { after: Parsed(after), limit }) = query;
+    let mut connection = ctx.pool.acquire().await?;
+    let rows = service::undelivered(&mut connection, path.name.as_str(), after, limit.rows()).await?;
+    Ok(Json(Page::new(rows, limit, |row| row.event_id.to_string(), Delivery::from)))
+}
+
+/// Send again what a webhook has not delivered
+///
+/// At once, and with ten more attempts: one event, or all that are out of attempts.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    request_body(content = Resend, example = json!({ "event_id": 42 })),
+    responses(
+        (status = OK, description = "They are sent again", body = Resent, example = json!(Resent { events: 1 })),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks/{name}/resend")]
+pub(super) async fn resend_deliveries(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+    body: Body<Resend>,
+) -> Result<Json<Resent>, Error> {
+    let event = body.0.event_id.map(LogId);
+    let mut connection = ctx.pool.acquire().await?;
+    Ok(Json(Resent { events: service::resend(&mut connection, path.name.as_str(), event).await? }))
+}

@@ -1,0 +1,63 @@
+//! Signed webhooks: every event reaches its receiver, whatever that answers and whatever is killed.
+
+mod commands;
+mod delivery;
+mod faults;
+mod receiver;
+mod replicas;
+mod rotation;
+mod ssrf;
+mod templates;
+
+use serde_json::{Value, json};
+
+use self::receiver::Receiver;
+use crate::support::server::Server;
+use crate::support::until;
+
+/// Adds a webhook named `hook` that starts with the next event, and returns its key.
+async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
+    let mut sink = json!({ "name": "hook", "kind": "webhook", "url": receiver.url(), "settings": { "allow": ["127.0.0.0/8"] } });
+    for (name, value) in settings.as_object().unwrap() {
+        sink["settings"][name] = value.clone();
+    }
+    let added = server.post_json("/sinks", &sink).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    added.json()["key"].as_str().unwrap().to_owned()
+}
+
+/// Waits until the sink has this state, and returns it.
+async fn until_state(server: &Server, state: &str) -> Value {
+    let mut sink = Value::Null;
+    until(state, async || {
+        sink = server.json("/sinks/hook").await;
+        sink["state"] == state
+    })
+    .await;
+    sink
+}
+
+/// Waits until the sink's problem contains this text, which `/status` must show as well.
+async fn until_problem(server: &Server, text: &str) {
+    let mut sink = Value::Null;
+    until(text, async || {
+        sink = server.json("/sinks/hook").await;
+        sink["problem"].as_str().is_some_and(|problem| problem.contains(text))
+    })
+    .await;
+    let status = server.json("/status").await;
+    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "sinks").unwrap();
+    assert_eq!(check["status"], "warn", "{check}");
+    assert!(check["message"].as_str().unwrap().contains(text), "{check}");
+    assert!(!format!("{sink}{status}").contains("hunter2"), "the URL is shown");
+}
+
+/// What is set aside.
+async fn deliveries(server: &Server) -> Vec<Value> {
+    server.json("/sinks/hook/deliveries").await["data"].as_array().unwrap().clone()
+}
+
+/// The message ids of the whole log, in its order.
+async fn logged_ids(server: &Server) -> Vec<String> {
+    sqlx::query_scalar("select message_id from event order by id").fetch_all(&server.pool).await.unwrap()
+}
