@@ -17,7 +17,8 @@ use crate::support::until;
 
 /// Adds a webhook named `hook` that starts with the next event, and returns its key.
 async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
-    let mut sink = json!({ "name": "hook", "kind": "webhook", "url": receiver.url(), "settings": { "allow": ["127.0.0.0/8"] } });
+    let mut sink =
+        json!({ "name": "hook", "kind": "webhook", "url": receiver.url(), "settings": { "allow": ["127.0.0.0/8"] } });
     for (name, value) in settings.as_object().unwrap() {
         sink["settings"][name] = value.clone();
     }

@@ -49,18 +49,21 @@ async fn both_keys_verify_during_a_rotation() {
 async fn previous_key_ends_after_a_day() {
     let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(200)).await);
     let first = add(&server, &receiver, json!({})).await;
-    let second = rotate(&server).await;
+    rotate(&server).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
     until("it has arrived", async || !receiver.received().is_empty()).await;
     assert!(receiver.received()[0].is_signed_with(&first));
     server.clock.advance(time::Duration::hours(25));
     assert_eq!(server.post_json("/sinks/hook/test", &json!({})).await.status, 200);
-    server.sql("insert into event (message_id, message_type, type, occurred_at, received_at, payload)
-        values ('late', 'notification', 'channel.cheer', now(), now(), '{}')").await;
+    server
+        .sql(
+            "insert into event (message_id, message_type, type, occurred_at, received_at, payload)
+        values ('late', 'notification', 'channel.cheer', now(), now(), '{}')",
+        )
+        .await;
     until("one is signed with one key", async || {
         let received = receiver.received();
         received.iter().any(|it| it.id() == "late" && it.header("webhook-signature").split(' ').count() == 1)
     })
     .await;
-    assert!(second.starts_with("whsec_"));
 }

@@ -63,9 +63,27 @@ fn spellings(ip: [u8; 4]) -> Vec<String> {
 
 fn corpus() -> HashSet<String> {
     let names = [
-        "localhost", "LOCALHOST", "localhost.", "ip6-localhost", "foo.localhost", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]",
-        "[0000::0001]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[fec0::1]", "[ff02::1]", "[100::1]", "[2001:db8::1]",
-        "[3fff::1]", "[2001::1]", "[2001:10::1]", "[64:ff9b:1::7f00:1]", "[::ffff:0:127.0.0.1]", "[5f00::1]",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "ip6-localhost",
+        "[::]",
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[0000::0001]",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[fd00:ec2::254]",
+        "[fec0::1]",
+        "[ff02::1]",
+        "[100::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[2001::1]",
+        "[2001:10::1]",
+        "[64:ff9b:1::7f00:1]",
+        "[::ffff:0:127.0.0.1]",
+        "[5f00::1]",
     ];
     let numbers = INNER.into_iter().flat_map(spellings);
     names.into_iter().map(str::to_owned).chain(numbers).collect()

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use showtime::clock::Clock;
 use showtime::outputs::sink::example::example;
 use showtime::outputs::sink::template::Templates;
 use showtime::outputs::webhook::sign::SigningKey;
-use secrecy::ExposeSecret as _;
 
 use crate::support::skip;
 
@@ -47,26 +48,23 @@ fn template_of_another_content_type_writes_plain_text() {
 fn verdicts(program: &str, arguments: &[&str], code: &str, call: &str, now: i64) -> Option<String> {
     let key = SigningKey::generate();
     let (body, other) = (r#"{"type":"channel.follow"}"#, SigningKey::generate());
-    let sign = |key: &SigningKey, at: i64| (at, format!("{} {}", other.sign("a", at, b"x"), key.sign("a", at, body.as_bytes())));
+    let sign = |key: &SigningKey, at: i64| {
+        (at, format!("{} {}", other.sign("a", at, b"x"), key.sign("a", at, body.as_bytes())))
+    };
     let mut calls = String::new();
     for (at, signature) in [sign(&key, now), sign(&other, now), sign(&key, now - 900)] {
-        let headers = format!(r#"{{"webhook-id": "a", "webhook-timestamp": "{at}", "webhook-signature": "{signature}"}}"#);
-        calls += &call
-            .replace("KEY", key.text().expose_secret())
-            .replace("HEADERS", &headers)
-            .replace("BODY", body);
+        let headers =
+            format!(r#"{{"webhook-id": "a", "webhook-timestamp": "{at}", "webhook-signature": "{signature}"}}"#);
+        calls += &call.replace("KEY", key.text().expose_secret()).replace("HEADERS", &headers).replace("BODY", body);
         calls += "\n";
     }
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()
-        .or_else(|| {
-            skip(program);
-            None
-        })?;
+    let mut child =
+        Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok().or_else(
+            || {
+                skip(program);
+                None
+            },
+        )?;
     child.stdin.take().unwrap().write_all(format!("{code}\n{calls}").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -79,7 +77,7 @@ fn documented(language: &str) -> &'static str {
 
 #[test]
 fn documented_receiver_in_python_verifies() {
-    let now = showtime::clock::Clock::default().now().unix_timestamp();
+    let now = Clock::default().now().unix_timestamp();
     let call = "print(verify('KEY', HEADERS, b'BODY'))";
     let Some(verdicts) = verdicts("python3", &["-"], documented("python"), call, now) else { return };
     assert_eq!(verdicts, "True\nFalse\nFalse\n");
@@ -87,7 +85,7 @@ fn documented_receiver_in_python_verifies() {
 
 #[test]
 fn documented_receiver_in_javascript_verifies() {
-    let now = showtime::clock::Clock::default().now().unix_timestamp();
+    let now = Clock::default().now().unix_timestamp();
     let call = "console.log(verify('KEY', HEADERS, Buffer.from('BODY')));";
     let arguments = ["--input-type=module", "-"];
     let Some(verdicts) = verdicts("node", &arguments, documented("js"), call, now) else { return };
