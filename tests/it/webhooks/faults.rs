@@ -61,7 +61,7 @@ async fn receiver_that_asks_to_slow_down_is_waited_for() {
 async fn redirects_are_not_followed() {
     let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(200)).await);
     let elsewhere = Receiver::start(|_| Reply::Status(200)).await;
-    let location = elsewhere.url().leak();
+    let location: &str = elsewhere.url().leak();
     receiver.reply(move |_| Reply::With(307, "location", location));
     add(&server, &receiver, json!({ "ordered": true })).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
