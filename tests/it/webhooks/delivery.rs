@@ -134,6 +134,7 @@ async fn five_failures_in_a_row_stop_the_sink_at_its_place() {
     for user in 1..=8 {
         assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
     }
+    until_problem(&server, "answered 502").await;
     let sink = until_state(&server, "waiting").await;
     assert_eq!(sink["cursor"], 4);
     assert_eq!(deliveries(&server).await.len(), 4);
