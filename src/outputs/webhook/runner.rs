@@ -138,7 +138,7 @@ impl<'a> Runner<'a> {
         let is_waiting = self.is_waiting();
         // While the receiver takes nothing, events that were set aside take turns with the next one: that may be one
         // which it never takes.
-        let has_turn = if is_waiting { self.failures % 2 == 0 } else { self.is_due() };
+        let has_turn = if is_waiting { self.failures.is_multiple_of(2) } else { self.is_due() };
         if has_turn && let Some(delivery) = self.delivery(!is_waiting).await? {
             return Ok(Next::Delivery(delivery));
         }

@@ -131,7 +131,7 @@ async fn inner_addresses_get_no_connection_in_any_spelling() {
 /// Answers 127.0.0.2 at first, and 127.0.0.1 whenever it is asked again.
 fn rebinding(_name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
-    let last = if ASKED.fetch_add(1, Ordering::SeqCst) % 2 == 0 { 2 } else { 1 };
+    let last = if ASKED.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 2 } else { 1 };
     Box::pin(async move { Ok(vec![([127, 0, 0, last], 0).into()]) })
 }
 
