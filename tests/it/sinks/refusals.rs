@@ -68,7 +68,7 @@ async fn event_that_cannot_be_published_is_overtaken_by_none() {
     add(&server, "bits", &rabbit.url(), json!({ "routing_key": "{{ event.payload.event.bits }}", "queue": "bits" }))
         .await;
     until_problem(&server, "bits", "event 2 (channel.follow) can't be published").await;
-    let changed = server.patch_json("/sinks/bits", &json!({ "settings": { "queue": "bits" } })).await;
+    let changed = server.patch_json("/sinks/bits", &json!({ "settings": { "routing_key": null } })).await;
     assert_eq!(changed.status, 200, "{changed:?}");
     let mut reader = Reader::open(&rabbit, "bits", None).await;
     for expected in 1..=3 {
