@@ -1,5 +1,9 @@
 //! The commands on sinks.
 
+mod apply;
+
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -9,8 +13,10 @@ use showtime::outputs::sink::service::{self, SinkChange, SinkReport};
 use showtime::postgres;
 use showtime::store::LogId;
 use showtime::store::followers::Start;
-use showtime::store::sinks::SinkKind;
+use showtime::store::sinks::{self, SinkKind};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::webhooks;
 
@@ -25,13 +31,27 @@ pub(crate) enum Sinks {
         /// Its name
         name: String,
     },
+    /// Add and change sinks as a TOML file says, and say what changed
+    Apply {
+        /// The file, with a table [sinks.NAME] per sink
+        file: PathBuf,
+    },
+    /// Let a sink stop, which keeps its place in the log
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Let a sink go on where it was
+    Resume {
+        /// Its name
+        name: String,
+    },
     /// Send everything behind a place of the log once more
     Rewind {
         /// Its name
         name: String,
-        /// The id of the event to go on after; 0 for everything
-        #[arg(long, value_name = "ID")]
-        after: LogId,
+        #[command(flatten)]
+        place: Place,
     },
     /// Send a test message, and say whether it arrived
     Test {
@@ -56,6 +76,23 @@ pub(crate) enum Sinks {
         #[arg(long, value_name = "ID")]
         event: Option<LogId>,
     },
+}
+
+/// A place of the log.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Place {
+    /// The id of the event to go on after; 0 for everything
+    #[arg(long, value_name = "ID")]
+    after: Option<LogId>,
+    /// Go on with the first event that was received then or later, such as 2026-07-01T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<OffsetDateTime>,
+}
+
+fn time(text: &str) -> Result<OffsetDateTime, String> {
+    let error = || "must be a time with its zone, such as 2026-07-01T18:00:00Z".to_owned();
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| error())
 }
 
 /// A sink: for RabbitMQ, or a webhook.
@@ -119,7 +156,7 @@ struct AmqpOptions {
     queue: Option<String>,
     /// File with the certificate of an own CA
     #[arg(long, value_name = "FILE")]
-    ca_file: Option<std::path::PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 /// What only webhooks have.
@@ -172,7 +209,24 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
                 service::remove(connection, &name).await?;
                 cli::print(format_args!("removed {name}"));
             }
-            Sinks::Rewind { name, after } => {
+            Sinks::Apply { file } => {
+                // The key that encrypts URLs is kept there.
+                postgres::create_data_dir(&config.data_dir)?;
+                apply::run(connection, config, &file).await?;
+            }
+            Sinks::Pause { name } => {
+                service::pause(connection, &name, true).await?;
+                cli::print(format_args!("{name} is paused, and keeps its place in the log"));
+            }
+            Sinks::Resume { name } => {
+                service::pause(connection, &name, false).await?;
+                cli::print(format_args!("{name} goes on"));
+            }
+            Sinks::Rewind { name, place: Place { after, at } } => {
+                let after = match at {
+                    Some(at) => sinks::last_before(&mut *connection, at).await?,
+                    None => after.unwrap_or(LogId::START),
+                };
                 service::rewind(connection, &name, Start::After(after)).await?;
                 cli::print(format_args!("{name} goes on after event {after}"));
             }

@@ -1,5 +1,7 @@
 //! The connection to a broker, and what its refusals mean.
 
+use std::io;
+use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, DefaultConnectionBuilder, Error, ErrorKind, ExchangeKind};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
@@ -47,7 +51,7 @@ impl Broker {
         let opening = timeout(CONNECT_TIMEOUT, open(uri.clone(), settings)).await;
         match opening {
             Ok(Ok(broker)) => Ok(broker),
-            Ok(Err(Failure::File(error))) => Err(BrokerError(format!("the file ca_file can't be read: {error}"))),
+            Ok(Err(Failure::File(error))) => Err(place.file(&error)),
             Ok(Err(Failure::Connect(error))) => Err(place.connecting(&error)),
             Ok(Err(Failure::Declare(error))) => Err(place.publishing(&error)),
             Err(_) => Err(BrokerError(format!(
@@ -61,7 +65,7 @@ impl Broker {
 
 /// What failed.
 enum Failure {
-    File(std::io::Error),
+    File(io::Error),
     Connect(Error),
     Declare(Error),
 }
@@ -69,7 +73,7 @@ enum Failure {
 async fn open(uri: AMQPUri, settings: &AmqpSettings) -> Result<Broker, Failure> {
     let mut tls = OwnedTLSConfig::default();
     if let Some(file) = &settings.ca_file {
-        tls.cert_chain = Some(tokio::fs::read_to_string(file).await.map_err(Failure::File)?);
+        tls.cert_chain = Some(certificates(file).await.map_err(Failure::File)?);
     }
     let properties = ConnectionProperties::default().with_connection_name("showtime".into());
     let builder = DefaultConnectionBuilder::new().map_err(Failure::Connect)?;
@@ -77,6 +81,15 @@ async fn open(uri: AMQPUri, settings: &AmqpSettings) -> Result<Broker, Failure> 
     let connection = builder.connect().await.map_err(Failure::Connect)?;
     let channel = declare(&connection, settings).await.map_err(Failure::Declare)?;
     Ok(Broker { connection, channel })
+}
+
+/// The text of a file with certificates.
+async fn certificates(file: &Path) -> io::Result<String> {
+    let text = tokio::fs::read_to_string(file).await?;
+    match CertificateDer::pem_slice_iter(text.as_bytes()).next() {
+        Some(Ok(_)) => Ok(text),
+        _ => Err(io::Error::other("it holds no certificate in PEM")),
+    }
 }
 
 async fn declare(connection: &Connection, settings: &AmqpSettings) -> Result<Channel, Error> {
@@ -120,6 +133,11 @@ impl Place<'_> {
         self.settings.url_env.as_deref().unwrap_or("the sink's URL")
     }
 
+    fn file(&self, error: &io::Error) -> BrokerError {
+        let file = self.settings.ca_file.as_deref().unwrap_or(Path::new("")).display();
+        BrokerError(format!("the certificate of the CA, {file}, can't be read ({error}): correct `ca_file`"))
+    }
+
     fn connecting(&self, error: &Error) -> BrokerError {
         let (address, url) = (self.address(), self.url_place());
         let (user, vhost) = (&self.uri.authority.userinfo.username, &self.uri.vhost);
@@ -132,6 +150,10 @@ impl Place<'_> {
                 allow it with `rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'`"
             ),
             Some((_, message)) => format!("the broker at {address} refuses the connection: {message}"),
+            None if is_untrusted(error) => format!(
+                "the certificate of the broker at {address} is not trusted ({error}): name the file with the certificate of its CA \
+                in `ca_file`, and a host in {url} for which the certificate was made"
+            ),
             None => {
                 format!("the broker at {address} can't be reached ({error}): start it, or correct the address in {url}")
             }
@@ -157,6 +179,13 @@ impl Place<'_> {
             None => format!("the connection to the broker at {address} was lost: {error}"),
         })
     }
+}
+
+/// Whether the broker's certificate was refused.
+fn is_untrusted(error: &Error) -> bool {
+    let ErrorKind::IOError(error) = error.kind() else { return false };
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The code and text with which a broker refuses something.

@@ -82,17 +82,18 @@ impl AmqpSettings {
         Templates::new(self.routing_key.as_deref(), self.body.as_deref())
     }
 
-    /// What is to be encrypted: a URL that is given, which replaces a variable. `None` if a variable holds it, or if it
-    /// stays as it is.
+    /// What is to be encrypted: a URL that is given. `None` if a variable holds it, or if it stays as it is.
     ///
     /// # Errors
     /// What the URL must be; not the URL, which holds a password.
-    pub fn secret(&mut self, url: Option<SecretString>) -> Result<Option<SecretString>, SettingsError> {
+    pub fn secret(&self, url: Option<SecretString>) -> Result<Option<SecretString>, SettingsError> {
         let Some(url) = url else { return Ok(None) };
         if !config::is_amqp_url(url.expose_secret()) {
             return Err(SettingsError::new("url", config::AMQP_URL_FORM));
         }
-        self.url_env = None;
+        if self.url_env.is_some() {
+            return Err(SettingsError::new("url", "and settings.url_env are both given: one of them holds the URL"));
+        }
         Ok(Some(url))
     }
 

@@ -1,6 +1,8 @@
 //! What a sink selects of the log.
 
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use crate::store::read::events::LoggedEvent;
+use crate::twitch::catalogue;
 
 /// Selects events by type and channel, and leaves out what is no news.
 #[derive(Clone, Debug)]
@@ -74,6 +76,13 @@ pub fn is_pattern(text: &str) -> bool {
     text == "*" || is_name(name)
 }
 
+/// Whether there is a type that this pattern matches.
+#[must_use]
+pub fn is_known(pattern: &str) -> bool {
+    let twitch = catalogue::all().iter().map(|kind| kind.name.as_str());
+    twitch.chain([SEGMENT_BEGIN, SEGMENT_END]).any(|kind| matches(pattern.trim_start_matches('-'), kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +110,16 @@ mod tests {
         }
         for bad in ["", "-", "channel.*.x", "Channel", "a b", "stream*", "--a", ".*"] {
             assert!(!is_pattern(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pattern_that_matches_no_type_is_unknown() {
+        for known in ["channel.cheer", "-channel.chat.*", "*", "showtime.segment.*"] {
+            assert!(is_known(known), "{known}");
+        }
+        for unknown in ["channel.cheers", "-chanel.*", "showtime.x"] {
+            assert!(!is_known(unknown), "{unknown}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A sink is a row, and a follower of the log. Each server runs those that it can reach; of each sink one server holds the
 //! lease. Nothing is written per event: what a sink has not sent yet is what is behind its cursor.
 
+pub mod apply;
 mod check;
 pub mod error;
 pub mod example;

@@ -21,6 +21,7 @@ use crate::outputs::webhook::secret::WebhookSecret;
 use crate::store::LogId;
 use crate::store::deliveries::{self, Delivery};
 use crate::store::followers::{self, Start};
+use crate::store::read::channels;
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind, SinkState, SinkStatus};
 
 /// Why a sink can't be made, changed or tested.
@@ -164,6 +165,7 @@ pub async fn add(
     check_name(name)?;
     let (types, channels) = (selected(sink.types), selected(sink.channels));
     check_types(types.as_deref())?;
+    check_channels(db, channels.as_deref()).await?;
     let mut settings = SinkSettings::new(kind, merge(Value::default(), sink.settings))?;
     let secret = secret_of(&mut settings, None, sink.url)?;
     check(&settings, secret.is_some())?;
@@ -176,9 +178,12 @@ pub async fn add(
         types: types.as_deref(),
         channels: channels.as_deref(),
     };
-    if !sinks::insert(db, &new, start).await? {
+    let mut transaction = db.begin().await?;
+    if !sinks::insert(&mut transaction, &new, start).await? {
         return Err(SinkError::Exists(name.to_owned()));
     }
+    check_place(&mut transaction, name).await?;
+    transaction.commit().await?;
     let webhook = secret.filter(|_| kind == SinkKind::Webhook).as_ref().and_then(WebhookSecret::parse);
     Ok(webhook.map(|secret| secret.key().text().clone()))
 }
@@ -189,12 +194,18 @@ pub async fn add(
 /// [`SinkError`]
 pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: SinkChange) -> Result<(), SinkError> {
     let mut sink = definition(db, name).await?;
+    let mut change = change;
+    if change.url.is_some() {
+        // In place of the variable that holds it.
+        change.settings.entry("url_env").or_insert(Value::Null);
+    }
     let mut settings = SinkSettings::new(sink.kind, merge(sink.settings.clone(), change.settings))?;
     if let Some(types) = change.types {
         sink.types = selected(Some(types));
     }
     if let Some(channels) = change.channels {
         sink.channels = selected(Some(channels));
+        check_channels(db, sink.channels.as_deref()).await?;
     }
     check_types(sink.types.as_deref())?;
     let existing = match sink.kind {
@@ -207,6 +218,26 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
     check(&settings, sink.secret_sealed.is_some())?;
     sink.settings = settings.to_value()?;
     if sinks::update(db, &sink).await? { Ok(()) } else { Err(SinkError::NotFound(name.to_owned())) }
+}
+
+/// Checks that there are these channels. An id may be that of a channel which is added later.
+async fn check_channels(db: &mut PgConnection, channels: Option<&[String]>) -> Result<(), SinkError> {
+    let is_login = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
+    let logins: Vec<&str> = channels.unwrap_or_default().iter().map(String::as_str).filter(is_login).collect();
+    let found = channels::resolve(db, &logins).await?;
+    let Some((unknown, _)) = logins.iter().zip(found).find(|(_, id)| id.is_none()) else { return Ok(()) };
+    let reason =
+        format!("has `{unknown}`, which no channel here is called: correct the login, or give the channel's id");
+    Err(SettingsError::new("channels", reason).into())
+}
+
+/// Checks that the log leads on from where the sink was put.
+async fn check_place(db: &mut PgConnection, name: &str) -> Result<(), SinkError> {
+    let states = sinks::states(db).await?;
+    if states.iter().any(|sink| sink.name == name && sink.is_reachable) {
+        return Ok(());
+    }
+    Err(SettingsError::new("after", "is the id of no event that the log has; 0 is before all").into())
 }
 
 /// Changes settings as a [JSON merge patch](https://www.rfc-editor.org/rfc/rfc7396): `null` removes.
@@ -271,7 +302,7 @@ fn missing_variable(variable: Option<&str>) -> SettingsError {
 /// Moves a sink to another place of the log.
 ///
 /// # Errors
-/// [`SinkError::NotFound`], or the database's.
+/// [`SinkError`]
 pub async fn rewind(db: &mut PgConnection, name: &str, start: Start) -> Result<(), SinkError> {
     let sink = definition(db, name).await?;
     let mut transaction = db.begin().await?;
@@ -279,8 +310,8 @@ pub async fn rewind(db: &mut PgConnection, name: &str, start: Start) -> Result<(
         return Err(SinkError::NotFound(name.to_owned()));
     }
     deliveries::remove_behind_cursor(&mut *transaction, &sink).await?;
-    transaction.commit().await?;
-    Ok(())
+    check_place(&mut transaction, name).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Makes a new key for a webhook. The one before it goes on to sign for [`ROTATION`](crate::outputs::webhook::secret::ROTATION).

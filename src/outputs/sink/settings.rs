@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::SettingsError;
-use super::filter::{PATTERN, is_pattern};
+use super::filter::{PATTERN, is_known, is_pattern};
 use crate::outputs::amqp::settings::AmqpSettings;
 use crate::outputs::webhook::settings::WebhookSettings;
 use crate::store::sinks::SinkKind;
@@ -87,6 +87,16 @@ pub fn check_name(name: &str) -> Result<(), SettingsError> {
 /// # Errors
 /// What they must be.
 pub fn check_types(types: Option<&[String]>) -> Result<(), SettingsError> {
-    let is_good = types.unwrap_or_default().iter().all(|pattern| is_pattern(pattern));
-    if is_good { Ok(()) } else { Err(SettingsError::new("types", PATTERN)) }
+    for pattern in types.unwrap_or_default() {
+        if !is_pattern(pattern) {
+            return Err(SettingsError::new("types", PATTERN));
+        }
+        if !is_known(pattern) {
+            let types = "https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/";
+            let reason =
+                format!("has `{pattern}`, which matches no type: those of {types} exist, and showtime.segment.*");
+            return Err(SettingsError::new("types", reason));
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,11 @@
 //! The command line.
 
+use super::rabbit::Rabbit;
+use super::{append, until_state};
 use crate::process::Place;
 use crate::support::postgres::{fresh_database, url};
+use crate::support::server::Server;
+use crate::support::until;
 
 #[tokio::test]
 async fn commands_add_list_rewind_and_remove_a_sink() {
@@ -20,7 +24,90 @@ async fn commands_add_list_rewind_and_remove_a_sink() {
     assert!(refused.contains("can't be reached") && !refused.contains("hunter2"), "{refused}");
     let rewound = place.done(&settings, &["sinks", "rewind", "audit", "--after", "0"]).await;
     assert_eq!(rewound, "audit goes on after event 0\n");
+    let at = ["sinks", "rewind", "audit", "--at", "2026-07-01T18:00:00Z"];
+    assert_eq!(place.done(&settings, &at).await, "audit goes on after event 0\n");
+    let refused = place.refused(&settings, &["sinks", "rewind", "audit", "--after", "7"]).await;
+    assert!(refused.contains("after is the id of no event that the log has"), "{refused}");
+    let paused = place.done(&settings, &["sinks", "pause", "audit"]).await;
+    assert_eq!(paused, "audit is paused, and keeps its place in the log\n");
+    let listed = place.done(&settings, &["sinks", "list"]).await;
+    assert!(!listed.contains("runs on no server"), "{listed}");
+    assert_eq!(place.done(&settings, &["sinks", "resume", "audit"]).await, "audit goes on\n");
     assert_eq!(place.done(&settings, &["sinks", "remove", "audit"]).await, "removed audit\n");
     let refused = place.refused(&settings, &["sinks", "remove", "audit"]).await;
     assert!(refused.contains("there is no sink `audit`"), "{refused}");
+}
+
+#[tokio::test]
+async fn file_adds_and_changes_sinks_and_is_idempotent() {
+    let (place, database) = (Place::new(), url(&fresh_database().await, "none"));
+    let settings = [("DATABASE_URL", database.as_str())];
+    let write = |text: &str| std::fs::write(place.path().join("sinks.toml"), text).unwrap();
+    let apply = ["sinks", "apply", "sinks.toml"];
+    place.done(&settings, &["sinks", "add", "other", "--amqp-url-env", "BROKER_URL"]).await;
+
+    let file = r#"
+        [sinks.audit]
+        url = "amqp://me:hunter2@127.0.0.1:1/%2f"
+        types = ["channel.cheer", "stream.*"]
+        after = 0
+        [sinks.second]
+        settings = { url_env = "BROKER_URL", exchange = "events", tests = true }
+    "#;
+    write(file);
+    let added = place.done(&settings, &apply).await;
+    assert_eq!(added, "added audit\nadded second\nother is not in the file, and stays\n");
+    let again = place.done(&settings, &apply).await;
+    assert_eq!(again, "audit is so already\nsecond is so already\nother is not in the file, and stays\n");
+
+    write(
+        &file
+            .replace("hunter2", "hunter3")
+            .replace(r#", "stream.*""#, "")
+            .replace("events", "all")
+            .replace(", tests = true", ""),
+    );
+    let changed = place.done(&settings, &apply).await;
+    assert!(
+        changed.starts_with("changed audit: url, types\nchanged second: settings.exchange, settings.tests\n"),
+        "{changed}"
+    );
+
+    // All or nothing, and no password.
+    for (wrong, said) in [
+        (file.replace("stream.*", "streem.*"), "types has `streem.*`, which matches no type"),
+        (file.replace("exchange = ", "exchang = "), "settings.exchang unknown field `exchang`"),
+        (file.replace("types =", "tipes ="), "line 5: unknown field `tipes`"),
+        (file.replace("after = 0", "kind = \"webhook\""), "kind can't be another than it is"),
+        (file.replace("%2f\"", "%2f"), "line 4: "),
+    ] {
+        write(&format!("[sinks.a]\nsettings = {{ url_env = \"BROKER_URL\" }}{wrong}"));
+        let refused = place.refused(&settings, &apply).await;
+        assert!(refused.contains(said), "{refused}");
+        assert!(refused.contains("nothing was changed") && !refused.contains("hunter"), "{refused}");
+    }
+    assert!(!place.done(&settings, &["sinks", "list"]).await.contains("\na "));
+}
+
+#[tokio::test]
+async fn sink_of_the_environment_is_off_without_its_variable_and_keeps_its_place() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let database = fresh_database().await;
+    let (place, database_url, broker_url) = (Place::new(), url(&database, "none"), rabbit.url());
+    let without = [("DATABASE_URL", database_url.as_str())];
+    let with = [without[0], ("SHOWTIME_AMQP_URL", broker_url.as_str())];
+    let serving = place.serve(&with).await;
+    let observer = Server::on(database).await;
+    until_state(&observer, "amqp", "ok").await;
+    append(&observer.pool, 5).await;
+    until("all were published", async || observer.json("/sinks/amqp").await["cursor"] == 5).await;
+    serving.stop().await;
+    let serving = place.serve(&without).await;
+    append(&observer.pool, 5).await;
+    let sink = until_state(&observer, "amqp", "off").await;
+    assert_eq!(sink["cursor"], 5);
+    assert_eq!(sink["problem"], "it runs on no server: set SHOWTIME_AMQP_URL, or remove the sink");
+    serving.stop().await;
+    let _serving = place.serve(&with).await;
+    until("the rest was published", async || observer.json("/sinks/amqp").await["cursor"] == 10).await;
 }

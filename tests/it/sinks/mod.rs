@@ -1,5 +1,6 @@
 //! Sinks: every event leaves for a RabbitMQ, in order, whatever is killed or stopped.
 
+mod clients;
 mod commands;
 mod delivery;
 mod isolation;
@@ -7,6 +8,7 @@ mod outages;
 mod rabbit;
 mod refusals;
 mod stage;
+mod tls;
 
 use secrecy::SecretString;
 use serde_json::Value;

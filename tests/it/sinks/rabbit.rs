@@ -47,6 +47,24 @@ impl Rabbit {
         Some(rabbit)
     }
 
+    /// Starts it again, so that it takes TLS connections, too, with this certificate. Returns their port.
+    pub(crate) async fn restart_with_tls(&mut self, certificate: &str, key: &str) -> u16 {
+        self.kill();
+        let port = free_port();
+        let path = |name: &str| self.dir.path().join(name);
+        fs::write(path("certificate.pem"), certificate).unwrap();
+        fs::write(path("key.pem"), key).unwrap();
+        let lines = [
+            format!("listeners.ssl.1 = 127.0.0.1:{port}"),
+            format!("ssl_options.certfile = {}", path("certificate.pem").display()),
+            format!("ssl_options.keyfile = {}", path("key.pem").display()),
+            "ssl_options.verify = verify_none\n".to_owned(),
+        ];
+        fs::write(path("rabbitmq.conf"), lines.join("\n")).unwrap();
+        self.restart().await;
+        port
+    }
+
     fn command(&self, program: &str) -> Command {
         let path = |name: &str| self.dir.path().join(name);
         let mut command = Command::new(Path::new(PROGRAMS).join(program));

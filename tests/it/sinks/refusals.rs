@@ -34,6 +34,8 @@ async fn each_refusal_of_the_broker_names_its_remedy() {
     add(&server, "permission", &rabbit.url_of("reader", "secret"), json!({})).await;
     add(&server, "away", &away, json!({})).await;
     add(&server, "template", &rabbit.url(), json!({ "routing_key": "{{ event.payload.event.nothing }}" })).await;
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}";
+    add(&server, "fuel", &rabbit.url(), json!({ "body": endless })).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
     for (name, text) in [
         ("password", "refuses the user `guest` or its password: correct them in the sink's URL"),
@@ -43,6 +45,7 @@ async fn each_refusal_of_the_broker_names_its_remedy() {
         ("permission", "allow it with `rabbitmqctl set_permissions -p / reader"),
         ("away", "can't be reached"),
         ("template", "event 1 (channel.follow) can't be published: the template of the routing_key fails"),
+        ("fuel", "the template of the body fails: engine ran out of fuel"),
     ] {
         until_problem(&server, name, text).await;
         assert_eq!(server.json(&format!("/sinks/{name}")).await["state"], "waiting", "{name}");
@@ -97,10 +100,14 @@ async fn wrong_sink_is_refused_by_field() {
         ("url", json!({ "name": "a", "url": "http://me:hunter2@127.0.0.1" })),
         ("name", json!({ "name": "a/b", "url": url })),
         ("types", json!({ "name": "a", "url": url, "types": ["No"] })),
+        ("types", json!({ "name": "a", "url": url, "types": ["channel.cheers"] })),
+        ("channels", json!({ "name": "a", "url": url, "channels": ["1", "nowhere"] })),
+        ("url", json!({ "name": "a", "url": url, "settings": { "url_env": "BROKER_URL" } })),
         ("settings.exchange", json!({ "name": "a", "url": url, "settings": { "exchange": "" } })),
         ("settings.body", json!({ "name": "a", "url": url, "settings": { "body": "{{" } })),
         ("settings.color", json!({ "name": "a", "url": url, "settings": { "color": 1 } })),
         ("after", json!({ "name": "a", "url": url, "after": -1 })),
+        ("after", json!({ "name": "a", "url": url, "after": 1 })),
     ] {
         let answer = server.post_json("/sinks", &sink).await;
         assert_eq!(answer.problem(400, "invalid-field")["field"], field, "{answer:?}");
