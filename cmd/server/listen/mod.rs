@@ -49,7 +49,7 @@ pub(crate) struct Listen {
     /// The feed, as /live/FEED
     #[arg(value_parser = feeds())]
     feed: String,
-    /// The server [default: that of this directory, at BIND_ADDR and LISTEN_PORT]
+    /// The server [default: that of this directory, from `BIND_ADDR` and `LISTEN_PORT`]
     #[arg(long)]
     url: Option<Url>,
     /// File with an access token

@@ -111,7 +111,7 @@ async fn ended_subscriptions_of_our_earlier_session_are_not_of_others() {
     let world = &scene.twitch.mock.world;
     let first = world.sessions().remove(0);
     let close = format!("{}/mock/websocket/{first}/close", scene.twitch.mock.base_url());
-    assert!(reqwest::Client::new().post(close).body(r#"{"code":4000}"#).send().await.unwrap().status().is_success());
+    assert!(scene.twitch.browser.post(close).body(r#"{"code":4000}"#).send().await.unwrap().status().is_success());
     until("another session is subscribed on", async || {
         let alive = world.subscriptions().into_iter().filter(|it| it.status.is_alive());
         alive.filter(|it| it.transport.session_id().is_some_and(|id| id != first)).count() == 10
