@@ -100,6 +100,7 @@ async fn segment_is_on_until_it_is_ended() {
         "received_at": "[time]",
         "repeats": null,
         "subscription_id": null,
+        "text": "A segment began: Tape 12",
         "type": "showtime.segment.begin",
         "version": "1"
       },
@@ -123,6 +124,7 @@ async fn segment_is_on_until_it_is_ended() {
         "received_at": "[time]",
         "repeats": null,
         "subscription_id": null,
+        "text": "The segment ended",
         "type": "showtime.segment.end",
         "version": "1"
       }

@@ -39,7 +39,7 @@ use crate::twitch::subscription_status::SubscriptionStatus;
 /// Message ids that are remembered as delivered.
 const MAX_DELIVERED: usize = 200_000;
 
-/// Requests that ask for no upgrade. The others are [`upgrade`]'s.
+/// Requests that ask for no upgrade. The others are for [`mod@upgrade`].
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route(upgrade::PATH, web::get().to(async || Err::<&str, _>(HandshakeError::NoWebsocketUpgrade)));
 }
