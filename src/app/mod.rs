@@ -159,7 +159,7 @@ impl App {
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
-        sink::spawn(&services, &mut tasks);
+        sink::spawn(&services, application.as_ref(), &mut tasks);
 
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let server = http::serve(listener, api::Context::new(services, webhook, access, tester, hub.clone()))?;

@@ -232,7 +232,7 @@ fn user(account: &Account) -> Value {
         "type": "",
         "broadcaster_type": "affiliate",
         "description": "",
-        "profile_image_url": "",
+        "profile_image_url": format!("https://static-cdn.jtvnw.net/jtv_user_pictures/{}-profile_image-300x300.png", account.id),
         "offline_image_url": "",
         "view_count": 0,
         "created_at": "2019-04-02T11:30:00Z",

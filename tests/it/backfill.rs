@@ -18,7 +18,7 @@ use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, credentials};
 use crate::support::until;
 
 /// The program's settings, with this mock as its Twitch.
-fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
+pub(crate) fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
     let (api_url, auth_url, credentials) = (mock.api_url(), mock.auth_url(), credentials(mock.world.config()));
     move |config| {
         (config.twitch.api_url, config.twitch.auth_url) = (api_url, auth_url);

@@ -42,6 +42,12 @@ pub fn live_spec() -> Value {
         let channel = json!({ "$ref": format!("#/channels/{name}") });
         (format!("tell_{name}"), json!({ "action": "send", "channel": channel, "messages": messages }))
     };
+    let servers = [
+        ("websocket", json!({ "host": "127.0.0.1:5001", "protocol": "ws" })),
+        ("sse", json!({ "host": "127.0.0.1:5001", "protocol": "http", "description": "Server-Sent Events" })),
+    ];
+    let servers: Map<_, _> =
+        servers.map(|(name, server)| (name.to_owned(), server)).into_iter().chain(sinks::servers()).collect();
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -49,20 +55,16 @@ pub fn live_spec() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The messages of `GET /live/…`. Over a WebSocket, each message is a text frame with the payload \
                 described here. In Server-Sent Events, `id`, `event` and `data` are the fields of an event. \
-                The channel `amqp` is what a sink for RabbitMQ publishes. \
+                The channels `amqp` and `webhook` are what sinks send. \
                 `showtime.yaml` beside this file describes the requests.",
             "license": { "name": "MIT" },
         },
         "defaultContentType": "application/json",
-        "servers": {
-            "websocket": { "host": "127.0.0.1:5001", "protocol": "ws" },
-            "sse": { "host": "127.0.0.1:5001", "protocol": "http", "description": "Server-Sent Events" },
-            "amqp": sinks::server(),
-        },
-        "channels": Feed::iter().map(channel).chain([sinks::channel()]).collect::<Map<_, _>>(),
-        "operations": Feed::iter().map(operation).chain([sinks::operation()]).collect::<Map<_, _>>(),
+        "servers": servers,
+        "channels": Feed::iter().map(channel).chain(sinks::channels()).collect::<Map<_, _>>(),
+        "operations": Feed::iter().map(operation).chain(sinks::operations()).collect::<Map<_, _>>(),
         "components": {
-            "messages": messages.iter().map(Message::describe).chain([sinks::message()]).collect::<Map<_, _>>(),
+            "messages": messages.iter().map(Message::describe).chain(sinks::messages()).collect::<Map<_, _>>(),
             "schemas": schemas,
         },
     })

@@ -25,6 +25,7 @@ use crate::backoff::Backoff;
 use crate::metrics::SinkMetrics;
 use crate::outputs::sink::error::SettingsError;
 use crate::outputs::sink::filter::SinkFilter;
+use crate::outputs::sink::images::ProfileImages;
 use crate::outputs::sink::lease::{LeaseError, SinkLease};
 use crate::outputs::sink::template::Templates;
 use crate::services::Services;
@@ -63,6 +64,7 @@ impl AmqpSink {
     /// Why it can't run here.
     pub fn new(
         services: &Services,
+        images: &ProfileImages,
         definition: Arc<SinkDefinition>,
         settings: AmqpSettings,
     ) -> Result<Option<Self>, SettingsError> {
@@ -70,7 +72,7 @@ impl AmqpSink {
         Ok(Some(Self {
             pool: services.follower_pool.clone(),
             signals: services.signals.clone(),
-            templates: settings.templates()?,
+            templates: settings.templates()?.with_images(images),
             metrics: services.metrics.sink(&definition.name),
             definition,
             settings,

@@ -8,6 +8,7 @@ mod check;
 pub mod error;
 pub mod example;
 pub mod filter;
+pub mod images;
 pub mod lease;
 pub mod secret;
 pub mod service;
@@ -25,7 +26,9 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::error::SettingsError;
+use self::images::ProfileImages;
 use self::settings::SinkSettings;
+use crate::credentials::application::Application;
 use crate::outputs::amqp::AmqpSink;
 use crate::outputs::amqp::settings::AMQP_URL;
 use crate::outputs::webhook::WebhookSink;
@@ -44,14 +47,18 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts the supervisor of the sinks, and registers their check.
-pub fn spawn(services: &Services, tasks: &mut Tasks) {
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
+    let helix = application.map(|application| application.helix.clone());
+    let images = helix.map(|helix| ProfileImages::spawn(services, helix, tasks)).unwrap_or_default();
     services.checks.add_on_records(|records| check::check(&records.sinks));
-    tasks.spawn("sinks", Supervisor { services: services.clone(), running: HashMap::new() }.run());
+    tasks.spawn("sinks", Supervisor { services: services.clone(), images, running: HashMap::new() }.run());
 }
 
 /// Runs the sinks of this server.
 struct Supervisor {
     services: Services,
+    /// For the templates of all sinks.
+    images: ProfileImages,
     /// By the id of the row.
     running: HashMap<i64, Running>,
 }
@@ -126,13 +133,13 @@ impl Supervisor {
     }
 
     fn spawn(&self, definition: &Arc<SinkDefinition>) -> Result<Option<JoinHandle<Infallible>>, SettingsError> {
-        let (services, sink) = (&self.services, definition.clone());
+        let (services, images, sink) = (&self.services, &self.images, definition.clone());
         Ok(match SinkSettings::new(sink.kind, sink.settings.clone())? {
             SinkSettings::Amqp(settings) => {
-                AmqpSink::new(services, sink, settings)?.map(|sink| tokio::spawn(sink.run()))
+                AmqpSink::new(services, images, sink, settings)?.map(|sink| tokio::spawn(sink.run()))
             }
             SinkSettings::Webhook(settings) => {
-                WebhookSink::new(services, sink, &settings)?.map(|sink| tokio::spawn(sink.run()))
+                WebhookSink::new(services, images, sink, &settings)?.map(|sink| tokio::spawn(sink.run()))
             }
         })
     }

@@ -5,8 +5,10 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::error::SettingsError;
+use super::images::ProfileImages;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
+use crate::twitch::payload::is_placeholder;
 use crate::view::text::sentence;
 use crate::view::{Alert, Event};
 
@@ -23,6 +25,9 @@ const TEXT_BODY: &str = "body.txt";
 pub struct Templates {
     environment: Environment<'static>,
     has_key: bool,
+    /// Whether one of them shows the profile image of a user.
+    has_image: bool,
+    images: ProfileImages,
     /// The name of the template of the body, if there is one.
     body: Option<&'static str>,
 }
@@ -33,7 +38,18 @@ struct Values<'a> {
     event: serde_json::Value,
     alert: serde_json::Value,
     channel: Channel<'a>,
+    user: User,
     text: String,
+}
+
+/// The user that an event is about; the fields are `null` for an anonymous one.
+#[derive(Serialize)]
+struct User {
+    id: Option<String>,
+    login: Option<String>,
+    name: Option<String>,
+    /// Empty if it is not known.
+    profile_image_url: String,
 }
 
 /// The channel of an event.
@@ -71,7 +87,15 @@ impl Templates {
                 added.map_err(|error| SettingsError::new(field, format!("is no template: {error}")))?;
             }
         }
-        Ok(Self { environment, has_key: routing_key.is_some(), body: body.map(|_| body_name) })
+        let has_image = [routing_key, body].into_iter().flatten().any(|source| source.contains("profile_image_url"));
+        let images = ProfileImages::default();
+        Ok(Self { environment, has_image, images, has_key: routing_key.is_some(), body: body.map(|_| body_name) })
+    }
+
+    /// These templates with the profile images of users, which they look up only if they show them.
+    #[must_use]
+    pub fn with_images(self, images: &ProfileImages) -> Self {
+        Self { images: images.clone(), ..self }
     }
 
     /// The routing key of an event.
@@ -97,6 +121,12 @@ impl Templates {
         serde_json::to_vec(&Event::new(event, false)).map_err(|error| error.to_string())
     }
 
+    fn user(&self, event: &serde_json::Value) -> User {
+        let [id, login, name] = user_of(event).unwrap_or_default();
+        let image = id.as_deref().filter(|_| self.has_image).map(|id| self.images.get(id));
+        User { id, login, name, profile_image_url: image.unwrap_or_default() }
+    }
+
     fn render(&self, name: &str, event: &LoggedEvent) -> Result<String, String> {
         let channel = Channel {
             id: event.channel_id.as_ref().map(ChannelId::as_str),
@@ -108,13 +138,26 @@ impl Templates {
             let alert = serde_json::to_value(Alert::new(event, false)).map_err(|error| error.to_string())?;
             let text = sentence(event);
             let event = serde_json::to_value(Event::new(event, false)).map_err(|error| error.to_string())?;
-            let values = Value::from(Serde(Values { event, alert, channel, text }));
+            let user = self.user(&event["payload"]["event"]);
+            let values = Value::from(Serde(Values { event, alert, channel, user, text }));
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
             template.render(values).map_err(|error| error.to_string())
         };
         render()
             .map_err(|error| format!("the template of the {} fails: {error}", name.split('.').next().unwrap_or(name)))
     }
+}
+
+/// The id, login and name of the user that an event is about; `None` if it names none.
+fn user_of(event: &serde_json::Value) -> Option<[Option<String>; 3]> {
+    if ["is_anonymous", "chatter_is_anonymous"].iter().any(|flag| event[*flag] == true) {
+        return None;
+    }
+    let text = |prefix: &str, field: &str| Some(event[format!("{prefix}_{field}")].as_str()?.to_owned());
+    ["user", "chatter_user", "from_broadcaster_user"].into_iter().find_map(|prefix| {
+        let id = text(prefix, "id").filter(|id| !is_placeholder(id))?;
+        Some([Some(id), text(prefix, "login"), text(prefix, "name")])
+    })
 }
 
 /// The type by which readers select: that of the event; of the end of a subscription, which is no event, `revocation`.

@@ -26,6 +26,7 @@ use crate::metrics::SinkMetrics;
 use crate::outputs::sink::error::SettingsError;
 use crate::outputs::sink::example::example;
 use crate::outputs::sink::filter::SinkFilter;
+use crate::outputs::sink::images::ProfileImages;
 use crate::outputs::sink::lease::{LeaseError, SinkLease};
 use crate::outputs::sink::template::Templates;
 use crate::services::Services;
@@ -57,6 +58,7 @@ impl WebhookSink {
     /// Why it can't run here.
     pub fn new(
         services: &Services,
+        images: &ProfileImages,
         definition: Arc<SinkDefinition>,
         settings: &WebhookSettings,
     ) -> Result<Option<Self>, SettingsError> {
@@ -68,7 +70,7 @@ impl WebhookSink {
             signals: services.signals.clone(),
             is_ordered: settings.ordered,
             filter: SinkFilter::new(types, channels, settings.tests),
-            templates: settings.templates()?,
+            templates: settings.templates()?.with_images(images),
             endpoint,
             metrics: services.metrics.sink(&definition.name),
             definition,

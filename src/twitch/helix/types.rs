@@ -28,6 +28,9 @@ pub struct User {
     /// As shown.
     #[serde(default, deserialize_with = "optional")]
     pub display_name: String,
+    /// The address of the profile image.
+    #[serde(default, deserialize_with = "optional")]
+    pub profile_image_url: String,
 }
 
 /// A stream that is live now.

@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use super::rabbit::{Rabbit, Reader, cursor};
 use super::{append, server, until_problem, until_state};
+use crate::backfill::on;
 use crate::support::feeds::Socket;
 use crate::support::messages::{CHANNEL, at, cheer, follow, online};
 use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::Twitch;
 use crate::support::until;
 
 #[tokio::test]
@@ -104,4 +107,27 @@ async fn messages_without_a_queue_are_counted_and_shown() {
     append(&server.pool, 1).await;
     assert_eq!(server.post_json("/sinks/amqp/resume", &json!({})).await.status, 204);
     assert_eq!(cursor(&reader.next().await), 5);
+}
+
+/// Nothing waits for an image: the first event of a user goes without it.
+#[tokio::test]
+async fn template_shows_the_profile_image_of_a_user_once_it_is_known() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let twitch = Twitch::start().await;
+    let server = Server::with(fresh_database().await, on(&twitch.mock)).await;
+    let settings = json!({ "queue": "images", "body": "[{{ user.name }}, {{ user.profile_image_url }}]" });
+    let sink = json!({ "name": "images", "url": rabbit.url(), "settings": settings });
+    assert_eq!(server.post_json("/sinks", &sink).await.status, 201);
+    until_state(&server, "images", "ok").await;
+    let mut reader = Reader::open(&rabbit, "images", None).await;
+    let mut bodies: Vec<Value> = Vec::new();
+    until("the image is known", async || {
+        assert_eq!(server.deliver(&cheer(CHANNEL, 100, at(0))).await.status, 204);
+        bodies.push(serde_json::from_slice(&reader.next().await.data).unwrap());
+        bodies.last().unwrap()[1] != ""
+    })
+    .await;
+    assert_eq!(bodies[0], json!([format!("User{CHANNEL}"), ""]));
+    let image = format!("https://static-cdn.jtvnw.net/jtv_user_pictures/{CHANNEL}-profile_image-300x300.png");
+    assert_eq!(bodies.last().unwrap()[1], image);
 }
