@@ -252,7 +252,7 @@ fn available(
         None => Err(unavailable(
             DesiredStatus::NeedsConsent,
             Some(format!(
-                "{} has not consented, which every channel over WebSocket has to (over a webhook, few types need it)",
+                "{} has not consented, which Twitch requires of every channel over a WebSocket (over a webhook, for a few types)",
                 channel.login
             )),
         )),

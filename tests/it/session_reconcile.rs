@@ -150,7 +150,8 @@ async fn new_session_is_subscribed_on_at_once() {
     until_shown(&server, 10, "needs_consent").await;
     let (verdict, message) = check(&server, "subscriptions").await;
     assert!(
-        verdict == "warn" && message.contains("has not consented, which every channel over WebSocket has to"),
+        verdict == "warn"
+            && message.contains("has not consented, which Twitch requires of every channel over a WebSocket"),
         "{message}"
     );
     assert_eq!(check(&server, "twitch").await.0, "pass", "it needs no callback");
