@@ -5,7 +5,6 @@ mod database;
 mod listen;
 mod privacy;
 mod sinks;
-mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

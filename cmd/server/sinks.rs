@@ -1,6 +1,7 @@
 //! The commands on sinks.
 
 mod apply;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -17,8 +18,6 @@ use showtime::store::sinks::{self, SinkKind};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-use crate::webhooks;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Sinks {

@@ -16,7 +16,7 @@ use showtime::store::followers::Start;
 use showtime::store::sinks::SinkKind;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::webhooks;
+use super::webhooks;
 
 /// The sinks, by name; each has the fields that `POST /sinks` takes.
 #[derive(Deserialize)]

@@ -14,18 +14,18 @@ use time::format_description::well_known::Rfc3339;
 const MAX_LISTED: i64 = 1_000;
 
 /// Prints a key, this once.
-pub(crate) fn print_key(key: &SecretString) {
+pub(super) fn print_key(key: &SecretString) {
     cli::print(format_args!("its key, which is not shown again: {}", key.expose_secret()));
 }
 
-pub(crate) async fn rotate(connection: &mut PgConnection, config: &Config, name: &str) -> Result<()> {
+pub(super) async fn rotate(connection: &mut PgConnection, config: &Config, name: &str) -> Result<()> {
     let key = service::rotate(connection, config, &Clock::default(), name).await?;
     cli::print(format_args!("{name} signs with a new key, and for 24 hours with the one before it as well"));
     print_key(&key);
     Ok(())
 }
 
-pub(crate) async fn list(connection: &mut PgConnection, name: &str) -> Result<()> {
+pub(super) async fn list(connection: &mut PgConnection, name: &str) -> Result<()> {
     let rows = service::undelivered(connection, name, LogId::START, MAX_LISTED).await?;
     cli::print(format_args!("{:>10}  {:>8}  {:20}  {:30}  problem", "event", "attempts", "next attempt", "type"));
     for row in rows {
@@ -37,7 +37,7 @@ pub(crate) async fn list(connection: &mut PgConnection, name: &str) -> Result<()
     Ok(())
 }
 
-pub(crate) async fn resend(connection: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<()> {
+pub(super) async fn resend(connection: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<()> {
     let count = service::resend(connection, name, event).await?;
     cli::print(format_args!("{name} sends {count} events again"));
     Ok(())
