@@ -9,7 +9,6 @@ use super::images::ProfileImages;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
 use crate::twitch::payload::is_placeholder;
-use crate::view::text::sentence;
 use crate::view::{Alert, Event};
 
 /// Instructions that one template may take for one event.
@@ -136,8 +135,9 @@ impl Templates {
         let render = || {
             // Through a value: a payload is raw JSON, which only serde_json reads.
             let alert = serde_json::to_value(Alert::new(event, false)).map_err(|error| error.to_string())?;
-            let text = sentence(event);
-            let event = serde_json::to_value(Event::new(event, false)).map_err(|error| error.to_string())?;
+            let event = Event::new(event, false);
+            let text = event.text.clone();
+            let event = serde_json::to_value(event).map_err(|error| error.to_string())?;
             let user = self.user(&event["payload"]["event"]);
             let values = Value::from(Serde(Values { event, alert, channel, user, text }));
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
