@@ -7,6 +7,7 @@ pub(crate) mod proxy;
 pub(crate) mod recorder;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod sinks;
 pub(crate) mod snapshot;
 pub(crate) mod twitch;
 pub(crate) mod witnesses;

@@ -88,7 +88,7 @@ async fn one_bad_event_does_not_stop_the_rest() {
         receiver.kinds().iter().filter(|kind| *kind == "channel.follow").count() == 2
     })
     .await;
-    until_problem(&server, "events that failed and are tried again: 1").await;
+    until_problem(&server, "hook", "events that failed and are tried again: 1").await;
     assert_eq!(server.json("/sinks/hook").await["state"], "ok");
     let rows = deliveries(&server).await;
     assert_eq!(rows.len(), 1);
@@ -99,7 +99,7 @@ async fn one_bad_event_does_not_stop_the_rest() {
     assert!((1..=2).contains(&rows[0]["attempts"].as_i64().unwrap()), "{rows:?}");
     // Out of attempts, it stays until it is sent again on request.
     server.sql("update delivery set attempts = 9, next_at = now()").await;
-    until_problem(&server, "events out of attempts: 1").await;
+    until_problem(&server, "hook", "events out of attempts: 1").await;
     assert_eq!(deliveries(&server).await[0]["next_at"], json!(null));
     receiver.reply(|_| Reply::Status(200));
     let resent = server.post_json("/sinks/hook/resend", &json!({})).await;
@@ -118,13 +118,13 @@ async fn ordered_sink_waits_at_a_bad_event() {
     for message in [follow("1", at(0)), cheer("2", 100, at(1)), follow("3", at(2))] {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
-    until_state(&server, "waiting").await;
+    until_state(&server, "hook", "waiting").await;
     until("it is tried again", async || receiver.received().len() >= 3).await;
     assert_eq!(receiver.ids().len(), 2, "{:?}", receiver.kinds());
     assert!(deliveries(&server).await.is_empty());
     receiver.reply(|_| Reply::Status(200));
     until("all have arrived", async || receiver.ids() == logged_ids(&server).await).await;
-    until_state(&server, "ok").await;
+    until_state(&server, "hook", "ok").await;
 }
 
 #[tokio::test]
@@ -134,8 +134,8 @@ async fn five_failures_in_a_row_stop_the_sink_at_its_place() {
     for user in 1..=8 {
         assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
     }
-    until_problem(&server, "answered 502").await;
-    let sink = until_state(&server, "waiting").await;
+    until_problem(&server, "hook", "answered 502").await;
+    let sink = until_state(&server, "hook", "waiting").await;
     assert_eq!(sink["cursor"], 4);
     assert_eq!(deliveries(&server).await.len(), 4);
     until("they are tried again", async || receiver.received().len() >= 8).await;

@@ -16,15 +16,15 @@ async fn receiver_that_wants_no_more_switches_the_sink_off() {
     let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(410)).await);
     add(&server, &receiver, json!({})).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    until_state(&server, "off").await;
-    until_problem(&server, "answered 410").await;
+    until_state(&server, "hook", "off").await;
+    until_problem(&server, "hook", "answered 410").await;
     receiver.reply(|_| Reply::Status(200));
     assert_eq!(server.post_json("/sinks/hook/resume", &json!({})).await.status, 204);
     until("it has arrived", async || receiver.received().len() == 2).await;
     until("the sink is well", async || server.json("/sinks/hook").await["problem"].is_null()).await;
     // Paused on request, nothing is wrong.
     assert_eq!(server.post_json("/sinks/hook/pause", &json!({})).await.status, 204);
-    assert_eq!(until_state(&server, "off").await["problem"], json!(null));
+    assert_eq!(until_state(&server, "hook", "off").await["problem"], json!(null));
 }
 
 #[tokio::test]
@@ -32,14 +32,14 @@ async fn five_days_without_success_switch_the_sink_off() {
     let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(500)).await);
     add(&server, &receiver, json!({ "ordered": true })).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    until_state(&server, "waiting").await;
+    until_state(&server, "hook", "waiting").await;
     server.sql("update sink set failing_since = now() - interval '4 days 23 hours'").await;
     let tried = receiver.received().len();
     until("it is tried again", async || receiver.received().len() > tried).await;
     assert_eq!(server.json("/sinks/hook").await["state"], "waiting");
     server.sql("update sink set failing_since = now() - interval '5 days 1 hour'").await;
-    until_state(&server, "off").await;
-    until_problem(&server, "no event has arrived for 5 days").await;
+    until_state(&server, "hook", "off").await;
+    until_problem(&server, "hook", "no event has arrived for 5 days").await;
 }
 
 #[tokio::test]
@@ -49,12 +49,12 @@ async fn receiver_that_asks_to_slow_down_is_waited_for() {
     add(&server, &receiver, json!({})).await;
     let began = Instant::now();
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    until_state(&server, "blocked").await;
+    until_state(&server, "hook", "blocked").await;
     receiver.reply(|_| Reply::Status(200));
     until("it has arrived", async || receiver.received().len() == 2).await;
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(deliveries(&server).await.is_empty());
-    until_state(&server, "ok").await;
+    until_state(&server, "hook", "ok").await;
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn redirects_are_not_followed() {
     receiver.reply(move |_| Reply::With(307, "location", location));
     add(&server, &receiver, json!({ "ordered": true })).await;
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    until_problem(&server, "answered 307: redirects are not followed").await;
+    until_problem(&server, "hook", "answered 307: redirects are not followed").await;
     assert_eq!(elsewhere.connects(), 0);
 }
 
@@ -113,7 +113,7 @@ async fn receiver_that_is_away_is_named_without_its_url() {
     add(&server, &receiver, json!({ "ordered": true })).await;
     drop(receiver);
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    until_problem(&server, &format!("{addr} can't be reached: Connection refused")).await;
+    until_problem(&server, "hook", &format!("{addr} can't be reached: Connection refused")).await;
 }
 
 #[tokio::test]

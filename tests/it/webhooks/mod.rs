@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use self::receiver::Receiver;
 use crate::support::server::Server;
-use crate::support::until;
+use crate::support::sinks::{until_problem, until_state};
 
 /// Adds a webhook named `hook` that starts with the next event, and returns its key.
 async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
@@ -25,32 +25,6 @@ async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
     let added = server.post_json("/sinks", &sink).await;
     assert_eq!(added.status, 201, "{added:?}");
     added.json()["key"].as_str().unwrap().to_owned()
-}
-
-/// Waits until the sink has this state, and returns it.
-async fn until_state(server: &Server, state: &str) -> Value {
-    let mut sink = Value::Null;
-    until(state, async || {
-        sink = server.json("/sinks/hook").await;
-        sink["state"] == state
-    })
-    .await;
-    sink
-}
-
-/// Waits until the sink's problem contains this text, which `/status` must show as well.
-async fn until_problem(server: &Server, text: &str) {
-    let mut sink = Value::Null;
-    until(text, async || {
-        sink = server.json("/sinks/hook").await;
-        sink["problem"].as_str().is_some_and(|problem| problem.contains(text))
-    })
-    .await;
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "sinks").unwrap();
-    assert_eq!(check["status"], "warn", "{check}");
-    assert!(check["message"].as_str().unwrap().contains(text), "{check}");
-    assert!(!format!("{sink}{status}").contains("hunter2"), "the URL is shown");
 }
 
 /// What is set aside.

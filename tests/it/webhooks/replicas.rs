@@ -33,7 +33,7 @@ async fn killed_server_is_replaced_and_the_event_sent_again_with_its_id() {
     let hook = receiver.url();
     let added = first.done(&settings, &["sinks", "add", "hook", "--webhook", &hook, "--allow", "127.0.0.0/8"]).await;
     let key = added.split_whitespace().last().unwrap().to_owned();
-    until_state(&observer, "ok").await;
+    until_state(&observer, "hook", "ok").await;
     let _standby = second.serve(&settings).await;
     for user in 1..=6 {
         assert_eq!(observer.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
