@@ -87,6 +87,7 @@ async fn blocked_broker_is_shown_and_waited_for() {
     rabbit.control(&["set_vm_memory_high_watermark", "0"]);
     append(&server.pool, 10).await;
     until_state(&server, "amqp", "blocked").await;
+    server.post_json("/sinks/amqp/test", &json!({})).await.problem(502, "sink-failed");
     rabbit.control(&["set_vm_memory_high_watermark", "0.6"]);
     until("all were published", async || server.json("/sinks/amqp").await["cursor"] == 10).await;
 }
