@@ -111,6 +111,9 @@ pub(super) enum Error {
     /// There is a sink of this name.
     #[error("there is a sink named `{0}` already: choose another name, or remove it first")]
     SinkExists(String),
+    /// Only webhooks have keys.
+    #[error("the sink `{0}` is for RabbitMQ, which has no key: name a webhook")]
+    SinkWithoutKey(String),
     /// The receiver of a sink has not got the test message.
     #[error("{0}")]
     SinkFailed(String),

@@ -79,6 +79,15 @@ impl IntoResponses for SinkExists {
     }
 }
 
+/// The refusal to rotate what a sink has not got.
+pub(super) struct SinkWithoutKey;
+
+impl IntoResponses for SinkWithoutKey {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("The sink is no webhook.", &Error::SinkWithoutKey("amqp".into()))].into()
+    }
+}
+
 /// The refusal of a test message.
 pub(super) struct SinkFailed;
 

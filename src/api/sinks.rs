@@ -4,7 +4,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -15,7 +15,7 @@ use super::body::Body;
 use super::error::Error;
 use super::page::Page;
 use super::query::{Limit, Name, Nothing, Query, Timestamp};
-use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed, SinkWithoutKey};
 use crate::outputs::sink::service::{self, SinkChange, SinkError, SinkReport};
 use crate::outputs::webhook::secret::ROTATION;
 use crate::store::LogId;
@@ -27,6 +27,7 @@ impl From<SinkError> for Error {
         match error {
             SinkError::Exists(name) => Self::SinkExists(name),
             SinkError::NotFound(name) => Self::NotFound { what: "sink", name },
+            SinkError::NoKey(name) => Self::SinkWithoutKey(name),
             SinkError::Settings(error) => Self::InvalidField { name: error.field.into_owned(), reason: error.reason },
             SinkError::Undelivered(problem) => Self::SinkFailed(problem),
             SinkError::Database(error) => error.into(),
@@ -124,13 +125,21 @@ struct ChangeSink {
 /// Where a sink is to go on: one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1, max_properties = 1)]
 struct Rewind {
     /// After the event with this id; `0` for everything.
-    #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = i64, required = false, minimum = 0)]
     after: Option<i64>,
     /// At the first event that was received at this time or later.
-    #[schema(value_type = Option<String>, format = "date-time")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, format = "date-time")]
     at: Option<Timestamp>,
+}
+
+/// A field that may be left out, and is not `null`.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }
 
 /// What became of a test message.
@@ -382,6 +391,7 @@ pub(super) async fn resume_sink(
             example = json!(NewKey { key: EXAMPLE_KEY.into(), previous_until: datetime!(2026-07-02 18:20:00 UTC) })),
         BadRequest,
         NotFound,
+        SinkWithoutKey,
         ServerErrors,
     ),
 )]

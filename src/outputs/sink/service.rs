@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::check;
 use super::error::SettingsError;
 use super::secret;
-use super::settings::{SinkSettings, check_name, check_types};
+use super::settings::{self, SinkSettings, check_name, check_types};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::outputs::amqp;
@@ -33,6 +33,9 @@ pub enum SinkError {
     /// There is none of this name.
     #[error("there is no sink `{0}`")]
     NotFound(String),
+    /// It is no webhook.
+    #[error("the sink `{0}` is for RabbitMQ, which has no key: name a webhook")]
+    NoKey(String),
     /// A field is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -222,6 +225,7 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
 
 /// Checks that there are these channels. An id may be that of a channel which is added later.
 async fn check_channels(db: &mut PgConnection, channels: Option<&[String]>) -> Result<(), SinkError> {
+    settings::check_channels(channels)?;
     let is_login = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
     let logins: Vec<&str> = channels.unwrap_or_default().iter().map(String::as_str).filter(is_login).collect();
     let found = channels::resolve(db, &logins).await?;
@@ -364,7 +368,7 @@ async fn webhook_named(db: &mut PgConnection, name: &str) -> Result<SinkDefiniti
     let sink = definition(db, name).await?;
     match sink.kind {
         SinkKind::Webhook => Ok(sink),
-        SinkKind::Amqp => Err(SettingsError::new("name", "is that of a sink for RabbitMQ, which has no key").into()),
+        SinkKind::Amqp => Err(SinkError::NoKey(name.to_owned())),
     }
 }
 

@@ -26,6 +26,10 @@ impl SinkSettings {
     /// # Errors
     /// The first field that is wrong.
     pub fn new(kind: SinkKind, settings: Value) -> Result<Self, SettingsError> {
+        if let Some((name, _)) = settings.as_object().into_iter().flatten().find(|(_, value)| has_nul(value)) {
+            let reason = "has the character U+0000, which Postgres can't store";
+            return Err(SettingsError::new(format!("settings.{name}"), reason));
+        }
         let read = match kind {
             SinkKind::Amqp => serde_path_to_error::deserialize(settings).map(Self::Amqp),
             SinkKind::Webhook => serde_path_to_error::deserialize(settings).map(Self::Webhook),
@@ -68,6 +72,29 @@ impl SinkSettings {
             Self::Webhook(_) => SinkKind::Webhook,
         }
     }
+}
+
+/// Whether a text in it has the one character that Postgres can't store.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.values().any(has_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Checks the form of channels. Whether there are any of these names is for the database to say.
+///
+/// # Errors
+/// What they must be.
+pub fn check_channels(channels: Option<&[String]>) -> Result<(), SettingsError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = |name: &String| (1..=25).contains(&name.len()) && name.bytes().all(is_allowed);
+    if channels.unwrap_or_default().iter().all(is_name) {
+        return Ok(());
+    }
+    Err(SettingsError::new("channels", "must be logins or ids: 1 to 25 letters, digits or `_`"))
 }
 
 /// Checks a sink's name.

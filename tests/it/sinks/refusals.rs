@@ -103,6 +103,8 @@ async fn wrong_sink_is_refused_by_field() {
         ("types", json!({ "name": "a", "url": url, "types": ["No"] })),
         ("types", json!({ "name": "a", "url": url, "types": ["channel.cheers"] })),
         ("channels", json!({ "name": "a", "url": url, "channels": ["1", "nowhere"] })),
+        ("channels", json!({ "name": "a", "url": url, "channels": ["a\u{0}"] })),
+        ("settings.body", json!({ "name": "a", "url": url, "settings": { "body": "\u{0}" } })),
         ("url", json!({ "name": "a", "url": url, "settings": { "url_env": "BROKER_URL" } })),
         ("settings.exchange", json!({ "name": "a", "url": url, "settings": { "exchange": "" } })),
         ("settings.body", json!({ "name": "a", "url": url, "settings": { "body": "{{" } })),
