@@ -75,6 +75,10 @@ async fn sink_has_templates_types_a_queue_and_a_place_in_the_log() {
     assert_eq!(added.status, 201, "{added:?}");
     assert!(!added.text.contains("guest"), "{added:?}");
     server.post_json("/sinks", &sink).await.problem(409, "sink-exists");
+    server.post_json("/sinks/servitor/rotate", &json!({})).await.problem(409, "sink-without-key");
+    for places in [json!({}), json!({ "after": null }), json!({ "after": 0, "at": "2026-07-01T18:00:00Z" })] {
+        assert_eq!(server.post_json("/sinks/servitor/rewind", &places).await.status, 400, "{places}");
+    }
     until_state(&server, "servitor", "ok").await;
     let mut reader = Reader::open(&rabbit, "servitor", None).await;
     for _ in 0..2 {
