@@ -186,12 +186,13 @@ impl Access {
     async fn record_use(self: Arc<Self>) -> Infallible {
         loop {
             self.was_used.notified().await;
+            let next = self.clock.instant() + RECORD_INTERVAL;
             let used = std::mem::take(&mut *lock(&self.used));
             let (ids, at): (Vec<_>, Vec<_>) = used.into_iter().unzip();
             if let Err(error) = self.query(async |db| access_tokens::record_use(db, &ids, &at).await).await {
                 tracing::debug!(%error, "the use of tokens could not be recorded");
             }
-            self.clock.sleep(RECORD_INTERVAL).await;
+            self.clock.sleep_until(next).await;
         }
     }
 
