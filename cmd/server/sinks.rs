@@ -1,16 +1,15 @@
 //! The commands on sinks.
 
+mod add;
 mod apply;
 mod webhooks;
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use secrecy::SecretString;
-use serde_json::{Map, Value, json};
 use showtime::cli::{self, with_database};
 use showtime::config::Config;
-use showtime::outputs::sink::service::{self, SinkChange, SinkReport};
+use showtime::outputs::sink::service::{self, SinkReport};
 use showtime::postgres;
 use showtime::store::LogId;
 use showtime::store::followers::Start;
@@ -24,7 +23,7 @@ pub(crate) enum Sinks {
     /// List the sinks, and how each does
     List,
     /// Add a sink, which begins with the next event
-    Add(Box<Add>),
+    Add(Box<add::Add>),
     /// Remove a sink and its place in the log
     Remove {
         /// Its name
@@ -94,116 +93,12 @@ fn time(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|_| error())
 }
 
-/// A sink: for RabbitMQ, or a webhook.
-#[derive(clap::Args)]
-pub(crate) struct Add {
-    /// Its name
-    name: String,
-    #[command(flatten)]
-    receiver: Receiver,
-    #[command(flatten)]
-    amqp: AmqpOptions,
-    #[command(flatten)]
-    options: WebhookOptions,
-    /// Template of the body [default: the event as in /live/events]
-    #[arg(long, value_name = "TEMPLATE")]
-    body: Option<String>,
-    /// Send test events, too
-    #[arg(long)]
-    tests: bool,
-    /// Only these types, such as channel.cheer,stream.*
-    #[arg(long, value_delimiter = ',')]
-    types: Option<Vec<String>>,
-    /// Only these channels, by id or login
-    #[arg(long, value_delimiter = ',')]
-    channels: Option<Vec<String>>,
-    /// Begin after the event with this id; 0 for everything
-    #[arg(long, value_name = "ID")]
-    after: Option<LogId>,
-}
-
-/// Where events go.
-#[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-struct Receiver {
-    /// RabbitMQ, as amqp://user:password@host:port/vhost, which is kept encrypted
-    #[arg(long, value_name = "URL")]
-    amqp: Option<SecretString>,
-    /// The variable of the environment that holds that URL wherever the server runs
-    #[arg(long, value_name = "VARIABLE")]
-    amqp_url_env: Option<String>,
-    /// The address that gets signed requests, which is kept encrypted
-    #[arg(long, value_name = "URL")]
-    webhook: Option<SecretString>,
-}
-
-/// What only RabbitMQ has.
-#[derive(clap::Args)]
-#[command(next_help_heading = "RabbitMQ")]
-struct AmqpOptions {
-    /// The topic exchange [default: showtime]
-    #[arg(long)]
-    exchange: Option<String>,
-    /// Expect the exchange to exist
-    #[arg(long)]
-    no_declare: bool,
-    /// Template of the routing key [default: `twitch.CHANNEL_ID.TYPE`]
-    #[arg(long, value_name = "TEMPLATE")]
-    routing_key: Option<String>,
-    /// A durable queue to declare and bind
-    #[arg(long)]
-    queue: Option<String>,
-    /// File with the certificate of an own CA
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-}
-
-/// What only webhooks have.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Webhooks")]
-struct WebhookOptions {
-    /// Inner networks that may be reached, also by http, such as 192.168.1.0/24
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
-    allow: Option<Vec<String>>,
-    /// The content type of the body [default: application/json]
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<String>,
-    /// Let an event that fails stop those behind it
-    #[arg(long)]
-    ordered: bool,
-}
-
-impl Add {
-    fn kind(&self) -> SinkKind {
-        if self.receiver.webhook.is_some() { SinkKind::Webhook } else { SinkKind::Amqp }
-    }
-
-    /// The settings that are given.
-    fn settings(&self) -> Map<String, Value> {
-        let (amqp, webhook) = (&self.amqp, &self.options);
-        let settings = [
-            ("url_env", json!(self.receiver.amqp_url_env)),
-            ("exchange", json!(amqp.exchange)),
-            ("declare", json!(amqp.no_declare.then_some(false))),
-            ("routing_key", json!(amqp.routing_key)),
-            ("queue", json!(amqp.queue)),
-            ("ca_file", json!(amqp.ca_file)),
-            ("allow", json!(webhook.allow)),
-            ("content_type", json!(webhook.content_type)),
-            ("ordered", json!(webhook.ordered.then_some(true))),
-            ("body", json!(self.body)),
-            ("tests", json!(self.tests.then_some(true))),
-        ];
-        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-}
-
 pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
     with_database(config, async |connection| {
         cli::require_migrations(connection).await?;
         match command {
             Sinks::List => list(connection).await?,
-            Sinks::Add(sink) => add(connection, config, *sink).await?,
+            Sinks::Add(sink) => add::run(connection, config, *sink).await?,
             Sinks::Remove { name } => {
                 service::remove(connection, &name).await?;
                 cli::print(format_args!("removed {name}"));
@@ -246,19 +141,6 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
         Ok(())
     })
     .await
-}
-
-async fn add(connection: &mut PgConnection, config: &Config, sink: Add) -> Result<()> {
-    // The key that encrypts the URL is kept there.
-    postgres::create_data_dir(&config.data_dir)?;
-    let (kind, settings) = (sink.kind(), sink.settings());
-    let start = sink.after.map_or(Start::Now, Start::After);
-    let url = sink.receiver.amqp.or(sink.receiver.webhook);
-    let change = SinkChange { url, types: sink.types, channels: sink.channels, settings };
-    let key = service::add(connection, config, (kind, &sink.name), change, start).await?;
-    cli::print(format_args!("added {}", sink.name));
-    key.iter().for_each(webhooks::print_key);
-    Ok(())
 }
 
 async fn list(connection: &mut PgConnection) -> Result<()> {

@@ -22,7 +22,9 @@ pub(super) fn check(sinks: &[SinkState]) -> Check {
     }
 }
 
-fn is_paused(sink: &SinkState) -> bool {
+/// Whether it was paused or has switched itself off.
+#[must_use]
+pub(super) fn is_paused(sink: &SinkState) -> bool {
     sink.status == SinkStatus::Off
 }
 

@@ -55,6 +55,8 @@ pub struct SinkReport {
     /// `ok`, `waiting` (events do not arrive, and are tried again), `blocked` (the receiver takes none for now) or `off`
     /// (paused, or no server runs it).
     pub state: SinkStatus,
+    /// Whether it was paused, or has switched itself off: only `resume` lets it go on.
+    pub is_paused: bool,
     /// What is wrong, and what to do; `null` if nothing is.
     pub problem: Option<String>,
     /// Since when events do not arrive.
@@ -82,6 +84,7 @@ impl From<SinkState> for SinkReport {
     fn from(state: SinkState) -> Self {
         Self {
             state: check::status(&state),
+            is_paused: check::is_paused(&state),
             problem: check::problem(&state),
             name: state.name,
             failing_since: state.failing_since,
@@ -103,6 +106,7 @@ impl SinkReport {
         Self {
             name: "amqp".into(),
             state: SinkStatus::Waiting,
+            is_paused: false,
             problem: Some("the broker at 127.0.0.1:5672 can't be reached: start it".into()),
             failing_since: Some(datetime!(2026-07-01 18:20:00 UTC)),
             cursor: LogId(1042),

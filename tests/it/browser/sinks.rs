@@ -102,6 +102,8 @@ async fn problem_of_a_sink_is_shown_as_text() {
     in_chromium(async |page| {
         page.open(&server.page("/")).await;
         page.until_sink("<img src=x onerror='document.title = 1'> evil").await;
+        // It runs nowhere, and was not paused.
+        page.until(&format!("document.querySelector('{SINK} [data-do=pause]')")).await;
         assert_eq!(page.eval(&format!("document.querySelectorAll('{SINK} img').length")).await, 0);
         assert_eq!(page.eval("document.title").await, "showtime");
     })

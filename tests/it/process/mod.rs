@@ -25,7 +25,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -69,6 +69,16 @@ impl Place {
     /// Runs a `server` command that must succeed, and returns what it prints.
     pub(crate) async fn done(&self, settings: Settings<'_>, args: &[&str]) -> String {
         let output = self.run(settings, args).await;
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a `server` command with this standard input, which must succeed, and returns what it prints.
+    pub(crate) async fn done_with_input(&self, settings: Settings<'_>, args: &[&str], input: &str) -> String {
+        let mut command = self.command(SERVER, settings, args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+        let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
         assert!(output.status.success(), "{args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }

@@ -12,11 +12,16 @@ async fn commands_add_list_rewind_and_remove_a_sink() {
     let (place, database) = (Place::new(), url(&fresh_database().await, "none"));
     let settings = [("DATABASE_URL", database.as_str())];
     let broker = "amqp://me:hunter2@127.0.0.1:1/%2f";
-    let add = ["sinks", "add", "audit", "--amqp", broker, "--types", "channel.cheer,stream.*"];
-    assert_eq!(place.done(&settings, &add).await, "added audit\n");
-    let refused = place.refused(&settings, &add).await;
+    let add = ["sinks", "add", "audit", "--types", "channel.cheer,stream.*", "--amqp"];
+    let with = |url| [add.as_slice(), &[url]].concat();
+    // Arguments are no place for passwords.
+    let refused = place.refused(&settings, &with(broker)).await;
+    assert!(refused.contains("--amqp -") && !refused.contains("hunter2"), "{refused}");
+    let refused = place.refused(&settings, &with("-")).await;
+    assert!(refused.contains("standard input has no URL"), "{refused}");
+    assert_eq!(place.done_with_input(&settings, &with("-"), &format!("{broker}\n")).await, "added audit\n");
+    let refused = place.refused(&settings, &with("amqp://127.0.0.1")).await;
     assert!(refused.contains("there is a sink named `audit` already"), "{refused}");
-    assert!(!refused.contains("hunter2"), "{refused}");
     let listed = place.done(&settings, &["sinks", "list"]).await;
     assert!(listed.contains("audit") && listed.contains("amqp     off"), "{listed}");
     assert!(listed.contains("it runs on no server") && !listed.contains("hunter2"), "{listed}");

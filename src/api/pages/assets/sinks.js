@@ -77,7 +77,7 @@ class Row {
   constructor(name, { test, pause, rewind }) {
     const button = (label, act) => element('button', { type: 'button', class: 'small', 'data-do': label.toLowerCase(),
       'aria-label': `${label} ${name}`, click: ({ currentTarget }) => act(currentTarget) }, label);
-    this.#pause = button('Pause', it => pause(it, this.#sink.state !== 'off'));
+    this.#pause = button('Pause', it => pause(it, !this.#sink.is_paused));
     this.root = element('li', { class: 'sink', 'data-sink': name },
       element('header', {}, isolated('h3', {}, name), this.#kind, this.#state),
       this.#lag, this.#problem,
@@ -92,7 +92,7 @@ class Row {
     this.#state.className = `badge ${BADGES[sink.state] ?? ''}`;
     this.#lag.textContent = lag(sink);
     this.#problem.replaceChildren(...sink.problem ? [isolated('span', {}, sink.problem)] : []);
-    const label = sink.state === 'off' ? 'Resume' : 'Pause';
+    const label = sink.is_paused ? 'Resume' : 'Pause';
     this.#pause.textContent = label;
     this.#pause.dataset.do = label.toLowerCase();
     this.#pause.setAttribute('aria-label', `${label} ${sink.name}`);
