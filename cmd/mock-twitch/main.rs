@@ -1,6 +1,7 @@
 //! A fake Twitch on this machine.
 
 mod control;
+mod say;
 mod serve;
 mod subscription;
 mod trigger;
@@ -14,6 +15,7 @@ use showtime::cli;
 use url::Url;
 
 use self::control::Control;
+use self::say::SayArgs;
 use self::serve::ServeArgs;
 use self::subscription::SubscriptionArgs;
 use self::trigger::TriggerArgs;
@@ -26,7 +28,8 @@ What it is:
   when it ends.
   It speaks the real protocols, so that any program whose Twitch URLs are
   settings can be tried on it: consent, tokens, refresh, validation, revocation;
-  users, streams and channels; subscriptions with challenge, cost and limits;
+  users, streams and channels; chat, moderation and clips, with Twitch's limits;
+  subscriptions with challenge, cost and limits;
   signed notifications, redelivered under the same id until the callback takes
   them; revocations; WebSocket sessions at /ws with keepalives, requested
   reconnects, close codes and Twitch's limits. The addresses and the mock mode of
@@ -47,6 +50,11 @@ Its control API (JSON; a body may leave out what it does not change):
   POST  /mock/channels/LOGIN/raid          {\"from\", \"viewers\"}
   POST  /mock/channels/LOGIN/cheer         {\"user\", \"bits\"}
   POST  /mock/channels/LOGIN/subscribe     {\"user\", \"tier\"}
+  POST  /mock/say                          {\"user\", \"text\", \"channel\"}
+  GET   /mock/channels/LOGIN/chat          messages, bans, roles, settings, clips
+  PUT   /mock/channels/LOGIN/roles         {\"user\", \"role\"}: \"moderator\",
+                                            \"vip\" or null
+  GET   /mock/actions                      calls that meant to change something
   POST  /mock/events                       {\"type\", \"version\", \"channel\",
         any type, from its sample           \"user\", \"set\": [\"path=value\"]}
   POST  /mock/consents/LOGIN/withdraw
@@ -63,12 +71,15 @@ Its control API (JSON; a body may leave out what it does not change):
   GET, PUT /mock/faults
         chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
         drop_answer, helix_error, token_revoked, rate_limit,
-        hide_streams; for messages over a WebSocket: ws_duplicate,
+        hide_streams; for calls that change something: action_delay,
+        action_fail_before, action_fail_after, action_reset_after,
+        drop_message; for messages over a WebSocket: ws_duplicate,
         ws_reorder, ws_delay, ws_late_on_old, ws_close (with ws_close_code),
         ws_abort, ws_silence, ws_half_open, ws_unknown_type, ws_fragment,
         ws_oversize, reconnect_dead_url;
         countdowns: fail_next_helix, fail_next_oauth, fail_next_upgrade,
-        fail_next_subscribe;
+        fail_next_subscribe, fail_next_action_before, fail_next_action_after,
+        reset_next_action_after, drop_next_message;
         times: ws_slow_welcome_ms, ws_zombie_s, reconnect_every_s
   POST  /mock/schedule                     {\"name\": \"a-bad-day\", \"speed\"}:
         all faults of the WebSocket, one after the other, in ten minutes
@@ -76,6 +87,7 @@ Its control API (JSON; a body may leave out what it does not change):
 Examples:
   mock-twitch trigger channel.follow
   mock-twitch ws reconnect
+  mock-twitch say QuietOtter 'hello there'
   curl -X POST localhost:8080/mock/channels/maplearcade/live";
 
 /// A whole fake Twitch on this machine: OAuth, Helix, EventSub webhooks and WebSocket, to try things out without an account.
@@ -99,6 +111,8 @@ enum Command {
     Ws(WsCommand),
     /// Overwrite the status of a subscription.
     Subscription(SubscriptionArgs),
+    /// Let a user write in the chat of a channel.
+    Say(SayArgs),
     /// Let an event happen, of any type, from its sample.
     #[command(aliases = ["fire", "emit"])]
     Trigger(TriggerArgs),
@@ -132,6 +146,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::Ws(WsCommand::Start(serve))) => serve::run(*serve).await,
         Some(Command::Ws(command)) => ws::run(&control()?, command).await,
         Some(Command::Subscription(args)) => subscription::run(&control()?, args).await,
+        Some(Command::Say(args)) => say::run(&control()?, args).await,
         Some(Command::Trigger(args)) => trigger::run(&control()?, args).await,
     }
 }

@@ -58,7 +58,7 @@ async fn notify(args: &NotifyArgs) -> Result<bool> {
     let mut session = Session::open(&args.send, args.count).await?;
     set_channel(&mut template, &session).await?;
     if let Some(id) = session.stream_to_end(&template).await? {
-        template.edits.insert(0, Edit::text("id", &id));
+        template.edits.insert(0, Edit::field("id", id));
     }
     for _ in 0..args.count {
         let (stamp, at) = session.stamp()?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::actions::rooms::Role;
 use super::faults::{Faults, InvalidFaults};
 use super::scenario::{ChannelEdit, Notify, Only, ScenarioError};
 use super::schedule::ScheduleError;
@@ -31,6 +32,10 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/mock/subscriptions/{id}/status", web::post().to(set_status))
         .route("/mock/tokens/{kind}/end", web::post().to(end_tokens))
         .route("/mock/rate-limit", web::post().to(use_up_rate_limit))
+        .route("/mock/say", web::post().to(say))
+        .route("/mock/actions", web::get().to(actions))
+        .route("/mock/channels/{login}/chat", web::get().to(room))
+        .route("/mock/channels/{login}/roles", web::put().to(set_role))
         .route("/mock/faults", web::get().to(faults))
         .route("/mock/faults", web::put().to(set_faults))
         .route("/mock/schedule", web::post().to(start_schedule));
@@ -237,6 +242,44 @@ struct Pause {
 async fn use_up_rate_limit(world: web::Data<World>, body: web::Bytes) -> JsonResult {
     let Pause { seconds } = parse(&body)?;
     world.use_up_rate_limit(seconds);
+    Ok(web::Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMessage {
+    user: String,
+    text: String,
+    channel: Option<String>,
+}
+
+async fn say(world: web::Data<World>, body: web::Bytes) -> JsonResult {
+    let NewMessage { user, text, channel } = parse(&body)?;
+    let world: Arc<World> = world.into_inner();
+    let channel = channel.or_else(|| world.first_channel()).unwrap_or_default();
+    let message_id = world.say(&channel, &user, &text)?;
+    Ok(web::Json(json!({ "channel": channel, "message_id": message_id })))
+}
+
+async fn actions(world: web::Data<World>) -> web::Json<Value> {
+    web::Json(json!({ "data": world.actions() }))
+}
+
+async fn room(world: web::Data<World>, login: web::Path<String>) -> JsonResult {
+    Ok(web::Json(json!(world.room(&login)?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRole {
+    user: String,
+    /// `null` takes all roles away.
+    role: Option<Role>,
+}
+
+async fn set_role(world: web::Data<World>, login: web::Path<String>, body: web::Bytes) -> JsonResult {
+    let NewRole { user, role } = parse(&body)?;
+    world.set_role(&login, &user, role)?;
     Ok(web::Json(json!({})))
 }
 

@@ -33,6 +33,24 @@ pub struct Faults {
     pub fail_next_helix: u32,
     /// How many of the next calls to the token and validate endpoints are answered 503.
     pub fail_next_oauth: u32,
+    /// Chance that a call that changes something is late by [`delay_ms`](Self::delay_ms).
+    pub action_delay: f64,
+    /// Chance that such a call is answered 503, without an effect.
+    pub action_fail_before: f64,
+    /// Chance that such a call is answered 500, though it had its effect.
+    pub action_fail_after: f64,
+    /// Chance that the connection is reset after such a call had its effect.
+    pub action_reset_after: f64,
+    /// Chance that a chat message is taken and not sent.
+    pub drop_message: f64,
+    /// How many of the next such calls are answered 503, without an effect.
+    pub fail_next_action_before: u32,
+    /// How many of the next such calls are answered 500, though they had their effect.
+    pub fail_next_action_after: u32,
+    /// How many of the next such calls have their effect and no answer.
+    pub reset_next_action_after: u32,
+    /// How many of the next chat messages are taken and not sent.
+    pub drop_next_message: u32,
     /// Chance that a message over a WebSocket is sent twice, under the same id.
     pub ws_duplicate: f64,
     /// Chance that a message over a WebSocket waits until another one has been sent, at most two seconds.
@@ -118,6 +136,18 @@ pub(super) enum SocketDamage {
     HalfOpen,
 }
 
+/// Faults of one Helix call that changes something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct ActionFault {
+    pub(super) delay: Duration,
+    /// It is answered 503, without an effect.
+    pub(super) fails_before: bool,
+    /// It is answered 500, though it had its effect.
+    pub(super) fails_after: bool,
+    /// It has its effect, and the connection is reset.
+    pub(super) resets_after: bool,
+}
+
 /// Faults of one Helix call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HelixFault {
@@ -146,6 +176,11 @@ impl Faults {
             ("token_revoked", self.token_revoked),
             ("rate_limit", self.rate_limit),
             ("hide_streams", self.hide_streams),
+            ("action_delay", self.action_delay),
+            ("action_fail_before", self.action_fail_before),
+            ("action_fail_after", self.action_fail_after),
+            ("action_reset_after", self.action_reset_after),
+            ("drop_message", self.drop_message),
             ("ws_duplicate", self.ws_duplicate),
             ("ws_reorder", self.ws_reorder),
             ("ws_delay", self.ws_delay),
@@ -247,6 +282,24 @@ impl FaultGenerator {
             [helix_error, token_revoked, rate_limit].map(|chance| self.draw(chance));
         let is_next = count_down(&mut self.settings.fail_next_helix);
         HelixFault { is_failing: is_failing || is_next, revokes_token, empties_bucket }
+    }
+
+    pub(super) fn draw_action_fault(&mut self) -> ActionFault {
+        let faults = self.settings.clone();
+        let [is_late, fails_before, fails_after, resets_after] =
+            [faults.action_delay, faults.action_fail_before, faults.action_fail_after, faults.action_reset_after]
+                .map(|chance| self.draw(chance));
+        ActionFault {
+            delay: Duration::from_millis(if is_late { faults.delay_ms } else { 0 }),
+            fails_before: count_down(&mut self.settings.fail_next_action_before) || fails_before,
+            fails_after: count_down(&mut self.settings.fail_next_action_after) || fails_after,
+            resets_after: count_down(&mut self.settings.reset_next_action_after) || resets_after,
+        }
+    }
+
+    pub(super) fn draw_dropped_message(&mut self) -> bool {
+        let is_dropped = self.draw(self.settings.drop_message);
+        count_down(&mut self.settings.drop_next_message) || is_dropped
     }
 
     pub(super) fn draw_hidden_streams(&mut self) -> bool {

@@ -59,10 +59,10 @@ impl Query {
         self.all(name).next()
     }
 
-    /// The length of a page.
-    fn first(&self) -> Result<usize, Refusal> {
-        let first = self.one("first").map_or(Ok(20), str::parse);
-        let first = first.ok().filter(|first| (1..=100).contains(first));
+    /// The length of a page: this one unless it is given, and not more than the limit.
+    pub(super) fn first(&self, default: usize, limit: usize) -> Result<usize, Refusal> {
+        let first = self.one("first").map_or(Ok(default), str::parse);
+        let first = first.ok().filter(|first| (1..=limit).contains(first));
         first.ok_or_else(|| bad_request("The parameter \"first\" was malformed"))
     }
 
@@ -167,7 +167,7 @@ pub(super) async fn streams(world: web::Data<World>, request: HttpRequest) -> Ht
         let ids: Vec<_> = query.all("user_id").collect();
         let logins: Vec<_> = query.all("user_login").collect();
         check_count(ids.len().max(logins.len()))?;
-        let first = query.first()?;
+        let first = query.first(20, 100)?;
         let is_wanted = |a: &Account| {
             (ids.is_empty() && logins.is_empty()) || ids.contains(&a.id.as_str()) || logins.contains(&a.login.as_str())
         };
@@ -211,7 +211,7 @@ async fn followers(world: web::Data<World>, request: HttpRequest) -> HttpRespons
         let wanted = query.one("user_id");
         let shown: Vec<_> = followers.into_iter().filter(|it| wanted.is_none_or(|id| it.user_id == id)).collect();
         let from = query.position()?.min(shown.len());
-        let to = (from + query.first()?).min(shown.len());
+        let to = (from + query.first(20, 100)?).min(shown.len());
         let page = pagination(to, shown.len());
         Ok(HttpResponse::Ok().json(json!({ "total": total, "data": shown[from..to], "pagination": page })))
     })
@@ -250,7 +250,7 @@ fn stream(account: &Account) -> Option<Value> {
         "game_name": account.game_name,
         "type": "live",
         "title": account.title,
-        "tags": [],
+        "tags": account.tags,
         "viewer_count": stream.viewers,
         "started_at": rfc3339(stream.started_at),
         "language": account.language,
@@ -270,7 +270,7 @@ fn channel(account: &Account) -> Value {
         "game_id": account.game_id,
         "title": account.title,
         "delay": 0,
-        "tags": [],
+        "tags": account.tags,
         "content_classification_labels": account.labels,
         "is_branded_content": false,
     })

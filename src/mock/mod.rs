@@ -4,6 +4,7 @@
 //! or use the control API under `/mock`. It speaks [Twitch's own protocols](https://dev.twitch.tv/docs/) and knows nothing of
 //! showtime. Everything it holds is bounded, every task it starts ends with it, and its random faults are seeded.
 
+mod actions;
 mod compat;
 mod config;
 mod control;
@@ -33,6 +34,8 @@ use url::Url;
 
 use self::tls::Identity;
 
+pub use self::actions::ledger::PerformedAction;
+pub use self::actions::rooms::{Ban, Clip, Role, Room, RoomMessage};
 pub use self::config::MockConfig;
 pub use self::faults::Faults;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
@@ -155,7 +158,9 @@ fn serve(world: &Arc<World>, listener: TcpListener) -> io::Result<Server> {
 
 fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(web::scope("/oauth2").configure(oauth::routes))
-        .service(web::scope("/helix").configure(helix::routes).configure(subscriptions::routes))
+        .service(
+            web::scope("/helix").configure(helix::routes).configure(subscriptions::routes).configure(actions::routes),
+        )
         .configure(websocket::routes)
         .configure(websocket::control_routes)
         .configure(compat::routes)

@@ -250,6 +250,11 @@ impl World {
     pub(super) fn default_channel(&self, kind: &str, version: Option<&str>) -> Option<String> {
         let names_channel = |kind: &&'static SubscriptionType| EventTemplate::plain(kind).names_broadcaster();
         catalogue::find(kind, version).filter(names_channel)?;
+        self.first_channel()
+    }
+
+    /// The login of the first channel of the configuration.
+    pub(super) fn first_channel(&self) -> Option<String> {
         self.config.channels.first().map(|name| name.to_lowercase())
     }
 
@@ -295,9 +300,22 @@ impl World {
         user: Option<&str>,
         edits: &[Edit],
     ) -> Result<Value, ScenarioError> {
+        self.event_of(state, kind, None, channel, user, edits.to_vec())
+    }
+
+    /// As [`event`](Self::event), from one of the type's samples.
+    pub(super) fn event_of(
+        &self,
+        state: &mut State,
+        kind: &'static SubscriptionType,
+        variant: Option<&str>,
+        channel: Option<&str>,
+        user: Option<&str>,
+        edits: Vec<Edit>,
+    ) -> Result<Value, ScenarioError> {
         let broadcaster = channel.map(|login| known(state, login).map(Account::person)).transpose()?;
         let user = user.map(|name| state.account_or_new(name)).transpose()?;
-        let template = EventTemplate { broadcaster, user, edits: edits.to_vec(), ..EventTemplate::plain(kind) };
+        let template = EventTemplate { kind, variant: variant.map(str::to_owned), broadcaster, user, edits };
         Ok(template.event(self.config.clock.now())?)
     }
 
@@ -308,7 +326,7 @@ impl World {
     }
 }
 
-fn subscription_type(kind: &str, version: Option<&str>) -> Result<&'static SubscriptionType, ScenarioError> {
+pub(super) fn subscription_type(kind: &str, version: Option<&str>) -> Result<&'static SubscriptionType, ScenarioError> {
     catalogue::find(kind, version).ok_or_else(|| ScenarioError::UnknownType(kind.to_owned()))
 }
 

@@ -9,6 +9,8 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
+use super::actions::ledger::Ledger;
+use super::actions::rooms::Rooms;
 use super::config::MockConfig;
 use super::faults::FaultGenerator;
 use super::websocket::sessions::Sessions;
@@ -45,6 +47,8 @@ pub struct Account {
     pub language: String,
     /// Content classification labels.
     pub labels: Vec<String>,
+    /// Tags of the stream.
+    pub tags: Vec<String>,
     /// Present while live.
     pub stream: Option<LiveStream>,
 }
@@ -179,6 +183,9 @@ pub(super) struct State {
     /// Number of calls, by method and path.
     pub(super) calls: BTreeMap<String, usize>,
     pub(super) faults: FaultGenerator,
+    /// The chats, and what else actions change.
+    pub(super) rooms: Rooms,
+    pub(super) ledger: Ledger,
     /// One for each callback.
     clients: HashMap<Url, CallbackClient>,
 }
@@ -200,6 +207,8 @@ impl State {
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
             calls: BTreeMap::new(),
             faults: FaultGenerator::new(config.seed),
+            rooms: Rooms::default(),
+            ledger: Ledger::default(),
             clients: HashMap::new(),
         };
         for name in config.channels.iter().chain(&config.auto_consent) {
@@ -330,6 +339,7 @@ impl Account {
             game_name: "Minecraft".to_owned(),
             language: "en".to_owned(),
             labels: Vec::new(),
+            tags: Vec::new(),
             stream: None,
         }
     }

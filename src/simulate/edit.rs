@@ -85,9 +85,9 @@ impl Edit {
         &self.path
     }
 
-    /// A change of one top-level field to a text.
+    /// A change of one top-level field to any value.
     #[must_use]
-    pub fn text(field: &str, value: &str) -> Self {
+    pub fn field(field: &str, value: impl Into<Value>) -> Self {
         let (path, name) = (field.to_owned(), field.to_owned());
         Self { path, parent: String::new(), name, value: NewValue::Json(value.into()) }
     }

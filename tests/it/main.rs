@@ -34,6 +34,7 @@ mod local_db;
 mod metrics;
 mod migrations;
 mod mock;
+mod mock_actions;
 mod mock_websocket;
 mod nginx;
 mod nodelay;

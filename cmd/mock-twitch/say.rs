@@ -1,0 +1,31 @@
+//! `mock-twitch say`: lets a user write in the chat of a channel.
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+use showtime::cli;
+
+use crate::control::Control;
+
+/// The user, the text, and the channel whose chat it is.
+#[derive(Debug, Args)]
+pub(crate) struct SayArgs {
+    /// Display name or login of the user, who is added if need be
+    user: String,
+    /// What the user writes
+    text: String,
+    /// Login of the channel [default: the mock's first]
+    #[arg(short = 't', long, value_name = "LOGIN")]
+    channel: Option<String>,
+}
+
+pub(crate) async fn run(control: &Control, args: SayArgs) -> anyhow::Result<()> {
+    let SayArgs { user, text, channel } = args;
+    let answer = control.post("/mock/say", &json!({ "user": user, "text": text, "channel": channel })).await?;
+    let channel = answer["channel"].as_str().unwrap_or_default();
+    let Some(id) = answer["message_id"].as_str() else {
+        bail!("{user} is banned in the chat of {channel}, or has a timeout");
+    };
+    cli::print(format_args!("{user} wrote in the chat of {channel}: message {id}"));
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! What the chats of the channels hold: roles, bans, messages, settings, clips.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::limits::Windows;
+
+/// Limit of messages, clips and markers in a room each; the oldest go.
+const MAX_IN_ROOM: usize = 1_000;
+
+/// The longest message, in characters.
+pub(super) const MAX_MESSAGE: usize = 500;
+
+/// Limit of pairs of users who whispered; when it is reached, all are forgotten.
+const MAX_WHISPERED: usize = 10_000;
+
+/// A role in a chat, beside that of the broadcaster.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May moderate.
+    Moderator,
+    /// A "VIP".
+    Vip,
+}
+
+/// A message in a chat.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomMessage {
+    /// As in its event.
+    pub id: String,
+    /// The author's id.
+    pub user_id: String,
+    /// The text.
+    pub text: String,
+    /// The message that it replies to.
+    pub reply_to: Option<String>,
+    /// When it was sent.
+    #[serde(with = "time::serde::rfc3339")]
+    pub sent_at: OffsetDateTime,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+}
+
+/// A ban or a timeout.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ban {
+    /// The end of a timeout; `None` for a ban.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ends_at: Option<OffsetDateTime>,
+    /// The moderator's reason.
+    pub reason: String,
+}
+
+/// A clip.
+#[derive(Clone, Debug, Serialize)]
+pub struct Clip {
+    /// Letters.
+    pub id: String,
+    /// The user who made it.
+    pub creator_id: String,
+    /// When it was made; Get Clips shows it later.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// Modes of a chat. Each span is present while its mode is on.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ChatSettings {
+    pub(super) emote_mode: bool,
+    pub(super) follower_mode: bool,
+    /// Minutes.
+    pub(super) follower_mode_duration: Option<u32>,
+    pub(super) non_moderator_chat_delay: bool,
+    /// Seconds.
+    pub(super) non_moderator_chat_delay_duration: Option<u32>,
+    pub(super) slow_mode: bool,
+    /// Seconds.
+    pub(super) slow_mode_wait_time: Option<u32>,
+    pub(super) subscriber_mode: bool,
+    pub(super) unique_chat_mode: bool,
+}
+
+/// The chat of a channel, and what else belongs to the channel.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Room {
+    /// Ids of the moderators.
+    pub moderators: BTreeSet<String>,
+    /// Ids of the VIPs.
+    pub vips: BTreeSet<String>,
+    /// Bans and timeouts, by the user's id.
+    pub bans: BTreeMap<String, Ban>,
+    /// Oldest first.
+    pub messages: VecDeque<RoomMessage>,
+    /// The id of the message that is pinned.
+    pub pinned: Option<String>,
+    /// Modes of the chat.
+    pub settings: ChatSettings,
+    /// Whether the shield mode is on.
+    pub is_shielded: bool,
+    /// Oldest first.
+    pub clips: VecDeque<Clip>,
+    /// Descriptions of the markers, oldest first.
+    pub markers: VecDeque<String>,
+}
+
+impl Room {
+    /// The message of this id, unless it was deleted.
+    pub(super) fn message(&self, id: &str) -> Option<&RoomMessage> {
+        self.messages.iter().find(|message| message.id == id && !message.is_deleted)
+    }
+
+    /// Deletes a message. False if there is none of this id.
+    pub(super) fn delete(&mut self, id: &str) -> bool {
+        let found = self.messages.iter_mut().find(|message| message.id == id && !message.is_deleted);
+        self.pinned.take_if(|pinned| pinned == id);
+        found.map(|message| message.is_deleted = true).is_some()
+    }
+
+    /// Whether this user must not write now.
+    pub(super) fn is_banned(&self, user_id: &str, now: OffsetDateTime) -> bool {
+        self.bans.get(user_id).is_some_and(|ban| ban.ends_at.is_none_or(|end| end > now))
+    }
+}
+
+/// Keeps the last thousand.
+pub(super) fn push<T>(items: &mut VecDeque<T>, item: T) {
+    if items.len() >= MAX_IN_ROOM {
+        items.pop_front();
+    }
+    items.push_back(item);
+}
+
+/// The rooms by the channel's id, and how much was done in them lately.
+#[derive(Debug, Default)]
+pub(in crate::mock) struct Rooms {
+    rooms: BTreeMap<String, Room>,
+    pub(super) windows: Windows,
+    /// Sender and recipient of whispers.
+    whispered: BTreeSet<(String, String)>,
+}
+
+impl Rooms {
+    pub(in crate::mock) fn get(&self, channel: &str) -> Option<&Room> {
+        self.rooms.get(channel)
+    }
+
+    pub(in crate::mock) fn entry(&mut self, channel: &str) -> &mut Room {
+        self.rooms.entry(channel.to_owned()).or_default()
+    }
+
+    /// Whether this user has whispered to that one.
+    pub(super) fn has_whispered(&self, from: &str, to: &str) -> bool {
+        self.whispered.contains(&(from.to_owned(), to.to_owned()))
+    }
+
+    pub(super) fn add_whisper(&mut self, from: &str, to: &str) {
+        if self.whispered.len() >= MAX_WHISPERED {
+            self.whispered.clear();
+        }
+        self.whispered.insert((from.to_owned(), to.to_owned()));
+    }
+
+    /// Whether the user is a moderator of the channel, or its broadcaster.
+    pub(super) fn is_moderator(&self, channel: &str, user_id: &str) -> bool {
+        channel == user_id || self.rooms.get(channel).is_some_and(|room| room.moderators.contains(user_id))
+    }
+
+    /// Whether the user may write faster than others.
+    pub(super) fn is_privileged(&self, channel: &str, user_id: &str) -> bool {
+        self.is_moderator(channel, user_id) || self.rooms.get(channel).is_some_and(|room| room.vips.contains(user_id))
+    }
+}
