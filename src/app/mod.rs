@@ -106,6 +106,8 @@ pub struct App {
     preparation: Preparation,
     /// Closes the WebSocket sessions with Twitch before their tasks are aborted.
     websocket: Stopper,
+    /// Lets the sinks finish before their tasks are aborted.
+    sinks: sink::Stopper,
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -159,7 +161,7 @@ impl App {
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
-        sink::spawn(&services, application.as_ref(), &mut tasks);
+        let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
 
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let server = http::serve(listener, api::Context::new(services, webhook, access, tester, hub.clone()))?;
@@ -171,6 +173,7 @@ impl App {
             writing: tokio::spawn(writer.run()),
             preparation,
             websocket,
+            sinks,
             tasks,
             hub,
             pool,
@@ -227,7 +230,7 @@ impl App {
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.
         self.hub.stop();
-        self.websocket.stop().await;
+        tokio::join!(self.websocket.stop(), self.sinks.stop());
         self.tasks.shutdown().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

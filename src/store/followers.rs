@@ -64,18 +64,19 @@ pub struct FollowerState {
     pub failing_since: Option<OffsetDateTime>,
 }
 
-/// Adds the follower, unless there is one of this name.
+/// Adds the follower, unless there is one of this name. Its epochs begin after this one.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn add(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::Result<()> {
+pub async fn add(conn: &mut PgConnection, name: &str, start: Start, epoch: i64) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into follower (name, cursor, received_at)
-        select $1, start.id, event.received_at
+        "insert into follower (name, cursor, received_at, epoch)
+        select $1, start.id, event.received_at, $3
         from (select coalesce($2, (select max(id) from event), 0) as id) start left join event on event.id = start.id
         on conflict do nothing",
         name,
-        start.id() as Option<LogId>
+        start.id() as Option<LogId>,
+        epoch
     )
     .execute(conn)
     .await?;
@@ -87,7 +88,7 @@ pub async fn add(conn: &mut PgConnection, name: &str, start: Start) -> sqlx::Res
 /// # Errors
 /// If the database fails.
 pub async fn lease(conn: &mut PgConnection, name: &str, start: Start, lease: Duration) -> sqlx::Result<Lease> {
-    add(&mut *conn, name, start).await?;
+    add(&mut *conn, name, start, 0).await?;
     try_lease(conn, name, lease).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
@@ -154,6 +155,20 @@ pub async fn save(
     .execute(conn)
     .await?;
     Ok(saved.rows_affected() > 0)
+}
+
+/// Ends the lease, unless it was taken over since this epoch.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release(conn: &mut PgConnection, name: &str, epoch: i64) -> sqlx::Result<()> {
+    let released = sqlx::query!(
+        "update follower set leased_until = clock_timestamp() where name = $1 and epoch = $2",
+        name,
+        epoch
+    );
+    released.execute(conn).await?;
+    Ok(())
 }
 
 /// Records why a batch failed, and renews the lease. False if the lease was taken over since this epoch.

@@ -64,6 +64,14 @@ pub struct SinkDefinition {
     pub is_paused: bool,
 }
 
+impl SinkDefinition {
+    /// Whether a lease of this epoch is this sink's, and not that of a later one with the same name.
+    #[must_use]
+    pub fn owns(&self, epoch: i64) -> bool {
+        epoch >> EPOCHS <= self.id
+    }
+}
+
 /// A sink as `/status`, `/sinks` and `/metrics` show it.
 #[derive(Clone, Debug)]
 pub struct SinkState {
@@ -127,6 +135,9 @@ pub async fn states(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<SinkState>> {
     .await
 }
 
+/// Bits of an epoch that count; those above are the sink's id, so that no two sinks have an epoch in common.
+const EPOCHS: u32 = 32;
+
 /// A sink to add.
 #[derive(Debug)]
 pub struct NewSink<'a> {
@@ -151,9 +162,9 @@ pub struct NewSink<'a> {
 pub async fn insert(conn: &mut PgConnection, sink: &NewSink<'_>, start: Start) -> sqlx::Result<bool> {
     let mut transaction = conn.begin().await?;
     let kind: &str = sink.kind.into();
-    let follower = sqlx::query_scalar!(
+    let added = sqlx::query!(
         r#"insert into sink (kind, name, settings, secret_sealed, types, channels) values ($1, $2, $3, $4, $5, $6)
-        on conflict (name) do nothing returning follower as "follower!""#,
+        on conflict (name) do nothing returning id, follower as "follower!""#,
         kind,
         sink.name,
         sink.settings,
@@ -163,8 +174,9 @@ pub async fn insert(conn: &mut PgConnection, sink: &NewSink<'_>, start: Start) -
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(follower) = follower else { return Ok(false) };
-    followers::add(&mut transaction, &follower, start).await?;
+    let Some(added) = added else { return Ok(false) };
+    // A server that still runs another sink, which had this name, must not save here.
+    followers::add(&mut transaction, &added.follower, start, added.id << EPOCHS).await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -9,16 +9,20 @@ use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOpti
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, DefaultConnectionBuilder, Error, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
 use super::settings::AmqpSettings;
+use super::socket::Socket;
 
 /// Time limit of connecting, and of what is declared.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time limit of closing.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Seconds between two heartbeats; the connection is given up after two that are missing.
 const HEARTBEAT: u16 = 10;
@@ -30,6 +34,7 @@ pub struct Broker {
     pub connection: Connection,
     /// Its channel, in confirm mode.
     pub channel: Channel,
+    _socket: Socket,
 }
 
 /// Why messages can't be published, and what to do.
@@ -61,6 +66,11 @@ impl Broker {
             ))),
         }
     }
+
+    /// Closes the connection, which ends without a word if it is dropped.
+    pub async fn close(self) {
+        let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
+    }
 }
 
 /// What failed.
@@ -76,11 +86,10 @@ async fn open(uri: AMQPUri, settings: &AmqpSettings) -> Result<Broker, Failure> 
         tls.cert_chain = Some(certificates(file).await.map_err(Failure::File)?);
     }
     let properties = ConnectionProperties::default().with_connection_name("showtime".into());
-    let builder = DefaultConnectionBuilder::new().map_err(Failure::Connect)?;
-    let builder = builder.with_uri(uri).with_properties(properties).with_tls_config(tls);
-    let connection = builder.connect().await.map_err(Failure::Connect)?;
+    let socket = Socket::new();
+    let connection = socket.connect(uri, tls, properties).await.map_err(Failure::Connect)?;
     let channel = declare(&connection, settings).await.map_err(Failure::Declare)?;
-    Ok(Broker { connection, channel })
+    Ok(Broker { connection, channel, _socket: socket })
 }
 
 /// The text of a file with certificates.

@@ -9,14 +9,15 @@ pub mod message;
 pub mod probe;
 mod publisher;
 pub mod settings;
+mod socket;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use self::broker::{Broker, BrokerError};
 use self::publisher::{End, Publisher};
@@ -80,22 +81,24 @@ impl AmqpSink {
         }))
     }
 
-    /// Publishes events whenever this server has the lease.
-    pub async fn run(self) -> Infallible {
-        loop {
-            let lease = SinkLease::take(&self.pool, &self.definition).await;
-            let error = self.hold(&lease).await;
-            tracing::info!(sink = self.definition.name, %error, "the sink stops here");
+    /// Publishes events whenever this server has the lease, until it is stopped.
+    pub async fn run(self, stopping: CancellationToken) {
+        while let Some(lease) = stopping.run_until_cancelled(SinkLease::take(&self.pool, &self.definition)).await {
+            match self.hold(&lease, &stopping).await {
+                Ok(()) => return lease.release().await,
+                Err(error) => tracing::info!(sink = self.definition.name, %error, "the sink stops here"),
+            }
         }
     }
 
-    /// Publishes until the lease is taken over.
-    async fn hold(&self, lease: &SinkLease<'_>) -> LeaseError {
+    /// Publishes until it is stopped, or the lease is taken over.
+    async fn hold(&self, lease: &SinkLease<'_>, stopping: &CancellationToken) -> Result<(), LeaseError> {
         let mut failures = 0;
         loop {
-            let (confirmed, problem) = match self.publish(lease).await {
+            let (confirmed, problem) = match self.publish(lease, stopping).await {
+                Ok((_, End::Stopped)) => return Ok(()),
                 Ok((_, End::Lease(error @ LeaseError::Superseded))) | Err(error @ LeaseError::Superseded) => {
-                    return error;
+                    return Err(error);
                 }
                 Ok((confirmed, End::Lease(error))) => (confirmed, error.to_string()),
                 Ok((confirmed, End::Broker(error))) => (confirmed, error.0),
@@ -107,28 +110,31 @@ impl AmqpSink {
             }
             failures = if confirmed { 1 } else { failures + 1 };
             lease.record(SinkStatus::Waiting, Some(&problem), 0).await;
-            if let Err(error) = lease.keep(sleep(BACKOFF.pause(failures))).await {
-                return error;
+            if lease.keep(stopping.run_until_cancelled(sleep(BACKOFF.pause(failures)))).await?.is_none() {
+                return Ok(());
             }
         }
     }
 
     /// Connects, and publishes until something fails. Returns also whether anything was confirmed.
-    async fn publish(&self, lease: &SinkLease<'_>) -> Result<(bool, End), LeaseError> {
+    async fn publish(&self, lease: &SinkLease<'_>, stopping: &CancellationToken) -> Result<(bool, End), LeaseError> {
         let cursor = lease.cursor().await?;
-        let broker = match lease.keep(Broker::open(&self.url, &self.settings)).await? {
-            Ok(broker) => broker,
-            Err(error) => return Ok((false, End::Broker(error))),
+        let opening = stopping.run_until_cancelled(Broker::open(&self.url, &self.settings));
+        let broker = match lease.keep(opening).await? {
+            Some(Ok(broker)) => broker,
+            Some(Err(error)) => return Ok((false, End::Broker(error))),
+            None => return Ok((false, End::Stopped)),
         };
         let filter =
             SinkFilter::new(self.definition.types.as_deref(), self.definition.channels.as_deref(), self.settings.tests);
         let mut publisher = Publisher::new(self, &broker, filter, cursor);
-        let end = publisher.run(lease).await;
+        let end = publisher.run(lease, stopping).await;
         // What is confirmed need not be sent again.
-        let saved = publisher.save(lease).await;
+        let (saved, confirmed) = (publisher.save(lease).await, publisher.has_confirmed());
+        broker.close().await;
         match (saved, end) {
             (Err(error @ LeaseError::Superseded), _) => Err(error),
-            (_, end) => Ok((publisher.has_confirmed(), end)),
+            (_, end) => Ok((confirmed, end)),
         }
     }
 

@@ -10,6 +10,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation};
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::broker::{Broker, BrokerError};
 use super::message::AmqpMessage;
@@ -33,9 +34,14 @@ const SAVE_AFTER: u32 = 1_000;
 /// A broker that confirms nothing for so long, and has not said that it is blocked, is given up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// For how long confirmations are awaited when the sink is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Why publishing ended.
 #[derive(Debug)]
 pub(super) enum End {
+    /// The sink was stopped.
+    Stopped,
     /// The lease is lost, or the log can't be read.
     Lease(LeaseError),
     /// The broker failed.
@@ -74,6 +80,8 @@ pub(super) struct Publisher<'a> {
     is_at_end: bool,
     /// Why the event after the window can't be published. Those after it wait, or they would overtake it.
     unpublishable: Option<String>,
+    /// Since when nothing more is published.
+    stopped_at: Option<Instant>,
     /// Events on their way, whose outcomes come in their order.
     window: FuturesOrdered<BoxFuture<'static, Settled>>,
     /// The last event before which all are settled, unless that is saved.
@@ -98,6 +106,7 @@ impl<'a> Publisher<'a> {
             read_to: cursor,
             is_at_end: false,
             unpublishable: None,
+            stopped_at: None,
             window: FuturesOrdered::new(),
             settled: None,
             unsaved: 0,
@@ -115,13 +124,13 @@ impl<'a> Publisher<'a> {
         self.confirmed > 0
     }
 
-    /// Publishes until something fails.
-    pub(super) async fn run(&mut self, lease: &SinkLease<'_>) -> End {
+    /// Publishes until something fails, or it is stopped.
+    pub(super) async fn run(&mut self, lease: &SinkLease<'_>, stopping: &CancellationToken) -> End {
         let mut appended = self.sink.signals.events();
         let mut tick = interval(SAVE_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if let Err(end) = self.step(lease, &mut appended, &mut tick).await {
+            if let Err(end) = self.step(lease, stopping, &mut appended, &mut tick).await {
                 return end;
             }
         }
@@ -130,10 +139,15 @@ impl<'a> Publisher<'a> {
     async fn step(
         &mut self,
         lease: &SinkLease<'_>,
+        stopping: &CancellationToken,
         appended: &mut Wakeup,
         tick: &mut tokio::time::Interval,
     ) -> Result<(), End> {
-        self.fill(lease).await?;
+        if self.stopped_at.is_none() {
+            self.fill(lease).await?;
+        } else if self.window.is_empty() {
+            return Err(End::Stopped);
+        }
         if let Some(problem) = self.unpublishable.take_if(|_| self.window.is_empty()) {
             return Err(End::Event(problem));
         }
@@ -144,6 +158,7 @@ impl<'a> Publisher<'a> {
                     self.save(lease).await.or_else(database_is_away)?;
                 }
             }
+            () = stopping.cancelled(), if self.stopped_at.is_none() => self.stopped_at = Some(Instant::now()),
             () = appended.notified(), if self.is_at_end => self.is_at_end = false,
             _ = tick.tick() => self.tick(lease).await?,
         }
@@ -242,6 +257,9 @@ impl<'a> Publisher<'a> {
 
     /// Saves, shows how the sink does, and looks at the log even if no notification came.
     async fn tick(&mut self, lease: &SinkLease<'_>) -> Result<(), End> {
+        if self.stopped_at.is_some_and(|at| at.elapsed() >= STOP_TIMEOUT) {
+            return Err(End::Stopped);
+        }
         if self.settled.is_some() || self.saved_at.elapsed() >= RENEWAL {
             self.save(lease).await.or_else(database_is_away)?;
             self.is_at_end = false;

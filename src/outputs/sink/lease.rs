@@ -59,7 +59,15 @@ impl<'a> SinkLease<'a> {
                 followers::try_lease(&mut *pool.acquire().await?, &sink.follower, LEASE).await
             });
             match taken.await {
-                Ok(Some(followers::Lease::Taken(epoch))) => return Self { pool, sink, epoch },
+                Ok(Some(followers::Lease::Taken(epoch))) => {
+                    let lease = Self { pool, sink, epoch };
+                    if sink.owns(epoch) {
+                        return lease;
+                    }
+                    // It was removed, and there is another of this name.
+                    lease.release().await;
+                    sleep(PAUSE).await;
+                }
                 Ok(Some(followers::Lease::HeldFor(time))) => sleep(time.clamp(PAUSE / 10, PAUSE)).await,
                 // It was removed, and the supervisor ends this; or the database is away.
                 Ok(None) | Err(_) => sleep(PAUSE).await,
@@ -104,6 +112,16 @@ impl<'a> SinkLease<'a> {
             followers::save(&mut connection, &self.sink.follower, self.epoch, last, LEASE).await
         });
         if saved.await? { Ok(()) } else { Err(LeaseError::Superseded) }
+    }
+
+    /// Gives up the lease, so that another server can take it at once. While the database is away it ends by itself.
+    pub async fn release(self) {
+        let released = within(QUERY_TIMEOUT, async {
+            followers::release(&mut *self.pool.acquire().await?, &self.sink.follower, self.epoch).await
+        });
+        if let Err(error) = released.await {
+            tracing::debug!(sink = self.sink.name, %error, "the lease of the sink was not released");
+        }
     }
 
     /// Records how the sink does. While the database is away nothing is recorded, and nothing lost but that.

@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use self::error::SettingsError;
 use self::images::ProfileImages;
@@ -46,12 +47,35 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time limit of a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time limit for all sinks to finish.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Lets the sinks finish before the server stops.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper {
+    stopping: CancellationToken,
+    sinks: TaskTracker,
+}
+
+impl Stopper {
+    /// Sends nothing more, waits for the receivers to confirm what is on its way, and gives up the leases.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.sinks.close();
+        let _ = timeout(STOP_TIMEOUT, self.sinks.wait()).await;
+    }
+}
+
 /// Starts the supervisor of the sinks, and registers their check.
-pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
     let helix = application.map(|application| application.helix.clone());
     let images = helix.map(|helix| ProfileImages::spawn(services, helix, tasks)).unwrap_or_default();
     services.checks.add_on_records(|records| check::check(&records.sinks));
-    tasks.spawn("sinks", Supervisor { services: services.clone(), images, running: HashMap::new() }.run());
+    let stopper = Stopper::default();
+    let supervisor =
+        Supervisor { services: services.clone(), images, running: HashMap::new(), stopper: stopper.clone() };
+    tasks.spawn("sinks", supervisor.run());
+    stopper
 }
 
 /// Runs the sinks of this server.
@@ -61,17 +85,20 @@ struct Supervisor {
     images: ProfileImages,
     /// By the id of the row.
     running: HashMap<i64, Running>,
+    stopper: Stopper,
 }
 
 struct Running {
     definition: Arc<SinkDefinition>,
-    task: AbortOnDropHandle<Infallible>,
+    stopping: CancellationToken,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Supervisor {
     async fn run(mut self) -> Infallible {
         let mut is_made = self.services.config.amqp_url.is_none();
-        loop {
+        let stopping = self.stopper.stopping.clone();
+        while !stopping.is_cancelled() {
             if !is_made {
                 is_made = self.add_environment_sink().await.is_ok();
             }
@@ -79,8 +106,10 @@ impl Supervisor {
             if let Ok(definitions) = self.definitions().await {
                 self.compare(definitions);
             }
-            sleep(POLL_INTERVAL).await;
+            stopping.run_until_cancelled(sleep(POLL_INTERVAL)).await;
         }
+        // The sinks finish meanwhile.
+        std::future::pending().await
     }
 
     async fn definitions(&self) -> sqlx::Result<Vec<SinkDefinition>> {
@@ -106,12 +135,15 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Starts and stops sinks, so that those run that should.
+    /// Starts and stops sinks, so that those run that should. One that has changed starts again when it has finished.
     fn compare(&mut self, definitions: Vec<SinkDefinition>) {
         let wanted: HashMap<_, _> =
             definitions.into_iter().filter(|sink| !sink.is_paused).map(|sink| (sink.id, sink)).collect();
         self.running.retain(|id, running| {
-            !running.task.is_finished() && wanted.get(id).is_some_and(|sink| *sink == *running.definition)
+            if wanted.get(id).is_none_or(|sink| *sink != *running.definition) {
+                running.stopping.cancel();
+            }
+            !running.task.is_finished()
         });
         for (id, sink) in wanted {
             if !self.running.contains_key(&id)
@@ -124,22 +156,27 @@ impl Supervisor {
 
     /// Starts a sink, if this server has what it requires.
     fn start(&self, definition: SinkDefinition) -> Option<Running> {
-        let definition = Arc::new(definition);
-        let task = self.spawn(&definition).unwrap_or_else(|error| {
+        let (definition, stopping) = (Arc::new(definition), self.stopper.stopping.child_token());
+        let task = self.spawn(&definition, stopping.clone()).unwrap_or_else(|error| {
             tracing::debug!(sink = definition.name, %error, "the sink can't run here");
             None
         });
-        Some(Running { task: AbortOnDropHandle::new(task?), definition })
+        Some(Running { task: AbortOnDropHandle::new(task?), stopping, definition })
     }
 
-    fn spawn(&self, definition: &Arc<SinkDefinition>) -> Result<Option<JoinHandle<Infallible>>, SettingsError> {
-        let (services, images, sink) = (&self.services, &self.images, definition.clone());
+    fn spawn(
+        &self,
+        definition: &Arc<SinkDefinition>,
+        stopping: CancellationToken,
+    ) -> Result<Option<JoinHandle<()>>, SettingsError> {
+        let (services, images, tasks) = (&self.services, &self.images, &self.stopper.sinks);
+        let sink = definition.clone();
         Ok(match SinkSettings::new(sink.kind, sink.settings.clone())? {
             SinkSettings::Amqp(settings) => {
-                AmqpSink::new(services, images, sink, settings)?.map(|sink| tokio::spawn(sink.run()))
+                AmqpSink::new(services, images, sink, settings)?.map(|sink| tasks.spawn(sink.run(stopping)))
             }
             SinkSettings::Webhook(settings) => {
-                WebhookSink::new(services, images, sink, &settings)?.map(|sink| tokio::spawn(sink.run()))
+                WebhookSink::new(services, images, sink, &settings)?.map(|sink| tasks.spawn(sink.run(stopping)))
             }
         })
     }

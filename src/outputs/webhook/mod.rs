@@ -12,12 +12,12 @@ pub mod secret;
 pub mod settings;
 pub mod sign;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use self::endpoint::{Endpoint, Failure, Outcome, WebhookMessage};
 use self::runner::Runner;
@@ -77,13 +77,13 @@ impl WebhookSink {
         }))
     }
 
-    /// Sends events whenever this server has the lease.
-    pub async fn run(self) -> Infallible {
-        loop {
-            let lease = SinkLease::take(&self.pool, &self.definition).await;
-            match Runner::new(&self, &lease).run().await {
-                Some(error) => tracing::info!(sink = self.definition.name, %error, "the sink stops here"),
-                None => sleep(PAUSE).await,
+    /// Sends events whenever this server has the lease, until it is stopped.
+    pub async fn run(self, stopping: CancellationToken) {
+        while let Some(lease) = stopping.run_until_cancelled(SinkLease::take(&self.pool, &self.definition)).await {
+            if let Some(error) = Runner::new(&self, &lease, &stopping).run().await {
+                tracing::info!(sink = self.definition.name, %error, "the sink stops here");
+            } else if stopping.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+                return lease.release().await;
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{Failure, Outcome};
 use super::schedule::{BACKOFF, GIVE_UP_AFTER, MAX_FAILURES, pause};
@@ -59,6 +60,7 @@ enum Next {
 pub(super) struct Runner<'a> {
     sink: &'a WebhookSink,
     lease: &'a SinkLease<'a>,
+    stopping: &'a CancellationToken,
     appended: Wakeup,
     /// Events that were read and not sent.
     events: VecDeque<LoggedEvent>,
@@ -79,10 +81,11 @@ pub(super) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    pub(super) fn new(sink: &'a WebhookSink, lease: &'a SinkLease<'a>) -> Self {
+    pub(super) fn new(sink: &'a WebhookSink, lease: &'a SinkLease<'a>, stopping: &'a CancellationToken) -> Self {
         Self {
             sink,
             lease,
+            stopping,
             appended: sink.signals.events(),
             events: VecDeque::new(),
             read_to: None,
@@ -97,9 +100,9 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Sends until the lease is lost, and says why; `None` if the sink was switched off.
+    /// Sends until the lease is lost, and says why; `None` if the sink was stopped or switched off.
     pub(super) async fn run(mut self) -> Option<LeaseError> {
-        loop {
+        while !self.stopping.is_cancelled() {
             match self.step().await {
                 Ok(()) => {}
                 Err(End::Off) => return None,
@@ -113,6 +116,7 @@ impl<'a> Runner<'a> {
                 }
             }
         }
+        None
     }
 
     /// Tries one event, or waits.
@@ -203,7 +207,7 @@ impl<'a> Runner<'a> {
         self.save(skipped).await?;
         self.record_well().await;
         let due = self.summary.due_in.map_or(RENEWAL, |seconds| Duration::from_secs_f64(seconds.clamp(0.01, 1.0)));
-        let _ = timeout(due, self.appended.notified()).await;
+        let _ = timeout(due, self.stopping.run_until_cancelled(self.appended.notified())).await;
         self.is_at_end = false;
         Ok(())
     }
@@ -303,7 +307,8 @@ impl<'a> Runner<'a> {
         let problem =
             format!("no event has arrived for 5 days; the last problem: {problem}: repair it and `resume` the sink");
         self.switch_off(problem, Some(GIVE_UP_AFTER)).await?;
-        Ok(self.lease.keep(sleep(pause)).await?)
+        self.lease.keep(self.stopping.run_until_cancelled(sleep(pause))).await?;
+        Ok(())
     }
 
     /// Switches the sink off, if it failed for so long.

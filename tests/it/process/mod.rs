@@ -93,8 +93,13 @@ impl Place {
 
     /// Starts `server`, and returns when it has told its address.
     pub(crate) async fn serve(&self, settings: Settings<'_>) -> Serving<'_> {
+        self.serve_program(SERVER, settings).await
+    }
+
+    /// Starts this build of `server`.
+    pub(crate) async fn serve_program(&self, program: &str, settings: Settings<'_>) -> Serving<'_> {
         let mut child =
-            self.command(SERVER, settings, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            self.command(program, settings, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         self.serving(child, Box::new(stdout), settings).await
     }

@@ -1,5 +1,6 @@
 //! What a reader of the broker gets.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::rabbit::{Rabbit, Reader, cursor};
@@ -92,6 +93,26 @@ async fn sink_has_templates_types_a_queue_and_a_place_in_the_log() {
     }
     let tested = server.post_json("/sinks/servitor/test", &json!({})).await;
     assert_eq!((tested.status.as_u16(), tested.json()), (200, json!({ "is_routed": true })));
+}
+
+/// The server does not notice it at once, and goes on with the first one meanwhile.
+#[tokio::test]
+async fn sink_that_is_added_again_gets_everything() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let server = Server::start().await;
+    let sink = json!({ "name": "again", "url": rabbit.url(), "after": 0, "settings": { "queue": "again" } });
+    assert_eq!(server.post_json("/sinks", &sink).await.status, 201);
+    append(&server.pool, 100).await;
+    until("all were published", async || server.json("/sinks/again").await["cursor"] == 100).await;
+    assert_eq!(server.send(Method::DELETE, "/sinks/again").await.status, 204);
+    assert_eq!(server.post_json("/sinks", &sink).await.status, 201);
+    append(&server.pool, 100).await;
+    let (mut reader, mut arrived) = (Reader::open(&rabbit, "again", None).await, Vec::new());
+    while arrived.iter().filter(|id| **id == 200).count() < 1 || arrived.iter().filter(|id| **id == 100).count() < 2 {
+        arrived.push(cursor(&reader.next().await));
+    }
+    let again: Vec<_> = arrived.split_off(100).into_iter().filter(|id| *id <= 100).collect();
+    assert_eq!(again, (1..=100).collect::<Vec<_>>());
 }
 
 #[tokio::test]

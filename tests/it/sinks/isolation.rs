@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::rabbit::{Rabbit, Reader, cursor};
 use super::{server, until_problem, until_state};
-use crate::support::Unused;
 use crate::support::messages::{at, cheer};
 use crate::support::postgres::fresh_database;
+use crate::support::{PATIENCE, Unused};
 
 /// Far more than an acknowledgement takes, and less than any time limit of a sink.
 const SOON: Duration = Duration::from_secs(5);
@@ -22,10 +23,10 @@ async fn sinks_that_fail_disturb_no_other_and_no_message() {
     let server = server(fresh_database().await, &rabbit.url()).await;
     until_state(&server, "amqp", "ok").await;
     let mut reader = Reader::open(&rabbit, "all", Some(("showtime", "#"))).await;
-    let (away, silent) = (unused.addr(), silent.local_addr().unwrap());
+    let (away, silent_addr) = (unused.addr(), silent.local_addr().unwrap());
     for (name, url) in [
         ("away", format!("amqp://guest:guest@{away}/%2f")),
-        ("silent", format!("amqp://guest:guest@{silent}/%2f")),
+        ("silent", format!("amqp://guest:guest@{silent_addr}/%2f")),
         ("refusing", rabbit.url_of("guest", "wrong")),
         ("blocked", blocked.url()),
     ] {
@@ -49,6 +50,11 @@ async fn sinks_that_fail_disturb_no_other_and_no_message() {
     }
     until_state(&server, "blocked", "blocked").await;
     let sinks = server.json("/sinks").await;
+    // What connects to a broker that says nothing ends. Otherwise each attempt would leave a thread.
+    let (mut attempt, _) = silent.accept().await.unwrap();
+    let mut said = Vec::new();
+    timeout(PATIENCE, attempt.read_to_end(&mut said)).await.expect("it is closed").unwrap();
+    assert_eq!(said, *b"AMQP\x00\x00\x09\x01");
     let cursor = |name: &str| {
         let sink = sinks["data"].as_array().unwrap().iter().find(|sink| sink["name"] == name);
         sink.unwrap()["cursor"].clone()

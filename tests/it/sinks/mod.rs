@@ -4,6 +4,7 @@ mod clients;
 mod commands;
 mod delivery;
 mod isolation;
+mod ledger;
 mod outages;
 mod rabbit;
 mod refusals;

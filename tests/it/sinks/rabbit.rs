@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
@@ -20,6 +21,9 @@ use tokio::time::timeout;
 
 use crate::init::free_port;
 use crate::support::{PATIENCE, skip, until};
+
+/// Messages that a reader has and has not acknowledged, at most.
+const PREFETCH: u16 = 256;
 
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 
@@ -165,15 +169,21 @@ impl Reader {
             let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
             channel.queue_bind(queue.into(), exchange.into(), pattern.into(), options, arguments).await.unwrap();
         }
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await.unwrap();
         let (tag, options) = ("".into(), BasicConsumeOptions::default());
         Self(channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await.unwrap())
     }
 
-    /// The next message.
+    /// The next message, which is acknowledged.
     pub(crate) async fn next(&mut self) -> Delivery {
-        let delivery = timeout(PATIENCE, self.0.next()).await.expect("a message comes").unwrap().unwrap();
+        let delivery = self.receive().await;
         delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
         delivery
+    }
+
+    /// The next message. Cancel safe.
+    pub(crate) async fn receive(&mut self) -> Delivery {
+        timeout(PATIENCE, self.0.next()).await.expect("a message comes").unwrap().unwrap()
     }
 }
 
