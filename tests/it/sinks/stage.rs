@@ -1,7 +1,6 @@
 //! A broker, a database for servers whose sink `amqp` publishes there, and a reader of all that comes.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use lapin::options::BasicAckOptions;
@@ -105,7 +104,7 @@ impl Stage {
                 self.read_one().await;
             }
         };
-        let _: Result<Infallible, _> = timeout(time, reading).await;
+        let _ = timeout(time, reading).await;
     }
 
     /// Reads from a broker that was away.
