@@ -51,3 +51,29 @@ async fn killed_server_is_replaced_and_the_event_sent_again_with_its_id() {
     assert_eq!(received[2].id(), received[3].id());
     assert!(received.iter().all(|request| request.is_signed_with(&key)));
 }
+
+/// It is stopped in the midst of a hundred events, of which the other server sends the rest.
+#[tokio::test]
+async fn stopped_server_repeats_nothing() {
+    let database = fresh_database().await;
+    let (first, second, database_url) = (Place::new(), Place::new(), url(&database, "none"));
+    let settings = [("DATABASE_URL", database_url.as_str()), ("SHOWTIME_ENCRYPTION_KEY", KEY)];
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let serving = first.serve(&settings).await;
+    let observer = Server::on(database.clone()).await;
+    let hook = receiver.url();
+    first.done(&settings, &["sinks", "add", "hook", "--webhook", &hook, "--allow", "127.0.0.0/8"]).await;
+    until_state(&observer, "ok").await;
+    let _standby = second.serve(&settings).await;
+    for user in 1..=100 {
+        assert_eq!(observer.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
+        if user == 50 {
+            serving.signal(Signal::SIGTERM);
+        }
+    }
+    let (status, log) = serving.ended().await;
+    assert!(status.success(), "{status} {log}");
+    let log = logged_ids(&observer).await;
+    until("all have arrived", async || receiver.ids() == log).await;
+    assert_eq!(receiver.received().len(), 100, "none came twice");
+}
