@@ -1,13 +1,16 @@
 //! What keeps a sink from publishing is shown with what to do, and the server goes on.
 
+use std::collections::HashSet;
+
 use lapin::ExchangeKind;
-use lapin::options::ExchangeDeclareOptions;
-use lapin::types::FieldTable;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use super::rabbit::{Rabbit, Reader, cursor};
 use super::{append, until_problem, until_state};
 use crate::support::messages::{at, cheer, follow};
+use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::{Unused, until};
 
@@ -82,7 +85,7 @@ async fn event_that_cannot_be_published_is_overtaken_by_none() {
 #[tokio::test]
 async fn blocked_broker_is_shown_and_waited_for() {
     let Some(rabbit) = Rabbit::start().await else { return };
-    let server = super::server(crate::support::postgres::fresh_database().await, &rabbit.url()).await;
+    let server = super::server(fresh_database().await, &rabbit.url()).await;
     until_state(&server, "amqp", "ok").await;
     rabbit.control(&["set_vm_memory_high_watermark", "0"]);
     append(&server.pool, 10).await;
@@ -90,6 +93,39 @@ async fn blocked_broker_is_shown_and_waited_for() {
     server.post_json("/sinks/amqp/test", &json!({})).await.problem(502, "sink-failed");
     rabbit.control(&["set_vm_memory_high_watermark", "0.6"]);
     until("all were published", async || server.json("/sinks/amqp").await["cursor"] == 10).await;
+}
+
+/// A queue that has one message and refuses more, so that the broker sends `basic.nack`.
+#[tokio::test]
+async fn message_that_the_broker_refuses_is_published_again() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    let server = super::server(fresh_database().await, &rabbit.url()).await;
+    until_state(&server, "amqp", "ok").await;
+    let (channel, durable) = (rabbit.channel().await, QueueDeclareOptions { durable: true, ..Default::default() });
+    let mut limits = FieldTable::default();
+    limits.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    limits.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    channel.queue_declare("full".into(), durable, limits).await.unwrap();
+    let (all, options) = ("#".into(), QueueBindOptions::default());
+    channel.queue_bind("full".into(), "showtime".into(), all, options, FieldTable::default()).await.unwrap();
+    append(&server.pool, 1).await;
+    until("the queue is full", async || server.json("/sinks/amqp").await["cursor"] == 1).await;
+    append(&server.pool, 2).await;
+    until_problem(&server, "amqp", "could not store a message (basic.nack)").await;
+    let sink = server.json("/sinks/amqp").await;
+    assert_eq!((&sink["state"], &sink["cursor"]), (&json!("waiting"), &json!(1)));
+    let refused = server.post_json("/sinks/amqp/test", &json!({})).await.problem(502, "sink-failed");
+    assert!(refused["detail"].as_str().unwrap().contains("basic.nack"), "{refused}");
+    let mut reader = Reader::open(&rabbit, "full", None).await;
+    assert_eq!(cursor(&reader.next().await), 1);
+    let mut arrived = HashSet::new();
+    while arrived.len() < 2 {
+        arrived.insert(cursor(&reader.next().await));
+    }
+    assert_eq!(arrived, HashSet::from([2, 3]));
+    until("the sink is well", async || server.json("/sinks/amqp").await["problem"].is_null()).await;
+    let metrics = server.get("/metrics").await.text;
+    assert!(!metrics.contains(r#"{sink="amqp",outcome="failed"} 0"#), "{metrics}");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn stopped_server_repeats_nothing() {
     let observer = Server::on(database.clone()).await;
     let hook = receiver.url();
     first.done(&settings, &["sinks", "add", "hook", "--webhook", &hook, "--allow", "127.0.0.0/8"]).await;
-    until_state(&observer, "ok").await;
+    until_state(&observer, "hook", "ok").await;
     let _standby = second.serve(&settings).await;
     for user in 1..=100 {
         assert_eq!(observer.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
