@@ -229,8 +229,8 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 ///
 /// Sends `message` for each message (`ChatMessage`), and `message_deleted` or `messages_cleared` when
 /// moderators delete messages. A message in a shared chat is sent once to a reader of several of its
-/// channels, and one that was deleted before it arrived is not sent, unless `repeats=true`. The server must be subscribed to `channel.chat.message` and the other
-/// types of chat (`TWITCH_EVENTSUB_TYPES`). Cursor, WebSocket and `resync` work as with
+/// channels, and one that was deleted before it arrived is not sent, unless `repeats=true`. The server must be subscribed to the types of
+/// chat (`TWITCH_EVENTSUB_TYPES=chat`). Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
 #[utoipa::path(
     tag = "live",

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::settings::{self, Setting};
 use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Twitch};
-use crate::twitch::catalogue::{self, SubscriptionType};
+use crate::twitch::catalogue::{SubscriptionType, selection};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::transport::TransportKind;
 
@@ -215,19 +215,17 @@ fn webhook_secret(text: &str) -> Result<WebhookSecret, String> {
     WebhookSecret::new(text).map_err(|error| format!("{error}; `openssl rand -hex 32` makes a good one"))
 }
 
-/// Types of the catalogue that a channel can have: not those that only an extension or an organisation can subscribe to.
+/// Types that a channel can have, by their names, patterns and presets; each once.
 fn subscription_types(text: &str) -> Result<Vec<&'static SubscriptionType>, String> {
-    let find = |name: &str| {
-        let kind = catalogue::find(name, None).ok_or_else(|| format!("names {name:?}, which Twitch does not have"))?;
-        let is_foreign = |field: &str| matches!(field, "organization_id" | "extension_client_id");
-        match kind.condition.iter().find(|condition| condition.required && is_foreign(&condition.field)) {
-            Some(condition) => {
-                Err(format!("names {name:?}, which no channel can have: it requires an {}", condition.field))
+    let mut types: Vec<&SubscriptionType> = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for kind in selection::select(name).map_err(|error| error.to_string())? {
+            if !types.iter().any(|known| known.name == kind.name) {
+                types.push(kind);
             }
-            None => Ok(kind),
         }
-    };
-    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(find).collect()
+    }
+    Ok(types)
 }
 
 /// Origins as browsers send them: nothing after host and port, and no port that the scheme implies.
@@ -333,6 +331,20 @@ mod tests {
         assert!(matches!(config.database, Database::Private));
         assert!(config.migrate);
         assert!(with(&[("LISTEN_PORT", ""), ("TWITCH_WEBHOOK_SECRET", " ")]).is_ok(), "empty means not set");
+    }
+
+    #[test]
+    fn types_are_named_singly_by_pattern_and_by_preset_and_come_once() {
+        let types = |text| with(&[("TWITCH_EVENTSUB_TYPES", text)]).unwrap().twitch.extra_types;
+        let names: Vec<_> = types("channel.poll.*, channel.poll.end ,channel.ban").iter().map(|it| &it.name).collect();
+        assert_eq!(names, ["channel.poll.begin", "channel.poll.end", "channel.poll.progress", "channel.ban"]);
+        assert!(types("alerts,chat").len() > 30 && types("all").len() > types("alerts,chat,moderation").len());
+        assert_eq!(
+            errors(&[("TWITCH_EVENTSUB_TYPES", "chat,channel.fellow")]),
+            [
+                r#"TWITCH_EVENTSUB_TYPES is "chat,channel.fellow", but Twitch has no type `channel.fellow` (did you mean channel.follow?)"#
+            ]
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
 pub(super) const EVENTSUB_TYPES: Setting = setting(
     "TWITCH_EVENTSUB_TYPES",
     None,
-    "subscription types beside the usual ones, separated by commas, such as channel.chat.message",
+    "subscription types beside the usual ones, separated by commas: by name, such as channel.poll.*, or as alerts, chat, moderation or all",
 );
 pub(super) const API_URL: Setting =
     setting("TWITCH_API_URL", Some("https://api.twitch.tv/helix"), "Twitch's API; mock-twitch prints its own");

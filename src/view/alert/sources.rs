@@ -67,3 +67,19 @@ pub fn sources_of(kinds: &[String]) -> impl Iterator<Item = &'static str> {
 pub(super) fn read(kind: &str, json: &str) -> Option<(User, AlertKind)> {
     SOURCES.iter().filter(|(source, ..)| *source == kind).find_map(|(.., read)| read(json))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::twitch::catalogue::selection::select;
+    use crate::view::chat;
+
+    #[test]
+    fn presets_are_what_alerts_and_chat_come_from() {
+        let preset = |name| select(name).unwrap().into_iter().map(|kind| kind.name.as_str()).collect::<BTreeSet<_>>();
+        assert_eq!(preset("alerts"), sources().collect());
+        assert_eq!(preset("chat"), chat::sources().collect());
+    }
+}
