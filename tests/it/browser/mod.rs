@@ -8,6 +8,7 @@ mod consent;
 mod dashboard;
 mod docs;
 mod kill;
+mod mock_page;
 mod modules;
 mod overlay;
 mod overlay_feed;
