@@ -72,15 +72,17 @@ Its control API (JSON; a body may leave out what it does not change):
         chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
         drop_answer, helix_error, token_revoked, rate_limit,
         hide_streams; for calls that change something: action_delay,
-        action_fail_before, action_fail_after, action_reset_after,
-        drop_message; for messages over a WebSocket: ws_duplicate,
+        action_fail_before (action_status_before), action_fail_after
+        (action_status_after), action_reset_after, action_late_answer,
+        drop_message (drop_code); for messages over a WebSocket: ws_duplicate,
         ws_reorder, ws_delay, ws_late_on_old, ws_close (with ws_close_code),
         ws_abort, ws_silence, ws_half_open, ws_unknown_type, ws_fragment,
         ws_oversize, reconnect_dead_url;
         countdowns: fail_next_helix, fail_next_oauth, fail_next_upgrade,
         fail_next_subscribe, fail_next_action_before, fail_next_action_after,
-        reset_next_action_after, drop_next_message;
-        times: ws_slow_welcome_ms, ws_zombie_s, reconnect_every_s
+        reset_next_action_after, end_token_of_next_action,
+        drop_next_message, lose_next_parent;
+        times: clip_s, ws_slow_welcome_ms, ws_zombie_s, reconnect_every_s
   POST  /mock/schedule                     {\"name\": \"a-bad-day\", \"speed\"}:
         all faults of the WebSocket, one after the other, in ten minutes
 

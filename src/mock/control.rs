@@ -17,8 +17,8 @@ use super::world::World;
 
 const PAGE: &str = include_str!("page.html");
 
-/// How many deliveries the state shows.
-const SHOWN_DELIVERIES: usize = 100;
+/// How many deliveries and how many actions the state shows.
+const MAX_SHOWN: usize = 100;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/", web::get().to(page))
@@ -65,7 +65,7 @@ impl ResponseError for ControlError {
                 | ScenarioError::UnknownSubscription(_)
                 | ScenarioError::Session(SessionError::None | SessionError::Unknown(..)),
             ) => StatusCode::NOT_FOUND,
-            Self::Scenario(ScenarioError::Already(..)) => StatusCode::CONFLICT,
+            Self::Scenario(ScenarioError::Already(..) | ScenarioError::NotSent(..)) => StatusCode::CONFLICT,
             Self::Scenario(_) | Self::Chance(_) | Self::Schedule(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
         }
     }
@@ -89,11 +89,13 @@ async fn page() -> HttpResponse {
 async fn state(world: web::Data<World>) -> web::Json<Value> {
     let subscriptions = world.subscriptions();
     let state = world.state();
-    let deliveries: Vec<_> = state.log.iter().rev().take(SHOWN_DELIVERIES).collect();
+    let deliveries: Vec<_> = state.log.iter().rev().take(MAX_SHOWN).collect();
+    let actions: Vec<_> = state.ledger.iter().rev().take(MAX_SHOWN).collect();
     let channels: Vec<_> = state.accounts.values().collect();
     web::Json(json!({
         "channels": channels,
         "consents": state.consents,
+        "actions": actions,
         "sessions": state.shown_sessions(),
         "subscriptions": subscriptions,
         "deliveries": deliveries,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::faults::DeliveryFault;
+use super::fault_generator::DeliveryFault;
 use super::state::{Delivery, Held, MAX_HELD, Route, State, rfc3339};
 use super::world::World;
 use crate::simulate::answer::ExpectedAnswer;

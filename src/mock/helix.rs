@@ -1,13 +1,13 @@
 //! Helix: authorization, the rate limit, and users, streams and channels (<https://dev.twitch.tv/docs/api/reference/>).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use url::form_urlencoded;
 
-use super::state::{Account, State, Token, rfc3339};
+use super::state::{Account, Points, State, Token, rfc3339};
 use super::world::World;
 
 /// Limit of ids and logins per call.
@@ -79,6 +79,23 @@ pub(super) fn pagination(end: usize, total: usize) -> Value {
     if end < total { json!({ "cursor": format!("mock{end}") }) } else { json!({}) }
 }
 
+/// The access token of a call.
+pub(super) fn bearer(request: &HttpRequest) -> &str {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
+/// Sets the headers of the rate limit.
+pub(super) fn set_rate_limit(response: &mut HttpResponse, limit: usize, remaining: usize, full_at: OffsetDateTime) {
+    for (name, value) in [
+        ("ratelimit-limit", HeaderValue::from(limit)),
+        ("ratelimit-remaining", remaining.into()),
+        ("ratelimit-reset", full_at.unix_timestamp().into()),
+    ] {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}
+
 impl World {
     /// Answers a call if its token allows it, with the rate limit's headers.
     pub(super) fn answer(
@@ -90,14 +107,8 @@ impl World {
         state.count(format!("{} {}", request.method(), request.path()));
         let result = self.authorize(&mut state, request).and_then(|token| respond(&mut state, &token));
         let mut response = result.unwrap_or_else(|(status, message)| error_answer(status, &message));
-        let points = &state.points;
-        for (name, value) in [
-            ("ratelimit-limit", i64::from(self.config.rate_limit)),
-            ("ratelimit-remaining", i64::from(points.remaining)),
-            ("ratelimit-reset", points.full_at.unix_timestamp()),
-        ] {
-            response.headers_mut().insert(HeaderName::from_static(name), value.into());
-        }
+        let Points { remaining, full_at } = state.points;
+        set_rate_limit(&mut response, self.config.rate_limit as usize, remaining as usize, full_at);
         response
     }
 
@@ -106,8 +117,7 @@ impl World {
         if fault.is_failing {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "Helix is unwell".to_owned()));
         }
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let text = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let text = bearer(request);
         if fault.revokes_token {
             state.access_tokens.remove(text);
         }
@@ -119,7 +129,7 @@ impl World {
             return Ok(token.unwrap_or_else(Token::anonymous));
         }
         let token = token.ok_or_else(|| unauthorized("Invalid OAuth token"))?;
-        if header("Client-Id") != Some(&self.config.client_id) {
+        if request.headers().get("client-id").is_none_or(|id| id.as_bytes() != self.config.client_id.as_bytes()) {
             return Err(unauthorized("Client ID and OAuth token do not match"));
         }
         self.take_point(state, fault.empties_bucket)?;
@@ -193,8 +203,8 @@ pub(super) async fn channels(world: web::Data<World>, request: HttpRequest) -> H
     })
 }
 
-/// [Get Channel Followers](https://dev.twitch.tv/docs/api/reference/#get-channel-followers): only the broadcaster, with the
-/// scope, sees more than the number. Moderators are not known here.
+/// [Get Channel Followers](https://dev.twitch.tv/docs/api/reference/#get-channel-followers): only the broadcaster and moderators,
+/// with the scope, see more than the number.
 async fn followers(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
         let query = Query::from_request(&request);
@@ -205,7 +215,7 @@ async fn followers(world: web::Data<World>, request: HttpRequest) -> HttpRespons
         };
         let followers = state.followers(channel);
         let total = followers.len();
-        if user != channel || !token.scopes.contains("moderator:read:followers") {
+        if !state.rooms.is_moderator(channel, user) || !token.scopes.contains("moderator:read:followers") {
             return Ok(HttpResponse::Ok().json(json!({ "total": total, "data": [], "pagination": {} })));
         }
         let wanted = query.one("user_id");

@@ -8,7 +8,9 @@ mod actions;
 mod compat;
 mod config;
 mod control;
+mod cut;
 mod deliver;
+mod fault_generator;
 mod faults;
 mod helix;
 mod oauth;
@@ -29,13 +31,15 @@ use actix_http::HttpService;
 use actix_service::{fn_service, map_config};
 use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::{App, web};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use self::cut::Cut;
 use self::tls::Identity;
 
 pub use self::actions::ledger::PerformedAction;
-pub use self::actions::rooms::{Ban, Clip, Role, Room, RoomMessage};
+pub use self::actions::rooms::{Ban, ChatSettings, Clip, Pin, Role, Room, RoomMessage};
 pub use self::config::MockConfig;
 pub use self::faults::Faults;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
@@ -146,6 +150,7 @@ fn serve(world: &Arc<World>, listener: TcpListener) -> io::Result<Server> {
         let app = App::new().app_data(web::Data::from(Arc::clone(&world))).configure(routes);
         HttpService::build()
             .tcp_nodelay(true)
+            .on_connect_ext(|stream: &TcpStream, data| drop(Cut::of(stream).map(|cut| data.insert(cut))))
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .graceful_shutdown_signal(move || stop.clone().cancelled_owned())
             .upgrade(fn_service(upgrade))

@@ -59,6 +59,9 @@ pub enum ScenarioError {
     /// A change is not of the form `path=value`.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// A user can't write in a chat.
+    #[error("{0} can't write in the chat of {1}: {2}")]
+    NotSent(String, String, &'static str),
     /// There is no such WebSocket session.
     #[error(transparent)]
     Session(#[from] SessionError),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::faults::{Faults, SocketDamage};
+use super::fault_generator::SocketDamage;
+use super::faults::Faults;
 use super::world::World;
 
 /// One step: from now on these faults, and this once.

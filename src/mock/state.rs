@@ -12,7 +12,7 @@ use url::Url;
 use super::actions::ledger::Ledger;
 use super::actions::rooms::Rooms;
 use super::config::MockConfig;
-use super::faults::FaultGenerator;
+use super::fault_generator::FaultGenerator;
 use super::websocket::sessions::Sessions;
 use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};

@@ -84,7 +84,35 @@ pub(super) fn moderator_of(
     Ok(Moderator { channel, id })
 }
 
-/// A channel that must be live.
+/// The broadcaster and moderators can't be moderated, except moderators by the broadcaster.
+pub(super) fn check_target(state: &State, moderator: &Moderator, user_id: &str) -> Result<(), Refusal> {
+    if !state.accounts.contains_key(user_id) {
+        return Err(bad_request("The ID in the user_id field is not valid."));
+    }
+    let is_protected = state.rooms.is_moderator(&moderator.channel, user_id) && moderator.id != moderator.channel;
+    if user_id == moderator.channel || is_protected {
+        return Err(bad_request("The user specified in the user_id field may not be banned."));
+    }
+    Ok(())
+}
+
+/// Whether the application may write as this user: both have consented, or the user moderates there.
+pub(super) fn check_app_sender(state: &State, channel: &str, user_id: &str, scope: &str) -> Result<(), Refusal> {
+    let has = |user: &str, scope: &str| state.consents.get(user).is_some_and(|scopes| scopes.contains(scope));
+    for scope in [scope, "user:bot"] {
+        if !has(user_id, scope) {
+            return Err(forbidden(format!("The sender must have authorized the app with the {scope} scope.")));
+        }
+    }
+    if !state.rooms.is_moderator(channel, user_id) && !has(channel, "channel:bot") {
+        return Err(forbidden(
+            "The sender must be a moderator, or the broadcaster must have authorized the app with the channel:bot scope.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the channel is live.
 pub(super) fn is_live(state: &State, channel: &str) -> bool {
     state.accounts.get(channel).is_some_and(|account| account.stream.is_some())
 }

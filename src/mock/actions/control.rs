@@ -39,18 +39,24 @@ impl World {
         Ok(())
     }
 
-    /// A user writes in the chat of a channel. Returns the message's id, or `None` while the user is banned.
+    /// A user writes in the chat of a channel. Returns the message's id.
     ///
     /// # Errors
-    /// [`ScenarioError`]
-    pub fn say(self: &Arc<Self>, channel: &str, user: &str, text: &str) -> Result<Option<String>, ScenarioError> {
+    /// [`ScenarioError::NotSent`] if the user is banned or a mode of the chat forbids it; others if a name is wrong.
+    pub fn say(self: &Arc<Self>, channel: &str, user: &str, text: &str) -> Result<String, ScenarioError> {
         let mut state = self.state();
-        let channel = channel_id(&state, channel)?;
-        let user = state.account_or_new(user)?.id;
-        if state.rooms.entry(&channel).is_banned(&user, self.config.clock.now()) {
-            return Ok(None);
+        let channel_id = channel_id(&state, channel)?;
+        let user_id = state.account_or_new(user)?.id;
+        match self.chat_refuses(&mut state, &channel_id, &user_id, text) {
+            Some(reason) => Err(ScenarioError::NotSent(user.to_owned(), channel.to_owned(), reason.message)),
+            None => Ok(self.write(&mut state, &channel_id, &user_id, &cut(text, MAX_MESSAGE), None)),
         }
-        Ok(Some(self.write(&mut state, &channel, &user, &cut(text, MAX_MESSAGE), None)))
+    }
+
+    /// The calls that exceeded one of Twitch's limits, oldest first.
+    #[must_use]
+    pub fn violations(&self) -> Vec<PerformedAction> {
+        self.state().ledger.iter().filter(|action| action.violation.is_some()).cloned().collect()
     }
 
     /// The last ten thousand calls that meant to change something, oldest first.

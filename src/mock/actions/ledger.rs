@@ -23,10 +23,14 @@ pub struct PerformedAction {
     pub channel: Option<String>,
     /// What it did, by action; `null` if the call was refused.
     pub effect: Value,
-    /// The status of the answer, as it was before a fault spoiled it.
+    /// The status of the answer, before a fault changed it.
     pub status: u16,
     /// Why it was refused.
     pub refusal: Option<String>,
+    /// The limit of Twitch's that it exceeded.
+    pub violation: Option<&'static str>,
+    /// What went wrong on purpose.
+    pub fault: Option<&'static str>,
 }
 
 /// What a call did.

@@ -3,11 +3,15 @@
 //! What they do is kept: a sent message can be deleted, a banned user can't write, a clip can be read a few seconds later.
 //! Limits are enforced. Every call is in the ledger, which the control API shows.
 
+mod announcements;
+mod bans;
 mod caller;
 mod channel;
 mod chat;
 mod clips;
 mod control;
+mod drops;
+mod events;
 pub(super) mod ledger;
 mod limits;
 mod moderation;
@@ -19,26 +23,28 @@ mod whispers;
 
 use std::sync::Arc;
 
-use actix_web::body::BodyStream;
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::stream;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::ledger::{Effect, PerformedAction};
-use super::faults::ActionFault;
-use super::helix::{Refusal, bad_request, error_answer};
+use super::cut::Cut;
+use super::helix::{Refusal, bad_request, bearer};
 use super::state::{State, Token};
 use super::world::World;
-use crate::simulate::edit::Edit;
+
+/// The longest reason of a ban or warning, in characters.
+const MAX_REASON: usize = 500;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     chat::routes(cfg);
+    announcements::routes(cfg);
     shoutouts::routes(cfg);
     whispers::routes(cfg);
     pins::routes(cfg);
     settings::routes(cfg);
+    bans::routes(cfg);
     moderation::routes(cfg);
     channel::routes(cfg);
     clips::routes(cfg);
@@ -75,17 +81,16 @@ impl World {
         perform: impl FnOnce(&Arc<Self>, &mut State, &Token) -> Result<Performed, Refusal>,
     ) -> HttpResponse {
         let fault = self.state().faults.draw_action_fault();
-        if !fault.delay.is_zero() {
-            self.config.clock.sleep(fault.delay).await;
+        self.config.clock.sleep(fault.delay).await;
+        if fault.ends_token {
+            self.state().access_tokens.remove(bearer(request));
         }
-        self.answer(request, |state, token| {
-            if fault.fails_before {
-                return Err((
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "Twitch failed before the call had an effect".to_owned(),
-                ));
-            }
-            let performed = perform(self, state, token);
+        let response = self.answer(request, |state, token| {
+            let performed = match fault.fails_before {
+                Some(status) => Err((status, "Twitch failed before the call had an effect".to_owned())),
+                None => perform(self, state, token),
+            };
+            let violation = state.rooms.windows.take_exceeded();
             let (channel, effect, status, refusal) = match &performed {
                 Ok(Performed { effect: Effect { channel, what }, response }) => {
                     (Some(channel.clone()), what.clone(), response.status(), None)
@@ -93,38 +98,37 @@ impl World {
                 Err((status, message)) => (None, Value::Null, *status, Some(message.clone())),
             };
             let (at, as_user, status) = (self.config.clock.now(), token.user_id.clone(), status.as_u16());
-            state.ledger.push(PerformedAction { at, action, as_user, channel, effect, status, refusal });
-            performed.map(|performed| spoiled(performed.response, fault))
-        })
-    }
-
-    /// Something happened: the subscribers are notified. What the samples can't show is left out.
-    fn happen(
-        self: &Arc<Self>,
-        state: &mut State,
-        (kind, variant): (&str, Option<&str>),
-        channel: &str,
-        user: Option<&str>,
-        fields: &[(&str, Value)],
-    ) {
-        let Ok(kind) = super::scenario::subscription_type(kind, None) else { return };
-        let edits = fields.iter().map(|(field, value)| Edit::field(field, value.clone())).collect();
-        if let Ok(event) = self.event_of(state, kind, variant, Some(channel), user, edits) {
-            self.notify(state, kind, &event);
+            let fault_name = fault.name();
+            state.ledger.push(PerformedAction {
+                at,
+                action,
+                as_user,
+                channel,
+                effect,
+                status,
+                refusal,
+                violation,
+                fault: fault_name,
+            });
+            match (performed, fault.fails_after) {
+                (Ok(_), Some(status)) => Err((status, "Twitch failed after the call had its effect".to_owned())),
+                (performed, _) => performed.map(|performed| performed.response),
+            }
+        });
+        if fault.resets_after
+            && let Some(cut) = request.conn_data::<Cut>()
+        {
+            cut.end();
         }
+        self.config.clock.sleep(fault.answer_delay).await;
+        response
     }
 }
 
-/// The answer of a call that had its effect.
-fn spoiled(response: HttpResponse, fault: ActionFault) -> HttpResponse {
-    if fault.resets_after {
-        let broken = stream::once(async { Err::<web::Bytes, _>(std::io::Error::other("the connection is reset")) });
-        return HttpResponse::Ok().body(BodyStream::new(broken));
-    }
-    if fault.fails_after {
-        return error_answer(StatusCode::INTERNAL_SERVER_ERROR, "Twitch failed after the call had its effect");
-    }
-    response
+/// Twitch wraps some bodies in `data`.
+#[derive(Deserialize)]
+struct Wrapped<T> {
+    data: T,
 }
 
 /// The JSON body of a call.

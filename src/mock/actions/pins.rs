@@ -2,11 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 
 use super::Performed;
 use super::caller::{moderator, not_found, required};
 use super::ledger::Effect;
-use crate::mock::helix::{Query, bad_request};
+use super::rooms::Pin;
+use crate::mock::helix::{Query, Refusal, bad_request};
 use crate::mock::world::World;
 
 const SCOPE: &str = "moderator:manage:chat_messages";
@@ -14,34 +16,54 @@ const SCOPE: &str = "moderator:manage:chat_messages";
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/chat/pins", web::get().to(pinned))
         .route("/chat/pins", web::put().to(pin))
+        .route("/chat/pins", web::patch().to(change))
         .route("/chat/pins", web::delete().to(unpin));
 }
 
 async fn pinned(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
         let moderator = moderator(state, &Query::from_request(&request), token, SCOPE)?;
-        let pinned = state.rooms.entry(&moderator.channel).pinned.clone();
-        let data: Vec<Value> = pinned.into_iter().map(|id| json!({ "message_id": id })).collect();
+        let pin = state.rooms.entry(&moderator.channel).pin(world.config.clock.now());
+        let data: Vec<Value> = pin.map(|pin| json!(pin)).into_iter().collect();
         Ok(HttpResponse::Ok().json(json!({ "data": data })))
     })
+}
+
+/// When a pin of `duration_seconds` ends.
+fn end(query: &Query, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Refusal> {
+    let Some(seconds) = query.one("duration_seconds") else { return Ok(None) };
+    let seconds = seconds.parse().ok().filter(|seconds| (30..=1800).contains(seconds));
+    let seconds = seconds.ok_or_else(|| bad_request("The parameter \"duration_seconds\" must be from 30 to 1800."))?;
+    Ok(Some(now + Duration::seconds(seconds)))
 }
 
 async fn pin(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     let query = Query::from_request(&request);
     world
         .into_inner()
-        .perform(&request, "pin", |_, state, token| {
+        .perform(&request, "pin", |world, state, token| {
             let moderator = moderator(state, &query, token, SCOPE)?;
             let id = required(&query, "message_id")?;
-            let seconds = query.one("duration_seconds").map(str::parse::<u32>).transpose();
-            if !seconds.is_ok_and(|seconds| seconds.is_none_or(|seconds| (30..=1800).contains(&seconds))) {
-                return Err(bad_request("The parameter \"duration_seconds\" must be from 30 to 1800."));
-            }
+            let ends_at = end(&query, world.config.clock.now())?;
             let room = state.rooms.entry(&moderator.channel);
-            if room.message(id).is_none() {
-                return Err(not_found("The message was not found."));
-            }
-            room.pinned = Some(id.to_owned());
+            room.message(id).ok_or_else(|| not_found("The message was not found."))?;
+            room.pinned = Some(Pin { message_id: id.to_owned(), ends_at });
+            Performed::no_content(Effect::new(&moderator.channel, json!({ "message_id": id })))
+        })
+        .await
+}
+
+/// Changes how long the message stays pinned.
+async fn change(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    let query = Query::from_request(&request);
+    world
+        .into_inner()
+        .perform(&request, "pin", |world, state, token| {
+            let moderator = moderator(state, &query, token, SCOPE)?;
+            let id = required(&query, "message_id")?;
+            let ends_at = end(&query, world.config.clock.now())?;
+            let pinned = state.rooms.entry(&moderator.channel).pinned.as_mut().filter(|pin| pin.message_id == id);
+            pinned.ok_or_else(|| not_found("The message is not pinned."))?.ends_at = ends_at;
             Performed::no_content(Effect::new(&moderator.channel, json!({ "message_id": id })))
         })
         .await
@@ -51,10 +73,12 @@ async fn unpin(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     let query = Query::from_request(&request);
     world
         .into_inner()
-        .perform(&request, "unpin", |_, state, token| {
+        .perform(&request, "unpin", |world, state, token| {
             let moderator = moderator(state, &query, token, SCOPE)?;
-            let pinned = state.rooms.entry(&moderator.channel).pinned.take();
-            let id = pinned.ok_or_else(|| not_found("No message is pinned."))?;
+            let room = state.rooms.entry(&moderator.channel);
+            let id = room.pin(world.config.clock.now()).map(|pin| pin.message_id.clone());
+            room.pinned = None;
+            let id = id.ok_or_else(|| not_found("No message is pinned."))?;
             Performed::no_content(Effect::new(&moderator.channel, json!({ "message_id": id })))
         })
         .await

@@ -54,6 +54,22 @@ pub struct Ban {
     pub reason: String,
 }
 
+impl Ban {
+    pub(super) fn is_on(&self, now: OffsetDateTime) -> bool {
+        self.ends_at.is_none_or(|end| end > now)
+    }
+}
+
+/// A pinned message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pin {
+    /// The message's id.
+    pub message_id: String,
+    /// When it is unpinned; `None` is the end of the stream.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ends_at: Option<OffsetDateTime>,
+}
+
 /// A clip.
 #[derive(Clone, Debug, Serialize)]
 pub struct Clip {
@@ -61,9 +77,16 @@ pub struct Clip {
     pub id: String,
     /// The user who made it.
     pub creator_id: String,
-    /// When it was made; Get Clips shows it later.
+    /// Its title.
+    pub title: String,
+    /// In seconds.
+    pub duration: f64,
+    /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// From when on Get Clips shows it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ready_at: OffsetDateTime,
 }
 
 /// Modes of a chat. Each span is present while its mode is on.
@@ -94,8 +117,8 @@ pub struct Room {
     pub bans: BTreeMap<String, Ban>,
     /// Oldest first.
     pub messages: VecDeque<RoomMessage>,
-    /// The id of the message that is pinned.
-    pub pinned: Option<String>,
+    /// The message that is pinned.
+    pub pinned: Option<Pin>,
     /// Modes of the chat.
     pub settings: ChatSettings,
     /// Whether the shield mode is on.
@@ -112,16 +135,34 @@ impl Room {
         self.messages.iter().find(|message| message.id == id && !message.is_deleted)
     }
 
-    /// Deletes a message. False if there is none of this id.
-    pub(super) fn delete(&mut self, id: &str) -> bool {
-        let found = self.messages.iter_mut().find(|message| message.id == id && !message.is_deleted);
-        self.pinned.take_if(|pinned| pinned == id);
-        found.map(|message| message.is_deleted = true).is_some()
+    pub(super) fn delete(&mut self, id: &str) {
+        self.delete_where(|message| message.id == id);
     }
 
-    /// Whether this user must not write now.
-    pub(super) fn is_banned(&self, user_id: &str, now: OffsetDateTime) -> bool {
-        self.bans.get(user_id).is_some_and(|ban| ban.ends_at.is_none_or(|end| end > now))
+    pub(super) fn delete_all_of(&mut self, user_id: &str) {
+        self.delete_where(|message| message.user_id == user_id);
+    }
+
+    pub(super) fn delete_all(&mut self) {
+        self.delete_where(|_| true);
+    }
+
+    /// A pinned message is no longer pinned then.
+    fn delete_where(&mut self, is_wanted: impl Fn(&RoomMessage) -> bool) {
+        for message in self.messages.iter_mut().filter(|message| is_wanted(message)) {
+            message.is_deleted = true;
+            self.pinned.take_if(|pin| pin.message_id == message.id);
+        }
+    }
+
+    /// The ban or timeout of a user, while it is on.
+    pub(super) fn ban(&self, user_id: &str, now: OffsetDateTime) -> Option<&Ban> {
+        self.bans.get(user_id).filter(|ban| ban.is_on(now))
+    }
+
+    /// The pinned message, until its time is over.
+    pub(super) fn pin(&self, now: OffsetDateTime) -> Option<&Pin> {
+        self.pinned.as_ref().filter(|pin| pin.ends_at.is_none_or(|end| end > now))
     }
 }
 
@@ -164,7 +205,7 @@ impl Rooms {
     }
 
     /// Whether the user is a moderator of the channel, or its broadcaster.
-    pub(super) fn is_moderator(&self, channel: &str, user_id: &str) -> bool {
+    pub(in crate::mock) fn is_moderator(&self, channel: &str, user_id: &str) -> bool {
         channel == user_id || self.rooms.get(channel).is_some_and(|room| room.moderators.contains(user_id))
     }
 

@@ -6,6 +6,7 @@ use time::Duration;
 
 use super::Performed;
 use super::caller::{channel, is_live, moderator_of, required};
+use super::events::moderator_fields;
 use super::ledger::Effect;
 use super::limits::Limit;
 use crate::mock::helix::{Query, bad_request};
@@ -36,14 +37,14 @@ async fn shoutout(world: web::Data<World>, request: HttpRequest) -> HttpResponse
                 return Err(bad_request("The broadcaster is not streaming live or does not have one or more viewers."));
             }
             let now = world.config.clock.now();
-            state.rooms.windows.take(SAME_TARGET, &format!("{} {target}", moderator.channel), now)?;
-            state.rooms.windows.take(SHOUTOUTS, &moderator.channel, now)?;
-            let fields = [
-                ("cooldown_ends_at", rfc3339(now + PAUSE).into()),
-                ("target_cooldown_ends_at", rfc3339(now + TARGET_PAUSE).into()),
-            ];
+            let pair = format!("{} {target}", moderator.channel);
+            state.rooms.windows.take_all(&[(SAME_TARGET, &pair), (SHOUTOUTS, &moderator.channel)], now)?;
+            let mut fields = moderator_fields(state, &moderator.id);
+            fields.push(("cooldown_ends_at", rfc3339(now + PAUSE).into()));
+            fields.push(("target_cooldown_ends_at", rfc3339(now + TARGET_PAUSE).into()));
             let kind = ("channel.shoutout.create", None);
             world.happen(state, kind, &moderator.channel, Some(&target), &fields);
+            world.happen(state, ("channel.shoutout.receive", None), &target, Some(&moderator.channel), &[]);
             Performed::no_content(Effect::new(&moderator.channel, json!({ "to_broadcaster_id": target })))
         })
         .await

@@ -47,11 +47,12 @@ async fn whisper(world: web::Data<World>, request: HttpRequest, bytes: web::Byte
             }
             let now = world.config.clock.now();
             let is_first = !state.rooms.has_whispered(&from, &to);
-            if is_first {
-                state.rooms.windows.take(NEW_PER_DAY, &from, now)?;
+            let limits = [(PER_SECOND, from.as_str()), (PER_MINUTE, &from), (NEW_PER_DAY, &from)];
+            state.rooms.windows.take_all(if is_first { &limits } else { &limits[..2] }, now)?;
+            // Twitch answers 204 also if it does not deliver.
+            if state.faults.draw_dropped_message() {
+                return Performed::no_content(Effect::new(&from, json!({ "to_user_id": to, "dropped": true })));
             }
-            state.rooms.windows.take(PER_SECOND, &from, now)?;
-            state.rooms.windows.take(PER_MINUTE, &from, now)?;
             state.rooms.add_whisper(&from, &to);
             let message = if is_first { cut(&message, MAX_FIRST) } else { cut(&message, MAX_MESSAGE) };
             let fields = [("whisper", json!({ "text": message }))];

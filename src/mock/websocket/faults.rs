@@ -7,7 +7,7 @@ use bytestring::ByteString;
 
 use super::handover::GRACE;
 use super::{Close, Command, Session, frames};
-use crate::mock::faults::{SocketDamage, SocketFault};
+use crate::mock::fault_generator::{SocketDamage, SocketFault};
 use crate::mock::state::State;
 use crate::mock::world::World;
 use crate::twitch::eventsub::outgoing::Outgoing;
