@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::actions;
 use super::helix::{self, Query, Refusal, bad_request, error_answer};
 use super::oauth;
 use super::state::{Held, Route, State, Token, rfc3339};
@@ -26,6 +28,20 @@ const MAX_OF_SESSION: usize = 100;
 const CALLS: u32 = 800;
 const MAX_COST: u32 = 10;
 
+/// How the addresses begin that [`is_action`] knows.
+const ACTIONS: [&str; 10] = [
+    "authorization/",
+    "channels/commercial",
+    "channels/vips",
+    "chat/",
+    "clips",
+    "games",
+    "moderation/",
+    "search/",
+    "streams/markers",
+    "whispers",
+];
+
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     for path in ["/eventsub/subscriptions", "/mock/eventsub/subscriptions"] {
         cfg.service(
@@ -36,6 +52,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(options)),
         );
     }
+    cfg.service(web::scope("/mock").guard(fn_guard(is_action)).configure(actions::routes));
     cfg.route("/mock/users", web::get().to(helix::users))
         .route("/mock/streams", web::get().to(helix::streams))
         .route("/mock/channels", web::get().to(helix::channels))
@@ -44,6 +61,13 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/auth/token", web::post().to(oauth::token))
         .route("/auth/validate", web::get().to(oauth::validate))
         .route("/auth/revoke", web::post().to(oauth::revoke));
+}
+
+/// Whether it is one of the calls of Helix that change something, or look up what for. Others under `/mock` are of the control API.
+fn is_action(context: &GuardContext<'_>) -> bool {
+    let head = context.head();
+    let call = head.uri.path().strip_prefix("/mock/").unwrap_or_default();
+    ACTIONS.iter().any(|prefix| call.starts_with(prefix)) || (call == "channels" && head.method == Method::PATCH)
 }
 
 /// What is to be subscribed to. What is missing is empty.

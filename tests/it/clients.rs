@@ -1,11 +1,12 @@
-//! Independent clients of EventSub over WebSocket against the mock: twurple (npm), `pyTwitchAPI` and `TwitchIO` (`PyPI`).
+//! Independent clients against the mock: twurple (npm), `pyTwitchAPI` and `TwitchIO` (`PyPI`) listen over WebSocket, and twurple
+//! calls what changes something.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use showtime::mock::MockConfig;
+use showtime::mock::{MockConfig, Notify};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -63,14 +64,14 @@ fn directory() -> PathBuf {
 }
 
 /// The addresses and a user's token for a client.
-async fn settings(twitch: &Twitch) -> Value {
+async fn settings(twitch: &Twitch, scopes: &[&str]) -> Value {
     let config = twitch.mock.world.config();
     let parameters = [
         ("client_id", config.client_id.as_str()),
         ("client_secret", &config.client_secret),
         ("grant_type", "user_token"),
         ("user_id", CHANNEL_ID),
-        ("scope", &SCOPES.join(" ")),
+        ("scope", &scopes.join(" ")),
     ];
     let url = format!("{}/auth/authorize", twitch.mock.base_url());
     let token: Value = twitch.browser.post(url).query(&parameters).send().await.unwrap().json().await.unwrap();
@@ -83,7 +84,7 @@ async fn settings(twitch: &Twitch) -> Value {
         "token": token["access_token"],
         "refresh_token": token["refresh_token"],
         "user_id": CHANNEL_ID,
-        "scopes": SCOPES,
+        "scopes": scopes,
     })
 }
 
@@ -151,18 +152,123 @@ async fn listens(twitch: Twitch, mut client: Client, traffic: Traffic) {
     twitch.mock.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn twurple_listens_by_the_addresses_of_twitch_cli() {
-    let is_installed = directory().join("node_modules/@twurple/eventsub-ws").is_dir();
-    if !is_installed {
-        return skip("twurple: run `npm ci` in tests/clients");
-    }
-    let twitch = Twitch::with(MockConfig::default()).await;
+/// Node with twurple, if it is installed.
+fn twurple(program: &str, twitch: &Twitch) -> Option<Command> {
     let port = twitch.mock.websocket_url().port().unwrap().to_string();
     let mut command = Command::new("node");
-    let settings = settings(&twitch).await;
-    let client = Client::start(command.arg("twurple.js").env("TWURPLE_MOCK_API_PORT", port), &settings);
+    command.arg(program).env("TWURPLE_MOCK_API_PORT", port);
+    directory().join("node_modules/@twurple/eventsub-ws").is_dir().then_some(command)
+}
+
+const TWURPLE: &str = "twurple: run `npm ci` in tests/clients";
+
+#[tokio::test]
+async fn twurple_listens_by_the_addresses_of_twitch_cli() {
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let Some(mut command) = twurple("twurple.js", &twitch) else { return skip(TWURPLE) };
+    let client = Client::start(&mut command, &settings(&twitch, &SCOPES).await);
     listens(twitch, client, Traffic::Across).await;
+}
+
+/// What `twurple_actions.js` calls and subscribes to.
+const ACTION_SCOPES: [&str; 25] = [
+    "channel:edit:commercial",
+    "channel:manage:broadcast",
+    "channel:manage:vips",
+    "channel:moderate",
+    "channel:read:ads",
+    "clips:edit",
+    "moderator:manage:announcements",
+    "moderator:manage:banned_users",
+    "moderator:manage:blocked_terms",
+    "moderator:manage:chat_messages",
+    "moderator:manage:chat_settings",
+    "moderator:manage:shield_mode",
+    "moderator:manage:shoutouts",
+    "moderator:manage:unban_requests",
+    "moderator:manage:warnings",
+    "moderator:read:blocked_terms",
+    "moderator:read:chat_messages",
+    "moderator:read:chat_settings",
+    "moderator:read:chatters",
+    "moderator:read:moderators",
+    "moderator:read:unban_requests",
+    "moderator:read:vips",
+    "user:manage:whispers",
+    "user:read:chat",
+    "user:write:chat",
+];
+
+/// What it prints once, in an action or about its event.
+fn expected_of_actions(viewer_id: &str, spam_id: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("replied", json!(true)),
+        ("no parent", json!(400)),
+        ("too soon", json!(429)),
+        ("chatters", json!(2)),
+        ("settings", json!(10)),
+        ("deleted twice", json!(404)),
+        ("own message", json!(400)),
+        ("timeout", json!(60_000)),
+        ("ban", Value::Null),
+        ("banned twice", json!(400)),
+        ("not banned", json!(400)),
+        ("warning", json!("careful")),
+        ("shield", json!(true)),
+        ("channel", json!({ "title": "New title", "game": "Just Chatting", "tags": ["Speedrun"] })),
+        ("found", json!(["Just Chatting"])),
+        ("game", json!("509660")),
+        ("vip already", json!(422)),
+        ("marker", json!("here")),
+        ("clip", json!(true)),
+        ("heard notice", json!({ "type": "announcement", "text": "soon", "color": "PURPLE" })),
+        ("heard delete", json!({ "id": spam_id, "of": viewer_id })),
+        ("heard clear", Value::Null),
+        ("heard settings", json!(10)),
+        ("heard update", json!({ "title": "New title", "game": "Just Chatting" })),
+        ("heard unban", json!(viewer_id)),
+        ("heard warning", json!({ "user": viewer_id, "reason": "careful" })),
+        ("heard shield", json!(CHANNEL_ID)),
+        ("heard shoutout", json!({ "to": viewer_id, "by": CHANNEL_ID })),
+        ("heard vip", json!(viewer_id)),
+        ("heard unvip", json!(viewer_id)),
+        ("heard ad", json!(60)),
+    ]
+}
+
+#[tokio::test]
+async fn twurple_acts_and_hears_of_it() {
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let Some(mut command) = twurple("twurple_actions.js", &twitch) else { return skip(TWURPLE) };
+    let world = &twitch.mock.world;
+    world.go_live(CHANNEL, Notify::No).unwrap();
+    let viewer_id = world.add_channel("quietotter").unwrap().id;
+    let spam_id = world.say(CHANNEL, "quietotter", "buy followers now").unwrap();
+    let mut settings = settings(&twitch, &ACTION_SCOPES).await;
+    settings["viewer_id"] = viewer_id.as_str().into();
+    settings["spam_id"] = spam_id.as_str().into();
+    let mut client = Client::start(&mut command, &settings);
+    client.until("done", 1).await;
+    for (what, value) in expected_of_actions(&viewer_id, &spam_id) {
+        client.until(what, 1).await;
+        assert_eq!(client.values(what), [&value], "{what}");
+    }
+
+    client.until("heard message", 2).await;
+    let (said, heard) = (client.values("said"), client.values("heard message"));
+    assert_eq!(said[0]["isSent"], true);
+    assert_eq!([&heard[0]["id"], &heard[1]["to"]], [&said[0]["id"]; 2]);
+    client.until("heard clear user", 2).await;
+    client.until("heard ban", 2).await;
+    let ends: Vec<_> = client.values("heard ban").into_iter().map(|ban| ban["ends"].as_bool()).collect();
+    assert_eq!(ends, [Some(true), Some(false)]);
+    client.until("heard moderate", 6).await;
+    let actions: Vec<_> = client.values("heard moderate").into_iter().filter_map(|it| it["action"].as_str()).collect();
+    assert_eq!(actions, ["delete", "timeout", "ban", "unban", "warn", "clear"]);
+    client.stop().await;
+    let violations = twitch.mock.world.violations();
+    assert_eq!(violations.len(), 1, "the second announcement: {violations:#?}");
+    twitch.mock.stop().await.unwrap();
 }
 
 /// Python with the clients, if they are installed.
@@ -179,7 +285,7 @@ const PYTHON: &str = "pyTwitchAPI and TwitchIO: run `python3 -m venv target/clie
 async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
     let Some(mut command) = python("pytwitchapi.py") else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
-    let client = Client::start(&mut command, &settings(&twitch).await);
+    let client = Client::start(&mut command, &settings(&twitch, &SCOPES).await);
     listens(twitch, client, Traffic::AfterMove).await;
 }
 
@@ -187,7 +293,7 @@ async fn pytwitchapi_listens_by_the_addresses_of_twitch() {
 async fn pytwitchapi_listens_by_the_addresses_of_twitch_cli() {
     let Some(mut command) = python("pytwitchapi.py") else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
-    let mut settings = settings(&twitch).await;
+    let mut settings = settings(&twitch, &SCOPES).await;
     settings["subscriptions"] = format!("{}/", twitch.mock.base_url()).into();
     let client = Client::start(&mut command, &settings);
     listens(twitch, client, Traffic::AfterMove).await;
@@ -197,6 +303,6 @@ async fn pytwitchapi_listens_by_the_addresses_of_twitch_cli() {
 async fn twitchio_listens_by_the_addresses_of_twitch() {
     let Some(mut command) = python("listen_twitchio.py") else { return skip(PYTHON) };
     let twitch = Twitch::with(MockConfig::default()).await;
-    let client = Client::start(&mut command, &settings(&twitch).await);
+    let client = Client::start(&mut command, &settings(&twitch, &SCOPES).await);
     listens(twitch, client, Traffic::AfterMove).await;
 }
