@@ -8,7 +8,7 @@
 //!   catches up while these go on;
 //! - `--takeover`: how long nothing is published when the server that publishes is killed, ten times;
 //! - `--neighbours`: how long acknowledgements of 1,000 messages per second take beside a sink whose receiver is well, away,
-//!   slow or refusing, in turn with none.
+//!   slow or refusing, in turn with none, and how long an event takes to leave by another sink meanwhile.
 //!
 //! An option chooses its part; without one all run. `--brief` divides everything by ten, `--server PATH` measures another build.
 

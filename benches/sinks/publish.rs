@@ -7,9 +7,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::rig::{Rig, Server, median};
+use super::rig::{QUEUE, Rig, Server, median};
 
 const EVENTS: u32 = 200_000;
 
@@ -29,9 +30,9 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
         let bare = bare(&rig, &bodies, usize::try_from(last).expect("small")).await;
-        rig.purge().await;
+        rig.purge(QUEUE).await;
         let (sink, processor) = sink(&rig, &server, &format!("round{round}"), last).await;
-        rig.purge().await;
+        rig.purge(QUEUE).await;
         println!(
             "| round {round} | {bare:.0} | {sink:.0} | {:.2} | {:.0} µs |",
             sink / bare,
@@ -67,7 +68,7 @@ async fn bare(rig: &Rig, bodies: &[String], count: usize) -> f64 {
 /// Publishes the log up to this event. Returns also the server's processor time.
 async fn sink(rig: &Rig, server: &Server, name: &str, last: i64) -> (f64, Duration) {
     let processor = server.processor_time();
-    server.add_sink(name, &rig.rabbit.url(), Some(0)).await;
+    server.add_sink(name, &rig.rabbit.url(), json!({ "after": 0 })).await;
     let mut begun = None;
     loop {
         let cursor = rig.cursor(name).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lapin::options::QueuePurgeOptions;
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 use showtime::clock::Clock;
 use showtime::load::mix::Mix;
 use showtime::load::report::Report;
@@ -29,7 +29,7 @@ use super::support::until;
 const SECRET: &str = "the secret of the benches";
 
 /// The queue that gets everything.
-const QUEUE: &str = "all";
+pub(crate) const QUEUE: &str = "all";
 
 pub(crate) struct Rig {
     pub(crate) rabbit: Rabbit,
@@ -115,10 +115,10 @@ impl Rig {
         cursor.fetch_optional(&self.pool).await.expect("the cursor").unwrap_or(0)
     }
 
-    /// Empties the queue.
-    pub(crate) async fn purge(&self) {
+    /// Empties a queue.
+    pub(crate) async fn purge(&self, queue: &str) {
         let channel = self.rabbit.channel().await;
-        channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default()).await.expect("it is emptied");
+        channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.expect("it is emptied");
     }
 
     /// Reads the queue.
@@ -153,12 +153,9 @@ impl Server {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
     }
 
-    /// Adds a sink that begins at the end of the log, or after this event.
-    pub(crate) async fn add_sink(&self, name: &str, url: &str, after: Option<i64>) {
-        let mut sink = json!({ "name": name, "url": url });
-        if let Some(after) = after {
-            sink["after"] = Value::from(after);
-        }
+    /// Adds a sink with these fields.
+    pub(crate) async fn add_sink(&self, name: &str, url: &str, mut sink: Value) {
+        (sink["name"], sink["url"]) = (name.into(), url.into());
         let request = self.client.post(format!("http://{}/sinks", self.addr));
         self.send(request.header("content-type", "application/json").body(sink.to_string())).await;
     }

@@ -74,6 +74,14 @@ pub(crate) enum Sinks {
         #[arg(long, value_name = "ID")]
         event: Option<LogId>,
     },
+    /// Give up what a webhook has not delivered
+    Dismiss {
+        /// Its name
+        name: String,
+        /// One event that is out of attempts; without it, all of them
+        #[arg(long, value_name = "ID")]
+        event: Option<LogId>,
+    },
 }
 
 /// A place of the log.
@@ -137,6 +145,7 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
             Sinks::Rotate { name } => webhooks::rotate(connection, config, &name).await?,
             Sinks::Deliveries { name } => webhooks::list(connection, &name).await?,
             Sinks::Resend { name, event } => webhooks::resend(connection, &name, event).await?,
+            Sinks::Dismiss { name, event } => webhooks::dismiss(connection, &name, event).await?,
         }
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! `/sinks/{name}/deliveries` and `/sinks/{name}/resend`.
+//! `/sinks/{name}/deliveries`, `/sinks/{name}/resend` and `/sinks/{name}/dismiss`.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
@@ -69,18 +69,18 @@ struct ListDeliveries {
     limit: Limit,
 }
 
-/// Which events to send again.
+/// Which events.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Resend {
+struct Undelivered {
     /// The id of one; without it, all that are out of attempts.
     #[schema(minimum = 1)]
     event_id: Option<i64>,
 }
 
-/// What is sent again.
+/// What was found.
 #[derive(Debug, Serialize, ToSchema)]
-struct Resent {
+struct EventCount {
     /// How many events.
     events: u64,
 }
@@ -117,9 +117,9 @@ pub(super) async fn list_deliveries(
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath),
-    request_body(content = Resend, example = json!({ "event_id": 42 })),
+    request_body(content = Undelivered, example = json!({ "event_id": 42 })),
     responses(
-        (status = OK, description = "They are sent again", body = Resent, example = json!(Resent { events: 1 })),
+        (status = OK, description = "They are sent again", body = EventCount, example = json!(EventCount { events: 1 })),
         BadBody,
         NotFound,
         ServerErrors,
@@ -130,9 +130,35 @@ pub(super) async fn resend_deliveries(
     ctx: Data<Context>,
     path: Path<SinkPath>,
     _query: Query<Nothing>,
-    body: Body<Resend>,
-) -> Result<Json<Resent>, Error> {
+    body: Body<Undelivered>,
+) -> Result<Json<EventCount>, Error> {
     let event = body.0.event_id.map(LogId);
     let mut connection = ctx.pool.acquire().await?;
-    Ok(Json(Resent { events: service::resend(&mut connection, path.name.as_str(), event).await? }))
+    Ok(Json(EventCount { events: service::resend(&mut connection, path.name.as_str(), event).await? }))
+}
+
+/// Give up what a webhook has not delivered
+///
+/// It is not sent again, and the sink no longer says so: one event that is out of attempts, or all of them.
+#[utoipa::path(
+    tag = "sinks",
+    params(SinkPath),
+    request_body(content = Undelivered, example = json!({ "event_id": 42 })),
+    responses(
+        (status = OK, description = "They are given up", body = EventCount, example = json!(EventCount { events: 1 })),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/sinks/{name}/dismiss")]
+pub(super) async fn dismiss_deliveries(
+    ctx: Data<Context>,
+    path: Path<SinkPath>,
+    _query: Query<Nothing>,
+    body: Body<Undelivered>,
+) -> Result<Json<EventCount>, Error> {
+    let event = body.0.event_id.map(LogId);
+    let mut connection = ctx.pool.acquire().await?;
+    Ok(Json(EventCount { events: service::dismiss(&mut connection, path.name.as_str(), event).await? }))
 }

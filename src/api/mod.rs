@@ -195,6 +195,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(sinks::rotate_sink)
         .service(deliveries::list_deliveries)
         .service(deliveries::resend_deliveries)
+        .service(deliveries::dismiss_deliveries)
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(health::livez)

@@ -198,6 +198,19 @@ pub async fn resend(db: impl PgExecutor<'_>, sink_id: i64, event: Option<LogId>)
     Ok(resent.execute(db).await?.rows_affected())
 }
 
+/// Removes the row of an event that is out of attempts; without one, all such rows. Returns how many.
+///
+/// # Errors
+/// If the database fails.
+pub async fn dismiss(db: impl PgExecutor<'_>, sink_id: i64, event: Option<LogId>) -> sqlx::Result<u64> {
+    let dismissed = sqlx::query!(
+        "delete from delivery where sink_id = $1 and next_at is null and event_id = coalesce($2, event_id)",
+        sink_id,
+        event as Option<LogId>
+    );
+    Ok(dismissed.execute(db).await?.rows_affected())
+}
+
 /// Removes the rows of the events behind the cursor of a sink, which are sent in their turn.
 ///
 /// # Errors

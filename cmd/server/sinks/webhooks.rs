@@ -42,3 +42,9 @@ pub(super) async fn resend(connection: &mut PgConnection, name: &str, event: Opt
     cli::print(format_args!("{name} sends {count} events again"));
     Ok(())
 }
+
+pub(super) async fn dismiss(connection: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<()> {
+    let count = service::dismiss(connection, name, event).await?;
+    cli::print(format_args!("{name} gives up {count} events"));
+    Ok(())
+}

@@ -368,6 +368,15 @@ pub async fn resend(db: &mut PgConnection, name: &str, event: Option<LogId>) -> 
     Ok(deliveries::resend(db, sink.id, event).await?)
 }
 
+/// Gives up an event that is out of attempts, so that it is shown no more; without one, all of them. Returns how many.
+///
+/// # Errors
+/// [`SinkError::NotFound`], or the database's.
+pub async fn dismiss(db: &mut PgConnection, name: &str, event: Option<LogId>) -> Result<u64, SinkError> {
+    let sink = definition(db, name).await?;
+    Ok(deliveries::dismiss(db, sink.id, event).await?)
+}
+
 async fn webhook_named(db: &mut PgConnection, name: &str) -> Result<SinkDefinition, SinkError> {
     let sink = definition(db, name).await?;
     match sink.kind {

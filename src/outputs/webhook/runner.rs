@@ -380,7 +380,8 @@ impl<'a> Runner<'a> {
         }
         if failed > 0 {
             problems.push(format!(
-                "events out of attempts: {failed} (`sinks deliveries {name}` lists them, `sinks resend {name}` sends them again)"
+                "events out of attempts: {failed} (`sinks deliveries {name}` lists them, `sinks resend {name}` sends them again, \
+                `sinks dismiss {name}` gives them up)"
             ));
         }
         let problem = (!problems.is_empty()).then(|| problems.join("; "));

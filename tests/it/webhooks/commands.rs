@@ -30,6 +30,7 @@ async fn commands_add_test_rotate_and_resend_a_webhook() {
     let deliveries = place.done(&settings, &["sinks", "deliveries", "hook"]).await;
     assert_eq!(deliveries.lines().count(), 1, "{deliveries}");
     assert_eq!(place.done(&settings, &["sinks", "resend", "hook"]).await, "hook sends 0 events again\n");
+    assert_eq!(place.done(&settings, &["sinks", "dismiss", "hook", "--event", "1"]).await, "hook gives up 0 events\n");
     receiver.reply(|_| Reply::Status(404));
     let refused = place.refused(&settings, &["sinks", "test", "hook"]).await;
     assert!(refused.contains("answered 404") && !refused.contains("hunter2"), "{refused}");

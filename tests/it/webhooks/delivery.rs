@@ -111,6 +111,35 @@ async fn one_bad_event_does_not_stop_the_rest() {
     until("the sink is well", async || server.json("/sinks/hook").await["problem"].is_null()).await;
 }
 
+/// Only what is out of attempts is given up, one event or all.
+#[tokio::test]
+async fn events_out_of_attempts_are_given_up_on_request() {
+    let (server, receiver) = (Server::start().await, Receiver::start(but_cheers).await);
+    add(&server, &receiver, json!({})).await;
+    for message in [cheer("1", 100, at(0)), cheer("2", 100, at(1)), cheer("3", 100, at(2))] {
+        assert_eq!(server.deliver(&message).await.status, 204);
+    }
+    until("all are set aside", async || deliveries(&server).await.len() == 3).await;
+    server.sql("update delivery set attempts = 10, next_at = null where event_id <> 3").await;
+    server.sql("update delivery set next_at = now() + interval '1 day' where event_id = 3").await;
+    until_problem(&server, "hook", "events out of attempts: 2").await;
+    let dismiss = async |body| {
+        let dismissed = server.post_json("/sinks/hook/dismiss", &body).await;
+        assert_eq!(dismissed.status, 200, "{dismissed:?}");
+        dismissed.json()["events"].as_u64().unwrap()
+    };
+    assert_eq!(dismiss(json!({ "event_id": 3 })).await, 0, "it is still tried again");
+    assert_eq!(dismiss(json!({ "event_id": 1 })).await, 1);
+    assert_eq!(dismiss(json!({})).await, 1);
+    let rows = deliveries(&server).await;
+    assert_eq!((rows.len(), &rows[0]["event_id"]), (1, &json!(3)));
+    until("the sink says so", async || {
+        server.json("/sinks/hook").await["problem"] == "events that failed and are tried again: 1"
+    })
+    .await;
+    server.post_json("/sinks/none/dismiss", &json!({})).await.problem(404, "not-found");
+}
+
 #[tokio::test]
 async fn ordered_sink_waits_at_a_bad_event() {
     let (server, receiver) = (Server::start().await, Receiver::start(but_cheers).await);
