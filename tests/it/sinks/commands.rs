@@ -1,11 +1,11 @@
 //! The command line.
 
 use super::rabbit::Rabbit;
-use super::{append, until_state};
+use super::{append, until_problem, until_state};
 use crate::process::Place;
 use crate::support::postgres::{fresh_database, url};
 use crate::support::server::Server;
-use crate::support::until;
+use crate::support::{Unused, until};
 
 #[tokio::test]
 async fn commands_add_list_rewind_and_remove_a_sink() {
@@ -115,4 +115,45 @@ async fn sink_of_the_environment_is_off_without_its_variable_and_keeps_its_place
     serving.stop().await;
     let _serving = place.serve(&with).await;
     until("the rest was published", async || observer.json("/sinks/amqp").await["cursor"] == 10).await;
+}
+
+/// Sinks that publish and sinks that fail, for RabbitMQ and webhooks.
+#[tokio::test]
+async fn secrets_of_sinks_are_in_no_log_error_or_metric() {
+    let Some(rabbit) = Rabbit::start().await else { return };
+    rabbit.control(&["add_user", "me", "hunter2"]);
+    rabbit.control(&["set_permissions", "me", ".*", ".*", ".*"]);
+    let (place, database) = (Place::new(), fresh_database().await);
+    let (database_url, broker) = (url(&database, "none"), rabbit.url_of("me", "hunter2"));
+    let settings =
+        [("DATABASE_URL", database_url.as_str()), ("SHOWTIME_AMQP_URL", broker.as_str()), ("SHOWTIME_LOG", "debug")];
+    let serving = place.serve(&settings).await;
+    let (observer, unused) = (Server::on(database).await, Unused::new());
+    let addr = unused.addr();
+    let (away, hook) = (format!("amqp://me:hunter2@{addr}/%2f"), format!("http://{addr}/hunter2"));
+    let wrong = rabbit.url_of("me", "hunter22");
+    let mut keys = Vec::new();
+    for (name, url, receiver) in [
+        ("away", &away, ["--amqp", "-", "--types", "*"]),
+        ("wrong", &wrong, ["--amqp", "-", "--types", "*"]),
+        ("hook", &hook, ["--webhook", "-", "--allow", "127.0.0.0/8"]),
+    ] {
+        let add = [["sinks", "add", name].as_slice(), &receiver].concat();
+        let added = place.done_with_input(&settings, &add, url).await;
+        keys.extend(added.split_once("whsec_").map(|(_, key)| key.trim().to_owned()));
+        let refused = place.refused(&settings, &["sinks", "test", name]).await;
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+    let [key] = keys.as_slice() else { panic!("one key: {keys:?}") };
+    append(&observer.pool, 5).await;
+    until("all were published", async || observer.json("/sinks/amqp").await["cursor"] == 5).await;
+    for (name, problem) in [("away", "can't be reached"), ("wrong", "refuses the user"), ("hook", "can't be reached")] {
+        until_problem(&observer, name, problem).await;
+    }
+    let metrics = observer.get("/metrics").await.text;
+    let log = serving.stop().await;
+    assert!(log.contains("the sink failed; trying again"), "{log}");
+    for text in [metrics, log] {
+        assert!(!text.contains("hunter2") && !text.contains(key.as_str()), "{text}");
+    }
 }
