@@ -111,6 +111,7 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     is_complete &= prove::transports(session, &channels).await?;
     let asked_at = session.request(&mut channels).await?;
     let are_enabled = progress::follow(session, &channels, asked_at).await?;
+    is_complete &= progress::show_switches(session, &channels).await?;
     if are_enabled && !is_complete {
         cli::print("not everything succeeded: see above");
     }

@@ -8,9 +8,11 @@ use showtime::cli::{print, printable};
 use showtime::program::Program;
 use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use showtime::store::served_channels::ServedChannel;
+use showtime::store::switches::{self, SwitchState};
 use showtime::store::{reconciler, servers};
 use showtime::subscriptions::check::different_secrets;
 use showtime::subscriptions::explain::describe;
+use showtime::subscriptions::switch;
 use showtime::twitch::catalogue;
 use showtime::twitch::id::ChannelId;
 use showtime::twitch::transport::TransportKind;
@@ -83,6 +85,21 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
         }
         session.clock.sleep(POLL).await;
     }
+}
+
+/// Shows the switches of these channels from one transport to another, which the server goes on with, and returns whether
+/// none has failed.
+pub(crate) async fn show_switches(session: &Session, channels: &[ServedChannel]) -> Result<bool> {
+    let mut switches = switches::open_or_failed(&mut *session.pool.acquire().await?, i64::MAX).await?;
+    switches.retain(|switch| channels.iter().any(|channel| channel.id == switch.channel_id));
+    for switch in &switches {
+        print(printable(&switch::explain(switch)));
+    }
+    let have_failed = switches.iter().any(|switch| switch.state == SwitchState::Aborted);
+    if !switches.is_empty() && !have_failed {
+        print("the server finishes this within half a minute, and no event is lost or counted twice: /status shows it");
+    }
+    Ok(!have_failed)
 }
 
 /// How and when a channel was requested.

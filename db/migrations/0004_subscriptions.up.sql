@@ -8,7 +8,9 @@ create table served_channel (
     -- When it was added, or `init` was last run for it: what waits for a person is then tried again.
     requested_at timestamptz not null,
     -- How Twitch is to deliver its messages; null for what the setting says.
-    transport text collate "C" check (transport in ('webhook', 'websocket'))
+    transport text collate "C" check (transport in ('webhook', 'websocket')),
+    -- How it delivers them now, or will after the switch that is under way; null until a server has seen the channel.
+    current_transport text collate "C" check (current_transport in ('webhook', 'websocket'))
 );
 
 -- Tokens that Twitch issued: the application's own (holder "app") and those of users who consented (holder: user id).

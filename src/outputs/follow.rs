@@ -62,7 +62,7 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 /// Events to handle, oldest first: at least one, at most [`MAX_BATCH`].
 ///
 /// `is_test`, [`is_inferred`](LoggedEvent::is_inferred) and `repeats` of an event say what it is: what repeats an earlier event,
-/// or was taken back by one, is no news.
+/// or was taken back by one, is no news. Echoes are left out.
 #[derive(Debug)]
 pub struct Batch {
     /// The events, with the names of their channels.
@@ -212,15 +212,15 @@ impl Follower {
             return Err(BatchError::Unreachable(position.cursor));
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let events = events::between(&mut *transaction, position.cursor, LogId::MAX, limit).await?;
+        let mut events = events::between(&mut *transaction, position.cursor, LogId::MAX, limit).await?;
+        let (count, last) = (events.len(), events.last().map(|event| (event.id, event.received_at)));
+        events.retain(|event| !event.is_echo);
         let batch = Batch { events };
-        let count = batch.events.len();
-        if count > 0 {
-            let span = tracing::info_span!("follower", follower.name = self.name, batch.events = count);
+        if !batch.events.is_empty() {
+            let span = tracing::info_span!("follower", follower.name = self.name, batch.events = batch.events.len());
             let handled = handler(&mut *transaction, &batch).instrument(span);
             handled.await.map_err(BatchError::Handler)?;
         }
-        let last = batch.events.last().map(|event| (event.id, event.received_at));
         if !followers::save(&mut transaction, self.name, epoch, last, LEASE).await? {
             return Err(BatchError::Superseded);
         }

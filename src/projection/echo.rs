@@ -1,31 +1,40 @@
-//! Echoes: notifications of an event that another subscription of the same type and condition told, too.
+//! Echoes: notifications of an event that a subscription over another transport told, too.
 //!
-//! While a channel moves from one transport to another, two subscriptions deliver each event, as messages with different ids
-//! and times. Nothing in a cheer says whether two messages are one cheer or two. But one subscription delivers each event
-//! once: what comes twice through the same subscription happened twice. So equal messages are counted by subscription, and
-//! one is an echo if another subscription has told as many before.
+//! While a channel changes its transport, two subscriptions deliver each event, as messages with different ids and times.
+//! Nothing in a cheer says whether two messages are one cheer or two. But a transport tells each event once, and Twitch sends
+//! the two messages of an event at almost the same time. So equal messages of both transports are paired, in such a way
+//! that times differ least in all, and each pair is one event. A message is an echo if with it there is one pair more.
+//!
+//! How many pairs there are does not depend on the order in which the messages arrive, and a message adds one at most. So
+//! the number of messages that are no echoes is that of the events at any time, although which of them are news is decided
+//! at once.
+//!
+//! What only the old transport told, before the new one delivered, and what only the new one tells later are paired with
+//! nothing, however alike they are: between them both delivered for [`OVERLAP`]. To pair them, all equal events of that time
+//! would have to be paired with their neighbours, which costs as much as the overlap is long; to leave both alone costs
+//! [`MAX_DISTANCE`].
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
-/// Messages that were sent further apart are not compared.
-const MAX_DISTANCE: Duration = Duration::minutes(10);
+use crate::twitch::transport::TransportKind;
 
-/// An event may be told by a subscription that Twitch says is this much younger.
-const MARGIN: Duration = Duration::seconds(1);
+/// Messages that were sent further apart are not of one event.
+pub const MAX_DISTANCE: Duration = Duration::seconds(5);
+
+/// For how long both transports deliver, at least.
+pub const OVERLAP: Duration = Duration::seconds(10);
 
 /// A notification, as far as it is compared with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// Its id in the log.
     pub id: i64,
-    /// Twitch's id of the subscription.
-    pub subscription_id: String,
-    /// When the subscription was created, if the message says so.
-    pub subscribed_at: Option<OffsetDateTime>,
+    /// How it was delivered.
+    pub transport: TransportKind,
     /// When Twitch sent it.
     pub sent_at: OffsetDateTime,
 }
@@ -42,70 +51,136 @@ pub fn fingerprint(body: &str) -> Option<[u8; 32]> {
     Some(Sha256::digest(serde_json::to_vec(&(family, event)).ok()?).into())
 }
 
-/// The notification of another subscription that this one repeats, among the earlier ones with the same fingerprint, in the
-/// order of their ids.
+/// The notification over the other transport that this one repeats, among the earlier ones with the same fingerprint.
 #[must_use]
 pub fn find(own: &Notification, earlier: &[Notification]) -> Option<i64> {
-    let all = || earlier.iter().chain([own]);
-    // What was sent before the younger subscription existed, the other one alone can have told.
-    let since = all().filter_map(|it| it.subscribed_at).max().map(|at| at - MARGIN);
-    let is_near = |it: &&Notification| (it.sent_at - own.sent_at).abs() <= MAX_DISTANCE;
-    let counts = |it: &&Notification| is_near(it) && since.is_none_or(|since| it.sent_at >= since);
-    if !counts(&own) {
+    let near = neighbourhood(own, earlier);
+    if near.iter().all(|it| it.transport == own.transport) {
         return None;
     }
-    let mut told = BTreeMap::<&str, Vec<i64>>::new();
-    for it in earlier.iter().filter(counts) {
-        told.entry(&it.subscription_id).or_default().push(it.id);
+    let before = pairs(&near).len();
+    let mut all = near;
+    all.push(own);
+    let after = pairs(&all);
+    if after.len() == before {
+        return None;
     }
-    let before = told.remove(own.subscription_id.as_str()).map_or(0, |own| own.len());
-    told.into_values().filter_map(|others| others.get(before).copied()).min()
+    after.into_iter().find_map(|(a, b)| match own.id {
+        id if id == a => Some(b),
+        id if id == b => Some(a),
+        _ => None,
+    })
+}
+
+/// Those that bear on how this one is paired: from it on, no two neighbours are further apart than can be paired.
+fn neighbourhood<'a>(own: &Notification, earlier: &'a [Notification]) -> Vec<&'a Notification> {
+    let mut sorted: Vec<_> = earlier.iter().collect();
+    sorted.sort_by_key(|it| it.sent_at);
+    let (before, after) = sorted.split_at(sorted.partition_point(|it| it.sent_at <= own.sent_at));
+    let mut near = Vec::new();
+    for side in [&mut before.iter().rev() as &mut dyn Iterator<Item = _>, &mut after.iter()] {
+        let mut last = own.sent_at;
+        near.extend(side.take_while(|it| {
+            let is_near = (it.sent_at - last).abs() < MAX_DISTANCE;
+            last = it.sent_at;
+            is_near
+        }));
+    }
+    near
+}
+
+/// How good pairs are: the time by which they are closer than they must be, then their number.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Gain(i128, usize);
+
+/// The best pairs of a message of each transport, by their ids. In the best ones no two pairs cross, so they are found as in
+/// an alignment of two sequences.
+fn pairs(messages: &[&Notification]) -> Vec<(i64, i64)> {
+    let mut messages = messages.to_vec();
+    messages.sort_by_key(|it| (it.sent_at, it.id));
+    let (a, b): (Vec<&Notification>, Vec<_>) =
+        messages.into_iter().partition(|it| it.transport == TransportKind::Webhook);
+    let gain_of = |i: usize, j: usize| {
+        let gain = MAX_DISTANCE - (a[i].sent_at - b[j].sent_at).abs();
+        gain.is_positive().then(|| gain.whole_nanoseconds())
+    };
+    // The best of the first i and the first j messages.
+    let mut best = vec![vec![Gain::default(); b.len() + 1]; a.len() + 1];
+    for i in 0..a.len() {
+        for j in 0..b.len() {
+            let paired = gain_of(i, j).map(|gain| Gain(best[i][j].0 + gain, best[i][j].1 + 1)).unwrap_or_default();
+            best[i + 1][j + 1] = best[i][j + 1].max(best[i + 1][j]).max(paired);
+        }
+    }
+    let (mut i, mut j, mut pairs) = (a.len(), b.len(), Vec::new());
+    while i > 0 && j > 0 {
+        match (best[i][j].cmp(&best[i - 1][j]), best[i][j].cmp(&best[i][j - 1])) {
+            (Ordering::Equal, _) => i -= 1,
+            (_, Ordering::Equal) => j -= 1,
+            _ => {
+                (i, j) = (i - 1, j - 1);
+                pairs.push((a[i].id, b[j].id));
+            }
+        }
+    }
+    pairs
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use time::macros::datetime;
 
+    use super::TransportKind::{Webhook, Websocket};
     use super::*;
 
     const BEGAN: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
 
-    fn told(id: i64, subscription: char, sent_at: OffsetDateTime) -> Notification {
-        let subscribed_at = Some(if subscription == 'A' { BEGAN - Duration::HOUR } else { BEGAN });
-        Notification { id, subscription_id: subscription.to_string(), subscribed_at, sent_at }
-    }
+    /// Messages in the order in which they arrive, with the milliseconds at which they were sent.
+    type History = Vec<(TransportKind, i64)>;
 
-    /// What each message of this order repeats; letters are subscriptions.
-    fn echoes(order: &str) -> Vec<(i64, i64)> {
+    /// What each of these messages repeats, by their places, from 1 on.
+    fn echoes(history: &[(TransportKind, i64)]) -> Vec<(i64, i64)> {
         let mut earlier: Vec<Notification> = Vec::new();
         let mut found = Vec::new();
-        for (id, subscription) in (1..).zip(order.chars()) {
-            let own = told(id, subscription, BEGAN + Duration::seconds(id));
+        for (id, (transport, ms)) in (1..).zip(history) {
+            let sent_at = BEGAN + Duration::milliseconds(*ms);
+            let own = Notification { id, transport: *transport, sent_at };
             found.extend(find(&own, &earlier).map(|of| (id, of)));
             earlier.push(own);
         }
         found
     }
 
-    #[test]
-    fn each_event_counts_once_in_whatever_order_its_notifications_come() {
-        assert_eq!(echoes("AABB"), [(3, 1), (4, 2)]);
-        assert_eq!(echoes("ABAB"), [(2, 1), (4, 3)]);
-        assert_eq!(echoes("BABA"), [(2, 1), (4, 3)]);
-        assert_eq!(echoes("ABBA"), [(2, 1), (4, 3)]);
-        assert_eq!(echoes("AAB"), [(3, 1)], "one was lost on a side");
-        assert_eq!(echoes("AAA"), [], "one subscription tells each event once");
-        assert_eq!(echoes("ABC"), [(2, 1), (3, 1)]);
+    /// The echoes among equal messages; upper case is a webhook, and the number is the second.
+    fn echoes_of(history: &str) -> Vec<(i64, i64)> {
+        let messages = history.split_whitespace().map(|it| {
+            let transport = if it.starts_with('A') { Webhook } else { Websocket };
+            (transport, it[1..].parse::<f64>().map(|seconds| (seconds * 1_000.0) as i64).unwrap())
+        });
+        echoes(&messages.collect::<Vec<_>>())
     }
 
     #[test]
-    fn only_what_both_could_tell_is_compared() {
-        let before = told(1, 'A', BEGAN - Duration::seconds(5));
-        assert_eq!(find(&told(2, 'B', BEGAN), &[before]), None, "the younger one did not exist");
-        let late = told(1, 'A', BEGAN + Duration::minutes(11));
-        assert_eq!(find(&told(2, 'B', BEGAN), &[late]), None);
-        assert_eq!(find(&told(2, 'B', BEGAN), &[told(1, 'A', BEGAN + Duration::minutes(9))]), Some(1));
+    fn event_counts_once_in_whatever_order_its_notifications_come() {
+        assert_eq!(echoes_of("A1 A2 b1.1 b2.1"), [(3, 1), (4, 2)]);
+        assert_eq!(echoes_of("A1 b1.1 A2 b2.1"), [(2, 1), (4, 3)]);
+        assert_eq!(echoes_of("b1 A1.1 b2 A2.1"), [(2, 1), (4, 3)]);
+        assert_eq!(echoes_of("A2 b1.1 b2.1 A1").len(), 2);
+        assert_eq!(echoes_of("A1 A2 b2.1"), [(3, 2)], "one was lost on a side");
+        assert_eq!(echoes_of("A1 A1.1 A1.2"), [], "one transport tells each event once");
+        assert_eq!(echoes_of("A1 b9"), [], "too far apart");
+    }
+
+    #[test]
+    fn event_that_only_the_old_transport_told_hides_none_that_only_the_new_one_tells() {
+        // At 0 there was no WebSocket, at 11 there is no webhook any more.
+        let told = "A0 A2 b2 A4 b4 A6 b6 A8 b8 A10 b10 b11";
+        assert_eq!(echoes_of(told), [(3, 2), (5, 4), (7, 6), (9, 8), (11, 10)]);
+        let late = "A0 b2 A2 b4 b6 b8 A4 A6 b10 b11 A8 A10";
+        assert_eq!(echoes_of(late).len(), 5);
     }
 
     #[test]
@@ -124,20 +199,60 @@ mod tests {
         assert_eq!(fingerprint(r#"{"inferred":{},"event":{}}"#), None);
     }
 
+    /// Equal events around switches there and back: pauses between them (in 100 ms), how much later than it happened each is
+    /// sent over each transport, when each transport begins and ends to deliver, and the order of arrival.
+    fn histories() -> impl Strategy<Value = (usize, History)> {
+        let event = (1_i64..40, 0_i64..60, 0_i64..60);
+        let times = (0_i64..60_000, 0_i64..20_000, 0_i64..60_000);
+        (proptest::collection::vec(event, 0..60), times, any::<bool>(), any::<u64>()).prop_map(
+            |(events, (began, longer, back), is_back, seed)| {
+                let overlap = i64::try_from(OVERLAP.whole_milliseconds()).unwrap();
+                let gone = began + overlap + longer;
+                // The second switch begins at any time after the first one.
+                let (again, over) = (gone + back, gone + back + overlap + longer);
+                let (mut at, mut messages) = (0, Vec::new());
+                for (pause, webhook, websocket) in &events {
+                    at += pause * 100;
+                    let (has_new, has_old) = (at >= began && !(is_back && at > over), at <= gone || (is_back && at >= again));
+                    messages.extend(has_old.then_some((Webhook, at + webhook)));
+                    messages.extend(has_new.then_some((Websocket, at + websocket)));
+                }
+                shuffle(&mut messages, seed);
+                (events.len(), messages)
+            },
+        )
+    }
+
+    fn shuffle<T>(items: &mut [T], mut seed: u64) {
+        for last in (1..items.len()).rev() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            items.swap(last, usize::try_from(seed >> 33).unwrap() % (last + 1));
+        }
+    }
+
     proptest! {
-        /// Some events are told by both subscriptions, some by one alone, in any order that keeps each subscription's own.
         #[test]
-        fn as_many_events_as_the_subscription_that_told_more(a in 0_usize..6, b in 0_usize..6, seed in any::<u64>()) {
-            let mut order: Vec<char> = std::iter::repeat_n('A', a).chain(std::iter::repeat_n('B', b)).collect();
-            let mut random = seed;
-            for last in (1..order.len()).rev() {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                order.swap(last, usize::try_from(random >> 33).unwrap() % (last + 1));
-            }
-            let found = echoes(&order.iter().collect::<String>());
-            prop_assert_eq!(order.len() - found.len(), a.max(b));
-            let originals: std::collections::BTreeSet<_> = found.iter().map(|(_, of)| of).collect();
-            prop_assert_eq!(originals.len(), found.len(), "no event is repeated twice by one subscription");
+        fn equal_events_around_switches_count_once_each((events, history) in histories()) {
+            let found = echoes(&history);
+            prop_assert_eq!(history.len() - found.len(), events);
+            prop_assert!(found.iter().all(|(id, of)| of < id && history[*id as usize - 1].0 != history[*of as usize - 1].0));
+        }
+
+        /// The messages of an event may be far apart, if no equal event is near.
+        #[test]
+        fn events_that_are_far_apart_count_once_however_late_they_are_sent(
+            lates in proptest::collection::vec((0_i64..4_999, any::<bool>()), 0..20), seed in any::<u64>()
+        ) {
+            let sent = |(number, (late, is_webhook)): (i64, &(i64, bool))| {
+                let (one, other) = if *is_webhook { (Webhook, Websocket) } else { (Websocket, Webhook) };
+                [(one, number * 20_000), (other, number * 20_000 + late)]
+            };
+            let mut history: Vec<_> = (0..).zip(&lates).flat_map(sent).collect();
+            shuffle(&mut history, seed);
+            let found = echoes(&history);
+            prop_assert_eq!(history.len() - found.len(), lates.len());
+            let originals: BTreeSet<_> = found.iter().map(|(_, of)| of).collect();
+            prop_assert_eq!(originals.len(), found.len());
         }
     }
 }

@@ -3,16 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::Deserialize;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::LogId;
 use crate::message::{Message, MessageType};
 use crate::projection::echo::{self, Notification};
+use crate::twitch::transport::TransportKind;
+
+/// By how much the clocks of the database and of Twitch may differ.
+const CLOCK_SKEW: Duration = Duration::minutes(2);
 
 type Fingerprint = [u8; 32];
 
-/// Records those of these new messages that are notifications of these channels, and marks the echoes among them. Returns the
+/// The channels with a switch, and when each had stopped delivering over one of its transports, if it has.
+pub(super) type Switching = HashMap<String, Option<OffsetDateTime>>;
+
+/// Records those of these new messages that are notifications of these channels while both transports deliver, and marks the echoes among them. Returns the
 /// ids of the echoes. The caller holds the append lock.
 ///
 /// # Errors
@@ -21,7 +29,7 @@ pub(super) async fn mark(
     conn: &mut PgConnection,
     messages: &[&Message],
     new: &HashMap<&str, LogId>,
-    channels: &[String],
+    channels: &Switching,
 ) -> sqlx::Result<BTreeSet<LogId>> {
     let mut candidates: Vec<_> = messages.iter().filter_map(|message| Candidate::new(message, new, channels)).collect();
     candidates.sort_by_key(|candidate| candidate.told.id);
@@ -57,35 +65,42 @@ struct Candidate<'a> {
     told: Notification,
 }
 
+/// How Twitch delivers a message.
+#[derive(Deserialize)]
+struct Delivery<'a> {
+    method: &'a str,
+}
+
 impl<'a> Candidate<'a> {
-    fn new(message: &'a Message, new: &HashMap<&str, LogId>, channels: &[String]) -> Option<Self> {
+    fn new(message: &'a Message, new: &HashMap<&str, LogId>, channels: &Switching) -> Option<Self> {
         let content = message.content();
         let (channel_id, subscription) = (content.channel_id.as_ref()?.as_str(), content.subscription()?);
+        let gone_at = channels.get(channel_id)?;
         let is_candidate = *message.message_type() == MessageType::Notification
             && !content.is_test
-            && channels.iter().any(|channel| channel == channel_id);
+            && gone_at.is_none_or(|gone_at| message.at() <= gone_at + CLOCK_SKEW);
         if !is_candidate {
             return None;
         }
+        let delivery: Delivery<'_> = serde_json::from_str(subscription.transport.as_ref()?.get()).ok()?;
         let told = Notification {
             id: new.get(message.id())?.0,
-            subscription_id: subscription.id.as_str().to_owned(),
-            subscribed_at: subscription.created_at,
+            transport: delivery.method.parse().ok()?,
             sent_at: message.at(),
         };
         Some(Self { channel_id, fingerprint: echo::fingerprint(message.body())?, told })
     }
 }
 
-/// What was told before with the same fingerprints, each in the order of the ids.
+/// What was told before with the same fingerprints.
 async fn earlier(
     conn: &mut PgConnection,
     candidates: &[Candidate<'_>],
 ) -> sqlx::Result<BTreeMap<Fingerprint, Vec<Notification>>> {
     let fingerprints: Vec<_> = candidates.iter().map(|candidate| candidate.fingerprint.to_vec()).collect();
     let rows = sqlx::query!(
-        "select event_id, fingerprint, subscription_id, subscribed_at, sent_at from transport_switch_message
-        where fingerprint = any($1) order by event_id",
+        r#"select event_id, fingerprint, transport as "transport: TransportKind", sent_at from transport_switch_message
+        where fingerprint = any($1)"#,
         &fingerprints
     )
     .fetch_all(conn)
@@ -95,8 +110,7 @@ async fn earlier(
         let Ok(fingerprint) = row.fingerprint.try_into() else { continue };
         told.entry(fingerprint).or_default().push(Notification {
             id: row.event_id,
-            subscription_id: row.subscription_id,
-            subscribed_at: row.subscribed_at,
+            transport: row.transport,
             sent_at: row.sent_at,
         });
     }
@@ -108,13 +122,12 @@ async fn record(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> sqlx::
         candidates.iter().map(value).collect()
     }
     sqlx::query!(
-        "insert into transport_switch_message (event_id, channel_id, fingerprint, subscription_id, subscribed_at, sent_at)
-        select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[])",
+        "insert into transport_switch_message (event_id, channel_id, fingerprint, transport, sent_at)
+        select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])",
         &column(candidates, |it| it.told.id),
         &column(candidates, |it| it.channel_id.to_owned()),
         &column(candidates, |it| it.fingerprint.to_vec()),
-        &column(candidates, |it| it.told.subscription_id.clone()),
-        &column(candidates, |it| it.told.subscribed_at) as &[Option<OffsetDateTime>],
+        &column(candidates, |it| it.told.transport.as_str()) as &[&str],
         &column(candidates, |it| it.told.sent_at)
     )
     .execute(conn)

@@ -17,6 +17,8 @@ pub enum Lock {
     Baseline = 0x5348_4f57_4241_5345,
     /// Held, for one user each, by the server that creates the subscriptions on the user's WebSocket session.
     Session = 0x5348_4f57_5345_5353,
+    /// Held by the server that moves the switches of transports.
+    Switch = 0x5348_4f57_5357_4954,
     /// Held while the application's token is renewed.
     AppToken = 0x5348_4f57_4150_5054,
 }

@@ -53,7 +53,8 @@ pub async fn append<'a>(
         )
         select array_agg(message_id) as "message_ids!", array_agg(id) as "ids!: Vec<LogId>", min(id) as "first!", max(id) as "last!",
             pg_notify($10, max(id)::text),
-            (select array_agg(channel_id) from transport_switch) as switching
+            (select array_agg(channel_id order by channel_id) from transport_switch) as switching,
+            (select array_agg(gone_at order by channel_id) from transport_switch) as "gone_at: Vec<Option<OffsetDateTime>>"
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],
@@ -81,9 +82,11 @@ pub async fn append<'a>(
         Channel::Reconcile.notify(conn, "").await?;
     }
     let ids = messages.iter().filter_map(|message| Some((message.id(), *new.get(message.id())?))).collect();
-    let echoes = match appended.switching {
-        Some(channels) => echo::mark(conn, messages, &ids, &channels).await?,
-        None => BTreeSet::new(),
+    let echoes = match (appended.switching, appended.gone_at) {
+        (Some(channels), Some(gone_at)) => {
+            echo::mark(conn, messages, &ids, &channels.into_iter().zip(gone_at).collect()).await?
+        }
+        _ => BTreeSet::new(),
     };
     Ok(Appended { ids, echoes })
 }

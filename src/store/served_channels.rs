@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use super::switches;
 use crate::twitch::helix::User;
 use crate::twitch::id::ChannelId;
 use crate::twitch::transport::TransportKind;
@@ -45,7 +46,8 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
     .await
 }
 
-/// The channels that are to be served over this transport, by login, if `default` is the setting.
+/// The channels that are to have their subscriptions over this transport, by login, if `default` is the setting. During a
+/// switch a channel has them over both.
 ///
 /// # Errors
 /// If the database fails.
@@ -54,9 +56,16 @@ pub async fn over(
     transport: TransportKind,
     default: TransportKind,
 ) -> sqlx::Result<Vec<ServedChannel>> {
-    let mut channels = all(conn).await?;
-    channels.retain(|channel| channel.transport.unwrap_or(default) == transport);
-    Ok(channels)
+    sqlx::query_as!(
+        ServedChannel,
+        r#"select id as "id: ChannelId", login, display_name, requested_at, channel.transport as "transport: TransportKind"
+        from served_channel channel join channel_transport on channel_id = id
+        where coalesce(channel_transport.transport, $2) = $1 order by login"#,
+        transport.as_str(),
+        default.as_str()
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Adds a channel, or updates its names and time; [`set_transport`] sets the transport.
@@ -78,7 +87,8 @@ pub async fn put(conn: &mut PgConnection, channel: &ServedChannel) -> sqlx::Resu
     Ok(())
 }
 
-/// Sets how Twitch is to deliver the messages of a channel; `None` for what the setting says.
+/// Sets how Twitch is to deliver the messages of a channel; `None` for what the setting says. If it is served otherwise, this
+/// opens a [switch](super::switches), or opens one again that was aborted. The caller commits, and wakes the reconcilers.
 ///
 /// # Errors
 /// If the database fails.
@@ -92,9 +102,10 @@ pub async fn set_transport(
         id.as_str(),
         transport.map(TransportKind::as_str)
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    switches::open(conn, Some(id), None).await?;
+    switches::retry(conn, id).await
 }
 
 /// Removes every channel.

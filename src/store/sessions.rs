@@ -40,7 +40,7 @@ pub struct SessionRow {
 pub struct SessionState {
     /// The channel's login.
     pub login: String,
-    /// Whether the WebSocket was chosen for this channel.
+    /// Whether the channel is served over WebSocket, whatever the setting says.
     pub is_chosen: bool,
     /// Whether its user has consented.
     pub has_token: bool,
@@ -73,20 +73,20 @@ pub struct SessionState {
 pub async fn states(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<SessionState>> {
     sqlx::query_as!(
         SessionState,
-        r#"select channel.login, channel.transport is not null as "is_chosen!", token.holder is not null as "has_token!",
+        r#"select channel.login, served.transport is not null as "is_chosen!", token.holder is not null as "has_token!",
             token.needs_consent as "needs_consent?",
             coalesce(session_id is not null and lease_until > clock_timestamp(), false) as "has_session!",
             connected_at as "connected_at?", extract(epoch from clock_timestamp() - last_message_at)::float8 as silence,
             ended_at as "ended_at?", ended_reason as "ended_reason?", coalesce(reconnects, 0) as "reconnects!",
             problem as "problem?", desired.enabled as "enabled!", desired.total as "total!"
-        from served_channel channel
+        from served_channel channel join channel_transport served on served.channel_id = channel.id
         left join token on token.holder = channel.id
         left join websocket_session on websocket_session.user_id = channel.id
         cross join lateral (
             select count(*) as total, count(*) filter (where status = 'enabled') as enabled
-            from desired_subscription where channel_id = channel.id
+            from desired_subscription where channel_id = channel.id and transport = 'websocket'
         ) desired
-        where channel.transport is distinct from 'webhook'
+        where served.transport is distinct from 'webhook'
         order by session_id is not null, channel.login limit $1"#,
         limit
     )
@@ -103,16 +103,19 @@ pub struct Lease {
     pub last_message_at: Option<OffsetDateTime>,
 }
 
-/// The users that are to have a session: those of served channels whose transport is the WebSocket and who have a token that
-/// can be used.
+/// The users that are to have a session: those of channels with subscriptions over WebSocket who have a token that can be used.
+/// The session of a channel that switches to webhooks stays until what is under way on it has arrived.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn wanted(conn: &mut PgConnection, is_default: bool) -> sqlx::Result<BTreeSet<UserId>> {
     let users = sqlx::query_scalar!(
-        r#"select id as "id: UserId" from served_channel channel
-        where coalesce(transport = 'websocket', $1)
-            and exists (select from token where holder = channel.id and needs_consent is null)"#,
+        r#"select channel_id as "id!: UserId" from (
+            select channel_id from channel_transport where coalesce(transport = 'websocket', $1)
+            union select channel_id from transport_switch
+            where from_transport = 'websocket' and state in ('deleting', 'lingering')
+        ) channel
+        where exists (select from token where holder = channel_id and needs_consent is null)"#,
         is_default
     );
     Ok(users.fetch_all(conn).await?.into_iter().collect())

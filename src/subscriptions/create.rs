@@ -25,7 +25,12 @@ pub(super) async fn create(
 
 /// Deletes a subscription, unless it is gone already.
 pub(super) async fn delete(helix: &Helix, held: &HeldSubscription) -> Result<(), HelixError> {
-    match helix.delete_subscription(&held.id).await {
+    delete_by_id(helix, &held.id).await
+}
+
+/// Deletes the subscription with this id, unless it is gone already.
+pub(super) async fn delete_by_id(helix: &Helix, id: &str) -> Result<(), HelixError> {
+    match helix.delete_subscription(id).await {
         Err(error) if error.refusal() != Some(RefusalKind::NotFound) => Err(error),
         _ => Ok(()),
     }

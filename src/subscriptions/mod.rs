@@ -12,3 +12,4 @@ mod progress;
 pub mod reconciler;
 mod session;
 mod sessions;
+pub mod switch;

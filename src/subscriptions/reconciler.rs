@@ -3,10 +3,10 @@
 //!
 //! A cycle compares everything that Twitch holds over webhooks with what is desired; `sessions` does so for
 //! each WebSocket session. One server at a time does it, under a lock of the database; how far each subscription has got is
-//! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, or what is served over
-//! WebSocket now, and only those that deliver to us.
+//! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, or what a switch of
+//! transports has left over, and only those that deliver to us.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use super::heartbeat;
 use super::plan::{Place, plan};
 use super::progress::{self, BACKOFF, Match, OwnSecret};
 use super::sessions;
+use super::switch;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::incidents::Incidents;
@@ -35,9 +36,9 @@ use crate::store::reconciler as store;
 use crate::store::served_channels::{self, ServedChannel};
 use crate::store::servers::{self, ServerRow};
 use crate::store::signals::{Channel, Signals};
+use crate::store::switches;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, Transport};
-use crate::twitch::id::ChannelId;
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 use crate::twitch::transport::TransportKind;
@@ -99,6 +100,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
     let Some(application) = application else { return };
     let twitch = &services.config.twitch;
     tasks.spawn("reconciler of sessions", sessions::run(services, application));
+    tasks.spawn("switches of transports", switch::run(services, application));
     let reconciler = Reconciler {
         database: services.database.clone(),
         signals: services.signals.clone(),
@@ -181,8 +183,8 @@ impl Reconciler {
         is_first: bool,
     ) -> Result<Duration, CycleError> {
         let now = self.clock.now();
-        let (mut rows, others): (Vec<_>, Vec<_>) =
-            rows::list(db, None, None).await?.into_iter().partition(|row| row.transport == TransportKind::Webhook);
+        let mut rows = rows::list(db, None, None).await?;
+        rows.retain(|row| row.transport == TransportKind::Webhook);
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let listed = self.helix.subscriptions().await?;
@@ -208,32 +210,27 @@ impl Reconciler {
         let transport = &Transport::Webhook { callback: callback.clone(), secret: self.secret.clone() };
         self.create_all(db, transport, due, now).await?;
         self.create_again(db, transport, again, own_secret.allowance(), now).await?;
-        self.delete_superseded(&held, &others, &requests, &place).await?;
+        self.delete_left_over(db, &held, &place).await?;
         Ok(self.pause(&rows, held.len()))
     }
 
-    /// Deletes what still delivers to the callback, of channels that are served over WebSocket only, once the session delivers
-    /// the same.
-    async fn delete_superseded(
+    /// Deletes what still delivers to the callback although its channel has changed to the WebSocket, or could not change
+    /// back: what was being created when the switch counted its subscriptions.
+    async fn delete_left_over(
         &self,
+        db: &mut PgConnection,
         held: &[HeldSubscription],
-        others: &[DesiredRow],
-        over_webhook: &HashMap<&ChannelId, OffsetDateTime>,
         place: &Place,
     ) -> Result<(), CycleError> {
-        let enabled: Vec<_> = others
-            .iter()
-            .filter(|row| row.status.is_enabled() && !over_webhook.contains_key(&row.channel_id))
-            .collect();
-        let channels: BTreeSet<_> = enabled.iter().map(|row| &row.channel_id).collect();
-        let desired = DesiredSubscription::all(&self.types, channels, &self.client_id);
+        let channels = switches::without_webhooks(db, self.default).await?;
+        if channels.is_empty() {
+            return Ok(());
+        }
+        let desired = DesiredSubscription::all(&self.types, &channels, &self.client_id);
         let plan = plan(held, &desired, place);
-        for (desired, old) in plan.keep.into_iter().chain(plan.dead) {
-            let is_same = |row: &&DesiredRow| row.channel_id == desired.channel_id && row.kind == desired.kind.name;
-            if enabled.iter().any(is_same) {
-                delete(&self.helix, old).await?;
-                tracing::info!(id = old.id, "deleted what is delivered over WebSocket now");
-            }
+        for (_, old) in plan.keep.into_iter().chain(plan.dead) {
+            delete(&self.helix, old).await?;
+            tracing::info!(id = old.id, "deleted what a switch of transports had left over");
         }
         Ok(())
     }

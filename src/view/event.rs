@@ -47,6 +47,9 @@ pub struct Event {
     /// feeds of alerts and chat leave such events out.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
+    /// Whether Twitch sent the event `repeats` over two transports, because the channel was changing from one to the other.
+    /// It changed no state and is in no feed.
+    pub is_echo: bool,
     /// One sentence for people, in English. Names and texts in it are as Twitch sent them, without control characters.
     pub text: String,
     /// The body exactly as it came. Messages that Twitch did not send have `inferred` or `segment` in
@@ -72,6 +75,7 @@ impl Event {
             is_test: logged.is_test,
             is_replay,
             repeats: logged.repeats,
+            is_echo: logged.is_echo,
             text: text::sentence(logged),
             payload: logged.payload.0.clone(),
         }
@@ -114,6 +118,7 @@ impl Event {
             is_test: false,
             is_replay: false,
             repeats: None,
+            is_echo: false,
             text: "A_Viewer followed".into(),
             payload: to_raw_value(&payload).unwrap_or_default(),
         }

@@ -80,11 +80,12 @@ impl FeedFilter {
         }
     }
 
-    /// Whether it selects this entry.
+    /// Whether it selects this entry. No feed has echoes.
     #[must_use]
     pub fn includes(&self, entry: &Entry) -> bool {
         let is_selected = |channels: &Vec<SelectedChannel>| channels.iter().any(|channel| channel.includes(entry));
         self.channels.as_ref().is_none_or(is_selected)
+            && (!entry.logged.is_echo || entry.is_replay)
             && (self.repeats || entry.is_replay || !self.includes_earlier(entry))
             && self.feed.includes(entry, self.types.as_deref())
     }

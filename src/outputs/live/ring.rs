@@ -136,6 +136,7 @@ mod tests {
             channel_name: None,
             repeats: None,
             repeated_on: None,
+            is_echo: false,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct LoggedEvent {
     pub repeats: Option<LogId>,
     /// The channels of the earlier events that told the same or took it back; `None` for news.
     pub repeated_on: Option<Vec<ChannelId>>,
+    /// Whether it tells what came over another transport, too, while the channel changed its transport.
+    pub is_echo: bool,
 }
 
 impl LoggedEvent {
@@ -78,7 +80,7 @@ pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Ve
             case when e.repeats is null then null when e.type like 'channel.chat.%' then array(
                 select channel_id from event where id = e.repeats and channel_id is not null
                 union select channel_id from event where repeats = e.repeats and id < e.id and channel_id is not null
-            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>"
+            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>", e.is_echo
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id = any($1)
         order by e.id"#,
@@ -101,7 +103,7 @@ pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: 
             case when e.repeats is null then null when e.type like 'channel.chat.%' then array(
                 select channel_id from event where id = e.repeats and channel_id is not null
                 union select channel_id from event where repeats = e.repeats and id < e.id and channel_id is not null
-            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>"
+            ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>", e.is_echo
         from event e left join twitch_user u on u.id = e.channel_id
         where e.id > $1 and e.id <= $2
         order by e.id

@@ -16,6 +16,7 @@ use crate::store::reconciler;
 use crate::store::servers;
 use crate::store::sessions::{self, SessionState};
 use crate::store::sinks::{self, SinkState};
+use crate::store::switches::{self, Switch};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -56,6 +57,8 @@ pub struct Records {
     pub gaps: Vec<Gap>,
     /// The sinks.
     pub sinks: Vec<SinkState>,
+    /// The switches of transports that failed, and those under way.
+    pub switches: Vec<Switch>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -81,7 +84,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let followers = followers::states(&mut *db).await?;
     let sessions = sessions::states(&mut *db, limit).await?;
     let gaps = gaps::recent(&mut *db, limit).await?;
-    let sinks = sinks::states(db).await?;
+    let sinks = sinks::states(&mut *db).await?;
+    let switches = switches::open_or_failed(db, limit).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -95,6 +99,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         sessions,
         gaps,
         sinks,
+        switches,
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn logged(kind: &str, event: &Value) -> LoggedEvent {
         channel_name: None,
         repeats: None,
         repeated_on: None,
+        is_echo: false,
     }
 }
 
