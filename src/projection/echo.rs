@@ -213,7 +213,8 @@ mod tests {
                 let (mut at, mut messages) = (0, Vec::new());
                 for (pause, webhook, websocket) in &events {
                     at += pause * 100;
-                    let (has_new, has_old) = (at >= began && !(is_back && at > over), at <= gone || (is_back && at >= again));
+                    let (has_new, has_old) =
+                        (at >= began && !(is_back && at > over), at <= gone || (is_back && at >= again));
                     messages.extend(has_old.then_some((Webhook, at + webhook)));
                     messages.extend(has_new.then_some((Websocket, at + websocket)));
                 }

@@ -188,7 +188,9 @@ pub async fn adopt(conn: &mut PgConnection, default: TransportKind) -> sqlx::Res
 /// # Errors
 /// If the database fails.
 pub async fn resume(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("update transport_switch set since = clock_timestamp() where state = 'creating'").execute(conn).await?;
+    sqlx::query!("update transport_switch set since = clock_timestamp() where state = 'creating'")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -1,14 +1,18 @@
 //! Channels that two transports deliver for: each event counts once.
 
 use serde_json::{Value, json};
+use showtime::outputs::follow::{self, Batch, Follower, Start};
 use showtime::store::locks::Lock;
 use showtime::store::read::events;
+use showtime::store::signals::Signals;
 use showtime::store::{LogId, served_channels, state, switches};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp, Subscription, Transport};
 use showtime::twitch::transport::TransportKind;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::mpsc;
 
+use crate::support::feeds::Sse;
 use crate::support::messages::{CHANNEL, at, subscription, text, with_person, with_user};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
@@ -24,7 +28,9 @@ fn cheer(transport: TransportKind, seconds: i64) -> Outgoing {
     let event = with_person("broadcaster_user_", CHANNEL, event);
     let transport = match transport {
         TransportKind::Webhook => Transport::Webhook { callback: "https://example.com/callback".to_owned() },
-        TransportKind::Websocket => Transport::Websocket { session_id: "AgoQ".to_owned(), connected_at: None, disconnected_at: None },
+        TransportKind::Websocket => {
+            Transport::Websocket { session_id: "AgoQ".to_owned(), connected_at: None, disconnected_at: None }
+        }
     };
     let subscription = Subscription { transport, ..subscription("channel.cheer", &event) };
     Outgoing::notification(Stamp::new(text(at(seconds))), &subscription, &event)
@@ -76,6 +82,35 @@ async fn cheer_that_two_transports_tell_counts_once() {
     state::rebuild(&mut transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(bits(&server).await, (json!(15), json!(3)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn echo_is_in_no_feed_and_no_follower_gets_it() {
+    use TransportKind::{Webhook, Websocket};
+    let (server, mut db) = switching().await;
+    let mut feeds = [Sse::open(&server, "/live/events").await, Sse::open(&server, "/live/alerts?repeats=true").await];
+    let (sender, mut handled) = mpsc::unbounded_channel();
+    let database = server.pool.connect_options().as_ref().clone();
+    let (pool, signals) = (follow::pool(database), Signals::default());
+    let follower = Follower { pool, signals, name: "reader", start: Start::After(LogId::START) };
+    let following = tokio::spawn(follower.run(async move |_: &mut PgConnection, batch: &Batch| {
+        batch.events.iter().try_for_each(|event| sender.send(event.id)).map_err(Into::into)
+    }));
+    for (transport, seconds) in [(Webhook, 1), (Websocket, 1), (Webhook, 30), (Websocket, 30), (Webhook, 60)] {
+        assert_eq!(server.deliver(&cheer(transport, seconds)).await.status, 204);
+    }
+    let events = events::between(&mut db, LogId::START, LogId::MAX, 10).await.unwrap();
+    let news: Vec<_> = events.iter().filter(|event| !event.is_echo).map(|event| event.id).collect();
+    assert_eq!(news.len(), 3);
+    for feed in &mut feeds {
+        let shown: Vec<_> = feed.take(3).await.into_iter().map(|event| event.id.map(LogId)).collect();
+        assert_eq!(shown, news.iter().copied().map(Some).collect::<Vec<_>>());
+    }
+    for expected in &news {
+        assert_eq!(handled.recv().await.as_ref(), Some(expected));
+    }
+    following.abort();
     server.stop().await;
 }
 

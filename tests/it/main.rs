@@ -57,6 +57,7 @@ mod simulate;
 mod sinks;
 mod socket_faults;
 mod support;
+mod switch;
 mod test_events;
 mod tolerance;
 mod twitch_api;

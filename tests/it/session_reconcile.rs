@@ -16,11 +16,11 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::mock_websocket::Socket;
-use crate::reconcile::{CREATE, SCOPES, check, configure, held, own_callback, until_shown};
+use crate::reconcile::{CREATE, SCOPES, check, until_shown};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, quick_retries};
-use crate::support::{Unused, until};
+use crate::support::until;
 
 /// The server that keeps the sessions: the test.
 const HOLDER: i64 = 1;
@@ -338,40 +338,4 @@ async fn two_servers_subscribe_once() {
     assert_eq!((fixture.alive_on(&session), fixture.twitch.mock.world.calls(CREATE)), (10, 10));
     one.stop().await;
     other.stop().await;
-}
-
-#[tokio::test]
-async fn channel_that_moves_to_a_session_has_its_webhooks_until_the_session_delivers() {
-    let fixture = Fixture::start().await;
-    let place = Unused::new();
-    let callback = own_callback(place.addr());
-    let server = Server::with(fixture.database.clone(), |config| {
-        configure(config, &fixture.twitch, &callback);
-        config.listen_port = place.addr().port();
-        config.twitch.websocket_url = Url::parse("ws://127.0.0.1:1/ws").unwrap();
-        config.encryption_key = Some(fixture.key.clone());
-        drop(place);
-    })
-    .await;
-    until("the channel is served", async || !server.json("/status").await["wanted"].as_array().unwrap().is_empty())
-        .await;
-    fixture.consent(&server, &SCOPES).await;
-    until_shown(&server, 10, "enabled").await;
-    server.sql("update served_channel set transport = 'websocket'; select pg_notify('showtime_reconcile', '')").await;
-    until_shown(&server, 10, "no_session").await;
-    assert_eq!(held(&fixture.twitch, &callback).len(), 10);
-
-    let session = fixture.connect(&server).await;
-    until("the session is used", async || fixture.alive_on(&session) == 10).await;
-    until("the webhooks are gone", async || {
-        server.clock.advance(time::Duration::SECOND);
-        held(&fixture.twitch, &callback).is_empty()
-    })
-    .await;
-    until_shown(&server, 10, "enabled").await;
-
-    server.sql("update served_channel set transport = null; select pg_notify('showtime_reconcile', '')").await;
-    until("the callback is back", async || held(&fixture.twitch, &callback).len() == 10).await;
-    until_shown(&server, 10, "enabled").await;
-    server.stop().await;
 }

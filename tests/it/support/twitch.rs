@@ -86,9 +86,14 @@ impl Twitch {
 
     /// Presses a button on the consent page, and returns where the browser is sent.
     pub(crate) async fn press(&self, button: &str, request: &ConsentRequest) -> Url {
+        self.press_as(CHANNEL, button, request).await
+    }
+
+    /// Presses a button on the consent page as this user.
+    async fn press_as(&self, login: &str, button: &str, request: &ConsentRequest) -> Url {
         let query: Vec<_> = request.url.query_pairs().into_owned().collect();
         let mut form = query;
-        form.extend([("login", CHANNEL), ("decision", button)].map(|(name, value)| (name.into(), value.into())));
+        form.extend([("login", login), ("decision", button)].map(|(name, value)| (name.into(), value.into())));
         let mut page = request.url.clone();
         page.set_query(None);
         redirect(&self.browser.post(page).form(&form).send().await.unwrap())
@@ -96,8 +101,13 @@ impl Twitch {
 
     /// The channel consents to these scopes.
     pub(crate) async fn consent(&self, scopes: &[&str]) -> UserToken {
+        self.consent_as(CHANNEL, scopes).await
+    }
+
+    /// This user consents to these scopes.
+    pub(crate) async fn consent_as(&self, login: &str, scopes: &[&str]) -> UserToken {
         let request = self.oauth.request_consent(scopes.iter().copied(), &redirect_url(), false);
-        let location = self.press("consent", &request).await;
+        let location = self.press_as(login, "consent", &request).await;
         let code = request.answer(location.query().unwrap()).unwrap();
         self.oauth.exchange(&code, &redirect_url()).await.unwrap()
     }
