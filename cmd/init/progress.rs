@@ -65,7 +65,10 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
     loop {
         let mut rows = rows::list(&mut connection, Some(&ids), None).await?;
         rows.retain(|row| progress.requests[&row.channel_id].transport == row.transport);
-        let is_compared = reconciler::compared_at(&mut connection).await?.is_some_and(|at| at > asked_at);
+        let is_compared = match reconciler::compared_at(&mut connection).await? {
+            Some(at) => at > asked_at && switches::were_compared_at(&mut connection, at).await?,
+            None => false,
+        };
         if progress.observe(&rows, is_compared) {
             return Ok(progress.conclude(&rows));
         }

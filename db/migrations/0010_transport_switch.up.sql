@@ -58,7 +58,7 @@ cross join lateral (
     select
         bool_and(new.status = 'enabled' or old.status is distinct from 'enabled'
             and (new.attempted_at is not null or new.status = 'needs_consent')) as is_ready,
-        bool_or(new.problem is not null or new.status in ('needs_consent', 'no_session')) as has_failed
+        bool_or(new.problem is not null or new.attempts > 1 or new.status in ('needs_consent', 'no_session')) as has_failed
     from desired_subscription new
     left join desired_subscription old on old.channel_id = new.channel_id and old.type = new.type
         and old.version = new.version and old.transport = switch.from_transport

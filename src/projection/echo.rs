@@ -141,6 +141,10 @@ mod tests {
     /// Messages in the order in which they arrive, with the milliseconds at which they were sent.
     type History = Vec<(TransportKind, i64)>;
 
+    fn ms(span: Duration) -> i64 {
+        i64::try_from(span.whole_milliseconds()).unwrap()
+    }
+
     /// What each of these messages repeats, by their places, from 1 on.
     fn echoes(history: &[(TransportKind, i64)]) -> Vec<(i64, i64)> {
         let mut earlier: Vec<Notification> = Vec::new();
@@ -158,7 +162,7 @@ mod tests {
     fn echoes_of(history: &str) -> Vec<(i64, i64)> {
         let messages = history.split_whitespace().map(|it| {
             let transport = if it.starts_with('A') { Webhook } else { Websocket };
-            (transport, it[1..].parse::<f64>().map(|seconds| (seconds * 1_000.0) as i64).unwrap())
+            (transport, ms(Duration::seconds_f64(it[1..].parse().unwrap())))
         });
         echoes(&messages.collect::<Vec<_>>())
     }
@@ -206,7 +210,7 @@ mod tests {
         let times = (0_i64..60_000, 0_i64..20_000, 0_i64..60_000);
         (proptest::collection::vec(event, 0..60), times, any::<bool>(), any::<u64>()).prop_map(
             |(events, (began, longer, back), is_back, seed)| {
-                let overlap = i64::try_from(OVERLAP.whole_milliseconds()).unwrap();
+                let overlap = ms(OVERLAP);
                 let gone = began + overlap + longer;
                 // The second switch begins at any time after the first one.
                 let (again, over) = (gone + back, gone + back + overlap + longer);
@@ -236,7 +240,8 @@ mod tests {
         fn equal_events_around_switches_count_once_each((events, history) in histories()) {
             let found = echoes(&history);
             prop_assert_eq!(history.len() - found.len(), events);
-            prop_assert!(found.iter().all(|(id, of)| of < id && history[*id as usize - 1].0 != history[*of as usize - 1].0));
+            let transport = |id: i64| history[usize::try_from(id - 1).unwrap()].0;
+            prop_assert!(found.iter().all(|(id, of)| of < id && transport(*id) != transport(*of)));
         }
 
         /// The messages of an event may be far apart, if no equal event is near.

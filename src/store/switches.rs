@@ -289,6 +289,21 @@ pub async fn remove_ended(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// Whether a comparison that began then has tried to create what switches need.
+///
+/// # Errors
+/// If the database fails.
+pub async fn were_compared_at(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select not exists (
+            select from transport_switch where state = 'opening' or (state = 'creating' and since >= $1)
+        ) as "were_compared!""#,
+        at
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// The channels with a switch that have no webhooks now: what still delivers to the callback is left over.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 
 use super::create::{CONCURRENCY, delete_by_id};
 use super::error::{CycleError, is_about_the_token};
@@ -38,7 +38,7 @@ const LINGERING: f64 = 10.0;
 
 /// The time in which the new subscriptions must be enabled, if an attempt has failed, and otherwise: a limit on calls may hold
 /// many channels up.
-const LIMIT: (f64, f64) = (60.0, 3_600.0);
+const LIMIT: (f64, f64) = (180.0, 3_600.0);
 
 /// Time between two rounds while a switch is under way, and while none is.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -103,12 +103,8 @@ impl Switcher {
             None => connection.insert(store::connect(&self.database, "showtime switches").await?),
         };
         switches::adopt(db, self.default).await?;
-        if is_first && switches::open(db, None, Some(self.default)).await? > 0 {
-            tracing::info!(to = self.default.as_str(), "the transport of the settings has changed");
-            wake(db).await?;
-        }
         if is_first {
-            switches::resume(db).await?;
+            self.start(db).await?;
         }
         switches::remove_ended(db).await?;
         if switches::pending(db, 1).await?.is_empty() {
@@ -119,6 +115,19 @@ impl Switcher {
             Lock::Switch.release(db).await?;
         }
         Ok(PAUSE.0)
+    }
+
+    /// Opens a switch for each channel that the settings want elsewhere, or that could not change before.
+    async fn start(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let mut transaction = db.begin().await?;
+        let opened = switches::open(&mut transaction, None, Some(self.default)).await?;
+        switches::resume(&mut transaction).await?;
+        wake(&mut transaction).await?;
+        transaction.commit().await?;
+        if opened > 0 {
+            tracing::info!(channels = opened, default = self.default.as_str(), "channels change their transport");
+        }
+        Ok(())
     }
 
     async fn advance_all(&self, db: &mut PgConnection) -> sqlx::Result<()> {

@@ -307,7 +307,7 @@ async fn event_has_its_payload_unchanged() {
         r#"{"id":1,"message_id":"m1","message_type":"notification","type":"stream.online","version":"1","channel_id":"10","#
             .to_owned()
             + r#""subscription_id":"sub1","occurred_at":"2026-07-01T10:00:00Z","received_at":"2026-07-01T10:00:01.5Z","#
-            + r#""is_test":false,"is_replay":false,"repeats":null,"text":"The channel is live","payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
+            + r#""is_test":false,"is_replay":false,"repeats":null,"is_echo":false,"text":"The channel is live","payload":{ "b": 1.10, "a": [ ],"nul":"\u0000", "b": 2}}"#
     );
     assert_eq!(api.json("/events/4").await["type"], Value::Null);
     api.get("/events/5").await.problem(404, "not-found");

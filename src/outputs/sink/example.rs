@@ -27,5 +27,6 @@ pub fn example() -> LoggedEvent {
         channel_name: Some("TwitchDev".to_owned()),
         repeats: None,
         repeated_on: None,
+        is_echo: false,
     }
 }

@@ -95,7 +95,9 @@ async fn chosen_transport_is_kept_for_the_channel() {
     assert_eq!((chosen(&server.pool).await, methods(&scene)), (None, ["webhook"].into()));
 
     let said = scene.run(&["--transport", "websocket"]).await;
+    let switching = "maplearcade changes from the webhook to the websocket";
     said.has(0, &[&proven(&scene), "10 of 10 subscriptions are enabled"]);
+    assert_eq!(said.count(switching), 1, "{}", said.out);
     assert_eq!(chosen(&server.pool).await.as_deref(), Some("websocket"));
     assert!(methods(&scene).contains("websocket"));
     scene.run(&["check"]).await.has(0, &[&proven(&scene), "nothing is missing"]);

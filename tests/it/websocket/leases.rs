@@ -64,7 +64,9 @@ async fn channel_over_webhook_has_no_session() {
     let mut sockets = Sockets::listen().await;
     let server = serve(&sockets).await;
     let mut peer = sockets.welcome("AgoQ1").await;
-    server.sql("update served_channel set transport = 'webhook'; select pg_notify('showtime_reconcile', '')").await;
+    server
+        .sql("update served_channel set transport = 'webhook', current_transport = 'webhook'; select pg_notify('showtime_reconcile', '')")
+        .await;
     assert_eq!(peer.until_closed().await, 1000);
     until_row(&server, "user_id", None).await;
     assert_eq!(check(&server).await["message"], "no channel is served over WebSocket");
