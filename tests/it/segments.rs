@@ -81,6 +81,7 @@ async fn segment_is_on_until_it_is_ended() {
       {
         "channel_id": "90210441",
         "id": 2,
+        "is_echo": false,
         "is_replay": false,
         "is_test": false,
         "message_id": "showtime.segment.begin:[id]",
@@ -107,6 +108,7 @@ async fn segment_is_on_until_it_is_ended() {
       {
         "channel_id": "90210441",
         "id": 3,
+        "is_echo": false,
         "is_replay": false,
         "is_test": false,
         "message_id": "showtime.segment.end:[id]",
