@@ -12,13 +12,15 @@
 //!   new session, also while calls of Helix fail;
 //! - what is lost of 50 events per second while the database does not answer for ten minutes, and if the server is killed
 //!   meanwhile;
-//! - the memory of each of 1,000 sessions over TLS.
+//! - the memory of each of 1,000 sessions over TLS;
+//! - how many cheers are lost, and how many count twice, while 100 channels change from webhooks to the WebSocket and back
+//!   under 100 equal cheers per second.
 //!
 //! Then it opens 10,000 sessions at a fake Twitch of its own, 500 at a time, and shows the memory of each, the time until
 //! one event has reached all, how late keepalives are, and what is lost when all are asked to reconnect at once under 1,000
 //! events per second. Options, after `--`:
 //!
-//! - `--source`, `--ends`, `--outage`, `--sessions`, `--mock`: only these parts
+//! - `--source`, `--ends`, `--outage`, `--sessions`, `--switch`, `--mock`: only these parts
 //! - `--server PATH`: the server to measure, to compare with another build; `init` and `mock-twitch` must be beside it
 //! - `--brief`: a twentieth of everything
 
@@ -30,12 +32,13 @@ mod outage;
 mod scene;
 mod sessions;
 mod source;
+mod switch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Parts that can be chosen.
-const PARTS: [&str; 5] = ["--source", "--ends", "--outage", "--sessions", "--mock"];
+const PARTS: [&str; 6] = ["--source", "--ends", "--outage", "--sessions", "--switch", "--mock"];
 
 struct Options {
     /// The program to measure.
@@ -99,6 +102,9 @@ async fn main() {
     }
     if options.has("--sessions") {
         sessions::run(server, *divisor).await;
+    }
+    if options.has("--switch") {
+        switch::run(server, *divisor).await;
     }
     if options.has("--mock") {
         mock::run(&server.with_file_name("mock-twitch"), *divisor).await;

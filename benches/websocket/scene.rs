@@ -33,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) sent: i64,
     server: Child,
     programs: Programs,
+    /// Where `init` waits for the browser.
+    consent_port: u16,
     data: tempfile::TempDir,
 }
 
@@ -71,9 +73,11 @@ impl Drop for Scene {
 }
 
 impl Scene {
-    /// Starts both.
-    pub(crate) async fn start(server: &Path, config: MockConfig) -> Self {
+    /// Starts both. If the server has a callback, Twitch delivers there, and over WebSockets only if that is chosen.
+    pub(crate) async fn start(server: &Path, mut config: MockConfig, has_callback: bool) -> Self {
         let data = tempfile::tempdir().expect("a directory");
+        let (consent_port, port) = (free_port(), if has_callback { free_port() } else { 0 });
+        config.redirect_urls.push(format!("http://localhost:{consent_port}/auth"));
         let twitch = Mock::start(config).await.expect("the fake Twitch starts");
         let config = twitch.world.config();
         let mut environment = vec![
@@ -83,8 +87,11 @@ impl Scene {
             ("TWITCH_CLIENT_ID", config.client_id.clone()),
             ("TWITCH_CLIENT_SECRET", config.client_secret.clone()),
             ("SHOWTIME_LOG", "error".to_owned()),
-            ("LISTEN_PORT", "0".to_owned()),
+            ("LISTEN_PORT", port.to_string()),
         ];
+        if has_callback {
+            environment.push(("TWITCH_WEBHOOK_CALLBACK_URL", format!("http://127.0.0.1:{port}/callback")));
+        }
         if let Some(certificate) = twitch.certificate() {
             let path = data.path().join("certificate.pem");
             std::fs::write(&path, certificate).expect("a file");
@@ -95,28 +102,44 @@ impl Scene {
         let database = postgres::join(&data.path().join(".showtime")).await.expect("the private Postgres runs");
         let pool = PgPool::connect_with(database).await.expect("a connection");
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
-        Self { twitch, pool, client, sent: 0, server, programs, data }
+        Self { twitch, pool, client, sent: 0, server, programs, consent_port, data }
     }
 
     /// Starts both, and has the channel served. Returns how long that took from the start of `init` on.
     pub(crate) async fn set_up(server: &Path) -> (Self, Duration) {
-        let port = free_port();
         // New sessions follow each other faster than the rate limit allows.
-        let auto_consent = Some(CHANNEL.to_owned());
-        let mut config = MockConfig { auto_consent, rate_limit: 1_000_000, ..MockConfig::default() };
-        config.redirect_urls.push(format!("http://localhost:{port}/auth"));
-        let scene = Self::start(server, config).await;
+        let config = MockConfig { rate_limit: 1_000_000, ..MockConfig::default() };
+        let scene = Self::start(server, config, false).await;
         let begun = Instant::now();
-        let mut init = scene.programs.command(&server.with_file_name("init"));
-        let mut init = init.args(["--no-browser", "--port", &port.to_string()]).spawn().expect("init starts");
+        scene.init(&[]).await;
+        (scene, begun.elapsed())
+    }
+
+    /// Runs `init`, and consents as it asks.
+    pub(crate) async fn init(&self, arguments: &[&str]) {
+        let port = self.consent_port.to_string();
+        let mut init = self.programs.command(&self.programs.server.with_file_name("init"));
+        let mut init = init.args(["--no-browser", "--port", &port]).args(arguments).spawn().expect("init starts");
         let said = BufReader::new(init.stdout.take().expect("its output"));
+        let mut login = CHANNEL.to_owned();
         for line in said.lines().map_while(Result::ok) {
+            if let Some(name) = line.strip_prefix("sign in as ").and_then(|line| line.split(' ').next()) {
+                login = name.to_lowercase();
+            }
             if let Some(url) = line.strip_prefix("  ").filter(|url| url.contains("/authorize?")) {
-                scene.client.get(url).send().await.expect("the consent");
+                self.consent(url, &login).await;
             }
         }
         assert!(init.wait().expect("init ends").success(), "init succeeds");
-        (scene, begun.elapsed())
+    }
+
+    /// What a browser does on the page at this address.
+    async fn consent(&self, url: &str, login: &str) {
+        let mut page: reqwest::Url = url.parse().expect("a URL");
+        let mut form: Vec<_> = page.query_pairs().into_owned().collect();
+        form.extend([("login", login), ("decision", "consent")].map(|(name, value)| (name.into(), value.into())));
+        page.set_query(None);
+        self.client.post(page).form(&form).send().await.expect("the consent");
     }
 
     /// The server's process id.

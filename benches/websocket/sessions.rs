@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) async fn run(server: &Path, divisor: u32) {
     let count = 1_000 / divisor as usize;
     let config = MockConfig { is_tls: true, is_lenient: true, ..MockConfig::default() };
-    let scene = Scene::start(server, config).await;
+    let scene = Scene::start(server, config, false).await;
     sleep(Duration::from_secs(2)).await;
     let (before, begun) = (memory(scene.pid()), Instant::now());
     let bound = i32::try_from(count).expect("small");

@@ -30,7 +30,7 @@ create table transport_switch_message (
     -- When Twitch sent the message.
     sent_at timestamptz not null
 );
-create index transport_switch_message_fingerprint_idx on transport_switch_message (fingerprint);
+create index transport_switch_message_fingerprint_sent_at_idx on transport_switch_message (fingerprint, sent_at);
 create index transport_switch_message_channel_id_idx on transport_switch_message (channel_id);
 
 -- The transports over which each served channel has its subscriptions: one, or two during a switch. Null is what the setting

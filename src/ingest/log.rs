@@ -214,6 +214,8 @@ impl Log {
                 ("enable_seqscan", "off"),
                 // The plan does not depend on the parameters, so it is made once, not for each batch.
                 ("plan_cache_mode", "force_generic_plan"),
+                // A statement that has no other plan than to read a whole table would be compiled each time.
+                ("jit", "off"),
             ])
             .connect()
             .await

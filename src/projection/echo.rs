@@ -25,6 +25,10 @@ use crate::twitch::transport::TransportKind;
 /// Messages that were sent further apart are not of one event.
 pub const MAX_DISTANCE: Duration = Duration::seconds(5);
 
+/// Equal messages with which one is compared: all pairs of them are looked at while the log is locked. It makes no difference
+/// up to three equal events per second on a channel; of more, the two messages of an event must be sent closer together.
+pub const MAX_COMPARED: usize = 128;
+
 /// For how long both transports deliver, at least.
 pub const OVERLAP: Duration = Duration::seconds(10);
 
@@ -54,14 +58,14 @@ pub fn fingerprint(body: &str) -> Option<[u8; 32]> {
 /// The notification over the other transport that this one repeats, among the earlier ones with the same fingerprint.
 #[must_use]
 pub fn find(own: &Notification, earlier: &[Notification]) -> Option<i64> {
-    let near = neighbourhood(own, earlier);
+    let (near, max_distance) = nearest(own, neighbourhood(own, earlier));
     if near.iter().all(|it| it.transport == own.transport) {
         return None;
     }
-    let before = pairs(&near).len();
+    let before = pairs(&near, max_distance).len();
     let mut all = near;
     all.push(own);
-    let after = pairs(&all);
+    let after = pairs(&all, max_distance);
     if after.len() == before {
         return None;
     }
@@ -89,19 +93,33 @@ fn neighbourhood<'a>(own: &Notification, earlier: &'a [Notification]) -> Vec<&'a
     near
 }
 
+/// The [`MAX_COMPARED`] of these that were sent nearest to this one, and how far apart messages of one event may be then: at
+/// most half as far as the last of them is away. Of an event at the edge only one message may be among them; to pair that
+/// one with the message of the next event, and so on up to this one, would then cost more than it gains.
+fn nearest<'a>(own: &Notification, mut near: Vec<&'a Notification>) -> (Vec<&'a Notification>, Duration) {
+    if near.len() <= MAX_COMPARED {
+        return (near, MAX_DISTANCE);
+    }
+    let distance = |it: &Notification| (it.sent_at - own.sent_at).abs();
+    near.sort_by_key(|it| distance(it));
+    near.truncate(MAX_COMPARED);
+    let edge = near.last().map(|it| distance(it)).unwrap_or_default();
+    (near, MAX_DISTANCE.min(edge / 2))
+}
+
 /// How good pairs are: the time by which they are closer than they must be, then their number.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Gain(i128, usize);
 
 /// The best pairs of a message of each transport, by their ids. In the best ones no two pairs cross, so they are found as in
 /// an alignment of two sequences.
-fn pairs(messages: &[&Notification]) -> Vec<(i64, i64)> {
+fn pairs(messages: &[&Notification], max_distance: Duration) -> Vec<(i64, i64)> {
     let mut messages = messages.to_vec();
     messages.sort_by_key(|it| (it.sent_at, it.id));
     let (a, b): (Vec<&Notification>, Vec<_>) =
         messages.into_iter().partition(|it| it.transport == TransportKind::Webhook);
     let gain_of = |i: usize, j: usize| {
-        let gain = MAX_DISTANCE - (a[i].sent_at - b[j].sent_at).abs();
+        let gain = max_distance - (a[i].sent_at - b[j].sent_at).abs();
         gain.is_positive().then(|| gain.whole_nanoseconds())
     };
     // The best of the first i and the first j messages.
@@ -145,17 +163,19 @@ mod tests {
         i64::try_from(span.whole_milliseconds()).unwrap()
     }
 
+    fn notifications(history: &[(TransportKind, i64)]) -> Vec<Notification> {
+        let told = |(id, (transport, ms)): (i64, &(TransportKind, i64))| {
+            let sent_at = BEGAN + Duration::milliseconds(*ms);
+            Notification { id, transport: *transport, sent_at }
+        };
+        (1..).zip(history).map(told).collect()
+    }
+
     /// What each of these messages repeats, by their places, from 1 on.
     fn echoes(history: &[(TransportKind, i64)]) -> Vec<(i64, i64)> {
-        let mut earlier: Vec<Notification> = Vec::new();
-        let mut found = Vec::new();
-        for (id, (transport, ms)) in (1..).zip(history) {
-            let sent_at = BEGAN + Duration::milliseconds(*ms);
-            let own = Notification { id, transport: *transport, sent_at };
-            found.extend(find(&own, &earlier).map(|of| (id, of)));
-            earlier.push(own);
-        }
-        found
+        let all = notifications(history);
+        let found = all.iter().enumerate().map(|(place, own)| Some((own.id, find(own, &all[..place])?)));
+        found.flatten().collect()
     }
 
     /// The echoes among equal messages; upper case is a webhook, and the number is the second.
@@ -185,6 +205,22 @@ mod tests {
         assert_eq!(echoes_of(told), [(3, 2), (5, 4), (7, 6), (9, 8), (11, 10)]);
         let late = "A0 b2 A2 b4 b6 b8 A4 A6 b10 b11 A8 A10";
         assert_eq!(echoes_of(late).len(), 5);
+    }
+
+    /// As many as no channel has, in whatever order the transports tell them.
+    #[test]
+    fn crowd_of_equal_events_counts_once_each_and_few_are_compared() {
+        let both = |number: i64| [(Webhook, number * 10), (Websocket, number * 10 + number % 7)];
+        let mut history: History = (0..1_500).flat_map(both).collect();
+        assert_eq!(history.len() - echoes(&history).len(), 1_500);
+        // One second of each transport at a time.
+        history.sort_by_key(|(transport, at)| (at / 1_000, *transport == Webhook));
+        assert_eq!(history.len() - echoes(&history).len(), 1_500);
+
+        let all = notifications(&history);
+        let (compared, max_distance) = nearest(&all[1_500], neighbourhood(&all[1_500], &all));
+        assert_eq!(compared.len(), MAX_COMPARED);
+        assert!(max_distance < MAX_DISTANCE / 20, "{max_distance}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::LogId;
 use crate::message::{Message, MessageType};
-use crate::projection::echo::{self, Notification};
+use crate::projection::echo::{self, MAX_COMPARED, Notification};
 use crate::twitch::transport::TransportKind;
 
 /// By how much the clocks of the database and of Twitch may differ.
@@ -20,8 +20,8 @@ type Fingerprint = [u8; 32];
 /// The channels with a switch, and when each had stopped delivering over one of its transports, if it has.
 pub(super) type Switching = HashMap<String, Option<OffsetDateTime>>;
 
-/// Records those of these new messages that are notifications of these channels while both transports deliver, and marks the echoes among them. Returns the
-/// ids of the echoes. The caller holds the append lock.
+/// Records those of these new messages that are notifications of these channels while both transports deliver, and marks the
+/// echoes among them. Returns the ids of the echoes. The caller holds the append lock.
 ///
 /// # Errors
 /// If the database fails.
@@ -92,16 +92,29 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// What was told before with the same fingerprints.
+/// What was told before with the same fingerprints: of each side of each message as many as it can be compared with.
 async fn earlier(
     conn: &mut PgConnection,
     candidates: &[Candidate<'_>],
 ) -> sqlx::Result<BTreeMap<Fingerprint, Vec<Notification>>> {
     let fingerprints: Vec<_> = candidates.iter().map(|candidate| candidate.fingerprint.to_vec()).collect();
+    let sent: Vec<_> = candidates.iter().map(|candidate| candidate.told.sent_at).collect();
+    // One more shows that there are more.
+    let limit = i64::try_from(MAX_COMPARED).unwrap_or(i64::MAX).saturating_add(1);
     let rows = sqlx::query!(
-        r#"select event_id, fingerprint, transport as "transport: TransportKind", sent_at from transport_switch_message
-        where fingerprint = any($1)"#,
-        &fingerprints
+        r#"select distinct event_id as "event_id!", near.fingerprint as "fingerprint!",
+            transport as "transport!: TransportKind", near.sent_at as "sent_at!"
+        from unnest($1::bytea[], $2::timestamptz[]) as own (fingerprint, sent_at)
+        cross join lateral (
+            (select * from transport_switch_message
+            where fingerprint = own.fingerprint and sent_at <= own.sent_at order by sent_at desc limit $3)
+            union all
+            (select * from transport_switch_message
+            where fingerprint = own.fingerprint and sent_at > own.sent_at order by sent_at limit $3)
+        ) near"#,
+        &fingerprints,
+        &sent,
+        limit
     )
     .fetch_all(conn)
     .await?;

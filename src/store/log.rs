@@ -53,8 +53,9 @@ pub async fn append<'a>(
         )
         select array_agg(message_id) as "message_ids!", array_agg(id) as "ids!: Vec<LogId>", min(id) as "first!", max(id) as "last!",
             pg_notify($10, max(id)::text),
-            (select array_agg(channel_id order by channel_id) from transport_switch) as switching,
-            (select array_agg(gone_at order by channel_id) from transport_switch) as "gone_at: Vec<Option<OffsetDateTime>>"
+            (select array_agg(channel_id order by channel_id) from transport_switch where channel_id = any($6)) as switching,
+            (select array_agg(gone_at order by channel_id) from transport_switch where channel_id = any($6))
+                as "gone_at: Vec<Option<OffsetDateTime>>"
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],

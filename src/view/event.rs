@@ -48,7 +48,7 @@ pub struct Event {
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
     /// Whether Twitch sent the event `repeats` over two transports, because the channel was changing from one to the other.
-    /// It changed no state and is in no feed.
+    /// It changed no state, is in no feed, and reaches no sink.
     pub is_echo: bool,
     /// One sentence for people, in English. Names and texts in it are as Twitch sent them, without control characters.
     pub text: String,

@@ -128,19 +128,28 @@ async fn folded_at_once(messages: &[Box<Message>]) -> Vec<String> {
     dump(&mut connection).await
 }
 
-/// The number of rows that sequential scans read from the state's tables, once the statistics know of this many viewers.
+/// The number of rows that sequential scans read from the tables that each message needs, once the statistics know of this
+/// many viewers.
 async fn rows_scanned(connection: &mut PgConnection, viewers: i64) -> Option<i64> {
     let statement = "select sum(n_tup_ins) filter (where relname = 'viewer')::bigint, sum(seq_tup_read)::bigint
-        from pg_stat_user_tables where relname in ('twitch_user', 'channel_login', 'channel', 'viewer', 'subscription')";
+        from pg_stat_user_tables where relname in
+        ('twitch_user', 'channel_login', 'channel', 'viewer', 'subscription', 'transport_switch')";
     let (inserted, scanned): (i64, i64) = sqlx::query_as(statement).fetch_one(connection).await.unwrap();
     (inserted >= viewers).then_some(scanned)
 }
 
 /// Postgres would otherwise keep plans that it made for empty tables.
 #[tokio::test]
-async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers() {
+async fn cost_of_a_message_does_not_grow_with_the_number_of_viewers_or_switches() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
+    let other_channel = "
+        with channel as (
+            insert into served_channel (id, login, display_name, requested_at) values ('1', 'other', 'other', now())
+            returning id
+        )
+        insert into transport_switch select id, 'webhook', 'websocket', 'done', now(), now() from channel";
+    sqlx::query(other_channel).execute(&mut connection).await.unwrap();
     let (ingest, writer) = Ingest::new(database, Clock::default(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
     let deadline = Instant::now() + PATIENCE;

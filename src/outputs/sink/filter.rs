@@ -26,10 +26,12 @@ impl SinkFilter {
         Self { types: types.unwrap_or_default().to_vec(), channels: channels.unwrap_or_default().to_vec(), tests }
     }
 
-    /// Whether the sink gets this event. Repeats of an event of the same channel are left out, as in the feeds of alerts.
+    /// Whether the sink gets this event. Echoes, and repeats of an event of the same channel, are left out, as in the feeds of
+    /// alerts.
     #[must_use]
     pub fn includes(&self, event: &LoggedEvent) -> bool {
         (self.tests || !event.is_test)
+            && !event.is_echo
             && !is_repeat(event)
             && self.includes_type(event.kind.as_deref().unwrap_or_default())
             && (self.channels.is_empty() || self.channels.iter().any(|name| is_of(event, name)))
@@ -86,6 +88,14 @@ pub fn is_known(pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outputs::sink::example::example;
+
+    #[test]
+    fn echo_is_left_out() {
+        let filter = SinkFilter::new(None, None, false);
+        assert!(filter.includes(&example()));
+        assert!(!filter.includes(&LoggedEvent { is_echo: true, ..example() }));
+    }
 
     fn selects(patterns: &[&str], kind: &str) -> bool {
         let types: Vec<_> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
