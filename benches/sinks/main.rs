@@ -3,7 +3,7 @@
 //! `cargo bench --bench sinks` shows
 //!
 //! - `--publish`: how many events per second are confirmed when a sink reads 200,000 from the log, beside a bare publisher with
-//!   the same client, the same window and bodies of the same size, in turn;
+//!   the same client and window, whose messages are the payloads without headers, in turn;
 //! - `--outage`: the server's memory while the broker is away for ten minutes at 1,000 events per second, and how fast the sink
 //!   catches up while these go on;
 //! - `--takeover`: how long nothing is published when the server that publishes is killed, ten times;
