@@ -61,6 +61,8 @@ pub enum TransportError {
         host: String,
         /// The innermost cause, such as `Connection refused`.
         reason: String,
+        /// Whether there was a connection: without one, nothing was sent.
+        was_connected: bool,
     },
     /// No complete answer in time.
     #[error("{host} did not answer within {} s", within.as_secs_f32())]
@@ -206,10 +208,11 @@ impl Http {
     async fn send_once(&self, request: Request) -> Result<Answer, TransportError> {
         let host = host(request.url());
         let unanswered = |error: reqwest::Error| {
-            if error.is_timeout() {
+            if error.is_timeout() && !error.is_connect() {
                 TransportError::Timeout { host: host.clone(), within: self.policy.timeout }
             } else {
-                TransportError::Unreachable { host: host.clone(), reason: root_cause(&error) }
+                let was_connected = !error.is_connect();
+                TransportError::Unreachable { host: host.clone(), reason: root_cause(&error), was_connected }
             }
         };
         let mut response = self.client.execute(request).await.map_err(unanswered)?;

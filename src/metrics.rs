@@ -84,6 +84,7 @@ pub struct Metrics {
     spool_dropped: Counter,
     echoes: Counter,
     sink_deliveries: Family<[(&'static str, String); 2], Counter>,
+    actions: Family<[(&'static str, String); 2], Counter>,
 }
 
 /// The counters of a sink, by what became of its events.
@@ -118,6 +119,8 @@ pub struct Gauges {
     pub follower_lags: Vec<(String, i64, f64)>,
     /// How far each sink is behind the end of the log, in events and in seconds.
     pub sink_lags: Vec<(String, i64, f64)>,
+    /// The actions that wait, by bucket.
+    pub actions_waiting: Vec<(String, i64)>,
     /// The process's resident memory in bytes, if it is known.
     pub resident_memory: Option<i64>,
 }
@@ -175,6 +178,8 @@ impl Default for Metrics {
             "Events that left through a sink, by outcome",
             Family::clone(&sink_deliveries),
         );
+        let actions = Family::default();
+        registry.register("showtime_actions", "Actions on Twitch, by kind and outcome", Family::clone(&actions));
         Self {
             registry: Arc::new(registry),
             messages,
@@ -189,6 +194,7 @@ impl Default for Metrics {
             spool_dropped,
             echoes,
             sink_deliveries,
+            actions,
         }
     }
 }
@@ -269,6 +275,12 @@ impl Metrics {
         self.echoes.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
+    /// Counts an action on Twitch that was settled.
+    pub fn action(&self, kind: &str, outcome: &'static str) {
+        let labels = [("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
+        self.actions.get_or_create(&labels).inc();
+    }
+
     /// The counters of the sink with this name.
     #[must_use]
     pub fn sink(&self, name: &str) -> SinkMetrics {
@@ -325,6 +337,7 @@ impl Gauges {
             ("showtime_subscriptions", "Desired subscriptions, by status", "status", &self.subscriptions),
             ("showtime_twitch_tokens", "Tokens that Twitch gave us", "status", &self.twitch_tokens),
             ("showtime_access_tokens", "Tokens for the API", "scope", &self.access_tokens),
+            ("showtime_actions_waiting", "Actions on Twitch that wait", "bucket", &self.actions_waiting),
         ] {
             let family = Family::<[(&'static str, String); 1], Gauge>::default();
             for (value, count) in counts {

@@ -60,8 +60,9 @@ fn need(method: &Method, path: &str) -> Need {
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
-        // They show where events go.
-        _ if path == "/sinks" || path.starts_with("/sinks/") => Need::Token(Scope::Admin),
+        // They show where events go, and what was said in whose name.
+        _ if ["/sinks", "/actions"].contains(&path) => Need::Token(Scope::Admin),
+        _ if path.starts_with("/sinks/") || path.starts_with("/actions/") => Need::Token(Scope::Admin),
         _ if is_reading => Need::Token(Scope::Read),
         _ => Need::Token(Scope::Admin),
     }

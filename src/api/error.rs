@@ -117,6 +117,15 @@ pub(super) enum Error {
     /// The receiver of a sink has not got the test message.
     #[error("{0}")]
     SinkFailed(String),
+    /// The key of an action was used for another one.
+    #[error("{0}")]
+    KeyReused(String),
+    /// An action is in a state in which that can't be done.
+    #[error("{0}")]
+    WrongState(String),
+    /// Nothing can be done on Twitch.
+    #[error("no Twitch application is configured, so nothing can be done on Twitch: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET")]
+    NoApplication,
     /// A test event did not get into the log.
     #[error("the test event is not in the log: {0}")]
     Undelivered(String),

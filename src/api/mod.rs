@@ -2,6 +2,7 @@
 //! resource; each handler's answer is described right above it.
 
 mod access;
+mod actions;
 mod asyncapi;
 mod body;
 mod broadcasts;
@@ -45,6 +46,7 @@ use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -88,6 +90,8 @@ pub struct Context {
     pub checks: Checks,
     /// The settings.
     pub config: Arc<Config>,
+    /// The configured Twitch application.
+    pub application: Option<Application>,
 }
 
 impl Context {
@@ -95,6 +99,7 @@ impl Context {
     #[must_use]
     pub fn new(
         services: Services,
+        application: Option<Application>,
         webhook: Webhook,
         access: Arc<Access>,
         tester: TestEventSender,
@@ -113,6 +118,7 @@ impl Context {
             hub,
             checks: services.checks,
             config: services.config,
+            application,
         }
     }
 
@@ -155,6 +161,7 @@ impl Context {
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
+        (name = "actions", description = "What showtime does on Twitch: chat, moderation, titles, clips"),
         (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
@@ -183,6 +190,11 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_alerts)
         .service(live::live_state)
         .service(live::live_chat)
+        .service(actions::list_actions)
+        .service(actions::get_action)
+        .service(actions::request_action)
+        .service(actions::retry_action)
+        .service(actions::settle_action)
         .service(sinks::list_sinks)
         .service(sinks::add_sink)
         .service(sinks::get_sink)

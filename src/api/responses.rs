@@ -9,9 +9,11 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use super::error::Error;
 use crate::ingest::IngestError;
+use crate::outputs::reactions::service::ActionError;
 use crate::sources::body::BodyError;
 use crate::sources::webhook::{HeaderProblem, WebhookError};
 use crate::status::missing_migrations;
+use crate::store::actions::ActionState;
 use crate::twitch::eventsub::webhook::Refusal;
 
 /// The description of a refusal, with `error` as its example.
@@ -95,6 +97,31 @@ impl IntoResponses for SinkFailed {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::SinkFailed("the broker at 127.0.0.1:5672 can't be reached: start it".into());
         [described("The receiver has not got the message; `detail` says what to do.", &error)].into()
+    }
+}
+
+/// Refusals of an action.
+pub(super) struct ActionKeyReused;
+
+impl IntoResponses for ActionKeyReused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = ActionError::KeyReused("7f9c24e8".into());
+        [described(
+            "The key was used for another action, or no Twitch application is configured.",
+            &Error::KeyReused(error.to_string()),
+        )]
+        .into()
+    }
+}
+
+/// The refusal of a change of an action.
+pub(super) struct ActionConflict;
+
+impl IntoResponses for ActionConflict {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let reason = "only one that is uncertain can be settled";
+        let error = ActionError::WrongState { state: ActionState::Done, reason };
+        [described("The action is in another state.", &Error::WrongState(error.to_string()))].into()
     }
 }
 

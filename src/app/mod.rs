@@ -26,7 +26,7 @@ use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
-use crate::outputs::{follow, live, sink};
+use crate::outputs::{follow, live, reactions, sink};
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::retention;
 use crate::services::{Services, Tasks};
@@ -108,6 +108,8 @@ pub struct App {
     websocket: Stopper,
     /// Lets the sinks finish before their tasks are aborted.
     sinks: sink::Stopper,
+    /// Lets the actions under way end before their task is aborted.
+    actions: reactions::Stopper,
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -162,9 +164,10 @@ impl App {
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
         let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
+        let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
 
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
-        let server = http::serve(listener, api::Context::new(services, webhook, access, tester, hub.clone()))?;
+        let server = http::serve(listener, api::Context::new(services, application, webhook, access, tester, hub.clone()))?;
         Ok(Self {
             addr,
             token,
@@ -174,6 +177,7 @@ impl App {
             preparation,
             websocket,
             sinks,
+            actions,
             tasks,
             hub,
             pool,
@@ -230,7 +234,7 @@ impl App {
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.
         self.hub.stop();
-        tokio::join!(self.websocket.stop(), self.sinks.stop());
+        tokio::join!(self.websocket.stop(), self.sinks.stop(), self.actions.stop());
         self.tasks.shutdown().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

@@ -4,6 +4,7 @@
 //! look-ups return an `Option`.
 
 pub mod access_tokens;
+pub mod actions;
 pub mod backfill;
 pub mod databases;
 pub mod deliveries;

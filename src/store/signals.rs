@@ -36,11 +36,13 @@ pub enum Channel {
     Replay,
     /// A WebSocket session with Twitch began or ended, or was subscribed on.
     Session,
+    /// An action is to be done.
+    Action,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 4] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session];
+    pub const ALL: [Self; 5] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
     #[must_use]
@@ -50,6 +52,7 @@ impl Channel {
             Self::Reconcile => "showtime_reconcile",
             Self::Replay => "showtime_replay",
             Self::Session => "showtime_session",
+            Self::Action => "showtime_action",
         }
     }
 
@@ -69,6 +72,7 @@ pub struct Signals {
     events: watch::Sender<()>,
     reconcile: watch::Sender<()>,
     sessions: watch::Sender<()>,
+    actions: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -78,6 +82,7 @@ impl Default for Signals {
             events: watch::Sender::new(()),
             reconcile: watch::Sender::new(()),
             sessions: watch::Sender::new(()),
+            actions: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -116,6 +121,12 @@ impl Signals {
         Wakeup(self.sessions.subscribe())
     }
 
+    /// Wakes when an action is to be done.
+    #[must_use]
+    pub fn actions(&self) -> Wakeup {
+        Wakeup(self.actions.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -148,6 +159,7 @@ impl Signals {
         self.events.send_replace(());
         self.reconcile.send_replace(());
         self.sessions.send_replace(());
+        self.actions.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -163,6 +175,7 @@ impl Signals {
             Some(Channel::Event) => self.events.send_modify(|()| {}),
             Some(Channel::Reconcile) => self.reconcile.send_modify(|()| {}),
             Some(Channel::Session) => self.sessions.send_modify(|()| {}),
+            Some(Channel::Action) => self.actions.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

@@ -54,7 +54,12 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
         },
         {"message":"no channel is served over WebSocket","name":"websocket","status":"pass"},
         {"message":"no event was received yet","name":"events","status":"pass"},
-        {"message":"no sink is configured","name":"sinks","status":"pass"}
+        {"message":"no sink is configured","name":"sinks","status":"pass"},
+        {
+          "message": "no application is configured, so nothing is done on Twitch",
+          "name": "actions",
+          "status": "pass"
+        }
       ],
       "gaps": [],
       "is_ready": true,

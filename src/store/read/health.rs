@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::store::MIGRATOR;
+use crate::store::actions::{self, ActionSummary};
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
 use crate::store::gaps::{self, Gap};
@@ -59,6 +60,8 @@ pub struct Records {
     pub sinks: Vec<SinkState>,
     /// The switches of transports that failed, and those under way.
     pub switches: Vec<Switch>,
+    /// The actions on Twitch.
+    pub actions: ActionSummary,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -85,7 +88,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let sessions = sessions::states(&mut *db, limit).await?;
     let gaps = gaps::recent(&mut *db, limit).await?;
     let sinks = sinks::states(&mut *db).await?;
-    let switches = switches::open_or_failed(db, limit).await?;
+    let switches = switches::open_or_failed(&mut *db, limit).await?;
+    let actions = actions::summary(db).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -100,6 +104,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         gaps,
         sinks,
         switches,
+        actions,
     })
 }
 

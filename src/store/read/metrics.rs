@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::access::grant::Scope;
+use crate::store::actions;
 use crate::store::followers::{self, FollowerState};
 use crate::store::sinks::{self, SinkState};
 
@@ -22,6 +23,8 @@ pub struct Counts {
     pub followers: Vec<FollowerState>,
     /// The sinks.
     pub sinks: Vec<SinkState>,
+    /// The actions that wait, by bucket.
+    pub actions: Vec<Count>,
 }
 
 /// Counts the rows of all three tables.
@@ -48,7 +51,8 @@ pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
     .await?;
     Ok(Counts {
         followers: followers::states(&mut *db).await?,
-        sinks: sinks::states(db).await?,
+        sinks: sinks::states(&mut *db).await?,
+        actions: actions::waiting(db).await?,
         subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
         twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],
         access_tokens: access.into_iter().map(|row| (row.scope.as_str().to_owned(), row.count)).collect(),

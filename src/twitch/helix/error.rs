@@ -61,6 +61,24 @@ impl HelixError {
         }
     }
 
+    /// What is known of the effect of a call that was to change something.
+    #[must_use]
+    pub fn certainty(&self) -> Certainty {
+        match self {
+            Self::Transport { error: TransportError::Unreachable { was_connected: false, .. }, .. }
+            | Self::Transport { error: TransportError::Setup(_), .. }
+            | Self::RateLimited { .. } => Certainty::NotDone,
+            Self::Transport { error: TransportError::ServerError { status: 503, .. }, .. } => Certainty::Unavailable,
+            Self::Transport { .. } | Self::Malformed { .. } => Certainty::Unknown,
+            Self::Token { error, .. } if error.is_transient() => Certainty::NotDone,
+            Self::Token { .. } => Certainty::Refused,
+            Self::Refused(refusal) => match refusal.kind {
+                RefusalKind::AlreadyExists | RefusalKind::LimitReached => Certainty::NotDone,
+                _ => Certainty::Refused,
+            },
+        }
+    }
+
     /// Whether the same call may work later by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -70,6 +88,20 @@ impl HelixError {
             Self::Refused(_) | Self::Malformed { .. } => false,
         }
     }
+}
+
+/// What is known of the effect of a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// It had none, and may work later: there was no connection or no token, a limit was reached, or another change was
+    /// under way.
+    NotDone,
+    /// 503: Twitch advises [one retry](https://dev.twitch.tv/docs/api/guide/#twitch-api-errors).
+    Unavailable,
+    /// It had none, and never will: Twitch refused it.
+    Refused,
+    /// It may have had one: the answer was lost, is an error of the server, or can't be read.
+    Unknown,
 }
 
 /// An answer that refuses a call.
@@ -117,8 +149,10 @@ pub enum RefusalKind {
     NotFound,
     /// 400: there is no such WebSocket session, or no longer.
     SessionEnded,
-    /// 409: the same type and condition at the same place.
+    /// 409: the same type and condition at the same place; of a call that changes something, that another change is under way.
     AlreadyExists,
+    /// 409: all places are taken.
+    NoPlaceLeft,
     /// 410.
     Withdrawn,
     /// 429 that isn't about the rate of calls: too many subscriptions of a kind, or too costly.
@@ -140,6 +174,7 @@ impl RefusalKind {
             Self::NotFound => "it does not exist, or no longer",
             Self::SessionEnded => "the WebSocket session has ended",
             Self::AlreadyExists => "the same type and condition is subscribed to at the same place already",
+            Self::NoPlaceLeft => "all places are taken",
             Self::Withdrawn => "Twitch no longer offers this",
             Self::LimitReached => {
                 "a limit on subscriptions, not on the rate of calls: waiting can't help, deleting some can"
@@ -149,6 +184,42 @@ impl RefusalKind {
                  dead one counts for about a minute"
             }
             Self::Other => "unexpected",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn certainty_tells_what_may_be_sent_again() {
+        let host = || "api.twitch.tv".to_owned();
+        let transport = |error| HelixError::Transport { call: "ban the user", error };
+        let unreachable = |was_connected| {
+            transport(TransportError::Unreachable { host: host(), reason: String::new(), was_connected })
+        };
+        let server = |status| transport(TransportError::ServerError { host: host(), status, message: String::new() });
+        let refused = |status| HelixError::Refused(Refusal::new("ban the user", status, "no".to_owned()));
+        let token = |error| HelixError::Token { token: "a token".to_owned(), error };
+        for (error, certainty) in [
+            (unreachable(false), Certainty::NotDone),
+            (unreachable(true), Certainty::Unknown),
+            (transport(TransportError::Timeout { host: host(), within: Duration::ZERO }), Certainty::Unknown),
+            (server(500), Certainty::Unknown),
+            (server(502), Certainty::Unknown),
+            (server(503), Certainty::Unavailable),
+            (HelixError::Malformed { call: "ban the user", reason: String::new() }, Certainty::Unknown),
+            (token(OAuthError::NeedsConsent(String::new())), Certainty::Refused),
+            (token(OAuthError::NotShared(String::new())), Certainty::NotDone),
+            (refused(400), Certainty::Refused),
+            (refused(401), Certainty::Refused),
+            (refused(409), Certainty::NotDone),
+            (refused(429), Certainty::NotDone),
+        ] {
+            assert_eq!(error.certainty(), certainty, "{error:?}");
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Twitch's [REST API](https://dev.twitch.tv/docs/api/reference/), as far as an EventSub backend needs it.
+//! Twitch's [REST API](https://dev.twitch.tv/docs/api/reference/), as far as an EventSub backend and a chat bot need it.
 //!
 //! A client calls with one token, the application's or a user's. It is renewed once if Twitch refuses it; outages are
 //! waited out for a bounded time; the rate limit, which each token has of its own, is obeyed before Twitch has to insist.
 
 mod answer;
 mod bucket;
+pub mod channel;
+pub mod chat;
 mod error;
+pub mod moderation;
 mod types;
 
 use std::collections::HashSet;
@@ -19,7 +22,7 @@ use url::Url;
 
 pub use self::answer::Answer;
 use self::bucket::Bucket;
-pub use self::error::{HelixError, Refusal, RefusalKind};
+pub use self::error::{Certainty, HelixError, Refusal, RefusalKind};
 pub use self::types::{
     ChannelInformation, Condition, Follower, HeldSubscription, HeldTransport, NewSubscription, Stream,
     SubscriptionList, Transport, User,
@@ -55,6 +58,15 @@ struct Inner {
     bucket: Bucket,
 }
 
+/// What became of a call that may be repeated without harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The call did it.
+    Now,
+    /// It was so before.
+    Already,
+}
+
 /// One call: what it is in a sentence that begins "Twitch refused to", and how to make it.
 struct Call<'a> {
     name: &'static str,
@@ -67,6 +79,14 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn get(name: &'static str, path: &'static str, query: Vec<(&'static str, &'a str)>) -> Self {
         Self { name, method: Method::GET, path, query, body: None }
+    }
+
+    fn new(name: &'static str, method: Method, path: &'static str, query: Vec<(&'static str, &'a str)>) -> Self {
+        Self { name, method, path, query, body: None }
+    }
+
+    fn with(self, body: serde_json::Value) -> Self {
+        Self { body: Some(body), ..self }
     }
 }
 
@@ -243,6 +263,22 @@ impl Helix {
             }
         }
         Err(HelixError::Malformed { call: name, reason: format!("the list has no end after {MAX_PAGES} pages") })
+    }
+
+    /// The first item of an answer.
+    async fn first<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, HelixError> {
+        let listing: Listing<T> = read(call.name, &self.send(call).await?)?;
+        let missing = || HelixError::Malformed { call: call.name, reason: "it holds no item".to_owned() };
+        listing.data.read.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Makes a call that changes something; `is_already` tells the refusals that say that it is so already.
+    async fn apply(&self, call: &Call<'_>, is_already: fn(&Refusal) -> bool) -> Result<Applied, HelixError> {
+        match self.send(call).await {
+            Ok(_) => Ok(Applied::Now),
+            Err(HelixError::Refused(refusal)) if is_already(&refusal) => Ok(Applied::Already),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a call until there is an answer to keep.

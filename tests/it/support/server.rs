@@ -101,6 +101,11 @@ impl Server {
 
     /// Starts on this database, with some settings changed.
     pub(crate) async fn with(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
+        Self::at(Clock::default(), database, change).await
+    }
+
+    /// Starts with this clock, on this database, with some settings changed.
+    pub(crate) async fn at(clock: Clock, database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let mut config = Config::from_lookup(&|_| None).unwrap();
         config.listen_port = 0;
@@ -108,7 +113,6 @@ impl Server {
         config.data_dir = data_dir.path().to_owned();
         config.twitch.webhook_secret = Some(secret());
         change(&mut config);
-        let clock = Clock::default();
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let addr = app.addr();
         let (shutdown, failure) = (CancellationToken::new(), Arc::default());
@@ -171,6 +175,12 @@ impl Server {
     /// Posts JSON.
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
         self.post_as(path, Some("application/json"), &body.to_string()).await
+    }
+
+    /// Posts JSON with this header.
+    pub(crate) async fn post_json_with(&self, path: &str, (name, value): (&'static str, &str), body: &Value) -> Answer {
+        let request = self.client.post(self.url(path)).header("content-type", "application/json").header(name, value);
+        answer(request.body(body.to_string())).await
     }
 
     /// Changes a resource with JSON.

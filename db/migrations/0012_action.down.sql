@@ -1,0 +1,3 @@
+drop table bot;
+drop table action_lease;
+drop table action;

@@ -1,0 +1,59 @@
+//! Whose token an action is made with, and what to do if its consent is missing.
+
+use sqlx::PgConnection;
+
+use super::step::Step;
+use crate::store::actions;
+use crate::store::tokens;
+use crate::twitch::id::{ChannelId, UserId};
+
+/// Whose token a call is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authority {
+    /// That of the user who acts.
+    User,
+    /// The application's, in the name of its bot: then Twitch shows the bot's badge
+    /// (<https://dev.twitch.tv/docs/api/reference/#send-chat-message>).
+    Application,
+}
+
+/// The token for a step, or in words which consent is missing.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn authorize(
+    conn: &mut PgConnection,
+    step: &Step,
+    channel: &ChannelId,
+    as_user: &UserId,
+) -> sqlx::Result<Result<Authority, String>> {
+    let own = scopes(conn, as_user.as_str()).await?;
+    let has = |scopes: &[String], scope: &str| scopes.iter().any(|granted| granted == scope);
+    if matches!(step, Step::Say(_) | Step::Reply(_)) && *as_user != channel.user() {
+        let broadcasters = scopes(conn, channel.as_str()).await?;
+        if ["user:write:chat", "user:bot"].iter().all(|scope| has(&own, scope)) && has(&broadcasters, "channel:bot") {
+            return Ok(Ok(Authority::Application));
+        }
+    }
+    if has(&own, step.scope()) {
+        return Ok(Ok(Authority::User));
+    }
+    Ok(Err(missing(conn, step.scope(), as_user).await?))
+}
+
+/// The scopes that a user has granted; none if the user has to consent again.
+async fn scopes(conn: &mut PgConnection, user: &str) -> sqlx::Result<Vec<String>> {
+    let row = tokens::get(conn, user).await?;
+    Ok(row.filter(|row| row.needs_consent.is_none()).map(|row| row.scopes).unwrap_or_default())
+}
+
+/// Says what is missing, and what to do.
+pub(super) async fn missing(conn: &mut PgConnection, scope: &str, user: &UserId) -> sqlx::Result<String> {
+    if let Some(bot) = actions::bot(&mut *conn).await?.filter(|bot| bot.user_id == *user) {
+        let login = bot.login;
+        return Ok(format!("consent: {scope} of the bot {login} is missing: run `init --bot --scope {scope}`"));
+    }
+    let login = tokens::get(conn, user.as_str()).await?.and_then(|row| row.login);
+    let login = login.unwrap_or_else(|| user.to_string());
+    Ok(format!("consent: {scope} of {login} is missing: run `init --channel {login} --scope {scope}`"))
+}

@@ -1,0 +1,83 @@
+//! The echo of our own messages: Twitch sends a chat message to its author, too. It proves that the message arrived, also if
+//! the answer was lost, and may come before the answer.
+
+use sqlx::PgConnection;
+use time::Duration;
+
+use crate::metrics::Metrics;
+use crate::outputs::follow::{Batch, HandlerError};
+use crate::store::actions::settle;
+use crate::store::read::events::LoggedEvent;
+use crate::twitch::id::{ChannelId, UserId};
+use crate::view::chat::{Chat, ChatMessage};
+
+/// Badges of those whose messages have a higher limit.
+const PRIVILEGED: [&str; 4] = ["broadcaster", "lead_moderator", "moderator", "vip"];
+
+/// An echo comes within seconds. What is older is not looked for.
+const MAX_AGE: Duration = Duration::hours(1);
+
+/// Settles the actions whose messages are in this batch.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn settle(db: &mut PgConnection, metrics: &Metrics, batch: &Batch) -> Result<(), HandlerError> {
+    let is_message = |event: &&LoggedEvent| {
+        event.kind.as_deref() == Some("channel.chat.message") && !event.is_test
+    };
+    let messages: Vec<_> = batch.events.iter().filter(is_message).collect();
+    let Some(first) = messages.first() else { return Ok(()) };
+    let authors = settle::authors(&mut *db, first.received_at - MAX_AGE).await?;
+    for logged in messages {
+        let Some(Chat::Message(message)) = Chat::new(logged, false) else { continue };
+        let Some((channel, author)) = place(logged, &message) else { continue };
+        if authors.iter().any(|known| known.as_user == author && known.channel_id == channel) {
+            settle_one(db, metrics, logged, &message, (&author, &channel)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where it was written, and by which user; `None` for a copy of a shared chat.
+fn place(logged: &LoggedEvent, message: &ChatMessage) -> Option<(ChannelId, UserId)> {
+    if message.source_channel.is_some() {
+        return None;
+    }
+    Some((logged.channel_id.clone()?, message.user.as_ref()?.id.parse().ok()?))
+}
+
+async fn settle_one(
+    db: &mut PgConnection,
+    metrics: &Metrics,
+    logged: &LoggedEvent,
+    message: &ChatMessage,
+    (author, channel): (&UserId, &ChannelId),
+) -> sqlx::Result<()> {
+    let id = match settle::of_message(&mut *db, author, channel, &message.message_id).await? {
+        Some(id) => Some(id),
+        None => {
+            let said = said(message);
+            let candidates = settle::candidates(&mut *db, author, channel).await?;
+            candidates.into_iter().find(|sent| squeezed(&sent.text) == said).map(|sent| sent.id)
+        }
+    };
+    let Some(id) = id else { return Ok(()) };
+    let is_privileged = message.badges.iter().any(|badge| PRIVILEGED.contains(&badge.set_id.as_str()));
+    let settled = settle::record_echo(db, id, &message.message_id, is_privileged, logged.received_at).await?;
+    if let Some(kind) = settled {
+        metrics.action(&kind, "done");
+    }
+    Ok(())
+}
+
+/// The text of a message without what Twitch adds to a reply: the name of the one who is answered.
+fn said(message: &ChatMessage) -> String {
+    let text = squeezed(&message.text);
+    let without_name = message.reply.as_ref().and_then(|_| text.strip_prefix('@')?.split_once(' '));
+    without_name.map(|(_, rest)| rest.to_owned()).unwrap_or(text)
+}
+
+/// A text with single spaces, as Twitch may show it.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

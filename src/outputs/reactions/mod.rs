@@ -1,0 +1,61 @@
+//! What showtime does on Twitch: chat, moderation, titles, clips.
+//!
+//! An action is a row. One server at a time executes them: it commits that it is about to call Twitch, calls outside of any
+//! transaction, and commits what came of it. So an action that must not be repeated never is: if the answer is lost, it is
+//! uncertain, until its echo in the chat, or a person, settles it.
+
+pub mod act;
+mod check;
+mod consent;
+mod echo;
+mod executor;
+pub mod limits;
+pub mod service;
+pub mod step;
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use self::act::Actor;
+use self::executor::Executor;
+use crate::credentials::application::Application;
+use crate::outputs::follow::{Batch, Follower, Start};
+use crate::services::{Services, Tasks};
+
+/// Time limit of the calls under way when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
+const STOP_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Lets the calls under way end before the server stops.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper {
+    stopping: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Stopper {
+    /// Begins no more actions, records the outcomes of those under way, and gives up the lease.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        let _ = timeout(STOP_TIMEOUT, self.stopped.cancelled()).await;
+    }
+}
+
+/// Starts the executor and the follower that settles messages by their echo, if an application is configured, and registers
+/// the check `actions`.
+pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
+    let stopper = Stopper::default();
+    let has_application = application.is_some();
+    services.checks.add_on_records(move |records| check::check(&records.actions, has_application));
+    let Some(application) = application else {
+        stopper.stopped.cancel();
+        return stopper;
+    };
+    let actor = Actor::new(services, application);
+    tasks.spawn("actions", Executor::new(services, actor, stopper.clone()).run());
+    let metrics = services.metrics.clone();
+    let handler = async move |db: &mut sqlx::PgConnection, batch: &Batch| echo::settle(db, &metrics, batch).await;
+    tasks.spawn("echoes of actions", Follower::new(services, "reactions", Start::Now).run(handler));
+    stopper
+}

@@ -1,0 +1,285 @@
+//! Table `action`: what showtime does on Twitch, and what became of it. Times are those of the caller's clock.
+
+pub mod execute;
+pub mod settle;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use strum::IntoStaticStr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::signals::Channel;
+use crate::twitch::id::{ChannelId, UserId};
+
+/// What has become of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Deserialize, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ActionState {
+    /// It waits for its turn, or to be tried again.
+    Pending,
+    /// Twitch is being called.
+    Sending,
+    /// It has happened.
+    Done,
+    /// Twitch took the message, and does not show it.
+    Dropped,
+    /// It has not happened, and will not.
+    Failed,
+    /// It may have happened: the answer was lost.
+    Uncertain,
+    /// It was too late for it.
+    Stale,
+}
+
+/// Whether an action may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ActionClass {
+    /// Repeated until it is known to be so.
+    Idempotent,
+    /// Never repeated once it may have happened.
+    Once,
+}
+
+/// An action to do.
+#[derive(Clone, Debug)]
+pub struct NewAction<'a> {
+    /// Unique: an action of the same subject is the same action.
+    pub subject: &'a str,
+    /// The name of the step.
+    pub kind: &'static str,
+    /// What it says.
+    pub params: &'a Value,
+    /// Whether it may be repeated.
+    pub class: ActionClass,
+    /// Where it happens.
+    pub channel_id: &'a ChannelId,
+    /// Who acts.
+    pub as_user: &'a UserId,
+    /// The user whom it is about.
+    pub target: Option<&'a UserId>,
+    /// Which of Twitch's limits it counts for.
+    pub bucket: &'static str,
+    /// Of what is due, the lowest goes first.
+    pub priority: i16,
+    /// Actions of a channel on the same lane go one after the other.
+    pub lane: &'a str,
+    /// Now.
+    pub created_at: OffsetDateTime,
+    /// When it is too late for it.
+    pub expires_at: OffsetDateTime,
+}
+
+/// An action.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of action, which db/migrations describes")]
+pub struct Action {
+    pub id: i64,
+    pub subject: String,
+    pub kind: String,
+    pub params: Value,
+    pub class: ActionClass,
+    pub channel_id: ChannelId,
+    pub as_user: UserId,
+    pub state: ActionState,
+    pub created_at: OffsetDateTime,
+    pub not_before: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
+    pub attempts: i32,
+    pub settled_at: Option<OffsetDateTime>,
+    pub result: Option<Value>,
+    pub problem: Option<String>,
+}
+
+/// Adds an action, and wakes the server that executes it. False if there is one of this subject.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Result<bool> {
+    let added = sqlx::query!(
+        "with added as (
+            insert into action (subject, kind, params, class, channel_id, as_user, target, bucket, priority, lane, created_at,
+                not_before, expires_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
+            on conflict (subject) do nothing returning id
+        ) select pg_notify($13, '') from added",
+        new.subject,
+        new.kind,
+        new.params,
+        new.class as ActionClass,
+        new.channel_id.as_str(),
+        new.as_user.as_str(),
+        new.target.map(UserId::as_str),
+        new.bucket,
+        new.priority,
+        new.lane,
+        new.created_at,
+        new.expires_at,
+        Channel::Action.name()
+    );
+    Ok(added.fetch_optional(db).await?.is_some())
+}
+
+/// The action with this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Action>> {
+    sqlx::query_as!(
+        Action,
+        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
+            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
+            settled_at, result, problem
+        from action where id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The action of this subject.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_subject(db: impl PgExecutor<'_>, subject: &str) -> sqlx::Result<Option<Action>> {
+    sqlx::query_as!(
+        Action,
+        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
+            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
+            settled_at, result, problem
+        from action where subject = $1"#,
+        subject
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// A part of the list of actions.
+#[derive(Clone, Debug, Default)]
+pub struct Selection<'a> {
+    /// Only those in this state.
+    pub state: Option<ActionState>,
+    /// Only those of this channel.
+    pub channel_id: Option<&'a ChannelId>,
+    /// Only those before this one.
+    pub before: Option<i64>,
+}
+
+/// Actions, newest first, at most `limit`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn page(db: impl PgExecutor<'_>, selection: &Selection<'_>, limit: i64) -> sqlx::Result<Vec<Action>> {
+    sqlx::query_as!(
+        Action,
+        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
+            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
+            settled_at, result, problem
+        from action
+        where ($1::text is null or state = $1) and ($2::text is null or channel_id = $2)
+            and id < coalesce($3, 9223372036854775807)
+        order by id desc limit $4"#,
+        selection.state as Option<ActionState>,
+        selection.channel_id.map(ChannelId::as_str),
+        selection.before,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What `/status` shows of the actions.
+#[derive(Clone, Debug, Default)]
+pub struct ActionSummary {
+    /// Those of the last day of which it is not known whether they happened.
+    pub uncertain: i64,
+    /// Those that failed in the last hour.
+    pub failed: i64,
+    /// Why the newest of these failed.
+    pub problem: Option<String>,
+    /// Whether a server executes actions.
+    pub is_leased: bool,
+    /// Those that are due.
+    pub due: i64,
+}
+
+/// What `/status` shows of the actions.
+///
+/// # Errors
+/// If the database fails.
+pub async fn summary(db: impl PgExecutor<'_>) -> sqlx::Result<ActionSummary> {
+    sqlx::query_as!(
+        ActionSummary,
+        r#"select
+            (select count(*) from action where state = 'uncertain' and settled_at > now() - interval '1 day') as "uncertain!",
+            (select count(*) from action where state = 'failed' and settled_at > now() - interval '1 hour') as "failed!",
+            (select problem from action where state = 'failed' and settled_at > now() - interval '1 hour'
+                order by id desc limit 1) as problem,
+            (select leased_until > clock_timestamp() from action_lease) as "is_leased!",
+            (select count(*) from action where state = 'pending' and not_before <= now()) as "due!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// How many actions wait, by bucket.
+///
+/// # Errors
+/// If the database fails.
+pub async fn waiting(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"select bucket, count(*) as "count!" from action where state = 'pending' group by bucket order by bucket"#
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.bucket, row.count)).collect())
+}
+
+/// Deletes what was settled before this time.
+///
+/// # Errors
+/// If the database fails.
+pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> sqlx::Result<u64> {
+    let pruned = sqlx::query!(
+        "delete from action where settled_at < $1 and state not in ('pending', 'sending')",
+        before
+    );
+    Ok(pruned.execute(db).await?.rows_affected())
+}
+
+/// The account that acts where a channel's own need not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bot {
+    /// Its id.
+    pub user_id: UserId,
+    /// Its login.
+    pub login: String,
+}
+
+/// The bot, if there is one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn bot(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Bot>> {
+    sqlx::query_as!(Bot, r#"select user_id as "user_id: UserId", login from bot"#).fetch_optional(db).await
+}
+
+/// Makes this account the bot.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_bot(db: impl PgExecutor<'_>, bot: &Bot) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into bot (user_id, login) values ($1, $2)
+        on conflict (is_only) do update set user_id = excluded.user_id, login = excluded.login",
+        bot.user_id.as_str(),
+        bot.login
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

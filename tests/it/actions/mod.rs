@@ -1,0 +1,160 @@
+//! Actions on Twitch, against the mock: each of them, faults, limits, kills, and their API.
+
+mod api;
+mod consent;
+mod echo;
+mod faults;
+mod kill;
+mod limits;
+mod steps;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use showtime::clock::Clock;
+use showtime::config::{Client, Config, EncryptionKey};
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
+use showtime::mock::{Faults, MockConfig, Notify, PerformedAction};
+use showtime::twitch::oauth::{TokenUser, UserToken};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+
+use crate::support::postgres::fresh_database;
+use crate::support::server::{Answer, Server};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::until;
+
+/// Another user, who exists at the mock.
+const VIEWER: &str = "quietotter";
+
+/// The scopes of all steps.
+const SCOPES: [&str; 13] = [
+    "channel:edit:commercial",
+    "channel:manage:broadcast",
+    "channel:manage:vips",
+    "clips:edit",
+    "moderator:manage:announcements",
+    "moderator:manage:banned_users",
+    "moderator:manage:chat_messages",
+    "moderator:manage:chat_settings",
+    "moderator:manage:shield_mode",
+    "moderator:manage:shoutouts",
+    "moderator:manage:warnings",
+    "user:manage:whispers",
+    "user:write:chat",
+];
+
+/// A mock, and a database of a server that may act on it.
+struct Place {
+    twitch: Twitch,
+    database: PgConnectOptions,
+    key: EncryptionKey,
+    viewer_id: String,
+}
+
+impl Place {
+    /// A channel that is live, and whose broadcaster has consented to these scopes.
+    async fn with(scopes: &[&str]) -> Self {
+        let twitch = Twitch::start().await;
+        let place = Self {
+            viewer_id: twitch.mock.world.add_channel(VIEWER).unwrap().id,
+            database: fresh_database().await,
+            key: EncryptionKey::generate(),
+            twitch,
+        };
+        place.twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
+        let token = place.twitch.consent(scopes).await;
+        place.keep(CHANNEL_ID, CHANNEL, &token).await;
+        let pool = PgPool::connect_lazy_with(place.database.clone());
+        let statement = "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())";
+        sqlx::query(statement).bind(CHANNEL_ID).bind(CHANNEL).execute(&pool).await.unwrap();
+        place
+    }
+
+    async fn new() -> Self {
+        Self::with(&SCOPES).await
+    }
+
+    /// Keeps the token of a user, as `init` does.
+    async fn keep(&self, id: &str, login: &str, token: &UserToken) {
+        let pool = PgPool::connect_lazy_with(self.database.clone());
+        let vault = Vault::new(&self.key, String::new());
+        let tokens = Tokens::new(pool, vault, self.twitch.oauth.clone(), Clock::default());
+        let user = TokenUser { id: id.parse().unwrap(), login: login.to_owned() };
+        tokens.keep_user(&user, token).await.unwrap();
+    }
+
+    fn configure(&self, config: &mut Config) {
+        let mock = MockConfig::default();
+        config.encryption_key = Some(self.key.clone());
+        config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
+        config.twitch.api_url = self.twitch.mock.api_url();
+        config.twitch.auth_url = self.twitch.mock.auth_url();
+        config.twitch.websocket_url = self.twitch.mock.websocket_url();
+    }
+
+    /// A server with the mock's clock.
+    async fn serve(&self) -> Server {
+        Server::at(self.twitch.clock.clone(), self.database.clone(), |config| self.configure(config)).await
+    }
+
+    fn faults(&self, faults: Faults) {
+        self.twitch.mock.world.set_faults(faults).unwrap();
+    }
+
+    /// The calls of this name that Twitch has performed.
+    fn performed(&self, action: &str) -> Vec<PerformedAction> {
+        let calls = self.twitch.mock.world.actions();
+        calls.into_iter().filter(|call| call.action == action && call.refusal.is_none()).collect()
+    }
+}
+
+/// Requests an action, and returns the answer.
+async fn post(server: &Server, step: &Value) -> Answer {
+    server.post_json(&format!("/channels/{CHANNEL}/actions"), step).await
+}
+
+/// Requests an action, and returns its id.
+async fn request(server: &Server, step: &Value) -> i64 {
+    let answer = post(server, step).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.json()["id"].as_i64().unwrap()
+}
+
+async fn get(server: &Server, id: i64) -> Value {
+    server.json(&format!("/actions/{id}")).await
+}
+
+/// Waits until an action is in this state, and returns it.
+async fn until_state(server: &Server, id: i64, state: &str) -> Value {
+    let mut action = Value::Null;
+    until(state, async || {
+        action = get(server, id).await;
+        action["state"] == state
+    })
+    .await;
+    action
+}
+
+/// Waits until an action is settled, and returns it. The clock is put forward meanwhile.
+async fn settled(server: &Server, id: i64) -> Value {
+    let mut action = Value::Null;
+    until("the action is settled", async || {
+        server.clock.advance(time::Duration::milliseconds(100));
+        action = get(server, id).await;
+        !["pending", "sending"].contains(&action["state"].as_str().unwrap())
+    })
+    .await;
+    action
+}
+
+/// Does an action, and returns it once it is done.
+async fn done(server: &Server, step: Value) -> Value {
+    let id = request(server, &step).await;
+    let action = settled(server, id).await;
+    assert_eq!(action["state"], "done", "{action}");
+    action
+}
+
+fn say(text: &str) -> Value {
+    json!({ "say": text })
+}
