@@ -21,18 +21,24 @@ pub(crate) struct Browser {
     pub(crate) opens: bool,
 }
 
-/// Requests the missing consents, and returns whether all were given. If one channel does not consent, the others are
+/// Requests the missing consents, also to these further scopes, and returns whether all were given. If one channel does not consent, the others are
 /// still asked.
-pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], browser: Browser) -> Result<bool> {
+pub(crate) async fn obtain(
+    session: &Session,
+    channels: &[ServedChannel],
+    further: &[String],
+    browser: Browser,
+) -> Result<bool> {
     let mut is_complete = true;
     for channel in channels {
         let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
-        if desired::missing_scopes(&session.types, &granted, session.transport(channel)).is_empty() {
+        let lacks_none = further.iter().all(|scope| granted.contains(scope));
+        if lacks_none && desired::missing_scopes(&session.types, &granted, session.transport(channel)).is_empty() {
             print(format_args!("{name} has consented to everything that is needed"));
             continue;
         }
-        if let Err(error) = obtain_of(session, channel, &granted, browser).await {
+        if let Err(error) = obtain_of(session, channel, (&granted, further), browser).await {
             print(format_args!("{name}: no consent: {}", printable(&with_causes(error.as_ref()))));
             is_complete = false;
         }
@@ -41,8 +47,9 @@ pub(crate) async fn obtain(session: &Session, channels: &[ServedChannel], browse
 }
 
 /// Requests the consent of any channel, and returns the one that gave it.
-pub(crate) async fn obtain_any(session: &Session, browser: Browser) -> Result<ServedChannel> {
-    let (user, token) = request(session, None, &[], session.twitch.transport(), browser).await?;
+pub(crate) async fn obtain_any(session: &Session, further: &[String], browser: Browser) -> Result<ServedChannel> {
+    let scopes = scopes(session, (&[], further), session.twitch.transport());
+    let (user, token) = request(session, ("your channel", None), &scopes, browser).await?;
     let found = session.helix.users_by_login(&[&user.login]).await?.into_iter().next();
     let found = found.with_context(|| format!("Twitch knows no channel {:?}", user.login))?;
     let channel = ServedChannel::new(found, session.clock.now());
@@ -50,9 +57,15 @@ pub(crate) async fn obtain_any(session: &Session, browser: Browser) -> Result<Se
     Ok(channel)
 }
 
-async fn obtain_of(session: &Session, channel: &ServedChannel, granted: &[String], browser: Browser) -> Result<()> {
+async fn obtain_of(
+    session: &Session,
+    channel: &ServedChannel,
+    granted_and_further: (&[String], &[String]),
+    browser: Browser,
+) -> Result<()> {
     let name = printable(&channel.display_name);
-    let (user, token) = request(session, Some(&name), granted, session.transport(channel), browser).await?;
+    let scopes = scopes(session, granted_and_further, session.transport(channel));
+    let (user, token) = request(session, (&name, Some(&name)), &scopes, browser).await?;
     if user.id.channel() != channel.id {
         session.oauth.revoke(&token.access_token).await?;
         bail!("it was {} who consented; sign in as {name}", user.login);
@@ -66,29 +79,37 @@ async fn keep(session: &Session, channel: &ServedChannel, user: &TokenUser, toke
     Ok(())
 }
 
-/// Opens Twitch's page in a browser, or shows its address, and waits for a consent.
-async fn request(
-    session: &Session,
-    name: Option<&str>,
-    granted: &[String],
+/// The scopes to request: those that the subscriptions need, the further ones, and those that are granted. A token has only
+/// the scopes that were requested with it, though Twitch remembers all consents.
+fn scopes<'a>(
+    session: &'a Session,
+    (granted, further): (&'a [String], &'a [String]),
     transport: TransportKind,
+) -> BTreeSet<&'a str> {
+    let needed = desired::scopes(&session.types, granted, transport);
+    needed.into_iter().chain(granted.iter().chain(further).map(String::as_str)).collect()
+}
+
+/// Opens Twitch's page in a browser, or shows its address, and waits for a consent of this account, with the name that it
+/// has to sign in as, if that is known.
+pub(crate) async fn request(
+    session: &Session,
+    (account, name): (&str, Option<&str>),
+    scopes: &BTreeSet<&str>,
     browser: Browser,
 ) -> Result<(TokenUser, UserToken)> {
     let listener = Listener::bind(browser.port)?;
     if let Some(reason) = listener.unavailable() {
         print(format_args!("note: {reason}"));
     }
-    // A token has only the scopes that were requested with it, though Twitch remembers all consents.
-    let scopes = desired::scopes(&session.types, granted, transport).into_iter();
-    let scopes: BTreeSet<_> = scopes.chain(granted.iter().map(String::as_str)).collect();
     let list: Vec<_> = scopes.iter().copied().collect();
     let redirect_url = listener.redirect_url();
     // The browser may be signed in as another user, which only Twitch's page can show.
-    print(format_args!("{} has to consent to: {}", name.unwrap_or("your channel"), list.join(", ")));
-    let request = session.oauth.request_consent(scopes, &redirect_url, true);
+    print(format_args!("{account} has to consent to: {}", list.join(", ")));
+    let request = session.oauth.request_consent(list.iter().copied(), &redirect_url, true);
     print(format_args!(
         "sign in {} at this address, within {} minutes:\n  {}",
-        name.map_or("with the channel's account".to_owned(), |name| format!("as {name}")),
+        name.map_or_else(|| format!("with the account of {account}"), |name| format!("as {name}")),
         CONSENT_TIMEOUT.as_secs() / 60,
         request.url
     ));

@@ -1,5 +1,6 @@
 //! Sets everything up at Twitch with one command: consent, callback or WebSocket, subscriptions.
 
+mod bot;
 mod consent;
 mod delete;
 mod progress;
@@ -35,6 +36,13 @@ struct Arguments {
     /// consents]
     #[arg(long = "channel", value_name = "LOGIN", global = true)]
     channels: Vec<String>,
+    /// Ask for the consent of the account that is to be the bot, which then acts on all channels: it writes in the chat, and
+    /// does what the scopes of --scope allow. Nothing else is set up
+    #[arg(long, conflicts_with_all = ["channels", "transport"])]
+    bot: bool,
+    /// A further scope to ask for, for actions on Twitch; can be repeated. What was granted before stays
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
     /// How Twitch is to deliver the messages of these channels from now on [default: as it does, or as
     /// `TWITCH_EVENTSUB_TRANSPORT` says]
     #[arg(long, value_name = "TRANSPORT", value_parser = transports())]
@@ -94,18 +102,21 @@ fn start(arguments: &Arguments) -> Result<bool> {
 /// Gets consent, requests the subscriptions from the server, and returns whether everything is enabled in the end.
 async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
     session.prove_client().await?;
+    let browser = Browser { port: arguments.port, opens: !arguments.no_browser };
+    if arguments.bot {
+        return bot::obtain(session, &arguments.scopes, browser).await;
+    }
     let mut channels = session.channels(&arguments.channels).await?;
     choose_transport(&mut channels, arguments.transport);
     session.require_settings(&channels)?;
     progress::require_server(session).await?;
     session.tokens.check(&session.app).await?;
-    let browser = Browser { port: arguments.port, opens: !arguments.no_browser };
     let mut is_complete = true;
     if channels.is_empty() {
-        channels.push(consent::obtain_any(session, browser).await?);
+        channels.push(consent::obtain_any(session, &arguments.scopes, browser).await?);
         choose_transport(&mut channels, arguments.transport);
     } else {
-        is_complete = consent::obtain(session, &channels, browser).await?;
+        is_complete = consent::obtain(session, &channels, &arguments.scopes, browser).await?;
     }
     is_complete &= delete::unwanted(session, &channels, arguments.force).await?;
     is_complete &= prove::transports(session, &channels).await?;

@@ -175,3 +175,25 @@ impl Helix {
         self.apply(&call, |refusal| matches!(refusal.status, 404 | 422)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_has_only_what_is_to_change() {
+        let of = |change: ChannelChange<'_>| json!(change);
+        assert_eq!(of(ChannelChange { title: Some("a"), ..ChannelChange::default() }), json!({ "title": "a" }));
+        assert_eq!(of(ChannelChange { game_id: Some(""), ..ChannelChange::default() }), json!({ "game_id": "" }));
+        assert_eq!(of(ChannelChange { tags: Some(&[]), ..ChannelChange::default() }), json!({ "tags": [] }));
+    }
+
+    #[test]
+    fn answers_are_read_with_what_identifies_them() {
+        assert_eq!(serde_json::from_str::<NewClip>(r#"{"id":"a","edit_url":null}"#).unwrap().edit_url, "");
+        assert_eq!(serde_json::from_str::<Clip>(r#"{"id":"a"}"#).unwrap().url, "");
+        assert_eq!(serde_json::from_str::<Marker>(r#"{"id":"a","position_seconds":244}"#).unwrap().position_seconds, 244);
+        assert_eq!(serde_json::from_str::<Commercial>(r#"{"length":60,"message":""}"#).unwrap().retry_after, 0);
+        assert!(serde_json::from_str::<Clip>(r#"{"url":"https://clips.twitch.tv/a"}"#).is_err());
+    }
+}

@@ -196,3 +196,35 @@ impl Helix {
 pub(super) fn moderated<'a>(channel: &'a ChannelId, moderator: &'a UserId) -> Vec<(&'static str, &'a str)> {
     vec![("broadcaster_id", channel.as_str()), ("moderator_id", moderator.as_str())]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_says_whether_the_message_is_in_the_chat() {
+        let read = |json: &str| serde_json::from_str::<SentChatMessage>(json).unwrap();
+        for sent in [
+            r#"{"message_id":"abc-123","is_sent":true}"#,
+            r#"{"message_id":"abc-123","is_sent":true,"drop_reason":null}"#,
+        ] {
+            let sent = read(sent);
+            assert_eq!((sent.message_id.as_str(), sent.is_sent, sent.drop_reason), ("abc-123", true, None));
+        }
+        let reason = r#"{"code":"msg_rejected","message":"checked by mods"}"#;
+        let dropped = read(&format!(r#"{{"message_id":"","is_sent":false,"drop_reason":{reason}}}"#)).drop_reason;
+        let expected = DropReason { code: "msg_rejected".to_owned(), message: Some("checked by mods".to_owned()) };
+        assert_eq!(dropped, Some(expected));
+        assert_eq!(read(r#"{"is_sent":false,"drop_reason":[]}"#).drop_reason, None);
+        assert!(serde_json::from_str::<SentChatMessage>(r#"{"message_id":"abc-123"}"#).is_err());
+    }
+
+    #[test]
+    fn request_has_only_what_is_to_change() {
+        let (channel, user) = ("7".parse().unwrap(), "8".parse().unwrap());
+        let new = NewChatMessage { broadcaster_id: &channel, sender_id: &user, message: "hi", reply_parent_message_id: None };
+        assert_eq!(json!(new), json!({ "broadcaster_id": "7", "sender_id": "8", "message": "hi" }));
+        let settings = ChatSettings { slow_mode: Some(false), ..ChatSettings::default() };
+        assert_eq!(json!(settings), json!({ "slow_mode": false }));
+    }
+}

@@ -1,5 +1,6 @@
 //! The real `init` as a child process, against the fake Twitch and a server, the browser's part played over HTTP.
 
+mod bot;
 mod changes;
 mod consent;
 mod probe;
