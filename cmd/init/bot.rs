@@ -28,7 +28,7 @@ pub(crate) async fn obtain(session: &Session, further: &[String], browser: Brows
         print(format_args!("the bot {} has consented to everything that is needed", printable(&bot.login)));
         return Ok(true);
     }
-    let scopes = wanted.into_iter().chain(granted.iter().map(String::as_str)).collect();
+    let scopes: BTreeSet<&str> = wanted.into_iter().chain(granted.iter().map(String::as_str)).collect();
     let name = bot.as_ref().map(|bot| bot.login.as_str());
     let (user, token) = consent::request(session, ("the bot", name), &scopes, browser).await?;
     let login = printable(&user.login);

@@ -21,8 +21,8 @@ pub(crate) struct Browser {
     pub(crate) opens: bool,
 }
 
-/// Requests the missing consents, also to these further scopes, and returns whether all were given. If one channel does not consent, the others are
-/// still asked.
+/// Requests the missing consents, also to these further scopes, and returns whether all were given. If one channel does not
+/// consent, the others are still asked.
 pub(crate) async fn obtain(
     session: &Session,
     channels: &[ServedChannel],
@@ -65,7 +65,7 @@ async fn obtain_of(
 ) -> Result<()> {
     let name = printable(&channel.display_name);
     let scopes = scopes(session, granted_and_further, session.transport(channel));
-    let (user, token) = request(session, (&name, Some(&name)), &scopes, browser).await?;
+    let (user, token) = request(session, (&*name, Some(&*name)), &scopes, browser).await?;
     if user.id.channel() != channel.id {
         session.oauth.revoke(&token.access_token).await?;
         bail!("it was {} who consented; sign in as {name}", user.login);

@@ -183,8 +183,7 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
         Some(name) => Some(ctx.served_channel(&name).await?.id),
         None => None,
     };
-    let selection =
-        store::Selection { state, channel_id: channel.as_ref(), before: after.map(|Parsed(after)| after) };
+    let selection = store::Selection { state, channel_id: channel.as_ref(), before: after.map(|Parsed(after)| after) };
     let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Action::from)))
 }

@@ -124,7 +124,9 @@ pub(super) enum Error {
     #[error("{0}")]
     WrongState(String),
     /// Nothing can be done on Twitch.
-    #[error("no Twitch application is configured, so nothing can be done on Twitch: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET")]
+    #[error(
+        "no Twitch application is configured, so nothing can be done on Twitch: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET"
+    )]
     NoApplication,
     /// A test event did not get into the log.
     #[error("the test event is not in the log: {0}")]

@@ -31,7 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> HttpResponse {
     let counts = timeout(TIMEOUT, ctx.read(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
     let has_database = counts.is_some();
-    let store::Counts { subscriptions, twitch_tokens, access_tokens, followers, sinks, actions } = counts.unwrap_or_default();
+    let store::Counts { subscriptions, twitch_tokens, access_tokens, followers, sinks, actions } =
+        counts.unwrap_or_default();
     // A follower without a lease was switched off.
     let followers = followers.into_iter().filter(|follower| follower.is_leased);
     let sinks = sinks.into_iter().filter(|sink| sink.is_leased);

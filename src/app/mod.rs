@@ -167,7 +167,8 @@ impl App {
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
 
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
-        let server = http::serve(listener, api::Context::new(services, application, webhook, access, tester, hub.clone()))?;
+        let server =
+            http::serve(listener, api::Context::new(services, application, webhook, access, tester, hub.clone()))?;
         Ok(Self {
             addr,
             token,

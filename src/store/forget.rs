@@ -177,7 +177,9 @@ async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
     .execute(&mut *conn)
     .await?;
     gaps::forget(&mut *conn, &id.channel()).await?;
-    sqlx::query!("delete from action where $1 in (target, as_user, channel_id)", id.as_str()).execute(&mut *conn).await?;
+    sqlx::query!("delete from action where $1 in (target, as_user, channel_id)", id.as_str())
+        .execute(&mut *conn)
+        .await?;
     remove_from_tables(conn, id).await?;
     sqlx::query!("insert into forgotten (id, forgotten_at) values ($1, now()) on conflict (id) do update set forgotten_at = now()", id.as_str())
         .execute(conn)

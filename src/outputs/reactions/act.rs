@@ -28,12 +28,8 @@ use crate::twitch::id::UserId;
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Calls are repeated by the executor alone, which knows what may be, and does not hold up others while it waits.
-const POLICY: RetryPolicy = RetryPolicy {
-    timeout: CALL_TIMEOUT,
-    retries: 0,
-    backoff: BACKOFF,
-    rate_limit_wait: Duration::ZERO,
-};
+const POLICY: RetryPolicy =
+    RetryPolicy { timeout: CALL_TIMEOUT, retries: 0, backoff: BACKOFF, rate_limit_wait: Duration::ZERO };
 
 /// Between two attempts.
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
@@ -192,9 +188,8 @@ impl Actor {
             (Certainty::Unavailable | Certainty::Unknown, ActionClass::Idempotent) => again(at, problem),
             (Certainty::Unavailable | Certainty::Unknown, ActionClass::Once) => Attempt::Uncertain(problem),
             (Certainty::Refused, _) if is_about_consent(&error) => {
-                let missing = async {
-                    consent::missing(&mut *self.pool.acquire().await?, step.scope(), &due.as_user).await
-                };
+                let missing =
+                    async { consent::missing(&mut *self.pool.acquire().await?, step.scope(), &due.as_user).await };
                 let missing = missing.await.unwrap_or_else(|_| "consent: it is missing".to_owned());
                 Attempt::Failed(format!("{missing} ({problem})"))
             }

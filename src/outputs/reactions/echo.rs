@@ -22,9 +22,7 @@ const MAX_AGE: Duration = Duration::hours(1);
 /// # Errors
 /// If the database fails.
 pub(super) async fn settle(db: &mut PgConnection, metrics: &Metrics, batch: &Batch) -> Result<(), HandlerError> {
-    let is_message = |event: &&LoggedEvent| {
-        event.kind.as_deref() == Some("channel.chat.message") && !event.is_test
-    };
+    let is_message = |event: &&LoggedEvent| event.kind.as_deref() == Some("channel.chat.message") && !event.is_test;
     let messages: Vec<_> = batch.events.iter().filter(is_message).collect();
     let Some(first) = messages.first() else { return Ok(()) };
     let authors = settle::authors(&mut *db, first.received_at - MAX_AGE).await?;

@@ -134,7 +134,8 @@ impl Executor {
                 within(QUERY_TIMEOUT, actions::prune(&self.pool, self.clock.now() - KEPT)).await?;
                 prune_at = self.clock.instant() + PRUNE_INTERVAL;
             }
-            let wait = round.next_at.map_or(POLL_INTERVAL, |at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
+            let wait =
+                round.next_at.map_or(POLL_INTERVAL, |at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
             tokio::select! {
                 () = wakeup.notified() => {}
                 Some(ended) = self.calls.join_next_with_id() => self.end(ended.map_or_else(|error| error.id(), |(id, ())| id)),

@@ -79,11 +79,16 @@ impl Windows {
         match due.bucket.parse().unwrap_or(Bucket::Moderation) {
             Bucket::Moderation | Bucket::Channel => None,
             Bucket::Chat if due.is_privileged => free(MAX_PRIVILEGED_MESSAGES, MESSAGE_WINDOW, &by_user),
-            Bucket::Chat => free(MAX_MESSAGES, MESSAGE_WINDOW, &by_user)
-                .max(free(1, MESSAGE_PAUSE, &|sent: &SentAction| by_user(sent) && in_channel(sent))),
+            Bucket::Chat => {
+                free(MAX_MESSAGES, MESSAGE_WINDOW, &by_user)
+                    .max(free(1, MESSAGE_PAUSE, &|sent: &SentAction| by_user(sent) && in_channel(sent)))
+            }
             Bucket::Announcement => free(1, ANNOUNCEMENT_PAUSE, &in_channel),
-            Bucket::Shoutout => free(1, SHOUTOUT_PAUSE, &in_channel)
-                .max(free(1, SAME_SHOUTOUT_PAUSE, &|sent: &SentAction| in_channel(sent) && sent.target == due.target)),
+            Bucket::Shoutout => {
+                free(1, SHOUTOUT_PAUSE, &in_channel).max(free(1, SAME_SHOUTOUT_PAUSE, &|sent: &SentAction| {
+                    in_channel(sent) && sent.target == due.target
+                }))
+            }
             Bucket::Whisper => free(MAX_WHISPERS_A_SECOND, Duration::SECOND, &by_user)
                 .max(free(MAX_WHISPERS_A_MINUTE, Duration::MINUTE, &by_user))
                 .max(self.recipient_free_at(due, now)),

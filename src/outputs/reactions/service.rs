@@ -61,9 +61,8 @@ pub async fn request(
 ) -> Result<Requested, ActionError> {
     step.check()?;
     let params = step.params();
-    let is_same = |action: &Action| {
-        action.channel_id == *channel && action.kind == step.kind() && action.params == params
-    };
+    let is_same =
+        |action: &Action| action.channel_id == *channel && action.kind == step.kind() && action.params == params;
     let known = |action: Action| match is_same(&action) {
         true => Ok(Requested { action, is_new: false }),
         false => Err(ActionError::KeyReused(key.to_owned())),

@@ -494,7 +494,10 @@ mod tests {
             (json!({ "ad": { "seconds": 181 } }), "ad.seconds"),
             (json!({ "pin": { "message_id": "a", "seconds": 29 } }), "pin.seconds"),
             (json!({ "settings": {} }), "settings"),
-            (json!({ "settings": { "non_moderator_chat_delay_duration": 3 } }), "settings.non_moderator_chat_delay_duration"),
+            (
+                json!({ "settings": { "non_moderator_chat_delay_duration": 3 } }),
+                "settings.non_moderator_chat_delay_duration",
+            ),
         ] {
             assert_eq!(checked(step.clone()).unwrap_err().field, field, "{step}");
         }

@@ -244,10 +244,8 @@ pub async fn waiting(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>
 /// # Errors
 /// If the database fails.
 pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> sqlx::Result<u64> {
-    let pruned = sqlx::query!(
-        "delete from action where settled_at < $1 and state not in ('pending', 'sending')",
-        before
-    );
+    let pruned =
+        sqlx::query!("delete from action where settled_at < $1 and state not in ('pending', 'sending')", before);
     Ok(pruned.execute(db).await?.rows_affected())
 }
 

@@ -181,12 +181,7 @@ pub async fn retry(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn settle(
-    db: impl PgExecutor<'_>,
-    id: i64,
-    state: ActionState,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
+pub async fn settle(db: impl PgExecutor<'_>, id: i64, state: ActionState, now: OffsetDateTime) -> sqlx::Result<bool> {
     let settled = sqlx::query!(
         "update action set state = $2, settled_at = $3 where id = $1 and state = 'uncertain'",
         id,

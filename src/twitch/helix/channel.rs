@@ -192,7 +192,10 @@ mod tests {
     fn answers_are_read_with_what_identifies_them() {
         assert_eq!(serde_json::from_str::<NewClip>(r#"{"id":"a","edit_url":null}"#).unwrap().edit_url, "");
         assert_eq!(serde_json::from_str::<Clip>(r#"{"id":"a"}"#).unwrap().url, "");
-        assert_eq!(serde_json::from_str::<Marker>(r#"{"id":"a","position_seconds":244}"#).unwrap().position_seconds, 244);
+        assert_eq!(
+            serde_json::from_str::<Marker>(r#"{"id":"a","position_seconds":244}"#).unwrap().position_seconds,
+            244
+        );
         assert_eq!(serde_json::from_str::<Commercial>(r#"{"length":60,"message":""}"#).unwrap().retry_after, 0);
         assert!(serde_json::from_str::<Clip>(r#"{"url":"https://clips.twitch.tv/a"}"#).is_err());
     }

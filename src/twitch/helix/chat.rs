@@ -222,7 +222,8 @@ mod tests {
     #[test]
     fn request_has_only_what_is_to_change() {
         let (channel, user) = ("7".parse().unwrap(), "8".parse().unwrap());
-        let new = NewChatMessage { broadcaster_id: &channel, sender_id: &user, message: "hi", reply_parent_message_id: None };
+        let new =
+            NewChatMessage { broadcaster_id: &channel, sender_id: &user, message: "hi", reply_parent_message_id: None };
         assert_eq!(json!(new), json!({ "broadcaster_id": "7", "sender_id": "8", "message": "hi" }));
         let settings = ChatSettings { slow_mode: Some(false), ..ChatSettings::default() };
         assert_eq!(json!(settings), json!({ "slow_mode": false }));

@@ -27,8 +27,7 @@ enum Point {
 async fn until_state(pool: &PgPool, states: &[&str]) -> String {
     let mut state = String::new();
     until("the action has that state", async || {
-        let row: Option<String> =
-            sqlx::query_scalar("select state from action").fetch_optional(pool).await.unwrap();
+        let row: Option<String> = sqlx::query_scalar("select state from action").fetch_optional(pool).await.unwrap();
         state = row.unwrap_or_default();
         states.contains(&state.as_str())
     })

@@ -24,7 +24,8 @@ async fn flood_stays_within_twitchs_limits_through_restarts() {
         assert_eq!(settled(&server, id).await["state"], "done");
     }
     let calls = place.twitch.mock.world.actions();
-    let refused: Vec<_> = calls.iter().filter(|call| call.refusal.is_some() || call.effect["dropped"].is_string()).collect();
+    let refused: Vec<_> =
+        calls.iter().filter(|call| call.refusal.is_some() || call.effect["dropped"].is_string()).collect();
     assert!(refused.is_empty(), "{refused:?}");
     assert_eq!(place.performed("say").len(), 24);
     assert!(calls.iter().all(|call| call.as_user.as_deref() == Some(&bot)));
