@@ -11,7 +11,7 @@ create table action (
     channel_id text collate "C" not null,
     -- The user who acts.
     as_user text collate "C" not null,
-    -- The user whom it is about; null if there is none.
+    -- The user that it is about; null if there is none.
     target text collate "C",
     -- Which of Twitch's limits it counts for.
     bucket text collate "C" not null,

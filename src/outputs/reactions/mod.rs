@@ -12,6 +12,7 @@ mod executor;
 pub mod limits;
 pub mod service;
 pub mod step;
+pub mod validate;
 
 use std::time::Duration;
 

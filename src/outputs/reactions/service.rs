@@ -3,7 +3,8 @@
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::step::{Step, StepError};
+use super::step::Step;
+use super::validate::StepError;
 use crate::credentials::application::Application;
 use crate::store::actions::settle;
 use crate::store::actions::{self, Action, ActionState, NewAction};
@@ -92,7 +93,7 @@ pub async fn request(
     if is_new { Ok(Requested { action, is_new }) } else { known(action) }
 }
 
-/// The id of the user whom a step is about. What could be an id is one.
+/// The id of the user that a step is about. What could be an id is one.
 async fn target(helix: &Helix, step: &Step) -> Result<Option<UserId>, ActionError> {
     let Some((field, name)) = step.target() else { return Ok(None) };
     let wrong = |reason: String| StepError { field: field.to_owned(), reason };

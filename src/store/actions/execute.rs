@@ -103,7 +103,7 @@ pub struct DueAction {
     pub channel_id: ChannelId,
     /// Who acts.
     pub as_user: UserId,
-    /// The user whom it is about.
+    /// The user that it is about.
     pub target: Option<UserId>,
     /// Which of Twitch's limits it counts for.
     pub bucket: String,
@@ -160,7 +160,7 @@ pub struct SentAction {
     pub channel_id: ChannelId,
     /// Who acted.
     pub as_user: UserId,
-    /// The user whom it was about.
+    /// The user that it was about.
     pub target: Option<UserId>,
     /// The latest time at which Twitch may have counted it.
     pub at: OffsetDateTime,

@@ -62,7 +62,7 @@ pub struct NewAction<'a> {
     pub channel_id: &'a ChannelId,
     /// Who acts.
     pub as_user: &'a UserId,
-    /// The user whom it is about.
+    /// The user that it is about.
     pub target: Option<&'a UserId>,
     /// Which of Twitch's limits it counts for.
     pub bucket: &'static str,

@@ -79,7 +79,7 @@ async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
             until_state(&pool, &["sending"]).await;
         }
         Point::BeforeSettle => {
-            twitch.faults(Faults { action_delay: 1.0, delay_ms: 500, ..Faults::default() });
+            twitch.faults(Faults { action_delay: 1.0, delay_ms: 2_000, ..Faults::default() });
             request(&server, step).await;
             until_state(&pool, &["sending"]).await;
             sqlx::query("select from action for update").execute(&mut *lock).await.unwrap();
