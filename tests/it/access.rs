@@ -41,7 +41,8 @@ fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> 
 }
 
 /// The operations that read what only an administrator may see.
-const READ_BY_ADMINS: [&str; 3] = ["GET /sinks", "GET /sinks/{name}", "GET /sinks/{name}/deliveries"];
+const READ_BY_ADMINS: [&str; 5] =
+    ["GET /actions", "GET /actions/{id}", "GET /sinks", "GET /sinks/{name}", "GET /sinks/{name}/deliveries"];
 
 /// Operations for tokens with the scope `overlay`.
 const OVERLAY: [&str; 3] = ["GET /live/alerts", "GET /live/chat", "GET /tokens/current"];

@@ -108,12 +108,23 @@ async fn dropped_message_has_twitchs_reason() {
 }
 
 #[tokio::test]
-async fn refused_token_is_renewed_and_the_rate_limit_is_waited_for() {
+async fn withdrawn_consent_is_told() {
     let place = Place::new().await;
     let server = place.serve().await;
     place.twitch.mock.world.end_user_tokens();
-    done(&server, say("with a new token")).await;
-    assert_eq!(place.performed("say").len(), 1);
+    let id = request(&server, &say("without consent")).await;
+    let action = settled(&server, id).await;
+    assert_eq!(action["state"], "failed");
+    let remedy =
+        "consent: user:write:chat of maplearcade is missing: run `init --channel maplearcade --scope user:write:chat`";
+    assert!(action["problem"].as_str().unwrap().starts_with(remedy), "{action}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn rate_limit_is_waited_for() {
+    let place = Place::new().await;
+    let server = place.serve().await;
     place.twitch.mock.world.use_up_rate_limit(30);
     let id = request(&server, &json!({ "title": "later" })).await;
     until("it waits", async || get(&server, id).await["problem"].is_string()).await;
