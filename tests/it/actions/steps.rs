@@ -32,7 +32,7 @@ async fn messages_are_written_answered_deleted_and_pinned() {
     effect(&place, &server, "pin", pin).await;
     assert!(place.twitch.mock.world.room(CHANNEL).unwrap().pinned.is_some());
     effect(&place, &server, "unpin", json!({ "unpin": { "message_id": message_id } })).await;
-    let written = place.twitch.mock.world.say(CHANNEL, VIEWER, "buy followers now").unwrap().unwrap();
+    let written = place.twitch.mock.world.say(CHANNEL, VIEWER, "buy followers now").unwrap();
     assert_eq!(done(&server, json!({ "delete": { "message_id": written } })).await["result"]["was_so"], false);
     let again = request(&server, &json!({ "delete": { "message_id": "gone" } })).await;
     assert_eq!(settled(&server, again).await["result"]["was_so"], true);
