@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use showtime::cli;
-use showtime::config::{Config, settings_help};
+use showtime::config::{Config, settings_help, unknown_settings};
 use showtime::credentials::vault::Vault;
 use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
@@ -85,6 +85,7 @@ fn start(arguments: &Arguments) -> Result<bool> {
     config.twitch.transport = arguments.transport.or(config.twitch.transport);
     // The listener that waits for the browser is a server, too, which is no news for the user.
     cli::log(&format!("actix_server=warn,{}", config.log), config.log_format);
+    unknown_settings().iter().for_each(|warning| tracing::warn!("{warning}"));
     cli::runtime()?.block_on(async {
         let vault = match arguments.command {
             Some(Command::Check) => Vault::peek_for(&config)?,

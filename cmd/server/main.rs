@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use showtime::app::App;
 use showtime::cli::{self, Shutdown};
 use showtime::clock::Clock;
-use showtime::config::{Config, LogFormat, settings_help};
+use showtime::config::{Config, LogFormat, settings_help, unknown_settings};
 
 use self::database::{LocalDb, Migrate};
 use self::listen::Listen;
@@ -107,6 +107,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
+    unknown_settings().iter().for_each(|warning| tracing::warn!("{warning}"));
     match rlimit::increase_nofile_limit(MAX_FILES) {
         Ok(limit) if limit < ENOUGH_FILES => tracing::warn!(
             "at most {limit} files may be open, and so many connections: raise the hard limit (`ulimit -Hn`, or `LimitNOFILE` of \

@@ -6,6 +6,7 @@ mod retention;
 mod secret_file;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -165,6 +166,15 @@ pub fn variable(name: &str) -> Option<SecretString> {
     #[expect(clippy::disallowed_methods, reason = "a sink names the variable that holds its URL")]
     let value = std::env::var(name).ok().or_else(|| read::dotenv().ok()?.remove(name));
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+/// A warning for each variable of the environment or of `.env` that looks like a setting and is none.
+#[must_use]
+pub fn unknown_settings() -> Vec<String> {
+    let file = read::dotenv().unwrap_or_default();
+    let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let names: BTreeSet<_> = environment.chain(file.into_keys()).collect();
+    settings::unknown(names.iter().map(String::as_str))
 }
 
 impl Config {

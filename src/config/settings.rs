@@ -155,3 +155,47 @@ pub fn env_example() -> String {
     }
     text
 }
+
+/// Variables of these families belong to showtime.
+const FAMILIES: [&str; 2] = ["SHOWTIME_", "TWITCH_"];
+
+/// The token of `server listen`, which is no setting of the server.
+const TOKEN: &str = "SHOWTIME_TOKEN";
+
+/// The similarity, from 0 to 1, from which a setting is suggested.
+const MIN_SIMILARITY: f64 = 0.8;
+
+/// A warning for each of these names that looks like a setting and is none.
+pub(super) fn unknown<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let is_unknown = |name: &&str| {
+        let is_ours = FAMILIES.iter().any(|family| name.starts_with(family));
+        is_ours && *name != TOKEN && ALL.iter().all(|setting| setting.name != *name)
+    };
+    names.into_iter().filter(is_unknown).map(|name| format!("{name} is not a setting{}", suggestion(name))).collect()
+}
+
+fn suggestion(name: &str) -> String {
+    let similarity = |setting: &Setting| strsim::normalized_damerau_levenshtein(setting.name, name);
+    let nearest = ALL.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|setting| similarity(setting) >= MIN_SIMILARITY) {
+        Some(setting) => format!(" (did you mean {}?)", setting.name),
+        None => "; --help lists the settings".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_setting_is_told_with_the_one_that_is_meant() {
+        let names = ["PATH", "TWITCH_CHANEL_NAME", "TWITCH_CHANNEL_NAME", "SHOWTIME_TOKEN", "SHOWTIME_COLOUR"];
+        assert_eq!(
+            unknown(names),
+            [
+                "TWITCH_CHANEL_NAME is not a setting (did you mean TWITCH_CHANNEL_NAME?)",
+                "SHOWTIME_COLOUR is not a setting; --help lists the settings",
+            ]
+        );
+    }
+}

@@ -72,6 +72,18 @@ async fn second_start_logs_nothing_about_existing_tables() {
 }
 
 #[tokio::test]
+async fn misspelt_settings_are_warned_about() {
+    let place = Place::new();
+    std::fs::write(place.path().join(".env"), "SHOWTIME_RETENTOIN=30d\n").unwrap();
+    let log = place.serve(&[("TWITCH_CHANEL_NAME", "maplearcade")]).await.stop().await;
+    for warning in
+        ["RETENTOIN is not a setting (did you mean SHOWTIME_RETENTION?)", "(did you mean TWITCH_CHANNEL_NAME?)"]
+    {
+        assert!(log.contains(warning), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn cause_of_an_error_is_shown_once() {
     let place = Place::new();
     let mut command = place.command(SIMULATE, &[], &["stream.online", "--secret-file", "nowhere"]);
