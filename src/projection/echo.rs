@@ -23,11 +23,15 @@ use time::{Duration, OffsetDateTime};
 use crate::twitch::transport::TransportKind;
 
 /// Messages that were sent further apart are not of one event.
-pub const MAX_DISTANCE: Duration = Duration::seconds(5);
+pub const MAX_DISTANCE: Duration = Duration::seconds(2);
 
-/// Equal messages with which one is compared: all pairs of them are looked at while the log is locked. It makes no difference
-/// for up to about one equal event per second on a channel; of more, the two messages of an event must be sent closer together.
-pub const MAX_COMPARED: usize = 128;
+/// Messages that were sent further from one do not bear on how it is paired: to pair what is alone there with it, all between
+/// would have to be paired with their neighbours, which costs more than a pair gains.
+pub const WINDOW: Duration = Duration::seconds(6);
+
+/// Equal messages on each side of one with which it is compared: all pairs of them are looked at while the log is locked. The
+/// [`WINDOW`] has more only if a channel has more than twenty equal events per second.
+pub const MAX_COMPARED: usize = 256;
 
 /// For how long both transports deliver, at least.
 pub const OVERLAP: Duration = Duration::seconds(10);
@@ -58,14 +62,13 @@ pub fn fingerprint(body: &str) -> Option<[u8; 32]> {
 /// The notification over the other transport that this one repeats, among the earlier ones with the same fingerprint.
 #[must_use]
 pub fn find(own: &Notification, earlier: &[Notification]) -> Option<i64> {
-    let (near, max_distance) = nearest(own, neighbourhood(own, earlier));
-    if near.iter().all(|it| it.transport == own.transport) {
+    let mut messages = neighbourhood(own, earlier);
+    if messages.iter().all(|it| it.transport == own.transport) {
         return None;
     }
-    let before = pairs(&near, max_distance).len();
-    let mut all = near;
-    all.push(own);
-    let after = pairs(&all, max_distance);
+    let before = pairs(&messages).len();
+    messages.push(own);
+    let after = pairs(&messages);
     if after.len() == before {
         return None;
     }
@@ -84,43 +87,30 @@ fn neighbourhood<'a>(own: &Notification, earlier: &'a [Notification]) -> Vec<&'a
     let mut near = Vec::new();
     for side in [&mut before.iter().rev() as &mut dyn Iterator<Item = _>, &mut after.iter()] {
         let mut last = own.sent_at;
-        near.extend(side.take_while(|it| {
-            let is_near = (it.sent_at - last).abs() < MAX_DISTANCE;
+        let is_near = |it: &&&Notification| {
+            let pause = (it.sent_at - last).abs();
             last = it.sent_at;
-            is_near
-        }));
+            pause < MAX_DISTANCE && (it.sent_at - own.sent_at).abs() <= WINDOW
+        };
+        near.extend(side.take(MAX_COMPARED).take_while(is_near));
     }
     near
 }
 
-/// The [`MAX_COMPARED`] of these that were sent nearest to this one, and how far apart messages of one event may be then: at
-/// most an eighth of how far the last of them is away. Of an event at the edge only one message may be among them; to pair
-/// that one with a message of the next event, and so on up to this one, would then cost more than it gains.
-fn nearest<'a>(own: &Notification, mut near: Vec<&'a Notification>) -> (Vec<&'a Notification>, Duration) {
-    if near.len() <= MAX_COMPARED {
-        return (near, MAX_DISTANCE);
-    }
-    let distance = |it: &Notification| (it.sent_at - own.sent_at).abs();
-    near.sort_by_key(|it| distance(it));
-    near.truncate(MAX_COMPARED);
-    let edge = near.last().map(|it| distance(it)).unwrap_or_default();
-    (near, MAX_DISTANCE.min(edge / 8))
-}
-
 /// How good pairs are: the time by which they are closer than they must be, then their number.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Gain(i128, usize);
+struct Gain(i64, usize);
 
 /// The best pairs of a message of each transport, by their ids. In the best ones no two pairs cross, so they are found as in
 /// an alignment of two sequences.
-fn pairs(messages: &[&Notification], max_distance: Duration) -> Vec<(i64, i64)> {
+fn pairs(messages: &[&Notification]) -> Vec<(i64, i64)> {
     let mut messages = messages.to_vec();
     messages.sort_by_key(|it| (it.sent_at, it.id));
     let (a, b): (Vec<&Notification>, Vec<_>) =
         messages.into_iter().partition(|it| it.transport == TransportKind::Webhook);
     let gain_of = |i: usize, j: usize| {
-        let gain = max_distance - (a[i].sent_at - b[j].sent_at).abs();
-        gain.is_positive().then(|| gain.whole_nanoseconds())
+        let gain = MAX_DISTANCE - (a[i].sent_at - b[j].sent_at).abs();
+        i64::try_from(gain.whole_microseconds()).ok().filter(|gain| gain.is_positive())
     };
     // The best of the first i and the first j messages.
     let mut best = vec![vec![Gain::default(); b.len() + 1]; a.len() + 1];
@@ -207,20 +197,27 @@ mod tests {
         assert_eq!(echoes_of(late).len(), 5);
     }
 
-    /// As many as no channel has, in whatever order the transports tell them.
+    /// More than any channel has.
     #[test]
-    fn crowd_of_equal_events_counts_once_each_and_few_are_compared() {
-        let both = |number: i64| [(Webhook, number * 10), (Websocket, number * 10 + number % 7)];
-        let mut history: History = (0..300).flat_map(both).collect();
-        assert_eq!(history.len() - echoes(&history).len(), 300);
+    fn crowd_of_equal_events_counts_once_each_in_whatever_order_the_transports_tell_them() {
+        let (began, gone, events) = (5_000, 17_000, 400);
+        let both = |number: i64| {
+            let at = number * 50;
+            let (webhook, websocket) = ((Webhook, at), (Websocket, at + number % 7));
+            [(at <= gone).then_some(webhook), (at >= began).then_some(websocket)].into_iter().flatten()
+        };
+        let mut history: History = (0..events).flat_map(both).collect();
+        let count = |history: &History| history.len() - echoes(history).len();
+        assert_eq!(count(&history), 400);
         // One second of each transport at a time.
         history.sort_by_key(|(transport, at)| (at / 1_000, *transport == Webhook));
-        assert_eq!(history.len() - echoes(&history).len(), 300);
+        assert_eq!(count(&history), 400);
+    }
 
-        let all = notifications(&history);
-        let (compared, max_distance) = nearest(&all[300], neighbourhood(&all[300], &all));
-        assert_eq!(compared.len(), MAX_COMPARED);
-        assert!(max_distance < MAX_DISTANCE / 50, "{max_distance}");
+    #[test]
+    fn number_of_messages_that_are_compared_is_bounded() {
+        let all = notifications(&(0..2_000).map(|ms| (Webhook, ms)).collect::<Vec<_>>());
+        assert_eq!(neighbourhood(&all[1_000], &all).len(), 2 * MAX_COMPARED);
     }
 
     #[test]
@@ -283,7 +280,7 @@ mod tests {
         /// The messages of an event may be far apart, if no equal event is near.
         #[test]
         fn events_that_are_far_apart_count_once_however_late_they_are_sent(
-            lates in proptest::collection::vec((0_i64..4_999, any::<bool>()), 0..20), seed in any::<u64>()
+            lates in proptest::collection::vec((0_i64..1_999, any::<bool>()), 0..20), seed in any::<u64>()
         ) {
             let sent = |(number, (late, is_webhook)): (i64, &(i64, bool))| {
                 let (one, other) = if *is_webhook { (Webhook, Websocket) } else { (Websocket, Webhook) };

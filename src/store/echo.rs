@@ -99,8 +99,7 @@ async fn earlier(
 ) -> sqlx::Result<BTreeMap<Fingerprint, Vec<Notification>>> {
     let fingerprints: Vec<_> = candidates.iter().map(|candidate| candidate.fingerprint.to_vec()).collect();
     let sent: Vec<_> = candidates.iter().map(|candidate| candidate.told.sent_at).collect();
-    // One more shows that there are more.
-    let limit = i64::try_from(MAX_COMPARED).unwrap_or(i64::MAX).saturating_add(1);
+    let limit = i64::try_from(MAX_COMPARED).unwrap_or(i64::MAX);
     let rows = sqlx::query!(
         r#"select distinct event_id as "event_id!", near.fingerprint as "fingerprint!",
             transport as "transport!: TransportKind", near.sent_at as "sent_at!"

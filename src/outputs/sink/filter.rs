@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn echo_is_left_out() {
-        let filter = SinkFilter::new(None, None, false);
+        let filter = SinkFilter::new(None, None, true);
         assert!(filter.includes(&example()));
         assert!(!filter.includes(&LoggedEvent { is_echo: true, ..example() }));
     }
