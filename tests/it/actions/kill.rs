@@ -35,6 +35,16 @@ async fn until_state(pool: &PgPool, states: &[&str]) -> String {
     state
 }
 
+/// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
+async fn until_disconnected(holder: &mut PgConnection) {
+    let statement = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name like 'showtime%'";
+    until("the server's connections are closed", async || {
+        sqlx::query(statement).fetch_all(&mut *holder).await.unwrap().is_empty()
+    })
+    .await;
+}
+
 async fn request(server: &process::Serving<'_>, step: &Value) {
     let url = server.url(&format!("/channels/{CHANNEL}/actions"));
     let request = reqwest::Client::new().post(url).bearer_auth(server.token.as_deref().unwrap());
@@ -88,6 +98,7 @@ async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
     }
     server.signal(Signal::SIGKILL);
     server.ended().await;
+    until_disconnected(&mut lock).await;
     lock.rollback().await.unwrap();
     twitch.faults(Faults::default());
     let server = place.serve(&settings).await;
