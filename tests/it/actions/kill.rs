@@ -36,11 +36,11 @@ async fn until_state(pool: &PgPool, states: &[&str]) -> String {
 }
 
 /// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
-async fn until_disconnected(holder: &mut PgConnection) {
+async fn until_disconnected(pool: &PgPool) {
     let statement = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name like 'showtime%'";
     until("the server's connections are closed", async || {
-        sqlx::query(statement).fetch_all(&mut *holder).await.unwrap().is_empty()
+        sqlx::query(statement).fetch_all(pool).await.unwrap().is_empty()
     })
     .await;
 }
@@ -98,7 +98,7 @@ async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
     }
     server.signal(Signal::SIGKILL);
     server.ended().await;
-    until_disconnected(&mut lock).await;
+    until_disconnected(&pool).await;
     lock.rollback().await.unwrap();
     twitch.faults(Faults::default());
     let server = place.serve(&settings).await;
