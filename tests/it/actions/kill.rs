@@ -12,15 +12,15 @@ use crate::support::postgres::url;
 use crate::support::twitch::CHANNEL;
 use crate::support::until;
 
-/// Where the server is killed.
+/// What the server is killed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
     /// The action is there, and nothing was begun.
-    BeforeClaim,
+    Claim,
     /// It is committed that Twitch is about to be called, and the call has had no effect.
-    BeforeEffect,
+    Effect,
     /// Twitch has acted, and that is not recorded.
-    BeforeSettle,
+    Settle,
 }
 
 /// Waits until the only action is in this state.
@@ -47,7 +47,7 @@ async fn until_disconnected(pool: &PgPool) {
 
 async fn request(server: &process::Serving<'_>, step: &Value) {
     let url = server.url(&format!("/channels/{CHANNEL}/actions"));
-    let request = reqwest::Client::new().post(url).bearer_auth(server.token.as_deref().unwrap());
+    let request = server.client.post(url).bearer_auth(server.token.as_deref().unwrap());
     let answer = request.header("idempotency-key", "k").json(step).send().await.unwrap();
     assert!(answer.status().is_success(), "{:?}", answer.text().await);
 }
@@ -78,17 +78,17 @@ async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
     let mut lock = holder.begin().await.unwrap();
     let server = place.serve(&settings).await;
     match point {
-        Point::BeforeClaim => {
+        Point::Claim => {
             sqlx::query("select from action_lease for update").execute(&mut *lock).await.unwrap();
             request(&server, step).await;
             until_state(&pool, &["pending"]).await;
         }
-        Point::BeforeEffect => {
+        Point::Effect => {
             twitch.faults(Faults { action_delay: 1.0, delay_ms: 60_000, ..Faults::default() });
             request(&server, step).await;
             until_state(&pool, &["sending"]).await;
         }
-        Point::BeforeSettle => {
+        Point::Settle => {
             twitch.faults(Faults { action_delay: 1.0, delay_ms: 2_000, ..Faults::default() });
             request(&server, step).await;
             until_state(&pool, &["sending"]).await;
@@ -110,11 +110,9 @@ async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
 #[tokio::test]
 async fn message_is_never_sent_twice() {
     for (call, step) in [("say", json!({ "say": "once" })), ("announce", json!({ "announce": { "text": "once" } }))] {
-        for (point, state, count) in [
-            (Point::BeforeClaim, "done", 1),
-            (Point::BeforeEffect, "uncertain", 0),
-            (Point::BeforeSettle, "uncertain", 1),
-        ] {
+        for (point, state, count) in
+            [(Point::Claim, "done", 1), (Point::Effect, "uncertain", 0), (Point::Settle, "uncertain", 1)]
+        {
             assert_eq!(kill_at(point, call, &step).await, (state.to_owned(), count), "{call} {point:?}");
         }
     }
@@ -123,9 +121,9 @@ async fn message_is_never_sent_twice() {
 #[tokio::test]
 async fn ban_and_title_are_never_lost() {
     let ban = json!({ "ban": { "user": VIEWER, "reason": null } });
-    for point in [Point::BeforeClaim, Point::BeforeEffect, Point::BeforeSettle] {
+    for point in [Point::Claim, Point::Effect, Point::Settle] {
         assert_eq!(kill_at(point, "ban", &ban).await, ("done".to_owned(), 1), "{point:?}");
-        let count = 1 + usize::from(point == Point::BeforeSettle);
+        let count = 1 + usize::from(point == Point::Settle);
         let titled = kill_at(point, "channel", &json!({ "title": "Speedrun" })).await;
         assert_eq!(titled, ("done".to_owned(), count), "{point:?}: the same title twice does no harm");
     }

@@ -176,7 +176,7 @@ pub(crate) struct Serving<'a> {
     banner: String,
     /// The address in the banner.
     pub(crate) token: Option<String>,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     log: JoinHandle<String>,
     stdout: BufReader<Stdout>,
 }
