@@ -19,6 +19,7 @@ use super::query::{Limit, Name, Nothing, Parsed, Query};
 use super::responses::{ActionConflict, ActionKeyReused, BadBody, BadRequest, NotFound, ServerErrors};
 use crate::outputs::reactions::service::{self, ActionError, Requested};
 use crate::outputs::reactions::step::Step;
+use crate::store::LogId;
 use crate::store::actions as store;
 use crate::store::actions::{ActionClass, ActionState};
 
@@ -139,7 +140,7 @@ struct ListActions {
     channel: Option<Name>,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Option<Parsed<i64>>,
+    after: Option<Parsed<LogId>>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -183,7 +184,8 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
         Some(name) => Some(ctx.served_channel(&name).await?.id),
         None => None,
     };
-    let selection = store::Selection { state, channel_id: channel.as_ref(), before: after.map(|Parsed(after)| after) };
+    let selection =
+        store::Selection { state, channel_id: channel.as_ref(), before: after.map(|Parsed(LogId(after))| after) };
     let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Action::from)))
 }
@@ -224,7 +226,8 @@ pub(super) async fn get_action(
     tag = "actions",
     params(
         ChannelPath,
-        ("Idempotency-Key" = Option<String>, Header, description = "Your own key for the action: 1 to 256 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,256}$",
+            description = "Your own key for the action: 1 to 256 visible ASCII characters"),
     ),
     request_body(content = Step, examples(
         ("say" = (value = json!({ "say": "Welcome!" }))),
