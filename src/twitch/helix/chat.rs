@@ -215,7 +215,7 @@ mod tests {
         let dropped = read(&format!(r#"{{"message_id":"","is_sent":false,"drop_reason":{reason}}}"#)).drop_reason;
         let expected = DropReason { code: "msg_rejected".to_owned(), message: Some("checked by mods".to_owned()) };
         assert_eq!(dropped, Some(expected));
-        assert_eq!(read(r#"{"is_sent":false,"drop_reason":[]}"#).drop_reason, None);
+        assert_eq!(read(r#"{"is_sent":false,"drop_reason":"why"}"#).drop_reason, None);
         assert!(serde_json::from_str::<SentChatMessage>(r#"{"message_id":"abc-123"}"#).is_err());
     }
 
