@@ -13,7 +13,7 @@ use super::{PATIENCE, Place, SERVER, Settings, TOKEN, address_in};
 use crate::support::messages::{at, follow};
 use crate::support::server::{SECRET, secret};
 
-const SETTINGS: Settings<'_> = &[("TWITCH_WEBHOOK_SECRET", SECRET), ("SHOWTIME_LOG", "debug")];
+const SETTINGS: Settings<'_> = &[("TWITCH_WEBHOOK_SECRET", SECRET), ("SHOWTIME_LOG", "info")];
 
 /// Delivers messages, one of which gets a warning, while the server can't log, and ends it in order. Also ends Postgres
 /// once, which gets more warnings.
