@@ -92,7 +92,8 @@ impl WebhookSettings {
     /// # Errors
     /// What is wrong with it; never the URL, which is a secret.
     pub fn guard(&self, url: &SecretString) -> Result<(Url, Guard), SettingsError> {
-        let form = || SettingsError::new("url", "must be https://host/path, or http:// within an allowed network");
+        let form =
+            || SettingsError::new("url", "must be https://host/path, or http:// within a network that `allow` names");
         let url = Url::parse(url.expose_secret()).map_err(|_| form())?;
         let networks = self.networks()?;
         match url.scheme() {
