@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::JoinMap;
 
 use crate::clock::Clock;
@@ -19,6 +22,30 @@ use crate::store::signals::Signals;
 /// The components' background tasks, by name; a name is for one task only. None ends by itself: the program stops if one
 /// panics, and aborts them all when it is stopped.
 pub type Tasks = JoinMap<&'static str, Infallible>;
+
+/// Lets a component finish what it has begun before its tasks are aborted.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    /// Cancelled when the component is to begin nothing more.
+    pub stopping: CancellationToken,
+    /// Cancelled by the component when it has finished.
+    pub stopped: CancellationToken,
+    limit: Duration,
+}
+
+impl Stopper {
+    /// For a component that finishes within this time.
+    #[must_use]
+    pub fn new(limit: Duration) -> Self {
+        Self { stopping: CancellationToken::new(), stopped: CancellationToken::new(), limit }
+    }
+
+    /// Waits until the component has finished, or its time is over.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        let _ = timeout(self.limit, self.stopped.cancelled()).await;
+    }
+}
 
 /// One per server. Clones share everything.
 #[derive(Clone, Debug)]

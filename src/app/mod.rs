@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use futures_util::future::join_all;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -29,11 +30,11 @@ use crate::outputs::live::hub::Hub;
 use crate::outputs::{follow, live, reactions, sink};
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::retention;
-use crate::services::{Services, Tasks};
+use crate::services::{Services, Stopper, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::webhook::Webhook;
-use crate::sources::websocket::{self, StartError, Stopper, gap};
+use crate::sources::websocket::{self, StartError, gap};
 use crate::status::Checks;
 use crate::store::migrations::MigrationError;
 use crate::store::signals::Signals;
@@ -104,12 +105,8 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
-    /// Closes the WebSocket sessions with Twitch before their tasks are aborted.
-    websocket: Stopper,
-    /// Lets the sinks finish before their tasks are aborted.
-    sinks: sink::Stopper,
-    /// Lets the actions under way end before their task is aborted.
-    actions: reactions::Stopper,
+    /// Close the WebSocket sessions with Twitch, and let sinks and actions finish, before their tasks are aborted.
+    stoppers: [Stopper; 3],
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -176,9 +173,7 @@ impl App {
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
-            websocket,
-            sinks,
-            actions,
+            stoppers: [websocket, sinks, actions],
             tasks,
             hub,
             pool,
@@ -235,7 +230,7 @@ impl App {
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.
         self.hub.stop();
-        tokio::join!(self.websocket.stop(), self.sinks.stop(), self.actions.stop());
+        join_all(self.stoppers.iter().map(Stopper::stop)).await;
         self.tasks.shutdown().await;
         self.server.stop(true).await;
         if !self.serving.is_finished() {

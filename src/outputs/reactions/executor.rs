@@ -12,12 +12,11 @@ use time::OffsetDateTime;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 
-use super::Stopper;
 use super::act::{Actor, Again, Attempt};
 use super::limits::{Bucket, Windows};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::services::Services;
+use crate::services::{Services, Stopper};
 use crate::store::actions::execute::{self, DueAction};
 use crate::store::actions::settle::{self, Outcome};
 use crate::store::actions::{self, ActionState};

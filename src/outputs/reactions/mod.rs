@@ -16,37 +16,19 @@ pub mod validate;
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
 use self::act::Actor;
 use self::executor::Executor;
 use crate::credentials::application::Application;
 use crate::outputs::follow::{Batch, Follower, Start};
-use crate::services::{Services, Tasks};
+use crate::services::{Services, Stopper, Tasks};
 
-/// Time limit of the calls under way when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
+/// Time limit for the calls under way to end and be recorded when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
-
-/// Lets the calls under way end before the server stops.
-#[derive(Clone, Debug, Default)]
-pub struct Stopper {
-    stopping: CancellationToken,
-    stopped: CancellationToken,
-}
-
-impl Stopper {
-    /// Begins no more actions, records the outcomes of those under way, and gives up the lease.
-    pub async fn stop(&self) {
-        self.stopping.cancel();
-        let _ = timeout(STOP_TIMEOUT, self.stopped.cancelled()).await;
-    }
-}
 
 /// Starts the executor and the follower that settles messages by their echo, if an application is configured, and registers
 /// the check `actions`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
-    let stopper = Stopper::default();
+    let stopper = Stopper::new(STOP_TIMEOUT);
     let has_application = application.is_some();
     services.checks.add_on_records(move |records| check::check(&records.actions, has_application));
     let Some(application) = application else {

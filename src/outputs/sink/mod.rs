@@ -17,14 +17,15 @@ pub mod template;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::error::SettingsError;
 use self::images::ProfileImages;
@@ -33,7 +34,7 @@ use crate::credentials::application::Application;
 use crate::outputs::amqp::AmqpSink;
 use crate::outputs::amqp::settings::AMQP_URL;
 use crate::outputs::webhook::WebhookSink;
-use crate::services::{Services, Tasks};
+use crate::services::{Services, Stopper, Tasks};
 use crate::store::followers::Start;
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind};
 use crate::store::within;
@@ -47,31 +48,15 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time limit of a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time limit for all sinks to finish.
+/// Time limit for receivers to confirm what is on its way, and for giving up the leases.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Lets the sinks finish before the server stops.
-#[derive(Clone, Debug, Default)]
-pub struct Stopper {
-    stopping: CancellationToken,
-    sinks: TaskTracker,
-}
-
-impl Stopper {
-    /// Sends nothing more, waits for the receivers to confirm what is on its way, and gives up the leases.
-    pub async fn stop(&self) {
-        self.stopping.cancel();
-        self.sinks.close();
-        let _ = timeout(STOP_TIMEOUT, self.sinks.wait()).await;
-    }
-}
 
 /// Starts the supervisor of the sinks, and registers their check.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
     let helix = application.map(|application| application.helix.clone());
     let images = helix.map(|helix| ProfileImages::spawn(services, helix, tasks)).unwrap_or_default();
     services.checks.add_on_records(|records| check::check(&records.sinks));
-    let stopper = Stopper::default();
+    let stopper = Stopper::new(STOP_TIMEOUT);
     let supervisor =
         Supervisor { services: services.clone(), images, running: HashMap::new(), stopper: stopper.clone() };
     tasks.spawn("sinks", supervisor.run());
@@ -103,13 +88,17 @@ impl Supervisor {
                 is_made = self.add_environment_sink().await.is_ok();
             }
             // While the database is away, those that run go on as they can.
-            if let Ok(definitions) = self.definitions().await {
+            if let Some(Ok(definitions)) = stopping.run_until_cancelled(self.definitions()).await {
                 self.compare(definitions);
             }
             stopping.run_until_cancelled(sleep(POLL_INTERVAL)).await;
         }
-        // The sinks finish meanwhile.
-        std::future::pending().await
+        for (_, running) in self.running {
+            // One that has panicked has finished, too.
+            let _ = running.task.await;
+        }
+        self.stopper.stopped.cancel();
+        pending().await
     }
 
     async fn definitions(&self) -> sqlx::Result<Vec<SinkDefinition>> {
@@ -169,14 +158,13 @@ impl Supervisor {
         definition: &Arc<SinkDefinition>,
         stopping: CancellationToken,
     ) -> Result<Option<JoinHandle<()>>, SettingsError> {
-        let (services, images, tasks) = (&self.services, &self.images, &self.stopper.sinks);
-        let sink = definition.clone();
+        let (services, images, sink) = (&self.services, &self.images, definition.clone());
         Ok(match SinkSettings::new(sink.kind, sink.settings.clone())? {
             SinkSettings::Amqp(settings) => {
-                AmqpSink::new(services, images, sink, settings)?.map(|sink| tasks.spawn(sink.run(stopping)))
+                AmqpSink::new(services, images, sink, settings)?.map(|sink| tokio::spawn(sink.run(stopping)))
             }
             SinkSettings::Webhook(settings) => {
-                WebhookSink::new(services, images, sink, &settings)?.map(|sink| tasks.spawn(sink.run(stopping)))
+                WebhookSink::new(services, images, sink, &settings)?.map(|sink| tokio::spawn(sink.run(stopping)))
             }
         })
     }

@@ -18,17 +18,14 @@ mod supervisor;
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
 use self::intake::Intake;
 use self::supervisor::Supervisor;
 use crate::config::SecretFileError;
 use crate::credentials::application::Application;
-use crate::services::{Services, Tasks};
+use crate::services::{Services, Stopper, Tasks};
 use crate::twitch::websocket::{Endpoint, EndpointError};
 
-/// Time limit for all connections to close.
+/// Time limit for closing all connections, reading what is still under way, and giving up the leases.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why sessions can't be kept.
@@ -42,28 +39,13 @@ pub enum StartError {
     Secret(#[from] SecretFileError),
 }
 
-/// Closes the connections before the server stops.
-#[derive(Clone, Debug, Default)]
-pub struct Stopper {
-    stopping: CancellationToken,
-    stopped: CancellationToken,
-}
-
-impl Stopper {
-    /// Closes all connections, reads what is still under way, and gives up the leases.
-    pub async fn stop(&self) {
-        self.stopping.cancel();
-        let _ = timeout(STOP_TIMEOUT, self.stopped.cancelled()).await;
-    }
-}
-
 /// Starts the supervisor, if an application is configured, and registers the check `websocket`.
 ///
 /// # Errors
 /// [`StartError`]
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Result<Stopper, StartError> {
     check::register(services);
-    let stopper = Stopper::default();
+    let stopper = Stopper::new(STOP_TIMEOUT);
     if application.is_none() {
         stopper.stopped.cancel();
         return Ok(stopper);

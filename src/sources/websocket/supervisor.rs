@@ -10,14 +10,13 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::Stopper;
 use super::connection::Context;
 use super::gap::Gaps;
 use super::holder::Holder;
 use super::intake::Intake;
 use super::machine::{Input, Status};
 use super::session::Handle;
-use crate::services::Services;
+use crate::services::{Services, Stopper};
 use crate::store::reconciler as store;
 use crate::store::sessions::{self, RENEWAL, SessionRow};
 use crate::store::signals::Wakeup;
