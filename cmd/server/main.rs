@@ -4,6 +4,7 @@ mod banner;
 mod database;
 mod listen;
 mod privacy;
+mod rules;
 mod sinks;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use showtime::config::{Config, LogFormat, settings_help, unknown_settings};
 use self::database::{LocalDb, Migrate};
 use self::listen::Listen;
 use self::privacy::{Forget, Prune};
+use self::rules::Rules;
 use self::sinks::Sinks;
 
 /// Each connection is a file. The usual soft limit of 1024 is less than the readers of one busy feed, and a client that
@@ -64,6 +66,9 @@ enum Command {
     /// Send every event to other programs
     #[command(subcommand)]
     Sinks(Sinks),
+    /// Let things happen when things happen
+    #[command(subcommand)]
+    Rules(Rules),
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -100,6 +105,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Prune(arguments) => privacy::prune(arguments, config).await,
             Command::Listen(arguments) => listen::run(*arguments, config).await,
             Command::Sinks(command) => sinks::run(command, config).await,
+            Command::Rules(command) => rules::run(command),
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

@@ -10,6 +10,7 @@ mod consent;
 mod echo;
 mod executor;
 pub mod limits;
+pub mod rules;
 pub mod service;
 pub mod step;
 pub mod validate;
