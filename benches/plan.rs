@@ -58,6 +58,7 @@ fn line(text: &str) -> LoggedEvent {
         channel_name: None,
         repeats: None,
         repeated_on: None,
+        is_echo: false,
     }
 }
 

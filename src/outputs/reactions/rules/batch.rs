@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::compiled::{Compiled, CompiledRule};
 use super::occurrence::Occurrence;
 use super::pace;
-use super::planned::{Class, Plan, PlannedAction, PlannedState};
+use super::planned::{Plan, PlannedAction, PlannedState};
 use super::react::{Mode, Reaction};
 use super::span::Span;
 use super::state::{BatchState, Change, State};
@@ -44,21 +44,27 @@ pub fn join(
         subject: occurrence.subject.clone(),
         step: 0,
         kind: JOIN,
-        class: Class::Planning,
         channel: occurrence.channel.clone(),
         params: serde_json::json!({ "user": occurrence.user.as_ref().map(|user| user.key()) }),
+        todo: None,
         state: PlannedState::Done,
         not_before: occurrence.at,
-        expires_at: None,
+        expires_at: occurrence.at,
         continues: false,
     });
     plan.change(state, Change::Batch(key, Some(batch)));
     due_at
 }
 
-/// Ends the batches that are due, the first first.
-pub fn end_due(compiled: &Compiled, state: &mut State, now: OffsetDateTime, plan: &mut Plan) {
-    let mut due: Vec<_> = state.batches.iter().filter(|(_, batch)| batch.due_at <= now).collect();
+/// Ends the batches that are due until a time, the first first.
+pub fn end_due(
+    compiled: &Compiled,
+    state: &mut State,
+    until: OffsetDateTime,
+    now: OffsetDateTime,
+    plan: &mut Plan,
+) {
+    let mut due: Vec<_> = state.batches.iter().filter(|(_, batch)| batch.due_at <= until).collect();
     due.sort_unstable_by_key(|(key, batch)| (batch.due_at, (*key).clone()));
     let due: Vec<_> = due.into_iter().map(|(key, batch)| (key.clone(), batch.clone())).collect();
     for (key, BatchState { first, due_at, members }) in due {

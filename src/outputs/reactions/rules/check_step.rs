@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::step::Step;
 use super::problem::{Path, Problem};
-use super::rule_step::{ChatSettings, RuleAction, Timeout};
+use super::rule_step::{RuleAction, Timeout};
 use super::span::Span;
 use super::template::Templates;
 use super::vocabulary::Vocabulary;
@@ -66,8 +67,8 @@ fn check(action: &RuleAction) -> Checked {
         RuleAction::Ad(length) => within("", *length, 30, 180),
         RuleAction::Pin(pin) => pin.length.map_or(Ok(()), |length| within("for", length, 30, 1_800)),
         RuleAction::Delay(delay) => within("", *delay, 1, MAX_DELAY_SECONDS),
-        RuleAction::Settings(settings) if *settings == ChatSettings::default() => {
-            Err(("", "changes nothing".to_owned()))
+        RuleAction::Settings(settings) => {
+            Step::Settings(settings.clone()).check().map_err(|error| ("", error.to_string()))
         }
         RuleAction::Webhook(webhook) => {
             not_empty("sink", &webhook.sink)?;

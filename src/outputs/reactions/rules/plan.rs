@@ -38,7 +38,7 @@ pub fn plan(compiled: &Compiled, state: &mut State, event: &LoggedEvent, now: Of
 #[must_use]
 pub fn plan_due(compiled: &Compiled, state: &mut State, now: OffsetDateTime) -> Plan {
     let mut plan = Plan::default();
-    batch::end_due(compiled, state, now, &mut plan);
+    batch::end_due(compiled, state, now, now, &mut plan);
     timer::run_due(compiled, state, now, &mut plan);
     plan
 }
@@ -67,7 +67,17 @@ fn is_yes(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Refused(_))
 }
 
-fn plan_one(compiled: &Compiled, state: &mut State, occurrence: &Occurrence, now: OffsetDateTime, plan: &mut Plan) {
+/// Adds to a plan what the rules do about one thing that happened. A batch that had ended by then does not take it.
+pub fn plan_one(
+    compiled: &Compiled,
+    state: &mut State,
+    occurrence: &Occurrence,
+    now: OffsetDateTime,
+    plan: &mut Plan,
+) {
+    if !occurrence.is_test {
+        batch::end_due(compiled, state, occurrence.at, now, plan);
+    }
     let question = Question::new(compiled, occurrence);
     if let Some(refusal) = question.refusal(state) {
         plan.refusal = Some(refusal);

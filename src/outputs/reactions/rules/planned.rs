@@ -1,27 +1,13 @@
 //! What rules decided to do: rows of actions, before they are written.
 
 use serde_json::Value;
-use strum::IntoStaticStr;
 use time::OffsetDateTime;
 
+use super::super::step::Step;
 use super::state::{Change, RuleId, State};
 use super::verdict::{Outcome, Refusal, Verdict};
 use crate::store::LogId;
 use crate::twitch::id::ChannelId;
-
-/// Whether an action may be repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Class {
-    /// Doing it again changes nothing.
-    Idempotent,
-    /// Doing it again does it twice.
-    Once,
-    /// The receiver knows it by its id.
-    Webhook,
-    /// It is done in the transaction that plans it.
-    Planning,
-}
 
 /// What becomes of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,22 +37,22 @@ pub struct PlannedAction {
     pub event_id: Option<LogId>,
     /// What it reacts to. There is one action for each rule, subject and step.
     pub subject: String,
-    /// The place of the step in the rule.
+    /// Its number in the reaction.
     pub step: usize,
     /// The name of the action.
     pub kind: &'static str,
-    /// Whether it may be repeated.
-    pub class: Class,
     /// The channel.
     pub channel: ChannelId,
     /// What it says; as in the API, its users are ids or logins.
     pub params: Value,
+    /// The step to execute; `None` if there is nothing left to do.
+    pub todo: Option<Step>,
     /// What becomes of it.
     pub state: PlannedState,
     /// When it is due.
     pub not_before: OffsetDateTime,
-    /// When it is too late; `None` for never.
-    pub expires_at: Option<OffsetDateTime>,
+    /// When it is too late.
+    pub expires_at: OffsetDateTime,
     /// Whether the next steps run though it failed.
     pub continues: bool,
 }

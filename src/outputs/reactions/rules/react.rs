@@ -1,19 +1,17 @@
 //! A reaction: the steps of a rule, one after the other.
 
 use serde_json::{Value as Json, json};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use super::super::step::Step;
 use super::compiled::{Compiled, CompiledRule};
 use super::occurrence::Occurrence;
-use super::planned::{Class, Plan, PlannedAction, PlannedState};
+use super::planned::{Plan, PlannedAction, PlannedState};
 use super::resolve::{Context, Effect};
 use super::rule_step::{RuleAction, RuleStep};
 use super::state::{Change, PermitState, State, Strikes};
 use super::values::Values;
 use crate::twitch::id::ChannelId;
-
-/// How long what is said makes sense.
-const LIFETIME: Duration = Duration::MINUTE;
 
 /// How a reaction is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,32 +49,38 @@ impl Reaction<'_> {
     /// Plans its steps. Returns whether the rules after this one do not see the event.
     pub fn run(mut self, state: &mut State, plan: &mut Plan) -> bool {
         let (mut due, mut is_off, mut is_stopped) = (self.at, false, false);
-        for (place, step) in self.rule.rule.steps.iter().enumerate() {
+        let mut actions = Vec::new();
+        for step in &self.rule.rule.steps {
+            let number = actions.len();
+            let mut add = |kind, params, state| {
+                actions.push(self.planned(step, number, (kind, params), state, due));
+            };
             if is_off {
-                let action = self.planned(place, step, Class::Planning, Json::Null, PlannedState::Off, due);
-                plan.actions.push(action);
+                add(step.action.name(), Json::Null, PlannedState::Off);
                 continue;
             }
             match self.resolve(step, state) {
                 Ok(Effect::Delay(delay)) => due += delay,
                 Ok(Effect::Stop) => is_stopped = true,
-                Ok(Effect::Act { class, params }) => {
-                    let planned = self.state(PlannedState::Pending);
+                Ok(Effect::Act(steps)) => {
                     self.strike(step, state, plan);
-                    plan.actions.push(self.planned(place, step, class, params, planned, due));
+                    for todo in steps {
+                        actions.push(self.to_do(step, actions.len(), todo, due));
+                    }
                 }
+                Ok(Effect::Webhook(params)) => add(step.action.name(), params, self.state(PlannedState::Pending)),
                 Ok(effect) => {
                     let params = self.apply(effect, state, plan);
                     let planned = self.state(PlannedState::Done);
-                    plan.actions.push(self.planned(place, step, Class::Planning, params, planned, due));
+                    actions.push(self.planned(step, number, (step.action.name(), params), planned, due));
                 }
                 Err(reason) => {
-                    let failed = PlannedState::Failed(reason);
-                    plan.actions.push(self.planned(place, step, Class::Planning, Json::Null, failed, due));
+                    add(step.action.name(), Json::Null, PlannedState::Failed(reason));
                     is_off = !step.continues;
                 }
             }
         }
+        plan.actions.append(&mut actions);
         is_stopped
     }
 
@@ -98,30 +102,33 @@ impl Reaction<'_> {
 
     fn planned(
         &self,
-        place: usize,
         step: &RuleStep,
-        class: Class,
-        params: Json,
+        number: usize,
+        (kind, params): (&'static str, Json),
         state: PlannedState,
         not_before: OffsetDateTime,
     ) -> PlannedAction {
-        // What is written late is worse than not written; a ban or a title is not.
-        let is_written = class == Class::Once && !matches!(step.action, RuleAction::Warn(_));
         PlannedAction {
             rule: self.rule.id,
             revision: self.rule.revision,
             event_id: self.occurrence.map(|occurrence| occurrence.event_id),
             subject: self.subject.clone(),
-            step: place,
-            kind: step.action.name(),
-            class,
+            step: number,
+            kind,
             channel: self.channel.clone(),
             params,
+            todo: None,
             state,
             not_before,
-            expires_at: is_written.then(|| not_before + LIFETIME),
+            expires_at: not_before,
             continues: step.continues,
         }
+    }
+
+    fn to_do(&self, step: &RuleStep, number: usize, todo: Step, not_before: OffsetDateTime) -> PlannedAction {
+        let state = self.state(PlannedState::Pending);
+        let planned = self.planned(step, number, (todo.kind(), todo.params()), state, not_before);
+        PlannedAction { expires_at: not_before + todo.lifetime(), todo: Some(todo), ..planned }
     }
 
     /// Does what is done while planning, and returns what was done.
@@ -143,7 +150,7 @@ impl Reaction<'_> {
                 let params = json!({ "user": login, "seconds": length.whole_seconds() });
                 (Change::Permit(channel, login, PermitState { until: self.at + length, uses: 1 }), params)
             }
-            Effect::Act { .. } | Effect::Delay(_) | Effect::Stop => return Json::Null,
+            Effect::Act(_) | Effect::Webhook(_) | Effect::Delay(_) | Effect::Stop => return Json::Null,
         };
         if self.mode == Mode::Live {
             plan.change(state, change);

@@ -4,8 +4,8 @@ use minijinja::value::Value;
 use serde_json::{Value as Json, json};
 use time::Duration;
 
+use super::super::step::{self, Step};
 use super::occurrence::Occurrence;
-use super::planned::Class;
 use super::rule_step::{Clip, RuleAction, Timeout, Webhook};
 use super::span::Span;
 use super::template::{self, Templates};
@@ -27,7 +27,8 @@ pub const PERMIT: Span = Span::seconds(60);
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is what the step of that name does")]
 pub enum Effect {
-    Act { class: Class, params: Json },
+    Act(Vec<Step>),
+    Webhook(Json),
     Count { name: String, add: Option<i64>, set: Option<i64> },
     Set { name: String, value: String },
     Permit { login: String, length: Duration },
@@ -54,49 +55,58 @@ impl Context<'_> {
     /// # Errors
     /// Why it can't be done.
     pub fn resolve(&self, action: &RuleAction) -> Result<Effect, String> {
-        let once = |params| Ok(Effect::Act { class: Class::Once, params });
-        let idempotent = |params| Ok(Effect::Act { class: Class::Idempotent, params });
-        match action {
-            RuleAction::Say(text) => once(json!(self.text(text, MAX_MESSAGE)?)),
+        let step = match action {
+            RuleAction::Say(text) => Step::Say(self.text(text, MAX_MESSAGE)?),
             RuleAction::Reply(text) => {
-                once(json!({ "message_id": self.message_id()?, "text": self.text(text, MAX_REPLY)? }))
+                Step::Reply(step::Reply { message_id: self.message_id()?, text: self.text(text, MAX_REPLY)? })
             }
-            RuleAction::Announce(it) => {
-                once(with_some(json!({ "text": self.text(&it.text, MAX_MESSAGE)? }), "color", &it.color))
-            }
+            RuleAction::Announce(it) => Step::Announce(step::Announcement {
+                text: self.text(&it.text, MAX_MESSAGE)?,
+                color: it.color.unwrap_or_default(),
+            }),
             RuleAction::Whisper(it) => {
-                once(json!({ "user": self.user(&it.user)?, "text": self.text(&it.text, MAX_MESSAGE)? }))
+                Step::Whisper(step::Whisper { user: self.user(&it.user)?, text: self.text(&it.text, MAX_MESSAGE)? })
             }
-            RuleAction::Shoutout(it) => once(json!(self.user(&it.user)?)),
+            RuleAction::Shoutout(it) => Step::Shoutout(self.user(&it.user)?),
             RuleAction::Warn(it) => {
-                once(json!({ "user": self.user(&it.user)?, "reason": self.text(&it.reason, MAX_MESSAGE)? }))
+                Step::Warn(step::Warning { user: self.user(&it.user)?, reason: self.text(&it.reason, MAX_MESSAGE)? })
             }
-            RuleAction::Clip(clip) => once(self.clip(clip)?),
-            RuleAction::Marker(it) => once(json!({ "description": self.optional_text(&it.description, MAX_TITLE)? })),
-            RuleAction::Ad(length) => once(json!({ "seconds": length.whole_seconds() })),
-            RuleAction::Delete(_) | RuleAction::Unpin(_) => idempotent(json!({ "message_id": self.message_id()? })),
-            RuleAction::Clear(_) => idempotent(json!({})),
-            RuleAction::Timeout(timeout) => idempotent(self.timeout(timeout)?),
-            RuleAction::Ban(ban) => idempotent(json!({
-                "user": self.user(&ban.user)?,
-                "reason": self.optional_text(&ban.reason, MAX_MESSAGE)?,
-            })),
-            RuleAction::Unban(it) | RuleAction::Vip(it) | RuleAction::Unvip(it) => {
-                idempotent(json!({ "user": self.user(&it.user)? }))
+            RuleAction::Clip(clip) => return self.clip(clip),
+            RuleAction::Marker(it) => {
+                Step::Marker(step::Marker { description: self.optional_text(&it.description, MAX_TITLE)? })
             }
-            RuleAction::Title(text) => idempotent(json!(self.text(text, MAX_TITLE)?)),
-            RuleAction::Game(text) => idempotent(json!(self.optional_text(text, MAX_NAME)?.unwrap_or_default())),
+            RuleAction::Ad(length) => Step::Ad(step::Commercial { seconds: length.whole_seconds() }),
+            RuleAction::Delete(_) => Step::Delete(step::OneMessage { message_id: self.message_id()? }),
+            RuleAction::Unpin(_) => Step::Unpin(step::OneMessage { message_id: self.message_id()? }),
+            RuleAction::Clear(_) => Step::Clear(step::Nothing {}),
+            RuleAction::Timeout(timeout) => Step::Timeout(self.timeout(timeout)?),
+            RuleAction::Ban(ban) => Step::Ban(step::Ban {
+                user: self.user(&ban.user)?,
+                reason: self.optional_text(&ban.reason, MAX_MESSAGE)?,
+            }),
+            RuleAction::Unban(it) => Step::Unban(step::OneUser { user: self.user(&it.user)? }),
+            RuleAction::Vip(it) => Step::Vip(step::OneUser { user: self.user(&it.user)? }),
+            RuleAction::Unvip(it) => Step::Unvip(step::OneUser { user: self.user(&it.user)? }),
+            RuleAction::Title(text) => Step::Title(self.text(text, MAX_TITLE)?),
+            RuleAction::Game(text) => Step::Game(self.optional_text(text, MAX_NAME)?.unwrap_or_default()),
             RuleAction::Tags(tags) => {
-                let tags: Result<Vec<_>, _> = tags.iter().map(|tag| self.text(tag, MAX_NAME)).collect();
-                idempotent(json!(tags?))
+                Step::Tags(tags.iter().map(|tag| self.text(tag, MAX_NAME)).collect::<Result<_, _>>()?)
             }
-            RuleAction::Settings(settings) => idempotent(json!(settings)),
-            RuleAction::Shield(is_on) => idempotent(json!(is_on)),
-            RuleAction::Pin(pin) => {
-                let seconds = pin.length.map(Span::whole_seconds);
-                idempotent(with_some(json!({ "message_id": self.message_id()? }), "seconds", &seconds))
-            }
-            RuleAction::Webhook(webhook) => Ok(Effect::Act { class: Class::Webhook, params: self.webhook(webhook)? }),
+            RuleAction::Settings(settings) => Step::Settings(settings.clone()),
+            RuleAction::Shield(is_on) => Step::Shield(*is_on),
+            RuleAction::Pin(pin) => Step::Pin(step::Pin {
+                message_id: self.message_id()?,
+                seconds: pin.length.map(Span::whole_seconds),
+            }),
+            RuleAction::Webhook(webhook) => return Ok(Effect::Webhook(self.webhook(webhook)?)),
+            other => return self.resolve_planning(other),
+        };
+        Ok(Effect::Act(vec![checked(step)?]))
+    }
+
+    /// Resolves a step that is done while planning.
+    fn resolve_planning(&self, action: &RuleAction) -> Result<Effect, String> {
+        match action {
             RuleAction::Count(count) => Ok(Effect::Count { name: count.name.clone(), add: count.add, set: count.set }),
             RuleAction::Set(set) => {
                 let value = plain(&self.render(&set.value)?).chars().take(MAX_VARIABLE).collect();
@@ -107,7 +117,7 @@ impl Context<'_> {
                 Ok(Effect::Permit { login: self.user(&permit.user)?.to_lowercase(), length })
             }
             RuleAction::Delay(delay) => Ok(Effect::Delay(delay.duration())),
-            RuleAction::Stop(_) => Ok(Effect::Stop),
+            _ => Ok(Effect::Stop),
         }
     }
 
@@ -143,32 +153,35 @@ impl Context<'_> {
         }
     }
 
-    fn message_id(&self) -> Result<&str, String> {
+    fn message_id(&self) -> Result<String, String> {
         let chat = self.occurrence.and_then(|occurrence| occurrence.chat.as_ref());
-        chat.map(|chat| chat.message_id.as_str()).ok_or_else(|| "the event has no message".to_owned())
+        chat.map(|chat| chat.message_id.clone()).ok_or_else(|| "the event has no message".to_owned())
     }
 
-    fn timeout(&self, timeout: &Timeout) -> Result<Json, String> {
+    fn timeout(&self, timeout: &Timeout) -> Result<step::Timeout, String> {
         let step = timeout.steps.get(self.strikes as usize).or(timeout.steps.last());
         let length = timeout.length.as_ref().or(step).ok_or_else(|| "it has no length".to_owned())?;
-        Ok(json!({
-            "user": self.user(&timeout.user)?,
-            "seconds": length.whole_seconds(),
-            "reason": self.optional_text(&timeout.reason, MAX_MESSAGE)?,
-        }))
+        Ok(step::Timeout {
+            user: self.user(&timeout.user)?,
+            seconds: length.whole_seconds(),
+            reason: self.optional_text(&timeout.reason, MAX_MESSAGE)?,
+        })
     }
 
-    fn clip(&self, clip: &Clip) -> Result<Json, String> {
-        let mut params = json!({ "title": self.optional_text(&clip.title, MAX_TITLE)? });
+    /// A clip, and what is said when it is there.
+    fn clip(&self, clip: &Clip) -> Result<Effect, String> {
+        let title = self.optional_text(&clip.title, MAX_TITLE)?;
+        let mut steps = vec![checked(Step::Clip(step::NewClip { title, seconds: None }))?];
         if !clip.say.is_empty() {
             // The values of a rule have no clip, so this one hides nothing.
             let values = [("clip", template::clip())].into_iter().map(|(name, clip)| (Value::from(name), clip));
             let known = self.values.try_iter().map_err(|error| error.to_string())?;
             let known = known.filter_map(|name| Some((name.clone(), self.values.get_item(&name).ok()?)));
             let values = Value::from_pairs(known.chain(values));
-            params["say"] = json!(line(&self.templates.render(&clip.say, &values)?, MAX_MESSAGE - CLIP_ROOM));
+            let text = line(&self.templates.render(&clip.say, &values)?, MAX_MESSAGE - CLIP_ROOM);
+            steps.push(checked(Step::Say(text))?);
         }
-        Ok(params)
+        Ok(Effect::Act(steps))
     }
 
     fn webhook(&self, webhook: &Webhook) -> Result<Json, String> {
@@ -195,10 +208,7 @@ impl Context<'_> {
     }
 }
 
-/// Params with one more field, if it has a value.
-fn with_some<T: serde::Serialize>(mut params: Json, name: &str, value: &Option<T>) -> Json {
-    if let Some(value) = value {
-        params[name] = json!(value);
-    }
-    params
+/// A step that Twitch would not refuse for its form.
+fn checked(mut step: Step) -> Result<Step, String> {
+    step.check().map(|()| step).map_err(|error| format!("{}: {error}", error.field))
 }

@@ -8,6 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::short_form::text_or_table;
 use super::span::{Span, SpanError};
+use crate::twitch::helix::chat::{AnnouncementColor, ChatSettings};
 
 /// The field of a step that lets the next steps run though it failed.
 pub const CONTINUE: &str = "continue";
@@ -79,7 +80,8 @@ pub enum RuleAction {
     Vip(#[serde(deserialize_with = "text_or_table")] Target),
     /// Takes that from a user.
     Unvip(#[serde(deserialize_with = "text_or_table")] Target),
-    /// Changes the settings of the chat.
+    /// Changes the settings of the chat, named as [Helix](https://dev.twitch.tv/docs/api/reference/#update-chat-settings)
+    /// names them; what is absent stays.
     Settings(ChatSettings),
     /// Turns the shield mode on or off.
     Shield(bool),
@@ -160,19 +162,7 @@ pub struct Announce {
     pub text: String,
     /// The color; that of the channel if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub color: Option<Color>,
-}
-
-/// The color of an announcement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "each is a color")]
-pub enum Color {
-    Blue,
-    Green,
-    Orange,
-    Purple,
-    Primary,
+    pub color: Option<AnnouncementColor>,
 }
 
 /// A whisper.
@@ -258,28 +248,6 @@ pub struct Marker {
     /// What it marks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-}
-
-/// Settings of the chat, named as [Helix](https://dev.twitch.tv/docs/api/reference/#update-chat-settings) names them; what
-/// is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "documented by Twitch")]
-pub struct ChatSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub emote_mode: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub follower_mode: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub follower_mode_duration: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slow_mode: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slow_mode_wait_time: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subscriber_mode: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unique_chat_mode: Option<bool>,
 }
 
 /// A pinned message.

@@ -107,6 +107,7 @@ impl Trial {
             channel_name: None,
             repeats: None,
             repeated_on: None,
+            is_echo: false,
         };
         Some(Self { event, state })
     }

@@ -140,6 +140,7 @@ fn logged(kind: &str, id: i64, at: OffsetDateTime, event: Value) -> LoggedEvent 
         channel_name: None,
         repeats: None,
         repeated_on: None,
+        is_echo: false,
     }
 }
 
