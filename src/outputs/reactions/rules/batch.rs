@@ -57,13 +57,7 @@ pub fn join(
 }
 
 /// Ends the batches that are due until a time, the first first.
-pub fn end_due(
-    compiled: &Compiled,
-    state: &mut State,
-    until: OffsetDateTime,
-    now: OffsetDateTime,
-    plan: &mut Plan,
-) {
+pub fn end_due(compiled: &Compiled, state: &mut State, until: OffsetDateTime, now: OffsetDateTime, plan: &mut Plan) {
     let mut due: Vec<_> = state.batches.iter().filter(|(_, batch)| batch.due_at <= until).collect();
     due.sort_unstable_by_key(|(key, batch)| (batch.due_at, (*key).clone()));
     let due: Vec<_> = due.into_iter().map(|(key, batch)| (key.clone(), batch.clone())).collect();

@@ -68,13 +68,7 @@ fn is_yes(outcome: &Outcome) -> bool {
 }
 
 /// Adds to a plan what the rules do about one thing that happened. A batch that had ended by then does not take it.
-pub fn plan_one(
-    compiled: &Compiled,
-    state: &mut State,
-    occurrence: &Occurrence,
-    now: OffsetDateTime,
-    plan: &mut Plan,
-) {
+pub fn plan_one(compiled: &Compiled, state: &mut State, occurrence: &Occurrence, now: OffsetDateTime, plan: &mut Plan) {
     if !occurrence.is_test {
         batch::end_due(compiled, state, occurrence.at, now, plan);
     }

@@ -94,10 +94,9 @@ impl Context<'_> {
             }
             RuleAction::Settings(settings) => Step::Settings(settings.clone()),
             RuleAction::Shield(is_on) => Step::Shield(*is_on),
-            RuleAction::Pin(pin) => Step::Pin(step::Pin {
-                message_id: self.message_id()?,
-                seconds: pin.length.map(Span::whole_seconds),
-            }),
+            RuleAction::Pin(pin) => {
+                Step::Pin(step::Pin { message_id: self.message_id()?, seconds: pin.length.map(Span::whole_seconds) })
+            }
             RuleAction::Webhook(webhook) => return Ok(Effect::Webhook(self.webhook(webhook)?)),
             other => return self.resolve_planning(other),
         };
