@@ -59,7 +59,7 @@ impl AllowedHosts {
         for pattern in patterns {
             let name = pattern.to_lowercase();
             let host = name.strip_prefix("*.").unwrap_or(&name);
-            if !HOST.find(host).is_some_and(|found| found.as_str() == host) {
+            if HOST.find(host).is_none_or(|found| found.as_str() != host) {
                 return Err(format!(
                     "`{pattern}` is no host: write clips.twitch.tv, or *.wikipedia.org for all of a domain"
                 ));

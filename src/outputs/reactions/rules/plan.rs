@@ -7,7 +7,7 @@ use super::batch;
 use super::command::Command;
 use super::compiled::{Compiled, CompiledRule};
 use super::judge::{Question, roles};
-use super::occurrence::{Occurrence, Person};
+use super::occurrence::Occurrence;
 use super::pace;
 use super::planned::Plan;
 use super::react::{Mode, Reaction};
@@ -168,7 +168,7 @@ fn react(reaction: Reaction<'_>, occurrence: &Occurrence, state: &mut State, pla
 /// A batch that is only recorded has one user.
 fn with_users<'a>(mut reaction: Reaction<'a>, occurrence: &Occurrence) -> Reaction<'a> {
     if reaction.rule.rule.batch.is_some() {
-        let users: &[Person] = occurrence.user.as_ref().map_or(&[], std::slice::from_ref);
+        let users = occurrence.user.as_slice();
         reaction.values = reaction.values.with("users", of_people(users));
     }
     reaction

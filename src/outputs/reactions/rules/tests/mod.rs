@@ -88,7 +88,7 @@ impl World {
         self.event("channel.chat.message", chat(&message_id, text, badge))
     }
 
-    /// What follows from a message of QuietOtter with this badge.
+    /// What follows from a message of `QuietOtter` with this badge.
     fn says(&mut self, text: &str, badge: &str) -> Plan {
         let event = self.line(text, badge);
         self.tell(&event)
