@@ -20,8 +20,8 @@ use time::OffsetDateTime;
 
 use crate::session::Session;
 
-/// Time limit for the server to create all subscriptions and for Twitch to verify them.
-const SETUP_TIMEOUT: time::Duration = time::Duration::seconds(60);
+/// Time limit for the next subscription to be created and verified by Twitch.
+const PROGRESS_TIMEOUT: time::Duration = time::Duration::seconds(60);
 
 /// Time limit for servers with different webhook secrets to be one too many: one that has just ended counts for 15 s.
 const SECRETS_TIMEOUT: time::Duration = time::Duration::seconds(20);
@@ -62,6 +62,7 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
     let mut connection = session.pool.acquire().await?;
     let began = session.clock.now();
     let mut progress = Progress { requests, ..Progress::default() };
+    let (mut known, mut advanced_at) = (0, began);
     loop {
         let mut rows = rows::list(&mut connection, Some(&ids), None).await?;
         rows.retain(|row| progress.requests[&row.channel_id].transport == row.transport);
@@ -72,13 +73,16 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
         if progress.observe(&rows, is_compared) {
             return Ok(progress.conclude(&rows));
         }
+        if progress.known() > known {
+            (known, advanced_at) = (progress.known(), session.clock.now());
+        }
         let secrets = servers::count_secrets(&mut connection).await?;
         let differ = secrets > 1 && session.uses(TransportKind::Webhook, channels);
         if is_compared && differ && session.clock.now() > began + SECRETS_TIMEOUT {
             progress.conclude(&rows);
             bail!(different_secrets(secrets));
         }
-        if session.clock.now() > began + SETUP_TIMEOUT {
+        if session.clock.now() > advanced_at + PROGRESS_TIMEOUT {
             progress.conclude(&rows);
             print("the server keeps trying: its /status shows the progress");
             return Ok(false);
@@ -140,6 +144,11 @@ struct Progress {
 }
 
 impl Progress {
+    /// How many outcomes are known.
+    fn known(&self) -> usize {
+        self.enabled.len() + self.failed.len()
+    }
+
     /// Prints which are newly enabled, and returns whether the outcome of all is known.
     fn observe(&mut self, rows: &[DesiredRow], is_compared: bool) -> bool {
         let others = rows.iter().filter(|row| row.has_other_secret).count();

@@ -43,18 +43,24 @@ pub(crate) struct SubscriptionArgs {
 pub(crate) async fn run(control: &Control, args: SubscriptionArgs) -> anyhow::Result<()> {
     let SubscriptionArgs { subscription, status } = args;
     let status = status_name(&status)?;
-    let state = control.get("/mock/state").await?;
-    let held = state["subscriptions"].as_array().map_or(&[][..], Vec::as_slice);
-    if !held.iter().any(|held| held["id"] == *subscription) {
-        let known: Vec<_> = held.iter().map(line).collect();
-        match known.as_slice() {
-            [] => bail!("there is no subscription"),
-            known => bail!("there is no subscription {subscription}; there are:\n{}", known.join("\n")),
-        }
-    }
+    require(control, &subscription).await?;
     control.post(&format!("/mock/subscriptions/{subscription}/status"), &json!({ "status": status })).await?;
     cli::print(format_args!("{subscription} is {status}"));
     Ok(())
+}
+
+/// Fails with a list of all subscriptions unless there is one with this id.
+pub(crate) async fn require(control: &Control, id: &str) -> anyhow::Result<()> {
+    let state = control.get("/mock/state").await?;
+    let held = state["subscriptions"].as_array().map_or(&[][..], Vec::as_slice);
+    if held.iter().any(|held| held["id"] == *id) {
+        return Ok(());
+    }
+    let known: Vec<_> = held.iter().map(line).collect();
+    match known.as_slice() {
+        [] => bail!("there is no subscription"),
+        known => bail!("there is no subscription {id}; there are:\n{}", known.join("\n")),
+    }
 }
 
 fn line(held: &Value) -> String {

@@ -10,6 +10,7 @@ use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::catalogue::lookup::{self, KindError};
 
 use crate::control::Control;
+use crate::subscription::require;
 use crate::ws::resolve;
 
 /// The short names of twitch-cli, with the type that each stands for
@@ -142,6 +143,9 @@ async fn body(control: &Control, args: &TriggerArgs, kind: &SubscriptionType) ->
     let mut body = json!({ "type": kind.name, "version": kind.version, "set": set });
     if let Some(session) = &args.session {
         body["session"] = resolve(control, Some(session)).await?.into();
+    }
+    if let Some(subscription) = &args.subscription {
+        require(control, subscription).await?;
     }
     let named = [("subscription", &args.subscription), ("channel", &args.to_user), ("user", &args.from_user)];
     for (field, value) in named {

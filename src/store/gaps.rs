@@ -58,13 +58,14 @@ pub(super) async fn forget(conn: &mut PgConnection, channel: &ChannelId) -> sqlx
     Ok(())
 }
 
-/// The gaps of the last day whose look-up is due, oldest first: once when messages have come again for `settling`, and once
+/// The next 100 gaps with an id after `after`, of the last day, whose look-up is due, by id: once when messages have come again for `settling`, and once
 /// more after `lag`, when Twitch's API has caught up.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn due(
     db: impl PgExecutor<'_>,
+    after: i64,
     now: OffsetDateTime,
     settling: Duration,
     lag: Duration,
@@ -75,11 +76,13 @@ pub async fn due(
         where ended_at > $1::timestamptz - interval '1 day' and case
             when looked_up_at is null then ended_at <= $2
             else looked_up_at < ended_at + make_interval(secs => $4) and ended_at <= $3 end
+            and id > $5
         order by id limit 100"#,
         now,
         now - settling,
         now - lag,
-        lag.as_secs_f64()
+        lag.as_secs_f64(),
+        after
     )
     .fetch_all(db)
     .await

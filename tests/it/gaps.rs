@@ -144,12 +144,30 @@ async fn stream_that_began_in_a_gap_is_found_without_the_scope_for_follows() {
 async fn gap_without_a_consent_says_what_to_do_and_holds_up_no_other() {
     let twitch = Twitch::start().await;
     let server = serve(&twitch, &[FOLLOWERS]).await;
-    server.sql("insert into gap (channel_id, began_at, ended_at, cause) values ('1', now(), now(), 'io')").await;
+    // More than are read at once.
+    let others = "insert into gap (channel_id, began_at, ended_at, cause)
+        select '1', now(), now(), 'io' from generate_series(1, 101)";
+    server.sql(others).await;
     record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
     server.clock.advance(Duration::seconds(10));
     until_looked_up(&server, "").await;
     until("the check says why", async || check(&server).await.contains("consent")).await;
-    assert_eq!(server.json("/status").await["gaps"].as_array().unwrap().len(), 2);
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn consent_mends_the_look_up_of_gaps_at_once() {
+    let twitch = Twitch::start().await;
+    let server = serve(&twitch, &[FOLLOWERS]).await;
+    server.sql("update token set needs_consent = 'revoked'").await;
+    record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
+    server.clock.advance(Duration::seconds(10));
+    until("the check says why", async || check(&server).await.contains("consent")).await;
+    server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
+    let consented_at = server.clock.now();
+    until_looked_up(&server, "").await;
+    assert!(server.clock.now() - consented_at < Duration::seconds(30), "the next retry would have come later");
+    until("the check passes", async || check(&server).await.contains("gaps of the last day: 1")).await;
     twitch.mock.stop().await.unwrap();
 }
 

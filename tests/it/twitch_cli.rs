@@ -103,6 +103,8 @@ async fn ws_commands_show_and_disturb_sessions() {
     assert!(error.contains("there is no status gone; there are:\n  enabled\n"), "{error}");
     let (_, error) = run(&twitch, "subscription --subscription nothing --status enabled").await;
     assert!(error.contains("there is no subscription nothing; there are:") && error.contains(id), "{error}");
+    let (_, error) = run(&twitch, "trigger cheer -u nothing").await;
+    assert!(error.contains("there is no subscription nothing; there are:") && error.contains(id), "{error}");
 
     assert_eq!(run(&twitch, &format!("websocket reconnect -s {}", &two[..12])).await.1, "asked to reconnect: 1");
     assert_eq!(frame(&mut second).await["metadata"]["message_type"], "session_reconnect");

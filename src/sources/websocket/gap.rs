@@ -25,6 +25,7 @@ use crate::sources::backfill::{Backfill, BackfillError};
 use crate::status::Check;
 use crate::store::gaps::{self, Gap};
 use crate::store::read::health::Records;
+use crate::store::signals::Wakeup;
 use crate::twitch::helix::Follower;
 use crate::twitch::id::ChannelId;
 
@@ -93,7 +94,8 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
     let (last_error, read_error) = watch::channel(None);
     services.checks.add_on_records(move |records| check(records, read_error.borrow().as_deref()));
     let backfill = Backfill::new(services, &application);
-    tasks.spawn("look-up of gaps", Filler { application, backfill }.run(last_error));
+    let woken = services.signals.reconcile();
+    tasks.spawn("look-up of gaps", Filler { application, backfill }.run(last_error, woken));
 }
 
 /// Looks up what happened in gaps.
@@ -104,8 +106,9 @@ struct Filler {
 }
 
 impl Filler {
-    /// Runs until it is dropped. `last_error` holds why the last look-up failed.
-    async fn run(self, last_error: watch::Sender<Option<String>>) -> Infallible {
+    /// Runs until it is dropped. `last_error` holds why the last look-up failed. `woken` notifies of new consents, which may
+    /// mend that.
+    async fn run(self, last_error: watch::Sender<Option<String>>, mut woken: Wakeup) -> Infallible {
         let Backfill { clock, incidents, .. } = &self.backfill;
         loop {
             let pause = match self.run_once().await {
@@ -121,7 +124,10 @@ impl Filler {
                     RETRY
                 }
             };
-            clock.sleep(pause).await;
+            tokio::select! {
+                () = clock.sleep(pause) => {}
+                () = woken.notified() => {}
+            }
         }
     }
 
@@ -129,16 +135,19 @@ impl Filler {
     async fn run_once(&self) -> Result<(), BackfillError> {
         let Backfill { pool, clock, .. } = &self.backfill;
         let lag = HELIX_LAG.unsigned_abs();
-        let due = gaps::due(&mut *pool.acquire().await?, clock.now(), SETTLING, lag).await?;
-        let mut outcome = Ok(());
-        for gap in due {
-            // A channel whose token was revoked keeps no other from being looked up.
-            match self.backfill.run_alone(async |conn| self.look_up(conn, &gap).await).await {
-                Err(error @ BackfillError::Helix(_)) => outcome = Err(error),
-                other => drop(other?),
+        let (mut outcome, mut after) = (Ok(()), 0);
+        loop {
+            let due = gaps::due(&mut *pool.acquire().await?, after, clock.now(), SETTLING, lag).await?;
+            let Some(last) = due.last() else { return outcome };
+            after = last.id;
+            for gap in due {
+                // A channel whose token was revoked keeps no other from being looked up.
+                match self.backfill.run_alone(async |conn| self.look_up(conn, &gap).await).await {
+                    Err(error @ BackfillError::Helix(_)) => outcome = Err(error),
+                    other => drop(other?),
+                }
             }
         }
-        outcome
     }
 
     async fn look_up(&self, conn: &mut PgConnection, gap: &Gap) -> Result<(), BackfillError> {

@@ -24,7 +24,7 @@ use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
 use crate::support::until;
 
 /// Another user, who exists at the mock.
-const VIEWER: &str = "quietotter";
+pub(crate) const VIEWER: &str = "quietotter";
 
 /// The scopes of all steps.
 const SCOPES: [&str; 13] = [
@@ -44,7 +44,7 @@ const SCOPES: [&str; 13] = [
 ];
 
 /// A mock, and a database of a server that may act on it.
-struct Place {
+pub(crate) struct Place {
     twitch: Twitch,
     database: PgConnectOptions,
     key: EncryptionKey,
@@ -70,7 +70,7 @@ impl Place {
         place
     }
 
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&SCOPES).await
     }
 
@@ -93,16 +93,16 @@ impl Place {
     }
 
     /// A server with the mock's clock.
-    async fn serve(&self) -> Server {
+    pub(crate) async fn serve(&self) -> Server {
         Server::at(self.twitch.clock.clone(), self.database.clone(), |config| self.configure(config)).await
     }
 
-    fn faults(&self, faults: Faults) {
+    pub(crate) fn faults(&self, faults: Faults) {
         self.twitch.mock.world.set_faults(faults).unwrap();
     }
 
     /// The calls of this name that Twitch has performed.
-    fn performed(&self, action: &str) -> Vec<PerformedAction> {
+    pub(crate) fn performed(&self, action: &str) -> Vec<PerformedAction> {
         let calls = self.twitch.mock.world.actions();
         calls.into_iter().filter(|call| call.action == action && call.refusal.is_none()).collect()
     }
@@ -114,7 +114,7 @@ async fn post(server: &Server, step: &Value) -> Answer {
 }
 
 /// Requests an action, and returns its id.
-async fn request(server: &Server, step: &Value) -> i64 {
+pub(crate) async fn request(server: &Server, step: &Value) -> i64 {
     let answer = post(server, step).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.json()["id"].as_i64().unwrap()
@@ -136,7 +136,7 @@ async fn until_state(server: &Server, id: i64, state: &str) -> Value {
 }
 
 /// Waits until an action is settled, and returns it. The clock is put forward meanwhile.
-async fn settled(server: &Server, id: i64) -> Value {
+pub(crate) async fn settled(server: &Server, id: i64) -> Value {
     let mut action = Value::Null;
     until("the action is settled", async || {
         server.clock.advance(time::Duration::milliseconds(100));
@@ -148,13 +148,13 @@ async fn settled(server: &Server, id: i64) -> Value {
 }
 
 /// Does an action, and returns it once it is done.
-async fn done(server: &Server, step: Value) -> Value {
+pub(crate) async fn done(server: &Server, step: Value) -> Value {
     let id = request(server, &step).await;
     let action = settled(server, id).await;
     assert_eq!(action["state"], "done", "{action}");
     action
 }
 
-fn say(text: &str) -> Value {
+pub(crate) fn say(text: &str) -> Value {
     json!({ "say": text })
 }

@@ -31,6 +31,13 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
     server.deliver(&online("11", at(0))).await;
     server.deliver(&follow("1", at(1))).await;
     super::sinks::add_sink(&server).await;
+    server
+        .sql(
+            "insert into action (subject, kind, params, class, channel_id, as_user, bucket, priority, lane, state, problem, created_at,
+                not_before, expires_at)
+            values ('a', 'say', '\"Welcome!\"', 'once', '1', '1', 'chat', 1, 'chat', 'uncertain', 'no answer', now(), now(), now())",
+        )
+        .await;
     in_chromium(async |page| {
         for scheme in ["light", "dark"] {
             // Moving elements are half transparent for a moment.
@@ -51,8 +58,8 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
                 must_be_accessible(page, &axe, &format!("{path} in {scheme}")).await;
             }
             page.open(&server.page("/")).await;
-            page.until("document.querySelector('.sink .problem span')").await;
-            must_be_accessible(page, &axe, &format!("the sinks in {scheme}")).await;
+            page.until("document.querySelector('.sink .problem span') && document.querySelector('.action .problem span')").await;
+            must_be_accessible(page, &axe, &format!("the sinks and actions in {scheme}")).await;
             page.click(".sink [data-do=rewind]").await;
             page.until("document.getElementById('rewind').open").await;
             must_be_accessible(page, &axe, &format!("the question before a rewind in {scheme}")).await;

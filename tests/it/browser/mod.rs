@@ -1,6 +1,7 @@
 //! The pages in a real, headless Chromium. Skipped with a message where it is not installed.
 
 mod accessibility;
+mod actions;
 mod chat;
 mod chromium;
 mod connection;

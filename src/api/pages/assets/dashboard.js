@@ -1,5 +1,6 @@
 // The dashboard: signs in, and connects its parts with the feeds.
 
+import { Actions } from './actions.js';
 import { call, keepToken, takeToken } from './api.js';
 import { Channels } from './channels.js';
 import { Connection } from './connection.js';
@@ -33,6 +34,14 @@ function start(token) {
     resync: () => events.clear(),
   } }).start();
   health.start();
+  showForAdmin(ask);
+}
+
+/** Shows the cards that need an admin's token, if it is one. */
+async function showForAdmin(ask) {
+  const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
+  if (scope !== 'admin') return;
+  new Actions(ask).start();
   new Sinks(ask).start();
 }
 
