@@ -58,7 +58,10 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
                 must_be_accessible(page, &axe, &format!("{path} in {scheme}")).await;
             }
             page.open(&server.page("/")).await;
-            page.until("document.querySelector('.sink .problem span') && document.querySelector('.action .problem span')").await;
+            page.until(
+                "document.querySelector('.sink .problem span') && document.querySelector('.action .problem span')",
+            )
+            .await;
             must_be_accessible(page, &axe, &format!("the sinks and actions in {scheme}")).await;
             page.click(".sink [data-do=rewind]").await;
             page.until("document.getElementById('rewind').open").await;
