@@ -42,6 +42,8 @@ async fn actions_are_shown_as_they_go_and_settled_by_a_person() {
         page.until_action(first, "done").await;
         page.click(&format!("[aria-label='It did not: action {second}']")).await;
         page.until_action(second, "failed").await;
+        // Twitch drops the same text within 30 s.
+        server.clock.advance(time::Duration::minutes(1));
         page.click(&format!("[aria-label='Retry: action {second}']")).await;
         settled(&server, second).await;
         page.until_action(second, "done").await;

@@ -95,7 +95,10 @@ function describe(step) {
   return [kind, ...leaves(value)].join(' ');
 }
 
+/** What a step says, the user first. */
 function leaves(value) {
-  if (value === null) return [];
-  return typeof value === 'object' ? Object.values(value).flatMap(leaves) : [String(value)];
+  if (value === null || value === undefined) return [];
+  if (typeof value !== 'object') return [String(value)];
+  const { user, ...rest } = value;
+  return [user, ...Object.values(rest)].flatMap(leaves);
 }
