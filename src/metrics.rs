@@ -27,6 +27,9 @@ const ACK_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 /// In seconds. Twitch sends a message again for some minutes; messages older than ten minutes are refused.
 const LAG_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
+/// In seconds. A call of Twitch takes some tens of milliseconds; what waits for a limit is too late after a minute.
+const REACTION_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];
+
 /// The types of the catalogue. All others are counted as one, because a request may name any type.
 static TYPES: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| catalogue::all().iter().map(|kind| kind.name.as_str()).collect());
@@ -85,6 +88,7 @@ pub struct Metrics {
     echoes: Counter,
     sink_deliveries: Family<[(&'static str, String); 2], Counter>,
     actions: Family<[(&'static str, String); 2], Counter>,
+    reactions: Histogram,
 }
 
 /// The counters of a sink, by what became of its events.
@@ -180,6 +184,9 @@ impl Default for Metrics {
         );
         let actions = Family::default();
         registry.register("showtime_actions", "Actions on Twitch, by kind and outcome", Family::clone(&actions));
+        let reactions = Histogram::new(REACTION_BUCKETS);
+        let help = "From when an action was due, which is when its event or request was received, until it was done";
+        registry.register_with_unit("showtime_reaction", help, Unit::Seconds, reactions.clone());
         Self {
             registry: Arc::new(registry),
             messages,
@@ -195,6 +202,7 @@ impl Default for Metrics {
             echoes,
             sink_deliveries,
             actions,
+            reactions,
         }
     }
 }
@@ -279,6 +287,11 @@ impl Metrics {
     pub fn action(&self, kind: &str, outcome: &'static str) {
         let labels = [("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
         self.actions.get_or_create(&labels).inc();
+    }
+
+    /// Measures the time from when an action was due until it was done.
+    pub fn reaction(&self, took: time::Duration) {
+        self.reactions.observe(took.as_seconds_f64().max(0.0));
     }
 
     /// The counters of the sink with this name.

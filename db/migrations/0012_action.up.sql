@@ -1,13 +1,23 @@
 -- Actions: what showtime does on Twitch, each at most once if it must not be repeated. Does not follow from the log.
 create table action (
     id bigint generated always as identity primary key,
-    -- What it follows from: an action of the same subject is the same action. The key that the client gave, or a made-up one.
-    subject text collate "C" not null unique,
+    -- The rule that decided it, and its revision; 0 if a client requested it.
+    rule_id bigint not null default 0,
+    revision integer not null default 0,
+    -- The event that the rule reacted to; null for a request, a timer or a batch.
+    event_id bigint,
+    -- What it follows from: of each rule, subject and step there is one action. For a request: the key that the client gave,
+    -- or a made-up one.
+    subject text collate "C" not null,
+    -- Its place among the steps of the rule. Steps of one subject are done in this order.
+    step smallint not null default 0,
+    -- Whether the steps behind it are done although this one has not happened.
+    continues boolean not null default false,
     -- The name of the step, such as "say", and what it says.
     kind text collate "C" not null,
     params jsonb not null,
-    -- Whether it may be repeated.
-    class text collate "C" not null check (class in ('idempotent', 'once')),
+    -- Whether it may be repeated. What was done in the transaction that decided it is "planning".
+    class text collate "C" not null check (class in ('idempotent', 'once', 'stable_id', 'planning')),
     channel_id text collate "C" not null,
     -- The user who acts.
     as_user text collate "C" not null,
@@ -20,12 +30,14 @@ create table action (
     -- Actions of a channel on the same lane go one after the other.
     lane text collate "C" not null,
     state text collate "C" not null default 'pending'
-        check (state in ('pending', 'sending', 'done', 'dropped', 'failed', 'uncertain', 'stale')),
+        check (state in ('pending', 'sending', 'done', 'dropped', 'failed', 'uncertain', 'stale', 'dry', 'off')),
     created_at timestamptz not null,
     -- When it is due, and when it is too late.
     not_before timestamptz not null,
     expires_at timestamptz not null,
     attempts integer not null default 0,
+    -- When it is tried again; null before it was tried.
+    retry_at timestamptz,
     -- When the last attempt began, and when it is known to have ended.
     sending_at timestamptz,
     settled_at timestamptz,
@@ -33,7 +45,8 @@ create table action (
     result jsonb,
     problem text,
     -- Whether the author of a chat message is the broadcaster, a moderator or a VIP, as its echo said.
-    is_privileged boolean
+    is_privileged boolean,
+    unique (rule_id, subject, step)
 );
 
 create index action_open_idx on action (channel_id, lane, priority, id) where state in ('pending', 'sending');

@@ -42,24 +42,25 @@ impl From<ActionError> for Error {
     }
 }
 
-/// Something to do on Twitch, and what became of it.
+/// Something to do on Twitch, or to send to a webhook, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Action {
     /// Its id; ids grow.
     id: i64,
-    /// The key that the client gave, or a made-up one.
+    /// The key that the client gave, or a made-up one; of a rule's action, what the rule reacted to.
     key: String,
     /// The step that it is.
     step: Value,
-    /// Whether it is repeated until it is known to be so (`idempotent`), or never once it may have happened (`once`).
+    /// Whether it is repeated until it is known to be so (`idempotent`), never once it may have happened (`once`), with the same
+    /// id until the receiver has it (`stable_id`), or was done by the rule that decided it (`planning`).
     class: ActionClass,
     /// The channel.
     channel_id: String,
     /// The user in whose name it is done.
     as_user_id: String,
     /// `pending` (it waits for its turn, or to be tried again), `sending`, `done`, `dropped` (Twitch took the message and does
-    /// not show it), `failed` (it has not happened, and will not), `uncertain` (it may have happened: the answer was lost) or
-    /// `stale` (it was too late for it).
+    /// not show it), `failed` (it has not happened, and will not), `uncertain` (it may have happened: the answer was lost),
+    /// `stale` (it was too late for it), `dry` (its rule is only tried out) or `off` (a step before it has not happened).
     state: ActionState,
     /// Why it is not done, or why the last attempt failed, in words, with what to do; `null` if nothing is wrong.
     problem: Option<String>,
@@ -184,8 +185,12 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
         Some(name) => Some(ctx.served_channel(&name).await?.id),
         None => None,
     };
-    let selection =
-        store::Selection { state, channel_id: channel.as_ref(), before: after.map(|Parsed(LogId(after))| after) };
+    let selection = store::Selection {
+        state,
+        channel_id: channel.as_ref(),
+        rule_id: None,
+        before: after.map(|Parsed(LogId(after))| after),
+    };
     let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Action::from)))
 }
@@ -217,7 +222,8 @@ pub(super) async fn get_action(
 /// The answer says that it is going to be done; `GET /actions/{id}` says what became of it. A repeated request with the same
 /// `Idempotency-Key` and the same body is answered with the action that the first one made, so that nothing is done twice.
 /// Moderation goes first, then replies and whispers. Twitch's limits are waited for; what is too late then is `stale`: after
-/// a minute what is said, after an hour what can be repeated, such as a ban or a title.
+/// a minute what is said, after an hour what can be repeated, such as a ban or a title, after three days what is sent to a
+/// webhook.
 ///
 /// It is done in the name of the bot, if there is one, and else of the broadcaster, who alone can change the title, the
 /// category, the tags and the VIPs, mark the stream and start a commercial. An action whose user has not consented to the
@@ -281,7 +287,7 @@ fn key(request: &HttpRequest) -> Result<String, Error> {
 
 /// Retry an action
 ///
-/// One that is `dropped`, `failed`, `uncertain` or `stale`. An uncertain one may then happen a second time.
+/// One that is `dropped`, `failed`, `uncertain`, `stale` or `off`. An uncertain one may then happen a second time.
 #[utoipa::path(
     tag = "actions",
     params(ActionPath),

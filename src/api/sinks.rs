@@ -90,7 +90,8 @@ struct NewSink {
     /// The URL of the broker or the webhook, which is kept encrypted and never shown; not needed with `settings.url_env`.
     #[schema(value_type = Option<String>)]
     url: Option<SecretString>,
-    /// The types to select, such as `channel.cheer`, `stream.*`, `-channel.chat.message`; the last that matches decides.
+    /// The types to select, such as `channel.cheer`, `stream.*`, `-channel.chat.message`; the last that matches decides. With an
+    /// empty list only rules and actions send to the sink.
     #[schema(max_items = 100)]
     types: Option<Vec<String>>,
     /// The channels to select, by id or login.
@@ -111,7 +112,7 @@ struct ChangeSink {
     /// The URL of the broker or the webhook.
     #[schema(value_type = Option<String>)]
     url: Option<SecretString>,
-    /// The types to select; an empty list for all.
+    /// The types to select; `["*"]` for all, an empty list for none, so that only rules and actions send to the sink.
     #[schema(max_items = 100)]
     types: Option<Vec<String>>,
     /// The channels to select; an empty list for all.

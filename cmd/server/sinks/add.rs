@@ -35,7 +35,7 @@ pub(crate) struct Add {
     /// Send test events, too
     #[arg(long)]
     tests: bool,
-    /// Only these types, such as channel.cheer,stream.*
+    /// Only these types, such as channel.cheer,stream.*; '' for none, so that only rules and actions send to it
     #[arg(long, value_delimiter = ',')]
     types: Option<Vec<String>>,
     /// Only these channels, by id or login
@@ -155,7 +155,8 @@ pub(super) async fn run(connection: &mut PgConnection, config: &Config, mut sink
     postgres::create_data_dir(&config.data_dir)?;
     let (kind, settings, url) = (sink.kind(), sink.settings(), sink.receiver.url().await?);
     let start = sink.after.map_or(Start::Now, Start::After);
-    let change = SinkChange { url, types: sink.types, channels: sink.channels, settings };
+    let types = sink.types.map(|types| types.into_iter().filter(|kind| !kind.is_empty()).collect());
+    let change = SinkChange { url, types, channels: sink.channels, settings };
     let key = service::add(connection, config, (kind, &sink.name), change, start).await?;
     cli::print(format_args!("added {}", sink.name));
     key.iter().for_each(webhooks::print_key);

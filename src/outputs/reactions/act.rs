@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
+use super::attempt::{Again, Attempt};
 use super::consent::{self, Authority};
 use super::limits::Bucket;
-use super::step::{self, Step};
+use super::receivers::Receivers;
+use super::step::{self, Pin, Step};
+use super::target::{self, TargetError};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
@@ -40,32 +43,6 @@ const CLIP_TIMEOUT: i64 = 15;
 /// Pause between two looks for a clip.
 const CLIP_PAUSE: Duration = Duration::from_secs(1);
 
-/// What came of an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Attempt {
-    /// It happened; with what Twitch answered.
-    Done(Value),
-    /// Twitch took the message and does not show it: the code, and why.
-    Dropped(String, String),
-    /// It did not happen, and will not.
-    Failed(String),
-    /// It may have happened.
-    Uncertain(String),
-    /// It is to be tried again, since it did not happen or may be repeated; with what Twitch answered so far.
-    Again(Again),
-}
-
-/// When and why an action is tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Again {
-    /// When.
-    pub at: OffsetDateTime,
-    /// Why; `None` if it goes on as it should.
-    pub problem: Option<String>,
-    /// What Twitch answered so far.
-    pub result: Option<Value>,
-}
-
 /// Why an attempt came to nothing.
 #[derive(Debug, thiserror::Error)]
 enum ActError {
@@ -82,6 +59,7 @@ pub struct Actor {
     application: Application,
     pool: PgPool,
     clock: Clock,
+    receivers: Receivers,
     /// By the user, or `None` for the application; messages have a rate limit of their own.
     clients: Mutex<HashMap<(Option<UserId>, bool), Helix>>,
 }
@@ -100,6 +78,7 @@ impl Actor {
             application: application.clone(),
             pool: services.pool.clone(),
             clock: services.clock.clone(),
+            receivers: Receivers::new(services),
             clients: Mutex::default(),
         })
     }
@@ -110,8 +89,11 @@ impl Actor {
             Ok(step) => step,
             Err(error) => return Attempt::Failed(format!("this version can't do it: {error}")),
         };
-        if let (Step::Clip(_), Some(made)) = (&step, &due.result) {
-            return self.look_for_clip(due, made).await;
+        match (&step, &due.result) {
+            (Step::Webhook(webhook), _) => return self.receivers.send(webhook, due).await,
+            (Step::Clip(_), Some(made)) => return self.look_for_clip(due, made).await,
+            _ if due.target.is_none() && step.target().is_some() => return self.look_up_target(&step, due).await,
+            _ => {}
         }
         let mut outcome = self.act(&step, due).await;
         if is_unavailable(&outcome) {
@@ -134,6 +116,10 @@ impl Actor {
         match step {
             Step::Say(text) => Ok(sent(helix.send_chat_message(&message(due, text, None)).await?)),
             Step::Reply(reply) => Ok(sent(send_reply(&helix, due, reply).await?)),
+            Step::Pin(Pin { text: Some(text), .. }) => {
+                let new = NewChatMessage { pin: Some(true), ..message(due, text, None) };
+                Ok(sent(helix.send_chat_message(&new).await?))
+            }
             _ if step.bucket() == Bucket::Moderation => moderate(&helix, step, due).await,
             _ => change(&helix, step, due, self.clock.now()).await,
         }
@@ -151,6 +137,26 @@ impl Actor {
             helix.as_user(token, POLICY)
         };
         clients.entry((user.clone(), is_chat)).or_insert_with(new).clone()
+    }
+
+    /// Looks up the user that a login names, before the limits are asked: some are for each user.
+    async fn look_up_target(&self, step: &Step, due: &DueAction) -> Attempt {
+        match target::resolve(&self.application.helix, step).await {
+            Ok(Some(user)) => Attempt::Resolved(user),
+            Ok(None) => Attempt::Failed("it names no user".to_owned()),
+            Err(TargetError::Step(error)) => Attempt::Failed(error.to_string()),
+            Err(TargetError::Twitch(error)) if error.certainty() == Certainty::Refused => {
+                Attempt::Failed(words(&error))
+            }
+            Err(TargetError::Twitch(error)) => self.again(due, until(&error), error.to_string()),
+        }
+    }
+
+    fn again(&self, due: &DueAction, not_before: Option<OffsetDateTime>, problem: String) -> Attempt {
+        let failures = u32::try_from(due.attempts).unwrap_or(0) + 1;
+        let at = self.clock.now() + BACKOFF.pause(failures);
+        let at = not_before.map_or(at, |not_before| not_before.max(at));
+        Attempt::Again(Again { at, problem: Some(problem), result: None })
     }
 
     async fn look_for_clip(&self, due: &DueAction, made: &Value) -> Attempt {
@@ -174,22 +180,19 @@ impl Actor {
 
     /// What an error means for this action.
     async fn judge(&self, step: &Step, due: &DueAction, error: ActError) -> Attempt {
-        let failures = u32::try_from(due.attempts).unwrap_or(0) + 1;
-        let at = self.clock.now() + BACKOFF.pause(failures);
-        let again = |at, problem| Attempt::Again(Again { at, problem: Some(problem), result: None });
         let error = match error {
             ActError::Refused(problem) => return Attempt::Failed(problem),
-            ActError::Database(error) => return again(at, error.to_string()),
+            ActError::Database(error) => return self.again(due, None, error.to_string()),
             ActError::Helix(error) => error,
         };
         let problem = words(&error);
         match (error.certainty(), due.class) {
-            (Certainty::NotDone, _) => again(until(&error).unwrap_or(at).max(at), problem),
-            (Certainty::Unavailable | Certainty::Unknown, ActionClass::Idempotent) => again(at, problem),
+            (Certainty::NotDone, _) => self.again(due, until(&error), problem),
             (Certainty::Unavailable | Certainty::Unknown, ActionClass::Once) => Attempt::Uncertain(problem),
+            (Certainty::Unavailable | Certainty::Unknown, _) => self.again(due, None, problem),
             (Certainty::Refused, _) if is_about_consent(&error) => {
-                let missing =
-                    async { consent::missing(&mut *self.pool.acquire().await?, step.scope(), &due.as_user).await };
+                let scope = step.scopes().last().copied().unwrap_or_default();
+                let missing = async { consent::missing(&mut *self.pool.acquire().await?, scope, &due.as_user).await };
                 let missing = missing.await.unwrap_or_else(|_| "consent: it is missing".to_owned());
                 Attempt::Failed(format!("{missing} ({problem})"))
             }
@@ -230,6 +233,7 @@ fn message<'a>(due: &'a DueAction, text: &'a str, reply_to: Option<&'a str>) -> 
         sender_id: &due.as_user,
         message: text,
         reply_parent_message_id: reply_to,
+        pin: None,
     }
 }
 
@@ -269,7 +273,7 @@ async fn moderate(helix: &Helix, step: &Step, due: &DueAction) -> Result<Attempt
         Step::Timeout(it) => helix.ban(place, target(due)?, Some(it.seconds), it.reason.as_deref()).await?,
         Step::Ban(it) => helix.ban(place, target(due)?, None, it.reason.as_deref()).await?,
         Step::Unban(_) => helix.unban(place, target(due)?).await?,
-        Step::Pin(it) => helix.pin(place, &it.message_id, it.seconds).await?,
+        Step::Pin(it) => helix.pin(place, it.message_id.as_deref().unwrap_or_default(), it.seconds).await?,
         Step::Unpin(it) => helix.unpin(place, &it.message_id).await?,
         Step::Warn(it) => helix.warn(place, target(due)?, &it.reason).await.map(|()| Applied::Now)?,
         Step::Settings(it) => helix.change_chat_settings(place, it).await.map(|()| Applied::Now)?,

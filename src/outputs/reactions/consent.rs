@@ -35,10 +35,10 @@ pub(super) async fn authorize(
             return Ok(Ok(Authority::Application));
         }
     }
-    if has(&own, step.scope()) {
-        return Ok(Ok(Authority::User));
+    match step.scopes().iter().find(|scope| !has(&own, scope)) {
+        None => Ok(Ok(Authority::User)),
+        Some(scope) => Ok(Err(missing(conn, scope, as_user).await?)),
     }
-    Ok(Err(missing(conn, step.scope(), as_user).await?))
 }
 
 /// The scopes that a user has granted; none if the user has to consent again.

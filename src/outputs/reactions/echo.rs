@@ -6,7 +6,7 @@ use time::Duration;
 
 use crate::metrics::Metrics;
 use crate::outputs::follow::{Batch, HandlerError};
-use crate::store::actions::settle;
+use crate::store::actions::settle::{self, Settled};
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::{ChannelId, UserId};
 use crate::view::chat::{Chat, ChatMessage};
@@ -62,8 +62,9 @@ async fn settle_one(
     let Some(id) = id else { return Ok(()) };
     let is_privileged = message.badges.iter().any(|badge| PRIVILEGED.contains(&badge.set_id.as_str()));
     let settled = settle::record_echo(db, id, &message.message_id, is_privileged, logged.received_at).await?;
-    if let Some(kind) = settled {
+    if let Some(Settled { kind, due_at }) = settled {
         metrics.action(&kind, "done");
+        metrics.reaction(logged.received_at - due_at);
     }
     Ok(())
 }

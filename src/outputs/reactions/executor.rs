@@ -6,19 +6,22 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use sqlx::PgPool;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 
-use super::act::{Actor, Again, Attempt};
+use super::act::Actor;
+use super::attempt::{Again, Attempt};
 use super::limits::{Bucket, Windows};
+use super::service;
+use super::step::Step;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::services::{Services, Stopper};
 use crate::store::actions::execute::{self, DueAction};
-use crate::store::actions::settle::{self, Outcome};
+use crate::store::actions::settle::{self, Outcome, Recorded};
 use crate::store::actions::{self, ActionState};
 use crate::store::followers::Lease;
 use crate::store::signals::{Signals, Wakeup};
@@ -36,8 +39,11 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause while the database is away, or another server holds the lease.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Limit of calls at once, of moderation and of everything else: a slow Twitch that holds up messages does not hold up bans.
+/// Limit of calls at once in each [`group`].
 const MAX_CALLS: usize = 32;
+
+/// The number of groups.
+const GROUPS: usize = 3;
 
 /// Limit of actions that are looked at in one round.
 const MAX_DUE: i64 = 512;
@@ -65,8 +71,15 @@ pub(super) struct Executor {
     actor: Arc<Actor>,
     stopper: Stopper,
     calls: JoinSet<()>,
-    /// The action of each call, and whether it is moderation.
-    running: HashMap<Id, (i64, bool)>,
+    running: HashMap<Id, Running>,
+}
+
+/// A call under way.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    /// The action, and the number of the attempt.
+    attempt: (i64, i32),
+    group: usize,
 }
 
 impl Executor {
@@ -85,8 +98,9 @@ impl Executor {
 
     pub(super) async fn run(mut self) -> Infallible {
         let stopping = self.stopper.stopping.clone();
-        let mut wakeup = self.signals.actions();
+        let (mut wakeup, mut held) = (self.signals.actions(), None);
         while let Some(epoch) = stopping.run_until_cancelled(self.lead()).await {
+            held = Some(epoch);
             tracing::debug!(actions.epoch = epoch, "lease taken");
             let mut is_away = false;
             while let Err(error) = self.execute(epoch, &mut wakeup).await {
@@ -97,10 +111,8 @@ impl Executor {
                     break;
                 }
             }
-            if stopping.is_cancelled() {
-                self.drain(epoch).await;
-            }
         }
+        self.drain(held).await;
         self.stopper.stopped.cancel();
         pending().await
     }
@@ -141,20 +153,26 @@ impl Executor {
                 () = self.clock.sleep(wait.min(POLL_INTERVAL)) => {}
                 () = stopping.cancelled() => {}
             }
-            while let Some(ended) = self.calls.try_join_next_with_id() {
-                self.end(ended.map_or_else(|error| error.id(), |(id, ())| id));
-            }
+            self.reap();
         }
         Ok(())
     }
 
+    /// Forgets the calls that have ended.
+    fn reap(&mut self) {
+        while let Some(ended) = self.calls.try_join_next_with_id() {
+            self.end(ended.map_or_else(|error| error.id(), |(id, ())| id));
+        }
+    }
+
     /// Takes over what another server, or this one before it lost the database, had begun. False if the lease is lost.
-    async fn recover(&self, epoch: i64) -> sqlx::Result<bool> {
+    async fn recover(&mut self, epoch: i64) -> sqlx::Result<bool> {
+        self.reap();
         let mut transaction = self.pool.begin().await?;
         if !execute::renew(&mut *transaction, epoch, LEASE).await? {
             return Ok(false);
         }
-        let own: Vec<_> = self.running.values().map(|(id, _)| *id).collect();
+        let own: Vec<_> = self.running.values().map(|running| running.attempt).collect();
         let uncertain = execute::recover(&mut *transaction, &own, self.clock.now()).await?;
         transaction.commit().await?;
         uncertain.iter().for_each(|kind| self.metrics.action(kind, "uncertain"));
@@ -168,15 +186,15 @@ impl Executor {
             return Ok(None);
         }
         let now = self.clock.now();
-        let stale = execute::expire(&mut *transaction, now).await?;
+        let ended = execute::expire(&mut *transaction, now).await?;
         let mut due = execute::due(&mut *transaction, now, MAX_DUE).await?;
         let mut next_at = execute::next_at(&mut *transaction, now).await?;
         if !due.is_empty() {
             let mut windows = Windows::new(execute::sent(&mut *transaction, now).await?);
-            let moderation = self.running.values().filter(|(_, is_moderation)| *is_moderation).count();
-            let mut free = [MAX_CALLS - moderation, MAX_CALLS - (self.running.len() - moderation)];
+            let mut free = [MAX_CALLS; GROUPS];
+            self.running.values().for_each(|running| free[running.group] -= 1);
             due.retain(|due| {
-                let free = &mut free[usize::from(!is_moderation(due))];
+                let free = &mut free[group(due)];
                 if *free == 0 {
                     return false;
                 }
@@ -195,27 +213,29 @@ impl Executor {
             execute::begin(&mut *transaction, &ids, now).await?;
         }
         transaction.commit().await?;
-        stale.iter().for_each(|kind| self.metrics.action(kind, "stale"));
+        ended.iter().for_each(|ended| self.metrics.action(&ended.kind, ended.state.into()));
         Ok(Some(Round { begun: due, next_at }))
     }
 
     fn begin(&mut self, due: DueAction) {
         let (actor, pool, clock, metrics) =
             (self.actor.clone(), self.pool.clone(), self.clock.clone(), self.metrics.clone());
-        let entry = (due.id, is_moderation(&due));
+        let running = Running { attempt: (due.id, due.attempts + 1), group: group(&due) };
         let call = self.calls.spawn(async move {
             let attempt = actor.attempt(&due).await;
             record(&pool, &clock, &metrics, &due, &attempt).await;
         });
-        self.running.insert(call.id(), entry);
+        self.running.insert(call.id(), running);
     }
 
     fn end(&mut self, call: Id) {
         self.running.remove(&call);
     }
 
-    /// Waits for the calls under way, and gives up the lease.
-    async fn drain(&mut self, epoch: i64) {
+    /// Waits for the calls under way, also those that began before the lease was lost, and gives up the lease if this server
+    /// still has it.
+    async fn drain(&mut self, held: Option<i64>) {
+        let epoch = held.unwrap_or_default();
         while !self.calls.is_empty() {
             tokio::select! {
                 Some(_) = self.calls.join_next() => {}
@@ -226,14 +246,52 @@ impl Executor {
     }
 }
 
-fn is_moderation(due: &DueAction) -> bool {
-    due.bucket == <&str>::from(Bucket::Moderation)
+/// What shares a limit of calls at once: a slow Twitch that holds up messages does not hold up bans, nor does a slow webhook
+/// hold up either.
+fn group(due: &DueAction) -> usize {
+    match due.bucket.parse() {
+        Ok(Bucket::Moderation) => 0,
+        Ok(Bucket::Webhook) => 1,
+        _ => 2,
+    }
 }
 
 /// Records what came of an attempt, as soon as the database takes it.
 async fn record(pool: &PgPool, clock: &Clock, metrics: &Metrics, due: &DueAction, attempt: &Attempt) {
+    loop {
+        match within(QUERY_TIMEOUT, record_once(pool, clock.now(), due, attempt)).await {
+            Ok(None) => return,
+            Ok(Some((state, Recorded { due_at, stopped }))) => {
+                if state != ActionState::Pending {
+                    metrics.action(&due.kind, state.into());
+                }
+                if state == ActionState::Done {
+                    metrics.reaction(clock.now() - due_at);
+                }
+                return stopped.iter().for_each(|kind| metrics.action(kind, ActionState::Off.into()));
+            }
+            Err(error) => {
+                tracing::warn!(action.id = due.id, %error, "the outcome of an action is not recorded yet");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn record_once(
+    pool: &PgPool,
+    now: OffsetDateTime,
+    due: &DueAction,
+    attempt: &Attempt,
+) -> sqlx::Result<Option<(ActionState, Recorded)>> {
     let dropped;
+    let number = (due.id, due.attempts + 1);
     let (state, result, problem, retry_at) = match attempt {
+        Attempt::Resolved(user) => {
+            let lane = Step::of(&due.kind, &due.params).map(|step| step.lane(Some(user))).unwrap_or_default();
+            settle::record_target(pool, number, user, &lane).await?;
+            return Ok(None);
+        }
         Attempt::Done(result) => (ActionState::Done, Some(result), None, None),
         Attempt::Dropped(code, words) => {
             dropped = json!({ "code": code });
@@ -246,19 +304,28 @@ async fn record(pool: &PgPool, clock: &Clock, metrics: &Metrics, due: &DueAction
         }
     };
     let outcome = Outcome { state, result, problem: problem.map(String::as_str), retry_at };
-    loop {
-        let recorded = settle::record(pool, (due.id, due.attempts + 1), &outcome, clock.now());
-        match within(QUERY_TIMEOUT, recorded).await {
-            Ok(is_recorded) => {
-                if is_recorded && state != ActionState::Pending {
-                    metrics.action(&due.kind, state.into());
-                }
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(action.id = due.id, %error, "the outcome of an action is not recorded yet");
-                sleep(PAUSE).await;
-            }
-        }
+    let mut transaction = pool.begin().await?;
+    let Some(recorded) = settle::record(&mut *transaction, number, &outcome, now).await? else { return Ok(None) };
+    if let Attempt::Done(result) = attempt {
+        announce_clip(&mut transaction, due, result, now).await?;
     }
+    transaction.commit().await?;
+    Ok(Some((state, recorded)))
+}
+
+/// Adds the message about a clip that can be seen now.
+async fn announce_clip(
+    conn: &mut PgConnection,
+    due: &DueAction,
+    clip: &Value,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let Ok(Step::Clip(step)) = Step::of(&due.kind, &due.params) else { return Ok(()) };
+    let url = clip.get("url").and_then(Value::as_str).unwrap_or_default();
+    let Some(text) = step.said(url) else { return Ok(()) };
+    let (said, subject) = (Step::Say(text), format!("clip {}", due.id));
+    let as_user = service::author(&mut *conn, &said, &due.channel_id).await?;
+    let params = said.params();
+    actions::insert(conn, &said.new_action(&subject, &params, (&due.channel_id, &as_user), None, now)).await?;
+    Ok(())
 }

@@ -27,6 +27,8 @@ pub enum Bucket {
     Whisper,
     /// Ten in ten seconds.
     Vip,
+    /// Not limited: it is no call of Twitch.
+    Webhook,
 }
 
 const MESSAGE_WINDOW: Duration = Duration::seconds(30);
@@ -77,7 +79,7 @@ impl Windows {
         let in_channel = |sent: &SentAction| sent.channel_id == due.channel_id;
         let free = |count, span, counts: &dyn Fn(&SentAction) -> bool| self.window(due, now, count, span, counts);
         match due.bucket.parse().unwrap_or(Bucket::Moderation) {
-            Bucket::Moderation | Bucket::Channel => None,
+            Bucket::Moderation | Bucket::Channel | Bucket::Webhook => None,
             Bucket::Chat if due.is_privileged => free(MAX_PRIVILEGED_MESSAGES, MESSAGE_WINDOW, &by_user),
             Bucket::Chat => {
                 free(MAX_MESSAGES, MESSAGE_WINDOW, &by_user)
@@ -86,7 +88,7 @@ impl Windows {
             Bucket::Announcement => free(1, ANNOUNCEMENT_PAUSE, &in_channel),
             Bucket::Shoutout => {
                 free(1, SHOUTOUT_PAUSE, &in_channel).max(free(1, SAME_SHOUTOUT_PAUSE, &|sent: &SentAction| {
-                    in_channel(sent) && sent.target == due.target
+                    in_channel(sent) && sent.target == due.target && due.target.is_some()
                 }))
             }
             Bucket::Whisper => free(MAX_WHISPERS_A_SECOND, Duration::SECOND, &by_user)
@@ -145,6 +147,8 @@ mod tests {
             as_user: "7".parse().unwrap(),
             target: target.parse().ok(),
             bucket: <&str>::from(bucket).to_owned(),
+            created_at: START,
+            expires_at: START,
             attempts: 0,
             result: None,
             is_privileged,

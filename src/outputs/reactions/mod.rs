@@ -1,18 +1,23 @@
-//! What showtime does on Twitch: chat, moderation, titles, clips.
+//! What showtime does on Twitch: chat, moderation, titles, clips; and what it sends to webhooks.
 //!
 //! An action is a row. One server at a time executes them: it commits that it is about to call Twitch, calls outside of any
 //! transaction, and commits what came of it. So an action that must not be repeated never is: if the answer is lost, it is
-//! uncertain, until its echo in the chat, or a person, settles it.
+//! uncertain, until its echo in the chat, or a person, settles it. The steps of one subject are done in order, and what has not
+//! happened stops those behind it.
 
 pub mod act;
+pub mod attempt;
 mod check;
 mod consent;
 mod echo;
 mod executor;
 pub mod limits;
+pub mod receivers;
+pub mod row;
 pub mod rules;
 pub mod service;
 pub mod step;
+pub mod target;
 pub mod validate;
 
 use std::time::Duration;

@@ -1,14 +1,16 @@
 //! What the API does with actions.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 
+use super::receivers;
 use super::step::Step;
+use super::target::{self, TargetError};
 use super::validate::StepError;
 use crate::credentials::application::Application;
 use crate::store::actions::settle;
-use crate::store::actions::{self, Action, ActionState, NewAction};
-use crate::twitch::helix::{Helix, HelixError};
+use crate::store::actions::{self, Action, ActionState};
+use crate::twitch::helix::HelixError;
 use crate::twitch::id::{ChannelId, UserId};
 
 /// Why an action can't be added or changed.
@@ -37,6 +39,15 @@ pub enum ActionError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl From<TargetError> for ActionError {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Step(error) => Self::Step(error),
+            TargetError::Twitch(error) => Self::Twitch(error),
+        }
+    }
 }
 
 /// An action that was requested.
@@ -68,48 +79,29 @@ pub async fn request(
         true => Ok(Requested { action, is_new: false }),
         false => Err(ActionError::KeyReused(key.to_owned())),
     };
-    if let Some(action) = actions::of_subject(pool, key).await? {
+    if let Some(action) = actions::of_key(pool, key).await? {
         return known(action);
     }
-    let target = target(&application.helix, &step).await?;
-    let bot = if step.is_broadcasters() { None } else { actions::bot(pool).await? };
-    let as_user = bot.map_or_else(|| channel.user(), |bot| bot.user_id);
-    let new = NewAction {
-        subject: key,
-        kind: step.kind(),
-        params: &params,
-        class: step.class(),
-        channel_id: channel,
-        as_user: &as_user,
-        target: target.as_ref(),
-        bucket: step.bucket().into(),
-        priority: step.priority(),
-        lane: &step.lane(target.as_ref()),
-        created_at: now,
-        expires_at: now + step.lifetime(),
-    };
+    if let Step::Webhook(webhook) = &step
+        && let Some(reason) = receivers::check(pool, &webhook.sink).await?
+    {
+        return Err(StepError { field: "webhook.sink".to_owned(), reason }.into());
+    }
+    let target = target::resolve(&application.helix, &step).await?;
+    let as_user = author(pool, &step, channel).await?;
+    let new = step.new_action(key, &params, (channel, &as_user), target.as_ref(), now);
     let is_new = actions::insert(pool, &new).await?;
-    let action = actions::of_subject(pool, key).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let action = actions::of_key(pool, key).await?.ok_or(sqlx::Error::RowNotFound)?;
     if is_new { Ok(Requested { action, is_new }) } else { known(action) }
 }
 
-/// The id of the user that a step is about. What could be an id is one.
-async fn target(helix: &Helix, step: &Step) -> Result<Option<UserId>, ActionError> {
-    let Some((field, name)) = step.target() else { return Ok(None) };
-    let wrong = |reason: String| StepError { field: field.to_owned(), reason };
-    let is_login = !name.is_empty() && name.len() <= 25 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_login {
-        return Err(wrong("it must be the id or the login of a user".to_owned()).into());
-    }
-    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return name.parse().map(Some).map_err(|error: &str| wrong(error.to_owned()).into());
-    }
-    let login = name.to_ascii_lowercase();
-    let found = helix.users_by_login(&[&login]).await?.into_iter().next();
-    match found {
-        Some(user) => Ok(Some(user.id)),
-        None => Err(wrong(format!("Twitch knows no user `{login}`")).into()),
-    }
+/// In whose name a step is done: the bot's, if there is one, unless only the broadcaster can do it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn author(db: impl PgExecutor<'_>, step: &Step, channel: &ChannelId) -> sqlx::Result<UserId> {
+    let bot = if step.is_broadcasters() { None } else { actions::bot(db).await? };
+    Ok(bot.map_or_else(|| channel.user(), |bot| bot.user_id))
 }
 
 /// Does an action again that has not happened, or of which that is not known.
@@ -121,7 +113,7 @@ pub async fn retry(conn: &mut PgConnection, id: i64, now: OffsetDateTime) -> Res
     let lifetime = action.expires_at - action.created_at;
     let lifetime = Step::of(&action.kind, &action.params).map_or(lifetime, |step| step.lifetime());
     if !settle::retry(&mut *conn, id, now, now + lifetime).await? {
-        let reason = "only one that is dropped, failed, uncertain or stale can be retried";
+        let reason = "only one that is dropped, failed, uncertain, stale or off can be retried, unless its rule decided that already";
         return Err(ActionError::WrongState { state: get(conn, id).await?.state, reason });
     }
     get(conn, id).await

@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::IntoStaticStr;
-use time::Duration;
 use utoipa::ToSchema;
 
-use super::limits::Bucket;
-use crate::store::actions::ActionClass;
 use crate::twitch::helix::chat::{AnnouncementColor, ChatSettings};
 use crate::twitch::id::UserId;
 
-/// One thing to do on Twitch: an object with one field, which names it.
+/// Stands for the address of a clip in what a rule says about it, where no value of an event can have it.
+pub const CLIP_URL: char = '\u{F0003}';
+
+/// One thing to do: an object with one field, which names it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, IntoStaticStr, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -58,10 +58,12 @@ pub enum Step {
     Settings(ChatSettings),
     /// Switches the shield mode.
     Shield(bool),
-    /// Pins a message.
+    /// Pins a message, or sends one that is pinned.
     Pin(Pin),
     /// Unpins a message.
     Unpin(OneMessage),
+    /// Sends a body to a webhook.
+    Webhook(Webhook),
 }
 
 /// A step without more to say.
@@ -168,6 +170,17 @@ pub struct NewClip {
     /// Its length in seconds, 30 by default.
     #[schema(minimum = 5, maximum = 60)]
     pub seconds: Option<f64>,
+    /// What is said in the chat once it can be seen; `{{ clip.url }}` stands for its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
+}
+
+impl NewClip {
+    /// What is to be said about the clip with this address.
+    #[must_use]
+    pub fn said(&self, url: &str) -> Option<String> {
+        Some(self.say.as_ref()?.replace(CLIP_URL, url).replace("{{ clip.url }}", url))
+    }
 }
 
 /// A marker.
@@ -190,16 +203,31 @@ pub struct Commercial {
     pub seconds: u32,
 }
 
-/// A message to pin.
+/// A message to pin: one that is there, or a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StepPin)]
 pub struct Pin {
-    /// Its id.
-    pub message_id: String,
-    /// For how long, in seconds; without it, until the stream ends.
+    /// The id of a message that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The text of a new message instead, which is pinned for 20 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// For how long a message that is there is pinned, in seconds; without it, until the stream ends.
     #[schema(minimum = 30, maximum = 1_800)]
     pub seconds: Option<u32>,
+}
+
+/// A body for a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StepWebhook)]
+pub struct Webhook {
+    /// The name of the sink, which must be a webhook.
+    pub sink: String,
+    /// Any JSON.
+    pub body: Value,
 }
 
 impl Step {
@@ -224,93 +252,11 @@ impl Step {
         serde_json::from_value(serde_json::json!({ kind: params }))
     }
 
-    /// Whether it may be repeated.
+    /// The user that it is about, if it says the id. A login is looked up when it is done.
     #[must_use]
-    pub fn class(&self) -> ActionClass {
-        match self {
-            Self::Say(_) | Self::Reply(_) | Self::Announce(_) | Self::Whisper(_) | Self::Shoutout(_) => {
-                ActionClass::Once
-            }
-            Self::Warn(_) | Self::Clip(_) | Self::Marker(_) | Self::Ad(_) => ActionClass::Once,
-            _ => ActionClass::Idempotent,
-        }
-    }
-
-    /// Which of Twitch's limits it counts for.
-    #[must_use]
-    pub fn bucket(&self) -> Bucket {
-        match self {
-            Self::Say(_) | Self::Reply(_) => Bucket::Chat,
-            Self::Announce(_) => Bucket::Announcement,
-            Self::Whisper(_) => Bucket::Whisper,
-            Self::Shoutout(_) => Bucket::Shoutout,
-            Self::Vip(_) | Self::Unvip(_) => Bucket::Vip,
-            Self::Title(_) | Self::Game(_) | Self::Tags(_) | Self::Clip(_) | Self::Marker(_) | Self::Ad(_) => {
-                Bucket::Channel
-            }
-            _ => Bucket::Moderation,
-        }
-    }
-
-    /// Of what is due, the lowest goes first: moderation, then replies to people, then everything else.
-    #[must_use]
-    pub fn priority(&self) -> i16 {
-        match self {
-            Self::Reply(_) | Self::Whisper(_) => 1,
-            _ if self.bucket() == Bucket::Moderation => 0,
-            _ => 2,
-        }
-    }
-
-    /// What goes in order: messages of a chat, changes of one thing, what is done to one user.
-    #[must_use]
-    pub fn lane(&self, target: Option<&UserId>) -> String {
-        match self {
-            Self::Say(_) | Self::Reply(_) | Self::Announce(_) => "chat".to_owned(),
-            Self::Title(_) | Self::Game(_) | Self::Tags(_) => "channel".to_owned(),
-            Self::Pin(_) | Self::Unpin(_) => "pin".to_owned(),
-            Self::Delete(OneMessage { message_id }) => format!("message {message_id}"),
-            Self::Whisper(_) | Self::Shoutout(_) => {
-                format!("{} {}", self.kind(), target.map_or("", UserId::as_str))
-            }
-            _ => target.map_or_else(|| self.kind().to_owned(), |target| format!("user {target}")),
-        }
-    }
-
-    /// For how long it makes sense. What is said late is worse than not said; a ban or a title is not.
-    #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        match self {
-            Self::Shoutout(_) => Duration::minutes(10),
-            _ if self.class() == ActionClass::Once => Duration::minutes(1),
-            _ => Duration::hours(1),
-        }
-    }
-
-    /// Whether only the broadcaster can do it, and not a moderator.
-    #[must_use]
-    pub fn is_broadcasters(&self) -> bool {
-        !matches!(self, Self::Clip(_)) && matches!(self.bucket(), Bucket::Channel | Bucket::Vip)
-    }
-
-    /// The scope that the token of the one who acts must have.
-    #[must_use]
-    pub fn scope(&self) -> &'static str {
-        match self {
-            Self::Say(_) | Self::Reply(_) => "user:write:chat",
-            Self::Announce(_) => "moderator:manage:announcements",
-            Self::Whisper(_) => "user:manage:whispers",
-            Self::Shoutout(_) => "moderator:manage:shoutouts",
-            Self::Delete(_) | Self::Clear(_) | Self::Pin(_) | Self::Unpin(_) => "moderator:manage:chat_messages",
-            Self::Timeout(_) | Self::Ban(_) | Self::Unban(_) => "moderator:manage:banned_users",
-            Self::Warn(_) => "moderator:manage:warnings",
-            Self::Title(_) | Self::Game(_) | Self::Tags(_) | Self::Marker(_) => "channel:manage:broadcast",
-            Self::Clip(_) => "clips:edit",
-            Self::Ad(_) => "channel:edit:commercial",
-            Self::Vip(_) | Self::Unvip(_) => "channel:manage:vips",
-            Self::Settings(_) => "moderator:manage:chat_settings",
-            Self::Shield(_) => "moderator:manage:shield_mode",
-        }
+    pub fn target_id(&self) -> Option<UserId> {
+        let (_, name) = self.target()?;
+        name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?
     }
 
     /// The user that it is about, by id or login, and the field that says so.

@@ -1,6 +1,7 @@
 //! Checks steps before they are stored, so that a mistake is told to the one who makes it.
 
-use super::step::{NewClip, Step};
+use super::step::{NewClip, Pin, Step, Webhook};
+use crate::outputs::sink::settings::{check_name, has_nul};
 use crate::twitch::helix::chat::ChatSettings;
 
 /// The longest chat message, in characters.
@@ -11,6 +12,9 @@ const MAX_REASON: usize = 500;
 
 /// The longest timeout in seconds: two weeks.
 const MAX_TIMEOUT: u32 = 1_209_600;
+
+/// Characters that are kept free for the address of a clip.
+const CLIP_ROOM: usize = 100;
 
 /// What is wrong with a step.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +55,8 @@ impl Step {
             Self::Settings(settings) => check_settings(settings),
             Self::Delete(message) => id("delete.message_id", &message.message_id),
             Self::Unpin(message) => id("unpin.message_id", &message.message_id),
-            Self::Pin(pin) => {
-                id("pin.message_id", &pin.message_id)?;
-                pin.seconds.map_or(Ok(()), |seconds| number("pin.seconds", seconds, 30, 1_800))
-            }
+            Self::Pin(pin) => check_pin(pin),
+            Self::Webhook(webhook) => check_webhook(webhook),
             Self::Shoutout(_) | Self::Clear(_) | Self::Unban(_) | Self::Vip(_) | Self::Unvip(_) | Self::Shield(_) => {
                 Ok(())
             }
@@ -104,8 +106,31 @@ fn check_tags(tags: &[String]) -> Result<(), StepError> {
     }
 }
 
+fn check_pin(pin: &mut Pin) -> Result<(), StepError> {
+    match (&pin.message_id, &mut pin.text) {
+        (Some(message_id), None) => {
+            id("pin.message_id", message_id)?;
+            pin.seconds.map_or(Ok(()), |seconds| number("pin.seconds", seconds, 30, 1_800))
+        }
+        (None, Some(_)) if pin.seconds.is_some() => {
+            refuse("pin.seconds", "a new message is pinned for 20 minutes: leave it out")
+        }
+        (None, Some(new)) => text("pin.text", new, 1, MAX_TEXT),
+        _ => refuse("pin", "it must have either the message_id of a message or the text of a new one"),
+    }
+}
+
+fn check_webhook(webhook: &Webhook) -> Result<(), StepError> {
+    check_name(&webhook.sink).or_else(|error| refuse("webhook.sink", error.reason))?;
+    match has_nul(&webhook.body) {
+        true => refuse("webhook.body", "it has the character U+0000, which Postgres can't store"),
+        false => Ok(()),
+    }
+}
+
 fn check_clip(clip: &mut NewClip) -> Result<(), StepError> {
     optional_text("clip.title", clip.title.as_mut(), 140)?;
+    optional_text("clip.say", clip.say.as_mut(), MAX_TEXT - CLIP_ROOM)?;
     match clip.seconds.is_none_or(|seconds| (5.0..=60.0).contains(&seconds)) {
         true => Ok(()),
         false => refuse("clip.seconds", "it must be from 5 to 60"),
@@ -148,6 +173,8 @@ mod tests {
             json!({ "shield": true }),
             json!({ "ban": { "user": "quietotter", "reason": null } }),
             json!({ "tags": [] }),
+            json!({ "pin": { "text": "read this", "seconds": null } }),
+            json!({ "webhook": { "sink": "hook", "body": { "a": [1, null] } } }),
             json!({ "clip": { "title": null, "seconds": 12.5 } }),
             json!({ "settings": { "slow_mode": true, "slow_mode_wait_time": 10 } }),
         ] {
@@ -168,6 +195,12 @@ mod tests {
             (json!({ "clip": { "seconds": 61.0 } }), "clip.seconds"),
             (json!({ "ad": { "seconds": 181 } }), "ad.seconds"),
             (json!({ "pin": { "message_id": "a", "seconds": 29 } }), "pin.seconds"),
+            (json!({ "pin": { "text": "a", "seconds": 60 } }), "pin.seconds"),
+            (json!({ "pin": { "text": "a", "message_id": "b" } }), "pin"),
+            (json!({ "pin": {} }), "pin"),
+            (json!({ "webhook": { "sink": "", "body": 1 } }), "webhook.sink"),
+            (json!({ "webhook": { "sink": "hook", "body": ["\0"] } }), "webhook.body"),
+            (json!({ "clip": { "say": "x".repeat(400) } }), "clip.say"),
             (json!({ "settings": {} }), "settings"),
             (
                 json!({ "settings": { "non_moderator_chat_delay_duration": 3 } }),

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::error::SettingsError;
 use super::secret;
-use super::service::{self, SinkChange, SinkError};
+use super::service::{self, ALL_TYPES, SinkChange, SinkError};
 use crate::config::Config;
 use crate::outputs::webhook::secret::WebhookSecret;
 use crate::store::followers::Start;
@@ -49,7 +49,7 @@ pub async fn apply(
     if has_url(config, &before, &sink) {
         sink.url = None;
     }
-    sink.types.get_or_insert_default();
+    sink.types.get_or_insert_with(|| vec![ALL_TYPES.to_owned()]);
     sink.channels.get_or_insert_default();
     service::change(db, config, name, sink).await?;
     Ok(Applied::Changed(differences(&before, &service::definition(db, name).await?)))

@@ -7,8 +7,8 @@ use crate::twitch::catalogue;
 /// Selects events by type and channel, and leaves out what is no news.
 #[derive(Clone, Debug)]
 pub struct SinkFilter {
-    /// Patterns of types; the last one that matches decides.
-    types: Vec<String>,
+    /// Patterns of types, of which the last one that matches decides; `None` for all, an empty list for none.
+    types: Option<Vec<String>>,
     /// Ids or logins; none for all.
     channels: Vec<String>,
     /// Whether test events are selected.
@@ -20,10 +20,11 @@ pub const PATTERN: &str = "must be types such as channel.cheer, stream.* for all
     a hyphen before it to leave them out";
 
 impl SinkFilter {
-    /// Selects these types, channels, and tests or not; none for all types or channels.
+    /// Selects these types, channels, and tests or not; `None` for all types or channels. Without types it selects nothing: such
+    /// a sink gets only what rules and clients send to it.
     #[must_use]
     pub fn new(types: Option<&[String]>, channels: Option<&[String]>, tests: bool) -> Self {
-        Self { types: types.unwrap_or_default().to_vec(), channels: channels.unwrap_or_default().to_vec(), tests }
+        Self { types: types.map(<[String]>::to_vec), channels: channels.unwrap_or_default().to_vec(), tests }
     }
 
     /// Whether the sink gets this event. Echoes, and repeats of an event of the same channel, are left out, as in the feeds of
@@ -38,11 +39,12 @@ impl SinkFilter {
     }
 
     fn includes_type(&self, kind: &str) -> bool {
-        let last = self.types.iter().rev().find(|pattern| matches(pattern.trim_start_matches('-'), kind));
+        let Some(types) = &self.types else { return true };
+        let last = types.iter().rev().find(|pattern| matches(pattern.trim_start_matches('-'), kind));
         match last {
             Some(pattern) => !pattern.starts_with('-'),
             // A list that begins with an exception begins with all.
-            None => self.types.first().is_none_or(|first| first.starts_with('-')),
+            None => types.first().is_some_and(|first| first.starts_with('-')),
         }
     }
 }
@@ -104,7 +106,8 @@ mod tests {
 
     #[test]
     fn last_pattern_that_matches_decides() {
-        assert!(selects(&[], "channel.cheer"));
+        assert!(SinkFilter::new(None, None, false).includes_type("channel.cheer"));
+        assert!(!selects(&[], "channel.cheer"));
         assert!(selects(&["channel.cheer", "stream.*"], "stream.online"));
         assert!(!selects(&["channel.cheer", "stream.*"], "channel.follow"));
         assert!(!selects(&["*", "-channel.chat.*"], "channel.chat.message"));

@@ -24,6 +24,9 @@ use crate::store::followers::{self, Start};
 use crate::store::read::channels;
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind, SinkState, SinkStatus};
 
+/// The pattern that all types match.
+pub const ALL_TYPES: &str = "*";
+
 /// Why a sink can't be made, changed or tested.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -125,7 +128,7 @@ impl SinkReport {
 pub struct SinkChange {
     /// The URL of the broker or of the webhook.
     pub url: Option<SecretString>,
-    /// Patterns of the types; an empty list for all.
+    /// Patterns of the types; an empty list for none.
     pub types: Option<Vec<String>>,
     /// Ids or logins of the channels; an empty list for all.
     pub channels: Option<Vec<String>>,
@@ -170,7 +173,7 @@ pub async fn add(
     start: Start,
 ) -> Result<Option<SecretString>, SinkError> {
     check_name(name)?;
-    let (types, channels) = (selected(sink.types), selected(sink.channels));
+    let (types, channels) = (selected_types(sink.types), selected(sink.channels));
     check_types(types.as_deref())?;
     check_channels(db, channels.as_deref()).await?;
     let mut settings = SinkSettings::new(kind, merge(Value::default(), sink.settings))?;
@@ -208,7 +211,7 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
     }
     let mut settings = SinkSettings::new(sink.kind, merge(sink.settings.clone(), change.settings))?;
     if let Some(types) = change.types {
-        sink.types = selected(Some(types));
+        sink.types = selected_types(Some(types));
     }
     if let Some(channels) = change.channels {
         sink.channels = selected(Some(channels));
@@ -261,6 +264,11 @@ fn merge(settings: Value, changes: Map<String, Value>) -> Value {
 
 fn selected(names: Option<Vec<String>>) -> Option<Vec<String>> {
     names.filter(|names| !names.is_empty())
+}
+
+/// A list that selects all types is none.
+fn selected_types(types: Option<Vec<String>>) -> Option<Vec<String>> {
+    types.filter(|types| *types != [ALL_TYPES])
 }
 
 /// What is new of the sink's secret.

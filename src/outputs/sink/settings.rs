@@ -75,11 +75,12 @@ impl SinkSettings {
 }
 
 /// Whether a text in it has the one character that Postgres can't store.
-fn has_nul(value: &Value) -> bool {
+#[must_use]
+pub fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.values().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || has_nul(field)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

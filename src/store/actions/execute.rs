@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-use super::ActionClass;
+use super::{ActionClass, ActionState};
 use crate::store::followers::Lease;
 use crate::twitch::id::{ChannelId, UserId};
 
@@ -55,33 +55,59 @@ pub async fn release(db: impl PgExecutor<'_>, epoch: i64) -> sqlx::Result<()> {
 }
 
 /// What a server that was killed had begun: what may be repeated is due again, the rest is uncertain. A clip that Twitch
-/// has begun to make is only looked up again. Actions with these ids are still under way here. Returns the kinds of those
-/// that are uncertain.
+/// has begun to make is only looked up again. These attempts, by action and number, are still under way here. Returns the
+/// kinds of those that are uncertain.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn recover(db: impl PgExecutor<'_>, except: &[i64], now: OffsetDateTime) -> sqlx::Result<Vec<String>> {
+pub async fn recover(db: impl PgExecutor<'_>, except: &[(i64, i32)], now: OffsetDateTime) -> sqlx::Result<Vec<String>> {
+    let (ids, attempts): (Vec<_>, Vec<_>) = except.iter().copied().unzip();
     let recovered = sqlx::query!(
         r#"update action set
-            state = case when class = 'idempotent' or result ? 'id' then 'pending' else 'uncertain' end,
-            settled_at = case when class = 'idempotent' or result ? 'id' then null else $1::timestamptz end,
+            state = case when class <> 'once' or result ? 'id' then 'pending' else 'uncertain' end,
+            retry_at = $1,
+            settled_at = case when class <> 'once' or result ? 'id' then null else $1::timestamptz end,
             problem = 'the server that called Twitch ended before the answer came'
-        where state = 'sending' and id <> all($2) returning kind, state = 'uncertain' as "is_uncertain!""#,
+        where state = 'sending' and not exists (
+            select from unnest($2::bigint[], $3::integer[]) as own (id, attempts)
+            where own.id = action.id and own.attempts = action.attempts)
+        returning kind, state = 'uncertain' as "is_uncertain!""#,
         now,
-        except
+        &ids,
+        &attempts
     );
     let recovered = recovered.fetch_all(db).await?;
     Ok(recovered.into_iter().filter(|row| row.is_uncertain).map(|row| row.kind).collect())
 }
 
-/// Ends what is too late. Returns the kinds.
+/// An action that ended without being executed.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The name of the step.
+    pub kind: String,
+    /// Stale, or off.
+    pub state: ActionState,
+}
+
+/// Ends what is too late, and the steps behind it.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn expire(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        "update action set state = 'stale', settled_at = $1, problem = coalesce(problem, 'it waited for too long')
-        where state = 'pending' and expires_at <= $1 returning kind",
+pub async fn expire(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Result<Vec<Ended>> {
+    sqlx::query_as!(
+        Ended,
+        r#"with expired as (
+            update action set state = 'stale', settled_at = $1, problem = coalesce(problem, 'it waited for too long')
+            where state = 'pending' and expires_at <= $1 returning rule_id, subject, step, continues, kind, state
+        ), stopped as (
+            update action set state = 'off', settled_at = $1, problem = 'a step before it was too late'
+            from expired
+            where action.rule_id = expired.rule_id and action.subject = expired.subject and action.step > expired.step
+                and not expired.continues and action.state = 'pending' and action.expires_at > $1
+            returning action.kind, action.state
+        )
+        select kind as "kind!", state as "state!: ActionState" from expired
+        union all select kind, state from stopped"#,
         now
     )
     .fetch_all(db)
@@ -103,10 +129,14 @@ pub struct DueAction {
     pub channel_id: ChannelId,
     /// Who acts.
     pub as_user: UserId,
-    /// The user that it is about.
+    /// The user that it is about; `None` if there is none, or if a login names one that was not looked up yet.
     pub target: Option<UserId>,
     /// Which of Twitch's limits it counts for.
     pub bucket: String,
+    /// When it was decided.
+    pub created_at: OffsetDateTime,
+    /// When it is too late for it.
+    pub expires_at: OffsetDateTime,
     /// Attempts before this one.
     pub attempts: i32,
     /// What Twitch answered before.
@@ -115,7 +145,8 @@ pub struct DueAction {
     pub is_privileged: bool,
 }
 
-/// The first action of each lane, if it is due and no other of the lane is under way; those first that are to go first.
+/// The first action of each lane, if it is due and no other of the lane is under way; those first that are to go first. What is
+/// delayed, or behind a step that has not ended, holds up no lane; what is tried again does, unless the receiver is a webhook.
 ///
 /// # Errors
 /// If the database fails.
@@ -124,15 +155,21 @@ pub async fn due(db: impl PgExecutor<'_>, now: OffsetDateTime, limit: i64) -> sq
         DueAction,
         r#"select id as "id!", kind as "kind!", params as "params!", class as "class!: ActionClass",
             channel_id as "channel_id!: ChannelId", as_user as "as_user!: UserId", target as "target: UserId",
-            bucket as "bucket!", attempts as "attempts!", result,
+            bucket as "bucket!", created_at as "created_at!", expires_at as "expires_at!", attempts as "attempts!", result,
             coalesce((select known.is_privileged from action as known where known.as_user = head.as_user
                 and known.channel_id = head.channel_id and known.is_privileged is not null order by known.id desc limit 1),
                 head.as_user = head.channel_id) as "is_privileged!"
         from (
-            select distinct on (channel_id, lane) * from action where state in ('pending', 'sending')
+            select distinct on (channel_id, lane) * from action as open
+            where state = 'sending' or state = 'pending' and case
+                when retry_at is not null then class <> 'stable_id' or retry_at <= $1
+                else not_before <= $1 and not exists (select from action as earlier
+                    where earlier.rule_id = open.rule_id and earlier.subject = open.subject and earlier.step < open.step
+                        and earlier.state in ('pending', 'sending'))
+                end
             order by channel_id, lane, state = 'sending' desc, priority, id
         ) as head
-        where state = 'pending' and not_before <= $1
+        where state = 'pending' and coalesce(retry_at, not_before) <= $1
         order by priority, id limit $2"#,
         now,
         limit
@@ -146,9 +183,13 @@ pub async fn due(db: impl PgExecutor<'_>, now: OffsetDateTime, limit: i64) -> sq
 /// # Errors
 /// If the database fails.
 pub async fn next_at(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Result<Option<OffsetDateTime>> {
-    sqlx::query_scalar!("select min(not_before) from action where state = 'pending' and not_before > $1", now)
-        .fetch_one(db)
-        .await
+    sqlx::query_scalar!(
+        "select min(coalesce(retry_at, not_before)) from action
+        where state = 'pending' and coalesce(retry_at, not_before) > $1",
+        now
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// An action that counts for a limit.
@@ -176,7 +217,7 @@ pub async fn sent(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Result<
         r#"select bucket, channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", target as "target: UserId",
             case when state = 'sending' then $1::timestamptz else greatest(sending_at, settled_at) end as "at!"
         from action
-        where (state <> 'pending' or class = 'idempotent') and (
+        where (state <> 'pending' or class <> 'once') and (
             bucket in ('chat', 'announcement', 'vip') and sending_at > $1 - interval '2 minutes'
             or bucket = 'shoutout' and sending_at > $1 - interval '2 hours'
             or bucket = 'whisper' and sending_at > $1 - interval '25 hours')"#,

@@ -10,6 +10,7 @@ use strum::IntoStaticStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::LogId;
 use super::signals::Channel;
 use crate::twitch::id::{ChannelId, UserId};
 
@@ -33,27 +34,52 @@ pub enum ActionState {
     Uncertain,
     /// It was too late for it.
     Stale,
+    /// It would have happened, but the rule, or all rules, are only tried out.
+    Dry,
+    /// A step before it has not happened.
+    Off,
 }
 
 /// Whether an action may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum ActionClass {
     /// Repeated until it is known to be so.
     Idempotent,
     /// Never repeated once it may have happened.
     Once,
+    /// Repeated with the same id until the receiver has it.
+    StableId,
+    /// Done in the transaction that decided it.
+    Planning,
 }
 
-/// An action to do.
+/// What decided an action; the default is a client's request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The rule; 0 for a request.
+    pub rule_id: i64,
+    /// The rule's revision.
+    pub revision: i32,
+    /// The event that the rule reacted to; `None` for a request, a timer or a batch.
+    pub event_id: Option<LogId>,
+}
+
+/// An action to add. Of each rule, subject and step there is one.
 #[derive(Clone, Debug)]
 pub struct NewAction<'a> {
-    /// Unique: an action of the same subject is the same action.
+    /// What decided it.
+    pub origin: Origin,
+    /// What it follows from: steps of one subject are done in order.
     pub subject: &'a str,
+    /// Its place among the steps of the subject.
+    pub step: i16,
+    /// Whether the steps behind it are done although this one has not happened.
+    pub continues: bool,
     /// The name of the step.
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// What it says.
     pub params: &'a Value,
     /// Whether it may be repeated.
@@ -69,9 +95,15 @@ pub struct NewAction<'a> {
     /// Of what is due, the lowest goes first.
     pub priority: i16,
     /// Actions of a channel on the same lane go one after the other.
-    pub lane: &'a str,
-    /// Now.
+    pub lane: String,
+    /// Pending if it is to be done, or else what has become of it.
+    pub state: ActionState,
+    /// Why it is not done.
+    pub problem: Option<&'a str>,
+    /// When it was decided.
     pub created_at: OffsetDateTime,
+    /// When it is due.
+    pub not_before: OffsetDateTime,
     /// When it is too late for it.
     pub expires_at: OffsetDateTime,
 }
@@ -81,7 +113,10 @@ pub struct NewAction<'a> {
 #[expect(missing_docs, reason = "the columns of action, which db/migrations describes")]
 pub struct Action {
     pub id: i64,
+    pub rule_id: i64,
+    pub event_id: Option<LogId>,
     pub subject: String,
+    pub step: i16,
     pub kind: String,
     pub params: Value,
     pub class: ActionClass,
@@ -97,19 +132,26 @@ pub struct Action {
     pub problem: Option<String>,
 }
 
-/// Adds an action, and wakes the server that executes it. False if there is one of this subject.
+/// Adds an action, and wakes the server that executes it once the transaction is committed. False if there is one of this
+/// rule, subject and step.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Result<bool> {
     let added = sqlx::query!(
         "with added as (
-            insert into action (subject, kind, params, class, channel_id, as_user, target, bucket, priority, lane, created_at,
-                not_before, expires_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
-            on conflict (subject) do nothing returning id
-        ) select pg_notify($13, '') from added",
+            insert into action (rule_id, revision, event_id, subject, step, continues, kind, params, class, channel_id, as_user,
+                target, bucket, priority, lane, state, problem, created_at, not_before, expires_at, settled_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                case when $16 <> 'pending' then $18 end)
+            on conflict (rule_id, subject, step) do nothing returning state
+        ) select case when state = 'pending' then pg_notify($21, '') end from added",
+        new.origin.rule_id,
+        new.origin.revision,
+        new.origin.event_id as Option<LogId>,
         new.subject,
+        new.step,
+        new.continues,
         new.kind,
         new.params,
         new.class as ActionClass,
@@ -119,7 +161,10 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Resul
         new.bucket,
         new.priority,
         new.lane,
+        new.state as ActionState,
+        new.problem,
         new.created_at,
+        new.not_before,
         new.expires_at,
         Channel::Action.name()
     );
@@ -133,9 +178,9 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Resul
 pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
-            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
-            settled_at, result, problem
+        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+            channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
+            coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
         from action where id = $1"#,
         id
     )
@@ -143,18 +188,18 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Action
     .await
 }
 
-/// The action of this subject.
+/// The action that a client requested with this key.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn of_subject(db: impl PgExecutor<'_>, subject: &str) -> sqlx::Result<Option<Action>> {
+pub async fn of_key(db: impl PgExecutor<'_>, key: &str) -> sqlx::Result<Option<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
-            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
-            settled_at, result, problem
-        from action where subject = $1"#,
-        subject
+        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+            channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
+            coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
+        from action where rule_id = 0 and subject = $1"#,
+        key
     )
     .fetch_optional(db)
     .await
@@ -167,6 +212,8 @@ pub struct Selection<'a> {
     pub state: Option<ActionState>,
     /// Only those of this channel.
     pub channel_id: Option<&'a ChannelId>,
+    /// Only those of this rule.
+    pub rule_id: Option<i64>,
     /// Only those before this one.
     pub before: Option<i64>,
 }
@@ -178,15 +225,16 @@ pub struct Selection<'a> {
 pub async fn page(db: impl PgExecutor<'_>, selection: &Selection<'_>, limit: i64) -> sqlx::Result<Vec<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, subject, kind, params, class as "class: ActionClass", channel_id as "channel_id: ChannelId",
-            as_user as "as_user: UserId", state as "state: ActionState", created_at, not_before, expires_at, attempts,
-            settled_at, result, problem
+        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+            channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
+            coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
         from action
         where ($1::text is null or state = $1) and ($2::text is null or channel_id = $2)
-            and id < coalesce($3, 9223372036854775807)
-        order by id desc limit $4"#,
+            and ($3::bigint is null or rule_id = $3) and id < coalesce($4, 9223372036854775807)
+        order by id desc limit $5"#,
         selection.state as Option<ActionState>,
         selection.channel_id.map(ChannelId::as_str),
+        selection.rule_id,
         selection.before,
         limit
     )
@@ -222,7 +270,7 @@ pub async fn summary(db: impl PgExecutor<'_>) -> sqlx::Result<ActionSummary> {
             (select problem from action where state = 'failed' and settled_at > now() - interval '1 hour'
                 order by id desc limit 1) as problem,
             (select leased_until > clock_timestamp() from action_lease) as "is_leased!",
-            (select count(*) from action where state = 'pending' and not_before <= now()) as "due!""#
+            (select count(*) from action where state = 'pending' and coalesce(retry_at, not_before) <= now()) as "due!""#
     )
     .fetch_one(db)
     .await

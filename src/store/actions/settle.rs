@@ -21,8 +21,17 @@ pub struct Outcome<'a> {
     pub retry_at: Option<OffsetDateTime>,
 }
 
+/// What was recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// When the action was due.
+    pub due_at: OffsetDateTime,
+    /// The kinds of the steps behind it that are off now, because it has not happened.
+    pub stopped: Vec<String>,
+}
+
 /// Records the end of the attempt of this number. An answer that comes after another server took over, or after an echo, is
-/// recorded if it says more than what is known. False if nothing was.
+/// recorded if it says more than what is known. `None` if nothing was.
 ///
 /// # Errors
 /// If the database fails.
@@ -31,12 +40,23 @@ pub async fn record(
     (id, attempt): (i64, i32),
     outcome: &Outcome<'_>,
     now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let recorded = sqlx::query!(
-        "update action set state = $3, result = coalesce($4, result), problem = $5, not_before = coalesce($6, not_before),
-            settled_at = case when $3 = 'pending' then null else $7::timestamptz end
-        where id = $1 and attempts = $2
-            and (state = 'sending' or state = 'uncertain' and $3 in ('done', 'dropped', 'failed'))",
+) -> sqlx::Result<Option<Recorded>> {
+    sqlx::query_as!(
+        Recorded,
+        r#"with recorded as (
+            update action set state = $3, result = coalesce($4, result), problem = $5, retry_at = $6,
+                settled_at = case when $3 = 'pending' then null else $7::timestamptz end
+            where id = $1 and attempts = $2
+                and (state = 'sending' or state = 'uncertain' and $3 in ('done', 'dropped', 'failed'))
+            returning rule_id, subject, step, continues, state, not_before
+        ), stopped as (
+            update action set state = 'off', settled_at = $7, problem = 'a step before it has not happened'
+            from recorded
+            where action.rule_id = recorded.rule_id and action.subject = recorded.subject and action.step > recorded.step
+                and not recorded.continues and recorded.state in ('dropped', 'failed') and action.state = 'pending'
+            returning action.kind
+        )
+        select not_before as "due_at!", array(select kind from stopped) as "stopped!" from recorded"#,
         id,
         attempt,
         outcome.state as ActionState,
@@ -45,9 +65,30 @@ pub async fn record(
         outcome.retry_at,
         now
     )
-    .execute(db)
-    .await?;
-    Ok(recorded.rows_affected() > 0)
+    .fetch_optional(db)
+    .await
+}
+
+/// Records which user a login names, before anything was done: the attempt of this number does not count. False if nothing
+/// was recorded.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record_target(
+    db: impl PgExecutor<'_>,
+    (id, attempt): (i64, i32),
+    target: &UserId,
+    lane: &str,
+) -> sqlx::Result<bool> {
+    let recorded = sqlx::query!(
+        "update action set state = 'pending', target = $3, lane = $4, attempts = attempts - 1, sending_at = null
+        where id = $1 and attempts = $2 and state = 'sending'",
+        id,
+        attempt,
+        target.as_str(),
+        lane
+    );
+    Ok(recorded.execute(db).await?.rows_affected() > 0)
 }
 
 /// An author of messages.
@@ -126,7 +167,16 @@ pub async fn of_message(
     .await
 }
 
-/// Records that a message was seen in the chat. Returns its kind if that settled it.
+/// An action that was settled.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The name of the step.
+    pub kind: String,
+    /// When it was due.
+    pub due_at: OffsetDateTime,
+}
+
+/// Records that a message was seen in the chat. Returns the action if that settled it.
 ///
 /// # Errors
 /// If the database fails.
@@ -136,13 +186,13 @@ pub async fn record_echo(
     message_id: &str,
     is_privileged: bool,
     now: OffsetDateTime,
-) -> sqlx::Result<Option<String>> {
+) -> sqlx::Result<Option<Settled>> {
     let row = sqlx::query!(
         r#"update action set state = 'done', problem = null, is_privileged = $3,
             settled_at = case when action.state = 'done' then action.settled_at else $4::timestamptz end,
             result = coalesce(action.result, '{}') || jsonb_build_object('message_id', $2::text)
         from (select id, state from action where id = $1 for update) as before
-        where action.id = before.id returning kind, before.state <> 'done' as "is_settled!""#,
+        where action.id = before.id returning kind, not_before, before.state <> 'done' as "is_settled!""#,
         id,
         message_id,
         is_privileged,
@@ -150,7 +200,7 @@ pub async fn record_echo(
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.filter(|row| row.is_settled).map(|row| row.kind))
+    Ok(row.filter(|row| row.is_settled).map(|row| Settled { kind: row.kind, due_at: row.not_before }))
 }
 
 /// Lets an action be done again that has not happened, or of which that is not known. False if it is in another state.
@@ -165,8 +215,9 @@ pub async fn retry(
 ) -> sqlx::Result<bool> {
     let retried = sqlx::query!(
         "with retried as (
-            update action set state = 'pending', not_before = $2, expires_at = $3, settled_at = null, result = null, problem = null
-            where id = $1 and state in ('dropped', 'failed', 'uncertain', 'stale') returning id
+            update action set state = 'pending', not_before = $2, retry_at = null, expires_at = $3, settled_at = null, result = null,
+                problem = null
+            where id = $1 and state in ('dropped', 'failed', 'uncertain', 'stale', 'off') and class <> 'planning' returning id
         ) select pg_notify($4, '') from retried",
         id,
         now,

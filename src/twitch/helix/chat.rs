@@ -20,6 +20,9 @@ pub struct NewChatMessage<'a> {
     /// The message that this one replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_parent_message_id: Option<&'a str>,
+    /// Whether it is pinned, for 20 minutes. If it can't be, it is not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<bool>,
 }
 
 /// What became of a chat message that Twitch took.
@@ -222,8 +225,13 @@ mod tests {
     #[test]
     fn request_has_only_what_is_to_change() {
         let (channel, user) = ("7".parse().unwrap(), "8".parse().unwrap());
-        let new =
-            NewChatMessage { broadcaster_id: &channel, sender_id: &user, message: "hi", reply_parent_message_id: None };
+        let new = NewChatMessage {
+            broadcaster_id: &channel,
+            sender_id: &user,
+            message: "hi",
+            reply_parent_message_id: None,
+            pin: None,
+        };
         assert_eq!(json!(new), json!({ "broadcaster_id": "7", "sender_id": "8", "message": "hi" }));
         let settings = ChatSettings { slow_mode: Some(false), ..ChatSettings::default() };
         assert_eq!(json!(settings), json!({ "slow_mode": false }));

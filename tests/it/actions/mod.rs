@@ -6,7 +6,9 @@ mod echo;
 mod faults;
 mod kill;
 mod limits;
+mod order;
 mod steps;
+mod webhooks;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};

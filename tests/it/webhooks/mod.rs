@@ -3,7 +3,7 @@
 mod commands;
 mod delivery;
 mod faults;
-mod receiver;
+pub(crate) mod receiver;
 mod replicas;
 mod rotation;
 mod ssrf;
