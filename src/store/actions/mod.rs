@@ -143,7 +143,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Resul
             insert into action (rule_id, revision, event_id, subject, step, continues, kind, params, class, channel_id, as_user,
                 target, bucket, priority, lane, state, problem, created_at, not_before, expires_at, settled_at)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                case when $16 <> 'pending' then $18 end)
+                case when $16 <> 'pending' then $18::timestamptz end)
             on conflict (rule_id, subject, step) do nothing returning state
         ) select case when state = 'pending' then pg_notify($21, '') end from added",
         new.origin.rule_id,

@@ -167,6 +167,41 @@ async fn server_that_stops_lets_its_calls_end() {
 }
 
 #[tokio::test]
+async fn server_that_stops_after_the_lease_was_lost_lets_its_calls_end() {
+    let place = Place::new().await;
+    let server = place.serve().await;
+    place.faults(Faults { action_delay: 1.0, delay_ms: 3_000, ..Faults::default() });
+    let id = request(&server, &say("in time")).await;
+    until_state(&server, id, "sending").await;
+    // As another server does that takes over, and ends at once.
+    server.sql("update action_lease set epoch = epoch + 1, leased_until = now() + interval '1 hour'").await;
+    let tries = "select exists (select from pg_stat_activity where datname = current_database()
+        and query like '%where leased_until <= clock_timestamp() returning epoch%' and query not like '%pg_stat_activity%')";
+    until("the server tries to take the lease again", async || {
+        sqlx::query_scalar(tries).fetch_one(&server.pool).await.unwrap()
+    })
+    .await;
+    let pool = server.pool.clone();
+    server.stop().await;
+    let state: String = sqlx::query_scalar("select state from action").fetch_one(&pool).await.unwrap();
+    assert_eq!((state.as_str(), place.performed("say").len()), ("done", 1));
+}
+
+#[tokio::test]
+async fn token_that_ends_in_the_middle_is_renewed_and_the_action_done_once() {
+    let place = Place::new().await;
+    let server = place.serve().await;
+    for (call, step) in steps() {
+        place.faults(one("end_token_of_next_action"));
+        let action = done(&server, step).await;
+        assert_eq!((&action["attempts"], place.performed(call).len()), (&json!(1), 1), "{action}");
+        let refused = place.twitch.mock.world.actions().into_iter().filter(|it| it.action == call && it.status == 401);
+        assert_eq!(refused.count(), 1, "{call}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn two_servers_do_each_action_once() {
     let place = Place::new().await;
     let (one, two) = (place.serve().await, place.serve().await);

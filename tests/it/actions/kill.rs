@@ -36,7 +36,7 @@ async fn until_state(pool: &PgPool, states: &[&str]) -> String {
 }
 
 /// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
-async fn until_disconnected(pool: &PgPool) {
+pub(super) async fn until_disconnected(pool: &PgPool) {
     let statement = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name like 'showtime%'";
     until("the server's connections are closed", async || {
@@ -52,27 +52,26 @@ async fn request(server: &process::Serving<'_>, step: &Value) {
     assert!(answer.status().is_success(), "{:?}", answer.text().await);
 }
 
+/// The settings of a server that acts on this Twitch.
+pub(super) fn settings(place: &Place) -> Vec<(&'static str, String)> {
+    let (mock, twitch) = (MockConfig::default(), &place.twitch.mock);
+    vec![
+        ("DATABASE_URL", url(&place.database, "x")),
+        ("SHOWTIME_ENCRYPTION_KEY", place.key.expose_secret().to_owned()),
+        ("TWITCH_CLIENT_ID", mock.client_id),
+        ("TWITCH_CLIENT_SECRET", mock.client_secret),
+        ("TWITCH_API_URL", twitch.api_url().to_string()),
+        ("TWITCH_AUTH_URL", twitch.auth_url().to_string()),
+        ("TWITCH_EVENTSUB_WEBSOCKET_URL", twitch.websocket_url().to_string()),
+    ]
+}
+
 /// Kills a server at this point of this action, and returns the state of the action after the next start, and how often
 /// Twitch performed it.
 async fn kill_at(point: Point, call: &str, step: &Value) -> (String, usize) {
-    let twitch = Place::new().await;
-    let (mock, place) = (MockConfig::default(), process::Place::new());
-    let key = twitch.key.expose_secret();
-    let [database, api, auth, socket] = [
-        url(&twitch.database, "x"),
-        twitch.twitch.mock.api_url().to_string(),
-        twitch.twitch.mock.auth_url().to_string(),
-        twitch.twitch.mock.websocket_url().to_string(),
-    ];
-    let settings = [
-        ("DATABASE_URL", database.as_str()),
-        ("SHOWTIME_ENCRYPTION_KEY", key),
-        ("TWITCH_CLIENT_ID", mock.client_id.as_str()),
-        ("TWITCH_CLIENT_SECRET", mock.client_secret.as_str()),
-        ("TWITCH_API_URL", &api),
-        ("TWITCH_AUTH_URL", &auth),
-        ("TWITCH_EVENTSUB_WEBSOCKET_URL", &socket),
-    ];
+    let (twitch, place) = (Place::new().await, process::Place::new());
+    let owned = settings(&twitch);
+    let settings: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let pool = PgPool::connect_lazy_with(twitch.database.clone());
     let mut holder = PgConnection::connect_with(&twitch.database).await.unwrap();
     let mut lock = holder.begin().await.unwrap();

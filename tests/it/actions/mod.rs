@@ -5,6 +5,7 @@ mod consent;
 mod echo;
 mod faults;
 mod kill;
+mod ledger;
 mod limits;
 mod order;
 mod steps;
