@@ -94,6 +94,19 @@ impl World {
         state.accounts.get(&person.id).cloned().ok_or(ScenarioError::UnknownChannel(person.login))
     }
 
+    /// Gives an account another login.
+    ///
+    /// # Errors
+    /// [`ScenarioError`]
+    pub fn rename(&self, channel: &str, login: &str) -> Result<(), ScenarioError> {
+        let mut state = self.state();
+        known(&state, channel)?;
+        if let Some(account) = state.account_mut(channel) {
+            (account.login, account.display_name) = (login.to_lowercase(), login.to_owned());
+        }
+        Ok(())
+    }
+
     /// Starts a stream and returns its id.
     ///
     /// # Errors

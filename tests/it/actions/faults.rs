@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use showtime::mock::Faults;
 
-use super::{Place, VIEWER, done, get, request, say, settled, until_state};
+use super::{Place, VIEWER, done, get, post, request, say, settled, until_state};
 use crate::support::until;
 
 fn one(fault: &str) -> Faults {
@@ -173,12 +173,13 @@ async fn server_that_stops_after_the_lease_was_lost_lets_its_calls_end() {
     place.faults(Faults { action_delay: 1.0, delay_ms: 3_000, ..Faults::default() });
     let id = request(&server, &say("in time")).await;
     until_state(&server, id, "sending").await;
-    // As another server does that takes over, and ends at once.
-    server.sql("update action_lease set epoch = epoch + 1, leased_until = now() + interval '1 hour'").await;
-    let tries = "select exists (select from pg_stat_activity where datname = current_database()
+    // As another server does that takes over.
+    let taken = "update action_lease set epoch = epoch + 1, leased_until = now() + interval '1 hour' returning now()";
+    let taken_at: time::OffsetDateTime = sqlx::query_scalar(taken).fetch_one(&server.pool).await.unwrap();
+    let tries = "select exists (select from pg_stat_activity where datname = current_database() and query_start > $1
         and query like '%where leased_until <= clock_timestamp() returning epoch%' and query not like '%pg_stat_activity%')";
     until("the server tries to take the lease again", async || {
-        sqlx::query_scalar(tries).fetch_one(&server.pool).await.unwrap()
+        sqlx::query_scalar(tries).bind(taken_at).fetch_one(&server.pool).await.unwrap()
     })
     .await;
     let pool = server.pool.clone();
@@ -198,6 +199,22 @@ async fn token_that_ends_in_the_middle_is_renewed_and_the_action_done_once() {
         let refused = place.twitch.mock.world.actions().into_iter().filter(|it| it.action == call && it.status == 401);
         assert_eq!(refused.count(), 1, "{call}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn renamed_user_is_still_the_one_who_was_named() {
+    let place = Place::new().await;
+    let server = place.serve().await;
+    place.faults(serde_json::from_value(json!({ "fail_next_action_before": 2 })).unwrap());
+    let ban = json!({ "ban": { "user": VIEWER, "reason": null } });
+    let id = request(&server, &ban).await;
+    until("it is to be tried again", async || get(&server, id).await["problem"].is_string()).await;
+    place.twitch.mock.world.rename(VIEWER, "LoudOtter").unwrap();
+    assert_eq!(settled(&server, id).await["state"], "done");
+    assert_eq!(place.performed("ban")[0].effect["user_id"], json!(place.viewer_id));
+    post(&server, &ban).await.problem(400, "invalid-field");
+    done(&server, json!({ "unban": { "user": "loudotter" } })).await;
     server.stop().await;
 }
 
