@@ -59,7 +59,7 @@ async fn plan(pool: &PgPool, rule_id: i64, subject: &str, now: OffsetDateTime, s
 }
 
 /// The names of the calls that Twitch has performed, in their order.
-fn calls(place: &Place) -> Vec<String> {
+fn calls(place: &Place) -> Vec<&'static str> {
     place.twitch.mock.world.actions().into_iter().map(|call| call.action).collect()
 }
 
