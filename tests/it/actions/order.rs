@@ -173,16 +173,14 @@ async fn login_of_a_rule_is_looked_up_when_the_step_is_done() {
     let problem = get(&server, ids[1]).await["problem"].clone();
     assert!(problem.as_str().unwrap().contains("Twitch knows no user `unknown_login`"), "{problem}");
     let again = plan(&server.pool, 1, "b", server.clock.now(), &[Planned::new(json!({ "shoutout": VIEWER }))]).await;
-    until("its limit was asked", async || {
-        sqlx::query_scalar::<_, bool>("select target is not null from action where id = $1")
-            .bind(again[0])
-            .fetch_one(&server.pool)
-            .await
-            .unwrap()
-            || get(&server, again[0]).await["state"] != "pending"
+    server.clock.advance(Duration::minutes(3));
+    until("it is known who is meant", async || {
+        let statement = "select target is not null from action where id = $1";
+        sqlx::query_scalar(statement).bind(again[0]).fetch_one(&server.pool).await.unwrap()
     })
     .await;
-    assert_eq!(place.performed("shoutout").len(), 1, "one in two minutes");
+    assert_eq!(get(&server, again[0]).await["state"], "pending");
+    assert_eq!(place.performed("shoutout").len(), 1, "one an hour for the same channel");
     server.stop().await;
 }
 

@@ -114,12 +114,12 @@ async fn sink_must_be_a_webhook_that_is_there() {
         let problem = refused.problem(400, "invalid-field");
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
     }
-    server.send(reqwest::Method::POST, "/sinks/hook/pause").await.json();
+    assert_eq!(server.send(reqwest::Method::POST, "/sinks/hook/pause").await.status, 204);
     let waits = request(&server, &to("hook", json!({}))).await;
     until("it waits", async || get(&server, waits).await["problem"] == "the sink `hook` is paused").await;
-    server.send(reqwest::Method::POST, "/sinks/hook/resume").await.json();
+    assert_eq!(server.send(reqwest::Method::POST, "/sinks/hook/resume").await.status, 204);
     assert_eq!(settled(&server, waits).await["state"], "done");
-    server.send(reqwest::Method::POST, "/sinks/hook/pause").await.json();
+    assert_eq!(server.send(reqwest::Method::POST, "/sinks/hook/pause").await.status, 204);
     let lost = request(&server, &to("hook", json!({}))).await;
     until("it waits", async || get(&server, lost).await["problem"].is_string()).await;
     assert_eq!(server.send(reqwest::Method::DELETE, "/sinks/hook").await.status, 204);
