@@ -8,6 +8,7 @@ use super::rule_step::{RuleAction, Timeout};
 use super::span::Span;
 use super::template::Templates;
 use super::vocabulary::Vocabulary;
+use crate::outputs::sink::settings::has_nul;
 
 /// The longest source of a template, in characters.
 const MAX_TEMPLATE: usize = 2_000;
@@ -134,6 +135,9 @@ fn check_body(body: &Value) -> Checked {
             "body",
             "has a null or a number that is too large: leave it out, or write it as a text".to_owned(),
         ));
+    }
+    if has_nul(body) {
+        return Err(("body", "has the character U+0000, which Postgres can't store".to_owned()));
     }
     if body.to_string().len() > MAX_BODY_BYTES {
         return Err(("body", format!("has at most {MAX_BODY_BYTES} bytes")));

@@ -49,38 +49,39 @@ impl Reaction<'_> {
     /// Plans its steps. Returns whether the rules after this one do not see the event.
     pub fn run(mut self, state: &mut State, plan: &mut Plan) -> bool {
         let (mut due, mut is_off, mut is_stopped) = (self.at, false, false);
-        let mut actions = Vec::new();
+        let mut number = 0;
         for step in &self.rule.rule.steps {
-            let number = actions.len();
-            let mut add = |kind, params, state| {
-                actions.push(self.planned(step, number, (kind, params), state, due));
-            };
-            if is_off {
-                add(step.action.name(), Json::Null, PlannedState::Off);
-                continue;
-            }
-            match self.resolve(step, state) {
-                Ok(Effect::Delay(delay)) => due += delay,
-                Ok(Effect::Stop) => is_stopped = true,
-                Ok(Effect::Act(steps)) => {
-                    self.strike(step, state, plan);
-                    for todo in steps {
-                        actions.push(self.to_do(step, actions.len(), todo, due));
+            let kind = step.action.name();
+            let planned = if is_off {
+                self.planned(step, number, (kind, Json::Null), PlannedState::Off, due)
+            } else {
+                match self.resolve(step, state) {
+                    Ok(Effect::Delay(delay)) => {
+                        due += delay;
+                        continue;
+                    }
+                    Ok(Effect::Stop) => {
+                        is_stopped = true;
+                        continue;
+                    }
+                    Ok(Effect::Act(todo)) => {
+                        self.strike(step, state, plan);
+                        self.to_do(step, number, todo, due)
+                    }
+                    Ok(effect) => {
+                        let params = self.apply(effect, state, plan);
+                        let done = self.state(PlannedState::Done);
+                        self.planned(step, number, (kind, params), done, due)
+                    }
+                    Err(reason) => {
+                        is_off = !step.continues;
+                        self.planned(step, number, (kind, Json::Null), PlannedState::Failed(reason), due)
                     }
                 }
-                Ok(Effect::Webhook(params)) => add(step.action.name(), params, self.state(PlannedState::Pending)),
-                Ok(effect) => {
-                    let params = self.apply(effect, state, plan);
-                    let planned = self.state(PlannedState::Done);
-                    actions.push(self.planned(step, number, (step.action.name(), params), planned, due));
-                }
-                Err(reason) => {
-                    add(step.action.name(), Json::Null, PlannedState::Failed(reason));
-                    is_off = !step.continues;
-                }
-            }
+            };
+            plan.actions.push(planned);
+            number += 1;
         }
-        plan.actions.append(&mut actions);
         is_stopped
     }
 
@@ -150,7 +151,7 @@ impl Reaction<'_> {
                 let params = json!({ "user": login, "seconds": length.whole_seconds() });
                 (Change::Permit(channel, login, PermitState { until: self.at + length, uses: 1 }), params)
             }
-            Effect::Act(_) | Effect::Webhook(_) | Effect::Delay(_) | Effect::Stop => return Json::Null,
+            Effect::Act(_) | Effect::Delay(_) | Effect::Stop => return Json::Null,
         };
         if self.mode == Mode::Live {
             plan.change(state, change);

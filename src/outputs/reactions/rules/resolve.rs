@@ -27,8 +27,7 @@ pub const PERMIT: Span = Span::seconds(60);
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is what the step of that name does")]
 pub enum Effect {
-    Act(Vec<Step>),
-    Webhook(Json),
+    Act(Step),
     Count { name: String, add: Option<i64>, set: Option<i64> },
     Set { name: String, value: String },
     Permit { login: String, length: Duration },
@@ -71,7 +70,7 @@ impl Context<'_> {
             RuleAction::Warn(it) => {
                 Step::Warn(step::Warning { user: self.user(&it.user)?, reason: self.text(&it.reason, MAX_MESSAGE)? })
             }
-            RuleAction::Clip(clip) => return self.clip(clip),
+            RuleAction::Clip(clip) => Step::Clip(self.clip(clip)?),
             RuleAction::Marker(it) => {
                 Step::Marker(step::Marker { description: self.optional_text(&it.description, MAX_TITLE)? })
             }
@@ -94,13 +93,15 @@ impl Context<'_> {
             }
             RuleAction::Settings(settings) => Step::Settings(settings.clone()),
             RuleAction::Shield(is_on) => Step::Shield(*is_on),
-            RuleAction::Pin(pin) => {
-                Step::Pin(step::Pin { message_id: self.message_id()?, seconds: pin.length.map(Span::whole_seconds) })
-            }
-            RuleAction::Webhook(webhook) => return Ok(Effect::Webhook(self.webhook(webhook)?)),
+            RuleAction::Pin(pin) => Step::Pin(step::Pin {
+                message_id: Some(self.message_id()?),
+                text: None,
+                seconds: pin.length.map(Span::whole_seconds),
+            }),
+            RuleAction::Webhook(webhook) => Step::Webhook(self.webhook(webhook)?),
             other => return self.resolve_planning(other),
         };
-        Ok(Effect::Act(vec![checked(step)?]))
+        checked(step).map(Effect::Act)
     }
 
     /// Resolves a step that is done while planning.
@@ -167,30 +168,28 @@ impl Context<'_> {
         })
     }
 
-    /// A clip, and what is said when it is there.
-    fn clip(&self, clip: &Clip) -> Result<Effect, String> {
+    fn clip(&self, clip: &Clip) -> Result<step::NewClip, String> {
         let title = self.optional_text(&clip.title, MAX_TITLE)?;
-        let mut steps = vec![checked(Step::Clip(step::NewClip { title, seconds: None }))?];
-        if !clip.say.is_empty() {
-            // The values of a rule have no clip, so this one hides nothing.
-            let values = [("clip", template::clip())].into_iter().map(|(name, clip)| (Value::from(name), clip));
-            let known = self.values.try_iter().map_err(|error| error.to_string())?;
-            let known = known.filter_map(|name| Some((name.clone(), self.values.get_item(&name).ok()?)));
-            let values = Value::from_pairs(known.chain(values));
-            let text = line(&self.templates.render(&clip.say, &values)?, MAX_MESSAGE - CLIP_ROOM);
-            steps.push(checked(Step::Say(text))?);
+        if clip.say.is_empty() {
+            return Ok(step::NewClip { title, seconds: None, say: None });
         }
-        Ok(Effect::Act(steps))
+        // The values of a rule have no clip, so this one hides nothing.
+        let values = [("clip", template::clip())].into_iter().map(|(name, clip)| (Value::from(name), clip));
+        let known = self.values.try_iter().map_err(|error| error.to_string())?;
+        let known = known.filter_map(|name| Some((name.clone(), self.values.get_item(&name).ok()?)));
+        let values = Value::from_pairs(known.chain(values));
+        let said = line(&self.templates.render(&clip.say, &values)?, MAX_MESSAGE - CLIP_ROOM);
+        Ok(step::NewClip { title, seconds: None, say: Some(said) })
     }
 
-    fn webhook(&self, webhook: &Webhook) -> Result<Json, String> {
+    fn webhook(&self, webhook: &Webhook) -> Result<step::Webhook, String> {
         let body = if webhook.body.is_null() {
             let event = self.occurrence.and_then(|occurrence| serde_json::from_str(&occurrence.json).ok());
             event.unwrap_or_else(|| json!({}))
         } else {
             self.tree(&webhook.body)?
         };
-        Ok(json!({ "sink": webhook.sink, "body": body }))
+        Ok(step::Webhook { sink: webhook.sink.clone(), body })
     }
 
     /// A tree whose texts are rendered.

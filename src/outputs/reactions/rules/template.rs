@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use minijinja::value::Value;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
+use super::super::step::CLIP_URL;
 use super::language::{self, environment, reason};
-use super::text::{CLIP_URL, VALUE_BEGIN, VALUE_END};
+use super::text::{VALUE_BEGIN, VALUE_END};
 
 /// The longest text that a template makes, in bytes. What is sent is cut shorter.
 const MAX_OUTPUT: usize = 16_384;

@@ -14,9 +14,6 @@ pub const VALUE_BEGIN: char = '\u{F0001}';
 /// The end of it.
 pub const VALUE_END: char = '\u{F0002}';
 
-/// Stands for the address of a clip, which is known only when the clip is there.
-pub const CLIP_URL: char = '\u{F0003}';
-
 /// First characters that other bots and Twitch take as the begin of a command.
 const COMMAND_SIGNS: [char; 4] = ['/', '.', '!', '~'];
 

@@ -211,8 +211,8 @@ fn category_is_set() {
 fn clip_is_made_and_its_address_said() {
     let mut world = World::example();
     let plan = world.says("!clip", "");
-    let address = crate::outputs::reactions::rules::text::CLIP_URL.to_string();
-    assert_eq!(done(&plan), [("clip", json!({ "title": null, "seconds": null })), ("say", json!(address))]);
+    let address = crate::outputs::reactions::step::CLIP_URL.to_string();
+    assert_eq!(done(&plan), [("clip", json!({ "title": null, "seconds": null, "say": address }))]);
     world.state.channels.values_mut().for_each(|channel| channel.live_since = None);
     world.pass(60);
     let event = world.line("!clip", "");
