@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
+use super::super::step::CLIP_URL;
 use super::compiled::Compiled;
 use super::plan::explain;
 use super::planned::{PlannedAction, PlannedState};
 use super::role::Role;
 use super::state::{ChannelFacts, State, ViewerFacts};
-use super::text::CLIP_URL;
 use super::verdict::Outcome;
 use super::vocabulary::CHAT_MESSAGE;
 use crate::store::LogId;
