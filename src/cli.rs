@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -115,6 +116,16 @@ pub async fn require_migrations(connection: &mut PgConnection) -> Result<(), Dat
         [] => Ok(()),
         _ => Err(DatabaseError::LacksMigrations),
     }
+}
+
+/// Parses an address of this machine, for the mocks, which serve no other.
+///
+/// # Errors
+/// If it is no IP address, or not one of this machine.
+pub fn loopback(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr =
+        if text == "localhost" { Ipv4Addr::LOCALHOST.into() } else { text.parse().map_err(|_| "not an IP address")? };
+    ip.is_loopback().then_some(ip).ok_or_else(|| "only an address of this machine, such as 127.0.0.1 or ::1".to_owned())
 }
 
 /// Prints a line on stdout. Unlike `println!`, does not panic if that can't be written.

@@ -45,7 +45,8 @@
 //! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
 //! - [`postgres`]: the private Postgres of a server that is given none.
 //! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
-//! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch. [`load`]: traffic and crashes, and what they did.
+//! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: traffic and
+//!   crashes, and what they did.
 
 pub mod access;
 pub mod api;

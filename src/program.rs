@@ -30,16 +30,21 @@ pub enum Program {
     Token,
     /// Stands in for Twitch.
     MockTwitch,
+    /// Stands in for Discord.
+    MockDiscord,
 }
 
 impl Program {
-    fn name(self) -> &'static str {
+    /// The name of its file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Init => "init",
             Self::Simulate => "simulate",
             Self::Token => "token",
             Self::MockTwitch => "mock-twitch",
+            Self::MockDiscord => "mock-discord",
         }
     }
 }

@@ -1,6 +1,5 @@
 //! A fake Twitch on this machine.
 
-mod control;
 mod say;
 mod serve;
 mod subscription;
@@ -12,9 +11,10 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use showtime::cli;
+use showtime::mock::ControlClient;
+use showtime::program::Program;
 use url::Url;
 
-use self::control::Control;
 use self::say::SayArgs;
 use self::serve::ServeArgs;
 use self::subscription::SubscriptionArgs;
@@ -142,7 +142,7 @@ fn parse() -> Args {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let control = || Control::new(args.url.clone());
+    let control = || ControlClient::new(args.url.clone(), Program::MockTwitch);
     match args.command {
         None => serve::run(args.serve).await,
         Some(Command::Ws(WsCommand::Start(serve))) => serve::run(*serve).await,

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use showtime::cli;
 
-use crate::control::Control;
+use showtime::mock::ControlClient;
 
 /// The user, the text, and the channel whose chat it is.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(crate) struct SayArgs {
     channel: Option<String>,
 }
 
-pub(crate) async fn run(control: &Control, args: SayArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(control: &ControlClient, args: SayArgs) -> anyhow::Result<()> {
     let SayArgs { user, text, channel } = args;
     let answer = control.post("/mock/say", &json!({ "user": user, "text": text, "channel": channel })).await?;
     let channel = answer["channel"].as_str().unwrap_or_default();

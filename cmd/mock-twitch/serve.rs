@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
     /// Address of this machine to listen on.
-    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into(), value_parser = loopback)]
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into(), value_parser = cli::loopback)]
     ip: IpAddr,
     /// Port to listen on; 0 for any that is free.
     #[arg(short, long, default_value_t = 8080)]
@@ -69,12 +69,6 @@ pub(crate) struct ServeArgs {
     /// The callback of a program under test that takes webhooks, for the environment that is printed.
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
-}
-
-fn loopback(text: &str) -> Result<IpAddr, String> {
-    let ip: IpAddr =
-        if text == "localhost" { Ipv4Addr::LOCALHOST.into() } else { text.parse().map_err(|_| "not an IP address")? };
-    ip.is_loopback().then_some(ip).ok_or_else(|| "only an address of this machine, such as 127.0.0.1 or ::1".to_owned())
 }
 
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use showtime::cli;
 
-use crate::control::Control;
+use showtime::mock::ControlClient;
 
 /// Twitch's names
 /// (<https://dev.twitch.tv/docs/api/reference/#get-eventsub-subscriptions>).
@@ -40,7 +40,7 @@ pub(crate) struct SubscriptionArgs {
     status: String,
 }
 
-pub(crate) async fn run(control: &Control, args: SubscriptionArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(control: &ControlClient, args: SubscriptionArgs) -> anyhow::Result<()> {
     let SubscriptionArgs { subscription, status } = args;
     let status = status_name(&status)?;
     require(control, &subscription).await?;

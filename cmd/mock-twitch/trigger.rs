@@ -9,9 +9,9 @@ use showtime::simulate::template::EventTemplate;
 use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::catalogue::lookup::{self, KindError};
 
-use crate::control::Control;
 use crate::subscription::require;
 use crate::ws::resolve;
+use showtime::mock::ControlClient;
 
 /// The short names of twitch-cli, with the type that each stands for
 /// (<https://dev.twitch.tv/docs/cli/event-command/>).
@@ -104,7 +104,7 @@ enum Transport {
     Websocket,
 }
 
-pub(crate) async fn run(control: &Control, args: TriggerArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(control: &ControlClient, args: TriggerArgs) -> anyhow::Result<()> {
     let kind = find_type(type_name(&args.r#type), args.version.as_deref())?;
     let mut body = body(control, &args, kind).await?;
     let makes_up_user = args.from_user.is_none() && EventTemplate::plain(kind).names_user();
@@ -135,7 +135,7 @@ fn find_type(name: &str, version: Option<&str>) -> anyhow::Result<&'static Subsc
 }
 
 /// The body of `POST /mock/events`.
-async fn body(control: &Control, args: &TriggerArgs, kind: &SubscriptionType) -> anyhow::Result<Value> {
+async fn body(control: &ControlClient, args: &TriggerArgs, kind: &SubscriptionType) -> anyhow::Result<Value> {
     let mut set = args.set.clone();
     if args.r#type == "gift" {
         set.insert(0, "is_gift=true".to_owned());

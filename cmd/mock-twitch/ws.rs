@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use showtime::cli;
 
-use crate::control::Control;
 use crate::serve::ServeArgs;
+use showtime::mock::ControlClient;
 
 /// What `--reason` takes, with the words for each (<https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#close-message>).
 const REASONS: [(&str, &str); 10] = [
@@ -57,7 +57,7 @@ pub(crate) struct OneSession {
     session: Option<String>,
 }
 
-pub(crate) async fn run(control: &Control, command: WsCommand) -> anyhow::Result<()> {
+pub(crate) async fn run(control: &ControlClient, command: WsCommand) -> anyhow::Result<()> {
     match command {
         WsCommand::Start(_) => bail!("`start-server` takes no --url"),
         WsCommand::List => list(&sessions(control).await?),
@@ -94,7 +94,7 @@ fn close_code(reason: &str) -> anyhow::Result<Value> {
 }
 
 /// The living sessions.
-async fn sessions(control: &Control) -> anyhow::Result<Vec<Value>> {
+async fn sessions(control: &ControlClient) -> anyhow::Result<Vec<Value>> {
     let mut answer = control.get("/mock/websocket").await?;
     match answer["sessions"].take() {
         Value::Array(sessions) => Ok(sessions),
@@ -103,7 +103,7 @@ async fn sessions(control: &Control) -> anyhow::Result<Vec<Value>> {
 }
 
 /// The full id of a session that is named by its id, its first characters, or not at all.
-pub(crate) async fn resolve(control: &Control, named: Option<&str>) -> anyhow::Result<String> {
+pub(crate) async fn resolve(control: &ControlClient, named: Option<&str>) -> anyhow::Result<String> {
     let sessions = sessions(control).await?;
     let ids: Vec<_> = sessions.iter().filter_map(|session| session["id"].as_str()).collect();
     choose(&ids, named).map(str::to_owned)

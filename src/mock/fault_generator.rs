@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 
+use super::chances::{Chances, count_down};
 use super::faults::{Faults, InvalidFaults};
 
 /// Faults of one message.
@@ -86,13 +85,13 @@ pub(super) struct FaultGenerator {
     settings: Faults,
     /// How often these were set.
     setting: u64,
-    rng: StdRng,
+    chances: Chances,
 }
 
 impl FaultGenerator {
     /// Without faults at first.
     pub(super) fn new(seed: u64) -> Self {
-        Self { settings: Faults::default(), setting: 0, rng: StdRng::seed_from_u64(seed) }
+        Self { settings: Faults::default(), setting: 0, chances: Chances::new(seed) }
     }
 
     pub(super) fn settings(&self) -> &Faults {
@@ -209,17 +208,9 @@ impl FaultGenerator {
         count_down(&mut self.settings.fail_next_oauth)
     }
 
-    /// (`random_bool` draws nothing for 0 and 1, which would shift the other chances.)
     fn draw(&mut self, chance: f64) -> bool {
-        self.rng.random::<f64>() < chance
+        self.chances.draw(chance)
     }
-}
-
-/// Returns whether the countdown was still running.
-fn count_down(counter: &mut u32) -> bool {
-    let is_due = *counter > 0;
-    *counter = counter.saturating_sub(1);
-    is_due
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chances::is_chance;
+
 /// Chances of faults, between 0 (never) and 1 (always) and drawn anew for each message or call, and countdowns.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -142,7 +144,7 @@ impl Faults {
             ("ws_oversize", self.ws_oversize),
             ("reconnect_dead_url", self.reconnect_dead_url),
         ];
-        if let Some((name, _)) = chances.into_iter().find(|(_, chance)| !(0.0..=1.0).contains(chance)) {
+        if let Some((name, _)) = chances.into_iter().find(|(_, chance)| !is_chance(*chance)) {
             return Err(InvalidFaults::Chance(name));
         }
         if !matches!(self.ws_close_code, 0 | 1000 | 4000..=4007) {

@@ -5,11 +5,14 @@
 //! showtime. Everything it holds is bounded, every task it starts ends with it, and its random faults are seeded.
 
 mod actions;
+mod chances;
 mod compat;
 mod config;
 mod control;
+mod control_client;
 mod cut;
 mod deliver;
+pub mod discord;
 mod fault_generator;
 mod faults;
 mod helix;
@@ -41,6 +44,7 @@ use self::tls::Identity;
 pub use self::actions::ledger::PerformedAction;
 pub use self::actions::rooms::{Ban, ChatSettings, Clip, Pin, Role, Room, RoomMessage};
 pub use self::config::MockConfig;
+pub use self::control_client::{ControlClient, ControlClientError};
 pub use self::faults::Faults;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
 pub use self::schedule::ScheduleError;

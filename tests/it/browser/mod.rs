@@ -7,6 +7,7 @@ mod chromium;
 mod connection;
 mod consent;
 mod dashboard;
+mod discord;
 mod docs;
 mod kill;
 mod mock_page;
