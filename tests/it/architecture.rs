@@ -137,6 +137,21 @@ fn imports_point_downwards() {
     assert!(wrong.is_empty(), "imports against the order:\n{}", wrong.join("\n"));
 }
 
+/// The fake Discord knows nothing of showtime, and of the fake Twitch only the tools that both use.
+#[test]
+fn fake_discord_stands_alone() {
+    const TOOLS: [&str; 4] = ["clock::", "mock::chances::", "mock::control::parse", "mock::cut::"];
+    let imports = imports();
+    let of_discord = imports.iter().filter(|(module, _)| module.starts_with("mock::discord"));
+    let foreign = of_discord
+        .flat_map(|(_, imports)| imports)
+        .filter(|import| !import.starts_with("mock::discord") && !TOOLS.iter().any(|tool| import.starts_with(tool)));
+    assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&String>::new());
+    let others =
+        imports.iter().filter(|(module, _)| module.starts_with("mock") && !module.starts_with("mock::discord"));
+    assert!(others.flat_map(|(_, imports)| imports).all(|import| !import.starts_with("mock::discord")));
+}
+
 #[test]
 fn files_import_each_other_without_circles() {
     let imports = imports();

@@ -822,7 +822,8 @@ async fn start_prints_what_to_paste() {
     let webhook: Value = serde_json::from_str(&value("Webhook")).unwrap();
     let url = format!("{api}/webhooks/{}/{}", webhook["id"].as_str().unwrap(), webhook["token"].as_str().unwrap());
     assert!(output.iter().any(|line| line == &format!("curl -s {url}")), "{output:?}");
-    let shown: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let shown: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
     assert!(value("Channel").starts_with(shown["channel_id"].as_str().unwrap()), "{output:?}");
     let line = output.iter().find(|line| line.contains("MapleArcade is live!")).unwrap();
     let curl = Command::new("sh").args(["-c", line]).output().await.unwrap();

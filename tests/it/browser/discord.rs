@@ -7,7 +7,8 @@ use super::chromium::in_chromium;
 
 async fn post(discord: &FakeDiscord, webhook: &Webhook, body: &Value) -> String {
     let url = format!("{}/webhooks/{}/{}?wait=true&with_components=true", discord.api_url(), webhook.id, webhook.token);
-    let answer = reqwest::Client::new().post(url).json(body).send().await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.post(url).json(body).send().await.unwrap();
     let message: Value = answer.error_for_status().unwrap().json().await.unwrap();
     message["id"].as_str().unwrap().to_owned()
 }
