@@ -33,7 +33,7 @@ pub enum ControlClientError {
         /// The mock's name.
         name: &'static str,
         /// The address.
-        url: Url,
+        url: String,
         /// Why the request failed.
         cause: String,
         /// What starts it.
@@ -43,7 +43,7 @@ pub enum ControlClientError {
     #[error("{url} is no {name}{detail}")]
     NotAMock {
         /// The address.
-        url: Url,
+        url: String,
         /// The mock's name.
         name: &'static str,
         /// What it answered.
@@ -113,7 +113,7 @@ impl ControlClient {
         }
         let answer = request.send().await.map_err(|error| ControlClientError::NoAnswer {
             name: self.name,
-            url: self.url.clone(),
+            url: self.url.to_string(),
             cause: root_cause(&error),
             program: self.program,
         })?;
@@ -127,6 +127,6 @@ impl ControlClient {
     }
 
     fn not_a_mock(&self, detail: &str) -> ControlClientError {
-        ControlClientError::NotAMock { url: self.url.clone(), name: self.name, detail: detail.to_owned() }
+        ControlClientError::NotAMock { url: self.url.to_string(), name: self.name, detail: detail.to_owned() }
     }
 }
