@@ -9,7 +9,7 @@ use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -147,8 +147,12 @@ fn truncated(answer: Answer) -> HttpResponse {
     let Body::Json(body) = &answer.body else { return respond(answer) };
     let text = body.to_string();
     let half = web::Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-    let broken = io::Error::other("the answer breaks off");
-    let parts = stream::iter([Ok(half), Err(broken)]);
+    let broken = async {
+        // What was given before is sent only when the body is not ready.
+        tokio::task::yield_now().await;
+        Err(io::Error::other("the answer breaks off"))
+    };
+    let parts = Box::pin(stream::iter([Ok(half)]).chain(stream::once(broken)));
     let body = SizedStream::new(text.len() as u64, parts);
     HttpResponse::build(status(&answer)).content_type("application/json").body(body)
 }
