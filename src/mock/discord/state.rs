@@ -142,7 +142,7 @@ impl State {
         Ok(member)
     }
 
-    /// The number of webhooks of a channel.
+    /// Webhooks of a channel, oldest first.
     pub(super) fn webhooks_of(&self, channel_id: Snowflake) -> impl Iterator<Item = &Webhook> {
         self.webhooks.values().filter(move |webhook| webhook.channel_id == channel_id)
     }
