@@ -32,7 +32,7 @@ What it is:
   subscriptions with challenge, cost and limits;
   signed notifications, redelivered under the same id until the callback takes
   them; revocations; WebSocket sessions at /ws with keepalives, requested
-  reconnects, close codes and Twitch's limits. The addresses and the mock mode of
+  reconnects, close codes and Twitch's limits; chat over IRC at /irc. The addresses and the mock mode of
   twitch-cli work too.
 
   Its page, at the address that it prints, shows everything and has a button
@@ -54,6 +54,10 @@ Its control API (JSON; a body may leave out what it does not change):
   GET   /mock/channels/LOGIN/chat          messages, bans, roles, settings, clips
   PUT   /mock/channels/LOGIN/roles         {\"user\", \"role\"}: \"moderator\",
                                             \"vip\" or null
+  GET   /mock/irc                          connections of IRC
+  POST  /mock/irc/reconnect
+  POST  /mock/irc/close                    {\"reset\"}: of the TCP connection
+  POST  /mock/irc/membership               {\"channel\", \"joined\", \"left\"}: logins
   GET   /mock/actions                      calls that meant to change something
   POST  /mock/events                       {\"type\", \"version\", \"channel\",
         any type, from its sample           \"user\", \"set\": [\"path=value\"]}
@@ -74,7 +78,8 @@ Its control API (JSON; a body may leave out what it does not change):
         hide_streams; for calls that change something: action_delay,
         action_fail_before (action_status_before), action_fail_after
         (action_status_after), action_reset_after, action_late_answer,
-        drop_message (drop_code); for messages over a WebSocket: ws_duplicate,
+        drop_message (drop_code); for users who come and leave over IRC:
+        irc_delay, irc_repeat, irc_loss; for messages over a WebSocket: ws_duplicate,
         ws_reorder, ws_delay, ws_late_on_old, ws_close (with ws_close_code),
         ws_abort, ws_silence, ws_half_open, ws_unknown_type, ws_fragment,
         ws_oversize, reconnect_dead_url;

@@ -43,7 +43,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 /// Why the control API refused a call.
 #[derive(Debug, thiserror::Error)]
-enum ControlError {
+pub(super) enum ControlError {
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error(transparent)]

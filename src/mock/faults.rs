@@ -62,6 +62,12 @@ pub struct Faults {
     pub lose_next_parent: u32,
     /// How many seconds it takes until a new clip can be read, if not 3.
     pub clip_s: Option<u32>,
+    /// Chance that a batch of users who come into a chat and leave it is late by [`delay_ms`](Self::delay_ms), over IRC.
+    pub irc_delay: f64,
+    /// Chance that such a user is told twice.
+    pub irc_repeat: f64,
+    /// Chance that such a user is not told.
+    pub irc_loss: f64,
     /// Chance that a message over a WebSocket is sent twice, under the same id.
     pub ws_duplicate: f64,
     /// Chance that a message over a WebSocket waits until another one has been sent, at most two seconds.
@@ -131,6 +137,9 @@ impl Faults {
             ("action_fail_after", self.action_fail_after),
             ("action_reset_after", self.action_reset_after),
             ("drop_message", self.drop_message),
+            ("irc_delay", self.irc_delay),
+            ("irc_repeat", self.irc_repeat),
+            ("irc_loss", self.irc_loss),
             ("ws_duplicate", self.ws_duplicate),
             ("ws_reorder", self.ws_reorder),
             ("ws_delay", self.ws_delay),

@@ -16,6 +16,7 @@ pub mod discord;
 mod fault_generator;
 mod faults;
 mod helix;
+mod irc;
 mod oauth;
 mod scenario;
 mod schedule;
@@ -172,6 +173,7 @@ fn routes(cfg: &mut web::ServiceConfig) {
         )
         .configure(websocket::routes)
         .configure(websocket::control_routes)
+        .configure(irc::routes)
         .configure(compat::routes)
         .configure(control::routes);
 }

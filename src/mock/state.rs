@@ -13,6 +13,7 @@ use super::actions::ledger::Ledger;
 use super::actions::rooms::Rooms;
 use super::config::MockConfig;
 use super::fault_generator::FaultGenerator;
+use super::irc::connections::Clients;
 use super::websocket::sessions::Sessions;
 use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};
@@ -186,6 +187,7 @@ pub(super) struct State {
     /// The chats, and what else actions change.
     pub(super) rooms: Rooms,
     pub(super) ledger: Ledger,
+    pub(super) irc: Clients,
     /// One for each callback.
     clients: HashMap<Url, CallbackClient>,
 }
@@ -209,6 +211,7 @@ impl State {
             faults: FaultGenerator::new(config.seed),
             rooms: Rooms::default(),
             ledger: Ledger::default(),
+            irc: Clients::default(),
             clients: HashMap::new(),
         };
         for name in config.channels.iter().chain(&config.auto_consent) {

@@ -38,6 +38,7 @@ mod migrations;
 mod mock;
 mod mock_actions;
 mod mock_discord;
+mod mock_irc;
 mod mock_websocket;
 mod nginx;
 mod nodelay;

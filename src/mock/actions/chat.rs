@@ -71,7 +71,7 @@ async fn send(world: web::Data<World>, request: HttpRequest, bytes: web::Bytes) 
 
 /// Counts a message of this sender, also for the limit of the other role: what a moderator sends counts for both
 /// (<https://dev.twitch.tv/docs/chat/#rate-limits>).
-fn take_message(
+pub(super) fn take_message(
     windows: &mut Windows,
     sender_id: &str,
     is_privileged: bool,

@@ -12,6 +12,7 @@ mod clips;
 mod control;
 mod drops;
 mod events;
+mod irc;
 pub(super) mod ledger;
 mod limits;
 mod moderation;

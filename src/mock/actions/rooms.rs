@@ -92,18 +92,18 @@ pub struct Clip {
 /// Modes of a chat. Each span is present while its mode is on.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ChatSettings {
-    pub(super) emote_mode: bool,
-    pub(super) follower_mode: bool,
+    pub(in crate::mock) emote_mode: bool,
+    pub(in crate::mock) follower_mode: bool,
     /// Minutes.
-    pub(super) follower_mode_duration: Option<u32>,
-    pub(super) non_moderator_chat_delay: bool,
+    pub(in crate::mock) follower_mode_duration: Option<u32>,
+    pub(in crate::mock) non_moderator_chat_delay: bool,
     /// Seconds.
-    pub(super) non_moderator_chat_delay_duration: Option<u32>,
-    pub(super) slow_mode: bool,
+    pub(in crate::mock) non_moderator_chat_delay_duration: Option<u32>,
+    pub(in crate::mock) slow_mode: bool,
     /// Seconds.
-    pub(super) slow_mode_wait_time: Option<u32>,
-    pub(super) subscriber_mode: bool,
-    pub(super) unique_chat_mode: bool,
+    pub(in crate::mock) slow_mode_wait_time: Option<u32>,
+    pub(in crate::mock) subscriber_mode: bool,
+    pub(in crate::mock) unique_chat_mode: bool,
 }
 
 /// The chat of a channel, and what else belongs to the channel.

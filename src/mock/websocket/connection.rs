@@ -20,28 +20,29 @@ const MAX_FRAME: usize = 4_096;
 /// How long a client may take to read a close frame and to end the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) struct Connection(Framed<TcpStream, Codec>);
+/// A connection.
+pub(in crate::mock) struct Connection(Framed<TcpStream, Codec>);
 
 impl Connection {
     /// `received` is what the client sent behind its request.
-    pub(super) fn new(stream: TcpStream, received: &BytesMut) -> Self {
+    pub(in crate::mock) fn new(stream: TcpStream, received: &BytesMut) -> Self {
         let mut framed = Framed::with_capacity(stream, Codec::new().max_size(MAX_FRAME), BUFFER);
         framed.read_buffer_mut().extend_from_slice(received);
         Self(framed)
     }
 
     /// The next frame of the client; `None` at its end.
-    pub(super) async fn next(&mut self) -> Option<Result<Frame, ProtocolError>> {
+    pub(in crate::mock) async fn next(&mut self) -> Option<Result<Frame, ProtocolError>> {
         self.0.next().await
     }
 
     /// Writes a frame.
-    pub(super) async fn send(&mut self, message: Message) -> Result<(), ProtocolError> {
+    pub(in crate::mock) async fn send(&mut self, message: Message) -> Result<(), ProtocolError> {
         self.0.send(message).await
     }
 
     /// Writes a close frame and ends the connection.
-    pub(super) async fn close(mut self, reason: CloseReason) {
+    pub(in crate::mock) async fn close(mut self, reason: CloseReason) {
         let closing = async {
             if self.send(Message::Close(Some(reason))).await.is_err() {
                 return;
@@ -56,7 +57,7 @@ impl Connection {
     }
 
     /// Resets the connection.
-    pub(super) fn reset(self) {
+    pub(in crate::mock) fn reset(self) {
         let _ = self.0.get_ref().set_zero_linger();
     }
 }

@@ -26,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(super) use self::close::Close;
+pub(super) use self::connection::Connection;
 pub use self::control::SessionError;
 pub(super) use self::control::routes as control_routes;
 pub(super) use self::limits::{MAX_COST, admit, transport, use_session};

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use super::connection::Connection;
 use super::socket::Socket;
 use crate::mock::helix::{Query, error_answer};
+use crate::mock::irc;
 use crate::mock::world::World;
 
 /// The interval of keepalives, unless the client asks for another: 10 to 600 seconds.
@@ -45,15 +46,18 @@ pub(in crate::mock) async fn upgrade(
     write_buf.extend_from_slice(&body);
     stream.write_all(&write_buf).await?;
     if is_accepted {
-        world.open(&request, stream.into_std()?, read_buf);
+        match request.path() {
+            irc::PATH => world.open_irc(stream.into_std()?, read_buf),
+            _ => world.open(&request, stream.into_std()?, read_buf),
+        }
     }
     Ok(())
 }
 
 /// The head of the answer, if a WebSocket is opened.
 fn accept(world: &World, request: &Request) -> Result<Response<()>, Response<BoxBody>> {
-    if request.path() != PATH {
-        return Err(error_answer(StatusCode::NOT_FOUND, "there are WebSockets at /ws only").into());
+    if ![PATH, irc::PATH].contains(&request.path()) {
+        return Err(error_answer(StatusCode::NOT_FOUND, "there are WebSockets at /ws and /irc only").into());
     }
     if world.state().faults.draw_upgrade_failure() {
         return Err(error_answer(StatusCode::SERVICE_UNAVAILABLE, "no WebSocket can be opened now").into());
