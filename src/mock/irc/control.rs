@@ -94,7 +94,9 @@ impl World {
         let (id, login) = state.account(channel).map(|it| (it.id.clone(), it.login.clone())).ok_or_else(unknown)?;
         let viewers = state.irc.viewers.entry(id.clone()).or_default();
         viewers.extend(joined.iter().cloned());
-        left.iter().for_each(|viewer| drop(viewers.remove(viewer)));
+        for viewer in left {
+            viewers.remove(viewer);
+        }
         let mut lines = Vec::new();
         for (viewers, command) in [(joined, "JOIN"), (left, "PART")] {
             for viewer in viewers {
