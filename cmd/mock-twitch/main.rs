@@ -56,7 +56,8 @@ Its control API (JSON; a body may leave out what it does not change):
                                             \"vip\" or null
   GET   /mock/irc                          connections of IRC
   POST  /mock/irc/reconnect
-  POST  /mock/irc/close                    {\"reset\"}: of the TCP connection
+  POST  /mock/irc/close                    {\"how\"}: \"close\", \"reset\" or
+                                            \"silence\", as if the network were gone
   POST  /mock/irc/membership               {\"channel\", \"joined\", \"left\"}: logins
   GET   /mock/actions                      calls that meant to change something
   POST  /mock/events                       {\"type\", \"version\", \"channel\",

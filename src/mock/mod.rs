@@ -1,4 +1,4 @@
-//! A fake Twitch on this machine: login server, Helix, and EventSub over webhooks and WebSockets.
+//! A fake Twitch on this machine: login server, Helix, EventSub over webhooks and WebSockets, and chat over IRC.
 //!
 //! [`Mock::start`] serves it; [`World`] is its state and what happens on it: tests call its methods, users click on its page
 //! or use the control API under `/mock`. It speaks [Twitch's own protocols](https://dev.twitch.tv/docs/) and knows nothing of
@@ -47,6 +47,7 @@ pub use self::actions::rooms::{Ban, ChatSettings, Clip, Pin, Role, Room, RoomMes
 pub use self::config::MockConfig;
 pub use self::control_client::{ControlClient, ControlClientError};
 pub use self::faults::Faults;
+pub use self::irc::IrcEnd;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
 pub use self::schedule::ScheduleError;
 pub use self::state::{Account, Delivery, LiveStream};
@@ -119,6 +120,14 @@ impl Mock {
     #[must_use]
     pub fn websocket_url(&self) -> Url {
         let mut url = self.url("ws");
+        let _ = url.set_scheme(if self.front.is_some() { "wss" } else { "ws" });
+        url
+    }
+
+    /// The URL to use instead of `wss://irc-ws.chat.twitch.tv`.
+    #[must_use]
+    pub fn irc_url(&self) -> Url {
+        let mut url = self.url("irc");
         let _ = url.set_scheme(if self.front.is_some() { "wss" } else { "ws" });
         url
     }

@@ -1,13 +1,13 @@
 //! Independent clients against the mock: twurple (npm), `pyTwitchAPI` and `TwitchIO` (`PyPI`) listen over WebSocket, and twurple
-//! calls what changes something.
+//! calls what changes something, and chats over IRC.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use showtime::mock::{MockConfig, Notify};
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use showtime::mock::{MockConfig, Notify, Role};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -50,6 +50,11 @@ impl Client {
             let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
             self.seen.push((said["what"].as_str().unwrap().to_owned(), said["value"].clone()));
         }
+    }
+
+    /// Writes a line to its input.
+    async fn tell(&mut self, line: &Value) {
+        self.program.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
     async fn stop(mut self) {
@@ -157,7 +162,7 @@ fn twurple(program: &str, twitch: &Twitch) -> Option<Command> {
     let port = twitch.mock.websocket_url().port().unwrap().to_string();
     let mut command = Command::new("node");
     command.arg(program).env("TWURPLE_MOCK_API_PORT", port);
-    directory().join("node_modules/@twurple/eventsub-ws").is_dir().then_some(command)
+    directory().join("node_modules/@twurple/chat").is_dir().then_some(command)
 }
 
 const TWURPLE: &str = "twurple: run `npm ci` in tests/clients";
@@ -268,6 +273,55 @@ async fn twurple_acts_and_hears_of_it() {
     client.stop().await;
     let violations = twitch.mock.world.violations();
     assert_eq!(violations.len(), 1, "the second announcement: {violations:#?}");
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn twurple_chats_over_irc() {
+    let twitch = Twitch::with(MockConfig::default()).await;
+    let Some(mut command) = twurple("twurple_chat.js", &twitch) else { return skip(TWURPLE) };
+    let (world, url) = (&twitch.mock.world, twitch.mock.irc_url());
+    let mut settings = settings(&twitch, &["chat:read", "chat:edit"]).await;
+    settings["host"] = format!("{}:{}{}", url.host_str().unwrap(), url.port().unwrap(), url.path()).into();
+    settings["channel"] = CHANNEL.into();
+    let mut client = Client::start(&mut command, &settings);
+    client.until("join", 1).await;
+    assert_eq!((client.values("logged in"), client.values("join")), (vec![&json!(CHANNEL)], vec![&json!(CHANNEL)]));
+
+    world.set_role(CHANNEL, "quietotter", Some(Role::Moderator)).unwrap();
+    let said_at = twitch.clock.now().unix_timestamp_nanos() / 1_000_000;
+    let id = world.say(CHANNEL, "quietotter", "hello; :there").unwrap();
+    client.until("message", 1).await;
+    let viewer = world.add_channel("quietotter").unwrap().id;
+    let mut heard = client.values("message")[0].clone();
+    let at = i128::from(heard["at"].take().as_i64().unwrap());
+    assert!((said_at..said_at + 60_000).contains(&at), "{at} is not after {said_at}");
+    let expected = json!({
+        "user": "quietotter", "text": "hello; :there", "id": id, "by": viewer, "channel": CHANNEL_ID, "mod": true,
+        "to": null, "at": null,
+    });
+    assert_eq!(heard, expected);
+    world.say(CHANNEL, "copperkite", "\u{1}ACTION waves\u{1}").unwrap();
+    client.until("action", 1).await;
+    assert_eq!(client.values("action"), [&json!("waves")]);
+
+    client.tell(&json!({ "text": "indeed", "replyTo": id })).await;
+    client.until("said", 1).await;
+    let replies = async || world.room(CHANNEL).unwrap().messages.iter().any(|it| it.reply_to.as_ref() == Some(&id));
+    until("the reply is in the chat", replies).await;
+    control(&twitch, "irc/membership", &json!({ "joined": ["mintcomet"] })).await;
+    client.until("join", 2).await;
+    control(&twitch, "irc/membership", &json!({ "left": ["mintcomet"] })).await;
+    client.until("part", 1).await;
+    assert_eq!((client.values("join")[1], client.values("part")[0]), (&json!("mintcomet"), &json!("mintcomet")));
+
+    control(&twitch, "irc/reconnect", &json!({})).await;
+    client.until("logged in", 2).await;
+    client.until("join", 3).await;
+    control(&twitch, "irc/close", &json!({ "how": "reset" })).await;
+    client.until("logged in", 3).await;
+    client.stop().await;
+    assert_eq!(world.violations().len(), 0, "{:#?}", world.violations());
     twitch.mock.stop().await.unwrap();
 }
 

@@ -22,8 +22,8 @@ struct Client {
 
 impl Client {
     async fn open(twitch: &Twitch) -> Self {
-        let url = format!("{}/irc", twitch.mock.base_url().replace("http", "ws"));
-        Self { socket: connect_async(url).await.unwrap().0, lines: Vec::new() }
+        let url = twitch.mock.irc_url();
+        Self { socket: connect_async(url.as_str()).await.unwrap().0, lines: Vec::new() }
     }
 
     /// Logged in, with all capabilities, and in the channel.
@@ -98,6 +98,8 @@ async fn client_logs_in_and_hears_the_chat() {
     world.set_role(CHANNEL, "showbot", Some(Role::Moderator)).unwrap();
     let token = token(&twitch, "showbot", "chat:read chat:edit").await;
     let mut client = Client::open(&twitch).await;
+    client.say("CAP LS 302").await;
+    client.until(":tmi.twitch.tv CAP * LS :twitch.tv/membership twitch.tv/tags twitch.tv/commands").await;
     client.say("CAP REQ :twitch.tv/tags twitch.tv/unknown").await;
     client.until("CAP * NAK :twitch.tv/tags twitch.tv/unknown").await;
     client.say("CAP REQ :twitch.tv/membership twitch.tv/tags twitch.tv/commands").await;
@@ -264,8 +266,12 @@ async fn connections_are_pinged_asked_to_reconnect_and_ended() {
     answering.until("PING :tmi.twitch.tv").await;
     control(&twitch, "reconnect", &json!({})).await;
     answering.until(":tmi.twitch.tv RECONNECT").await;
-    control(&twitch, "close", &json!({ "reset": true })).await;
-    answering.until_end().await;
+    control(&twitch, "close", &json!({ "how": "silence" })).await;
+    answering.say("PING :x").await;
+    let mut other = Client::joined(&twitch, "showbot", &bot).await;
+    assert!(answering.lines.is_empty(), "another one has logged in meanwhile: {:?}", answering.lines);
+    control(&twitch, "close", &json!({ "how": "reset" })).await;
+    while other.read().await {}
 }
 
 #[tokio::test]

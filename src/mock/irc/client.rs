@@ -70,6 +70,7 @@ impl Session {
                 command = commands.recv() => match command {
                     Some(Command::Send(text)) => text,
                     Some(Command::Reset) => return connection.reset(),
+                    Some(Command::Silence) => return stop.cancelled().await,
                     Some(Command::Close) | None => break,
                 },
                 () = clock.sleep_until(ping_at) => {

@@ -10,6 +10,9 @@ use crate::mock::world::World;
 /// Channels that a user may be in at once.
 const MAX_CHANNELS: usize = 100;
 
+/// What a client can ask for.
+const CAPABILITIES: &str = "twitch.tv/membership twitch.tv/tags twitch.tv/commands";
+
 /// What Twitch greets with.
 const GREETING: [(&str, &str); 7] = [
     ("001", "Welcome, GLHF!"),
@@ -39,12 +42,14 @@ impl Session {
         Next::Continue
     }
 
-    /// `CAP REQ`: all that are asked for, or none.
+    /// `CAP LS`: what there is. `CAP REQ`: all that are asked for, or none.
     fn ask_for(&self, line: &Received<'_>, answer: &mut String) {
-        if line.first() != "REQ" {
-            return;
+        match line.first() {
+            "LS" => return reply(answer, &format!(":tmi.twitch.tv CAP * LS :{CAPABILITIES}")),
+            "REQ" => {}
+            _ => return,
         }
-        let asked = line.text.unwrap_or_default();
+        let asked = line.last();
         let mut state = self.world.state();
         let Some(client) = state.irc.get_mut(self.number) else { return };
         let (mut capabilities, mut is_known) = (client.capabilities, true);

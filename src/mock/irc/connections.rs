@@ -58,6 +58,8 @@ pub(super) enum Command {
     Close,
     /// Reset the TCP connection.
     Reset,
+    /// Neither read nor write any more, as if the network were gone.
+    Silence,
 }
 
 impl Clients {
@@ -92,6 +94,14 @@ impl Clients {
         if client.commands.try_send(Command::Send(text)).is_err() {
             self.by_number.remove(&number);
         }
+    }
+
+    /// Sends lines to those in a channel, all in one frame.
+    pub(super) fn broadcast_together(&mut self, channel_id: &str, lines: &[Line]) {
+        self.command(|client| {
+            let text: String = lines.iter().filter_map(|line| line.for_client(client.capabilities)).collect();
+            (client.channels.contains(channel_id) && !text.is_empty()).then_some(Command::Send(text))
+        });
     }
 
     /// Sends a line to those in a channel that it is for.

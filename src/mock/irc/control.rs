@@ -38,14 +38,26 @@ async fn reconnect(world: web::Data<World>) -> HttpResponse {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ending {
-    /// Resets the TCP connections.
     #[serde(default)]
-    reset: bool,
+    how: IrcEnd,
+}
+
+/// How connections of IRC end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum IrcEnd {
+    /// With a close frame.
+    #[default]
+    Close,
+    /// With a reset of the TCP connection.
+    Reset,
+    /// Not at all, but nothing is read or written any more.
+    Silence,
 }
 
 async fn close(world: web::Data<World>, body: web::Bytes) -> Result<HttpResponse, ControlError> {
-    let Ending { reset } = parse(&body)?;
-    world.close_irc(reset);
+    let Ending { how } = parse(&body)?;
+    world.end_irc(how);
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
@@ -74,9 +86,15 @@ impl World {
         self.state().irc.command(|client| line.for_client(client.capabilities).map(Command::Send));
     }
 
-    /// Closes all connections of IRC, or resets them.
-    pub fn close_irc(&self, resets: bool) {
-        self.state().irc.command(|_| Some(if resets { Command::Reset } else { Command::Close }));
+    /// Ends all connections of IRC.
+    pub fn end_irc(&self, how: IrcEnd) {
+        self.state().irc.command(|_| {
+            Some(match how {
+                IrcEnd::Close => Command::Close,
+                IrcEnd::Reset => Command::Reset,
+                IrcEnd::Silence => Command::Silence,
+            })
+        });
     }
 
     /// Viewers come into a chat and leave it: one batch, which faults may delay, repeat in part and lose in part.
@@ -110,8 +128,7 @@ impl World {
         let world = Arc::clone(self);
         self.spawn(async move {
             world.config.clock.sleep(delay).await;
-            let mut state = world.state();
-            lines.iter().for_each(|line| state.irc.broadcast(&id, line, |_| true));
+            world.state().irc.broadcast_together(&id, &lines);
         });
         Ok(())
     }

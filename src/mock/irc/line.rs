@@ -20,8 +20,9 @@ pub(super) enum Need {
 }
 
 impl Line {
+    /// A line break in a text would end the line, so it becomes a space.
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { tags: Vec::new(), text: text.into(), needs: None }
+        Self { tags: Vec::new(), text: text.into().replace(['\r', '\n'], " "), needs: None }
     }
 
     pub(super) fn needing(need: Need, text: impl Into<String>) -> Self {
@@ -93,6 +94,11 @@ impl<'a> Received<'a> {
         let reply_to = tags.split(';').find_map(|tag| tag.strip_prefix("reply-parent-msg-id="));
         let command = words.next().unwrap_or_default().to_uppercase();
         Self { reply_to: reply_to.filter(|id| !id.is_empty()), command, parameters: words.collect(), text }
+    }
+
+    /// The last parameter, with or without a colon before it.
+    pub(super) fn last(&self) -> &'a str {
+        self.text.or_else(|| self.parameters.last().copied()).unwrap_or_default()
     }
 
     /// The first parameter, whether it is the last one or not.

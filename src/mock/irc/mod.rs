@@ -13,6 +13,8 @@ mod line;
 use actix_http::ws::HandshakeError;
 use actix_web::web;
 
+pub use self::control::IrcEnd;
+
 /// The path of the WebSocket.
 pub(super) const PATH: &str = "/irc";
 
