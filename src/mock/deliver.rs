@@ -43,9 +43,9 @@ impl World {
         });
     }
 
-    /// Sends an event to all its subscribers and returns their number. Those who read a chat over IRC get a line about it.
+    /// Sends an event to all its subscribers and returns their number. Connections of IRC that are in the chat get a line about it.
     pub(super) fn notify(self: &Arc<Self>, state: &mut State, kind: &SubscriptionType, event: &Value) -> usize {
-        self.tell_irc(state, &kind.name, event);
+        self.send_to_irc(state, &kind.name, event);
         self.notify_where(state, kind, event, |_, _| true)
     }
 

@@ -200,13 +200,13 @@ impl FaultGenerator {
         count_down(&mut self.settings.lose_next_parent)
     }
 
-    /// How late a batch of users who come and leave is told over IRC.
+    /// How late a batch of users who come and leave is sent over IRC.
     pub(super) fn draw_membership_delay(&mut self) -> Duration {
         let is_late = self.draw(self.settings.irc_delay);
         Duration::from_millis(if is_late { self.settings.delay_ms } else { 0 })
     }
 
-    /// How often such a user is told.
+    /// How often such a user is sent.
     pub(super) fn draw_membership_copies(&mut self) -> usize {
         let [is_repeated, is_lost] = [self.settings.irc_repeat, self.settings.irc_loss].map(|chance| self.draw(chance));
         match (is_lost, is_repeated) {

@@ -64,9 +64,9 @@ pub struct Faults {
     pub clip_s: Option<u32>,
     /// Chance that a batch of users who come into a chat and leave it is late by [`delay_ms`](Self::delay_ms), over IRC.
     pub irc_delay: f64,
-    /// Chance that such a user is told twice.
+    /// Chance that such a user is sent twice.
     pub irc_repeat: f64,
-    /// Chance that such a user is not told.
+    /// Chance that such a user is not sent.
     pub irc_loss: f64,
     /// Chance that a message over a WebSocket is sent twice, under the same id.
     pub ws_duplicate: f64,

@@ -246,7 +246,7 @@ impl World {
             state.add_follower(&event);
         }
         if only.session.is_none() && only.subscription.is_none() {
-            self.tell_irc(&mut state, &kind.name, &event);
+            self.send_to_irc(&mut state, &kind.name, &event);
         }
         Ok(self.notify_where(&mut state, kind, &event, |subscription, session| {
             session_id.as_ref().is_none_or(|id| session == Some(id.as_str()))

@@ -92,7 +92,7 @@ async fn control(twitch: &Twitch, path: &str, body: &Value) {
 }
 
 #[tokio::test]
-async fn client_logs_in_and_hears_the_chat() {
+async fn client_logs_in_and_reads_the_chat() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     world.set_role(CHANNEL, "showbot", Some(Role::Moderator)).unwrap();
@@ -128,7 +128,7 @@ async fn client_logs_in_and_hears_the_chat() {
 }
 
 #[tokio::test]
-async fn moderation_is_told_over_irc() {
+async fn moderation_is_sent_over_irc() {
     let twitch = Twitch::start().await;
     let world = &twitch.mock.world;
     let (bot, viewer) = (token(&twitch, "showbot", "chat:read").await, token(&twitch, VIEWER, "chat:read").await);

@@ -98,7 +98,7 @@ impl Session {
             Frame::Text(bytes) => {
                 let mut answer = String::new();
                 for line in String::from_utf8_lossy(&bytes).split("\r\n").filter(|line| !line.is_empty()) {
-                    if self.obey(&Received::parse(line), &mut answer) == Next::Close {
+                    if self.handle(&Received::parse(line), &mut answer) == Next::Close {
                         return Some((answer, Next::Close));
                     }
                 }

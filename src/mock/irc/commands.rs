@@ -1,9 +1,9 @@
 //! What clients say: login, channels, messages.
 
 use super::client::{Next, Session};
-use super::connections::{Capabilities, User};
+use super::connections::User;
 use super::events::{Tags, flag, mask, room_state};
-use super::line::{Line, Need, Received};
+use super::line::{Capabilities, Line, Need, Received};
 use crate::mock::state::State;
 use crate::mock::world::World;
 
@@ -26,9 +26,9 @@ const GREETING: [(&str, &str); 7] = [
 
 impl Session {
     /// Does what a line says, and adds to the answer.
-    pub(super) fn obey(&mut self, line: &Received<'_>, answer: &mut String) -> Next {
+    pub(super) fn handle(&mut self, line: &Received<'_>, answer: &mut String) -> Next {
         match line.command.as_str() {
-            "CAP" => self.ask_for(line, answer),
+            "CAP" => self.negotiate(line, answer),
             "PASS" => self.password = Some(line.first().to_owned()),
             "NICK" => return self.log_in(&line.first().to_lowercase(), answer),
             "PING" => reply(answer, &format!(":tmi.twitch.tv PONG tmi.twitch.tv :{}", line.first())),
@@ -43,7 +43,7 @@ impl Session {
     }
 
     /// `CAP LS`: what there is. `CAP REQ`: all that are asked for, or none.
-    fn ask_for(&self, line: &Received<'_>, answer: &mut String) {
+    fn negotiate(&self, line: &Received<'_>, answer: &mut String) {
         match line.first() {
             "LS" => return reply(answer, &format!(":tmi.twitch.tv CAP * LS :{CAPABILITIES}")),
             "REQ" => {}

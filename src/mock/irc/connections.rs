@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
 
-use super::line::Line;
+use super::line::{Capabilities, Line};
 
 /// Commands that may wait for a connection that does not write. With one more it ends.
 const MAX_WAITING: usize = 1_024;
@@ -12,7 +12,7 @@ const MAX_WAITING: usize = 1_024;
 /// Limit of connections.
 const MAX_CLIENTS: usize = 10_000;
 
-/// The connections of IRC, and the viewers whose coming was told.
+/// The connections of IRC, and the viewers who came into a chat.
 #[derive(Debug, Default)]
 pub(in crate::mock) struct Clients {
     by_number: BTreeMap<u64, Client>,
@@ -30,14 +30,6 @@ pub(super) struct Client {
     pub(super) user: Option<User>,
     /// Ids of the channels that it has joined.
     pub(super) channels: BTreeSet<String>,
-}
-
-/// What a client asked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Capabilities {
-    pub(super) tags: bool,
-    pub(super) commands: bool,
-    pub(super) membership: bool,
 }
 
 /// The user of a connection.

@@ -1,4 +1,4 @@
-//! Lines about what happens in a chat. They come from the events of EventSub, so that both tell the same.
+//! Lines about what happens in a chat. They are made from the events of EventSub, so that both agree.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ pub(super) type Tags = Vec<(&'static str, String)>;
 
 impl World {
     /// Sends an event of a chat to the connections in it. The author of a message gets no line about it.
-    pub(in crate::mock) fn tell_irc(&self, state: &mut State, kind: &str, event: &Value) {
+    pub(in crate::mock) fn send_to_irc(&self, state: &mut State, kind: &str, event: &Value) {
         let channel_id = text(&event["broadcaster_user_id"]);
         let now = self.config.clock.now();
         let Some(line) = line(state, kind, event, now) else { return };
@@ -44,7 +44,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The line about an event; `None` if IRC tells nothing of its type.
+/// The line about an event; `None` if IRC has none for its type.
 fn line(state: &State, kind: &str, event: &Value, now: OffsetDateTime) -> Option<Line> {
     let (channel_id, channel) = (text(&event["broadcaster_user_id"]), text(&event["broadcaster_user_login"]));
     let sent = ("tmi-sent-ts", millis(now));

@@ -1,6 +1,12 @@
 //! Lines of IRC (<https://dev.twitch.tv/docs/chat/irc/#parsing-messages>).
 
-use super::connections::Capabilities;
+/// What a client asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Capabilities {
+    pub(super) tags: bool,
+    pub(super) commands: bool,
+    pub(super) membership: bool,
+}
 
 /// A line to send, without its end.
 #[derive(Clone, Debug)]
