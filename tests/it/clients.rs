@@ -315,7 +315,9 @@ async fn twurple_chats_over_irc() {
     client.until("part", 1).await;
     assert_eq!((client.values("join")[1], client.values("part")[0]), (&json!("mintcomet"), &json!("mintcomet")));
 
+    // twurple does not move by itself when it is asked to, but waits for the end.
     control(&twitch, "irc/reconnect", &json!({})).await;
+    control(&twitch, "irc/close", &json!({})).await;
     client.until("logged in", 2).await;
     client.until("join", 3).await;
     control(&twitch, "irc/close", &json!({ "how": "reset" })).await;

@@ -11,6 +11,8 @@ mod calls;
 mod components;
 mod config;
 mod control;
+mod drawn;
+mod edits;
 mod embeds;
 mod faults;
 mod form;
@@ -27,6 +29,7 @@ mod respond;
 mod server;
 mod snowflake;
 mod state;
+mod threads;
 mod webhooks;
 mod world;
 

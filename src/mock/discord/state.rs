@@ -6,7 +6,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use time::OffsetDateTime;
 
 use super::config::DiscordConfig;
-use super::faults::FaultGenerator;
+use super::drawn::FaultGenerator;
 use super::guild::{Channel, ChannelKind, DiscordRole, Member, Tag, Webhook};
 use super::ledger::{Change, Ledger};
 use super::limits::RateLimiter;

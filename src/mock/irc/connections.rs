@@ -100,7 +100,7 @@ impl Clients {
     pub(super) fn broadcast(&mut self, channel_id: &str, line: &Line, is_for: impl Fn(&Client) -> bool) {
         self.command(|client| {
             let text = line.for_client(client.capabilities)?;
-            (client.channels.contains(channel_id) && is_for(client)).then(|| Command::Send(text))
+            (client.channels.contains(channel_id) && is_for(client)).then_some(Command::Send(text))
         });
     }
 
