@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::line::{Capabilities, Line};
@@ -51,6 +52,19 @@ pub(super) enum Command {
     /// Reset the TCP connection.
     Reset,
     /// Neither read nor write any more, as if the network were gone.
+    Silence,
+}
+
+/// How connections of IRC end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum IrcEnd {
+    /// With a close frame.
+    #[default]
+    Close,
+    /// With a reset of the TCP connection.
+    Reset,
+    /// Not at all, but nothing is read or written any more.
     Silence,
 }
 

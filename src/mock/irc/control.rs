@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::connections::Command;
+use super::connections::{Command, IrcEnd};
 use super::events::mask;
 use super::line::{Line, Need};
 use crate::mock::control::{ControlError, parse};
@@ -40,19 +40,6 @@ async fn reconnect(world: web::Data<World>) -> HttpResponse {
 struct Ending {
     #[serde(default)]
     how: IrcEnd,
-}
-
-/// How connections of IRC end.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum IrcEnd {
-    /// With a close frame.
-    #[default]
-    Close,
-    /// With a reset of the TCP connection.
-    Reset,
-    /// Not at all, but nothing is read or written any more.
-    Silence,
 }
 
 async fn close(world: web::Data<World>, body: web::Bytes) -> Result<HttpResponse, ControlError> {

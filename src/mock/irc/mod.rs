@@ -13,7 +13,7 @@ mod line;
 use actix_http::ws::HandshakeError;
 use actix_web::web;
 
-pub use self::control::IrcEnd;
+pub use self::connections::IrcEnd;
 
 /// The path of the WebSocket.
 pub(super) const PATH: &str = "/irc";
