@@ -13,7 +13,6 @@ use super::message::DiscordMessage;
 use super::payload::{
     IS_COMPONENTS_V2, Payload, ROLES_NOT_MENTIONED, Reading, SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS,
 };
-use super::snowflake::Snowflake;
 use super::state::State;
 
 impl State {
