@@ -50,7 +50,7 @@ pub(crate) async fn run(control: &ControlClient, args: SubscriptionArgs) -> anyh
 }
 
 /// Fails with a list of all subscriptions unless there is one with this id.
-pub(crate) async fn require(control: &Control, id: &str) -> anyhow::Result<()> {
+pub(crate) async fn require(control: &ControlClient, id: &str) -> anyhow::Result<()> {
     let state = control.get("/mock/state").await?;
     let held = state["subscriptions"].as_array().map_or(&[][..], Vec::as_slice);
     if held.iter().any(|held| held["id"] == *id) {
