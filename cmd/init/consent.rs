@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use showtime::cli::{print, printable, with_causes};
+use showtime::credentials::consent::{self, Account};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
@@ -66,15 +67,13 @@ async fn obtain_of(
     let name = printable(&channel.display_name);
     let scopes = scopes(session, granted_and_further, session.transport(channel));
     let (user, token) = request(session, (&*name, Some(&*name)), &scopes, browser).await?;
-    if user.id.channel() != channel.id {
-        session.oauth.revoke(&token.access_token).await?;
-        bail!("it was {} who consented; sign in as {name}", user.login);
-    }
     keep(session, channel, &user, &token).await
 }
 
 async fn keep(session: &Session, channel: &ServedChannel, user: &TokenUser, token: &UserToken) -> Result<()> {
-    session.tokens.keep_user(user, token).await?;
+    let account = Account::Broadcaster { id: channel.id.clone(), login: channel.login.clone() };
+    let mut connection = session.pool.acquire().await?;
+    account.keep((&session.oauth, &session.tokens), &mut connection, (user, token)).await?;
     print(format_args!("{} has consented", printable(&channel.display_name)));
     Ok(())
 }
@@ -120,10 +119,7 @@ pub(crate) async fn request(
         }
     }
     let code = listener.wait(request, CONSENT_TIMEOUT).await?;
-    let token = session.oauth.exchange(&code, &redirect_url).await?;
-    let validated = session.oauth.validate(&token.access_token).await?;
-    let user = validated.user.context("Twitch issued a token without a user")?;
-    Ok((user, token))
+    Ok(consent::redeem(&session.oauth, &code, &redirect_url).await?)
 }
 
 /// Shows which consents are missing. Returns true if none is.

@@ -72,3 +72,17 @@ create table bot (
     user_id text collate "C" not null,
     login text collate "C" not null
 );
+
+-- Links by which people elsewhere consent. Of a link and of the state of OAuth only the SHA-256 is kept.
+create table consent_link (
+    id bytea primary key,
+    -- The channel whose broadcaster is asked; null for the account that is the bot, or becomes it.
+    channel_id text collate "C",
+    -- The scopes to ask for, beside those that are granted and those that subscriptions need.
+    scopes text[] not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    -- The state that the browser was sent to Twitch with last; null once it has come back.
+    state bytea unique,
+    used_at timestamptz
+);

@@ -58,6 +58,9 @@ fn need(method: &Method, path: &str) -> Need {
         "/status" if is_reading => Need::Optional,
         // Pages: they hold no data, and call the API with a token of their own.
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
+        // For people who consent elsewhere: the link is a secret of its own, and Twitch sends the browser back with another.
+        "/auth" if is_reading => Need::Nothing,
+        _ if path.starts_with("/auth/") && (is_reading || *method == Method::POST) => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
         // They show where events go, and what was said in whose name.
@@ -211,6 +214,11 @@ mod tests {
             assert_eq!(need(&Method::GET, path), Need::Nothing, "{path}");
             assert_eq!(need(&Method::POST, path), Need::Token(Scope::Admin), "{path}");
         }
+        for path in ["/auth", "/auth/abc"] {
+            assert_eq!(need(&Method::GET, path), Need::Nothing, "{path}");
+        }
+        assert_eq!(need(&Method::POST, "/auth/abc"), Need::Nothing);
+        assert_eq!(need(&Method::POST, "/auth"), Need::Token(Scope::Admin));
         for path in ["/events", "/live/events", "/metrics", "/nothing", "/%63allback", "/%6civez", "/docsx", "//", ""] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Read), "{path}");
         }

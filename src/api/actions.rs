@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -269,6 +271,17 @@ pub(super) async fn request_action(
     let mut response = if is_new { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     let location = format!("/actions/{}", action.id);
     Ok(response.insert_header((LOCATION, location)).json(Action::from(action)))
+}
+
+/// Says of a step that it has exactly one field, which utoipa does not say of an enum.
+pub(super) fn describe(spec: &mut OpenApi) {
+    let schemas = spec.components.as_mut().map(|components| &mut components.schemas);
+    let Some(RefOr::T(Schema::OneOf(steps))) = schemas.and_then(|schemas| schemas.get_mut("Step")) else { return };
+    for step in &mut steps.items {
+        if let RefOr::T(Schema::Object(step)) = step {
+            step.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
 }
 
 /// The key of a request, or a made-up one.

@@ -8,6 +8,7 @@ mod body;
 mod broadcasts;
 mod callback;
 mod channels;
+mod consents;
 mod deliveries;
 mod docs;
 mod error;
@@ -162,6 +163,7 @@ impl Context {
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
         (name = "actions", description = "What showtime does on Twitch: chat, moderation, titles, clips"),
+        (name = "consents", description = "What users of Twitch allow showtime to do"),
         (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
@@ -195,6 +197,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(actions::request_action)
         .service(actions::retry_action)
         .service(actions::settle_action)
+        .service(consents::request_consent)
         .service(sinks::list_sinks)
         .service(sinks::add_sink)
         .service(sinks::get_sink)
@@ -223,6 +226,7 @@ pub fn spec() -> utoipa::openapi::OpenApi {
     let mut spec =
         actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
     access::describe(&mut spec);
+    actions::describe(&mut spec);
     spec
 }
 
@@ -236,6 +240,7 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
             .configure(docs::pages)
             .configure(pages::pages)
+            .configure(consents::pages)
             // The last to be wrapped is the first to see a request.
             .wrap(from_fn(problem::problems_only))
             .wrap(from_fn(fallback::head_as_get))

@@ -125,6 +125,15 @@ impl IntoResponses for ActionConflict {
     }
 }
 
+/// The refusal of what only an application can ask.
+pub(super) struct WithoutApplication;
+
+impl IntoResponses for WithoutApplication {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("No Twitch application is configured.", &Error::NoApplication)].into()
+    }
+}
+
 /// Refusals of every operation that asks the database.
 pub(super) struct ServerErrors;
 

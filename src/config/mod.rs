@@ -42,6 +42,8 @@ pub struct Config {
     pub encryption_key: Option<EncryptionKey>,
     /// The broker to which every event is published, by a sink that this alone makes.
     pub amqp_url: Option<SecretString>,
+    /// The public address of the servers, without a trailing slash.
+    pub public_url: Option<Url>,
     /// The origins of web pages that may read the API; `*` alone for all.
     pub cors_origins: Vec<String>,
     /// How long events are kept.

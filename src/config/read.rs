@@ -75,6 +75,7 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         amqp_url: read.optional(&settings::AMQP_URL, |text| {
             if is_amqp_url(text) { Ok(SecretString::from(text)) } else { Err(AMQP_URL_FORM.to_owned()) }
         }),
+        public_url: read.optional(&settings::PUBLIC_URL, public_url),
         cors_origins: read.optional(&settings::CORS_ORIGINS, origins).unwrap_or_default(),
         retention: read.optional(&settings::RETENTION, Retention::parse).unwrap_or_default(),
         log: read.required(&settings::LOG, |text| match EnvFilter::builder().parse(text) {
@@ -254,6 +255,16 @@ fn base_url(text: &str) -> Result<Url, String> {
     }
 }
 
+/// Twitch sends browsers back to it, with a secret in the query.
+fn public_url(text: &str) -> Result<Url, String> {
+    let url =
+        base_url(text).map_err(|_| "must be https://host, without a path or with one (http only for loopback)")?;
+    match url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        true => Err("must have no ?query, no #fragment and no password in it".to_owned()),
+        false => Ok(url),
+    }
+}
+
 /// `None` for `auto`.
 fn transport(text: &str) -> Result<Option<TransportKind>, String> {
     match text {
@@ -321,6 +332,17 @@ mod tests {
         match with(pairs) {
             Err(ConfigError::Settings(errors)) => errors.iter().map(ToString::to_string).collect(),
             other => panic!("expected errors, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn public_address_is_https_without_a_query() {
+        let is_taken = |text| with(&[("SHOWTIME_PUBLIC_URL", text)]).is_ok();
+        for good in ["https://example.org", "https://example.org/showtime/", "http://localhost:5001"] {
+            assert!(is_taken(good), "{good}");
+        }
+        for bad in ["example.org", "http://example.org", "https://a:b@example.org", "https://example.org/?a=b"] {
+            assert!(!is_taken(bad), "{bad}");
         }
     }
 

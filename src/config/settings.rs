@@ -84,6 +84,11 @@ pub(super) const AMQP_URL: Setting = secret(
     "SHOWTIME_AMQP_URL",
     "RabbitMQ to which every event is published, as amqp://user:password@host:port/vhost; the virtual host / is %2f",
 );
+pub(super) const PUBLIC_URL: Setting = setting(
+    "SHOWTIME_PUBLIC_URL",
+    None,
+    "public address of this server, for links to people who consent elsewhere; that with /auth must be registered at Twitch",
+);
 pub(super) const CORS_ORIGINS: Setting = setting(
     "SHOWTIME_CORS_ORIGINS",
     None,
@@ -124,6 +129,7 @@ const ALL: &[&Setting] = &[
     &AUTH_URL,
     &ENCRYPTION_KEY,
     &AMQP_URL,
+    &PUBLIC_URL,
     &CORS_ORIGINS,
     &RETENTION,
     &LOG,

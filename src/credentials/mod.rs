@@ -2,6 +2,8 @@
 
 pub mod application;
 pub mod check;
+pub mod consent;
+pub mod consent_page;
 pub mod tokens;
 pub mod vault;
 

@@ -65,7 +65,8 @@ impl Default for MockConfig {
             seed: 0,
             client_id: "mockclientid0000000000000000000".to_owned(),
             client_secret: "mock-client-secret".to_owned(),
-            redirect_urls: vec!["http://localhost:3033/auth".to_owned()],
+            // Where `init` and a server with `SHOWTIME_PUBLIC_URL=http://localhost:5001` send browsers back to.
+            redirect_urls: ["http://localhost:3033/auth", "http://localhost:5001/auth"].map(str::to_owned).to_vec(),
             channels: vec!["maplearcade".to_owned()],
             auto_consent: None,
             allow_local_http: true,

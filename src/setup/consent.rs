@@ -12,6 +12,7 @@ use oauth2::RedirectUrl;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
+use crate::credentials::consent_page;
 use crate::twitch::oauth::{ConsentError, ConsentRequest};
 
 /// The port of the redirect URL that is to be registered: `http://localhost:3033/auth`.
@@ -19,11 +20,6 @@ pub const DEFAULT_PORT: u16 = 3033;
 
 /// Time limit for the user to consent.
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The page that the browser shows at the end: only the outcome.
-const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>showtime: {{title}}</title>\n\
-    <style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }</style>\n\
-    <h1>{{title}}</h1>\n<p>{{text}}</p>\n</html>\n";
 
 /// Why there is no consent.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +139,5 @@ async fn answer(expected: web::Data<Expected>, request: HttpRequest) -> HttpResp
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> HttpResponse {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let page = PAGE.replace("{{title}}", title).replace("{{text}}", &escaped);
-    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page)
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(consent_page::outcome(title, text))
 }

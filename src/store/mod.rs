@@ -6,6 +6,7 @@
 pub mod access_tokens;
 pub mod actions;
 pub mod backfill;
+pub mod consent_links;
 pub mod databases;
 pub mod deliveries;
 pub mod desired_subscriptions;

@@ -119,22 +119,48 @@ pub enum ConsentError {
     Incomplete,
 }
 
+/// The query string that a browser came back with, before the state is checked.
+#[derive(Debug)]
+pub struct ConsentAnswer {
+    /// The state; `None` if there is none.
+    pub state: Option<SecretString>,
+    /// The [authorization code](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#authorization-code-grant-flow),
+    /// to be believed if the state is the one that was sent.
+    pub code: Result<SecretString, ConsentError>,
+}
+
+impl ConsentAnswer {
+    /// Reads a query string.
+    #[must_use]
+    pub fn parse(query: &str) -> Self {
+        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+        let get = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
+        let code = match get("error") {
+            Some(error) => Err(ConsentError::Denied(get("error_description").unwrap_or(error).to_owned())),
+            None => get("code").filter(|code| !code.is_empty()).map(SecretString::from).ok_or(ConsentError::Incomplete),
+        };
+        Self { state: get("state").map(SecretString::from), code }
+    }
+}
+
 impl ConsentRequest {
+    /// The state, which the answer has to hold.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        self.state.secret()
+    }
+
     /// Takes the query string that the browser came back with, and returns the
     /// [authorization code](https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#authorization-code-grant-flow).
     ///
     /// # Errors
     /// [`ConsentError`]. The state is checked before anything else is believed.
     pub fn answer(&self, query: &str) -> Result<SecretString, ConsentError> {
-        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        let get = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
-        if get("state") != Some(self.state.secret()) {
-            return Err(ConsentError::ForeignState);
+        let ConsentAnswer { state, code } = ConsentAnswer::parse(query);
+        match state.is_some_and(|state| state.expose_secret() == self.state()) {
+            true => code,
+            false => Err(ConsentError::ForeignState),
         }
-        if let Some(error) = get("error") {
-            return Err(ConsentError::Denied(get("error_description").unwrap_or(error).to_owned()));
-        }
-        get("code").filter(|code| !code.is_empty()).map(SecretString::from).ok_or(ConsentError::Incomplete)
     }
 }
 

@@ -1,7 +1,12 @@
-//! What is wrong with the actions.
+//! What is wrong with the actions, and what has to be consented to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::step::Step;
+use crate::credentials::consent::Account;
+use crate::program::Program;
 use crate::status::Check;
-use crate::store::actions::ActionSummary;
+use crate::store::actions::{ActionSummary, Bot, WantedStep};
 
 /// The check of all actions.
 pub(super) fn check(summary: &ActionSummary, has_application: bool) -> Check {
@@ -27,10 +32,76 @@ pub(super) fn check(summary: &ActionSummary, has_application: bool) -> Check {
     }
 }
 
+/// The check of the consents that the actions of the last days needed.
+pub(super) fn consents(wanted: &[WantedStep]) -> Check {
+    let mut missing = BTreeMap::<_, (Account, BTreeSet<_>, BTreeSet<_>)>::new();
+    for step in wanted {
+        let scopes = Step::of(&step.kind, &step.params).map(|step| step.scopes()).unwrap_or_default();
+        for scope in scopes.iter().copied().filter(|scope| !step.granted.iter().any(|granted| granted == scope)) {
+            let of = missing
+                .entry(step.user_id.as_str())
+                .or_insert_with(|| (account(step), BTreeSet::new(), BTreeSet::new()));
+            of.1.insert(scope);
+            of.2.insert(step.kind.as_str());
+        }
+    }
+    if missing.is_empty() {
+        return Check::pass("consents", "what the actions of the last week needed is consented to");
+    }
+    let problems = missing.into_values().map(|(account, scopes, kinds)| {
+        let list = |items: &BTreeSet<&str>| items.iter().copied().collect::<Vec<_>>().join(", ");
+        format!(
+            "{} has not consented to {}, which actions need ({}): run `{} {}`, or send a link that POST /consents makes",
+            account.login().unwrap_or("the bot"),
+            list(&scopes),
+            list(&kinds),
+            Program::Init,
+            account.arguments(scopes.iter().copied())
+        )
+    });
+    Check::warn("consents", problems.collect::<Vec<_>>().join("; "))
+}
+
+fn account(step: &WantedStep) -> Account {
+    let login = step.login.clone().unwrap_or_else(|| step.user_id.to_string());
+    match step.is_bot {
+        true => Account::Bot(Some(Bot { user_id: step.user_id.clone(), login })),
+        false => Account::Broadcaster { id: step.user_id.channel(), login },
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::status::Verdict;
+
+    #[test]
+    fn missing_scopes_are_named_for_each_account() {
+        let wanted = |user: &str, is_bot, kind: &str, params, granted: &[&str]| WantedStep {
+            user_id: user.parse().unwrap(),
+            login: Some(format!("user{user}")),
+            is_bot,
+            kind: kind.to_owned(),
+            params,
+            granted: granted.iter().map(|&scope| scope.to_owned()).collect(),
+        };
+        let said = wanted("1", false, "say", json!("hi"), &["user:write:chat"]);
+        assert_eq!(consents(std::slice::from_ref(&said)).status, Verdict::Pass);
+        let title = wanted("1", false, "title", json!("a"), &["user:write:chat"]);
+        let clip = wanted("2", true, "clip", json!({}), &[]);
+        let check = consents(&[said, title, clip]);
+        assert_eq!(check.status, Verdict::Warn);
+        for text in [
+            "user1 has not consented to channel:manage:broadcast, which actions need (title)",
+            "--channel user1 --scope channel:manage:broadcast`",
+            "user2 has not consented to clips:edit",
+            "--bot --scope clips:edit`",
+        ] {
+            assert!(check.message.contains(text), "{}", check.message);
+        }
+    }
 
     #[test]
     fn check_says_what_needs_a_person() {

@@ -12,6 +12,7 @@ mod consent;
 mod echo;
 mod executor;
 pub mod limits;
+pub mod links;
 pub mod receivers;
 pub mod row;
 pub mod rules;
@@ -32,11 +33,12 @@ use crate::services::{Services, Stopper, Tasks};
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Starts the executor and the follower that settles messages by their echo, if an application is configured, and registers
-/// the check `actions`.
+/// the checks `actions` and `consents`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
     let stopper = Stopper::new(STOP_TIMEOUT);
     let has_application = application.is_some();
     services.checks.add_on_records(move |records| check::check(&records.actions, has_application));
+    services.checks.add_on_records(|records| check::consents(&records.wanted));
     let Some(application) = application else {
         stopper.stopped.cancel();
         return stopper;

@@ -276,6 +276,45 @@ pub async fn summary(db: impl PgExecutor<'_>) -> sqlx::Result<ActionSummary> {
     .await
 }
 
+/// A step that an account was to do lately.
+#[derive(Clone, Debug)]
+pub struct WantedStep {
+    /// The account.
+    pub user_id: UserId,
+    /// Its login, if that is known.
+    pub login: Option<String>,
+    /// Whether it is the bot.
+    pub is_bot: bool,
+    /// The name of the step.
+    pub kind: String,
+    /// What one of its actions says.
+    pub params: Value,
+    /// The scopes that the account has granted; none if it has to consent again.
+    pub granted: Vec<String>,
+}
+
+/// The kinds of steps that each account was to do lately: in a week, among the last actions.
+///
+/// # Errors
+/// If the database fails.
+pub async fn wanted(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<WantedStep>> {
+    sqlx::query_as!(
+        WantedStep,
+        r#"select distinct on (last.as_user, last.kind, last.params ? 'text')
+            last.as_user as "user_id!: UserId", coalesce(bot.login, token.login) as login,
+            bot.user_id is not null as "is_bot!", last.kind as "kind!", last.params as "params!",
+            case when token.needs_consent is null then coalesce(token.scopes, '{}') else '{}' end as "granted!"
+        from (
+            select as_user, kind, params, created_at from action where class <> 'planning' order by id desc limit 5000
+        ) as last
+            left join token on token.holder = last.as_user left join bot on bot.user_id = last.as_user
+        where last.created_at > now() - interval '7 days'
+        order by last.as_user, last.kind, last.params ? 'text'"#
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// How many actions wait, by bucket.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::store::MIGRATOR;
-use crate::store::actions::{self, ActionSummary};
+use crate::store::actions::{self, ActionSummary, WantedStep};
 use crate::store::desired_subscriptions::{self, DesiredRow};
 use crate::store::followers::{self, FollowerState};
 use crate::store::gaps::{self, Gap};
@@ -62,6 +62,8 @@ pub struct Records {
     pub switches: Vec<Switch>,
     /// The actions on Twitch.
     pub actions: ActionSummary,
+    /// What accounts were to do lately.
+    pub wanted: Vec<WantedStep>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -89,7 +91,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let gaps = gaps::recent(&mut *db, limit).await?;
     let sinks = sinks::states(&mut *db).await?;
     let switches = switches::open_or_failed(&mut *db, limit).await?;
-    let actions = actions::summary(db).await?;
+    let actions = actions::summary(&mut *db).await?;
+    let wanted = actions::wanted(db).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -105,6 +108,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         sinks,
         switches,
         actions,
+        wanted,
     })
 }
 

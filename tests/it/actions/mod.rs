@@ -7,6 +7,7 @@ mod faults;
 mod kill;
 mod ledger;
 mod limits;
+mod links;
 mod order;
 mod steps;
 mod webhooks;

@@ -11,7 +11,7 @@ const SHOWN = 20;
 const BADGES = { done: 'pass', dropped: 'warn', failed: 'fail', uncertain: 'warn', stale: 'warn' };
 
 /** States after which a person can have an action tried again. */
-const RETRIED = ['dropped', 'failed', 'uncertain', 'stale'];
+const RETRIED = ['dropped', 'failed', 'uncertain', 'stale', 'off'];
 
 export class Actions {
   #ask;
