@@ -8,6 +8,7 @@ mod body;
 mod broadcasts;
 mod callback;
 mod channels;
+mod consent_pages;
 mod consents;
 mod deliveries;
 mod docs;
@@ -240,7 +241,7 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
             .configure(docs::pages)
             .configure(pages::pages)
-            .configure(consents::pages)
+            .configure(consent_pages::pages)
             // The last to be wrapped is the first to see a request.
             .wrap(from_fn(problem::problems_only))
             .wrap(from_fn(fallback::head_as_get))

@@ -59,6 +59,11 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "message": "no application is configured, so nothing is done on Twitch",
           "name": "actions",
           "status": "pass"
+        },
+        {
+          "message": "what the actions of the last week needed is consented to",
+          "name": "consents",
+          "status": "pass"
         }
       ],
       "gaps": [],

@@ -1,10 +1,16 @@
 //! Whose token an action is made with, and what to do if its consent is missing.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 use super::step::Step;
+use crate::config::Config;
+use crate::credentials::consent::{Account, BOT_SCOPES};
 use crate::store::actions;
+use crate::store::served_channels;
 use crate::store::tokens;
+use crate::subscriptions::desired;
 use crate::twitch::id::{ChannelId, UserId};
 
 /// Whose token a call is made with.
@@ -56,4 +62,31 @@ pub(super) async fn missing(conn: &mut PgConnection, scope: &str, user: &UserId)
     let login = tokens::get(conn, user.as_str()).await?.and_then(|row| row.login);
     let login = login.unwrap_or_else(|| user.to_string());
     Ok(format!("consent: {scope} of {login} is missing: run `init --channel {login} --scope {scope}`"))
+}
+
+/// The scopes to ask an account for. A token has only the scopes that were requested with it, so those that it has granted are
+/// among them.
+///
+/// # Errors
+/// If the database fails.
+pub async fn scopes_to_ask(
+    conn: &mut PgConnection,
+    config: &Config,
+    account: &Account,
+    further: &[String],
+) -> sqlx::Result<BTreeSet<String>> {
+    let mut scopes = account.granted(&mut *conn).await?;
+    match account {
+        Account::Bot(_) => scopes.extend(BOT_SCOPES.map(str::to_owned)),
+        Account::Broadcaster { id, .. } => {
+            let served = served_channels::all(conn).await?;
+            let transport = served.into_iter().find(|channel| channel.id == *id).and_then(|channel| channel.transport);
+            let granted: Vec<_> = scopes.iter().cloned().collect();
+            let types = desired::types(&config.twitch.extra_types);
+            let needed = desired::scopes(&types, &granted, transport.unwrap_or(config.twitch.transport()));
+            scopes.extend(needed.into_iter().map(str::to_owned));
+        }
+    }
+    scopes.extend(further.iter().cloned());
+    Ok(scopes)
 }

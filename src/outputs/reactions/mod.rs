@@ -8,10 +8,11 @@
 pub mod act;
 pub mod attempt;
 mod check;
-mod consent;
+pub mod consent;
 mod echo;
 mod executor;
 pub mod limits;
+pub mod link_error;
 pub mod links;
 pub mod receivers;
 pub mod row;

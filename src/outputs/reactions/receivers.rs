@@ -13,6 +13,7 @@ use super::attempt::{Again, Attempt};
 use super::step::Webhook;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::outputs::sink::error::SettingsError;
 use crate::outputs::sink::settings::SinkSettings;
 use crate::outputs::webhook::endpoint::{Endpoint, Failure, Outcome, WebhookMessage};
 use crate::outputs::webhook::schedule::BACKOFF;
@@ -31,11 +32,9 @@ pub(super) struct Receivers {
     endpoints: Mutex<HashMap<i64, (SinkDefinition, Arc<Endpoint>)>>,
 }
 
-/// Why there is no receiver.
+/// Why there is no receiver: now, or for good.
 enum Missing {
-    /// There may be one later.
     Now(String),
-    /// It is not to be expected.
     Always(String),
 }
 
@@ -90,29 +89,22 @@ impl Receivers {
         {
             return Ok(Ok(endpoint.clone()));
         }
-        let made = self.make(&sink);
-        if let Ok(endpoint) = &made {
-            endpoints.insert(sink.id, (sink, endpoint.clone()));
-        }
-        Ok(made)
+        Ok(self.make(&sink).inspect(|endpoint| drop(endpoints.insert(sink.id, (sink.clone(), endpoint.clone())))))
     }
 
     fn make(&self, sink: &SinkDefinition) -> Result<Arc<Endpoint>, Missing> {
-        let settings = match SinkSettings::new(sink.kind, sink.settings.clone()) {
-            Ok(SinkSettings::Webhook(settings)) => settings,
-            Ok(SinkSettings::Amqp(_)) => return Err(Missing::Always(no_webhook(&sink.name))),
-            Err(error) => return Err(Missing::Now(format!("the sink `{}` can't be used: {error}", sink.name))),
+        let unusable = |error: SettingsError| Missing::Now(format!("the sink `{}` can't be used: {error}", sink.name));
+        let SinkSettings::Webhook(settings) = SinkSettings::new(sink.kind, sink.settings.clone()).map_err(unusable)?
+        else {
+            return Err(Missing::Always(no_webhook(&sink.name)));
         };
         // The body is always JSON; the sink's content type is that of its template.
         let settings = WebhookSettings { content_type: WebhookSettings::default().content_type, ..settings };
-        match settings.endpoint(&self.config, &self.clock, sink) {
-            Ok(Some(endpoint)) => Ok(Arc::new(endpoint)),
-            Ok(None) => Err(Missing::Now(format!(
-                "the server that executes the actions lacks the variable with the URL of the sink `{}`",
-                sink.name
-            ))),
-            Err(error) => Err(Missing::Now(format!("the sink `{}` can't be used: {error}", sink.name))),
-        }
+        let made = settings.endpoint(&self.config, &self.clock, sink).map_err(unusable)?;
+        made.map(Arc::new).ok_or_else(|| {
+            let lacking = "the server that executes the actions lacks the variable with the URL of the sink";
+            Missing::Now(format!("{lacking} `{}`", sink.name))
+        })
     }
 }
 
