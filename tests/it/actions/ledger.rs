@@ -14,10 +14,11 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use showtime::cli::note;
+use showtime::clock::Clock;
 use showtime::mock::Faults;
 use showtime::twitch::signature::WebhookSecret;
 use sqlx::{Connection as _, PgConnection, PgPool};
-use time::OffsetDateTime;
+
 use tokio::time::{Instant, sleep};
 
 use super::kill::{settings, until_disconnected};
@@ -205,7 +206,7 @@ impl Stage {
             "message_id": effect["message_id"], "message": { "text": text, "fragments": [] }, "message_type": "text",
             "badges": [{ "set_id": "broadcaster", "id": "1", "info": "" }], "source_broadcaster_user_id": null,
         });
-        let message = notification("channel.chat.message", OffsetDateTime::now_utc(), event);
+        let message = notification("channel.chat.message", Clock::default().now(), event);
         let signature = message.sign(&WebhookSecret::new(SECRET).unwrap());
         let request = server.client.post(server.url("/callback")).body(message.body.clone());
         let headers = message.headers(Some(&signature));
