@@ -125,6 +125,8 @@ pub struct Gauges {
     pub sink_lags: Vec<(String, i64, f64)>,
     /// The actions that wait, by bucket.
     pub actions_waiting: Vec<(String, i64)>,
+    /// The rules that rest on a channel, because they reacted too often.
+    pub rules_resting: i64,
     /// The process's resident memory in bytes, if it is known.
     pub resident_memory: Option<i64>,
 }
@@ -340,6 +342,11 @@ impl Gauges {
             "showtime_database_writable",
             "Whether messages could be stored when that was last tried",
             number(self.is_writable.into()),
+        );
+        registry.register(
+            "showtime_rule_resting",
+            "Rules that rest on a channel, because they reacted too often",
+            ConstGauge::<i64>::new(self.rules_resting),
         );
         self.register_incidents(&mut registry);
         if let Some(bytes) = self.resident_memory {

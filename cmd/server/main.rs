@@ -105,7 +105,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Prune(arguments) => privacy::prune(arguments, config).await,
             Command::Listen(arguments) => listen::run(*arguments, config).await,
             Command::Sinks(command) => sinks::run(command, config).await,
-            Command::Rules(command) => rules::run(command),
+            Command::Rules(command) => rules::run(command, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

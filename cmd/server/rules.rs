@@ -4,16 +4,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use showtime::cli;
+use showtime::cli::{self, with_database};
 use showtime::clock::Clock;
+use showtime::config::Config;
 use showtime::outputs::reactions::rules::compiled::Compiled;
+use showtime::outputs::reactions::rules::export::to_toml;
+use showtime::outputs::reactions::rules::missing::missing;
 use showtime::outputs::reactions::rules::read::from_toml;
 use showtime::outputs::reactions::rules::role::Role;
 use showtime::outputs::reactions::rules::rule;
+use showtime::outputs::reactions::rules::service::{self, Applied, Stored};
 use showtime::outputs::reactions::rules::trial::{Trial, TrialResult};
+
+/// Who changes rules here, as their history says.
+const BY: &str = "command line";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Rules {
+    /// Write the stored rules as TOML
+    Export {
+        /// The file, which is replaced; without it, the terminal
+        file: Option<PathBuf>,
+    },
+    /// Make the stored rules those of a file, and say what that changed
+    Apply {
+        /// The file; rules that it does not have are removed
+        file: PathBuf,
+    },
     /// Say everything that is wrong in a file of rules
     Check {
         /// The file
@@ -25,9 +42,9 @@ pub(crate) enum Rules {
 
 #[derive(clap::Args)]
 pub(crate) struct Test {
-    /// The file of rules
+    /// The file of rules; without it, the stored rules
     #[arg(long)]
-    file: PathBuf,
+    file: Option<PathBuf>,
     #[command(flatten)]
     what: What,
     /// The role of the author of the message
@@ -53,18 +70,24 @@ fn role(text: &str) -> Result<Role, String> {
     text.parse()
 }
 
-pub(crate) fn run(command: Rules) -> Result<()> {
+pub(crate) async fn run(command: Rules, config: &Config) -> Result<()> {
     match command {
+        Rules::Export { file } => export(config, file.as_deref()).await,
+        Rules::Apply { file } => apply(config, &file).await,
         Rules::Check { file } => {
             let rules = read(&file)?;
             cli::print(format!("{} has {} rules, and nothing is wrong with them", file.display(), rules.rules.len()));
+            Ok(())
         }
         Rules::Test(test) => {
-            let compiled = Compiled::of_file(&read(&test.file)?).map_err(anyhow::Error::msg)?;
-            trial(&test)?.run(&compiled).iter().for_each(show);
+            let compiled = match &test.file {
+                Some(file) => Compiled::of_file(&read(file)?),
+                None => stored(config).await?.compile(),
+            };
+            trial(&test)?.run(&compiled.map_err(anyhow::Error::msg)?).iter().for_each(show);
+            Ok(())
         }
     }
-    Ok(())
 }
 
 fn read(file: &Path) -> Result<rule::Rules> {
@@ -73,6 +96,53 @@ fn read(file: &Path) -> Result<rule::Rules> {
         let problems: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
         anyhow::Error::msg(format!("{} is wrong:\n{}", file.display(), problems.join("\n")))
     })
+}
+
+async fn stored(config: &Config) -> Result<Stored> {
+    with_database(config, async |connection| {
+        cli::require_migrations(connection).await?;
+        Ok(service::read(connection).await?)
+    })
+    .await
+}
+
+async fn export(config: &Config, file: Option<&Path>) -> Result<()> {
+    let stored = stored(config).await?;
+    if let Some(problem) = stored.unreadable.first() {
+        bail!("a stored rule can't be read by this version: {problem}");
+    }
+    let text = to_toml(&stored.rules);
+    match file {
+        Some(file) => fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))?,
+        None => cli::print(text.trim_end()),
+    }
+    Ok(())
+}
+
+async fn apply(config: &Config, file: &Path) -> Result<()> {
+    let rules = read(file)?;
+    let count = rules.rules.len();
+    let (applied, missing) = with_database(config, async |connection| {
+        cli::require_migrations(connection).await?;
+        let missing = missing(connection, &rules).await?;
+        let applied = service::apply(connection, rules, BY, Clock::default().now()).await;
+        anyhow::Ok((applied.context("nothing was changed")?, missing))
+    })
+    .await?;
+    for change in &applied {
+        cli::print(cli::printable(&match change {
+            Applied::Added(name) => format!("added {name}"),
+            Applied::Changed(name, fields) => format!("changed {name}: {}", fields.join(", ")),
+            Applied::Moved(name) => format!("moved {name}"),
+            Applied::Removed(name) => format!("removed {name}"),
+            Applied::SetChanged(fields) => format!("changed for all rules: {}", fields.join(", ")),
+        }));
+    }
+    if applied.is_empty() {
+        cli::print(format!("all {count} rules are so already"));
+    }
+    missing.iter().for_each(|missing| cli::print(cli::printable(missing)));
+    Ok(())
 }
 
 fn trial(test: &Test) -> Result<Trial> {

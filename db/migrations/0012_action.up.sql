@@ -55,6 +55,8 @@ create index action_unsettled_idx on action (as_user, channel_id) where state in
 create index action_privileged_idx on action (as_user, channel_id, id desc) where is_privileged is not null;
 create index action_state_idx on action (state, id);
 create index action_settled_idx on action (settled_at);
+create index action_subject_idx on action (subject) where rule_id <> 0;
+create index action_rule_idx on action (rule_id, id) where rule_id <> 0;
 
 -- The server that executes the actions.
 create table action_lease (

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Context;
-use super::body::Body;
+use super::body::{Body, Line};
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::Page;
@@ -24,6 +24,7 @@ use crate::outputs::reactions::step::Step;
 use crate::store::LogId;
 use crate::store::actions as store;
 use crate::store::actions::{ActionClass, ActionState};
+use crate::store::rules;
 
 /// The header with the client's own key.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -56,6 +57,11 @@ struct Action {
     /// Whether it is repeated until it is known to be so (`idempotent`), never once it may have happened (`once`), with the same
     /// id until the receiver has it (`stable_id`), or was done by the rule that decided it (`planning`).
     class: ActionClass,
+    /// The name of the rule that it follows from; `null` if a client requested it, or the rule was removed.
+    rule: Option<String>,
+    /// The event of the log that the rule reacted to; `null` if there is none.
+    #[schema(value_type = Option<i64>)]
+    event_id: Option<LogId>,
     /// The channel.
     channel_id: String,
     /// The user in whose name it is done.
@@ -92,6 +98,8 @@ impl From<store::Action> for Action {
             key: row.subject,
             step: json!({ row.kind: row.params }),
             class: row.class,
+            rule: row.rule,
+            event_id: row.event_id,
             channel_id: row.channel_id.into(),
             as_user_id: row.as_user.into(),
             state: row.state,
@@ -113,6 +121,8 @@ impl Action {
             key: "7f9c24e8-3b12-4fef-91e2-a11b2c3d4e5f".into(),
             step: json!({ "say": "Welcome!" }),
             class: ActionClass::Once,
+            rule: None,
+            event_id: None,
             channel_id: "141981764".into(),
             as_user_id: "141981764".into(),
             state: ActionState::Done,
@@ -138,6 +148,9 @@ struct ListActions {
     /// Only actions in this state.
     #[param(value_type = ActionState, required = false, inline)]
     state: Option<ActionState>,
+    /// Only actions that follow from the rule of this name.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9 _-]{1,100}$")]
+    rule: Option<Line<1, 100>>,
     /// Only actions on this channel: its id or login.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     channel: Option<Name>,
@@ -182,15 +195,22 @@ struct Settle {
 )]
 #[get("/actions")]
 pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) -> Result<Json<Page<Action>>, Error> {
-    let Query(ListActions { state, channel, after, limit }) = query;
+    let Query(ListActions { state, rule, channel, after, limit }) = query;
     let channel = match channel {
         Some(name) => Some(ctx.served_channel(&name).await?.id),
+        None => None,
+    };
+    let rule_id = match rule {
+        Some(rule) => {
+            let id = ctx.read(async |db| rules::id(db, rule.as_str()).await).await?;
+            Some(id.ok_or_else(|| Error::NotFound { what: "rule", name: rule.as_str().to_owned() })?)
+        }
         None => None,
     };
     let selection = store::Selection {
         state,
         channel_id: channel.as_ref(),
-        rule_id: None,
+        rule_id,
         before: after.map(|Parsed(LogId(after))| after),
     };
     let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;

@@ -111,6 +111,9 @@ pub(super) enum Error {
     /// There is a sink of this name.
     #[error("there is a sink named `{0}` already: choose another name, or remove it first")]
     SinkExists(String),
+    /// There is a rule of this name.
+    #[error("there is a rule named `{0}` already: choose another name, or replace it")]
+    RuleExists(String),
     /// Only webhooks have keys.
     #[error("the sink `{0}` is for RabbitMQ, which has no key: name a webhook")]
     SinkWithoutKey(String),

@@ -10,6 +10,7 @@ mod callback;
 mod channels;
 mod consent_pages;
 mod consents;
+mod counters;
 mod deliveries;
 mod docs;
 mod error;
@@ -26,6 +27,10 @@ mod problem;
 mod query;
 mod request_id;
 mod responses;
+mod rule_history;
+mod rule_set;
+mod rule_trials;
+mod rules;
 mod segments;
 mod sinks;
 mod test_events;
@@ -165,6 +170,7 @@ impl Context {
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
         (name = "actions", description = "What showtime does on Twitch: chat, moderation, titles, clips"),
         (name = "consents", description = "What users of Twitch allow showtime to do"),
+        (name = "rules", description = "What follows from what happens"),
         (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
         (name = "health", description = "Whether the server works, and what to do if not"),
@@ -199,6 +205,17 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(actions::retry_action)
         .service(actions::settle_action)
         .service(consents::request_consent)
+        .service(rules::list_rules)
+        .service(rules::add_rule)
+        .service(rule_trials::try_rules)
+        .service(rules::get_rule)
+        .service(rules::replace_rule)
+        .service(rules::switch_rule)
+        .service(rules::remove_rule)
+        .service(rule_history::list_rule_revisions)
+        .service(rule_set::get_rule_set)
+        .service(rule_set::change_rule_set)
+        .service(counters::list_counters)
         .service(sinks::list_sinks)
         .service(sinks::add_sink)
         .service(sinks::get_sink)

@@ -82,6 +82,7 @@ impl Error {
             Self::InvalidField { .. } => (StatusCode::BAD_REQUEST, urn!("invalid-field"), "Invalid field"),
             Self::TokenExists(_) => (StatusCode::CONFLICT, urn!("token-exists"), "Token exists"),
             Self::SinkExists(_) => (StatusCode::CONFLICT, urn!("sink-exists"), "Sink exists"),
+            Self::RuleExists(_) => (StatusCode::CONFLICT, urn!("rule-exists"), "Rule exists"),
             Self::SinkWithoutKey(_) => (StatusCode::CONFLICT, urn!("sink-without-key"), "Sink without a key"),
             Self::SinkFailed(_) => (StatusCode::BAD_GATEWAY, urn!("sink-failed"), "The sink's receiver failed"),
             Self::KeyReused(_) => (StatusCode::CONFLICT, urn!("key-reused"), "Key used for another action"),

@@ -81,6 +81,15 @@ impl IntoResponses for SinkExists {
     }
 }
 
+/// The refusal of a rule whose name is taken.
+pub(super) struct RuleExists;
+
+impl IntoResponses for RuleExists {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("There is a rule of this name.", &Error::RuleExists("title".into()))].into()
+    }
+}
+
 /// The refusal to rotate what a sink has not got.
 pub(super) struct SinkWithoutKey;
 

@@ -59,7 +59,7 @@ const MAX_SECONDS_BEHIND: f64 = 60.0;
 /// Why a handler failed, as `/status` shows it.
 pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Events to handle, oldest first: at least one, at most [`MAX_BATCH`].
+/// Events to handle, oldest first: at most [`MAX_BATCH`], and at least one unless the follower is timed.
 ///
 /// `is_test`, [`is_inferred`](LoggedEvent::is_inferred) and `repeats` of an event say what it is: what repeats an earlier event,
 /// or was taken back by one, is no news. Echoes are left out.
@@ -95,6 +95,8 @@ pub struct Follower {
     pub name: &'static str,
     /// Where it starts when no server has run it before.
     pub start: Start,
+    /// Whether its handler is also called without events, every second, for what is due at a time.
+    pub is_timed: bool,
 }
 
 /// The connections that the followers of a process share, opened as they are needed.
@@ -112,7 +114,13 @@ impl Follower {
     #[must_use]
     pub fn new(services: &Services, name: &'static str, start: Start) -> Self {
         services.checks.add_on_records(move |records| check(name, &records.followers));
-        Self { pool: services.follower_pool.clone(), signals: services.signals.clone(), name, start }
+        Self { pool: services.follower_pool.clone(), signals: services.signals.clone(), name, start, is_timed: false }
+    }
+
+    /// The same, whose handler is also called without events, about every second.
+    #[must_use]
+    pub fn timed(self) -> Self {
+        Self { is_timed: true, ..self }
     }
 
     /// Handles events whenever this server has the lease.
@@ -216,7 +224,7 @@ impl Follower {
         let (count, last) = (events.len(), events.last().map(|event| (event.id, event.received_at)));
         events.retain(|event| !event.is_echo);
         let batch = Batch { events };
-        if !batch.events.is_empty() {
+        if self.is_timed || !batch.events.is_empty() {
             let span = tracing::info_span!("follower", follower.name = self.name, batch.events = batch.events.len());
             let handled = handler(&mut *transaction, &batch).instrument(span);
             handled.await.map_err(BatchError::Handler)?;

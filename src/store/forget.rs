@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::LogId;
 use super::gaps;
 use super::locks::Lock;
+use super::rules;
 use super::state::baseline;
 use crate::twitch::id::UserId;
 
@@ -160,6 +161,7 @@ async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId]) -> sqlx::Res
     )
     .execute(&mut *conn)
     .await?;
+    sqlx::query!("delete from action where event_id = any($1)", ids as &[LogId]).execute(&mut *conn).await?;
     sqlx::query!("delete from delivery where event_id = any($1)", ids as &[LogId]).execute(&mut *conn).await?;
     sqlx::query!("update log_epoch set revision = revision + 1").execute(conn).await?;
     Ok(())
@@ -180,6 +182,7 @@ async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
     sqlx::query!("delete from action where $1 in (target, as_user, channel_id)", id.as_str())
         .execute(&mut *conn)
         .await?;
+    rules::forget::forget(&mut *conn, id).await?;
     remove_from_tables(conn, id).await?;
     sqlx::query!("insert into forgotten (id, forgotten_at) values ($1, now()) on conflict (id) do update set forgotten_at = now()", id.as_str())
         .execute(conn)

@@ -23,6 +23,7 @@ pub mod migrations;
 pub mod prune;
 pub mod read;
 pub mod reconciler;
+pub mod rules;
 pub mod served_channels;
 pub mod servers;
 pub mod sessions;

@@ -47,7 +47,7 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
         after = *last;
         let follower = first_behind(&mut transaction).await?;
         // The event at the cursor shows that it is still the same log.
-        let is_handled = |id: &LogId| follower.as_ref().is_none_or(|(_, cursor)| id < cursor);
+        let is_handled = |id: &LogId| follower.as_ref().is_none_or(|first| *id < first.cursor);
         let ids: Vec<LogId> = old.iter().copied().filter(is_handled).collect();
         if !ids.is_empty() {
             baseline::absorb(&mut transaction, &ids, None).await?;
@@ -56,21 +56,33 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
         transaction.commit().await?;
         pruned.events += ids.len() as u64;
         if ids.len() < old.len() {
-            pruned.held_back_by = follower.map(|(name, _)| name);
+            // Of a follower that is up to date, only the event at its cursor is left.
+            let holds = |first: &Place| first.is_pending || old.iter().any(|id| *id > first.cursor);
+            pruned.held_back_by = follower.filter(holds).map(|first| first.name);
             return Ok(pruned);
         }
     }
 }
 
-/// The follower that has got least far, and its place: a sink that tries an event again is not behind it.
-async fn first_behind(conn: &mut PgConnection) -> sqlx::Result<Option<(String, LogId)>> {
-    let first = sqlx::query!(
-        r#"select name as "name!", cursor as "cursor!: LogId" from (
-            select name, cursor from follower
-            union all select follower, event_id from delivery join sink on sink.id = sink_id where next_at is not null
+/// How far a follower has got.
+struct Place {
+    name: String,
+    cursor: LogId,
+    /// Whether the event at the cursor is not handled yet.
+    is_pending: bool,
+}
+
+/// The place of the follower that has got least far: a sink that tries an event again is not behind it.
+async fn first_behind(conn: &mut PgConnection) -> sqlx::Result<Option<Place>> {
+    let first = sqlx::query_as!(
+        Place,
+        r#"select name as "name!", cursor as "cursor!: LogId", is_pending as "is_pending!" from (
+            select name, cursor, false as is_pending from follower
+            union all
+            select follower, event_id, true from delivery join sink on sink.id = sink_id where next_at is not null
         ) as places order by cursor limit 1"#
     );
-    Ok(first.fetch_optional(conn).await?.map(|first| (first.name, first.cursor)))
+    first.fetch_optional(conn).await
 }
 
 /// The first events of a rule behind this one. Ids and times of arrival grow together, so there is no other behind the first

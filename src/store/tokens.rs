@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::twitch::id::UserId;
+
 /// The holder of the application's own token. The holder of a user's token is the user's id.
 pub const APP: &str = "app";
 
@@ -48,6 +50,16 @@ pub async fn users(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
 pub async fn consents(conn: &mut PgConnection) -> sqlx::Result<HashMap<String, Option<String>>> {
     let rows = sqlx::query!("select holder, needs_consent from token where holder <> $1", APP).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.holder, row.needs_consent)).collect())
+}
+
+/// The user with this login who has a token.
+///
+/// # Errors
+/// If the database fails.
+pub async fn holder(conn: &mut PgConnection, login: &str) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(r#"select holder as "holder: UserId" from token where login = $1 and holder <> $2"#, login, APP)
+        .fetch_optional(conn)
+        .await
 }
 
 /// One row.

@@ -41,8 +41,18 @@ fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> 
 }
 
 /// The operations that read what only an administrator may see.
-const READ_BY_ADMINS: [&str; 5] =
-    ["GET /actions", "GET /actions/{id}", "GET /sinks", "GET /sinks/{name}", "GET /sinks/{name}/deliveries"];
+const READ_BY_ADMINS: [&str; 10] = [
+    "GET /actions",
+    "GET /actions/{id}",
+    "GET /counters",
+    "GET /rule-set",
+    "GET /rules",
+    "GET /rules/{name}",
+    "GET /rules/{name}/history",
+    "GET /sinks",
+    "GET /sinks/{name}",
+    "GET /sinks/{name}/deliveries",
+];
 
 /// Operations for tokens with the scope `overlay`.
 const OVERLAY: [&str; 3] = ["GET /live/alerts", "GET /live/chat", "GET /tokens/current"];
@@ -135,6 +145,18 @@ async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
     for path in ["/", "/docs", "/docs/"] {
         assert!(get(&server, path, None).await.status.as_u16() < 400, "{path}");
     }
+}
+
+#[tokio::test]
+async fn encoded_path_requires_the_scope_of_its_route() {
+    let server = Server::start().await;
+    let reader = new_token(&server, "reader", Scope::Read).await;
+    for path in ["/sinks", "/%73inks", "/ru%6Ces", "/%61ctions?limit=1"] {
+        let answer = get(&server, path, Some(reader.expose_secret())).await;
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+    }
+    assert_eq!(get(&server, "/channels/%74witchdev", Some(reader.expose_secret())).await.status, 404);
+    server.stop().await;
 }
 
 #[tokio::test]

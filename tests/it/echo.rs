@@ -94,7 +94,7 @@ async fn echo_is_in_no_feed_and_no_follower_gets_it() {
     let (sender, mut handled) = mpsc::unbounded_channel();
     let database = server.pool.connect_options().as_ref().clone();
     let (pool, signals) = (follow::pool(database), Signals::default());
-    let follower = Follower { pool, signals, name: "reader", start: Start::After(LogId::START) };
+    let follower = Follower { pool, signals, name: "reader", start: Start::After(LogId::START), is_timed: false };
     let following = tokio::spawn(follower.run(async move |_: &mut PgConnection, batch: &Batch| {
         batch.events.iter().try_for_each(|event| sender.send(event.id)).map_err(Into::into)
     }));

@@ -106,7 +106,7 @@ impl Runner {
     }
 
     fn follower(&self, name: &'static str, start: Start) -> Follower {
-        Follower { pool: self.pool.clone(), signals: self.signals.clone(), name, start }
+        Follower { pool: self.pool.clone(), signals: self.signals.clone(), name, start, is_timed: false }
     }
 
     /// Runs a follower that records its events.
@@ -269,7 +269,11 @@ async fn failing_handler_stops_neither_the_log_nor_other_followers() {
     };
     runner.tasks.spawn(runner.follower("failing", Start::Now).run(failing));
     runner.write("healthy", Start::Now);
-    until("both have started", async || followers::states(&runner.pool).await.unwrap().len() == 2).await;
+    let is_ours = |state: &FollowerState| ["failing", "healthy"].contains(&state.name.as_str());
+    until("both have started", async || {
+        followers::states(&runner.pool).await.unwrap().iter().filter(|state| is_ours(state)).count() == 2
+    })
+    .await;
     for user in 1..=6 {
         assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
     }

@@ -28,6 +28,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
     let api = Server::start().await;
     assert_eq!(api.json("/livez").await["status"], "pass");
     assert_eq!(api.json("/readyz").await["status"], "pass");
+    until("the reactor runs", async || check(&api.json("/status").await, "reactions").0 == "pass").await;
     let status = api.json("/status").await;
     insta::assert_snapshot!(lines(&masked(&status)), @r#"
     {
@@ -63,6 +64,11 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
         {
           "message": "what the actions of the last week needed is consented to",
           "name": "consents",
+          "status": "pass"
+        },
+        {
+          "message": "reactions has handled the log up to event 0",
+          "name": "reactions",
           "status": "pass"
         }
       ],

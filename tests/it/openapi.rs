@@ -172,7 +172,9 @@ async fn every_path_is_served_and_refuses_other_methods() {
             let answer = api.send(method.clone(), &path).await;
             assert!(!answer.text.contains("no-such-path"), "{method} {path}: {answer:?}");
         }
-        let refused = api.send(Method::PUT, &path).await;
+        // A rule can be put, also one that is named `test`.
+        let other = if path.starts_with("/rules/") { Method::TRACE } else { Method::PUT };
+        let refused = api.send(other, &path).await;
         refused.problem(405, "method-not-allowed");
         assert!(refused.headers["allow"].to_str().is_ok_and(|allow| allow.contains(method.as_str())));
     }

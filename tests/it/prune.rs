@@ -121,8 +121,10 @@ async fn follower_holds_pruning_back() {
         .await;
     let pruned = prune(&mut connection, &old()).await.unwrap();
     assert_eq!(pruned, Pruned { events: 2, held_back_by: Some("toy".to_owned()) });
-    let is_reachable: bool =
-        sqlx::query_scalar("select is_reachable from follower_state").fetch_one(&mut *connection).await.unwrap();
+    let is_reachable: bool = sqlx::query_scalar("select is_reachable from follower_state where name = 'toy'")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
     assert!(is_reachable);
 }
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use self::act::Actor;
 use self::executor::Executor;
+use self::rules::reactor::Reactor;
 use crate::credentials::application::Application;
 use crate::outputs::follow::{Batch, Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
@@ -33,21 +34,28 @@ use crate::services::{Services, Stopper, Tasks};
 /// Time limit for the calls under way to end and be recorded when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Starts the executor and the follower that settles messages by their echo, if an application is configured, and registers
-/// the checks `actions` and `consents`.
+/// Starts the reactor, and the executor if an application is configured, and registers the checks `actions` and
+/// `consents`.
+///
+/// One follower settles messages by their echo and judges events by the rules, in this order: so the rules know which messages
+/// are our own. It also runs without an application, so that it does not hold up pruning.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
     let stopper = Stopper::new(STOP_TIMEOUT);
     let has_application = application.is_some();
     services.checks.add_on_records(move |records| check::check(&records.actions, has_application));
     services.checks.add_on_records(|records| check::consents(&records.wanted));
-    let Some(application) = application else {
-        stopper.stopped.cancel();
-        return stopper;
+    match application {
+        Some(application) => {
+            let actor = Actor::new(services, application);
+            tasks.spawn("actions", Executor::new(services, actor, stopper.clone()).run());
+        }
+        None => stopper.stopped.cancel(),
+    }
+    let (metrics, mut reactor) = (services.metrics.clone(), Reactor::new(services, has_application));
+    let handler = async move |db: &mut sqlx::PgConnection, batch: &Batch| {
+        echo::settle(&mut *db, &metrics, batch).await?;
+        reactor.react(db, batch).await
     };
-    let actor = Actor::new(services, application);
-    tasks.spawn("actions", Executor::new(services, actor, stopper.clone()).run());
-    let metrics = services.metrics.clone();
-    let handler = async move |db: &mut sqlx::PgConnection, batch: &Batch| echo::settle(db, &metrics, batch).await;
-    tasks.spawn("echoes of actions", Follower::new(services, "reactions", Start::Now).run(handler));
+    tasks.spawn("reactions", Follower::new(services, "reactions", Start::Now).timed().run(handler));
     stopper
 }

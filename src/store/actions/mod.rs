@@ -114,6 +114,7 @@ pub struct NewAction<'a> {
 pub struct Action {
     pub id: i64,
     pub rule_id: i64,
+    pub rule: Option<String>,
     pub event_id: Option<LogId>,
     pub subject: String,
     pub step: i16,
@@ -178,7 +179,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewAction<'_>) -> sqlx::Resul
 pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+        r#"select id, rule_id, (select name from rule where rule.id = action.rule_id) as rule, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
             channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
             coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
         from action where id = $1"#,
@@ -195,7 +196,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Action
 pub async fn of_key(db: impl PgExecutor<'_>, key: &str) -> sqlx::Result<Option<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+        r#"select id, rule_id, (select name from rule where rule.id = action.rule_id) as rule, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
             channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
             coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
         from action where rule_id = 0 and subject = $1"#,
@@ -225,7 +226,7 @@ pub struct Selection<'a> {
 pub async fn page(db: impl PgExecutor<'_>, selection: &Selection<'_>, limit: i64) -> sqlx::Result<Vec<Action>> {
     sqlx::query_as!(
         Action,
-        r#"select id, rule_id, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+        r#"select id, rule_id, (select name from rule where rule.id = action.rule_id) as rule, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
             channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
             coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
         from action

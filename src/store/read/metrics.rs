@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use crate::access::grant::Scope;
 use crate::store::actions;
 use crate::store::followers::{self, FollowerState};
+use crate::store::rules::outcomes;
 use crate::store::sinks::{self, SinkState};
 
 /// A status or scope, and the number of rows that have it.
@@ -25,6 +26,8 @@ pub struct Counts {
     pub sinks: Vec<SinkState>,
     /// The actions that wait, by bucket.
     pub actions: Vec<Count>,
+    /// The rules that rest on a channel.
+    pub rules_resting: i64,
 }
 
 /// Counts the rows of all three tables.
@@ -52,6 +55,7 @@ pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
     Ok(Counts {
         followers: followers::states(&mut *db).await?,
         sinks: sinks::states(&mut *db).await?,
+        rules_resting: outcomes::resting(&mut *db).await?,
         actions: actions::waiting(db).await?,
         subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
         twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],

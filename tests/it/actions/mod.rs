@@ -9,6 +9,7 @@ mod ledger;
 mod limits;
 mod links;
 mod order;
+mod rules;
 mod steps;
 mod webhooks;
 

@@ -189,6 +189,11 @@ impl Server {
             .await
     }
 
+    /// Puts a resource with JSON.
+    pub(crate) async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        answer(self.client.put(self.url(path)).header("content-type", "application/json").body(body.to_string())).await
+    }
+
     /// Posts a body with this content type.
     pub(crate) async fn post_as(&self, path: &str, content_type: Option<&str>, body: &str) -> Answer {
         let request = self.client.post(self.url(path)).body(body.to_owned());

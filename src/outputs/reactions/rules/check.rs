@@ -44,8 +44,20 @@ pub fn problems(rules: &Rules) -> Vec<Problem> {
             found.push(Problem::new(path.key("name"), message).propose("names are unique: choose another"));
         }
         Check { rule, path: &path, found: &mut found }.all();
+        if let Ok(tree) = serde_json::to_value(rule) {
+            nul(&tree, &path, &mut found);
+        }
     }
     found
+}
+
+/// Finds texts with the one character that Postgres can't store.
+fn nul(tree: &Value, path: &Path, found: &mut Vec<Problem>) {
+    check_step::texts(tree, path, &mut |path, text| {
+        if text.contains('\0') {
+            found.push(Problem::new(path.clone(), "it has the character U+0000, which Postgres can't store"));
+        }
+    });
 }
 
 /// Checks names of users.

@@ -12,6 +12,7 @@ use super::problem::Path;
 use super::rule::{Rule, Rules};
 use super::state::RuleId;
 use super::template::Templates;
+use super::vocabulary::STREAM_ONLINE;
 use super::when::Conditions;
 
 /// The most memory that the set of all regular expressions may take, in bytes.
@@ -154,6 +155,19 @@ impl Compiled {
         places.sort_unstable();
         places.dedup();
         places
+    }
+
+    /// Whether it may have a consequence: a rule waits for it, or a timer or a permit does.
+    #[must_use]
+    pub fn is_relevant(&self, occurrence: &Occurrence) -> bool {
+        let is_timed = !self.timers.is_empty() && (occurrence.chat.is_some() || occurrence.kind == STREAM_ONLINE);
+        is_timed || (self.has_permits && occurrence.chat.is_some()) || !self.candidates(occurrence).is_empty()
+    }
+
+    /// Whether something has to be done at a time: a timer, or the end of a batch.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        !self.timers.is_empty() || self.rules.iter().any(|rule| rule.rule.batch.is_some())
     }
 
     /// A rule by its id.

@@ -179,7 +179,12 @@ impl Occurrence {
             user: fields.user(),
             badges: None,
             chat: None,
-            subject: fields.subject(kind, &logged.message_id),
+            // Samples of tests have the same ids.
+            subject: if logged.is_test {
+                format!("test/{}", logged.message_id)
+            } else {
+                fields.subject(kind, &logged.message_id)
+            },
             json: event.get().to_owned(),
         };
         match kind {

@@ -16,6 +16,7 @@ use super::state::{Change, PermitState, State};
 use super::timer;
 use super::values::of_people;
 use super::verdict::{Outcome, Refusal, Verdict};
+use super::vocabulary::STREAM_ONLINE;
 use crate::store::read::events::LoggedEvent;
 
 /// The command by which moderators let the next message of a user through the rules with `permit = true`.
@@ -124,7 +125,7 @@ fn mode(question: &Question<'_>, rule: &CompiledRule, now: OffsetDateTime) -> Mo
 
 /// Notices what matters to more than one rule.
 fn observe(compiled: &Compiled, state: &mut State, occurrence: &Occurrence, plan: &mut Plan) {
-    if occurrence.kind == "stream.online" {
+    if occurrence.kind == STREAM_ONLINE {
         timer::restart(compiled, state, &occurrence.channel, occurrence.at, plan);
     }
     let Some(chat) = occurrence.chat.as_ref().filter(|_| !occurrence.is_copy) else { return };

@@ -71,6 +71,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Adds what was decided after it.
+    pub fn append(&mut self, mut later: Self) {
+        self.actions.append(&mut later.actions);
+        self.changes.append(&mut later.changes);
+        self.verdicts.append(&mut later.verdicts);
+    }
+
     /// Changes the state, and records the change.
     pub fn change(&mut self, state: &mut State, change: Change) {
         state.apply(change.clone());

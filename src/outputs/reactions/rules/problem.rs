@@ -28,6 +28,15 @@ impl Path {
         Self::default().key("rule").index(index)
     }
 
+    /// This place as one in its rule.
+    #[must_use]
+    pub fn in_rule(&self) -> Self {
+        match self.0.as_slice() {
+            [Segment::Key(rule), Segment::Index(_), rest @ ..] if rule == "rule" => Self(rest.to_vec()),
+            _ => self.clone(),
+        }
+    }
+
     /// The place of a field in this one.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
@@ -105,8 +114,7 @@ impl fmt::Display for Problem {
             write!(f, "rule `{rule}`, ")?;
         }
         // A path into a named rule begins at the rule.
-        let skipped = if self.rule.is_some() { self.path.0.len().min(2) } else { 0 };
-        let path = Path(self.path.0[skipped..].to_vec());
+        let path = if self.rule.is_some() { self.path.in_rule() } else { self.path.clone() };
         if !path.0.is_empty() {
             write!(f, "{path}: ")?;
         }

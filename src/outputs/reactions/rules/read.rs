@@ -84,6 +84,15 @@ pub fn from_json(tree: Value) -> Result<Rules, Vec<Problem>> {
     Err(problems)
 }
 
+/// Reads one rule.
+///
+/// # Errors
+/// All that is wrong, each at its place in the rule.
+pub fn rule_from_json(tree: Value) -> Result<Rule, Vec<Problem>> {
+    let mut rules = from_json(serde_json::json!({ RULES: [tree] }))?;
+    rules.rules.pop().ok_or_else(|| vec![Problem::new(Path::default(), "there is no rule")])
+}
+
 fn keep<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }

@@ -10,7 +10,11 @@ use super::react::{Mode, Reaction};
 use super::rule::Timer;
 use super::state::{Change, State, TimerState};
 use super::values::Values;
+use super::verdict::Outcome;
 use crate::twitch::id::ChannelId;
+
+/// The subject of the reaction of a timer begins with it.
+pub const TIMER_SUBJECT: &str = "timer/";
 
 /// The rules with a timer that are used on a channel.
 fn timers<'a>(compiled: &'a Compiled, state: &State, channel: &ChannelId) -> Vec<(&'a CompiledRule, &'a Timer)> {
@@ -82,7 +86,8 @@ fn run(
     if let Some(pace) = pace::reacting(state, rule, channel, now) {
         plan.change(state, Change::Pace((rule.id, channel.clone()), pace));
     }
-    let subject = format!("timer/{}", timer.next_at.unix_timestamp_nanos() / 1_000);
+    let subject = format!("{TIMER_SUBJECT}{}", timer.next_at.unix_timestamp_nanos() / 1_000);
+    plan.record(rule.id, Outcome::Fired);
     let mode = if rule.is_dry { Mode::Dry } else { Mode::Live };
     Reaction { compiled, rule, channel, at: now, subject, occurrence: None, values, mode }.run(state, plan);
 }

@@ -5,6 +5,7 @@ use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
 
 use super::super::step::CLIP_URL;
 use super::compiled::Compiled;
@@ -30,7 +31,7 @@ pub struct Trial {
 }
 
 /// What a rule made of a trial.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrialResult {
     /// The name of the rule.
     pub rule: String,
@@ -43,7 +44,7 @@ pub struct TrialResult {
 }
 
 /// What would be done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrialAction {
     /// The name of the action.
     pub kind: String,

@@ -17,6 +17,9 @@ const OWN_TYPES: [&str; 2] = ["showtime.segment.begin", "showtime.segment.end"];
 /// The type of messages in chat.
 pub const CHAT_MESSAGE: &str = "channel.chat.message";
 
+/// The type of the begin of a stream, with which timers start over.
+pub const STREAM_ONLINE: &str = "stream.online";
+
 /// The type of what Twitch announces in chat.
 pub const CHAT_NOTIFICATION: &str = "channel.chat.notification";
 

@@ -1,0 +1,12 @@
+drop table permit;
+drop table variable;
+drop table counter;
+drop table rule_batch;
+drop table rule_timer;
+drop table rule_strike;
+drop table rule_pace;
+drop table rule_cooldown;
+drop table rule_outcome;
+drop table rule_history;
+drop table rule;
+drop table rule_set;

@@ -1,0 +1,320 @@
+//! `/rules`.
+
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, patch, post, put};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::body::{Body, Line};
+use super::error::Error;
+use super::page::Page;
+use super::query::{Limit, Nothing, Parsed, Query};
+use super::responses::{BadBody, BadRequest, NotFound, RuleExists, ServerErrors};
+use crate::outputs::reactions::rules::read::rule_from_json;
+use crate::outputs::reactions::rules::service::{self, RuleError};
+use crate::store::rules::outcomes::{self, RuleOutcome};
+use crate::store::rules::{self as store, StoredRule};
+
+/// Who changes rules here, as their history says.
+pub(super) const BY: &str = "API";
+
+impl From<RuleError> for Error {
+    fn from(error: RuleError) -> Self {
+        match error {
+            RuleError::Exists(name) => Self::RuleExists(name),
+            RuleError::NotFound(name) => Self::NotFound { what: "rule", name },
+            RuleError::Invalid(ref problems) => {
+                let name = problems.first().map(|problem| problem.path.in_rule().to_string()).unwrap_or_default();
+                Self::InvalidField { name, reason: error.to_string() }
+            }
+            RuleError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// A rule, and what it did last.
+#[derive(Debug, Serialize, ToSchema)]
+struct StoredRuleReport {
+    /// Its name.
+    name: String,
+    /// Grows with every change of the rule.
+    revision: i32,
+    /// Its place among the rules, which see an event in this order.
+    position: i32,
+    /// Whether it is used.
+    is_enabled: bool,
+    /// Whether it only records what it would do.
+    is_dry: bool,
+    /// The rule, as docs/rules.md describes it.
+    #[schema(value_type = Object)]
+    rule: Value,
+    /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    changed_at: OffsetDateTime,
+    /// When it last reacted.
+    #[serde(with = "time::serde::rfc3339::option")]
+    fired_at: Option<OffsetDateTime>,
+    /// When it last did not react though it waits for such an event.
+    #[serde(with = "time::serde::rfc3339::option")]
+    refused_at: Option<OffsetDateTime>,
+    /// Why: the first check that said no.
+    refusal: Option<String>,
+}
+
+impl StoredRuleReport {
+    fn new(row: StoredRule, outcome: RuleOutcome) -> Self {
+        let flag = |name: &str| row.body.get(name).and_then(Value::as_bool);
+        Self {
+            is_enabled: flag("enabled").unwrap_or(true),
+            is_dry: flag("dry").unwrap_or(false),
+            name: row.name,
+            revision: row.revision,
+            position: row.position,
+            rule: row.body,
+            changed_at: row.changed_at,
+            fired_at: outcome.fired_at,
+            refused_at: outcome.refused_at,
+            refusal: outcome.refusal,
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: "title".into(),
+            revision: 2,
+            position: 0,
+            is_enabled: true,
+            is_dry: false,
+            rule: example(),
+            changed_at: datetime!(2026-07-01 17:00:00 UTC),
+            fired_at: Some(datetime!(2026-07-01 18:20:00 UTC)),
+            refused_at: Some(datetime!(2026-07-01 18:21:00 UTC)),
+            refusal: Some("only for broadcaster, moderator".into()),
+        }
+    }
+}
+
+pub(super) fn example() -> Value {
+    json!({
+        "name": "title",
+        "command": "!title",
+        "allow": { "roles": ["broadcaster", "moderator"] },
+        "do": [{ "title": "{{ args | join(' ') }}" }, { "reply": "Title set." }],
+    })
+}
+
+/// A rule, as docs/rules.md describes it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+struct NewRule(Map<String, Value>);
+
+/// What is to change of a rule; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SwitchRule {
+    /// Whether it is used.
+    is_enabled: Option<bool>,
+    /// Whether it only records what it would do.
+    is_dry: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListRules {
+    /// Start after this: the `next` of the previous page.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    pub(super) after: Option<Parsed<u64>>,
+    /// Maximum number of items.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    pub(super) limit: Limit,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct RulePath {
+    /// The rule's name.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9 _-]{1,100}$", example = "title")]
+    pub(super) name: Line<1, 100>,
+}
+
+/// List the rules
+///
+/// In the order in which they see an event, and what each did last.
+#[utoipa::path(
+    tag = "rules",
+    params(ListRules),
+    responses(
+        (status = OK, description = "A page of rules", body = Page<StoredRuleReport>,
+            example = json!(Page::example(StoredRuleReport::example(), "0"))),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/rules")]
+pub(super) async fn list_rules(
+    ctx: Data<Context>,
+    query: Query<ListRules>,
+) -> Result<Json<Page<StoredRuleReport>>, Error> {
+    let Query(ListRules { after, limit }) = query;
+    let (mut rows, mut outcomes) =
+        ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
+    rows.retain(|row| after.is_none_or(|Parsed(after)| u64::try_from(row.position).is_ok_and(|place| place > after)));
+    let report = |row: StoredRule| {
+        let outcome = outcomes.remove(&row.id).unwrap_or_default();
+        StoredRuleReport::new(row, outcome)
+    };
+    Ok(Json(Page::new(rows, limit, |row| row.position.to_string(), report)))
+}
+
+/// Add a rule
+///
+/// After all others.
+#[utoipa::path(
+    tag = "rules",
+    request_body(content = NewRule, example = json!(example())),
+    responses(
+        (status = CREATED, description = "The rule", body = StoredRuleReport,
+            headers(("Location" = String, description = "The path of the rule")),
+            example = json!(StoredRuleReport::example())),
+        BadBody,
+        RuleExists,
+        ServerErrors,
+    ),
+)]
+#[post("/rules")]
+pub(super) async fn add_rule(
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    body: Body<NewRule>,
+) -> Result<HttpResponse, Error> {
+    let rule = rule_from_json(Value::Object(body.0.0)).map_err(RuleError::Invalid)?;
+    let name = rule.name.clone();
+    let mut connection = ctx.pool.acquire().await?;
+    service::add(&mut connection, rule, BY, ctx.clock.now()).await?;
+    drop(connection);
+    let path: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let location = format!("/rules/{}", path.replace('+', "%20"));
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(report(&ctx, &name).await?))
+}
+
+/// Get a rule
+///
+/// By its name, and what it did last.
+#[utoipa::path(
+    tag = "rules",
+    params(RulePath),
+    responses(
+        (status = OK, description = "The rule", body = StoredRuleReport, example = json!(StoredRuleReport::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/rules/{name}")]
+pub(super) async fn get_rule(
+    ctx: Data<Context>,
+    path: Path<RulePath>,
+    _query: Query<Nothing>,
+) -> Result<Json<StoredRuleReport>, Error> {
+    Ok(Json(report(&ctx, path.name.as_str()).await?))
+}
+
+/// Replace a rule
+///
+/// It keeps its place and what is known of its past.
+#[utoipa::path(
+    tag = "rules",
+    params(RulePath),
+    request_body(content = NewRule, example = json!(example())),
+    responses(
+        (status = OK, description = "The rule", body = StoredRuleReport, example = json!(StoredRuleReport::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[put("/rules/{name}")]
+pub(super) async fn replace_rule(
+    ctx: Data<Context>,
+    path: Path<RulePath>,
+    _query: Query<Nothing>,
+    body: Body<NewRule>,
+) -> Result<Json<StoredRuleReport>, Error> {
+    let (name, mut tree) = (path.name.as_str(), body.0.0);
+    let given = tree.entry("name").or_insert_with(|| name.into());
+    if given.as_str() != Some(name) {
+        let reason = format!("it must be the name in the path, `{name}`, or be left out");
+        return Err(Error::InvalidField { name: "name".to_owned(), reason });
+    }
+    let rule = rule_from_json(Value::Object(tree)).map_err(RuleError::Invalid)?;
+    let mut connection = ctx.pool.acquire().await?;
+    service::replace(&mut connection, rule, BY, ctx.clock.now()).await?;
+    drop(connection);
+    report(&ctx, name).await.map(Json)
+}
+
+/// Switch a rule
+///
+/// On or off, or to a dry run, in which it only records what it would do.
+#[utoipa::path(
+    tag = "rules",
+    params(RulePath),
+    request_body(content = SwitchRule, example = json!({ "is_enabled": false })),
+    responses(
+        (status = OK, description = "The rule", body = StoredRuleReport, example = json!(StoredRuleReport::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/rules/{name}")]
+pub(super) async fn switch_rule(
+    ctx: Data<Context>,
+    path: Path<RulePath>,
+    _query: Query<Nothing>,
+    body: Body<SwitchRule>,
+) -> Result<Json<StoredRuleReport>, Error> {
+    let switches = (body.0.is_enabled, body.0.is_dry);
+    let mut connection = ctx.pool.acquire().await?;
+    service::switch(&mut connection, path.name.as_str(), switches, BY, ctx.clock.now()).await?;
+    drop(connection);
+    Ok(Json(report(&ctx, path.name.as_str()).await?))
+}
+
+/// Remove a rule
+///
+/// And what is known of its past. Its actions and its history stay.
+#[utoipa::path(
+    tag = "rules",
+    params(RulePath),
+    responses(
+        (status = NO_CONTENT, description = "It is removed"),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[delete("/rules/{name}")]
+pub(super) async fn remove_rule(
+    ctx: Data<Context>,
+    path: Path<RulePath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    service::remove(&mut *ctx.pool.acquire().await?, path.name.as_str(), BY, ctx.clock.now()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn report(ctx: &Context, name: &str) -> Result<StoredRuleReport, Error> {
+    let (rows, mut outcomes) = ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
+    let row = rows.into_iter().find(|row| row.name == name);
+    let row = row.ok_or_else(|| Error::NotFound { what: "rule", name: name.to_owned() })?;
+    let outcome = outcomes.remove(&row.id).unwrap_or_default();
+    Ok(StoredRuleReport::new(row, outcome))
+}

@@ -1,0 +1,158 @@
+//! Cooldowns, timers, changes of the rules, and rules beside each other.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use showtime::outputs::reactions::rules::export::to_toml;
+use showtime::outputs::reactions::rules::read::from_toml;
+use showtime::outputs::reactions::rules::service;
+use time::Duration;
+
+use super::super::Place;
+use super::{apply, count, deliver, judged, line, quiet, said, says, serve};
+use crate::support::messages::follow;
+use crate::support::server::Server;
+use crate::support::until;
+
+const EXAMPLE: &str = include_str!("../../../../docs/examples/rules.toml");
+
+#[tokio::test]
+async fn cooldown_is_not_raced() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    apply(&server, "[[rule]]\nname = \"go\"\ncommand = \"!go\"\ncooldown = \"30s\"\ndo = [{ say = \"gone\" }]").await;
+    let lines: Vec<_> = (0..40).map(|index| line(&server, &format!("m{index}"), "!go", "")).collect();
+    for answer in join_all(lines.iter().map(|line| server.deliver(line))).await {
+        assert_eq!(answer.status, 204);
+    }
+    quiet(&server).await;
+    assert_eq!(said(&place).len(), 1);
+    let rule = server.json("/rules/go").await;
+    assert!(rule["refusal"].as_str().unwrap().starts_with("cooldown until "), "{rule}");
+    assert!(rule["fired_at"].is_string());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn timer_runs_once_by_the_clock() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    let rules = "[[rule]]\nname = \"socials\"\ntimer = { every = \"20m\", lines = 1 }\ndo = [{ say = \"news\" }]";
+    apply(&server, rules).await;
+    until("the timer has started", async || {
+        sqlx::query_scalar("select exists (select from rule_timer)").fetch_one(&server.pool).await.unwrap()
+    })
+    .await;
+    says(&server, "m1", "a line", "").await;
+    server.clock.advance(Duration::minutes(21));
+    until("the timer has run", async || !said(&place).is_empty()).await;
+    quiet(&server).await;
+    assert_eq!(said(&place), ["news"]);
+    let again: i64 = sqlx::query_scalar("select lines::bigint from rule_timer").fetch_one(&server.pool).await.unwrap();
+    assert_eq!(again, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn failing_template_stops_neither_other_rules_nor_the_log() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    let rules = r#"
+        [[rule]]
+        name = "fails"
+        command = "!go"
+        do = [{ say = "{{ args[0] }}" }, { say = "never" }]
+        [[rule]]
+        name = "works"
+        command = "!go"
+        do = [{ say = "works" }]
+    "#;
+    apply(&server, rules).await;
+    assert_eq!(says(&server, "m1", "!go", "").await, ["say: failed", "say: off", "say: done"]);
+    assert_eq!(said(&place), ["works"]);
+    let statement = "select problem from action where state = 'failed'";
+    let problem: String = sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap();
+    assert!(problem.contains("undefined"), "{problem}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn failed_action_turns_the_steps_after_it_off() {
+    let place = Place::with(&["user:write:chat"]).await;
+    let server = serve(&place).await;
+    let rules = r#"
+        [[rule]]
+        name = "stops"
+        command = "!stop"
+        do = [{ title = "not allowed" }, { say = "never" }]
+        [[rule]]
+        name = "goes on"
+        command = "!go"
+        do = [{ title = "not allowed", continue = true }, { delay = "5s" }, { say = "done" }]
+    "#;
+    apply(&server, rules).await;
+    assert_eq!(says(&server, "m1", "!stop", "").await, ["title: failed", "say: off"]);
+    assert_eq!(says(&server, "m2", "!go", "").await, ["title: failed", "say: done"]);
+    assert_eq!(said(&place), ["done"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn dry_run_of_all_rules_does_nothing() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    apply(&server, "[[rule]]\nname = \"go\"\ncommand = \"!go\"\ndo = [{ say = \"gone\" }]").await;
+    let set = server.patch_json("/rule-set", &json!({ "is_dry": true })).await;
+    assert_eq!((set.status.as_u16(), &set.json()["is_dry"]), (200, &json!(true)));
+    assert_eq!(says(&server, "m1", "!go", "").await, ["say: dry"]);
+    server.patch_json("/rule-set", &json!({ "is_dry": false })).await;
+    assert_eq!(says(&server, "m2", "!go", "").await, ["say: done"]);
+    assert_eq!(said(&place).len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn change_of_the_rules_is_seen_at_once_by_every_server() {
+    let place = Place::new().await;
+    let servers = [serve(&place).await, serve(&place).await];
+    for (round, server) in servers.iter().cycle().take(4).enumerate() {
+        let rule = format!("[[rule]]\nname = \"go\"\ncommand = \"!go\"\ndo = [{{ say = \"round {round}\" }}]");
+        apply(server, &rule).await;
+        // Whichever of them reacts, it uses the new rules.
+        assert_eq!(says(server, &format!("m{round}"), "!go", "").await, ["say: done"]);
+        assert_eq!(said(&place).last().unwrap(), &json!(format!("round {round}")));
+    }
+    for server in servers {
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn rules_applied_twice_change_nothing_and_export_is_what_was_applied() {
+    let server = Server::start().await;
+    let first = apply(&server, EXAMPLE).await;
+    assert_eq!(first.len(), from_toml(EXAMPLE).unwrap().rules.len() + 1);
+    assert_eq!(apply(&server, EXAMPLE).await, []);
+    let mut connection = server.pool.acquire().await.unwrap();
+    let stored = service::read(&mut connection).await.unwrap();
+    assert_eq!(stored.rules, from_toml(EXAMPLE).unwrap());
+    assert_eq!(apply(&server, &to_toml(&stored.rules)).await, []);
+    let revision = stored.set.revision;
+    assert_eq!(service::read(&mut connection).await.unwrap().set.revision, revision);
+    drop(connection);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn server_without_an_application_reads_on_and_says_why_nothing_is_done() {
+    let server = Server::start().await;
+    apply(&server, "[[rule]]\nname = \"thanks\"\non = \"channel.follow\"\ndo = [{ say = \"hi\" }, { count = \"n\" }]")
+        .await;
+    let follow = follow("1", server.clock.now());
+    deliver(&server, &follow).await;
+    judged(&server).await;
+    assert_eq!(count(&server, "failed").await, 1);
+    let statement = "select problem from action where state = 'failed'";
+    let problem: String = sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap();
+    assert!(problem.contains("TWITCH_CLIENT_ID"), "{problem}");
+    server.stop().await;
+}
