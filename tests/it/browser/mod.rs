@@ -14,6 +14,7 @@ mod mock_page;
 mod modules;
 mod overlay;
 mod overlay_feed;
+mod rules;
 mod screenshots;
 mod settings;
 mod sinks;

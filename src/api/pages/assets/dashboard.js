@@ -7,6 +7,7 @@ import { Connection } from './connection.js';
 import { Events } from './events.js';
 import { Feed } from './feed.js';
 import { Health } from './health.js';
+import { Rules } from './rules.js';
 import { Sinks } from './sinks.js';
 import { toast } from './toast.js';
 import { offerTests } from './test-buttons.js';
@@ -41,6 +42,7 @@ function start(token) {
 async function showForAdmin(ask) {
   const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
   if (scope !== 'admin') return;
+  new Rules(ask).start();
   new Actions(ask).start();
   new Sinks(ask).start();
 }
