@@ -115,6 +115,11 @@ async fn follower_holds_pruning_back() {
         server.deliver(&cheer("5", 100, at(second))).await;
     }
     let mut connection = server.pool.acquire().await.unwrap();
+    let statement = "select exists (select from follower where name = 'reactions' and cursor = 4)";
+    until("the server's own follower is behind none of them", async || {
+        sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap()
+    })
+    .await;
     age(&mut connection, 4).await;
     server
         .sql("insert into follower (name, cursor, received_at) select 'toy', id, received_at from event where id = 3")

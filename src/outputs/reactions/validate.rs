@@ -200,7 +200,7 @@ mod tests {
             (json!({ "pin": {} }), "pin"),
             (json!({ "webhook": { "sink": "", "body": 1 } }), "webhook.sink"),
             (json!({ "webhook": { "sink": "hook", "body": ["\0"] } }), "webhook.body"),
-            (json!({ "clip": { "say": "x".repeat(400) } }), "clip.say"),
+            (json!({ "clip": { "say": "x".repeat(401) } }), "clip.say"),
             (json!({ "settings": {} }), "settings"),
             (
                 json!({ "settings": { "non_moderator_chat_delay_duration": 3 } }),
