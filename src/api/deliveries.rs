@@ -78,6 +78,17 @@ struct Undelivered {
     event_id: Option<i64>,
 }
 
+impl Undelivered {
+    fn event(&self) -> Result<Option<LogId>, Error> {
+        match self.event_id {
+            Some(..1) => {
+                Err(Error::InvalidField { name: "event_id".to_owned(), reason: "must be at least 1".to_owned() })
+            }
+            id => Ok(id.map(LogId)),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Serialize, ToSchema)]
 struct EventCount {
@@ -132,7 +143,7 @@ pub(super) async fn resend_deliveries(
     _query: Query<Nothing>,
     body: Body<Undelivered>,
 ) -> Result<Json<EventCount>, Error> {
-    let event = body.0.event_id.map(LogId);
+    let event = body.0.event()?;
     let mut connection = ctx.pool.acquire().await?;
     Ok(Json(EventCount { events: service::resend(&mut connection, path.name.as_str(), event).await? }))
 }
@@ -158,7 +169,7 @@ pub(super) async fn dismiss_deliveries(
     _query: Query<Nothing>,
     body: Body<Undelivered>,
 ) -> Result<Json<EventCount>, Error> {
-    let event = body.0.event_id.map(LogId);
+    let event = body.0.event()?;
     let mut connection = ctx.pool.acquire().await?;
     Ok(Json(EventCount { events: service::dismiss(&mut connection, path.name.as_str(), event).await? }))
 }

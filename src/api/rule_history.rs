@@ -14,6 +14,7 @@ use super::page::Page;
 use super::query::{Parsed, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::rules::{BY, ListRules, RulePath, example};
+use crate::store::LogId;
 use crate::store::rules::change;
 
 /// A revision of a rule.
@@ -65,9 +66,9 @@ pub(super) async fn list_rule_revisions(
     query: Query<ListRules>,
 ) -> Result<Json<Page<RuleRevision>>, Error> {
     let Query(ListRules { after, limit }) = query;
-    let (name, before) = (path.name.as_str(), after.map(|Parsed(after)| i64::try_from(after).unwrap_or(i64::MAX)));
+    let (name, before) = (path.name.as_str(), after.map(|Parsed(LogId(after))| after));
     let rows = ctx.read(async |db| change::history(db, name, before, limit.rows()).await).await?;
-    if rows.is_empty() && before.is_none() {
+    if rows.is_empty() && ctx.read(async |db| Ok(change::history(db, name, None, 1).await?.is_empty())).await? {
         return Err(Error::NotFound { what: "rule", name: name.to_owned() });
     }
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), RuleRevision::from)))

@@ -17,6 +17,7 @@ use super::query::{Limit, Nothing, Parsed, Query};
 use super::responses::{BadBody, BadRequest, NotFound, RuleExists, ServerErrors};
 use crate::outputs::reactions::rules::read::rule_from_json;
 use crate::outputs::reactions::rules::service::{self, RuleError};
+use crate::store::LogId;
 use crate::store::rules::outcomes::{self, RuleOutcome};
 use crate::store::rules::{self as store, StoredRule};
 
@@ -129,7 +130,7 @@ struct SwitchRule {
 pub(super) struct ListRules {
     /// Start after this: the `next` of the previous page.
     #[param(value_type = i64, required = false, minimum = 0)]
-    pub(super) after: Option<Parsed<u64>>,
+    pub(super) after: Option<Parsed<LogId>>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -165,7 +166,7 @@ pub(super) async fn list_rules(
     let Query(ListRules { after, limit }) = query;
     let (mut rows, mut outcomes) =
         ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
-    rows.retain(|row| after.is_none_or(|Parsed(after)| u64::try_from(row.position).is_ok_and(|place| place > after)));
+    rows.retain(|row| after.is_none_or(|Parsed(LogId(after))| i64::from(row.position) > after));
     let report = |row: StoredRule| {
         let outcome = outcomes.remove(&row.id).unwrap_or_default();
         StoredRuleReport::new(row, outcome)

@@ -102,6 +102,7 @@ async fn one_bad_event_does_not_stop_the_rest() {
     until_problem(&server, "hook", "events out of attempts: 1").await;
     assert_eq!(deliveries(&server).await[0]["next_at"], json!(null));
     receiver.reply(|_| Reply::Status(200));
+    assert_eq!(server.post_json("/sinks/hook/resend", &json!({ "event_id": 0 })).await.status, 400);
     let resent = server.post_json("/sinks/hook/resend", &json!({})).await;
     assert_eq!((resent.status.as_u16(), resent.json()), (200, json!({ "events": 1 })));
     until("it was delivered", async || deliveries(&server).await.is_empty()).await;
