@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -126,6 +129,20 @@ pub fn loopback(text: &str) -> Result<IpAddr, String> {
     let ip: IpAddr =
         if text == "localhost" { Ipv4Addr::LOCALHOST.into() } else { text.parse().map_err(|_| "not an IP address")? };
     ip.is_loopback().then_some(ip).ok_or_else(|| "only an address of this machine, such as 127.0.0.1 or ::1".to_owned())
+}
+
+/// Parses the arguments of a mock, or exits with an error. Options for one that is to be started don't go with a command for one
+/// that runs at `--url`.
+#[must_use]
+pub fn parse_mock<A: Parser>() -> A {
+    let matches = A::command().get_matches();
+    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let given = A::command().get_arguments().map(|arg| arg.get_id().to_string()).find(|id| id != "url" && is_given(id));
+    if let (Some(option), Some(command)) = (given, matches.subcommand_name()) {
+        let text = format!("--{} can't be used with the command `{command}`", option.replace('_', "-"));
+        A::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
+    A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Prints a line on stdout. Unlike `println!`, does not panic if that can't be written.

@@ -8,8 +8,7 @@ mod webhook;
 
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use serde_json::json;
 use showtime::cli;
 use showtime::mock::ControlClient;
@@ -106,23 +105,10 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(parse()).await {
+    match run(cli::parse_mock()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(error.as_ref()),
     }
-}
-
-/// Parses the arguments. Those of a mock that is to be started don't go with a command for one that runs.
-fn parse() -> Args {
-    let matches = Args::command().get_matches();
-    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let given =
-        Args::command().get_arguments().map(|arg| arg.get_id().to_string()).find(|id| id != "url" && is_given(id));
-    if let (Some(option), Some(command)) = (given, matches.subcommand_name()) {
-        let text = format!("--{} can't be used with the command `{command}`", option.replace('_', "-"));
-        Args::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
-    }
-    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
