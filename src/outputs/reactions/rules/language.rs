@@ -101,6 +101,15 @@ pub fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment
 }
 
+/// The values that a template of this name uses, such as `user.name`.
+#[must_use]
+pub fn names(environment: &Environment<'static>, template: &str) -> Vec<String> {
+    let names = environment.get_template(template).map(|template| template.undeclared_variables(true));
+    let mut names: Vec<_> = names.unwrap_or_default().into_iter().collect();
+    names.sort_unstable();
+    names
+}
+
 fn add_filters(environment: &mut Environment<'static>) {
     environment.add_filter("abs", filters::abs);
     environment.add_filter("capitalize", filters::capitalize);

@@ -51,10 +51,7 @@ impl Templates {
     /// The values that a template uses, such as `user.name`.
     #[must_use]
     pub fn names(&self, source: &str) -> Vec<String> {
-        let names = self.0.get_template(source).map(|template| template.undeclared_variables(true));
-        let mut names: Vec<_> = names.unwrap_or_default().into_iter().collect();
-        names.sort_unstable();
-        names
+        language::names(&self.0, source)
     }
 
     /// Renders a template, with marks around its values.

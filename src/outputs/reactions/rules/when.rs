@@ -31,10 +31,7 @@ impl Conditions {
     /// The values that a condition uses, such as `event.viewers`.
     #[must_use]
     pub fn names(&self, source: &str) -> Vec<String> {
-        let names = self.0.get_template(source).map(|template| template.undeclared_variables(true));
-        let mut names: Vec<_> = names.unwrap_or_default().into_iter().collect();
-        names.sort_unstable();
-        names
+        language::names(&self.0, source)
     }
 
     /// Whether a condition holds.
