@@ -2,6 +2,7 @@
 
 import { element, isolated } from './dom.js';
 import { clock } from './format.js';
+import { Rows } from './rows.js';
 import { attempt } from './toast.js';
 
 const EVERY_MS = 3_000;
@@ -15,8 +16,7 @@ const RETRIED = ['dropped', 'failed', 'uncertain', 'stale', 'off'];
 
 export class Actions {
   #ask;
-  #list = document.getElementById('action-list');
-  #rows = new Map();
+  #rows = new Rows(document.getElementById('action-list'), 'id', it => new Row(it, this.#act(it.id)));
 
   constructor(ask) {
     this.#ask = ask;
@@ -37,16 +37,7 @@ export class Actions {
 
   #show(actions) {
     document.getElementById('no-actions').hidden = actions.length > 0;
-    const ids = actions.map(it => it.id);
-    for (const action of actions) {
-      if (!this.#rows.has(action.id)) this.#rows.set(action.id, new Row(action, this.#act(action.id)));
-      this.#rows.get(action.id).update(action);
-    }
-    // Moving a row would take the focus from its buttons.
-    if (ids.join() === this.shown) return;
-    this.shown = ids.join();
-    for (const id of this.#rows.keys()) if (!ids.includes(id)) this.#rows.delete(id);
-    this.#list.replaceChildren(...ids.map(id => this.#rows.get(id).root));
+    this.#rows.show(actions);
   }
 
   /** What the buttons of an action do. */

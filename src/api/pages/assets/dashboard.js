@@ -34,15 +34,16 @@ function start(token) {
     event: (_, event) => events.add(event),
     resync: () => events.clear(),
   } }).start();
-  health.start();
-  showForAdmin(ask);
+  showForAdmin(ask, health).then(() => health.start());
 }
 
 /** Shows the cards that need an admin's token, if it is one. */
-async function showForAdmin(ask) {
+async function showForAdmin(ask, health) {
   const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
   if (scope !== 'admin') return;
-  new Rules(ask).start();
+  const rules = new Rules(ask);
+  health.onChange = status => rules.showConsents(status);
+  rules.start();
   new Actions(ask).start();
   new Sinks(ask).start();
 }

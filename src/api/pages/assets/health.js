@@ -6,6 +6,8 @@ import { day } from './format.js';
 const EVERY_MS = 30_000;
 
 export class Health {
+  /** Called with each new status. */
+  onChange = () => {};
   #ask;
   #details = document.getElementById('health-details');
   #shown = '';
@@ -21,7 +23,9 @@ export class Health {
 
   async load() {
     try {
-      this.#show(await this.#ask('GET', '/status'));
+      const status = await this.#ask('GET', '/status');
+      this.#show(status);
+      this.onChange(status);
     } catch (error) {
       this.#showVerdict('fail', error.message);
     }

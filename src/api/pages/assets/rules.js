@@ -2,16 +2,17 @@
 
 import { element, isolated } from './dom.js';
 import { day } from './format.js';
+import { Rows } from './rows.js';
 import { attempt } from './toast.js';
 
 const EVERY_MS = 5_000;
 
 export class Rules {
   #ask;
-  #list = document.getElementById('rule-list');
   #mute = document.getElementById('mute');
   #isMuted = false;
-  #rows = new Map();
+  #rows = new Rows(document.getElementById('rule-list'), 'name',
+    it => new Row(it.name, (...to) => this.#switch(it.name, ...to)));
 
   constructor(ask) {
     this.#ask = ask;
@@ -26,52 +27,47 @@ export class Rules {
   }
 
   async load() {
-    const [rules, set, status] = await Promise.all([this.#all(), this.#ask('GET', '/rule-set'), this.#ask('GET', '/status')])
-      .catch(() => []);
+    const [rules, set] = await Promise.all([this.#all(), this.#ask('GET', '/rule-set')]).catch(() => []);
     // The connection's badge shows that nothing is known.
     if (!rules) return;
-    this.#showSet(set, rules.length, status.checks.find(it => it.name === 'consents'));
-    this.#show(rules);
+    document.getElementById('no-rules').hidden = rules.length > 0;
+    this.#showSet(set, rules.length > 0);
+    this.#rows.show(rules);
+  }
+
+  /** Shows which consents are missing, as `/status` says. */
+  showConsents({ checks = [] }) {
+    const problem = checks.find(it => it.name === 'consents' && it.status === 'warn')?.message;
+    this.#showProblems('rule-consents', problem ? [problem] : []);
   }
 
   /** All rules, in their order. */
   async #all() {
     const rules = [];
-    for (let after = null, next = ''; after !== next;) {
-      after = next;
-      const page = await this.#ask('GET', `/rules?limit=100${after && `&after=${after}`}`);
+    let next = '';
+    do {
+      const page = await this.#ask('GET', `/rules?limit=100${next && `&after=${next}`}`);
       rules.push(...page.data);
-      next = page.next ?? after;
-    }
+      next = page.next;
+    } while (next !== null);
     return rules;
   }
 
-  #showSet({ is_dry, unreadable }, count, consents) {
-    document.getElementById('no-rules').hidden = count > 0;
+  #showSet({ is_dry, unreadable }, hasRules) {
     this.#isMuted = is_dry;
-    this.#mute.hidden = count === 0;
+    this.#mute.hidden = !hasRules;
     this.#mute.setAttribute('aria-pressed', String(is_dry));
     this.#mute.textContent = is_dry ? 'Unmute the bot' : 'Mute the bot';
-    const problems = [...unreadable, ...consents?.status === 'warn' ? [consents.message] : []];
-    document.getElementById('rule-problems').replaceChildren(...problems.map(it => isolated('li', { class: 'problem' }, it)));
+    this.#showProblems('rule-problems', unreadable);
+  }
+
+  #showProblems(place, problems) {
+    document.getElementById(place).replaceChildren(...problems.map(it => isolated('li', { class: 'problem' }, it)));
   }
 
   #switchAll(is_dry) {
     return attempt(this.#mute, () => this.#ask('PATCH', '/rule-set', { is_dry }).then(() => this.load()),
       is_dry ? 'The bot is muted: rules only record what they would do' : 'The bot speaks again');
-  }
-
-  #show(rules) {
-    const names = rules.map(it => it.name);
-    for (const rule of rules) {
-      if (!this.#rows.has(rule.name)) this.#rows.set(rule.name, new Row(rule.name, (...to) => this.#switch(rule.name, ...to)));
-      this.#rows.get(rule.name).update(rule);
-    }
-    // Moving a row would take the focus from its switch.
-    if (names.join('\n') === this.shown) return;
-    this.shown = names.join('\n');
-    for (const name of this.#rows.keys()) if (!names.includes(name)) this.#rows.delete(name);
-    this.#list.replaceChildren(...names.map(name => this.#rows.get(name).root));
   }
 
   async #switch(name, isEnabled, input) {

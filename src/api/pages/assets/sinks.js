@@ -2,6 +2,7 @@
 
 import { element, isolated } from './dom.js';
 import { clock, number } from './format.js';
+import { Rows } from './rows.js';
 import { attempt } from './toast.js';
 
 const EVERY_MS = 10_000;
@@ -11,9 +12,8 @@ const BADGES = { ok: 'pass', waiting: 'fail', blocked: 'warn', off: '' };
 
 export class Sinks {
   #ask;
-  #list = document.getElementById('sink-list');
   #dialog = new Rewind();
-  #rows = new Map();
+  #rows = new Rows(document.getElementById('sink-list'), 'name', it => this.#row(it.name));
 
   constructor(ask) {
     this.#ask = ask;
@@ -34,16 +34,7 @@ export class Sinks {
 
   #show(sinks) {
     document.getElementById('no-sinks').hidden = sinks.length > 0;
-    const names = sinks.map(it => it.name);
-    for (const sink of sinks) {
-      if (!this.#rows.has(sink.name)) this.#rows.set(sink.name, this.#row(sink.name));
-      this.#rows.get(sink.name).update(sink);
-    }
-    // Moving a row would take the focus from its buttons.
-    if (names.join('\n') === this.shown) return;
-    this.shown = names.join('\n');
-    for (const name of this.#rows.keys()) if (!names.includes(name)) this.#rows.delete(name);
-    this.#list.replaceChildren(...names.map(name => this.#rows.get(name).root));
+    this.#rows.show(sinks);
   }
 
   #row(name) {
