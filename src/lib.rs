@@ -22,6 +22,7 @@
 //!
 //! - [`twitch`]: Twitch's protocols and nothing of ours: signature and envelope of webhooks, payloads, the catalogue of
 //!   subscription types, Helix, OAuth.
+//! - [`discord`]: Discord's webhooks and nothing of ours.
 //! - [`sources`]: where messages come from. Each source ends in [`ingest::Ingest::submit`].
 //! - [`message`]: what enters the log. Each source has one constructor, which takes a witness that only
 //!   the verification of that source makes.
@@ -31,6 +32,7 @@
 //! - [`view`]: what others see, made from rows: events, alerts, chat. Pure.
 //! - [`outputs`]: what goes out as it happens. The live feeds: a tail copies the log into a hub, which readers follow.
 //!   Followers ([`outputs::follow`]) handle each event of the log exactly once. [`outputs::reactions`] acts on Twitch.
+//! - [`tracking`]: what bots of Discord want to know, for [`api`].
 //! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages.
 //!
 //! Beside that flow:
@@ -56,6 +58,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credentials;
+pub mod discord;
 pub mod http;
 pub mod incidents;
 pub mod ingest;
@@ -75,5 +78,6 @@ pub mod sources;
 pub mod status;
 pub mod store;
 pub mod subscriptions;
+pub mod tracking;
 pub mod twitch;
 pub mod view;

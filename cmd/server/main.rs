@@ -1,6 +1,7 @@
 //! The server, and the commands on its database.
 
 mod banner;
+mod bots;
 mod database;
 mod listen;
 mod privacy;
@@ -17,6 +18,7 @@ use showtime::cli::{self, Shutdown};
 use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help, unknown_settings};
 
+use self::bots::Bots;
 use self::database::{LocalDb, Migrate};
 use self::listen::Listen;
 use self::privacy::{Forget, Prune};
@@ -69,6 +71,9 @@ enum Command {
     /// Let things happen when things happen
     #[command(subcommand)]
     Rules(Rules),
+    /// Let bots of Discord track channels
+    #[command(subcommand)]
+    Bot(Bots),
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -106,6 +111,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Listen(arguments) => listen::run(*arguments, config).await,
             Command::Sinks(command) => sinks::run(command, config).await,
             Command::Rules(command) => rules::run(command, config).await,
+            Command::Bot(command) => bots::run(command, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

@@ -159,6 +159,14 @@ impl Access {
         Err(self.failures.count(peer).map_or_else(Denial::TooMany, |()| Denial::Unknown))
     }
 
+    /// Counts a wrong secret of another kind against the address that it came from.
+    ///
+    /// # Errors
+    /// How long to wait, if there were too many.
+    pub fn count_failure(&self, peer: IpAddr) -> Result<(), Duration> {
+        self.failures.count(peer)
+    }
+
     /// The session of a stream that outlasts its request. A broadcaster's token has one that is never revoked, and none is
     /// revoked while the database is away.
     #[must_use]

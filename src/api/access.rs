@@ -25,6 +25,9 @@ use crate::access::grant::Scope;
 /// The name of the security scheme in the specification.
 const SCHEME: &str = "token";
 
+/// The name of that of bots.
+const BOT_SCHEME: &str = "bot";
+
 /// The header for a token when a browser opens a WebSocket, for which it can set no other.
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
@@ -40,6 +43,9 @@ const CORS_MAX_AGE: usize = 3_600;
 /// The paths that are for admins also where they are only read.
 const ADMIN: [&str; 5] = ["/actions", "/counters", "/rule-set", "/rules", "/sinks"];
 
+/// The paths of bots of Discord.
+const BOTS: [&str; 2] = ["/v1", "/v2"];
+
 /// The access that a request requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -49,6 +55,8 @@ enum Need {
     Optional,
     /// A token of this scope.
     Token(Scope),
+    /// The token of a bot of Discord.
+    Bot,
 }
 
 /// The one list of public paths. Paths are compared undecoded: one with percent signs is not public.
@@ -58,6 +66,9 @@ fn need(method: &Method, path: &str) -> Need {
         // Twitch signs its messages. All other methods are refused, in words that show that the callback can be reached.
         "/callback" => Need::Nothing,
         "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
+        // Bots of Discord show their secret there for a token, and that token on all other paths of theirs.
+        "/v1/token" if *method == Method::POST => Need::Nothing,
+        _ if BOTS.iter().any(|place| is_within(path, place)) => Need::Bot,
         "/status" if is_reading => Need::Optional,
         // Pages: they hold no data, and call the API with a token of their own.
         "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
@@ -100,6 +111,12 @@ pub(super) async fn guard<B: MessageBody>(
 
 async fn admit(req: &ServiceRequest, need: Need) -> Result<(), Error> {
     let ctx = req.app_data::<web::Data<Context>>().ok_or(Error::TokenMissing)?;
+    if need == Need::Bot {
+        let token = token(req.headers())?.ok_or(Error::BotTokenMissing)?;
+        let grant = ctx.tracking.authority.admit(token).await?;
+        req.extensions_mut().insert(grant);
+        return Ok(());
+    }
     let Some(token) = token(req.headers())? else {
         return if need == Need::Optional { Ok(()) } else { Err(Error::TokenMissing) };
     };
@@ -159,6 +176,12 @@ pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
 
 /// The refusals of an operation that requires a token.
 fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
+    if need == Need::Bot {
+        return vec![
+            described("There is no token, or one that is not valid.", &Error::BotTokenMissing),
+            described("The token can't be looked up; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+        ];
+    }
     let mut refusals = vec![
         described("There is no token, or an unknown one.", &Error::TokenMissing),
         described(
@@ -183,6 +206,9 @@ pub(super) fn describe(spec: &mut OpenApi) {
         the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    let description = "A token that `POST /v1/token` made for a bot of Discord.";
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description));
+    spec.components.get_or_insert_default().add_security_scheme(BOT_SCHEME, SecurityScheme::Http(scheme.build()));
     for (path, item) in &mut spec.paths.paths {
         for (method, operation) in operations(item) {
             let token = |scope: Scope| SecurityRequirement::new(SCHEME, [scope.as_str()]);
@@ -191,6 +217,7 @@ pub(super) fn describe(spec: &mut OpenApi) {
                 Need::Nothing => continue,
                 Need::Optional => Some(vec![SecurityRequirement::default(), token(Scope::Read)]),
                 Need::Token(scope) => Some(vec![token(scope)]),
+                Need::Bot => Some(vec![SecurityRequirement::new(BOT_SCHEME, [] as [&str; 0])]),
             };
             for (status, refusal) in refusals(need) {
                 operation.responses.responses.entry(status).or_insert(refusal);
@@ -237,6 +264,11 @@ mod tests {
         for path in ["/live/alerts", "/live/chat"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");
         }
+        for path in ["/v1", "/v1/token", "/v1/api", "/v1/api/webhooks/1", "/v2/channels"] {
+            assert_eq!(need(&Method::GET, path), Need::Bot, "{path}");
+        }
+        assert_eq!(need(&Method::POST, "/v1/token"), Need::Nothing);
+        assert_eq!(need(&Method::POST, "/v1x"), Need::Token(Scope::Admin));
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
             assert_eq!(need(&method, "/events/1/replay"), Need::Token(Scope::Admin), "{method}");
         }

@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // serde would take an array for a struct.
     if body.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
         return Err(Error::InvalidBody("it is an array".to_owned()));

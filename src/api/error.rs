@@ -14,6 +14,8 @@ use crate::outputs::live::reader::OpenError;
 use crate::sources::body::BodyError;
 use crate::sources::webhook::WebhookError;
 use crate::store;
+use crate::tracking::authority::AuthError;
+use crate::tracking::error::TrackingError;
 
 /// Why a request fails. The texts are shown to the client; a source is for the log alone.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,18 @@ pub(super) enum Error {
         /// The smallest scope that is allowed.
         needed: Scope,
     },
+    /// A request of a bot has no token.
+    #[error("a token of `POST /v1/token` is required, as `Authorization: Bearer TOKEN`")]
+    BotTokenMissing,
+    /// Not a token of a bot, or one that is no longer valid.
+    #[error("the token is wrong, has expired, or is of a secret that was rotated: get another one from `POST /v1/token`")]
+    BotTokenUnknown,
+    /// No bot of this name, or another secret.
+    #[error("the name or the secret is wrong; `server bot list` shows the bots, `server bot rotate NAME` makes another secret")]
+    BotSecretWrong,
+    /// Too much is being done at once.
+    #[error("{0}; try again later")]
+    Busy(String),
     /// Too many wrong tokens from one address.
     #[error("too many wrong tokens came from this address; wait for {} s", seconds(*.0))]
     TooManyFailures(Duration),
@@ -131,6 +145,9 @@ pub(super) enum Error {
         "no Twitch application is configured, so nothing can be done on Twitch: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET"
     )]
     NoApplication,
+    /// A bot asks for what can't be.
+    #[error(transparent)]
+    Tracking(TrackingError),
     /// A test event did not get into the log.
     #[error("the test event is not in the log: {0}")]
     Undelivered(String),
@@ -178,6 +195,28 @@ impl From<Denial> for Error {
                 tracing::warn!(error, "a token of Twitch's can't be checked");
                 Self::TwitchUnavailable
             }
+        }
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::WrongSecret => Self::BotSecretWrong,
+            AuthError::WrongToken => Self::BotTokenUnknown,
+            AuthError::Busy => Self::Busy(error.to_string()),
+            AuthError::Key(error) => Self::Broken(error.to_string()),
+            AuthError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrackingError> for Error {
+    fn from(error: TrackingError) -> Self {
+        match error {
+            TrackingError::Database(error) => error.into(),
+            TrackingError::Secret(_) | TrackingError::Vault(_) => Self::Broken(error.to_string()),
+            error => Self::Tracking(error),
         }
     }
 }

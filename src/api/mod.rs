@@ -35,6 +35,7 @@ mod segments;
 mod sinks;
 mod test_events;
 mod tokens;
+mod tracking;
 mod viewers;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ use crate::simulate::test_event::TestEventSender;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
 use crate::store::within;
+use crate::tracking::Tracking;
 use crate::view::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
@@ -87,6 +89,8 @@ pub struct Context {
     pub cors_origins: Vec<String>,
     /// What was refused, not stored or not understood.
     pub incidents: Incidents,
+    /// What bots of Discord track.
+    pub tracking: Tracking,
     /// The counters of `/metrics`.
     pub metrics: Metrics,
     /// Sends test events.
@@ -109,6 +113,7 @@ impl Context {
         application: Option<Application>,
         webhook: Webhook,
         access: Arc<Access>,
+        tracking: Tracking,
         tester: TestEventSender,
         hub: Arc<Hub>,
     ) -> Self {
@@ -120,6 +125,7 @@ impl Context {
             access,
             cors_origins: services.config.cors_origins.clone(),
             incidents: services.incidents,
+            tracking,
             metrics: services.metrics,
             tester,
             hub,
@@ -173,6 +179,7 @@ impl Context {
         (name = "rules", description = "What follows from what happens"),
         (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
+        (name = "tracking", description = "For bots of Discord: go-live messages of any channel of Twitch"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
 )]
@@ -229,6 +236,12 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(deliveries::list_deliveries)
         .service(deliveries::resend_deliveries)
         .service(deliveries::dismiss_deliveries)
+        .service(tracking::token::issue_bot_token)
+        .service(tracking::v1::check_bot_token)
+        .service(tracking::v1::get_tracked_channels)
+        .service(tracking::v1::track_channel)
+        .service(tracking::v1::track_channel_over_webhook)
+        .service(tracking::v1::untrack_channel)
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(health::livez)
@@ -263,6 +276,7 @@ pub fn configure(ctx: web::Data<Context>) -> impl FnOnce(&mut web::ServiceConfig
             .wrap(from_fn(problem::problems_only))
             .wrap(from_fn(fallback::head_as_get))
             .wrap(from_fn(access::guard))
+            .wrap(from_fn(tracking::message::with_message))
             .wrap(cors)
             .wrap(from_fn(request_id::identify))
             .default_service(web::to(fallback::nothing_here));

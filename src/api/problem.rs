@@ -12,6 +12,7 @@ use super::error::{Error, List, seconds};
 use crate::ingest::IngestError;
 use crate::sources::body::BodyError;
 use crate::sources::webhook::WebhookError;
+use crate::tracking::error::TrackingError;
 use crate::twitch::eventsub::webhook::Refusal;
 
 /// Seconds after which a client should try again when something is temporarily unavailable.
@@ -43,6 +44,10 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     field: Option<String>,
+    /// The same as `detail`, on paths below `/v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    message: Option<String>,
 }
 
 /// The URN of a type of problem.
@@ -64,10 +69,11 @@ impl Error {
             Self::InvalidPath(_) => (StatusCode::BAD_REQUEST, urn!("invalid-path"), "Invalid path"),
             Self::InvalidParameter { .. } => (StatusCode::BAD_REQUEST, urn!("invalid-parameter"), "Invalid parameter"),
             Self::UnknownParameters { .. } => (StatusCode::BAD_REQUEST, urn!("unknown-parameter"), "Unknown parameter"),
-            Self::TokenMissing => (StatusCode::UNAUTHORIZED, urn!("token-missing"), "Access token missing"),
-            Self::TokenUnreadable | Self::TokenUnknown => {
+            Self::TokenMissing | Self::BotTokenMissing => (StatusCode::UNAUTHORIZED, urn!("token-missing"), "Access token missing"),
+            Self::TokenUnreadable | Self::TokenUnknown | Self::BotTokenUnknown => {
                 (StatusCode::UNAUTHORIZED, urn!("token-invalid"), "Access token invalid")
             }
+            Self::BotSecretWrong => (StatusCode::UNAUTHORIZED, urn!("wrong-secret"), "Wrong name or secret"),
             Self::ScopeTooSmall { .. } => (StatusCode::FORBIDDEN, urn!("scope-too-small"), "Scope too small"),
             Self::TooManyFailures(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, urn!("too-many-failures"), "Too many wrong tokens")
@@ -88,8 +94,9 @@ impl Error {
             Self::KeyReused(_) => (StatusCode::CONFLICT, urn!("key-reused"), "Key used for another action"),
             Self::WrongState(_) => (StatusCode::CONFLICT, urn!("wrong-state"), "Not possible in this state"),
             Self::NoApplication => (StatusCode::CONFLICT, urn!("no-application"), "No Twitch application"),
+            Self::Tracking(error) => tracking_kind(error),
             Self::Undelivered(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("undelivered"), "Not delivered"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
+            Self::Unavailable(_) | Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
             Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("too-many-readers"), "Too many readers"),
             Self::NotWebSocket(_) => (StatusCode::BAD_REQUEST, urn!("invalid-handshake"), "Invalid handshake"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("not-ready"), "Not ready"),
@@ -114,16 +121,16 @@ impl Error {
             _ => None,
         };
         let (status, detail) = (status.as_u16(), self.to_string());
-        Problem { kind, title, status, detail, parameters, allowed_parameters, field }
+        Problem { kind, title, status, detail, parameters, allowed_parameters, field, message: None }
     }
 
     /// The value of `WWW-Authenticate` (RFC 6750).
     fn challenge(&self) -> Option<String> {
         let realm = r#"Bearer realm="showtime""#;
         match self {
-            Self::TokenMissing => Some(realm.to_owned()),
+            Self::TokenMissing | Self::BotTokenMissing | Self::BotSecretWrong => Some(realm.to_owned()),
             Self::TokenUnreadable => Some(format!(r#"{realm}, error="invalid_request""#)),
-            Self::TokenUnknown => Some(format!(r#"{realm}, error="invalid_token""#)),
+            Self::TokenUnknown | Self::BotTokenUnknown => Some(format!(r#"{realm}, error="invalid_token""#)),
             Self::ScopeTooSmall { needed, .. } => {
                 Some(format!(r#"{realm}, error="insufficient_scope", scope="{}""#, needed.as_str()))
             }
@@ -149,6 +156,29 @@ fn body_kind(error: &BodyError) -> (StatusCode, &'static str, &'static str) {
         BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, urn!("body-too-slow"), "Body too slow"),
         BodyError::Crowded => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
         BodyError::Incomplete(_) => (StatusCode::BAD_REQUEST, urn!("body-incomplete"), "Body incomplete"),
+    }
+}
+
+fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static str) {
+    use TrackingError as E;
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    match error {
+        E::UnknownChannel(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => {
+            (StatusCode::NOT_FOUND, urn!("not-found"), "Not found")
+        }
+        E::WebhookMismatch { .. } => (StatusCode::CONFLICT, urn!("webhook-mismatch"), "The channel has another webhook"),
+        E::WebhookInUse(_) => (StatusCode::CONFLICT, urn!("webhook-in-use"), "The webhook is that of another channel"),
+        E::TooManyTracks { .. } => (StatusCode::CONFLICT, urn!("too-many-tracks"), "Too many tracks"),
+        E::WebhookGone(_) => (unprocessable, urn!("webhook-gone"), "No such webhook"),
+        E::WebhookElsewhere { .. } => (unprocessable, urn!("webhook-elsewhere"), "The webhook posts elsewhere"),
+        E::WebhookUnusable(_) => (unprocessable, urn!("webhook-unusable"), "Not an incoming webhook"),
+        E::TwitchNotConfigured(_) => (unprocessable, urn!("twitch-not-configured"), "No Twitch application"),
+        E::InvalidLogin(_) => (StatusCode::BAD_REQUEST, urn!("invalid-path"), "Invalid path"),
+        E::Discord(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("discord-unavailable"), "Discord unavailable"),
+        E::Twitch(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("twitch-unavailable"), "Twitch unavailable"),
+        E::Secret(_) | E::Vault(_) | E::Database(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, urn!("internal"), "Internal error")
+        }
     }
 }
 

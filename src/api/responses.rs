@@ -187,3 +187,19 @@ impl IntoResponses for NotReady {
         [described("The database is away, lacks migrations, or can't be written to.", &error)].into()
     }
 }
+
+/// Refusals of `POST /v1/token`.
+pub(super) struct WrongSecret;
+
+impl IntoResponses for WrongSecret {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [
+            described("There is no bot of this name, or its secret is another one.", &Error::BotSecretWrong),
+            described(
+                "Too many wrong secrets came from the same address; wait for `Retry-After` seconds.",
+                &Error::TooManyFailures(std::time::Duration::from_secs(1)),
+            ),
+        ]
+        .into()
+    }
+}

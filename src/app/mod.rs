@@ -40,6 +40,7 @@ use crate::store::migrations::MigrationError;
 use crate::store::signals::Signals;
 use crate::subscriptions;
 use crate::subscriptions::reconciler;
+use crate::tracking::Tracking;
 
 /// Time limit for the connections that requests share to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -163,9 +164,10 @@ impl App {
         let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
 
+        let tracking = Tracking::new(&services, application.as_ref());
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
-        let server =
-            http::serve(listener, api::Context::new(services, application, webhook, access, tester, hub.clone()))?;
+        let context = api::Context::new(services, application, webhook, access, tracking, tester, hub.clone());
+        let server = http::serve(listener, context)?;
         Ok(Self {
             addr,
             token,

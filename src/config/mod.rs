@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -38,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The Twitch application and its channel.
     pub twitch: Twitch,
+    /// Tracking for bots of Discord.
+    pub tracking: Tracking,
     /// The key that encrypts tokens in the database; without it the server makes one.
     pub encryption_key: Option<EncryptionKey>,
     /// The broker to which every event is published, by a sink that this alone makes.
@@ -120,6 +123,17 @@ impl Twitch {
     pub fn is_real(&self) -> bool {
         self.client.is_some() && self.api_url.host_str() == Some("api.twitch.tv")
     }
+}
+
+/// Tracking for bots of Discord.
+#[derive(Clone, Debug)]
+pub struct Tracking {
+    /// Discord's API, without a trailing slash.
+    pub discord_url: Url,
+    /// The most requests per second to it; 0 for any number.
+    pub discord_rate: u32,
+    /// How long a token of a bot is valid.
+    pub token_ttl: Duration,
 }
 
 /// A key of 256 bits, as 64 hex digits.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -10,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::settings::{self, Setting};
-use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Twitch};
+use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Tracking, Twitch};
 use crate::twitch::catalogue::{SubscriptionType, selection};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::transport::TransportKind;
@@ -70,6 +71,7 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         migrate: read.parsed(&settings::MIGRATE, "true or false"),
         data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),
         twitch: read.twitch(),
+        tracking: read.tracking(),
         encryption_key: read
             .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),
         amqp_url: read.optional(&settings::AMQP_URL, |text| {
@@ -189,6 +191,20 @@ impl Reader<'_> {
         }
     }
 
+    fn tracking(&mut self) -> Tracking {
+        let tracking = Tracking {
+            discord_url: self.required(&settings::DISCORD_URL, |text| {
+                base_url(text).map_err(|error| error.replace("https://api.twitch.tv/helix", "https://discord.com/api/v10"))
+            }),
+            discord_rate: self.parsed(&settings::DISCORD_RATE, "a number of requests per second, such as 45"),
+            token_ttl: self.required(&settings::BOT_TOKEN_TTL, token_ttl),
+        };
+        if tracking.discord_rate == 0 && !is_loopback(&tracking.discord_url) {
+            self.fail(&settings::DISCORD_RATE, "0", "Discord has a limit of 50 per second: 0 is for a fake Discord on this machine");
+        }
+        tracking
+    }
+
     fn client(&mut self) -> Option<Client> {
         let (id, secret) = (self.text(&settings::CLIENT_ID), self.text(&settings::CLIENT_SECRET));
         match (id, secret) {
@@ -210,6 +226,12 @@ impl Reader<'_> {
 fn login(text: &str) -> Result<String, String> {
     let is_login = (1..=25).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_login { Ok(text.to_ascii_lowercase()) } else { Err("must be a login, such as maplearcade".to_owned()) }
+}
+
+fn token_ttl(text: &str) -> Result<Duration, String> {
+    let allowed = Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
+    let ttl = humantime::parse_duration(text).ok().filter(|ttl| allowed.contains(ttl));
+    ttl.ok_or_else(|| "must be a time from 1m to 365d, such as 72h".to_owned())
 }
 
 fn webhook_secret(text: &str) -> Result<WebhookSecret, String> {
@@ -445,6 +467,19 @@ mod tests {
         for bad in ["ws://eventsub.wss.twitch.tv/ws", "https://example.org/ws", "wss://me:pw@example.org/ws", "ws"] {
             assert!(websocket_url(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn any_rate_is_for_a_fake_discord_alone() {
+        assert_eq!(with(&[]).unwrap().tracking.discord_rate, 45);
+        assert_eq!(with(&[]).unwrap().tracking.token_ttl, Duration::from_secs(72 * 3_600));
+        let fake = ("DISCORD_API_URL", "http://127.0.0.1:8081/api/v10");
+        assert_eq!(with(&[fake, ("SHOWTIME_DISCORD_RATE", "0")]).unwrap().tracking.discord_rate, 0);
+        assert_eq!(errors(&[("SHOWTIME_DISCORD_RATE", "0")]).len(), 1);
+        for wrong in ["", "59s", "366d", "soon"] {
+            assert_eq!(with(&[("SHOWTIME_BOT_TOKEN_TTL", wrong)]).is_err(), !wrong.is_empty(), "{wrong}");
+        }
+        assert!(with(&[("DISCORD_API_URL", "http://discord.com/api/v10")]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::LogId;
 use super::gaps;
 use super::locks::Lock;
 use super::rules;
+use super::tracking::tracks;
 use super::state::baseline;
 use crate::twitch::id::UserId;
 
@@ -183,6 +184,7 @@ async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
         .execute(&mut *conn)
         .await?;
     rules::forget::forget(&mut *conn, id).await?;
+    tracks::forget(&mut *conn, id.as_str()).await?;
     remove_from_tables(conn, id).await?;
     sqlx::query!("insert into forgotten (id, forgotten_at) values ($1, now()) on conflict (id) do update set forgotten_at = now()", id.as_str())
         .execute(conn)

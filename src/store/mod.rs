@@ -32,6 +32,7 @@ pub mod sinks;
 pub mod state;
 pub mod switches;
 pub mod tokens;
+pub mod tracking;
 mod write_error;
 
 use std::io::ErrorKind;

@@ -17,6 +17,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use time::OffsetDateTime;
 
+use crate::support::bots::is_for_bots;
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{self, at, follow, subscription, text, with_person};
 use crate::support::postgres::fresh_database;
@@ -24,7 +25,8 @@ use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
 
 /// Operations without a token.
-const PUBLIC: [&str; 5] = ["POST /callback", "GET /livez", "GET /readyz", "GET /status", "GET /openapi.json"];
+const PUBLIC: [&str; 6] =
+    ["POST /callback", "GET /livez", "GET /readyz", "GET /status", "GET /openapi.json", "POST /v1/token"];
 
 fn client() -> Client {
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30));
@@ -107,6 +109,11 @@ async fn operations_are_public_by_name_or_require_a_token_of_their_scope() {
             let refused = send(None).await;
             refused.problem(401, "token-missing");
             assert_eq!(challenge(&refused), r#"Bearer realm="showtime""#, "{name}");
+            if is_for_bots(&path) {
+                send(Some(TOKEN)).await.problem(401, "token-invalid");
+                assert_eq!(scopes, [&serde_json::json!({ "bot": [] })], "{name}");
+                continue;
+            }
             let is_reading = method == Method::GET && !READ_BY_ADMINS.contains(&name.as_str());
             match send(Some(read.expose_secret())).await {
                 answer if is_reading => assert!(is_let_in(&answer), "{name}"),

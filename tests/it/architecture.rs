@@ -11,10 +11,10 @@ use regex::Regex;
 use showtime::view::Alert;
 
 /// The modules of `src/` from the bottom to the top. A module imports only from levels below its own.
-const LEVELS: [&[&str]; 15] = [
+const LEVELS: [&[&str]; 16] = [
     &["backoff", "clock", "program"],
     &["http"],
-    &["twitch"],
+    &["discord", "twitch"],
     &["config", "incidents", "metrics", "simulate"],
     &["message"],
     &["projection"],
@@ -24,6 +24,7 @@ const LEVELS: [&[&str]; 15] = [
     &["services", "load", "cli"],
     &["credentials"],
     &["subscriptions", "access", "sources", "retention"],
+    &["tracking"],
     &["outputs"],
     &["api"],
     &["setup"],

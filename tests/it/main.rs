@@ -64,6 +64,7 @@ mod support;
 mod switch;
 mod test_events;
 mod tolerance;
+mod tracking;
 mod twitch_api;
 mod twitch_cli;
 mod user_token;

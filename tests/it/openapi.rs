@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::Value;
 use showtime::api;
 
-use crate::support::server::Server;
+use crate::support::bots;
+use crate::support::server::{Server, TOKEN};
 
 fn spec() -> Value {
     serde_json::to_value(api::spec()).expect("a specification is JSON")
@@ -117,13 +118,15 @@ fn every_parameter_is_described_once() {
 #[tokio::test]
 async fn query_parameters_are_exactly_the_described_ones() {
     let api = Server::start().await;
-    let spec = spec();
+    let (spec, bot) = (spec(), bots::token(&api, "tatsu").await);
     for (path, _, operation) in operations(&spec).filter(|(_, method, _)| *method == "get") {
         let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         let described: Vec<_> =
             parameters.iter().filter(|it| it["in"] == "query").map(|it| it["name"].clone()).collect();
         let path = path.replace("{channel}", "1").replace("{id}", "1");
-        let problem = api.get(&format!("{path}?no_such_parameter")).await.problem(400, "unknown-parameter");
+        let token = if bots::is_for_bots(&path) { &bot } else { TOKEN };
+        let answer = api.send_as(token, Method::GET, &format!("{path}?no_such_parameter")).await;
+        let problem = answer.problem(400, "unknown-parameter");
         assert_eq!(problem["allowed_parameters"], Value::Array(described), "{path}");
     }
 }
@@ -161,20 +164,21 @@ fn examples_have_the_fields_of_their_schemas() {
 #[tokio::test]
 async fn every_path_is_served_and_refuses_other_methods() {
     let api = Server::start().await;
-    let spec = spec();
+    let (spec, bot) = (spec(), bots::token(&api, "tatsu").await);
     for (path, method, _) in operations(&spec) {
         let path = path.replace("{channel}", "1").replace("{id}", "1");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+        let token = if bots::is_for_bots(&path) { &bot } else { TOKEN };
         // A live feed has no end that could be waited for.
         if path.starts_with("/live/") {
             assert_eq!(api.open(&path, &[]).await.status(), 200, "{path}");
         } else {
-            let answer = api.send(method.clone(), &path).await;
+            let answer = api.send_as(token, method.clone(), &path).await;
             assert!(!answer.text.contains("no-such-path"), "{method} {path}: {answer:?}");
         }
         // A rule can be put, also one that is named `test`.
         let other = if path.starts_with("/rules/") { Method::TRACE } else { Method::PUT };
-        let refused = api.send(other, &path).await;
+        let refused = api.send_as(token, other, &path).await;
         refused.problem(405, "method-not-allowed");
         assert!(refused.headers["allow"].to_str().is_ok_and(|allow| allow.contains(method.as_str())));
     }

@@ -1,5 +1,6 @@
 //! Helpers of several tests.
 
+pub(crate) mod bots;
 pub(crate) mod feeds;
 pub(crate) mod messages;
 pub(crate) mod postgres;

@@ -137,6 +137,17 @@ impl Server {
         answer(self.client.request(method, self.url(path))).await
     }
 
+    /// Sends a request with another token.
+    pub(crate) async fn send_as(&self, token: &str, method: Method, path: &str) -> Answer {
+        answer(self.client.request(method, self.url(path)).bearer_auth(token)).await
+    }
+
+    /// Sends JSON with another token.
+    pub(crate) async fn send_json_as(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.client.request(method, self.url(path)).bearer_auth(token);
+        answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
     /// Gets a response without reading its body.
     pub(crate) async fn open(&self, path: &str, headers: &[(&'static str, String)]) -> reqwest::Response {
         let request = self.client.get(self.url(path)).timeout(Duration::from_secs(600));

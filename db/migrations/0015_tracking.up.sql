@@ -1,0 +1,140 @@
+-- Tracking for bots of Discord: who wants to know of which channels, and what was posted. Does not follow from the log.
+
+create table discord_bot (
+    -- Random, so that a token of a bot that was removed never names another one.
+    id bigint primary key,
+    name text collate "C" not null unique,
+    -- Argon2id, in the PHC format.
+    secret_hash text not null,
+    -- Grows when the secret is rotated or the bot is switched off: tokens of an older one are refused.
+    generation integer not null default 1,
+    created_at timestamptz not null,
+    disabled_at timestamptz
+);
+
+-- The keys that sign the tokens of bots. The newest signs.
+create table signing_key (
+    id text collate "C" primary key,
+    -- Encrypted.
+    key_sealed bytea not null,
+    created_at timestamptz not null
+);
+
+-- A channel of Discord to which a bot has posts made. It has one webhook, and no webhook serves two channels.
+create table destination (
+    id bigint generated always as identity primary key,
+    bot_id bigint not null references discord_bot on delete cascade,
+    channel_id bigint not null,
+    guild_id bigint,
+    webhook_id bigint not null,
+    -- Encrypted.
+    token_sealed bytea not null,
+    application_id bigint,
+    -- Whether the webhook is there, was deleted, or posts into another channel; in words, and since when.
+    state text collate "C" not null default 'ok' check (state in ('ok', 'gone', 'moved')),
+    state_reason text,
+    state_at timestamptz not null,
+    created_at timestamptz not null,
+    -- When its first request is due; null if none is. Posts go before edits.
+    next_at timestamptz,
+    is_edit_next boolean not null default false,
+    -- Until when Discord wants no request.
+    not_before timestamptz,
+    -- The server that makes a request, and until when no other makes one.
+    leased_by bigint,
+    leased_until timestamptz,
+    unique (bot_id, channel_id),
+    unique (bot_id, webhook_id)
+);
+
+create index destination_due_idx on destination (is_edit_next, next_at) where next_at is not null and state = 'ok';
+create index destination_guild_idx on destination (bot_id, guild_id);
+
+-- A channel of Twitch that is announced in a channel of Discord.
+create table track (
+    id bigint generated always as identity primary key,
+    destination_id bigint not null references destination on delete cascade,
+    twitch_id text collate "C" not null,
+    -- The login when it was asked for, for channels that the log does not know.
+    login text collate "C" not null,
+    settings jsonb not null default '{}',
+    created_at timestamptz not null,
+    unique (destination_id, twitch_id)
+);
+
+create index track_twitch_idx on track (twitch_id, id);
+
+-- A broadcast to tell of, and what is to be said of it now.
+create table announcement (
+    -- The id of the stream that began it.
+    stream_id text collate "C" primary key,
+    twitch_id text collate "C" not null,
+    login text collate "C" not null,
+    display_name text not null,
+    title text,
+    category_id text,
+    category_name text,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    created_at timestamptz not null,
+    -- Grows with each change of what is to be said.
+    revision integer not null default 1,
+    -- When the posts are next made or marked for an edit; null if nothing has changed since.
+    spread_at timestamptz,
+    -- The last of the tracks that have a post, or of the posts that are marked in this pass, and how many these are.
+    spread_to bigint not null default 0,
+    spread_count integer not null default 0,
+    -- Whether all tracks have their post.
+    is_expanded boolean not null default false
+);
+
+create index announcement_spread_idx on announcement (spread_at) where spread_at is not null;
+create index announcement_twitch_idx on announcement (twitch_id, started_at desc);
+create index announcement_created_idx on announcement (created_at);
+
+-- The message about a broadcast in a channel of Discord: one of both.
+create table post (
+    id bigint generated always as identity primary key,
+    stream_id text collate "C" not null references announcement on delete cascade,
+    destination_id bigint not null references destination on delete cascade,
+    state text collate "C" not null default 'pending'
+        check (state in ('pending', 'sending', 'posted', 'uncertain', 'skipped', 'failed', 'dismissed', 'expired')),
+    -- Whether it notifies no user, since a post before it may have arrived.
+    is_silent boolean not null default false,
+    -- How many answers of Discord were lost.
+    lost_answers integer not null default 0,
+    attempts integer not null default 0,
+    attempt_at timestamptz,
+    message_id bigint,
+    -- Where the message is: a thread, or a channel that the webhook was moved to.
+    posted_channel_id bigint,
+    posted_at timestamptz,
+    -- The revision of the announcement that it is to show, and the one that it shows.
+    want_revision integer not null,
+    have_revision integer not null default 0,
+    edited_at timestamptz,
+    next_at timestamptz,
+    problem text,
+    unique (stream_id, destination_id)
+);
+
+create index post_due_idx on post (destination_id, next_at) where next_at is not null;
+create index post_sending_idx on post (destination_id) where state = 'sending';
+create index post_open_idx on post (state, id) where state in ('pending', 'sending', 'uncertain', 'failed');
+
+-- The limits of the address that calls Discord.
+create table egress (
+    name text collate "C" primary key,
+    -- Requests per second after Discord's global limit was met, and since when; null if it was not.
+    rate double precision,
+    rate_at timestamptz,
+    -- Requests that may be made at once, and as of when.
+    tokens double precision not null default 0,
+    tokens_at timestamptz not null default now(),
+    not_before timestamptz,
+    -- Requests of the current ten minutes that Discord counts as invalid, and since when they are counted.
+    invalid_count integer not null default 0,
+    invalid_since timestamptz not null default now()
+);
+
+insert into egress (name) values ('default');

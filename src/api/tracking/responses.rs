@@ -1,0 +1,53 @@
+//! The refusals of bots' requests, with their examples, for the specification.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
+
+use crate::api::error::Error;
+use crate::api::responses::described;
+use crate::discord::snowflake::Snowflake;
+use crate::tracking::error::TrackingError;
+
+const CHANNEL: Snowflake = Snowflake(146_404_426_746_167_296);
+const WEBHOOK: Snowflake = Snowflake(1_130_882_143_562_211_418);
+
+/// Refusals of a new track.
+pub(super) struct TrackRefusals;
+
+impl IntoResponses for TrackRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking("Twitch has no such channel.", TrackingError::UnknownStreamer("maplearcadd".to_owned())),
+            tracking(
+                "The channel of Discord has another webhook or as many tracks as it may, or another channel has the webhook.",
+                TrackingError::WebhookMismatch { channel: CHANNEL, stored: WEBHOOK },
+            ),
+            tracking(
+                "The webhook does not exist, posts into another channel or can't post; or the channel is not known here and no \
+                Twitch application is configured.",
+                TrackingError::WebhookGone(WEBHOOK),
+            ),
+        ]
+        .into()
+    }
+}
+
+/// Refusals to end a track.
+pub(super) struct UntrackRefusals;
+
+impl IntoResponses for UntrackRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking("It is not tracked there.", TrackingError::UnknownChannel(CHANNEL)),
+            tracking(
+                "The channel of Discord has another webhook.",
+                TrackingError::WebhookMismatch { channel: CHANNEL, stored: WEBHOOK },
+            ),
+        ]
+        .into()
+    }
+}

@@ -1,0 +1,207 @@
+//! `/v1/api`: tracking as clients of the first version know it.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::caller::Caller;
+use super::responses::{TrackRefusals, UntrackRefusals};
+use super::webhook::{GivenWebhook, ShownWebhook};
+use crate::api::Context;
+use crate::api::body::Body;
+use crate::api::error::Error;
+use crate::api::query::{Name, Nothing, Parsed, Query};
+use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::destinations::DestinationState;
+use crate::tracking::authority::BotGrant;
+
+/// Check a token
+///
+/// Whether the token of a bot is valid.
+#[utoipa::path(
+    tag = "tracking",
+    responses(
+        (status = OK, description = "It is", body = String, content_type = "text/plain", example = "Authorized"),
+        BadRequest,
+    ),
+)]
+#[get("/v1/api")]
+pub(in crate::api) async fn check_bot_token(_caller: Caller, _query: Query<Nothing>) -> &'static str {
+    "Authorized"
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct DiscordChannelPath {
+    /// The id of the channel of Discord.
+    #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
+    channel: Parsed<Snowflake>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TrackPath {
+    /// The id of the channel of Discord.
+    #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
+    channel: Parsed<Snowflake>,
+    /// The login of the channel of Twitch.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
+    name: Name,
+}
+
+/// A request was carried out.
+#[derive(Debug, Serialize, ToSchema)]
+struct Success {
+    /// `success`
+    message: &'static str,
+}
+
+const SUCCESS: Success = Success { message: "success" };
+
+/// Track a channel
+///
+/// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. Each channel of Discord has one webhook: the
+/// first is verified and kept, another one is refused as long as that one exists. 200 if it is tracked already.
+#[utoipa::path(
+    tag = "tracking",
+    params(TrackPath),
+    request_body(content = GivenWebhook, example = json!({ "id": "1130882143562211418", "token": "aToken-thatDiscord_made" })),
+    responses(
+        (status = CREATED, description = "It is tracked from now on", body = Success, example = json!(SUCCESS)),
+        (status = OK, description = "It was tracked already", body = Success, example = json!(SUCCESS)),
+        BadBody,
+        TrackRefusals,
+        ServerErrors,
+    ),
+)]
+#[post("/v1/api/{channel}/{name}")]
+pub(in crate::api) async fn track_channel(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<TrackPath>,
+    body: Body<GivenWebhook>,
+) -> Result<HttpResponse, Error> {
+    track(&ctx, &caller.0, &path, body.0).await
+}
+
+/// Track a channel (other path)
+///
+/// The same as `POST /v1/api/{channel}/{name}`.
+#[utoipa::path(
+    tag = "tracking",
+    params(TrackPath),
+    request_body(content = GivenWebhook, example = json!({ "id": "1130882143562211418", "token": "aToken-thatDiscord_made" })),
+    responses(
+        (status = CREATED, description = "It is tracked from now on", body = Success, example = json!(SUCCESS)),
+        (status = OK, description = "It was tracked already", body = Success, example = json!(SUCCESS)),
+        BadBody,
+        TrackRefusals,
+        ServerErrors,
+    ),
+)]
+#[post("/v1/api/webhooks/{channel}/{name}")]
+pub(in crate::api) async fn track_channel_over_webhook(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<TrackPath>,
+    body: Body<GivenWebhook>,
+) -> Result<HttpResponse, Error> {
+    track(&ctx, &caller.0, &path, body.0).await
+}
+
+async fn track(ctx: &Context, bot: &BotGrant, path: &TrackPath, webhook: GivenWebhook) -> Result<HttpResponse, Error> {
+    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, path.name.as_str(), &webhook.into()).await?;
+    let mut response = if tracked { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(SUCCESS))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct UntrackPath {
+    /// The id of the channel of Discord.
+    #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
+    channel: Parsed<Snowflake>,
+    /// The login of the channel of Twitch.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "maplearcade")]
+    name: Name,
+    /// The id of the channel's webhook.
+    #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "1130882143562211418")]
+    webhook: Parsed<Snowflake>,
+}
+
+/// Stop tracking a channel
+///
+/// The channel of Twitch is no longer announced in the channel of Discord. What was posted stays as it is.
+#[utoipa::path(
+    tag = "tracking",
+    params(UntrackPath),
+    responses(
+        (status = OK, description = "It is no longer tracked", body = String, content_type = "text/plain", example = "success"),
+        BadRequest,
+        UntrackRefusals,
+        ServerErrors,
+    ),
+)]
+#[delete("/v1/api/webhooks/{channel}/{name}/{webhook}")]
+pub(in crate::api) async fn untrack_channel(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<UntrackPath>,
+) -> Result<&'static str, Error> {
+    let UntrackPath { channel, name, webhook } = &*path;
+    ctx.tracking.tracker.untrack(caller.0.bot_id, channel.0, name.as_str(), webhook.0).await?;
+    Ok("success")
+}
+
+/// What is tracked in a channel of Discord.
+// Not `Debug`, which would show the token.
+#[derive(Serialize, ToSchema)]
+struct TrackedChannels {
+    /// The logins of the channels of Twitch.
+    names: Vec<String>,
+    /// The webhook; `null` if it was deleted.
+    webhook: Option<ShownWebhook>,
+    /// Why nothing is posted: `gone` if the webhook was deleted, `moved` if it posts into another channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DestinationState, required = false)]
+    status: Option<DestinationState>,
+}
+
+impl TrackedChannels {
+    fn example() -> Self {
+        Self { names: vec!["maplearcade".to_owned()], webhook: Some(ShownWebhook::example()), status: None }
+    }
+}
+
+/// Show what is tracked
+///
+/// What is tracked in a channel of Discord, and its webhook.
+#[utoipa::path(
+    tag = "tracking",
+    params(DiscordChannelPath),
+    responses(
+        (status = OK, description = "What is tracked there", body = TrackedChannels, example = json!(TrackedChannels::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/v1/api/webhooks/{channel}")]
+pub(in crate::api) async fn get_tracked_channels(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<DiscordChannelPath>,
+) -> Result<Json<TrackedChannels>, Error> {
+    let tracked = ctx.tracking.tracker.tracked(caller.0.bot_id, path.channel.0).await?;
+    Ok(Json(TrackedChannels {
+        names: tracked.logins,
+        webhook: tracked.webhook.map(|(id, token)| ShownWebhook::new(id, &token)),
+        status: Some(tracked.state).filter(|state| *state != DestinationState::Ok),
+    }))
+}

@@ -1,0 +1,106 @@
+//! Calls on webhooks. The token is in the path, so no address of a request is ever logged or part of an error.
+
+use std::time::Duration;
+
+use oauth2::http::StatusCode;
+use reqwest::header::USER_AGENT;
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::error::{DiscordError, Refusal};
+use super::limits;
+use super::message::{Message, Posted, Webhook};
+use super::snowflake::Snowflake;
+use crate::http::{Answer, Http, RetryPolicy, TransportError};
+
+/// The form that Discord [asks for](https://docs.discord.com/developers/reference#user-agent).
+const AGENT: &str = concat!("DiscordBot (self-hosted showtime, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// What leads to a webhook.
+#[derive(Clone, Debug)]
+pub struct WebhookKey {
+    /// Its id.
+    pub id: Snowflake,
+    /// Its token, which is all that it takes to post.
+    pub token: SecretString,
+}
+
+/// What Discord answered.
+#[derive(Clone, Debug)]
+pub struct Reply<T> {
+    /// The answer; `None` if it was complete, but can't be read.
+    pub value: Option<T>,
+    /// How long to wait before the next request on this webhook.
+    pub pause: Option<Duration>,
+}
+
+/// Calls Discord. A call is made once: whether it may be repeated depends on what it does.
+#[derive(Clone, Debug)]
+pub struct Discord {
+    http: Http,
+    base: Url,
+}
+
+impl Discord {
+    /// Calls the API at this address; each call takes at most `limit`.
+    #[must_use]
+    pub fn new(http: &Http, base: Url, limit: Duration) -> Self {
+        let policy = RetryPolicy { timeout: limit, retries: 0, ..http.policy().clone() };
+        Self { http: http.with_policy(policy), base }
+    }
+
+    /// Shows a webhook.
+    ///
+    /// # Errors
+    /// [`DiscordError`]
+    pub async fn webhook(&self, key: &WebhookKey) -> Result<Reply<Webhook>, DiscordError> {
+        self.send(self.request(Method::GET, key, "")).await
+    }
+
+    /// Posts a message, and waits until it is there.
+    ///
+    /// # Errors
+    /// [`DiscordError`]
+    pub async fn post(&self, key: &WebhookKey, message: &Message) -> Result<Reply<Posted>, DiscordError> {
+        self.send(self.request(Method::POST, key, "?wait=true").json(message)).await
+    }
+
+    /// Edits a message. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`DiscordError`]
+    pub async fn edit(
+        &self,
+        key: &WebhookKey,
+        id: Snowflake,
+        message: &Message,
+    ) -> Result<Reply<Posted>, DiscordError> {
+        self.send(self.request(Method::PATCH, key, &format!("/messages/{id}")).json(message)).await
+    }
+
+    fn request(&self, method: Method, key: &WebhookKey, rest: &str) -> RequestBuilder {
+        let url = format!("{}/webhooks/{}/{}{rest}", self.base, key.id, key.token.expose_secret());
+        self.http.client().request(method, url).header(USER_AGENT, AGENT)
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Reply<T>, DiscordError> {
+        let request = request.build().map_err(|_| {
+            DiscordError::NotSent(TransportError::Setup("the request to Discord can't be built".to_owned()))
+        })?;
+        let answer = self.http.send(request).await?;
+        read(&answer)
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<Reply<T>, DiscordError> {
+    match answer.status {
+        status if status.is_success() => {
+            let pause = limits::pause(&answer.headers);
+            Ok(Reply { value: serde_json::from_slice(&answer.body).ok(), pause })
+        }
+        StatusCode::TOO_MANY_REQUESTS => Err(DiscordError::Limited(limits::limited(answer))),
+        _ => Err(DiscordError::Refused(Refusal::new(answer))),
+    }
+}

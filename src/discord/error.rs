@@ -1,0 +1,113 @@
+//! What a call that did not succeed says about its effect.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::http::{Answer, TransportError};
+
+/// The longest part of Discord's message that is kept, in characters.
+const MAX_MESSAGE: usize = 200;
+
+/// A call that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscordError {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(TransportError),
+    /// The request was sent, and its answer is lost or says nothing about what was done.
+    #[error("{0}")]
+    Lost(TransportError),
+    /// Too many requests: nothing was done.
+    #[error(transparent)]
+    Limited(Limited),
+    /// Discord refuses it: nothing was done.
+    #[error(transparent)]
+    Refused(Refusal),
+}
+
+impl From<TransportError> for DiscordError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Unreachable { was_connected: false, .. } | TransportError::Setup(_) => Self::NotSent(error),
+            error => Self::Lost(error),
+        }
+    }
+}
+
+/// What too many requests were made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitScope {
+    /// This webhook.
+    Webhook,
+    /// The channel or server, which others write to as well; Discord does not count such an answer as invalid.
+    Shared,
+    /// The address that calls.
+    Global,
+    /// The address that calls is banned for a time that is not said.
+    Banned,
+}
+
+/// An answer with the status 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Discord wants no request for {} s", .wait.as_secs_f32().ceil())]
+pub struct Limited {
+    /// How long to wait.
+    pub wait: Duration,
+    /// Before which requests.
+    pub scope: LimitScope,
+}
+
+/// An answer that refuses a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Discord refuses it: {message} ({status}{})", .code.map(|code| format!(", code {code}")).unwrap_or_default())]
+pub struct Refusal {
+    /// 300 to 499.
+    pub status: u16,
+    /// Of Discord's [list](https://docs.discord.com/developers/topics/opcodes-and-status-codes); `None` if the answer is not
+    /// Discord's JSON.
+    pub code: Option<u64>,
+    /// In Discord's words.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(answer: &Answer) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            code: Option<u64>,
+        }
+        let body = serde_json::from_slice::<Body>(&answer.body).ok();
+        let message = answer.message().chars().take(MAX_MESSAGE).collect();
+        Self { status: answer.status.as_u16(), code: body.and_then(|body| body.code), message }
+    }
+
+    /// Whether the webhook was deleted, or never had this token.
+    #[must_use]
+    pub fn is_webhook_gone(&self) -> bool {
+        matches!((self.status, self.code), (404, Some(10_015)) | (401, Some(50_027)))
+    }
+
+    /// Whether the message was deleted.
+    #[must_use]
+    pub fn is_message_gone(&self) -> bool {
+        (self.status, self.code) == (404, Some(10_008))
+    }
+
+    /// Whether another answer may come later: the edge of Discord said it, and not Discord.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self.status {
+            404 => self.code.is_none(),
+            401 => self.code.is_none_or(|code| code == 0),
+            403 => self.code.is_none_or(|code| code == 0 || code == 40_333),
+            _ => false,
+        }
+    }
+
+    /// Whether Discord counts it towards the ban of the address.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(self.status, 401 | 403)
+    }
+}

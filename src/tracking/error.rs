@@ -1,0 +1,83 @@
+//! Why tracking refuses what a bot asks for.
+
+use crate::config::SecretFileError;
+use crate::credentials::vault::VaultError;
+use crate::discord::error::DiscordError;
+use crate::discord::snowflake::Snowflake;
+use crate::twitch::helix::HelixError;
+
+/// Why a bot's request is refused. Another bot's things are as if they were not there.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackingError {
+    /// The bot has no webhook in this channel.
+    #[error("nothing is tracked in the Discord channel {0}")]
+    UnknownChannel(Snowflake),
+    /// The channel of Twitch is not tracked there.
+    #[error("`{name}` is not tracked in the Discord channel {channel}")]
+    NotTracked {
+        /// As the request has it.
+        name: String,
+        /// The channel of Discord.
+        channel: Snowflake,
+    },
+    /// The channel of Discord has another webhook.
+    #[error("the Discord channel {channel} has the webhook {stored}, and a channel has one: send that one, or delete it in Discord first")]
+    WebhookMismatch {
+        /// The channel of Discord.
+        channel: Snowflake,
+        /// Its webhook.
+        stored: Snowflake,
+    },
+    /// Another channel of the bot has the webhook.
+    #[error("the webhook {0} is that of another Discord channel of this bot: make one for each channel")]
+    WebhookInUse(Snowflake),
+    /// The webhook does not exist, or has another token.
+    #[error("the webhook {0} does not exist, or has another token: make a new one")]
+    WebhookGone(Snowflake),
+    /// The webhook posts into another channel.
+    #[error("the webhook {webhook} posts into the Discord channel {channel}, not into this one")]
+    WebhookElsewhere {
+        /// The webhook.
+        webhook: Snowflake,
+        /// Where it posts to.
+        channel: Snowflake,
+    },
+    /// The webhook is none that posts.
+    #[error("the webhook {0} follows another channel, or belongs to an application: make an incoming webhook")]
+    WebhookUnusable(Snowflake),
+    /// Discord has not said whether the webhook can be used.
+    #[error("Discord can't be asked about the webhook now: {0}")]
+    Discord(DiscordError),
+    /// There is no such channel at Twitch.
+    #[error("Twitch has no channel `{0}`")]
+    UnknownStreamer(String),
+    /// This can't be a login.
+    #[error("`{0}` is no login of Twitch: 1 to 25 letters, digits and underscores")]
+    InvalidLogin(String),
+    /// The log has no such channel, and Twitch can't be asked.
+    #[error(
+        "`{0}` has had no event here, and no Twitch application is configured to look it up: set TWITCH_CLIENT_ID and \
+        TWITCH_CLIENT_SECRET"
+    )]
+    TwitchNotConfigured(String),
+    /// Twitch did not answer.
+    #[error("Twitch can't be asked about the channel now: {0}")]
+    Twitch(#[from] HelixError),
+    /// The channel of Discord has as many tracks as it may.
+    #[error("{limit} channels are tracked in the Discord channel {channel}, and no more can be")]
+    TooManyTracks {
+        /// The channel of Discord.
+        channel: Snowflake,
+        /// How many it may have.
+        limit: i64,
+    },
+    /// The key that encrypts can't be read or made.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
+    /// A token was encrypted with another key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}

@@ -1,0 +1,85 @@
+//! Webhooks of bots: verified with Discord before they are kept, and their tokens encrypted.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::error::TrackingError;
+use crate::credentials::vault::{Vault, VaultError};
+use crate::discord::client::{Discord, WebhookKey};
+use crate::discord::error::{DiscordError, Refusal};
+use crate::discord::message::Webhook;
+use crate::discord::snowflake::Snowflake;
+use crate::services::Services;
+
+/// Time limit of a question to Discord that a request waits for.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The kind of webhook that posts messages.
+const INCOMING: u32 = 1;
+
+/// Where a webhook posts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Into this channel.
+    Here(Webhook),
+    /// Into another one.
+    Elsewhere(Snowflake),
+    /// It was deleted.
+    Gone,
+}
+
+/// Asks Discord about webhooks.
+#[derive(Debug)]
+pub(super) struct Webhooks {
+    discord: Discord,
+}
+
+impl Webhooks {
+    pub(super) fn new(services: &Services) -> Self {
+        Self { discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT) }
+    }
+
+    /// Where a webhook posts to, and whether that is this channel.
+    pub(super) async fn find(&self, key: &WebhookKey, channel: Snowflake) -> Result<Found, TrackingError> {
+        let webhook = match self.discord.webhook(key).await {
+            Ok(reply) => reply.value.ok_or(TrackingError::WebhookUnusable(key.id))?,
+            Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(Found::Gone),
+            // A token that is none at all is not found, or not a number.
+            Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => return Ok(Found::Gone),
+            Err(error) => return Err(TrackingError::Discord(error)),
+        };
+        if webhook.kind != INCOMING {
+            return Err(TrackingError::WebhookUnusable(key.id));
+        }
+        Ok(if webhook.channel_id == channel { Found::Here(webhook) } else { Found::Elsewhere(webhook.channel_id) })
+    }
+}
+
+/// Encrypts the tokens of webhooks.
+///
+/// # Errors
+/// If there is no key.
+pub(super) fn seal(vault: &Vault, key: &WebhookKey) -> Result<Vec<u8>, VaultError> {
+    vault.seal(&holder(key.id), &key.token)
+}
+
+/// Decrypts the token of a webhook.
+///
+/// # Errors
+/// If it was encrypted with another key.
+pub fn open(vault: &Vault, id: Snowflake, sealed: &[u8]) -> Result<WebhookKey, VaultError> {
+    Ok(WebhookKey { id, token: vault.open(&holder(id), sealed)? })
+}
+
+/// What is authenticated with a token, so that rows can't be swapped.
+fn holder(id: Snowflake) -> String {
+    format!("webhook:{id}")
+}
+
+/// A token of a webhook; `None` if Discord makes none of this form.
+#[must_use]
+pub fn token(text: &str) -> Option<SecretString> {
+    let is_token = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    is_token.then(|| SecretString::from(text))
+}
