@@ -36,7 +36,7 @@ impl Stage {
         let (clock, database) = (Clock::default(), fresh_database().await);
         let config = DiscordConfig { clock: clock.clone(), limits, ..DiscordConfig::default() };
         let discord = FakeDiscord::start(config).await.unwrap();
-        let url = discord.api_url().parse().unwrap();
+        let url = discord.api_url();
         let server = Server::at(clock.clone(), database.clone(), |config| {
             config.tracking.discord_url = url;
             change(config);
