@@ -179,7 +179,10 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
     if need == Need::Bot {
         return vec![
             described("There is no token, or one that is not valid.", &Error::BotTokenMissing),
-            described("The token can't be looked up; try again after `Retry-After` seconds.", &Error::Unavailable(None)),
+            described(
+                "The token can't be looked up; try again after `Retry-After` seconds.",
+                &Error::Unavailable(None),
+            ),
         ];
     }
     let mut refusals = vec![

@@ -91,10 +91,14 @@ pub(super) enum Error {
     #[error("a token of `POST /v1/token` is required, as `Authorization: Bearer TOKEN`")]
     BotTokenMissing,
     /// Not a token of a bot, or one that is no longer valid.
-    #[error("the token is wrong, has expired, or is of a secret that was rotated: get another one from `POST /v1/token`")]
+    #[error(
+        "the token is wrong, has expired, or is of a secret that was rotated: get another one from `POST /v1/token`"
+    )]
     BotTokenUnknown,
     /// No bot of this name, or another secret.
-    #[error("the name or the secret is wrong; `server bot list` shows the bots, `server bot rotate NAME` makes another secret")]
+    #[error(
+        "the name or the secret is wrong; `server bot list` shows the bots, `server bot rotate NAME` makes another secret"
+    )]
     BotSecretWrong,
     /// Too much is being done at once.
     #[error("{0}; try again later")]

@@ -69,7 +69,9 @@ impl Error {
             Self::InvalidPath(_) => (StatusCode::BAD_REQUEST, urn!("invalid-path"), "Invalid path"),
             Self::InvalidParameter { .. } => (StatusCode::BAD_REQUEST, urn!("invalid-parameter"), "Invalid parameter"),
             Self::UnknownParameters { .. } => (StatusCode::BAD_REQUEST, urn!("unknown-parameter"), "Unknown parameter"),
-            Self::TokenMissing | Self::BotTokenMissing => (StatusCode::UNAUTHORIZED, urn!("token-missing"), "Access token missing"),
+            Self::TokenMissing | Self::BotTokenMissing => {
+                (StatusCode::UNAUTHORIZED, urn!("token-missing"), "Access token missing")
+            }
             Self::TokenUnreadable | Self::TokenUnknown | Self::BotTokenUnknown => {
                 (StatusCode::UNAUTHORIZED, urn!("token-invalid"), "Access token invalid")
             }
@@ -96,7 +98,9 @@ impl Error {
             Self::NoApplication => (StatusCode::CONFLICT, urn!("no-application"), "No Twitch application"),
             Self::Tracking(error) => tracking_kind(error),
             Self::Undelivered(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("undelivered"), "Not delivered"),
-            Self::Unavailable(_) | Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
+            Self::Unavailable(_) | Self::Busy(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable")
+            }
             Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("too-many-readers"), "Too many readers"),
             Self::NotWebSocket(_) => (StatusCode::BAD_REQUEST, urn!("invalid-handshake"), "Invalid handshake"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("not-ready"), "Not ready"),
@@ -166,7 +170,9 @@ fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static s
         E::UnknownChannel(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => {
             (StatusCode::NOT_FOUND, urn!("not-found"), "Not found")
         }
-        E::WebhookMismatch { .. } => (StatusCode::CONFLICT, urn!("webhook-mismatch"), "The channel has another webhook"),
+        E::WebhookMismatch { .. } => {
+            (StatusCode::CONFLICT, urn!("webhook-mismatch"), "The channel has another webhook")
+        }
         E::WebhookInUse(_) => (StatusCode::CONFLICT, urn!("webhook-in-use"), "The webhook is that of another channel"),
         E::TooManyTracks { .. } => (StatusCode::CONFLICT, urn!("too-many-tracks"), "Too many tracks"),
         E::WebhookGone(_) => (unprocessable, urn!("webhook-gone"), "No such webhook"),

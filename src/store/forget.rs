@@ -9,8 +9,8 @@ use super::LogId;
 use super::gaps;
 use super::locks::Lock;
 use super::rules;
-use super::tracking::tracks;
 use super::state::baseline;
+use super::tracking::tracks;
 use crate::twitch::id::UserId;
 
 /// Events that are emptied in one transaction.

@@ -200,7 +200,10 @@ impl Authority {
         Ok(generation)
     }
 
-    async fn query<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, KeyError>) -> Result<T, AuthError> {
+    async fn query<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, KeyError>,
+    ) -> Result<T, AuthError> {
         let answer = async {
             let mut connection = self.pool.acquire().await?;
             Ok(query(&mut connection).await)

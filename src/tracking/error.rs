@@ -21,7 +21,9 @@ pub enum TrackingError {
         channel: Snowflake,
     },
     /// The channel of Discord has another webhook.
-    #[error("the Discord channel {channel} has the webhook {stored}, and a channel has one: send that one, or delete it in Discord first")]
+    #[error(
+        "the Discord channel {channel} has the webhook {stored}, and a channel has one: send that one, or delete it in Discord first"
+    )]
     WebhookMismatch {
         /// The channel of Discord.
         channel: Snowflake,

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn algorithm_of_a_header_is_never_followed() {
-        for header in [r#"{"alg":"none","kid":"k1"}"#, r#"{"alg":"HS512","kid":"k1"}"#, r#"{"alg":"HS256"}"#, "", "[]"] {
+        for header in [r#"{"alg":"none","kid":"k1"}"#, r#"{"alg":"HS512","kid":"k1"}"#, r#"{"alg":"HS256"}"#, "", "[]"]
+        {
             let token = format!("{}.e30.", BASE64_URL_SAFE_NO_PAD.encode(header));
             assert_eq!(key_id(&token), None, "{header}");
         }

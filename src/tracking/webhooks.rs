@@ -80,6 +80,7 @@ fn holder(id: Snowflake) -> String {
 /// A token of a webhook; `None` if Discord makes none of this form.
 #[must_use]
 pub fn token(text: &str) -> Option<SecretString> {
-    let is_token = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let is_token =
+        (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     is_token.then(|| SecretString::from(text))
 }

@@ -147,7 +147,6 @@ pub async fn record_state(
 /// # Errors
 /// If the database fails.
 pub async fn delete(db: impl PgExecutor<'_>, bot_id: i64, channel_id: Snowflake) -> sqlx::Result<bool> {
-    let deleted =
-        sqlx::query!("delete from destination where bot_id = $1 and channel_id = $2", bot_id, channel_id.0);
+    let deleted = sqlx::query!("delete from destination where bot_id = $1 and channel_id = $2", bot_id, channel_id.0);
     Ok(deleted.execute(db).await?.rows_affected() > 0)
 }

@@ -7,7 +7,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::config::Config;
-use showtime::mock::discord::{Channel, ChannelKind, DiscordConfig, FakeDiscord, Limits, NewChannel, NewWebhook, Webhook};
+use showtime::mock::discord::{
+    Channel, ChannelKind, DiscordConfig, FakeDiscord, Limits, NewChannel, NewWebhook, Webhook,
+};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::support::bots;
@@ -20,6 +22,7 @@ const LOGIN: &str = "user90210441";
 /// A fake Discord, a server that posts to it, and a bot.
 struct Stage {
     discord: FakeDiscord,
+    #[expect(dead_code, reason = "for tests of what is posted")]
     clock: Clock,
     database: PgConnectOptions,
     server: Server,

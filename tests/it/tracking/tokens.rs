@@ -109,7 +109,10 @@ async fn rotated_disabled_removed_and_expired_tokens_are_refused() {
         refused(token).await;
     }
     let missing = reqwest::get(server.url("/v1/api")).await.unwrap();
-    assert_eq!((missing.status().as_u16(), missing.headers()["www-authenticate"].to_str().unwrap()), (401, "Bearer realm=\"showtime\""));
+    assert_eq!(
+        (missing.status().as_u16(), missing.headers()["www-authenticate"].to_str().unwrap()),
+        (401, "Bearer realm=\"showtime\"")
+    );
 }
 
 /// Also a token of the server itself is none for bots, and that of a bot none for the rest of the API.
