@@ -1,12 +1,16 @@
-//! Cost of planning an event with 200 rules, of which 50 have a regular expression and 10 a filter.
+//! Cost of planning an event with 200 rules, of which 50 have a regular expression and 10 a filter; of regular expressions and
+//! templates that are written to take long; and the memory that these take.
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
-use std::fmt::Write as _;
+#[path = "support/rules.rs"]
+mod rules;
+
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
+use minijinja::value::Value;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 use sqlx::types::Json;
@@ -18,6 +22,7 @@ use showtime::outputs::reactions::rules::filter;
 use showtime::outputs::reactions::rules::plan::plan;
 use showtime::outputs::reactions::rules::read::from_toml;
 use showtime::outputs::reactions::rules::state::State;
+use showtime::outputs::reactions::rules::template::Templates;
 use showtime::store::LogId;
 use showtime::store::read::events::LoggedEvent;
 use showtime::twitch::samples;
@@ -25,17 +30,7 @@ use showtime::twitch::samples;
 const NOW: OffsetDateTime = datetime!(2026-03-14 18:00 UTC);
 
 fn rules() -> Compiled {
-    let mut text = String::new();
-    let mut add = |name: usize, trigger: String| {
-        let _ =
-            writeln!(text, "[[rule]]\nname = \"{name}\"\n{trigger}\ndo = [{{ say = \"Hi {{{{ user.name }}}}\" }}]\n");
-    };
-    (0..50).for_each(|it| add(it, format!("message = '(?i)\\b(buy|cheap){it}\\s+(followers|viewers)\\b'")));
-    (50..60)
-        .for_each(|it| add(it, "filter = { links = {}, words = [\"rude word\", \"worse\"], length = 450 }".to_owned()));
-    (60..160).for_each(|it| add(it, format!("command = \"!command{it}\"\ncooldown = \"5s\"")));
-    (160..200).for_each(|it| add(it, "on = \"channel.cheer\"\nwhen = \"event.bits > 1000\"".to_owned()));
-    Compiled::of_file(&from_toml(&text).expect("rules")).expect("compiled rules")
+    Compiled::of_file(&from_toml(&rules::text()).expect("rules")).expect("compiled rules")
 }
 
 fn line(text: &str) -> LoggedEvent {
@@ -89,11 +84,47 @@ fn plans(criterion: &mut Criterion) {
 fn patterns(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pattern");
     let text = "a".repeat(500);
-    for pattern in ["(a|a)*b", "(a+)+$", "(.*a){20}x"] {
+    for pattern in ["(a|a)*b", "(a+)+$", "(.*a){20}x", "(a?){50}a{50}"] {
         let regex = filter::regex(pattern).expect("a pattern");
         group.bench_function(pattern, |bencher| bencher.iter(|| regex.is_match(black_box(&text))));
     }
     group.finish();
+}
+
+/// Templates that would take long or much memory, and end with an error.
+fn bombs(criterion: &mut Criterion) {
+    let long = "x".repeat(500);
+    let values = Value::from_pairs([("text", Value::from(long.clone())), ("users", Value::from(vec![long; 500]))]);
+    let replaced = format!("{{{{ text {} }}}}", "| replace('x', 'xxxxxxxxxx')".repeat(12));
+    let nested = "{% for a in users %}{% for b in users %}{% for c in users %}x{% endfor %}{% endfor %}{% endfor %}";
+    let bombs = [
+        ("nested", nested),
+        ("replaced", &replaced),
+        ("joined", "{{ text | list | join(text) | list | join(text) }}"),
+        ("lists", "{% for a in users %}{{ users }}{% endfor %}"),
+    ];
+    let mut templates = Templates::default();
+    bombs.iter().for_each(|(_, source)| templates.add(source).expect("a template"));
+    let mut group = criterion.benchmark_group("bomb");
+    for (name, source) in bombs {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| templates.render(black_box(source), &values).expect_err("it is stopped"));
+        });
+    }
+    group.finish();
+    let (before, began) = (peak_memory(), Instant::now());
+    for (_, source) in bombs.iter().cycle().take(1_000) {
+        let _ = black_box(templates.render(source, &values));
+    }
+    let grown = peak_memory().saturating_sub(before);
+    println!("1,000 template bombs in {:?}: the peak of the memory grew by {grown} kB", began.elapsed());
+}
+
+/// The most resident memory that this process has had, in kB (Linux).
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
 fn main() {
@@ -101,5 +132,6 @@ fn main() {
     let mut criterion = brief.nresamples(10_000).configure_from_args();
     plans(&mut criterion);
     patterns(&mut criterion);
+    bombs(&mut criterion);
     criterion.final_summary();
 }

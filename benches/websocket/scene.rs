@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -31,11 +32,14 @@ pub(crate) struct Scene {
     pub(crate) client: reqwest::Client,
     /// How many events were sent.
     pub(crate) sent: i64,
+    /// Where the server serves.
+    pub(crate) addr: SocketAddr,
     server: Child,
     programs: Programs,
     /// Where `init` waits for the browser.
     consent_port: u16,
-    data: tempfile::TempDir,
+    /// The directory of the server.
+    pub(crate) data: tempfile::TempDir,
 }
 
 /// Starts programs that know the fake Twitch.
@@ -54,14 +58,14 @@ impl Programs {
         command
     }
 
-    /// Starts the server, and waits until it serves.
-    fn serve(&self) -> Child {
+    /// Starts the server, and waits until it serves. Returns its address as well.
+    fn serve(&self) -> (Child, SocketAddr) {
         let mut server = self.command(&self.server).spawn().expect("the server starts");
         let said = BufReader::new(server.stdout.take().expect("its output"));
         let mut lines = said.lines().map_while(Result::ok);
-        lines.find(|line| line.contains("serves on")).expect("it serves");
+        let addr = lines.find_map(|line| line.split_once("serves on http://")?.1.trim().parse().ok());
         std::thread::spawn(move || lines.for_each(drop));
-        server
+        (server, addr.expect("it serves"))
     }
 }
 
@@ -98,11 +102,11 @@ impl Scene {
             environment.push(("SSL_CERT_FILE", path.display().to_string()));
         }
         let programs = Programs { server: server.to_owned(), environment, directory: data.path().to_owned() };
-        let server = programs.serve();
+        let (server, addr) = programs.serve();
         let database = postgres::join(&data.path().join(".showtime")).await.expect("the private Postgres runs");
         let pool = PgPool::connect_with(database).await.expect("a connection");
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
-        Self { twitch, pool, client, sent: 0, server, programs, consent_port, data }
+        Self { twitch, pool, client, sent: 0, addr, server, programs, consent_port, data }
     }
 
     /// Starts both, and has the channel served. Returns how long that took from the start of `init` on.
@@ -154,7 +158,7 @@ impl Scene {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.server = self.programs.serve();
+        (self.server, self.addr) = self.programs.serve();
     }
 
     /// Sends a signal to each process of the private Postgres.

@@ -1,6 +1,8 @@
 //! Forgets a person or a channel: empties the payloads that name them, and removes them from the state and the baseline.
 //! Rows, ids and message ids stay, so that cursors hold and a redelivery is known.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -113,14 +115,14 @@ fn id_beside<'a>(json: &'a Value, login: &str) -> Option<&'a str> {
 /// # Errors
 /// If the database fails. What was emptied by then stays so; doing it again completes it.
 pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<u64> {
-    let (mut after, mut count) = (LogId::START, 0);
+    let (mut after, mut count, mut names) = (LogId::START, 0, BTreeSet::new());
     loop {
         let newest = sqlx::query_scalar!(r#"select coalesce(max(id), 0) as "id!: LogId" from event"#);
         let newest = newest.fetch_one(&mut *conn).await?;
         let ids = naming(conn, id, after).await?;
         let mut transaction = Lock::Append.begin(conn).await?;
         Lock::Baseline.acquire(&mut transaction).await?;
-        empty(&mut transaction, id, &ids).await?;
+        empty(&mut transaction, id, &ids, &mut names).await?;
         count += ids.len() as u64;
         if let Some(last) = ids.last() {
             after = *last;
@@ -129,8 +131,8 @@ pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<u64> {
         }
         // What came since then, while the writer waits.
         let late = naming(&mut transaction, id, newest).await?;
-        empty(&mut transaction, id, &late).await?;
-        remove(&mut transaction, id).await?;
+        empty(&mut transaction, id, &late, &mut names).await?;
+        remove(&mut transaction, id, &names).await?;
         transaction.commit().await?;
         return Ok(count + late.len() as u64);
     }
@@ -150,9 +152,43 @@ async fn naming(conn: &mut PgConnection, id: &UserId, after: LogId) -> sqlx::Res
     .await
 }
 
-async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId]) -> sqlx::Result<()> {
+/// The names that these payloads have beside this id. Chatters are in no table, so only payloads tell what they are called.
+async fn names_of(conn: &mut PgConnection, id: &UserId, ids: &[LogId]) -> sqlx::Result<BTreeSet<String>> {
+    let payloads =
+        sqlx::query_scalar!(r#"select payload::text as "payload!" from event where id = any($1)"#, ids as &[LogId]);
+    let mut names = BTreeSet::new();
+    for payload in payloads.fetch_all(conn).await? {
+        names_beside(&serde_json::from_str(&payload).unwrap_or_default(), id.as_str(), &mut names);
+    }
+    Ok(names)
+}
+
+/// Adds the values of `PREFIXlogin` and `PREFIXname` beside a `PREFIXid` with this value.
+fn names_beside(json: &Value, id: &str, names: &mut BTreeSet<String>) {
+    match json {
+        Value::Array(items) => items.iter().for_each(|item| names_beside(item, id, names)),
+        Value::Object(fields) => {
+            for prefix in
+                fields.iter().filter(|(_, value)| *value == id).filter_map(|(name, _)| name.strip_suffix("id"))
+            {
+                let beside = ["login", "name"].map(|suffix| fields.get(&format!("{prefix}{suffix}"))?.as_str());
+                names.extend(beside.into_iter().flatten().filter(|name| !name.is_empty()).map(str::to_owned));
+            }
+            fields.values().for_each(|value| names_beside(value, id, names));
+        }
+        _ => {}
+    }
+}
+
+/// Empties these events, and removes what rules and actions know by the names in them, unless these were known before.
+async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId], names: &mut BTreeSet<String>) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
+    }
+    let named = names_of(conn, id, ids).await?;
+    if !named.is_subset(names) {
+        names.extend(named);
+        rules::forget::forget_names(conn, id, names).await?;
     }
     baseline::absorb(conn, ids, Some(id)).await?;
     sqlx::query!(
@@ -169,7 +205,15 @@ async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId]) -> sqlx::Res
 }
 
 /// Removes the user from the state and from the baseline, and notes it for a restore.
-async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
+async fn remove(conn: &mut PgConnection, id: &UserId, names: &BTreeSet<String>) -> sqlx::Result<()> {
+    let known = sqlx::query!(
+        r#"select login as "login!", display_name as "display_name!" from (select * from twitch_user union all select * from baseline_twitch_user) as named
+        where id = $1"#,
+        id.as_str()
+    );
+    let known = known.fetch_all(&mut *conn).await?.into_iter();
+    let mut names = names.clone();
+    names.extend(known.flat_map(|row| [row.login, row.display_name]).filter(|name| !name.is_empty()));
     baseline::enter(conn).await?;
     remove_from_tables(conn, id).await?;
     baseline::leave(conn).await?;
@@ -180,11 +224,9 @@ async fn remove(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
     .execute(&mut *conn)
     .await?;
     gaps::forget(&mut *conn, &id.channel()).await?;
-    sqlx::query!("delete from action where $1 in (target, as_user, channel_id)", id.as_str())
-        .execute(&mut *conn)
-        .await?;
     rules::forget::forget(&mut *conn, id).await?;
     tracks::forget(&mut *conn, id.as_str()).await?;
+    rules::forget::forget_names(&mut *conn, id, &names).await?;
     remove_from_tables(conn, id).await?;
     sqlx::query!("insert into forgotten (id, forgotten_at) values ($1, now()) on conflict (id) do update set forgotten_at = now()", id.as_str())
         .execute(conn)
@@ -257,5 +299,14 @@ mod tests {
             { "chatter_user_login": "otter", "user_id": "2", "chatter_user_id": "3" }] } });
         assert_eq!(id_beside(&payload, "otter"), Some("3"));
         assert_eq!(id_beside(&payload, "dog"), None);
+    }
+
+    #[test]
+    fn names_are_beside_the_id() {
+        let payload = json!({ "event": { "user_id": "1", "user_login": "cat", "user_name": "Cat", "message": "1",
+            "list": [{ "chatter_user_id": "1", "chatter_user_name": "CAT" }, { "user_id": "2", "user_login": "otter" }] } });
+        let mut names = BTreeSet::new();
+        names_beside(&payload, "1", &mut names);
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["CAT", "Cat", "cat"]);
     }
 }

@@ -66,6 +66,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "name": "consents",
           "status": "pass"
         },
+        {"message":"every stored rule can be read","name":"rules","status":"pass"},
         {
           "message": "reactions has handled the log up to event 0",
           "name": "reactions",

@@ -275,10 +275,9 @@ impl<'a> Publisher<'a> {
             self.record(lease, SinkStatus::Blocked, Some(problem.to_owned())).await;
         } else if self.window.is_empty() || self.confirmed > 0 {
             let problem = (self.returned > 0 && self.returned == self.confirmed).then(|| {
-                format!(
-                    "no queue is bound: {} messages were dropped; bind a queue to the exchange `{}`, or set `queue`",
-                    self.returned, self.sink.settings.exchange
-                )
+                let (count, exchange) = (self.returned, &self.sink.settings.exchange);
+                let dropped = if count == 1 { "message was" } else { "messages were" };
+                format!("no queue is bound: {count} {dropped} dropped; bind a queue to the exchange `{exchange}`, or set `queue`")
             });
             self.record(lease, SinkStatus::Ok, problem).await;
         }

@@ -1,12 +1,18 @@
-//! What is wrong with the actions, and what has to be consented to.
+//! What is wrong with the actions and the stored rules, and what has to be consented to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rules::problem::Problem;
+use super::rules::read::rule_from_json;
 use super::step::Step;
 use crate::credentials::consent::Account;
 use crate::program::Program;
 use crate::status::Check;
 use crate::store::actions::{ActionSummary, Bot, WantedStep};
+use crate::store::rules::StoredRule;
+
+/// The most rules that the check of the rules explains.
+const MAX_EXPLAINED: usize = 3;
 
 /// The check of all actions.
 pub(super) fn check(summary: &ActionSummary, has_application: bool) -> Check {
@@ -62,6 +68,29 @@ pub(super) fn consents(wanted: &[WantedStep]) -> Check {
     Check::warn("consents", problems.collect::<Vec<_>>().join("; "))
 }
 
+/// The check of the stored rules: which of them this version can't read, such as those that a newer one stored.
+pub(super) fn rules(rows: &[StoredRule]) -> Check {
+    let problems = rows.iter().filter_map(|row| {
+        let problem = rule_from_json(row.body.clone()).err()?.into_iter().next()?;
+        Some(Problem { rule: Some(row.name.clone()), ..problem }.to_string())
+    });
+    let problems: Vec<_> = problems.collect();
+    let (count, server) = (problems.len(), Program::Server);
+    if count == 0 {
+        return Check::pass("rules", "every stored rule can be read");
+    }
+    let shown = problems.into_iter().take(MAX_EXPLAINED).collect::<Vec<_>>().join("; ");
+    let more = if count > MAX_EXPLAINED { format!("; and {} more", count - MAX_EXPLAINED) } else { String::new() };
+    Check::warn(
+        "rules",
+        format!(
+            "stored rules that this version of showtime can't read are not used: {shown}{more}: run the version that stored them, \
+            replace each with PUT /rules/NAME, or all with `{server} rules apply FILE`, or remove it with \
+            DELETE /rules/NAME"
+        ),
+    )
+}
+
 fn account(step: &WantedStep) -> Account {
     let login = step.login.clone().unwrap_or_else(|| step.user_id.to_string());
     match step.is_bot {
@@ -98,6 +127,32 @@ mod tests {
             "--channel user1 --scope channel:manage:broadcast`",
             "user2 has not consented to clips:edit",
             "--bot --scope clips:edit`",
+        ] {
+            assert!(check.message.contains(text), "{}", check.message);
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_named_with_the_remedy() {
+        let rule = |name: &str, action: &str| StoredRule {
+            id: 1,
+            name: name.to_owned(),
+            revision: 1,
+            position: 0,
+            body: json!({ "name": name, "command": "!a", "do": [{ action: "x" }] }),
+            changed_at: time::OffsetDateTime::UNIX_EPOCH,
+        };
+        let check = rules(&[rule("a", "say")]);
+        assert_eq!((check.status, check.message.as_str()), (Verdict::Pass, "every stored rule can be read"));
+        let rows: Vec<_> =
+            ["b", "c", "d", "e"].iter().map(|name| rule(name, "teleport")).chain([rule("a", "say")]).collect();
+        let check = rules(&rows);
+        assert_eq!(check.status, Verdict::Warn);
+        for text in [
+            "stored rules that this version of showtime can't read are not used: rule `b`",
+            "rule `b`, do[0].teleport: there is no action `teleport`",
+            "; and 1 more: run the version that stored them",
+            "rules apply FILE`",
         ] {
             assert!(check.message.contains(text), "{}", check.message);
         }

@@ -22,6 +22,7 @@ pub mod step;
 pub mod target;
 pub mod validate;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use self::act::Actor;
@@ -30,12 +31,13 @@ use self::rules::reactor::Reactor;
 use crate::credentials::application::Application;
 use crate::outputs::follow::{Batch, Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
+use crate::status::Check;
 
 /// Time limit for the calls under way to end and be recorded when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Starts the reactor, and the executor if an application is configured, and registers the checks `actions` and
-/// `consents`.
+/// Starts the reactor, and the executor if an application is configured, and registers the checks `actions`,
+/// `consents` and `rules`.
 ///
 /// One follower settles messages by their echo and judges events by the rules, in this order: so the rules know which messages
 /// are our own. It also runs without an application, so that it does not hold up pruning.
@@ -44,6 +46,15 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
     let has_application = application.is_some();
     services.checks.add_on_records(move |records| check::check(&records.actions, has_application));
     services.checks.add_on_records(|records| check::consents(&records.wanted));
+    // Rules are read anew only after a change of them.
+    let rules = Mutex::new(None);
+    services.checks.add_on_records(move |records| {
+        let mut known = rules.lock().unwrap_or_else(PoisonError::into_inner);
+        known.take_if(|(revision, _)| *revision != records.rules_revision);
+        let (_, check): &(i64, Check) =
+            known.get_or_insert_with(|| (records.rules_revision, check::rules(&records.rules)));
+        check.clone()
+    });
     match application {
         Some(application) => {
             let actor = Actor::new(services, application);

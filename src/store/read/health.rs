@@ -14,6 +14,7 @@ use crate::store::followers::{self, FollowerState};
 use crate::store::gaps::{self, Gap};
 use crate::store::migrations::has_table;
 use crate::store::reconciler;
+use crate::store::rules::{self, StoredRule};
 use crate::store::servers;
 use crate::store::sessions::{self, SessionState};
 use crate::store::sinks::{self, SinkState};
@@ -64,6 +65,10 @@ pub struct Records {
     pub actions: ActionSummary,
     /// What accounts were to do lately.
     pub wanted: Vec<WantedStep>,
+    /// The revision of the rules.
+    pub rules_revision: i64,
+    /// The rules.
+    pub rules: Vec<StoredRule>,
 }
 
 /// Reads all that `/status` needs, with at most `limit` rows of each kind.
@@ -92,7 +97,9 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let sinks = sinks::states(&mut *db).await?;
     let switches = switches::open_or_failed(&mut *db, limit).await?;
     let actions = actions::summary(&mut *db).await?;
-    let wanted = actions::wanted(db).await?;
+    let wanted = actions::wanted(&mut *db).await?;
+    let rules_revision = rules::revision(&mut *db).await?;
+    let rules = rules::all(db).await?;
     Ok(Records {
         now,
         subscriptions,
@@ -109,6 +116,8 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         switches,
         actions,
         wanted,
+        rules_revision,
+        rules,
     })
 }
 

@@ -4,6 +4,7 @@ mod api;
 mod consent;
 mod echo;
 mod faults;
+mod hour;
 mod kill;
 mod ledger;
 mod limits;

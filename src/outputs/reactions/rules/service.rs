@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::check;
 use super::compiled::Compiled;
 use super::problem::{Path, Problem};
-use super::read::from_json;
+use super::read::{from_json, rule_from_json};
 use super::rule::{Rule, Rules};
 use super::state::RuleId;
 use crate::store::rules::change::{self, RuleChange};
@@ -133,9 +133,11 @@ pub async fn add(db: &mut PgConnection, rule: Rule, by: &str, now: OffsetDateTim
 /// # Errors
 /// [`RuleError`]
 pub async fn replace(db: &mut PgConnection, rule: Rule, by: &str, now: OffsetDateTime) -> Result<(), RuleError> {
-    let replaced = edit(db, by, now, |_, mut rules| {
+    let replaced = edit(db, by, now, |stored, mut rules| {
         match rules.rules.iter_mut().find(|known| known.name == rule.name) {
             Some(known) => *known = rule,
+            // This version can't read it.
+            None if stored.row(&rule.name).is_some() => rules.rules.push(rule),
             None => return Err(RuleError::NotFound(rule.name)),
         }
         Ok((rules, Vec::new()))
@@ -154,9 +156,11 @@ pub async fn switch(
     by: &str,
     now: OffsetDateTime,
 ) -> Result<(), RuleError> {
-    let switched = edit(db, by, now, |_, mut rules| {
-        let rule = rules.rules.iter_mut().find(|rule| rule.name == name);
-        let rule = rule.ok_or_else(|| RuleError::NotFound(name.to_owned()))?;
+    let switched = edit(db, by, now, |stored, mut rules| {
+        let Some(rule) = rules.rules.iter_mut().find(|rule| rule.name == name) else {
+            let row = stored.row(name).ok_or_else(|| RuleError::NotFound(name.to_owned()))?;
+            return Err(RuleError::Invalid(rule_from_json(row.body.clone()).err().unwrap_or_default()));
+        };
         rule.enabled = is_enabled.unwrap_or(rule.enabled);
         rule.dry = is_dry.unwrap_or(rule.dry);
         Ok((rules, Vec::new()))
@@ -244,7 +248,7 @@ async fn save(
         if row.position != position {
             change::place(&mut *db, row.id, position).await?;
         }
-        if row.body != body {
+        if !is_same(&row.body, &body) {
             change::change(&mut *db, row.id, new).await?;
             applied.push(Applied::Changed(rule.name.clone(), differences(&row.body, &body)));
         } else if row.position != position {
@@ -269,6 +273,24 @@ fn differences(before: &Value, after: &Value) -> Vec<String> {
     fields.extend(names(after));
     fields.sort_unstable();
     fields.dedup();
-    fields.retain(|field| before.get(field) != after.get(field));
+    fields.retain(|field| match (before.get(field), after.get(field)) {
+        (Some(before), Some(after)) => !is_same(before, after),
+        _ => true,
+    });
     fields
+}
+
+/// Whether two trees say the same: Postgres writes the number 1e20 as an integer, which may be read with another last digit.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= a.abs() * 4.0 * f64::EPSILON
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_same(a, b)))
+        }
+        (a, b) => a == b,
+    }
 }

@@ -3,7 +3,11 @@
 mod api;
 mod commands;
 mod crash;
+mod files;
+mod forget;
 mod never;
+mod refusals;
+mod secrets;
 mod skills;
 mod timing;
 
@@ -42,7 +46,7 @@ async fn serve(place: &Place) -> Server {
 }
 
 /// Makes the stored rules these.
-async fn apply(server: &Server, rules: &str) -> Vec<Applied> {
+pub(super) async fn apply(server: &Server, rules: &str) -> Vec<Applied> {
     let rules = from_toml(rules).unwrap_or_else(|problems| panic!("{}", problems[0]));
     let statement = "select exists (select from follower where name = 'reactions')";
     until("the reactor runs", async || sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap()).await;
@@ -64,7 +68,7 @@ fn line_of(server: &Server, (id, login): (&str, &str), message_id: &str, text: &
     notification("channel.chat.message", server.clock.now(), event)
 }
 
-async fn deliver(server: &Server, message: &Outgoing) {
+pub(super) async fn deliver(server: &Server, message: &Outgoing) {
     assert_eq!(server.deliver(message).await.status, 204);
 }
 
@@ -75,7 +79,7 @@ async fn says(server: &Server, message_id: &str, text: &str, badge: &str) -> Vec
 }
 
 /// Waits until the reactor has judged the whole log.
-async fn judged(server: &Server) {
+pub(super) async fn judged(server: &Server) {
     let statement = "select coalesce((select cursor from follower where name = 'reactions'), 0)
         >= coalesce((select max(id) from event), 0)";
     until("the reactor has judged the log", async || {

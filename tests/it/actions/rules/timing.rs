@@ -2,9 +2,6 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use showtime::outputs::reactions::rules::export::to_toml;
-use showtime::outputs::reactions::rules::read::from_toml;
-use showtime::outputs::reactions::rules::service;
 use time::Duration;
 
 use super::super::Place;
@@ -12,8 +9,6 @@ use super::{apply, count, deliver, judged, line, quiet, said, says, serve};
 use crate::support::messages::follow;
 use crate::support::server::Server;
 use crate::support::until;
-
-const EXAMPLE: &str = include_str!("../../../../docs/examples/rules.toml");
 
 #[tokio::test]
 async fn cooldown_is_not_raced() {
@@ -113,10 +108,14 @@ async fn dry_run_of_all_rules_does_nothing() {
 #[tokio::test]
 async fn change_of_the_rules_is_seen_at_once_by_every_server() {
     let place = Place::new().await;
-    let servers = [serve(&place).await, serve(&place).await];
-    for (round, server) in servers.iter().cycle().take(4).enumerate() {
+    let servers = [serve(&place).await, serve(&place).await, serve(&place).await];
+    for (round, server) in servers.iter().cycle().take(6).enumerate() {
         let rule = format!("[[rule]]\nname = \"go\"\ncommand = \"!go\"\ndo = [{{ say = \"round {round}\" }}]");
         apply(server, &rule).await;
+        for server in &servers {
+            let shown = server.json("/rules/go").await;
+            assert_eq!(shown["rule"]["do"][0]["say"], format!("round {round}"), "no server keeps the old rules");
+        }
         // Whichever of them reacts, it uses the new rules.
         assert_eq!(says(server, &format!("m{round}"), "!go", "").await, ["say: done"]);
         assert_eq!(said(&place).last().unwrap(), &json!(format!("round {round}")));
@@ -124,22 +123,6 @@ async fn change_of_the_rules_is_seen_at_once_by_every_server() {
     for server in servers {
         server.stop().await;
     }
-}
-
-#[tokio::test]
-async fn rules_applied_twice_change_nothing_and_export_is_what_was_applied() {
-    let server = Server::start().await;
-    let first = apply(&server, EXAMPLE).await;
-    assert_eq!(first.len(), from_toml(EXAMPLE).unwrap().rules.len() + 1);
-    assert_eq!(apply(&server, EXAMPLE).await, []);
-    let mut connection = server.pool.acquire().await.unwrap();
-    let stored = service::read(&mut connection).await.unwrap();
-    assert_eq!(stored.rules, from_toml(EXAMPLE).unwrap());
-    assert_eq!(apply(&server, &to_toml(&stored.rules)).await, []);
-    let revision = stored.set.revision;
-    assert_eq!(service::read(&mut connection).await.unwrap().set.revision, revision);
-    drop(connection);
-    server.stop().await;
 }
 
 #[tokio::test]
@@ -154,5 +137,33 @@ async fn server_without_an_application_reads_on_and_says_why_nothing_is_done() {
     let statement = "select problem from action where state = 'failed'";
     let problem: String = sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap();
     assert!(problem.contains("TWITCH_CLIENT_ID"), "{problem}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn time_from_an_event_to_its_outcome_is_measured() {
+    let place = Place::with(&["user:write:chat"]).await;
+    let server = serve(&place).await;
+    apply(
+        &server,
+        "[[rule]]\nname = \"go\"\ncommand = \"!go\"\ndo = [{ say = \"gone\" }, { title = \"not allowed\" }]",
+    )
+    .await;
+    let sum = async || {
+        let metrics = server.get("/metrics").await.text;
+        let value = |name: &str| -> f64 {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or("0");
+            line.parse().unwrap()
+        };
+        (value("showtime_reaction_seconds_count"), value("showtime_reaction_seconds_sum"))
+    };
+    assert_eq!(sum().await.0, 0.0);
+    let message = line(&server, "m1", "!go", "");
+    server.clock.advance(Duration::seconds(7));
+    deliver(&server, &message).await;
+    quiet(&server).await;
+    let (count, seconds) = sum().await;
+    assert_eq!(count, 1.0, "what failed has no outcome to measure");
+    assert!((7.0..30.0).contains(&seconds), "from when the event happened, not only from when it came: {seconds}");
     server.stop().await;
 }

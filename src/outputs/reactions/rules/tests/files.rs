@@ -187,3 +187,35 @@ fn exported_example_reads_as_the_same_rules() {
     assert_eq!(from_json(to_json(&rules)).unwrap(), rules);
     assert_eq!(to_toml(&from_toml(&to_toml(&rules)).unwrap()), to_toml(&rules), "a second export changes nothing");
 }
+
+/// Each field and each action of the example, misspelt.
+#[test]
+fn misspelt_word_of_the_example_has_its_place_its_rule_and_a_proposal() {
+    let (mut rule, mut misspelt) = (String::new(), 0);
+    for (place, line) in EXAMPLE.lines().enumerate() {
+        if let Some(name) = line.strip_prefix("name").and_then(|it| it.split('"').nth(1)) {
+            rule = name.to_owned();
+            continue;
+        }
+        let (before, rest) = match line.split_once("{ ") {
+            Some((before, rest)) if before.starts_with("do") || before.trim().is_empty() => {
+                (format!("{before}{{ "), rest)
+            }
+            _ => (String::new(), line),
+        };
+        let Some((word, _)) = rest.split_once([' ', '=']).filter(|_| !rule.is_empty() && rest.contains('=')) else {
+            continue;
+        };
+        if !word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') || word.is_empty() || word == "do" {
+            continue;
+        }
+        let wrong = format!("{before}{}", rest.replacen(word, &format!("{word}x"), 1));
+        let mut lines: Vec<_> = EXAMPLE.lines().collect();
+        lines[place] = &wrong;
+        let problem = from_toml(&lines.join("\n")).expect_err(&wrong).remove(0);
+        assert_eq!((problem.rule.as_deref(), problem.position.unwrap().line), (Some(&*rule), place + 1), "{problem}");
+        assert_eq!(problem.proposal.as_deref(), Some(&*format!("did you mean `{word}`?")), "{problem}");
+        misspelt += 1;
+    }
+    assert!(misspelt > 60, "{misspelt}");
+}

@@ -142,6 +142,7 @@ fn silent() -> Vec<LoggedEvent> {
         line(107, |event| event.message_type = "revocation".to_owned(), json!({})),
         // Sent by the broadcaster's own account, before and after Twitch answered.
         line(108, |_| (), json!({ "chatter_user_id": CHANNEL, "message_id": "sent" })),
+        line(109, |_| (), json!({ "chatter_user_id": CHANNEL, "message": { "text": "being  sent", "fragments": [] } })),
     ]
 }
 
@@ -168,8 +169,11 @@ fn told() -> Vec<LoggedEvent> {
 /// The actions that follow from events in this order, with batches ended now and then.
 fn actions(events: &[LoggedEvent], dues: &[usize]) -> (State, Vec<PlannedAction>) {
     let mut world = World::new(RULES);
-    let channel = CHANNEL.parse().unwrap();
-    world.state.own_messages.push(OwnMessage { channel, text: String::new(), message_id: Some("sent".to_owned()) });
+    let channel = || CHANNEL.parse().unwrap();
+    world.state.own_messages = vec![
+        OwnMessage { channel: channel(), text: String::new(), message_id: Some("sent".to_owned()) },
+        OwnMessage { channel: channel(), text: "being sent".to_owned(), message_id: None },
+    ];
     let mut all = Vec::new();
     for (place, event) in events.iter().enumerate() {
         all.extend(plan(&world.compiled, &mut world.state, event, START + Duration::seconds(5)).actions);
