@@ -75,6 +75,51 @@ create table viewer (
     primary key (channel_id, user_id)
 );
 
+-- For the followers that a channel gained in a span of time.
+create index viewer_follow_idx on viewer (channel_id, first_followed_at) where first_followed_at is not null;
+
+-- What happened on a channel, by the minute, as Twitch's times say. Totals of a broadcast are sums over its minutes.
+create table activity (
+    channel_id text collate "C" not null,
+    -- When the minute began.
+    minute timestamptz not null,
+    -- Subscriptions that began, without those that were given away; renewals that subscribers announced.
+    subscriptions bigint not null,
+    resubscriptions bigint not null,
+    -- Subscriptions given away, and bits cheered.
+    gifts bigint not null,
+    bits bigint not null,
+    -- Raids into the channel, and the viewers that they brought.
+    raids bigint not null,
+    raid_viewers bigint not null,
+    redemptions bigint not null,
+    -- Chat messages written in this channel, without the copies of a shared chat.
+    messages bigint not null,
+    primary key (channel_id, minute)
+);
+
+-- What happened on a channel from the minute of one time to that of another.
+create function channel_totals(channel text, since timestamptz, until timestamptz) returns table (
+    followers bigint, subscriptions bigint, resubscriptions bigint, gifts bigint, bits bigint, raids bigint, raid_viewers bigint,
+    redemptions bigint, messages bigint
+) language sql stable as $$
+    select
+        (select count(*) from viewer
+        where channel_id = channel and first_followed_at >= first and first_followed_at < last + interval '1 minute'),
+        coalesce(sum(activity.subscriptions), 0)::bigint,
+        coalesce(sum(activity.resubscriptions), 0)::bigint,
+        coalesce(sum(activity.gifts), 0)::bigint,
+        coalesce(sum(activity.bits), 0)::bigint,
+        coalesce(sum(activity.raids), 0)::bigint,
+        coalesce(sum(activity.raid_viewers), 0)::bigint,
+        coalesce(sum(activity.redemptions), 0)::bigint,
+        coalesce(sum(activity.messages), 0)::bigint
+    from (values (date_bin('1 minute', since, 'epoch'), case when isfinite(until) then date_bin('1 minute', until, 'epoch') else until end))
+        as span (first, last)
+    left join activity on channel_id = channel and minute between first and last
+    group by first, last
+$$;
+
 -- What events told that others may tell again or come too late for: by it, event.repeats is found. First follows are in
 -- viewer.
 create table told (

@@ -4,6 +4,7 @@ drop table baseline_stream_end;
 drop table baseline_stream;
 drop table baseline_subscription;
 drop table baseline_told;
+drop table baseline_activity;
 drop table baseline_viewer;
 drop table baseline_channel;
 drop table baseline_channel_login;

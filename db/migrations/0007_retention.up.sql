@@ -6,6 +6,7 @@ create table baseline_twitch_user (like twitch_user including all);
 create table baseline_channel_login (like channel_login including all);
 create table baseline_channel (like channel including all);
 create table baseline_viewer (like viewer including all);
+create table baseline_activity (like activity including all);
 create table baseline_told (like told including all);
 create table baseline_subscription (like subscription including all);
 create table baseline_stream (like stream including all);

@@ -2,7 +2,8 @@
 -- statement, because nearly every batch of messages touches all tables, and each round trip delays the answers to all
 -- messages of the batch.
 --
--- Parameters: one array per column, in the order of the columns; for channels rows in JSON, since labels are arrays.
+-- Parameters: one array per column, in the order of the columns; for channels rows in JSON, since labels are arrays, and for
+-- activities, since they are few.
 with users as (
     -- The newest names win.
     insert into twitch_user as stored (id, login, display_name, named_at, named_by)
@@ -85,6 +86,18 @@ with users as (
     select * from unnest($41::text[], $42::text[], $43::text[], $44::bigint[], $45::timestamptz[])
     on conflict (kind, channel_id, subject) do update set id = excluded.id, at = excluded.at
     where excluded.at > stored.at or stored.at is null and excluded.id < stored.id
+), activities as (
+    -- Amounts are added.
+    insert into activity as stored select * from jsonb_populate_recordset(null::activity, $51)
+    on conflict (channel_id, minute) do update set
+        subscriptions = stored.subscriptions + excluded.subscriptions,
+        resubscriptions = stored.resubscriptions + excluded.resubscriptions,
+        gifts = stored.gifts + excluded.gifts,
+        bits = stored.bits + excluded.bits,
+        raids = stored.raids + excluded.raids,
+        raid_viewers = stored.raid_viewers + excluded.raid_viewers,
+        redemptions = stored.redemptions + excluded.redemptions,
+        messages = stored.messages + excluded.messages
 ), subscriptions as (
     -- The newest message that describes an EventSub subscription wins.
     insert into subscription as stored

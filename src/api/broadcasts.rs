@@ -15,6 +15,7 @@ use super::page::{Cursor, Page};
 use super::query::{Limit, Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::segments::Segment;
+use crate::store::read::activity::Totals;
 use crate::store::read::{broadcasts as store, segments};
 use crate::twitch::id::StreamId;
 
@@ -35,6 +36,8 @@ struct Broadcast {
     is_end_estimated: bool,
     /// From the start to the end, or until now.
     duration_seconds: i64,
+    /// What happened during it.
+    totals: Totals,
     /// Its streams, oldest first.
     streams: Vec<Stream>,
     /// Its segments, oldest first.
@@ -98,6 +101,7 @@ impl Broadcast {
             ended_at: row.ended_at,
             is_end_estimated: streams.iter().find(is_last).is_some_and(|last| last.is_end_estimated),
             duration_seconds: (row.ended_at.unwrap_or(now) - row.started_at).whole_seconds().max(0),
+            totals: row.totals.0,
             streams,
             segments,
         }
@@ -118,6 +122,7 @@ impl Broadcast {
             ended_at: Some(datetime!(2026-07-01 21:30:00 UTC)),
             is_end_estimated: false,
             duration_seconds: 12_600,
+            totals: Totals { followers: 41, subscriptions: 3, bits: 1_500, messages: 2_904, ..Totals::default() },
             streams: vec![
                 stream("40952110345", datetime!(2026-07-01 18:00:00 UTC), datetime!(2026-07-01 19:06:30 UTC)),
                 stream("40952121085", datetime!(2026-07-01 19:10:00 UTC), datetime!(2026-07-01 21:30:00 UTC)),

@@ -32,6 +32,7 @@ mod rule_set;
 mod rule_trials;
 mod rules;
 mod segments;
+mod series;
 mod sinks;
 mod test_events;
 mod tokens;
@@ -193,6 +194,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(gaps::list_gaps)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)
+        .service(series::get_series)
         .service(segments::list_segments)
         .service(segments::begin_segment)
         .service(segments::get_segment)

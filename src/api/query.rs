@@ -43,8 +43,13 @@ fn parse<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Error> {
         return Err(Error::UnknownParameters { names: given, allowed });
     }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(pairs)
-        .map_err(|error| Error::InvalidParameter { name: error.path().to_string(), reason: error.inner().to_string() })
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let reason = error.inner().to_string();
+        // What is missing has no path.
+        let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        let name = missing.map_or_else(|| error.path().to_string(), str::to_owned);
+        Error::InvalidParameter { name, reason: if missing.is_some() { "missing".to_owned() } else { reason } }
+    })
 }
 
 /// The query of a path that takes no parameters.

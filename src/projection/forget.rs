@@ -16,6 +16,7 @@ impl State {
         }
         self.logins.retain(|(_, channel_id), _| *channel_id != channel);
         self.channels.remove(&channel);
+        self.activity.retain(|(channel_id, _), _| *channel_id != channel);
         self.streams.retain(|_, stream| stream.channel_id != channel);
         self.stream_ends.retain(|(channel_id, _)| *channel_id != channel);
         self.segments.retain(|_, segment| segment.channel_id != channel);

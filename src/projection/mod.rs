@@ -6,6 +6,7 @@
 //! which streams make one broadcast, when a segment ended) is derived afterwards, in
 //! [`State::derive`].
 
+pub mod activity;
 mod broadcast;
 pub mod echo;
 mod forget;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
+pub use self::activity::Activity;
 pub use self::broadcast::{HELIX_LAG, MAX_PAUSE};
 pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
@@ -81,6 +83,8 @@ pub struct State {
     pub segments: BTreeMap<String, Segment>,
     /// By channel id and user id.
     pub viewers: BTreeMap<(ChannelId, UserId), Viewer>,
+    /// By channel id and minute.
+    pub activity: BTreeMap<(ChannelId, OffsetDateTime), Activity>,
     /// The EventSub subscriptions that messages came through, by id.
     pub subscriptions: BTreeMap<Ident, Latest<Subscription>>,
 }
@@ -243,6 +247,7 @@ impl State {
         if fact.content.is_test {
             return;
         }
+        self.count(fact);
         if let Some(subscription) = fact.content.subscription() {
             self.see_subscription(&fact.stamp, subscription);
         }

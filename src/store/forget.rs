@@ -247,6 +247,8 @@ async fn remove_from_tables(conn: &mut PgConnection, id: &UserId) -> sqlx::Resul
             delete from channel_login where channel_id = $1
         ), events as (
             delete from told where subject = $1 or channel_id = $1
+        ), activities as (
+            delete from activity where channel_id = $1
         ), channels as (
             delete from channel where id = $1
         ), streams as (

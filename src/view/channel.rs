@@ -1,8 +1,10 @@
 use serde::Serialize;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
+use crate::store::read::activity::Totals;
 use crate::store::read::channels;
 
 /// A channel as it is now.
@@ -69,6 +71,8 @@ pub struct RunningBroadcast {
     /// When that started.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
+    /// What has happened during it so far.
+    pub totals: Totals,
 }
 
 /// A segment that has not ended.
@@ -101,6 +105,7 @@ impl From<channels::Channel> for Channel {
         let segment = RunningSegment::new(&row);
         let category = row.category_id.filter(|id| !id.is_empty()).zip(row.category_name);
         let stream = row.stream_id.zip(row.stream_started_at);
+        let totals = row.totals.map_or_else(Totals::default, |Json(totals)| totals);
         let broadcast = row.broadcast_id.zip(row.broadcast_started_at);
         Self {
             id: row.id.into(),
@@ -113,7 +118,7 @@ impl From<channels::Channel> for Channel {
             updated_at: row.updated_at,
             is_live: row.is_live,
             stream: stream.map(|(id, started_at)| LiveStream { id: id.into(), kind: row.stream_type, started_at }),
-            broadcast: broadcast.map(|(id, started_at)| RunningBroadcast { id: id.into(), started_at }),
+            broadcast: broadcast.map(|(id, started_at)| RunningBroadcast { id: id.into(), started_at, totals }),
             segment,
             anonymous_bits: row.anonymous_bits,
             anonymous_gifts: row.anonymous_gifts,
@@ -143,6 +148,7 @@ impl Channel {
             broadcast: Some(RunningBroadcast {
                 id: "40952110345".into(),
                 started_at: datetime!(2026-07-01 18:00:00 UTC),
+                totals: Totals { followers: 41, subscriptions: 3, bits: 1_500, messages: 2_904, ..Totals::default() },
             }),
             segment: Some(RunningSegment {
                 id: "6f1d9f0e-7c52-4d56-9a55-2f1d3f0c8f6b".into(),

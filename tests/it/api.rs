@@ -72,11 +72,13 @@ async fn live_channel_shows_its_stream_and_broadcast() {
     let api = Server::start().await;
     api.sql(CHANNELS).await;
     let channel = api.json("/channels/10").await;
-    insta::assert_snapshot!(lines(&channel), @r#"
+    let mut shown = channel.clone();
+    shown["broadcast"]["totals"].take();
+    insta::assert_snapshot!(lines(&shown), @r#"
     {
       "anonymous_bits": 100,
       "anonymous_gifts": 2,
-      "broadcast": {"id":"s2","started_at":"2026-07-02T10:00:00Z"},
+      "broadcast": {"id":"s2","started_at":"2026-07-02T10:00:00Z","totals":null},
       "category": {"id":"509658","name":"Just Chatting"},
       "content_classification_labels": ["Gambling"],
       "display_name": "Ten",
@@ -164,6 +166,7 @@ async fn broadcast_is_found_by_any_of_its_streams() {
     let started_at = OffsetDateTime::parse("2026-07-02T10:00:00Z", &Rfc3339).expect("a time");
     let elapsed = (api.clock.now() - started_at).whole_seconds();
     assert!((elapsed - 60..=elapsed).contains(&duration), "a running broadcast lasts until now");
+    broadcast["totals"].take();
     insta::assert_snapshot!(lines(&broadcast), @r#"
     {
       "channel_id": "10",
@@ -188,7 +191,8 @@ async fn broadcast_is_found_by_any_of_its_streams() {
           "started_at": "2026-07-02T11:10:00Z",
           "type": "live"
         }
-      ]
+      ],
+      "totals": null
     }
     "#);
     assert_eq!(api.json("/broadcasts/s2").await["id"], "s2");
@@ -197,6 +201,57 @@ async fn broadcast_is_found_by_any_of_its_streams() {
     for path in ["/broadcasts/s4", "/broadcasts/10"] {
         api.get(path).await.problem(404, "not-found");
     }
+}
+
+/// Follows and activity in the minutes around the second broadcast of channel 10, and during the ended one of channel 20.
+const ACTIVITY: &str = "
+insert into activity (channel_id, minute, subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages)
+values
+    ('10', '2026-07-02 09:59Z', 1, 1, 1, 1, 1, 1, 1, 1), ('10', '2026-07-02 10:00Z', 1, 2, 3, 4, 5, 6, 7, 8),
+    ('10', '2026-07-02 11:05Z', 0, 0, 0, 100, 0, 0, 0, 0), ('10', '2026-07-02 12:30Z', 0, 0, 0, 0, 0, 0, 0, 20),
+    ('20', '2026-07-01 12:00Z', 0, 0, 0, 0, 0, 0, 0, 5), ('20', '2026-07-01 12:01Z', 0, 0, 0, 0, 0, 0, 0, 6);
+insert into viewer (channel_id, user_id, first_followed_at, bits, cheers, gifts, gift_events, raids, raid_viewers)
+select '10', n::text, '2026-07-02 09:59:59.9Z'::timestamptz + n * interval '0.1 s', 0, 0, 0, 0, 0, 0 from generate_series(0, 4) as n;
+";
+
+#[tokio::test]
+async fn totals_are_those_of_the_minutes_of_a_broadcast() {
+    let api = Server::start().await;
+    api.sql(CHANNELS).await;
+    api.sql(ACTIVITY).await;
+    let running = json!({ "followers": 4, "subscriptions": 1, "resubscriptions": 2, "gifts": 3, "bits": 104, "raids": 5,
+        "raid_viewers": 6, "redemptions": 7, "messages": 28 });
+    assert_eq!(api.json("/broadcasts/s3").await["totals"], running);
+    assert_eq!(api.json("/channels/10").await["broadcast"]["totals"], running, "the same in the state");
+    let listed = api.json("/channels/10/broadcasts").await;
+    assert_eq!((&listed["data"][0]["totals"], &listed["data"][1]["totals"]["bits"]), (&running, &json!(0)));
+    assert_eq!(api.json("/broadcasts/s5").await["totals"]["messages"], 5, "to the minute in which it ended");
+}
+
+#[tokio::test]
+async fn series_sums_buckets() {
+    let api = Server::start().await;
+    api.sql(CHANNELS).await;
+    api.sql(ACTIVITY).await;
+    let day = "since=2026-07-02T09:30:00Z&until=2026-07-02T12:59:59Z";
+    for (query, points) in [
+        ("metric=messages", json!([["09:00", 1], ["10:00", 8], ["12:00", 20]])),
+        ("metric=bits", json!([["09:00", 1], ["10:00", 4], ["11:00", 100]])),
+        ("metric=followers&bucket=minute", json!([["09:59", 1], ["10:00", 4]])),
+        ("metric=raid_viewers&bucket=day", json!([["00:00", 7]])),
+    ] {
+        let series = api.json(&format!("/channels/ten/series?{query}&{day}")).await;
+        let point = |point: &Value| json!([&point["at"].as_str().unwrap()[11..16], point["value"]]);
+        let found: Vec<_> = series["points"].as_array().unwrap().iter().map(point).collect();
+        assert_eq!(json!(found), points, "{query}: {series}");
+    }
+    let series = api.json(&format!("/channels/ten/series?metric=gifts&{day}")).await;
+    assert_eq!((&series["bucket"], &series["since"]), (&json!("hour"), &json!("2026-07-02T09:00:00Z")));
+    assert_eq!(series["until"], "2026-07-02T13:00:00Z", "the end of the last bucket");
+    let long = api.json("/channels/ten/series?metric=bits&bucket=minute&since=2026-07-02T00:00:00Z").await;
+    assert_eq!(long["until"], "2026-07-03T01:00:00Z", "1,500 minutes");
+    let none = api.json("/channels/ten/series?metric=bits&since=2026-07-02T10:00:00Z&until=2026-07-01T10:00:00Z").await;
+    assert_eq!((&none["since"], &none["points"]), (&none["until"], &json!([])), "it ends before it begins");
 }
 
 #[tokio::test]
@@ -327,6 +382,9 @@ async fn invalid_parameter_is_named() {
         ("/channels?live=maybe", "live"),
         ("/channels?after=%00", "after"),
         ("/channels?after=%ff", "after"),
+        ("/channels/10/series", "metric"),
+        ("/channels/10/series?metric=points", "metric"),
+        ("/channels/10/series?metric=bits&bucket=week", "bucket"),
         ("/channels/10/broadcasts?after=", "after"),
         ("/channels/10/broadcasts?after=s9", "after"),
         ("/channels/10/broadcasts?after=%2B1-s9", "after"),

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use showtime::load::oracle::{self, Oracle};
 use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
 use showtime::message::{Content, Event, Origin};
-use showtime::projection::{Fact, Stamp, State, Viewer};
+use showtime::projection::{Activity, Fact, Stamp, State, Viewer};
 use showtime::store::ledger;
 use showtime::twitch::eventsub::parse_timestamp;
-use showtime::twitch::id::StreamId;
+use showtime::twitch::id::{ChannelId, StreamId};
 use showtime::twitch::payload::Ids;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -64,7 +64,7 @@ impl HistoryMessage {
 const STREAM_KINDS: Range<u8> = 0..5;
 
 /// All kinds of messages in [`message`].
-const ALL_KINDS: Range<u8> = 0..19;
+const ALL_KINDS: Range<u8> = 0..20;
 
 /// The kinds of messages in [`message`] that may be repeated or taken back.
 pub(crate) const REPEATED_KINDS: [u8; 12] = [0, 1, 2, 3, 4, 6, 7, 9, 15, 16, 17, 18];
@@ -132,6 +132,7 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 ),
                 17 => ("channel.chat.message_delete", json!({ "message_id": format!("m{}", amount % 5) })),
                 18 if amount % 2 == 0 => ("channel.chat.clear", json!({})),
+                19 => ("channel.channel_points_custom_reward_redemption.add", json!({ "id": id })),
                 18 => ("channel.chat.clear_user_messages", json!({ "target_user_id": user })),
                 _ => ("user.update", renamed(with_user(user, json!({ "description": "" })))),
             };
@@ -195,8 +196,8 @@ impl HistoryMessage {
             "channel.subscription.message" => {
                 E::Resubscribe { viewer: viewer(), tier: tier(), months: self.number("cumulative_months") }
             }
-            "user.update" => return None,
-            kind if kind.starts_with("channel.chat.") || kind == "channel.poll.end" => return None,
+            "user.update" | "channel.poll.end" => return None,
+            kind if kind.starts_with("channel.chat.") || kind.starts_with("channel.channel_points_") => return None,
             _ => E::Other,
         };
         Some(oracle::Message { id: self.id.clone(), at: self.at, channel: CHANNEL.to_owned(), event })
@@ -225,6 +226,34 @@ fn assert_matches_oracle(state: &State, history: &[HistoryMessage]) {
         .collect();
     assert_eq!(channels.get(CHANNEL), oracle.channels.get(CHANNEL));
     assert_newest_names(state, history);
+    assert_eq!(state.activity, naive_activity(history));
+}
+
+/// What happened in each minute. The times of a history are full minutes.
+fn naive_activity(history: &[HistoryMessage]) -> BTreeMap<(ChannelId, OffsetDateTime), Activity> {
+    let mut minutes = BTreeMap::new();
+    for message in history {
+        let is = |kind: &str| message.kind == kind;
+        let if_is = |kind: &str, field: &str| if is(kind) { message.number(field) } else { 0 };
+        let counts = [
+            i64::from(is("channel.subscribe")),
+            i64::from(is("channel.subscription.message") && message.number("cumulative_months") > 1),
+            if_is("channel.subscription.gift", "total"),
+            if_is("channel.cheer", "bits"),
+            i64::from(is("channel.raid")),
+            if_is("channel.raid", "viewers"),
+            i64::from(is("channel.channel_points_custom_reward_redemption.add")),
+            i64::from(is("channel.chat.message")),
+        ];
+        if counts != [0; 8] {
+            let sums = minutes.entry((CHANNEL.parse().unwrap(), message.at)).or_insert([0; 8]);
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    let activity = |[subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages]: [i64; 8]| {
+        Activity { subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages }
+    };
+    minutes.into_iter().map(|(minute, counts)| (minute, activity(counts))).collect()
 }
 
 fn stream_rows(state: &State) -> Streams {

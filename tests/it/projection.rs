@@ -92,6 +92,7 @@ pub(crate) async fn dump(connection: &mut PgConnection) -> Vec<String> {
         "select to_json(t)::text from broadcast t order by id",
         "select to_json(t)::text from segment t order by id",
         "select (to_jsonb(t) - 'follow_event_id')::text from viewer t order by channel_id, user_id",
+        "select to_json(t)::text from activity t order by channel_id, minute",
         "select to_json(t)::text from subscription t order by id",
     ] {
         rows.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&mut *connection).await.unwrap());

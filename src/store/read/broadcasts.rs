@@ -1,8 +1,10 @@
 //! Broadcasts and the streams they consist of.
 
 use sqlx::PgExecutor;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::activity::Totals;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// Streams of a channel with short pauses between them.
@@ -16,6 +18,8 @@ pub struct Broadcast {
     pub started_at: OffsetDateTime,
     /// When its last stream ended; `None` while one is live.
     pub ended_at: Option<OffsetDateTime>,
+    /// What happened during it.
+    pub totals: Json<Totals>,
 }
 
 /// One stream of a broadcast.
@@ -47,7 +51,9 @@ pub async fn page(
 ) -> sqlx::Result<Vec<Broadcast>> {
     sqlx::query_as!(
         Broadcast,
-        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at
+        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at,
+            (select to_json(totals) from channel_totals(channel_id, started_at, coalesce(ended_at, 'infinity')) as totals)
+                as "totals!: Json<Totals>"
         from broadcast
         where channel_id = $1 and ($2::timestamptz is null or (started_at, id) < ($2, $3))
         order by started_at desc, id desc
@@ -68,7 +74,9 @@ pub async fn page(
 pub async fn of_stream(db: impl PgExecutor<'_>, stream_id: &str) -> sqlx::Result<Option<Broadcast>> {
     sqlx::query_as!(
         Broadcast,
-        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at
+        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at,
+            (select to_json(totals) from channel_totals(channel_id, started_at, coalesce(ended_at, 'infinity')) as totals)
+                as "totals!: Json<Totals>"
         from broadcast
         where id = (select broadcast_id from stream where id = $1)"#,
         stream_id

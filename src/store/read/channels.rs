@@ -3,8 +3,10 @@
 use std::slice;
 
 use sqlx::PgExecutor;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::activity::Totals;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// A row of the view `channel_now`.
@@ -28,6 +30,7 @@ pub struct Channel {
     pub stream_started_at: Option<OffsetDateTime>,
     pub broadcast_id: Option<StreamId>,
     pub broadcast_started_at: Option<OffsetDateTime>,
+    pub totals: Option<Json<Totals>>,
     pub segment_id: Option<String>,
     pub segment_title: Option<String>,
     pub segment_reference: Option<String>,
@@ -59,7 +62,10 @@ pub async fn page(
         r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!", title, language, category_id,
             category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
             anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id as "stream_id: StreamId", stream_type, stream_started_at,
-            broadcast_id as "broadcast_id: StreamId", broadcast_started_at, segment_id, segment_title, segment_reference, segment_started_at
+            broadcast_id as "broadcast_id: StreamId", broadcast_started_at,
+            (select to_json(totals) from channel_totals(id, broadcast_started_at, 'infinity') as totals where broadcast_id is not null)
+                as "totals: Json<Totals>",
+            segment_id, segment_title, segment_reference, segment_started_at
         from channel_now
         where ($1::bool is null or is_live = $1) and ($2::text[] is null or id = any($2)) and id > $3
         order by id

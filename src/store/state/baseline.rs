@@ -35,6 +35,7 @@ pub(super) async fn copy_to_state(conn: &mut PgConnection) -> sqlx::Result<()> {
             logins as (insert into channel_login select * from baseline_channel_login),
             channels as (insert into channel select * from baseline_channel),
             viewers as (insert into viewer select * from baseline_viewer),
+            activities as (insert into activity select * from baseline_activity),
             events as (insert into told select * from baseline_told),
             subscriptions as (insert into subscription select * from baseline_subscription),
             streams as (insert into stream select * from baseline_stream),
@@ -54,6 +55,7 @@ pub(in crate::store) async fn enter(conn: &mut PgConnection) -> sqlx::Result<()>
             create temporary view channel_login as select * from baseline_channel_login;
             create temporary view channel as select * from baseline_channel;
             create temporary view viewer as select * from baseline_viewer;
+            create temporary view activity as select * from baseline_activity;
             create temporary view told as select * from baseline_told;
             create temporary view subscription as select * from baseline_subscription;
             create temporary view stream as select * from baseline_stream;
@@ -70,7 +72,7 @@ pub(in crate::store) async fn enter(conn: &mut PgConnection) -> sqlx::Result<()>
 /// Ends what [`enter`] began.
 pub(in crate::store) async fn leave(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
-        "drop view pg_temp.twitch_user, pg_temp.channel_login, pg_temp.channel, pg_temp.viewer, pg_temp.told, pg_temp.subscription,
+        "drop view pg_temp.twitch_user, pg_temp.channel_login, pg_temp.channel, pg_temp.viewer, pg_temp.activity, pg_temp.told, pg_temp.subscription,
             pg_temp.stream, pg_temp.stream_end, pg_temp.segment"
     )
     .execute(&mut *conn)

@@ -1,4 +1,4 @@
-//! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `told` and `subscription`, whose rows do not depend on each other.
+//! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `activity`, `told` and `subscription`, whose rows do not depend on each other.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::arrays::{self, column};
 use crate::projection::repeats::{FOLLOW, Relations, StoredTold};
-use crate::projection::{Channel, Latest, State, Subscribed, Viewer};
+use crate::projection::{Activity, Channel, Latest, State, Subscribed, Viewer};
 use crate::twitch::id::ChannelId;
 
 /// A row of `channel`. The columns from `title` to `updated_by` are null until there is a `channel.update`.
@@ -26,6 +26,16 @@ struct ChannelRow<'a> {
     anonymous_gifts: i64,
 }
 
+/// A row of `activity`.
+#[derive(Serialize)]
+struct ActivityRow<'a> {
+    channel_id: &'a str,
+    #[serde(with = "time::serde::rfc3339")]
+    minute: OffsetDateTime,
+    #[serde(flatten)]
+    counts: &'a Activity,
+}
+
 /// Merges changes into the tables, in one round trip, as the comments of the statement say. Returns what earlier events had
 /// told of what these events may repeat.
 pub(super) async fn rows(
@@ -33,11 +43,11 @@ pub(super) async fn rows(
     changes: &State,
     relations: &Relations<'_>,
 ) -> sqlx::Result<Vec<StoredTold>> {
-    let State { users, logins: named, channels, viewers, subscriptions, .. } = changes;
+    let State { users, logins: named, channels, viewers, activity, subscriptions, .. } = changes;
     let (mut told, keys, chats) = (relations.told(), relations.keys(), relations.chats());
     // These are stored with the viewers.
     told.retain(|key, _| key.kind != FOLLOW);
-    let is_empty = users.is_empty() && channels.is_empty() && viewers.is_empty() && subscriptions.is_empty();
+    let is_empty = users.is_empty() && channels.is_empty() && viewers.is_empty() && activity.is_empty() && subscriptions.is_empty();
     if is_empty && told.is_empty() && keys.is_empty() && chats.is_empty() {
         return Ok(Vec::new());
     }
@@ -46,6 +56,7 @@ pub(super) async fn rows(
         named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
     let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
         viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
+    let activities: Vec<_> = activity.iter().map(ActivityRow::new).collect();
     sqlx::query_file_as!(
         StoredTold,
         "db/queries/merge_state.sql",
@@ -100,6 +111,7 @@ pub(super) async fn rows(
         &keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
         &chats.keys().copied().collect::<Vec<_>>() as &[&str],
         &chats.values().copied().collect::<Vec<_>>(),
+        Json(activities) as _,
     )
     .fetch_all(conn)
     .await
@@ -107,6 +119,12 @@ pub(super) async fn rows(
 
 fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
     viewer.subscription.as_ref()
+}
+
+impl<'a> ActivityRow<'a> {
+    fn new(((channel_id, minute), counts): (&'a (ChannelId, OffsetDateTime), &'a Activity)) -> Self {
+        Self { channel_id: channel_id.as_str(), minute: *minute, counts }
+    }
 }
 
 impl<'a> ChannelRow<'a> {

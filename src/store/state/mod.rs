@@ -62,7 +62,7 @@ pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
     // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;
     sqlx::query!(
-        "truncate twitch_user, channel_login, channel, stream, stream_end, segment, viewer, told, subscription"
+        "truncate twitch_user, channel_login, channel, stream, stream_end, segment, viewer, activity, told, subscription"
     )
     .execute(&mut *conn)
     .await?;

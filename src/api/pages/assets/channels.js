@@ -3,11 +3,14 @@
 import { element, isolated } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, day, duration, number } from './format.js';
+import { isCounted, tiles } from './totals.js';
 
 /** Channels shown at most; live ones come first. */
 const MAX_SHOWN = 50;
 /** With more channels than this, the details of a card are loaded when it is opened. */
 const FEW = 3;
+/** Pause before changed numbers are loaded, in milliseconds. */
+const TOTALS_PAUSE = 1_000;
 
 export class Channels {
   /** Called with the shown channels when the selection or order changes. */
@@ -30,6 +33,11 @@ export class Channels {
   update(channel) {
     this.#known.set(channel.id, channel);
     this.#show();
+  }
+
+  /** Loads the numbers of the event's channel again, if it may change them. */
+  count(event) {
+    if (isCounted(event)) this.#cards.get(event.channel_id)?.count();
   }
 
   #show() {
@@ -56,11 +64,14 @@ export class Channels {
 
 /** The card of one channel. Its elements are kept, so that focus and input are kept too. */
 class Card {
-  #ask; #channel; #broadcastShown;
+  #ask; #channel; #broadcastShown; #timer;
+  #loads = 0;
   #badge = element('span', { class: 'badge' });
   #since = element('p', { class: 'quiet' });
   #title = element('p', { class: 'title' });
   #category = element('p', { class: 'quiet' });
+  #totalsTitle = element('h4', { hidden: true });
+  #totals = element('dl', { class: 'totals' });
   #segment = element('div', { class: 'segment', hidden: true });
   #broadcasts = element('ol', { class: 'list' });
   #viewers = element('div', { class: 'scrolls', tabindex: '0', role: 'region' });
@@ -73,7 +84,7 @@ class Card {
     this.#viewers.setAttribute('aria-label', `Viewers of ${channel.display_name}`);
     this.root = element('article', { class: 'card channel', 'data-channel': channel.login },
       element('header', {}, element('h3', {}, channel.display_name), this.#badge),
-      this.#since, this.#title, this.#category, this.#segment, this.#segmentForm(channel), this.#recent,
+      this.#since, this.#title, this.#category, this.#totalsTitle, this.#totals, this.#segment, this.#segmentForm(channel), this.#recent,
       element('details', { toggle: ({ currentTarget }) => currentTarget.open && this.#loadViewers() },
         element('summary', {}, 'Viewers'), this.#viewers));
   }
@@ -90,6 +101,14 @@ class Card {
     if (broadcast === this.#broadcastShown) return;
     this.#broadcastShown = broadcast;
     this.#loadBroadcasts();
+  }
+
+  count() {
+    if (!this.#channel.broadcast) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#loadBroadcasts();
+    }, TOTALS_PAUSE);
   }
 
   tick() {
@@ -135,12 +154,22 @@ class Card {
   }
 
   async #loadBroadcasts() {
-    if (!this.#recent.open || !this.#channel) return;
+    if (!this.#channel || !(this.#recent.open || this.#channel.broadcast)) return;
+    const load = ++this.#loads;
     const { data } = await this.#load(`/channels/${this.#channel.id}/broadcasts?limit=5`);
+    if (load !== this.#loads) return;
     const line = it => element('li', {}, element('time', { datetime: it.started_at }, day(it.started_at)),
       ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ` · ${kindOf(it.streams.at(-1)).toLowerCase()} now`,
       it.is_end_estimated ? ' (estimated)' : null);
+    this.#showTotals(...data);
     this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
+  }
+
+  #showTotals(broadcast, before) {
+    this.#totalsTitle.hidden = !broadcast;
+    if (!broadcast) return;
+    this.#totalsTitle.textContent = broadcast.ended_at ? 'Last stream' : 'This stream';
+    this.#totals.replaceChildren(...tiles(broadcast, before));
   }
 
   async #loadViewers() {

@@ -31,7 +31,10 @@ function start(token) {
     },
   } }).start();
   new Feed({ path: '/live/events', query: { last: LAST }, token, on: {
-    event: (_, event) => events.add(event),
+    event: (_, event) => {
+      events.add(event);
+      channels.count(event);
+    },
     resync: () => events.clear(),
   } }).start();
   showForAdmin(ask, health).then(() => health.start());

@@ -2,18 +2,10 @@
 
 import { DIRECTION_CONTROLS, element } from './dom.js';
 import { attempt } from './toast.js';
-import { clock, number } from './format.js';
+import { clock } from './format.js';
 
 /** Events shown at most; older ones are removed. */
 const MAX_SHOWN = 200;
-
-const COUNTERS = {
-  Follows: { 'channel.follow': () => 1 },
-  Subscriptions: { 'channel.subscribe': it => it.is_gift ? 0 : 1, 'channel.subscription.message': () => 1 },
-  Gifts: { 'channel.subscription.gift': it => it.total ?? 0 },
-  Bits: { 'channel.cheer': it => it.bits ?? 0 },
-  Raids: { 'channel.raid': () => 1 },
-};
 
 export class Events {
   #ask;
@@ -22,15 +14,11 @@ export class Events {
   #filter = document.getElementById('filter');
   #button = document.getElementById('pause');
   #waiting = null;
-  #opened = Date.now();
-  #counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0]));
 
   constructor(ask) {
     this.#ask = ask;
     this.#filter.addEventListener('input', () => this.#applyFilter());
     this.#button.addEventListener('click', () => this.#pause());
-    document.getElementById('counters-title').textContent = `Since this page was opened, ${clock(this.#opened)}`;
-    this.#showCounts();
     this.#showNote();
   }
 
@@ -41,7 +29,6 @@ export class Events {
   }
 
   add(event) {
-    this.#count(event);
     if (this.#waiting === null) {
       this.#show(event);
     } else {
@@ -98,20 +85,6 @@ export class Events {
 
   #matchesFilter(item) {
     return item.querySelector('summary').textContent.toLowerCase().includes(this.#filter.value.trim().toLowerCase());
-  }
-
-  #count(event) {
-    if (event.is_test || event.is_replay || event.repeats || Date.parse(event.received_at) < this.#opened) return;
-    for (const [name, types] of Object.entries(COUNTERS)) {
-      this.#counts[name] += types[event.type]?.(event.payload.event ?? {}) ?? 0;
-    }
-    this.#showCounts();
-  }
-
-  #showCounts() {
-    const counts = Object.entries(this.#counts);
-    document.getElementById('counters').replaceChildren(...counts.map(([name, count]) =>
-      element('div', {}, element('dt', {}, name), element('dd', {}, number(count)))));
   }
 }
 

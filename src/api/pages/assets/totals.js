@@ -1,0 +1,38 @@
+// What happened during a broadcast, in numbers.
+
+import { element } from './dom.js';
+import { number } from './format.js';
+
+/** The shown totals and their names, and the types of events that change them. */
+const TOTALS = {
+  followers: ['Followers', 'channel.follow'],
+  subscriptions: ['New subs', 'channel.subscribe'],
+  resubscriptions: ['Renewals', 'channel.subscription.message'],
+  gifts: ['Gifts', 'channel.subscription.gift'],
+  bits: ['Bits', 'channel.cheer'],
+  raids: ['Raids', 'channel.raid'],
+  redemptions: ['Redemptions', 'channel.channel_points_custom_reward_redemption.add'],
+  messages: ['Messages', 'channel.chat.message'],
+};
+
+const COUNTED = new Set(Object.values(TOTALS).map(([, type]) => type));
+
+/** Whether an event may change totals. */
+export const isCounted = event => COUNTED.has(event.type) && !event.is_test && !event.is_replay;
+
+/** The tiles of a broadcast, each with the difference to the one before, if there is one. */
+export function tiles(broadcast, before) {
+  const tile = ([key, [name]]) => {
+    const [value, last] = [broadcast.totals[key], before?.totals[key]];
+    return element('div', { 'data-total': key }, element('dt', {}, name), element('dd', {}, number(value)),
+      last === undefined ? null
+        : element('dd', { class: 'quiet', title: `${number(last)} in the stream before` }, difference(value - last)));
+  };
+  return Object.entries(TOTALS).map(tile);
+}
+
+/** `+12`, `−3` or `±0`. */
+function difference(value) {
+  const sign = value > 0 ? '+' : value < 0 ? '−' : '±';
+  return sign + number(Math.abs(value));
+}
