@@ -250,9 +250,10 @@ fn naive_activity(history: &[HistoryMessage]) -> BTreeMap<(ChannelId, OffsetDate
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
     }
-    let activity = |[subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages]: [i64; 8]| {
-        Activity { subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages }
-    };
+    let activity =
+        |[subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages]: [i64; 8]| {
+            Activity { subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages }
+        };
     minutes.into_iter().map(|(minute, counts)| (minute, activity(counts))).collect()
 }
 

@@ -47,7 +47,11 @@ pub(super) async fn rows(
     let (mut told, keys, chats) = (relations.told(), relations.keys(), relations.chats());
     // These are stored with the viewers.
     told.retain(|key, _| key.kind != FOLLOW);
-    let is_empty = users.is_empty() && channels.is_empty() && viewers.is_empty() && activity.is_empty() && subscriptions.is_empty();
+    let is_empty = users.is_empty()
+        && channels.is_empty()
+        && viewers.is_empty()
+        && activity.is_empty()
+        && subscriptions.is_empty();
     if is_empty && told.is_empty() && keys.is_empty() && chats.is_empty() {
         return Ok(Vec::new());
     }
