@@ -114,6 +114,8 @@ pub struct App {
     hub: Arc<Hub>,
     /// The connections of the API and the tasks, closed after both.
     pool: PgPool,
+    /// The connections of the followers.
+    follower_pool: PgPool,
     /// The private Postgres, unless another database is configured; stopped last.
     postgres: Option<LocalPostgres>,
 }
@@ -144,7 +146,7 @@ impl App {
         let listener = http::bind(SocketAddr::new(config.bind_addr, config.listen_port))?;
         let addr = listener.local_addr()?;
         let (services, writer) = services(database, config, clock)?;
-        let pool = services.pool.clone();
+        let (pool, follower_pool) = (services.pool.clone(), services.follower_pool.clone());
         let (preparation, token) = Preparation::start(&services).await?;
         let application = Application::open(&services)?;
 
@@ -179,6 +181,7 @@ impl App {
             tasks,
             hub,
             pool,
+            follower_pool,
             postgres: None,
         })
     }
@@ -243,7 +246,7 @@ impl App {
             let _ = (&mut self.writing).await;
         }
         // A database that hangs closes nothing.
-        let _ = timeout(CLOSE_TIMEOUT, self.pool.close()).await;
+        let _ = timeout(CLOSE_TIMEOUT, join_all([self.pool.close(), self.follower_pool.close()])).await;
         if let Some(postgres) = self.postgres.take() {
             postgres.stop().await?;
         }
