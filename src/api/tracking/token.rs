@@ -28,7 +28,7 @@ struct TokenRequest {
     name: String,
     /// The shard that this process of the bot serves.
     #[serde(default)]
-    #[schema(value_type = i64, minimum = 0)]
+    #[schema(value_type = i64, minimum = 0, maximum = 65535)]
     shard: Shard,
     /// The secret that `server bot add` printed.
     #[schema(value_type = String)]
@@ -37,7 +37,7 @@ struct TokenRequest {
 
 /// A number, also as text, which it always is in a form.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shard(i64);
+struct Shard(u16);
 
 impl<'de> Deserialize<'de> for Shard {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,11 +51,11 @@ impl<'de> Deserialize<'de> for Shard {
             }
 
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Shard, E> {
-                i64::try_from(number).map(Shard).map_err(E::custom)
+                u16::try_from(number).map(Shard).map_err(E::custom)
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Shard, E> {
-                text.parse::<u32>().map(|number| Shard(number.into())).map_err(E::custom)
+                text.parse().map(Shard).map_err(E::custom)
             }
         }
 
@@ -129,7 +129,7 @@ pub(in crate::api) async fn issue_bot_token(
     body: JsonOrForm,
 ) -> Result<HttpResponse, Error> {
     let JsonOrForm(TokenRequest { name, shard: Shard(shard), secret }) = body;
-    let token = match ctx.tracking.authority.issue(&name, shard, secret).await {
+    let token = match ctx.tracking.authority.issue(&name, shard.into(), secret).await {
         Err(AuthError::WrongSecret) => {
             let counted = req.peer_addr().map_or(Ok(()), |peer| ctx.access.count_failure(peer.ip()));
             return Err(counted.map_or_else(Error::TooManyFailures, |()| Error::BotSecretWrong));
@@ -149,7 +149,7 @@ mod tests {
         let shard = |text: &str| serde_json::from_str::<Shard>(text).ok().map(|shard| shard.0);
         assert_eq!(shard("7"), Some(7));
         assert_eq!(shard(r#""7""#), Some(7));
-        for wrong in ["-1", "1.5", r#""x""#, "[]"] {
+        for wrong in ["-1", "1.5", "65536", r#""x""#, "[]"] {
             assert_eq!(shard(wrong), None, "{wrong}");
         }
         let form: TokenRequest = serde_urlencoded::from_str("name=tatsu&shard=3&secret=s").unwrap();
