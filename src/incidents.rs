@@ -41,6 +41,8 @@ pub enum Kind {
     UnreadItem,
     /// A frame of a WebSocket was not accepted; the subject is why.
     RefusedFrame,
+    /// A line of IRC was not accepted; the subject is why.
+    RefusedLine,
     /// A look-up of missed events failed.
     Backfill,
     /// Nothing could be written to the log; the subject is the cause.
@@ -59,6 +61,7 @@ impl Kind {
             Self::UnreadPayload => "an event is stored, but its payload is not as expected and changes no state",
             Self::UnreadItem => "an item of an answer of Twitch's is not as expected and was left out",
             Self::RefusedFrame => "a frame of a WebSocket was not accepted",
+            Self::RefusedLine => "a line of a chat was not accepted",
             Self::Backfill => "missed events could not be looked up; trying again soon",
             Self::NotWritable => "messages can't be stored; trying again",
         }

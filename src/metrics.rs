@@ -89,6 +89,7 @@ pub struct Metrics {
     sink_deliveries: Family<[(&'static str, String); 2], Counter>,
     actions: Family<[(&'static str, String); 2], Counter>,
     reactions: Histogram,
+    chat_connections: Family<Labels<1>, Gauge>,
 }
 
 /// The counters of a sink, by what became of its events.
@@ -189,6 +190,9 @@ impl Default for Metrics {
         let reactions = Histogram::new(REACTION_BUCKETS);
         let help = "From when an action was due, which is when its event or request was received, until it was done";
         registry.register_with_unit("showtime_reaction", help, Unit::Seconds, reactions.clone());
+        let chat_connections = Family::default();
+        let help = "Connections to Twitch's chat over IRC, by state";
+        registry.register("showtime_chat_connections", help, Family::clone(&chat_connections));
         Self {
             registry: Arc::new(registry),
             messages,
@@ -205,6 +209,7 @@ impl Default for Metrics {
             sink_deliveries,
             actions,
             reactions,
+            chat_connections,
         }
     }
 }
@@ -253,6 +258,12 @@ impl Metrics {
     #[must_use]
     pub fn websocket_session(&self, state: &'static str) -> Counted {
         Counted::new(self.sessions.get_or_create_owned(&[("state", state)]))
+    }
+
+    /// Counts a connection to Twitch's chat that is in this state, until the returned value is dropped.
+    #[must_use]
+    pub fn chat_connection(&self, state: &'static str) -> Counted {
+        Counted::new(self.chat_connections.get_or_create_owned(&[("state", state)]))
     }
 
     /// Counts a connection to Twitch that replaced another one, by why that ended.

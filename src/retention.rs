@@ -21,7 +21,7 @@ const PERIOD: Duration = Duration::from_secs(3_600);
 /// Pause after a round that failed.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Starts the task and registers its check, if the setting is given.
+/// Starts the task and registers its check, unless everything is kept.
 pub fn spawn(services: &Services, tasks: &mut Tasks) {
     let retention = services.config.retention.clone();
     if retention.is_empty() {

@@ -130,6 +130,7 @@ fn environment(mock: &Mock, callback: Option<&str>) -> String {
          export TWITCH_API_URL={}\n\
          export TWITCH_AUTH_URL={}\n\
          export TWITCH_EVENTSUB_WEBSOCKET_URL={}\n\
+         export TWITCH_IRC_URL={}\n\
          export TWITCH_CLIENT_ID={}\n\
          export TWITCH_CLIENT_SECRET={}\n\
          export TWITCH_CHANNEL_NAME={channel}\n",
@@ -137,6 +138,7 @@ fn environment(mock: &Mock, callback: Option<&str>) -> String {
         mock.api_url(),
         mock.auth_url(),
         mock.websocket_url(),
+        mock.irc_url(),
         config.client_id,
         config.client_secret,
     );

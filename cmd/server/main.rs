@@ -2,6 +2,7 @@
 
 mod banner;
 mod bots;
+mod chat;
 mod database;
 mod listen;
 mod privacy;
@@ -19,6 +20,7 @@ use showtime::clock::Clock;
 use showtime::config::{Config, LogFormat, settings_help, unknown_settings};
 
 use self::bots::Bots;
+use self::chat::Chat;
 use self::database::{LocalDb, Migrate};
 use self::listen::Listen;
 use self::privacy::{Forget, Prune};
@@ -74,6 +76,9 @@ enum Command {
     /// Let bots of Discord track channels
     #[command(subcommand)]
     Bot(Bots),
+    /// Choose whose chats are read over IRC
+    #[command(subcommand)]
+    Chat(Chat),
     /// Apply or revert migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -112,6 +117,7 @@ fn start(arguments: Arguments, config: &Config) -> Result<()> {
             Command::Sinks(command) => sinks::run(command, config).await,
             Command::Rules(command) => rules::run(command, config).await,
             Command::Bot(command) => bots::run(command, config).await,
+            Command::Chat(command) => chat::run(command, config).await,
             Command::Migrate(command) => database::migrate(command, config).await,
             Command::LocalDb(command) => database::local_db(command, config).await,
         }

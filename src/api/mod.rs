@@ -8,6 +8,7 @@ mod body;
 mod broadcasts;
 mod callback;
 mod channels;
+mod chat;
 mod consent_pages;
 mod consents;
 mod counters;
@@ -191,6 +192,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(callback::receive_message)
         .service(channels::list_channels)
         .service(channels::get_channel)
+        .service(chat::get_chat)
+        .service(chat::change_chat)
         .service(gaps::list_gaps)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)

@@ -33,6 +33,7 @@ use crate::retention;
 use crate::services::{Services, Stopper, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
+use crate::sources::irc;
 use crate::sources::webhook::Webhook;
 use crate::sources::websocket::{self, StartError, gap};
 use crate::status::Checks;
@@ -86,6 +87,9 @@ pub enum AppError {
     /// WebSocket sessions with Twitch can't be kept.
     #[error(transparent)]
     WebSocket(#[from] StartError),
+    /// Chats can't be read.
+    #[error(transparent)]
+    Irc(#[from] irc::StartError),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -106,8 +110,8 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
-    /// Close the WebSocket sessions with Twitch, and let sinks and actions finish, before their tasks are aborted.
-    stoppers: [Stopper; 3],
+    /// Close the connections to Twitch, and let sinks and actions finish, before their tasks are aborted.
+    stoppers: [Stopper; 4],
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -158,6 +162,7 @@ impl App {
         credentials::spawn(&services, application.as_ref(), &mut tasks);
         subscriptions::check::register(&services);
         let websocket = websocket::spawn(&services, application.as_ref(), &mut tasks)?;
+        let chats = irc::spawn(&services, application.as_ref(), &mut tasks)?;
         backfill::spawn(&services, application.as_ref(), &mut tasks);
         gap::spawn(&services, application.as_ref(), &mut tasks);
         retention::spawn(&services, &mut tasks);
@@ -177,7 +182,7 @@ impl App {
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
-            stoppers: [websocket, sinks, actions],
+            stoppers: [websocket, chats, sinks, actions],
             tasks,
             hub,
             pool,

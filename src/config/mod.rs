@@ -98,6 +98,8 @@ pub struct Twitch {
     pub callback_url: Option<Url>,
     /// Twitch's WebSocket server.
     pub websocket_url: Url,
+    /// Twitch's chat server, over a WebSocket.
+    pub irc_url: Url,
     /// Twitch's API, without a trailing slash.
     pub api_url: Url,
     /// Twitch's login server, without a trailing slash.

@@ -5,6 +5,9 @@ use crate::twitch::catalogue;
 /// The prefix of the types that this program makes itself.
 const OWN: &str = "showtime.";
 
+/// Keeps everything.
+const NONE: &str = "none";
+
 /// How long events are kept, by type. Empty: for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -21,9 +24,12 @@ impl Retention {
         *self == Self::default()
     }
 
-    /// Reads `channel.chat.message=7d,*=365d`.
+    /// Reads `channel.chat.message=7d,*=365d`, or `none`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut retention = Self::default();
+        if text == NONE {
+            return Ok(retention);
+        }
         for item in text.split(',').map(str::trim) {
             let (kind, days) = item
                 .split_once('=')
@@ -54,6 +60,7 @@ mod tests {
     fn days_are_read_by_type() {
         let read = Retention::parse("channel.chat.message=7d, *=365d").unwrap();
         assert_eq!((read.types, read.others), (vec![("channel.chat.message".to_owned(), 7)], Some(365)));
+        assert!(Retention::parse("none").unwrap().is_empty());
         for wrong in ["", "7d", "*=7", "*=0d", "*=1h", "*=1d,*=2d", "channel.chat=7d", "*=1d,"] {
             assert!(Retention::parse(wrong).is_err(), "{wrong}");
         }

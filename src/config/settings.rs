@@ -69,6 +69,11 @@ pub(super) const EVENTSUB_TYPES: Setting = setting(
     None,
     "subscription types beside the usual ones, separated by commas: by name, such as channel.poll.*, or as alerts, chat, moderation or all",
 );
+pub(super) const IRC_URL: Setting = setting(
+    "TWITCH_IRC_URL",
+    Some("wss://irc-ws.chat.twitch.tv"),
+    "Twitch's chat server, for chats that are read over IRC; mock-twitch prints its own",
+);
 pub(super) const API_URL: Setting =
     setting("TWITCH_API_URL", Some("https://api.twitch.tv/helix"), "Twitch's API; mock-twitch prints its own");
 pub(super) const AUTH_URL: Setting = setting(
@@ -105,8 +110,8 @@ pub(super) const CORS_ORIGINS: Setting = setting(
 );
 pub(super) const RETENTION: Setting = setting(
     "SHOWTIME_RETENTION",
-    None,
-    "days after which events are deleted, by type, such as channel.chat.message=7d,*=365d; without it none are",
+    Some("channel.chat.message=30d,showtime.chat.presence=30d"),
+    "days after which events are deleted, by type, such as channel.chat.message=7d,*=365d; none to keep all",
 );
 pub(super) const LOG: Setting =
     setting("SHOWTIME_LOG", Some("info"), "error, warn, info, debug, trace, or filter directives");
@@ -134,6 +139,7 @@ const ALL: &[&Setting] = &[
     &PREVIOUS_WEBHOOK_SECRET,
     &EVENTSUB_TYPES,
     &WEBSOCKET_URL,
+    &IRC_URL,
     &API_URL,
     &AUTH_URL,
     &DISCORD_URL,

@@ -15,7 +15,7 @@ use crate::twitch::oauth::{OAuth, OAuthError, TokenUser, UserToken};
 
 /// What every bot needs: to write, to read, and to be one
 /// (<https://dev.twitch.tv/docs/chat/authenticating/#authentication-for-chatbots>).
-pub const BOT_SCOPES: [&str; 3] = ["user:bot", "user:read:chat", "user:write:chat"];
+pub const BOT_SCOPES: [&str; 4] = ["chat:read", "user:bot", "user:read:chat", "user:write:chat"];
 
 /// The account that is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,9 @@ pub(super) const INFERRED: &str = "inferred";
 /// The field that stands in place of `subscription` in a message about a segment.
 pub(super) const SEGMENT: &str = "segment";
 
+/// The field that stands in place of `subscription` in a message that came over IRC.
+pub(super) const IRC: &str = "irc";
+
 /// What showtime understands of a body. Read again from the log when the state is rebuilt.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
@@ -42,9 +45,11 @@ pub enum Origin {
     Inferred(Subject),
     /// A broadcaster marked a segment.
     Segment(Subject),
+    /// It came over IRC.
+    Irc(Subject),
 }
 
-/// What stands in place of the `subscription` in the body of a message that Twitch did not send.
+/// What stands in place of the `subscription` in the body of a message that does not come from EventSub.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Subject {
     /// For example `stream.online`.
@@ -84,7 +89,7 @@ impl Content {
     pub fn kind(&self) -> Option<&str> {
         self.origin.as_ref().map(|origin| match origin {
             Origin::Subscription(subscription) => subscription.kind.as_str(),
-            Origin::Inferred(subject) | Origin::Segment(subject) => subject.kind.as_str(),
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => subject.kind.as_str(),
         })
     }
 
@@ -93,7 +98,7 @@ impl Content {
     pub fn version(&self) -> Option<&str> {
         let version = self.origin.as_ref().and_then(|origin| match origin {
             Origin::Subscription(subscription) => subscription.version.as_ref(),
-            Origin::Inferred(subject) | Origin::Segment(subject) => Some(&subject.version),
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => Some(&subject.version),
         });
         version.map(Ident::as_str)
     }
@@ -113,7 +118,9 @@ impl Content {
         let origin = origin(envelope);
         let channel_id = origin.as_ref().and_then(|origin| match origin {
             Origin::Subscription(subscription) => channel_of(subscription, event),
-            Origin::Inferred(subject) | Origin::Segment(subject) => Some(subject.channel_id.clone()),
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => {
+                Some(subject.channel_id.clone())
+            }
         });
         let mut content = Self { origin, is_test, channel_id, event: None, payload_error: None, ids: None };
         if let (Some(kind), Some(payload)) = (content.kind(), event) {
@@ -134,7 +141,8 @@ fn origin(mut envelope: Envelope<'_>) -> Option<Origin> {
         return Some(Origin::Subscription(subscription));
     }
     let subject = |name| serde_json::from_str(envelope.other(name)?.get()).ok();
-    subject(INFERRED).map(Origin::Inferred).or_else(|| subject(SEGMENT).map(Origin::Segment))
+    let inferred = subject(INFERRED).map(Origin::Inferred);
+    inferred.or_else(|| subject(SEGMENT).map(Origin::Segment)).or_else(|| subject(IRC).map(Origin::Irc))
 }
 
 /// The id of the channel that the condition names, or else the event, or else of the user that the condition names.

@@ -7,21 +7,22 @@
 //! |---|---|---|---|
 //! | EventSub, webhook | [`Message::from_webhook`] | [`Verified`](crate::twitch::eventsub::webhook::Verified) | a valid, recent signature |
 //! | EventSub, WebSocket | [`Message::from_websocket`] | [`Session`](crate::twitch::websocket::Session) | a connection to Twitch that was welcomed |
+//! | IRC | [`Message::from_irc`], [`Message::presence`] | [`Login`](crate::twitch::irc::Login) | a connection to Twitch's chat whose login was accepted |
 //! | spool | [`Seal::open`](sealed::Seal::open) | the key and the authentication tag | [`Seal::seal`](sealed::Seal::seal), of a [`Message`] |
 //! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
 //! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | a valid access token |
 //!
-//! A source that comes later (IRC) adds a row: its witness stands in `twitch/`, beside the code that opens the connection to
-//! Twitch and reads what comes over it, and only that code can make one. Witnesses are borrowed, so that tests can use one
-//! from a mock for many messages.
+//! The witness of a source stands in `twitch/`, beside the code that opens the connection to Twitch and reads what comes over
+//! it, and only that code can make one. Witnesses are borrowed, so that tests can use one from a mock for many messages.
 //!
 //! The body of each message is stored as it came or was made, but without the e-mail address of an account, and
-//! [`Content::read`] reads it again when the state is rebuilt. Bodies that Twitch did not send have the field `inferred` or `segment` in place of `subscription`.
+//! [`Content::read`] reads it again when the state is rebuilt. Bodies that do not come from EventSub have the field `inferred`, `segment` or `irc` in place of `subscription`.
 
 mod content;
 mod email;
 mod event;
 mod inference;
+pub mod irc;
 pub mod sealed;
 pub mod segment;
 mod webhook;
@@ -57,6 +58,8 @@ pub enum MessageType {
     Inferred,
     /// A broadcaster marked a segment.
     Segment,
+    /// It came over IRC.
+    Irc,
     /// A kind that Twitch added later.
     Other(String),
 }
@@ -106,7 +109,7 @@ impl Message {
 }
 
 impl MessageType {
-    /// The name in the log: Twitch's, or `inferred` or `segment`.
+    /// The name in the log: Twitch's, or `inferred`, `segment` or `irc`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -114,13 +117,14 @@ impl MessageType {
             Self::Revocation => "revocation",
             Self::Inferred => "inferred",
             Self::Segment => "segment",
+            Self::Irc => "irc",
             Self::Other(name) => name,
         }
     }
 
     /// The type with this name.
     fn from_name(name: String) -> Self {
-        let known = [Self::Notification, Self::Revocation, Self::Inferred, Self::Segment];
+        let known = [Self::Notification, Self::Revocation, Self::Inferred, Self::Segment, Self::Irc];
         known.into_iter().find(|known| known.as_str() == name).unwrap_or(Self::Other(name))
     }
 }

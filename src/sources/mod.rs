@@ -4,6 +4,7 @@ pub mod backfill;
 pub mod body;
 mod budget;
 pub mod check;
+pub mod irc;
 mod refusals;
 pub mod webhook;
 pub mod websocket;

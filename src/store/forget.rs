@@ -13,6 +13,7 @@ use super::locks::Lock;
 use super::rules;
 use super::state::baseline;
 use super::tracking::tracks;
+use crate::message::irc::PRESENCE;
 use crate::twitch::id::UserId;
 
 /// Events that are emptied in one transaction.
@@ -91,19 +92,38 @@ async fn id_in_payloads(conn: &mut PgConnection, login: &str) -> sqlx::Result<Op
     )
     .fetch_optional(conn)
     .await?;
-    Ok(payload.and_then(|payload| id_beside(&serde_json::from_str(&payload).ok()?, login)?.parse().ok()))
+    Ok(payload.and_then(|payload| beside(&serde_json::from_str(&payload).ok()?, ("login", login), "id")?.parse().ok()))
 }
 
-/// The value of `PREFIXid` beside a `PREFIXlogin` with this value.
-fn id_beside<'a>(json: &'a Value, login: &str) -> Option<&'a str> {
+/// The login of the user with this id: by the state, or beside the id in the newest payload that has it.
+async fn login_of(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<Option<String>> {
+    let row = sqlx::query!(
+        r#"select
+            (select login from (select * from twitch_user union all select * from baseline_twitch_user) as named
+            where id = $1 order by named_at desc, named_by desc limit 1) as login,
+            (select payload::text from event where strpos(payload::text, '"' || $1 || '"') > 0
+            order by id desc limit 1) as payload"#,
+        id.as_str()
+    )
+    .fetch_one(conn)
+    .await?;
+    let in_payload = || {
+        let json: Value = serde_json::from_str(row.payload.as_deref()?).ok()?;
+        beside(&json, ("id", id.as_str()), "login").map(str::to_owned)
+    };
+    Ok(row.login.clone().or_else(in_payload))
+}
+
+/// The value of `PREFIXother` beside a `PREFIXname` with this value.
+fn beside<'a>(json: &'a Value, (name, value): (&str, &str), other: &str) -> Option<&'a str> {
     match json {
-        Value::Array(items) => items.iter().find_map(|item| id_beside(item, login)),
+        Value::Array(items) => items.iter().find_map(|item| beside(item, (name, value), other)),
         Value::Object(fields) => {
             let here = fields
                 .iter()
-                .filter(|(_, value)| *value == login)
-                .find_map(|(name, _)| fields.get(&format!("{}id", name.strip_suffix("login")?))?.as_str());
-            here.or_else(|| fields.values().find_map(|value| id_beside(value, login)))
+                .filter(|(_, found)| *found == value)
+                .find_map(|(field, _)| fields.get(&format!("{}{other}", field.strip_suffix(name)?))?.as_str());
+            here.or_else(|| fields.values().find_map(|field| beside(field, (name, value), other)))
         }
         _ => None,
     }
@@ -116,10 +136,12 @@ fn id_beside<'a>(json: &'a Value, login: &str) -> Option<&'a str> {
 /// If the database fails. What was emptied by then stays so; doing it again completes it.
 pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<u64> {
     let (mut after, mut count, mut names) = (LogId::START, 0, BTreeSet::new());
+    let login = login_of(&mut *conn, id).await?;
+    let login = login.as_deref();
     loop {
         let newest = sqlx::query_scalar!(r#"select coalesce(max(id), 0) as "id!: LogId" from event"#);
         let newest = newest.fetch_one(&mut *conn).await?;
-        let ids = naming(conn, id, after).await?;
+        let ids = naming(conn, id, login, after).await?;
         let mut transaction = Lock::Append.begin(conn).await?;
         Lock::Baseline.acquire(&mut transaction).await?;
         empty(&mut transaction, id, &ids, &mut names).await?;
@@ -130,23 +152,27 @@ pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<u64> {
             continue;
         }
         // What came since then, while the writer waits.
-        let late = naming(&mut transaction, id, newest).await?;
+        let late = naming(&mut transaction, id, login, newest).await?;
         empty(&mut transaction, id, &late, &mut names).await?;
         remove(&mut transaction, id, &names).await?;
+        sqlx::query!("delete from presence where login = $1", login).execute(&mut *transaction).await?;
         transaction.commit().await?;
         return Ok(count + late.len() as u64);
     }
 }
 
-/// Events behind `after` whose payload names this id.
-async fn naming(conn: &mut PgConnection, id: &UserId, after: LogId) -> sqlx::Result<Vec<LogId>> {
+/// Events behind `after` whose payload names this id, and those of who is in a chat that name this login.
+async fn naming(conn: &mut PgConnection, id: &UserId, login: Option<&str>, after: LogId) -> sqlx::Result<Vec<LogId>> {
     // In JSON, a text that only contains the id in quotes has a backslash before each of them.
     sqlx::query_scalar!(
-        r#"select id as "id: LogId" from event where id > $2 and strpos(payload::text, '"' || $1 || '"') > 0
+        r#"select id as "id: LogId" from event where id > $2 and (strpos(payload::text, '"' || $1 || '"') > 0
+            or type = $4 and strpos(payload::text, '"' || $5::text || '"') > 0)
         order by id limit $3"#,
         id.as_str(),
         after.0,
-        BATCH
+        BATCH,
+        PRESENCE,
+        login
     )
     .fetch_all(conn)
     .await
@@ -296,11 +322,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn id_is_beside_the_login() {
+    fn id_and_login_are_beside_each_other() {
         let payload = json!({ "event": { "text": "otter", "list": [{ "user_login": "cat", "user_id": "1" },
             { "chatter_user_login": "otter", "user_id": "2", "chatter_user_id": "3" }] } });
-        assert_eq!(id_beside(&payload, "otter"), Some("3"));
-        assert_eq!(id_beside(&payload, "dog"), None);
+        assert_eq!(beside(&payload, ("login", "otter"), "id"), Some("3"));
+        assert_eq!(beside(&payload, ("id", "1"), "login"), Some("cat"));
+        assert_eq!(beside(&payload, ("login", "dog"), "id"), None);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Lock {
     Session = 0x5348_4f57_5345_5353,
     /// Held by the server that moves the switches of transports.
     Switch = 0x5348_4f57_5357_4954,
+    /// Held by the server that reads the chats over IRC.
+    Chat = 0x5348_4f57_4348_4154,
     /// Held while the application's token is renewed.
     AppToken = 0x5348_4f57_4150_5054,
 }

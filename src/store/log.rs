@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::LogId;
+use super::chat_lines;
 use super::echo;
 use super::signals::Channel;
 use crate::message::{Content, Message, MessageType};
@@ -55,7 +56,8 @@ pub async fn append<'a>(
             pg_notify($10, max(id)::text),
             (select array_agg(channel_id order by channel_id) from transport_switch where channel_id = any($6)) as switching,
             (select array_agg(gone_at order by channel_id) from transport_switch where channel_id = any($6))
-                as "gone_at: Vec<Option<OffsetDateTime>>"
+                as "gone_at: Vec<Option<OffsetDateTime>>",
+            (select array_agg(channel_id) from chat where channel_id = any($6) and lines_until > $9) as chats
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],
@@ -83,12 +85,15 @@ pub async fn append<'a>(
         Channel::Reconcile.notify(conn, "").await?;
     }
     let ids = messages.iter().filter_map(|message| Some((message.id(), *new.get(message.id())?))).collect();
-    let echoes = match (appended.switching, appended.gone_at) {
+    let mut echoes = match (appended.switching, appended.gone_at) {
         (Some(channels), Some(gone_at)) => {
             echo::mark(conn, messages, &ids, &channels.into_iter().zip(gone_at).collect()).await?
         }
         _ => BTreeSet::new(),
     };
+    if let Some(chats) = appended.chats {
+        echoes.extend(chat_lines::mark(conn, messages, &ids, &chats, received_at).await?);
+    }
     Ok(Appended { ids, echoes })
 }
 

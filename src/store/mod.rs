@@ -6,6 +6,8 @@
 pub mod access_tokens;
 pub mod actions;
 pub mod backfill;
+pub mod chat;
+mod chat_lines;
 pub mod consent_links;
 pub mod databases;
 pub mod deliveries;

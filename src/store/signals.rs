@@ -38,11 +38,13 @@ pub enum Channel {
     Session,
     /// An action is to be done.
     Action,
+    /// Other chats are to be read.
+    Chat,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 5] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action];
+    pub const ALL: [Self; 6] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action, Self::Chat];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
     #[must_use]
@@ -53,6 +55,7 @@ impl Channel {
             Self::Replay => "showtime_replay",
             Self::Session => "showtime_session",
             Self::Action => "showtime_action",
+            Self::Chat => "showtime_chat",
         }
     }
 
@@ -73,6 +76,7 @@ pub struct Signals {
     reconcile: watch::Sender<()>,
     sessions: watch::Sender<()>,
     actions: watch::Sender<()>,
+    chats: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -83,6 +87,7 @@ impl Default for Signals {
             reconcile: watch::Sender::new(()),
             sessions: watch::Sender::new(()),
             actions: watch::Sender::new(()),
+            chats: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -127,6 +132,12 @@ impl Signals {
         Wakeup(self.actions.subscribe())
     }
 
+    /// Wakes when other chats are to be read.
+    #[must_use]
+    pub fn chats(&self) -> Wakeup {
+        Wakeup(self.chats.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -160,6 +171,7 @@ impl Signals {
         self.reconcile.send_replace(());
         self.sessions.send_replace(());
         self.actions.send_replace(());
+        self.chats.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -176,6 +188,7 @@ impl Signals {
             Some(Channel::Reconcile) => self.reconcile.send_modify(|()| {}),
             Some(Channel::Session) => self.sessions.send_modify(|()| {}),
             Some(Channel::Action) => self.actions.send_modify(|()| {}),
+            Some(Channel::Chat) => self.chats.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod eventsub;
 pub mod helix;
 pub mod id;
+pub mod irc;
 pub mod oauth;
 pub mod payload;
 pub mod samples;

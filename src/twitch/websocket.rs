@@ -1,4 +1,5 @@
-//! Connects to an [EventSub WebSocket](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/).
+//! Connects to an [EventSub WebSocket](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/), and opens those of
+//! [IRC](super::irc).
 //!
 //! reqwest opens the connection and upgrades it, so that TLS, proxies and timeouts are those of every other call; tungstenite
 //! does the framing.
@@ -28,6 +29,9 @@ const MAX_MESSAGE: usize = 1 << 20;
 
 /// The largest message that is skipped, in bytes. A larger one ends the connection.
 const MAX_SKIPPED: usize = 8 << 20;
+
+/// Time limit for a text frame to leave.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for a close frame to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -186,6 +190,11 @@ impl Endpoint {
         }
     }
 
+    /// Opens a connection to the configured address.
+    pub(super) async fn open_plain(&self) -> Result<Frames, ConnectError> {
+        timeout(CONNECT_TIMEOUT, self.open(self.url.clone())).await.unwrap_or(Err(ConnectError::Timeout))
+    }
+
     async fn open(&self, mut url: Url) -> Result<Frames, ConnectError> {
         let scheme = if url.scheme() == "wss" { "https" } else { "http" };
         let _ = url.set_scheme(scheme);
@@ -206,7 +215,7 @@ impl Endpoint {
     }
 }
 
-/// The frames of one connection. Nothing is ever sent over it but pongs and a close frame.
+/// The frames of one connection. To EventSub nothing is ever sent over it but pongs and a close frame.
 #[derive(Debug)]
 pub struct Frames(WebSocketStream<Upgraded>);
 
@@ -236,6 +245,14 @@ impl Frames {
                 Some(Err(error)) => return Err(End::Broken(error.to_string())),
                 None => return Err(End::Broken("the connection ended without a close frame".to_owned())),
             }
+        }
+    }
+
+    /// Sends a text frame.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), End> {
+        match timeout(SEND_TIMEOUT, self.0.send(Message::text(text))).await {
+            Ok(sent) => sent.map_err(|error| End::Broken(error.to_string())),
+            Err(_) => Err(End::Broken(format!("nothing could be sent for {} s", SEND_TIMEOUT.as_secs()))),
         }
     }
 

@@ -21,17 +21,17 @@ pub struct Event {
     pub message_id: String,
     /// `notification`, `revocation`, or a type of message that Twitch added later. Messages that
     /// Twitch did not send are `inferred` (Twitch's API showed that a stream began or ended, or a new
-    /// title) or `segment` (the broadcaster marked one).
+    /// title) or `segment` (the broadcaster marked one); `irc` came over IRC.
     pub message_type: String,
     /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
-    /// `showtime.segment.end` for segments.
+    /// `showtime.segment.end` for segments, `showtime.chat.presence` for who comes into a chat and leaves it.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// The version of that type.
     pub version: Option<String>,
     /// The channel it is about, or the user where a type has no channel.
     pub channel_id: Option<String>,
-    /// The subscription it came through; `null` for messages that Twitch did not send.
+    /// The subscription it came through; `null` for messages that do not come from EventSub.
     pub subscription_id: Option<String>,
     /// When Twitch sent it first, or when it was inferred or marked.
     #[serde(with = "time::serde::rfc3339")]
@@ -47,13 +47,14 @@ pub struct Event {
     /// feeds of alerts and chat leave such events out.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
-    /// Whether Twitch sent the event `repeats` over two transports, because the channel was changing from one to the other.
+    /// Whether Twitch sent the event `repeats` over two transports, because the channel was changing from one to the other, or
+    /// the chat message came both over IRC and from EventSub.
     /// It changed no state, is in no feed, and reaches no sink.
     pub is_echo: bool,
     /// One sentence for people, in English. Names and texts in it are as Twitch sent them, without control characters.
     pub text: String,
-    /// The body exactly as it came. Messages that Twitch did not send have `inferred` or `segment` in
-    /// place of `subscription`.
+    /// The body exactly as it came. Messages that do not come from EventSub have `inferred`, `segment`
+    /// or `irc` in place of `subscription`.
     #[schema(value_type = Object)]
     pub payload: Box<RawValue>,
 }

@@ -16,6 +16,7 @@ mod body_budget;
 mod browser;
 mod callback;
 mod cases;
+mod chat;
 mod clients;
 mod crash;
 mod discord_clients;

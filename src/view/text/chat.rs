@@ -2,7 +2,11 @@
 
 use super::fields::Fields;
 use super::words::{plain, quoted, said, span};
+use crate::message::irc::PRESENCE;
 use crate::twitch::payload::Text;
+
+/// Users that a sentence names; the rest is counted.
+const MAX_NAMED: usize = 3;
 
 pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<String> {
     let target = || it.named("target_user", "a user");
@@ -12,6 +16,7 @@ pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<Str
         "channel.chat.message_delete" => format!("A message of {} was deleted", target()),
         "channel.chat.clear_user_messages" => format!("All messages of {} were deleted", target()),
         "channel.chat.clear" => format!("All messages in the chat of {channel} were deleted"),
+        PRESENCE => presence(it, channel),
         "channel.chat_settings.update" => settings(it, channel),
         _ => return None,
     })
@@ -23,6 +28,18 @@ fn message(it: &Fields<'_>) -> String {
         Some(Text { text, is_action: true, .. }) => format!("{author} {}", quoted(&text).unwrap_or_default()),
         _ => said(author, it.message()),
     }
+}
+
+fn presence(it: &Fields<'_>, channel: &str) -> String {
+    let part = |field: &str, verb: &str| {
+        let logins: Vec<String> = it.get(field).unwrap_or_default();
+        let named: Vec<_> = logins.iter().take(MAX_NAMED).filter_map(|login| quoted(login)).collect();
+        let more = logins.len().saturating_sub(MAX_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| format!("{}{more} {verb} the chat of {channel}", named.join(", ")))
+    };
+    let parts: Vec<_> = [part("joined", "came into"), part("left", "left")].into_iter().flatten().collect();
+    if parts.is_empty() { format!("Nothing changed in the chat of {channel}") } else { parts.join("; ") }
 }
 
 fn notice(it: &Fields<'_>) -> String {

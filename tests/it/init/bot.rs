@@ -20,11 +20,14 @@ async fn bot_consents_to_more_and_more() {
         assert!(status == 200 && page.contains("Thank you"), "{page}");
     };
     let said = scene.attended(&["--bot"], attend).await;
-    said.has(0, &["the bot has to consent to: user:bot, user:read:chat, user:write:chat", "showbot is the bot"]);
+    said.has(
+        0,
+        &["the bot has to consent to: chat:read, user:bot, user:read:chat, user:write:chat", "showbot is the bot"],
+    );
     scene.run(&["--bot"]).await.has(0, &["the bot showbot has consented to everything that is needed"]);
     let said = scene.attended(&["--bot", "--scope", "moderator:manage:banned_users"], attend).await;
     said.has(0, &["showbot is the bot"]);
-    let all = ["moderator:manage:banned_users", "user:bot", "user:read:chat", "user:write:chat"];
+    let all = ["chat:read", "moderator:manage:banned_users", "user:bot", "user:read:chat", "user:write:chat"];
     assert_eq!(scopes(&scene, "showbot").await, all);
     server.stop().await;
 }

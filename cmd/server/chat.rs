@@ -1,0 +1,62 @@
+//! The commands on chats.
+
+use anyhow::{Result, bail};
+use showtime::cli::{self, with_database};
+use showtime::config::Config;
+use showtime::store::chat::{self, ChatEdit, ChatMode, ChatSetting};
+use showtime::store::read::channels;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Chat {
+    /// List the channels, and how the chat of each is read
+    List,
+    /// Set how the chat of a channel is read
+    Set {
+        /// The channel's login or id
+        channel: String,
+        /// When it is read over IRC: off, live or always
+        #[arg(value_name = "WHEN", value_parser = mode, required_unless_present = "membership")]
+        mode: Option<ChatMode>,
+        /// Whether to tell who comes and leaves
+        #[arg(long, value_name = "true|false")]
+        membership: Option<bool>,
+    },
+}
+
+fn mode(text: &str) -> Result<ChatMode, String> {
+    text.parse().map_err(|_| "must be off, live or always".to_owned())
+}
+
+pub(crate) async fn run(command: Chat, config: &Config) -> Result<()> {
+    with_database(config, async |connection| {
+        cli::require_migrations(connection).await?;
+        match command {
+            Chat::List => chat::all(&mut *connection).await?.iter().for_each(|(login, setting)| show(login, *setting)),
+            Chat::Set { channel, mode, membership } => {
+                let id = channels::find(&mut *connection, &channel).await?;
+                let edit = ChatEdit { mode, membership };
+                let is_set = match &id {
+                    Some(id) => chat::set(&mut *connection, id, edit).await?,
+                    None => false,
+                };
+                let setting = match &id {
+                    Some(id) if is_set => chat::get(&mut *connection, id).await?,
+                    _ => None,
+                };
+                match setting {
+                    Some(setting) => show(&channel, setting),
+                    None => bail!("{channel} is not served: `server chat list` shows the channels"),
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn show(channel: &str, setting: ChatSetting) {
+    let ChatSetting { mode, membership, has_eventsub } = setting;
+    let source = if has_eventsub { "messages come from EventSub" } else { "messages come over IRC" };
+    let membership = if membership { ", and who comes and leaves" } else { "" };
+    cli::print(format_args!("{channel}: {mode} ({source}{membership})"));
+}

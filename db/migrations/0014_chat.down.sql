@@ -1,0 +1,3 @@
+drop table chat_line;
+drop table presence;
+drop table chat;

@@ -1,0 +1,122 @@
+//! `/channels/{channel}/chat`.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, patch};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Context;
+use super::body::Body;
+use super::channels::ChannelPath;
+use super::error::Error;
+use super::query::{Nothing, Query};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
+use crate::store::chat::{self, ChatEdit, ChatMode, ChatSetting};
+
+/// How the chat of a channel is read.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChatSettings {
+    /// When it is read over IRC: `off`, `live` (while the channel is live, and 15 minutes longer), or `always`. Messages that
+    /// EventSub delivers are not read over IRC as well.
+    chat: ChatMode,
+    /// Whether events `showtime.chat.presence` tell who comes and leaves, which only IRC knows.
+    membership: bool,
+    /// Where the messages come from: `eventsub` if it has an enabled subscription to them, else `irc`.
+    source: ChatSource,
+}
+
+/// Where messages of a chat come from.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ChatSource {
+    Eventsub,
+    Irc,
+}
+
+impl From<ChatSetting> for ChatSettings {
+    fn from(setting: ChatSetting) -> Self {
+        let source = if setting.has_eventsub { ChatSource::Eventsub } else { ChatSource::Irc };
+        Self { chat: setting.mode, membership: setting.membership, source }
+    }
+}
+
+impl ChatSettings {
+    fn example() -> Self {
+        Self { chat: ChatMode::Live, membership: true, source: ChatSource::Irc }
+    }
+}
+
+/// What to change; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EditChat {
+    /// When the chat is read over IRC.
+    chat: Option<ChatMode>,
+    /// Whether it is told who comes and leaves.
+    membership: Option<bool>,
+}
+
+impl Context {
+    /// The setting of a served channel.
+    async fn chat_settings(&self, path: &ChannelPath) -> Result<Json<ChatSettings>, Error> {
+        let id = self.served_channel(&path.channel).await?.id;
+        let setting = self.read(async |db| chat::get(db, &id).await).await?;
+        let setting = setting.ok_or_else(|| not_served(path))?;
+        Ok(Json(setting.into()))
+    }
+}
+
+fn not_served(path: &ChannelPath) -> Error {
+    Error::NotFound { what: "served channel", name: path.channel.as_str().to_owned() }
+}
+
+/// Get how a chat is read
+///
+/// Of a channel that this server serves.
+#[utoipa::path(
+    tag = "channels",
+    params(ChannelPath),
+    responses(
+        (status = OK, description = "The settings", body = ChatSettings, example = json!(ChatSettings::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/channels/{channel}/chat")]
+pub(super) async fn get_chat(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<ChatSettings>, Error> {
+    ctx.chat_settings(&path).await
+}
+
+/// Change how a chat is read
+///
+/// Takes effect within seconds.
+#[utoipa::path(
+    tag = "channels",
+    params(ChannelPath),
+    request_body(content = EditChat, example = json!({ "chat": "live", "membership": true })),
+    responses(
+        (status = OK, description = "The settings now", body = ChatSettings, example = json!(ChatSettings::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/channels/{channel}/chat")]
+pub(super) async fn change_chat(
+    ctx: Data<Context>,
+    path: Path<ChannelPath>,
+    _query: Query<Nothing>,
+    body: Body<EditChat>,
+) -> Result<Json<ChatSettings>, Error> {
+    let Body(EditChat { chat: mode, membership }) = body;
+    let id = ctx.served_channel(&path.channel).await?.id;
+    if !chat::set(&mut *ctx.pool.acquire().await?, &id, ChatEdit { mode, membership }).await? {
+        return Err(not_served(&path));
+    }
+    ctx.chat_settings(&path).await
+}

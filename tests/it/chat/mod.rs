@@ -1,0 +1,146 @@
+//! Chats over IRC, against the mock: lines, connections, who is there, and their settings.
+
+mod connections;
+mod hostile;
+mod lines;
+mod presence;
+mod settings;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use showtime::clock::Clock;
+use showtime::config::{Client, Config, EncryptionKey};
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
+use showtime::mock::MockConfig;
+use showtime::twitch::oauth::TokenUser;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::until;
+
+/// Another user, who exists at the mock.
+const VIEWER: &str = "quietotter";
+
+/// The bot of [`Place::connect_bot`].
+const BOT: &str = "showbot";
+
+/// A mock, and a database of servers that serve its channel.
+struct Place {
+    twitch: Twitch,
+    database: PgConnectOptions,
+    pool: PgPool,
+    key: EncryptionKey,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let (twitch, database) = (Twitch::start().await, fresh_database().await);
+        let pool = PgPool::connect_lazy_with(database.clone());
+        let place = Self { twitch, database, pool, key: EncryptionKey::generate() };
+        place.serve_channel(CHANNEL_ID, CHANNEL).await;
+        place.twitch.mock.world.add_channel(VIEWER).unwrap();
+        place
+    }
+
+    async fn serve_channel(&self, id: &str, login: &str) {
+        let statement = "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())";
+        sqlx::query(statement).bind(id).bind(login).execute(&self.pool).await.unwrap();
+    }
+
+    /// A bot whose consent has these scopes.
+    async fn connect_bot(&self, scopes: &[&str]) {
+        let id = self.consent(BOT, scopes).await;
+        let statement = "insert into bot (user_id, login) values ($1, $2)";
+        sqlx::query(statement).bind(id).bind(BOT).execute(&self.pool).await.unwrap();
+    }
+
+    /// A user consents to these scopes, and the token is kept. Returns the user's id.
+    async fn consent(&self, login: &str, scopes: &[&str]) -> String {
+        let id = self.twitch.mock.world.add_channel(login).unwrap().id;
+        let token = self.twitch.consent_as(login, scopes).await;
+        let vault = Vault::new(&self.key, String::new());
+        let tokens = Tokens::new(self.pool.clone(), vault, self.twitch.oauth.clone(), Clock::default());
+        let user = TokenUser { id: id.parse().unwrap(), login: login.to_owned() };
+        tokens.keep_user(&user, &token).await.unwrap();
+        id
+    }
+
+    fn configure(&self, config: &mut Config) {
+        let mock = MockConfig::default();
+        config.encryption_key = Some(self.key.clone());
+        config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
+        config.twitch.api_url = self.twitch.mock.api_url();
+        config.twitch.auth_url = self.twitch.mock.auth_url();
+        config.twitch.websocket_url = self.twitch.mock.websocket_url();
+        config.twitch.irc_url = self.twitch.mock.irc_url();
+    }
+
+    /// A server with the mock's clock.
+    async fn serve(&self) -> Server {
+        self.serve_as(|_| {}).await
+    }
+
+    /// A server with some settings changed.
+    async fn serve_as(&self, change: impl FnOnce(&mut Config)) -> Server {
+        let configure = |config: &mut Config| {
+            self.configure(config);
+            change(config);
+        };
+        Server::at(self.twitch.clock.clone(), self.database.clone(), configure).await
+    }
+
+    /// The mock's connections of IRC.
+    async fn connections(&self) -> Vec<Value> {
+        let url = format!("{}/mock/irc", self.twitch.mock.base_url());
+        let mut shown: Value = self.twitch.browser.get(url).send().await.unwrap().json().await.unwrap();
+        shown["data"].as_array_mut().map(std::mem::take).unwrap()
+    }
+
+    /// Waits until so many channels are joined, over all connections.
+    async fn until_joined(&self, channels: usize) {
+        let joined = async || {
+            let connections = self.connections().await;
+            let counts = connections.iter().map(|it| it["channels"].as_array().map_or(0, Vec::len));
+            counts.sum::<usize>() == channels
+        };
+        until("the channels are joined", joined).await;
+    }
+
+    async fn control(&self, path: &str, body: &Value) {
+        let url = format!("{}/mock/irc/{path}", self.twitch.mock.base_url());
+        let answer = self.twitch.browser.post(url).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}");
+    }
+}
+
+/// Sets how the chat of the channel is read.
+async fn set(server: &Server, chat: &str, membership: bool) {
+    let body = json!({ "chat": chat, "membership": membership });
+    let answer = server.patch_json(&format!("/channels/{CHANNEL}/chat"), &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// The events of this type, oldest first.
+async fn events(server: &Server, kind: &str) -> Vec<Value> {
+    let mut page = server.json(&format!("/events?type={kind}&limit=100")).await;
+    page["data"].as_array_mut().map(std::mem::take).unwrap()
+}
+
+/// Waits for so many events of this type.
+async fn until_events(server: &Server, kind: &str, count: usize) -> Vec<Value> {
+    until(kind, async || events(server, kind).await.len() >= count).await;
+    let events = events(server, kind).await;
+    assert_eq!(events.len(), count, "{events:#?}");
+    events
+}
+
+/// The check `chat` of `/status`: its verdict and its message.
+async fn check(server: &Server) -> (String, String) {
+    let status = server.json("/status").await;
+    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "chat").unwrap().clone();
+    let text = |name: &str| check[name].as_str().unwrap().to_owned();
+    (text("status"), text("message"))
+}
