@@ -15,7 +15,7 @@ use crate::store::chat::{self, ChatEdit, ChatMode, ChatSetting};
 
 /// How the chat of a channel is read.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChatSettings {
+struct ChatReading {
     /// When it is read over IRC: `off`, `live` (while the channel is live, and 15 minutes longer), or `always`. Messages that
     /// EventSub delivers are not read over IRC as well.
     chat: ChatMode,
@@ -33,14 +33,14 @@ enum ChatSource {
     Irc,
 }
 
-impl From<ChatSetting> for ChatSettings {
+impl From<ChatSetting> for ChatReading {
     fn from(setting: ChatSetting) -> Self {
         let source = if setting.has_eventsub { ChatSource::Eventsub } else { ChatSource::Irc };
         Self { chat: setting.mode, membership: setting.membership, source }
     }
 }
 
-impl ChatSettings {
+impl ChatReading {
     fn example() -> Self {
         Self { chat: ChatMode::Live, membership: true, source: ChatSource::Irc }
     }
@@ -58,7 +58,7 @@ struct EditChat {
 
 impl Context {
     /// The setting of a served channel.
-    async fn chat_settings(&self, path: &ChannelPath) -> Result<Json<ChatSettings>, Error> {
+    async fn chat_settings(&self, path: &ChannelPath) -> Result<Json<ChatReading>, Error> {
         let id = self.served_channel(&path.channel).await?.id;
         let setting = self.read(async |db| chat::get(db, &id).await).await?;
         let setting = setting.ok_or_else(|| not_served(path))?;
@@ -77,7 +77,7 @@ fn not_served(path: &ChannelPath) -> Error {
     tag = "channels",
     params(ChannelPath),
     responses(
-        (status = OK, description = "The settings", body = ChatSettings, example = json!(ChatSettings::example())),
+        (status = OK, description = "The settings", body = ChatReading, example = json!(ChatReading::example())),
         BadRequest,
         NotFound,
         ServerErrors,
@@ -88,7 +88,7 @@ pub(super) async fn get_chat(
     ctx: Data<Context>,
     path: Path<ChannelPath>,
     _query: Query<Nothing>,
-) -> Result<Json<ChatSettings>, Error> {
+) -> Result<Json<ChatReading>, Error> {
     ctx.chat_settings(&path).await
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn get_chat(
     params(ChannelPath),
     request_body(content = EditChat, example = json!({ "chat": "live", "membership": true })),
     responses(
-        (status = OK, description = "The settings now", body = ChatSettings, example = json!(ChatSettings::example())),
+        (status = OK, description = "The settings now", body = ChatReading, example = json!(ChatReading::example())),
         BadBody,
         NotFound,
         ServerErrors,
@@ -112,7 +112,7 @@ pub(super) async fn change_chat(
     path: Path<ChannelPath>,
     _query: Query<Nothing>,
     body: Body<EditChat>,
-) -> Result<Json<ChatSettings>, Error> {
+) -> Result<Json<ChatReading>, Error> {
     let Body(EditChat { chat: mode, membership }) = body;
     let id = ctx.served_channel(&path.channel).await?.id;
     if !chat::set(&mut *ctx.pool.acquire().await?, &id, ChatEdit { mode, membership }).await? {
