@@ -125,6 +125,13 @@ impl Twitch {
     pub fn is_real(&self) -> bool {
         self.client.is_some() && self.api_url.host_str() == Some("api.twitch.tv")
     }
+
+    /// Whether the chat server is of the same Twitch as the API: both of the real one, or none.
+    #[must_use]
+    pub fn has_own_chat(&self) -> bool {
+        let is_real = |url: &Url| url.domain().is_some_and(|name| name.ends_with(".twitch.tv"));
+        is_real(&self.irc_url) == is_real(&self.api_url)
+    }
 }
 
 /// Tracking for bots of Discord.

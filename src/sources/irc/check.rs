@@ -39,18 +39,18 @@ impl Overview {
     }
 }
 
-/// Registers the check.
-pub(super) fn register(services: &Services, has_application: bool) -> Arc<Mutex<Overview>> {
+/// Registers the check: this one if no chat is read by this server.
+pub(super) fn register(services: &Services, off: Option<Check>) -> Arc<Mutex<Overview>> {
     let overview: Arc<Mutex<Overview>> = Arc::default();
     let (shown, incidents) = (overview.clone(), services.incidents.clone());
     services.checks.add(move || {
         let overview = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        check(has_application, &overview, &incidents)
+        off.clone().unwrap_or_else(|| check(&overview, &incidents))
     });
     overview
 }
 
-fn check(has_application: bool, overview: &Overview, incidents: &Incidents) -> Check {
+fn check(overview: &Overview, incidents: &Incidents) -> Check {
     let Overview { is_leading, chats, logins, missing, problems } = overview;
     let refused = incidents.recent(Kind::RefusedLine).into_iter();
     let mut texts: Vec<_> = refused
@@ -70,7 +70,6 @@ fn check(has_application: bool, overview: &Overview, incidents: &Incidents) -> C
     }
     match () {
         () if !texts.is_empty() => Check::warn("chat", texts.join("; ")),
-        () if !has_application => Check::pass("chat", "no application is configured, so no chat is read over IRC"),
         () if !is_leading => Check::pass("chat", "another server reads the chats"),
         () if *chats == 0 => Check::pass("chat", "no chat is read over IRC"),
         () => {
@@ -87,7 +86,7 @@ mod tests {
     use crate::status::Verdict;
 
     fn check_of(overview: &Overview) -> (Verdict, String) {
-        let check = check(true, overview, &Incidents::default());
+        let check = check(overview, &Incidents::default());
         (check.status, check.message)
     }
 
@@ -106,6 +105,6 @@ mod tests {
         assert!(message.contains("1 of 1 connections") && message.contains("Login authentication failed"), "{message}");
         let incidents = Incidents::default();
         incidents.record(Kind::RefusedLine, Some("tags"), "the tags can't be read");
-        assert!(check(true, &Overview::default(), &incidents).message.starts_with("1 lines were not accepted (tags;"));
+        assert!(check(&Overview::default(), &incidents).message.starts_with("1 lines were not accepted (tags;"));
     }
 }

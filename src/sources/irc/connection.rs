@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, OptionFuture};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::account::Accounts;
-use super::joins::Joins;
+use super::joins::{Joins, MAX_JOINS};
 use super::reader::Reader;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::metrics::{Counted, Metrics};
-use crate::twitch::irc::{Connection, Endpoint, Input, Login, LoginError, ServerMessage};
+use crate::twitch::irc::{ANONYMOUS, Connection, Endpoint, Input, Login, LoginError, ServerMessage};
 use crate::twitch::websocket::End;
 
 /// The interval of pings, and how long the answer may take.
@@ -55,6 +55,8 @@ pub(super) struct Report {
     pub(super) joined: BTreeSet<String>,
     /// Why it is not connected, or why it reads anonymously.
     pub(super) problem: Option<String>,
+    /// Whether it reads anonymously because Twitch refuses the account.
+    is_refused: bool,
 }
 
 /// A connection that is kept until this is dropped.
@@ -62,6 +64,7 @@ pub(super) struct Report {
 pub(super) struct ChatConnection {
     channels: watch::Sender<BTreeSet<String>>,
     report: Arc<Mutex<Report>>,
+    replace: Arc<Notify>,
     _stop: DropGuard,
 }
 
@@ -69,10 +72,16 @@ impl ChatConnection {
     /// Connects, and joins these channels.
     pub(super) fn start(context: &Arc<Context>, channels: BTreeSet<String>) -> Self {
         let (channels, wanted) = watch::channel(channels);
-        let (report, stop) = (Arc::default(), CancellationToken::new());
-        let keeper = Keeper { context: context.clone(), wanted, report: Arc::clone(&report), stop: stop.child_token() };
+        let (report, replace, stop) = (Arc::default(), Arc::new(Notify::new()), CancellationToken::new());
+        let keeper = Keeper {
+            context: context.clone(),
+            wanted,
+            report: Arc::clone(&report),
+            replace: replace.clone(),
+            stop: stop.child_token(),
+        };
         tokio::spawn(stop.child_token().run_until_cancelled_owned(keeper.run()));
-        Self { channels, report, _stop: stop.drop_guard() }
+        Self { channels, report, replace, _stop: stop.drop_guard() }
     }
 
     pub(super) fn channels(&self) -> BTreeSet<String> {
@@ -91,6 +100,16 @@ impl ChatConnection {
     pub(super) fn report(&self) -> MutexGuard<'_, Report> {
         lock(&self.report)
     }
+
+    /// Logs in anew if another account than this one reads; `None` is an anonymous one. One that Twitch refused is not tried
+    /// again.
+    pub(super) fn read_as(&self, account: Option<&str>) {
+        let report = self.report();
+        let reads = report.login.as_ref().map(|login| Some(login.login()).filter(|name| !name.starts_with(ANONYMOUS)));
+        if !report.is_refused && reads.is_some_and(|reads| reads != account) {
+            self.replace.notify_one();
+        }
+    }
 }
 
 fn lock(report: &Mutex<Report>) -> MutexGuard<'_, Report> {
@@ -102,6 +121,8 @@ struct Keeper {
     context: Arc<Context>,
     wanted: watch::Receiver<BTreeSet<String>>,
     report: Arc<Mutex<Report>>,
+    /// Another account is to read.
+    replace: Arc<Notify>,
     stop: CancellationToken,
 }
 
@@ -117,8 +138,8 @@ impl Keeper {
         connect(self.context.clone(), self.report.clone())
     }
 
-    /// Serves a connection until there is another one. If Twitch asks for that, the old one is read until the new one has
-    /// joined all channels.
+    /// Serves a connection until there is another one. If Twitch asks for that, or another account is to read, the old one is
+    /// read until the new one has joined all channels.
     async fn serve(&mut self, mut live: Live) -> Live {
         let mut successor: Option<BoxFuture<'static, Live>> = None;
         let clock = self.context.clock.clone();
@@ -135,6 +156,7 @@ impl Keeper {
                         return new;
                     }
                     _ = self.wanted.changed() => Ok(Next::Continue),
+                    () = self.replace.notified() => Ok(Next::Reconnect),
                     () = clock.sleep_until(deadline) => Ok(Next::Continue),
                 },
                 Err(end) => Err(end),
@@ -187,9 +209,14 @@ async fn connect(context: Arc<Context>, report: Arc<Mutex<Report>>) -> Live {
         let attempt = async {
             let account = context.accounts.get().await.map_err(|error| error.to_string())?;
             let credentials = account.credentials.as_ref().filter(|_| refusals < MAX_REFUSALS);
-            let refused = (refusals >= MAX_REFUSALS).then(|| lock(&report).problem.clone()).flatten();
+            let is_refused = refusals >= MAX_REFUSALS;
+            let refused = is_refused.then(|| lock(&report).problem.clone()).flatten();
             match context.endpoint.connect(credentials).await {
-                Ok((login, connection)) => Ok((login, connection, refused.or(account.problem.clone()))),
+                Ok((login, connection)) => {
+                    let problem = refused.or(account.problem.clone());
+                    let report = Report { login: Some(login.clone()), problem, is_refused, ..Report::default() };
+                    Ok((login, connection, report))
+                }
                 Err(error) => {
                     if let (LoginError::Refused(_), Some(_)) = (&error, credentials) {
                         refusals += 1;
@@ -200,9 +227,9 @@ async fn connect(context: Arc<Context>, report: Arc<Mutex<Report>>) -> Live {
             }
         };
         match attempt.await {
-            Ok((login, connection, problem)) => {
+            Ok((login, connection, connected)) => {
                 tracing::info!(login = login.login(), "connected to the chat");
-                *lock(&report) = Report { login: Some(login.clone()), problem, ..Report::default() };
+                *lock(&report) = connected;
                 return Live::new(&context, login, connection);
             }
             Err(problem) => {
@@ -267,9 +294,9 @@ impl Live {
             _ => {}
         }
         let unwanted: Vec<_> = self.asked.keys().filter(|channel| !wanted.contains(*channel)).cloned().collect();
-        if !unwanted.is_empty() {
-            self.connection.send(&command("PART", &unwanted)).await?;
-            for channel in &unwanted {
+        for unwanted in unwanted.chunks(MAX_JOINS) {
+            self.connection.send(&command("PART", unwanted)).await?;
+            for channel in unwanted {
                 self.asked.remove(channel);
                 self.joined.remove(channel);
             }
@@ -302,9 +329,10 @@ impl Live {
 
     /// When there is something to send, at the latest.
     fn deadline(&self, wanted: &BTreeSet<String>) -> Instant {
-        let retry_at = wanted.difference(&self.joined).filter_map(|channel| self.retry_at(channel)).min();
-        let others = [self.join_at, retry_at].into_iter().flatten();
-        others.fold(self.pong_by.unwrap_or(self.ping_at), Instant::min)
+        let retry_at = || wanted.difference(&self.joined).filter_map(|channel| self.retry_at(channel)).min();
+        // While there were too many joins, none is tried again.
+        let join_at = self.join_at.or_else(retry_at);
+        join_at.into_iter().fold(self.pong_by.unwrap_or(self.ping_at), Instant::min)
     }
 
     /// Takes what the connection brought.

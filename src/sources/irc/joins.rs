@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const MAX_JOINS: usize = 18;
+/// Also the most channels of a line, which with this many has less than IRC's 512 bytes.
+pub(super) const MAX_JOINS: usize = 18;
 const SPAN: Duration = Duration::from_secs(10);
 
 /// Counts joins. Clones share the count.

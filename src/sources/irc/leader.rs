@@ -26,7 +26,7 @@ const MAX_CHANNELS: usize = 90;
 /// How often the chats to read are looked up, and who is in them is kept.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often it is written which chats are read over IRC.
+/// How often it is written which chats are read over IRC, and looked up who reads them.
 const LINES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Pause between looks at whether all that was read is in the log, when the server stops.
@@ -117,6 +117,7 @@ impl Leader {
         self.wanted = wanted;
         if is_changed || self.lines_at.is_none_or(|at| now - at >= LINES_INTERVAL) {
             self.take_lines(db, now).await?;
+            self.read_as_bot().await;
         }
         self.context.reader.read(&self.wanted, &mut kept);
         self.assign();
@@ -133,6 +134,13 @@ impl Leader {
         chat::keep_presence(db, &ids).await?;
         self.lines_at = Some(now);
         Ok(())
+    }
+
+    /// Has the account read that should: the bot may have consented, or be another one, since the connections logged in.
+    async fn read_as_bot(&self) {
+        let Ok(account) = self.context.accounts.get().await else { return };
+        let login = account.credentials.map(|credentials| credentials.login.to_lowercase());
+        self.connections.iter().for_each(|connection| connection.read_as(login.as_deref()));
     }
 
     /// Shares the channels out to connections. A channel stays where it is.
@@ -168,8 +176,11 @@ impl Leader {
         let Some(login) = &self.login else { return Ok(()) };
         let mut changes = self.context.reader.changes(login, now).into_iter();
         while let Some(change) = changes.next() {
-            let rows: Vec<_> = change.visits.iter().map(|visit| row(&change.channel_id, visit)).collect();
-            if let Err(error) = chat::set_presence(&mut *db, &change.channel_id, &rows, &change.change.left).await {
+            let present = |(login, visit): &(String, Option<Visit>)| Some(row(&change.channel_id, login, (*visit)?));
+            let rows: Vec<_> = change.visits.iter().filter_map(present).collect();
+            let left = change.visits.iter().filter(|(_, visit)| visit.is_none()).map(|(login, _)| login.clone());
+            let left: Vec<_> = left.collect();
+            if let Err(error) = chat::set_presence(&mut *db, &change.channel_id, &rows, &left).await {
                 self.context.reader.keep_later(change);
                 changes.for_each(|change| self.context.reader.keep_later(change));
                 return Err(error);
@@ -185,9 +196,9 @@ impl Leader {
     }
 }
 
-fn row(channel_id: &ChannelId, (login, visit): &(String, Visit)) -> PresenceRow {
-    let Visit { since, last_seen, absent_since } = *visit;
-    PresenceRow { channel_id: channel_id.clone(), login: login.clone(), since, last_seen, absent_since }
+fn row(channel_id: &ChannelId, login: &str, visit: Visit) -> PresenceRow {
+    let Visit { since, last_seen, absent_since } = visit;
+    PresenceRow { channel_id: channel_id.clone(), login: login.to_owned(), since, last_seen, absent_since }
 }
 
 fn by_channel(rows: Vec<PresenceRow>) -> HashMap<ChannelId, BTreeMap<String, Visit>> {

@@ -23,11 +23,15 @@ use self::leader::Leader;
 use self::reader::Reader;
 use crate::credentials::application::Application;
 use crate::services::{Services, Stopper, Tasks};
+use crate::status::Check;
 use crate::twitch::irc::Endpoint;
 use crate::twitch::websocket::EndpointError;
 
 /// Time limit for what was read to enter the log when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+const OTHER_TWITCH: &str = "TWITCH_IRC_URL and TWITCH_API_URL lead to different Twitches, so no chat is read over IRC: \
+    mock-twitch prints both of its own";
 
 /// Chats can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +43,14 @@ pub struct StartError(#[from] EndpointError);
 /// # Errors
 /// [`StartError`]
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Result<Stopper, StartError> {
-    let overview = check::register(services, application.is_some());
     let stopper = Stopper::new(STOP_TIMEOUT);
-    let Some(application) = application else {
+    let off = match application {
+        None => Some(Check::pass("chat", "no application is configured, so no chat is read over IRC")),
+        Some(_) if !services.config.twitch.has_own_chat() => Some(Check::warn("chat", OTHER_TWITCH)),
+        Some(_) => None,
+    };
+    let overview = check::register(services, off.clone());
+    let Some(application) = application.filter(|_| off.is_none()) else {
         stopper.stopped.cancel();
         return Ok(stopper);
     };

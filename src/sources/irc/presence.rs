@@ -113,7 +113,7 @@ impl Presence {
             self.visits.iter().filter(|(_, visit)| is_over(visit)).map(|(login, _)| login.clone()).collect();
         for login in &left {
             self.visits.remove(login);
-            self.unkept.remove(login);
+            self.unkept.insert(login.clone());
         }
         let joined = std::mem::take(&mut self.joined);
         let change = Change { joined: joined.into_iter().collect(), left };
@@ -123,10 +123,13 @@ impl Presence {
         change
     }
 
-    /// The visits that have changed since they were last kept.
-    pub(super) fn unkept(&mut self) -> Vec<(String, Visit)> {
-        let unkept = std::mem::take(&mut self.unkept);
-        unkept.into_iter().filter_map(|login| self.visits.get(&login).copied().map(|visit| (login, visit))).collect()
+    /// The visits that have changed since they were last kept; `None` for one that is over.
+    pub(super) fn unkept(&mut self) -> Vec<(String, Option<Visit>)> {
+        let with_visit = |login: String| {
+            let visit = self.visits.get(&login).copied();
+            (login, visit)
+        };
+        std::mem::take(&mut self.unkept).into_iter().map(with_visit).collect()
     }
 
     /// These could not be kept.
@@ -205,6 +208,9 @@ mod tests {
         assert!(presence.unkept().is_empty());
         presence.keep_later(["otter".to_owned()]);
         assert_eq!(presence.unkept()[0].0, "otter");
+        presence.miss("otter", at(60));
+        presence.change(at(700));
+        assert_eq!(presence.unkept(), [("otter".to_owned(), None)], "the visit is over");
     }
 
     proptest! {

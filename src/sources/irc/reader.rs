@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
-use super::presence::{Change, Presence, Visit};
+use super::presence::{Presence, Visit};
 use crate::clock::Clock;
 use crate::incidents::{Incidents, Kind};
 use crate::ingest::{Ingest, IngestError};
@@ -50,9 +50,8 @@ pub(super) struct Reader {
 pub(super) struct ChatChange {
     pub(super) channel_id: ChannelId,
     pub(super) login: String,
-    pub(super) change: Change,
-    /// The visits to keep.
-    pub(super) visits: Vec<(String, Visit)>,
+    /// The visits to keep; `None` for one that is over.
+    pub(super) visits: Vec<(String, Option<Visit>)>,
 }
 
 impl Reader {
@@ -157,14 +156,13 @@ impl Reader {
         for (name, chat) in self.chats().iter_mut().filter(|(_, chat)| chat.wanted.membership) {
             let change = chat.presence.change(now);
             let visits = chat.presence.unkept();
-            if change.is_empty() && visits.is_empty() {
-                continue;
-            }
             let channel = &chat.wanted.channel;
             if !change.is_empty() {
                 messages.push(Message::presence(login, channel, &change.joined, &change.left, now));
             }
-            changes.push(ChatChange { channel_id: channel.id.clone(), login: name.clone(), change, visits });
+            if !visits.is_empty() {
+                changes.push(ChatChange { channel_id: channel.id.clone(), login: name.clone(), visits });
+            }
         }
         for message in messages {
             match message {

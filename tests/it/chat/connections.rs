@@ -33,12 +33,13 @@ async fn chats_are_read_anonymously_without_a_bot() {
 #[tokio::test]
 async fn token_that_ended_is_replaced_at_the_next_connect() {
     let place = Place::new().await;
-    place.connect_bot(&["chat:read"]).await;
+    let token = place.connect_bot(&["chat:read"]).await;
     let server = place.serve().await;
     set(&server, "always", false).await;
     place.until_joined(1).await;
     assert_eq!(logins(&place).await, [BOT]);
-    place.twitch.mock.world.end_user_tokens();
+    // The server believes it to be good for hours.
+    place.twitch.oauth.revoke(&token.access_token).await.unwrap();
     let (old, cut_at) = (place.connections().await[0]["number"].clone(), Instant::now());
     place.control("close", &json!({ "how": "reset" })).await;
     let is_back = async || {
@@ -66,6 +67,10 @@ async fn bot_without_the_scope_is_shown_and_chats_are_read_anonymously() {
             && message.contains("showbot has not consented to chat:read: run `cargo run --bin init -- --bot`")
     };
     until("the check says so", is_shown).await;
+    place.consent(BOT, &["chat:read"]).await;
+    place.twitch.clock.advance(time::Duration::seconds(61));
+    until("the bot reads once it has consented", async || logins(&place).await == [BOT]).await;
+    until("the check says so", async || check(&server).await.0 == "pass").await;
 }
 
 #[tokio::test]

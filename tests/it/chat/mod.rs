@@ -13,7 +13,7 @@ use showtime::config::{Client, Config, EncryptionKey};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
 use showtime::mock::MockConfig;
-use showtime::twitch::oauth::TokenUser;
+use showtime::twitch::oauth::{TokenUser, UserToken};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::support::postgres::fresh_database;
@@ -50,22 +50,23 @@ impl Place {
         sqlx::query(statement).bind(id).bind(login).execute(&self.pool).await.unwrap();
     }
 
-    /// A bot whose consent has these scopes.
-    async fn connect_bot(&self, scopes: &[&str]) {
-        let id = self.consent(BOT, scopes).await;
+    /// A bot whose consent has these scopes. Returns its token.
+    async fn connect_bot(&self, scopes: &[&str]) -> UserToken {
+        let (id, token) = self.consent(BOT, scopes).await;
         let statement = "insert into bot (user_id, login) values ($1, $2)";
         sqlx::query(statement).bind(id).bind(BOT).execute(&self.pool).await.unwrap();
+        token
     }
 
-    /// A user consents to these scopes, and the token is kept. Returns the user's id.
-    async fn consent(&self, login: &str, scopes: &[&str]) -> String {
+    /// A user consents to these scopes, and the token is kept. Returns the user's id and the token.
+    async fn consent(&self, login: &str, scopes: &[&str]) -> (String, UserToken) {
         let id = self.twitch.mock.world.add_channel(login).unwrap().id;
         let token = self.twitch.consent_as(login, scopes).await;
         let vault = Vault::new(&self.key, String::new());
         let tokens = Tokens::new(self.pool.clone(), vault, self.twitch.oauth.clone(), Clock::default());
         let user = TokenUser { id: id.parse().unwrap(), login: login.to_owned() };
         tokens.keep_user(&user, &token).await.unwrap();
-        id
+        (id, token)
     }
 
     fn configure(&self, config: &mut Config) {

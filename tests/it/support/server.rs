@@ -112,6 +112,8 @@ impl Server {
         config.database = Database::Given(Box::new(database.clone()));
         config.data_dir = data_dir.path().to_owned();
         config.twitch.webhook_secret = Some(secret());
+        // No chat is there, unless the test has one.
+        config.twitch.irc_url = "ws://127.0.0.1:1".parse().unwrap();
         change(&mut config);
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let addr = app.addr();
