@@ -9,7 +9,6 @@ use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
 use showtime::store::served_channels::ServedChannel;
 use showtime::subscriptions::desired;
 use showtime::twitch::oauth::{TokenUser, UserToken};
-use showtime::twitch::transport::TransportKind;
 
 use crate::session::Session;
 
@@ -23,7 +22,8 @@ pub(crate) struct Browser {
 }
 
 /// Requests the missing consents, also to these further scopes, and returns whether all were given. If one channel does not
-/// consent, the others are still asked.
+/// consent, the others are still asked. A token has only the scopes that were requested with it, though Twitch remembers all
+/// consents: so those that are granted are requested again.
 pub(crate) async fn obtain(
     session: &Session,
     channels: &[ServedChannel],
@@ -34,12 +34,14 @@ pub(crate) async fn obtain(
     for channel in channels {
         let name = printable(&channel.display_name);
         let granted = session.granted(channel).await?;
-        let lacks_none = further.iter().all(|scope| granted.contains(scope));
-        if lacks_none && desired::missing_scopes(&session.types, &granted, session.transport(channel)).is_empty() {
+        let needed = session.scopes(channel, &granted).await?;
+        let mut wanted = needed.iter().copied().chain(further.iter().map(String::as_str));
+        if wanted.all(|scope| granted.iter().any(|granted| granted == scope)) {
             print(format_args!("{name} has consented to everything that is needed"));
             continue;
         }
-        if let Err(error) = obtain_of(session, channel, (&granted, further), browser).await {
+        let scopes = needed.iter().copied().chain(granted.iter().chain(further).map(String::as_str)).collect();
+        if let Err(error) = obtain_of(session, channel, &scopes, browser).await {
             print(format_args!("{name}: no consent: {}", printable(&with_causes(error.as_ref()))));
             is_complete = false;
         }
@@ -49,7 +51,8 @@ pub(crate) async fn obtain(
 
 /// Requests the consent of any channel, and returns the one that gave it.
 pub(crate) async fn obtain_any(session: &Session, further: &[String], browser: Browser) -> Result<ServedChannel> {
-    let scopes = scopes(session, (&[], further), session.twitch.transport());
+    let needed = desired::scopes(&session.types, &[], session.twitch.transport());
+    let scopes = needed.into_iter().chain(further.iter().map(String::as_str)).collect();
     let (user, token) = request(session, ("your channel", None), &scopes, browser).await?;
     let found = session.helix.users_by_login(&[&user.login]).await?.into_iter().next();
     let found = found.with_context(|| format!("Twitch knows no channel {:?}", user.login))?;
@@ -61,12 +64,11 @@ pub(crate) async fn obtain_any(session: &Session, further: &[String], browser: B
 async fn obtain_of(
     session: &Session,
     channel: &ServedChannel,
-    granted_and_further: (&[String], &[String]),
+    scopes: &BTreeSet<&str>,
     browser: Browser,
 ) -> Result<()> {
     let name = printable(&channel.display_name);
-    let scopes = scopes(session, granted_and_further, session.transport(channel));
-    let (user, token) = request(session, (&*name, Some(&*name)), &scopes, browser).await?;
+    let (user, token) = request(session, (&*name, Some(&*name)), scopes, browser).await?;
     keep(session, channel, &user, &token).await
 }
 
@@ -76,17 +78,6 @@ async fn keep(session: &Session, channel: &ServedChannel, user: &TokenUser, toke
     account.keep((&session.oauth, &session.tokens), &mut connection, (user, token)).await?;
     print(format_args!("{} has consented", printable(&channel.display_name)));
     Ok(())
-}
-
-/// The scopes to request: those that the subscriptions need, the further ones, and those that are granted. A token has only
-/// the scopes that were requested with it, though Twitch remembers all consents.
-fn scopes<'a>(
-    session: &'a Session,
-    (granted, further): (&'a [String], &'a [String]),
-    transport: TransportKind,
-) -> BTreeSet<&'a str> {
-    let needed = desired::scopes(&session.types, granted, transport);
-    needed.into_iter().chain(granted.iter().chain(further).map(String::as_str)).collect()
 }
 
 /// Opens Twitch's page in a browser, or shows its address, and waits for a consent of this account, with the name that it
@@ -127,7 +118,8 @@ pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Resul
     let mut is_complete = true;
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let missing = desired::missing_scopes(&session.types, &granted, session.transport(channel));
+        let mut missing: Vec<_> = session.scopes(channel, &granted).await?.into_iter().collect();
+        missing.retain(|scope| !granted.iter().any(|granted| granted == scope));
         if !missing.is_empty() {
             print(format_args!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", ")));
             is_complete = false;

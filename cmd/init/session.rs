@@ -1,5 +1,6 @@
 //! The clients and settings that `init` works with, and the errors about those that are missing.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use showtime::cli;
 use showtime::clock::Clock;
 use showtime::config::{Client, Config, Database, Twitch};
+use showtime::credentials::consent::Account;
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
 use showtime::http::{self, Http, RetryPolicy};
+use showtime::outputs::reactions::rules;
 use showtime::postgres::{self, LocalError};
 use showtime::program::Program;
 use showtime::simulate::delivery::own_callback;
@@ -18,9 +21,10 @@ use showtime::store::reconciler;
 use showtime::store::served_channels::{self, ServedChannel};
 use showtime::store::signals::Channel;
 use showtime::store::tokens;
-use showtime::subscriptions::desired;
+use showtime::subscriptions::desired::{self, DesiredSubscription};
 use showtime::twitch::catalogue::SubscriptionType;
 use showtime::twitch::helix::Helix;
+use showtime::twitch::id::ChannelId;
 use showtime::twitch::oauth::{Credentials, OAuth};
 use showtime::twitch::signature::WebhookSecret;
 use showtime::twitch::token_source::TokenSource;
@@ -153,6 +157,25 @@ impl Session {
     pub(crate) async fn granted(&self, channel: &ServedChannel) -> Result<Vec<String>> {
         let row = tokens::get(&mut *self.pool.acquire().await?, channel.id.as_str()).await?;
         Ok(row.filter(|row| row.needs_consent.is_none()).map(|row| row.scopes).unwrap_or_default())
+    }
+
+    /// What these channels should have over these transports.
+    pub(crate) async fn desired(
+        &self,
+        channels: impl IntoIterator<Item = (&ChannelId, TransportKind)>,
+    ) -> Result<Vec<DesiredSubscription>> {
+        let (mut db, client_id) = (self.pool.acquire().await?, self.oauth.client_id());
+        Ok(desired::of_channels(&mut db, &self.types, channels, client_id, self.clock.now()).await?)
+    }
+
+    /// The scopes that a channel should grant, of which these are granted: for its subscriptions, and for what rules do.
+    pub(crate) async fn scopes(&self, channel: &ServedChannel, granted: &[String]) -> Result<BTreeSet<&'static str>> {
+        let mut db = self.pool.acquire().await?;
+        let types = desired::types_to_ask(&mut db, &self.types, &channel.id).await?;
+        let mut scopes = desired::scopes(&types, granted, self.transport(channel));
+        let account = Account::Broadcaster { id: channel.id.clone(), login: channel.login.clone() };
+        scopes.extend(rules::scopes::scopes(&mut db, &account).await?);
+        Ok(scopes)
     }
 
     /// Clients that call with the tokens of the users who have consented.

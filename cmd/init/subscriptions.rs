@@ -37,8 +37,9 @@ impl Desired {
         webhook: &Webhook<'_>,
     ) -> Result<Self> {
         let served = session.served().await?;
-        let ids: BTreeSet<_> = channels.iter().chain(&served).map(|channel| &channel.id).collect();
-        let subscriptions = DesiredSubscription::all(&session.types, ids, session.oauth.client_id());
+        let all: BTreeMap<_, _> =
+            served.iter().chain(channels).map(|channel| (&channel.id, session.transport(channel))).collect();
+        let subscriptions = session.desired(all).await?;
         let over_webhooks = channels.iter().filter(|channel| session.transport(channel) == TransportKind::Webhook);
         let fingerprint = Some(webhook.secret.fingerprint());
         let rows = rows::list(&mut *session.pool.acquire().await?, None, None).await?;
@@ -55,7 +56,7 @@ impl Desired {
     async fn on_session(session: &Session, channel: &ServedChannel, id: String) -> Result<Self> {
         let earlier = sessions::earlier_ids(&mut *session.pool.acquire().await?, &channel.id.user()).await?;
         Ok(Self {
-            subscriptions: DesiredSubscription::all(&session.types, [&channel.id], session.oauth.client_id()),
+            subscriptions: session.desired([(&channel.id, TransportKind::Websocket)]).await?,
             logins: BTreeMap::from([(channel.id.clone(), channel.login.clone())]),
             place: Place::Session { id, earlier },
             with_secret: None,

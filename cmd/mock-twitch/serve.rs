@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use showtime::cli::{self, Shutdown};
 use showtime::config::LogFormat;
-use showtime::mock::{Mock, MockConfig};
+use showtime::mock::{Mock, MockConfig, Notify};
 use tempfile::NamedTempFile;
 
 /// The mock that is to be started.
@@ -36,7 +36,13 @@ pub(crate) struct ServeArgs {
     /// environment that is printed.
     #[arg(long = "channel", value_name = "LOGIN", default_value = "maplearcade")]
     channels: Vec<String>,
-    /// Show no consent page: consent to everything, as the first channel.
+    /// An account that moderates these channels, for a bot.
+    #[arg(long, value_name = "LOGIN", default_value = "showbot")]
+    bot: String,
+    /// Begin with channels that are not live.
+    #[arg(long)]
+    offline: bool,
+    /// Show no consent page: consent to everything, as the first channel, or as the bot to what a bot is asked for.
     #[arg(long)]
     auto_consent: bool,
     /// The client id of the one application.
@@ -74,11 +80,15 @@ pub(crate) struct ServeArgs {
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // The HTTP server's own lines would stand between those that are to be pasted.
     cli::log(if args.debug { "debug" } else { "info,actix_server=warn" }, LogFormat::Human);
-    let (callback, schedule) = (args.callback.clone(), args.schedule.clone());
+    let (callback, schedule, is_offline) = (args.callback.clone(), args.schedule.clone(), args.offline);
     let mut shutdown = Shutdown::new()?;
     let place = format!("{}:{}", args.ip, args.port);
     let mock = Mock::start(args.config()?).await;
     let mock = mock.with_context(|| format!("mock-twitch can't start at {place} (--port chooses another port)"))?;
+    for channel in mock.world.config().channels.iter().filter(|_| !is_offline) {
+        // One that is named twice is live already.
+        let _ = mock.world.go_live(&channel.to_lowercase(), Notify::No);
+    }
     if let Some(name) = schedule {
         mock.world.start_schedule(&name, 1.0)?;
     }
@@ -110,6 +120,7 @@ impl ServeArgs {
             client_id: self.client_id,
             client_secret: self.client_secret,
             redirect_urls: self.redirect_urls,
+            bot: Some(self.bot),
             auto_consent: self.channels.first().filter(|_| self.auto_consent).cloned(),
             channels: self.channels,
             allow_local_http: !self.https_only,

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use showtime::cli::{self, with_database};
 use showtime::config::Config;
-use showtime::store::chat::{self, ChatEdit, ChatMode, ChatSetting};
+use showtime::store::chat::{self, ChatChoice, ChatEdit, ChatMode, ChatSetting};
 use showtime::store::read::channels;
 
 #[derive(clap::Subcommand)]
@@ -14,17 +14,17 @@ pub(crate) enum Chat {
     Set {
         /// The channel's login or id
         channel: String,
-        /// When it is read over IRC: off, live or always
+        /// When it is read: off, live, always, or default for what the rules need
         #[arg(value_name = "WHEN", value_parser = mode, required_unless_present = "membership")]
-        mode: Option<ChatMode>,
+        mode: Option<ChatChoice>,
         /// Whether to tell who comes and leaves
         #[arg(long, value_name = "true|false")]
         membership: Option<bool>,
     },
 }
 
-fn mode(text: &str) -> Result<ChatMode, String> {
-    text.parse().map_err(|_| "must be off, live or always".to_owned())
+fn mode(text: &str) -> Result<ChatChoice, String> {
+    text.parse().map_err(|_| "must be off, live, always or default".to_owned())
 }
 
 pub(crate) async fn run(command: Chat, config: &Config) -> Result<()> {
@@ -55,8 +55,13 @@ pub(crate) async fn run(command: Chat, config: &Config) -> Result<()> {
 }
 
 fn show(channel: &str, setting: ChatSetting) {
-    let ChatSetting { mode, membership, has_eventsub } = setting;
-    let source = if has_eventsub { "messages come from EventSub" } else { "messages come over IRC" };
+    let ChatSetting { mode, is_default, membership, has_eventsub } = setting;
+    let source = match (mode, has_eventsub) {
+        (_, true) => "messages come from EventSub",
+        (ChatMode::Off, false) => "it is not read",
+        (_, false) => "messages come over IRC",
+    };
+    let default = if is_default { ", as the rules need it" } else { "" };
     let membership = if membership { ", and who comes and leaves" } else { "" };
-    cli::print(format_args!("{channel}: {mode} ({source}{membership})"));
+    cli::print(format_args!("{channel}: {mode}{default} ({source}{membership})"));
 }

@@ -76,7 +76,7 @@ enum Command {
     /// Let bots of Discord track channels
     #[command(subcommand)]
     Bot(Bots),
-    /// Choose whose chats are read over IRC
+    /// Choose when the chats of channels are read
     #[command(subcommand)]
     Chat(Chat),
     /// Apply or revert migrations

@@ -24,6 +24,10 @@ create table rule (
     position integer not null,
     -- The rule as a tree, as the API takes it.
     body jsonb not null,
+    -- The types of the events that it needs, which follow from the body; none if it is turned off.
+    types text[] collate "C" not null,
+    -- The logins and ids of the channels on which it needs them; null for all.
+    channels text[] collate "C",
     changed_at timestamptz not null
 );
 

@@ -1,17 +1,38 @@
--- The chats that are read over IRC, and who is in them. Does not follow from the log.
+-- How the chats of channels are read, as far as it was set. Does not follow from the log.
 create table chat (
     channel_id text collate "C" primary key references served_channel on delete cascade,
-    -- When it is read: off, live (while the channel is live, and 15 minutes longer), always.
-    mode text collate "C" not null check (mode in ('off', 'live', 'always')),
-    -- Whether it is told who comes and leaves.
-    membership boolean not null,
+    -- When it is read: off, live (while the channel is live, and 15 minutes longer), always; null as the rules need it.
+    mode text collate "C" check (mode in ('off', 'live', 'always')),
+    -- Whether it is told who comes and leaves; null as the rules need it.
+    membership boolean,
     -- Until when messages may come both over IRC and from EventSub; null if they never came over IRC.
     lines_until timestamptz
 );
 
+-- The types of events that the rules need of each served channel.
+create view needed_type as
+    select distinct served.id as channel_id, kind as type
+    from served_channel served
+    join rule on rule.channels is null or served.id = any (rule.channels) or served.login = any (rule.channels)
+    cross join unnest(rule.types) as kind;
+
+-- How each chat is read: as it was set, or else while the channel is live if a rule needs it.
+create view chat_reading as
+    select served.id as channel_id,
+        coalesce(chat.mode, case when needs.chat then 'live' else 'off' end) as mode,
+        coalesce(chat.membership, needs.presence) as membership,
+        chat.mode is null as is_default
+    from served_channel served
+    left join chat on chat.channel_id = served.id
+    cross join lateral (
+        select coalesce(bool_or(type like 'channel.chat.%' or type = 'showtime.chat.presence'), false) as chat,
+            coalesce(bool_or(type = 'showtime.chat.presence'), false) as presence
+        from needed_type where channel_id = served.id
+    ) as needs;
+
 -- Who is in a chat, as far as IRC tells.
 create table presence (
-    channel_id text collate "C" not null references chat on delete cascade,
+    channel_id text collate "C" not null references served_channel on delete cascade,
     login text collate "C" not null,
     since timestamptz not null,
     -- When the user last wrote or came.

@@ -11,17 +11,19 @@ use super::channels::ChannelPath;
 use super::error::Error;
 use super::query::{Nothing, Query};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
-use crate::store::chat::{self, ChatEdit, ChatMode, ChatSetting};
+use crate::store::chat::{self, ChatChoice, ChatEdit, ChatMode, ChatSetting};
 
 /// How the chat of a channel is read.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChatReading {
-    /// When it is read over IRC: `off`, `live` (while the channel is live, and 15 minutes longer), or `always`. Messages that
-    /// EventSub delivers are not read over IRC as well.
+    /// When it is read: `off`, `live` (while the channel is live, and 15 minutes longer), or `always`.
     chat: ChatMode,
+    /// Whether `chat` was not set, and follows from the rules: `live` if one of them needs the chat, else `off`.
+    is_default: bool,
     /// Whether events `showtime.chat.presence` tell who comes and leaves, which only IRC knows.
     membership: bool,
-    /// Where the messages come from: `eventsub` if it has an enabled subscription to them, else `irc`.
+    /// Where the messages come from: `eventsub` if there is an enabled subscription to them, which needs the broadcaster's
+    /// consent, else `irc`.
     source: ChatSource,
 }
 
@@ -36,13 +38,14 @@ enum ChatSource {
 impl From<ChatSetting> for ChatReading {
     fn from(setting: ChatSetting) -> Self {
         let source = if setting.has_eventsub { ChatSource::Eventsub } else { ChatSource::Irc };
-        Self { chat: setting.mode, membership: setting.membership, source }
+        let ChatSetting { mode: chat, is_default, membership, .. } = setting;
+        Self { chat, is_default, membership, source }
     }
 }
 
 impl ChatReading {
     fn example() -> Self {
-        Self { chat: ChatMode::Live, membership: true, source: ChatSource::Irc }
+        Self { chat: ChatMode::Live, is_default: false, membership: true, source: ChatSource::Irc }
     }
 }
 
@@ -50,8 +53,8 @@ impl ChatReading {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EditChat {
-    /// When the chat is read over IRC.
-    chat: Option<ChatMode>,
+    /// When the chat is read; `default` for what the rules need, of `membership` too.
+    chat: Option<ChatChoice>,
     /// Whether it is told who comes and leaves.
     membership: Option<bool>,
 }

@@ -28,6 +28,8 @@ pub struct MockConfig {
     pub redirect_urls: Vec<String>,
     /// Logins of the channels that exist at the start.
     pub channels: Vec<String>,
+    /// Login of an account that is a moderator of these channels, and consents to what a bot is asked for.
+    pub bot: Option<String>,
     /// Consents to everything at once as this login, instead of showing a page.
     pub auto_consent: Option<String>,
     /// Accepts callbacks at `http://` on this machine, which the real Twitch does not.
@@ -68,6 +70,7 @@ impl Default for MockConfig {
             // Where `init` and a server with `SHOWTIME_PUBLIC_URL=http://localhost:5001` send browsers back to.
             redirect_urls: ["http://localhost:3033/auth", "http://localhost:5001/auth"].map(str::to_owned).to_vec(),
             channels: vec!["maplearcade".to_owned()],
+            bot: None,
             auto_consent: None,
             allow_local_http: true,
             delivery_timeout: Duration::from_secs(10),

@@ -46,6 +46,13 @@ impl AuthorizationRequest {
         self.scope.split_whitespace().map(str::to_owned).collect()
     }
 
+    /// The login of the bot, if these are scopes of one: a broadcaster who lets an application read the chat grants
+    /// `channel:bot`, too.
+    fn bot<'a>(&self, world: &'a World) -> Option<&'a String> {
+        let scopes = self.scopes();
+        world.config.bot.as_ref().filter(|_| scopes.contains("user:bot") && !scopes.contains("channel:bot"))
+    }
+
     /// Returns the error to show on a page, when it is unsafe to redirect to the application.
     fn objection(&self, world: &World) -> Option<&'static str> {
         if self.client_id != world.config.client_id {
@@ -83,7 +90,7 @@ pub(super) async fn authorize(world: web::Data<World>, request: web::Query<Autho
     }
     let mut state = world.state();
     if let Some(name) = &world.config.auto_consent
-        && let Ok(person) = state.account_or_new(name)
+        && let Ok(person) = state.account_or_new(request.bot(&world).unwrap_or(name))
     {
         return request.grant(&mut state, &person.id, &world);
     }
@@ -95,13 +102,14 @@ pub(super) async fn authorize(world: web::Data<World>, request: web::Query<Autho
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(consent_page(&world, &state, &request))
 }
 
-/// Preselects the user who consented last, or else the first channel.
+/// Preselects the bot if it is asked, or else the user who consented last, or else the first channel.
 fn consent_page(world: &World, state: &State, request: &AuthorizationRequest) -> String {
     let list = |items: Vec<String>| items.concat();
     let scopes =
         request.scopes().into_iter().map(|scope| format!("<li><code>{}</code></li>", escaped(&scope))).collect();
     let last = state.signed_in.as_ref().and_then(|id| state.accounts.get(id)).map(|account| account.login.clone());
-    let chosen = last.or_else(|| world.config.channels.first().map(|name| name.to_lowercase()));
+    let bot = request.bot(world).map(|name| name.to_lowercase());
+    let chosen = bot.or(last).or_else(|| world.config.channels.first().map(|name| name.to_lowercase()));
     let option = |login: &String| {
         let selected = if chosen.as_ref() == Some(login) { " selected" } else { "" };
         format!("<option{selected}>{}</option>", escaped(login))

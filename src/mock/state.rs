@@ -217,6 +217,13 @@ impl State {
         for name in config.channels.iter().chain(&config.auto_consent) {
             state.account_or_new(name)?;
         }
+        if let Some(bot) = &config.bot {
+            let bot = state.account_or_new(bot)?.id;
+            for channel in &config.channels {
+                let channel = state.account_or_new(channel)?.id;
+                state.rooms.entry(&channel).moderators.insert(bot.clone());
+            }
+        }
         Ok(state)
     }
 

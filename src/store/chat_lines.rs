@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::LogId;
 use crate::message::Message;
 use crate::message::irc::CHAT_MESSAGE;
+use crate::twitch::id::ChannelId;
 use crate::twitch::payload::Ids;
 
 /// Records those of these new messages that are chat messages of these channels, and marks those as echoes that were told
@@ -58,14 +59,23 @@ pub(super) async fn mark(
     Ok(echoes.into_iter().collect())
 }
 
+/// The channels of the chat messages among these.
+pub(super) fn channels<'a>(messages: &[&'a Message]) -> Vec<&'a str> {
+    messages.iter().filter_map(|message| channel(message)).collect()
+}
+
+/// The channel, if it is a chat message.
+fn channel(message: &Message) -> Option<&str> {
+    let content = message.content();
+    let is_line = content.kind() == Some(CHAT_MESSAGE) && !content.is_test;
+    content.channel_id.as_ref().filter(|_| is_line).map(ChannelId::as_str)
+}
+
 /// The event's id, its channel, and Twitch's id of the chat message.
 fn line<'a>(message: &'a Message, new: &HashMap<&str, LogId>, channels: &[String]) -> Option<(i64, &'a str, &'a str)> {
-    let content = message.content();
-    let channel_id = content.channel_id.as_ref()?.as_str();
-    let is_line =
-        content.kind() == Some(CHAT_MESSAGE) && !content.is_test && channels.iter().any(|it| it == channel_id);
-    match &content.ids {
-        Some(Ids::ChatMessage(ids)) if is_line => Some((new.get(message.id())?.0, channel_id, ids.message_id.as_str())),
+    let channel_id = channel(message).filter(|id| channels.iter().any(|it| it == id))?;
+    match &message.content().ids {
+        Some(Ids::ChatMessage(ids)) => Some((new.get(message.id())?.0, channel_id, ids.message_id.as_str())),
         _ => None,
     }
 }

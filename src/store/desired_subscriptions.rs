@@ -127,25 +127,22 @@ pub async fn list(
     .await
 }
 
-/// Makes the table say that these channels should have these types in these versions (pairs) over this transport: adds new
+/// Makes the table say that these channels should have these types in these versions (three columns) over this transport: adds new
 /// rows as `missing`, and deletes all other rows of the transport.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn set_types(
+pub async fn set(
     db: &mut PgConnection,
     transport: TransportKind,
-    channel_ids: &[&ChannelId],
-    kinds: &[&str],
-    versions: &[&str],
+    (channel_ids, kinds, versions): (&[&str], &[&str], &[&str]),
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let channel_ids: Vec<_> = channel_ids.iter().map(|id| id.as_str()).collect();
     sqlx::query!(
         "delete from desired_subscription where transport = $1
-            and (channel_id <> all($2) or (type, version) not in (select * from unnest($3::text[], $4::text[])))",
+            and (channel_id, type, version) not in (select * from unnest($2::text[], $3::text[], $4::text[]))",
         transport.as_str(),
-        &channel_ids as &[&str],
+        channel_ids as &[&str],
         kinds as &[&str],
         versions as &[&str]
     )
@@ -153,12 +150,12 @@ pub async fn set_types(
     .await?;
     sqlx::query!(
         "insert into desired_subscription (type, version, channel_id, transport, status, since)
-        select kind.type, kind.version, channel.id, $1, 'missing', $5
-        from served_channel channel cross join unnest($3::text[], $4::text[]) kind (type, version)
-        where channel.id = any($2)
+        select desired.type, desired.version, channel.id, $1, 'missing', $5
+        from unnest($2::text[], $3::text[], $4::text[]) as desired (channel_id, type, version)
+        join served_channel channel on channel.id = desired.channel_id
         on conflict do nothing",
         transport.as_str(),
-        &channel_ids as &[&str],
+        channel_ids as &[&str],
         kinds as &[&str],
         versions as &[&str],
         now

@@ -57,7 +57,7 @@ pub async fn append<'a>(
             (select array_agg(channel_id order by channel_id) from transport_switch where channel_id = any($6)) as switching,
             (select array_agg(gone_at order by channel_id) from transport_switch where channel_id = any($6))
                 as "gone_at: Vec<Option<OffsetDateTime>>",
-            (select array_agg(channel_id) from chat where channel_id = any($6) and lines_until > $9) as chats
+            (select array_agg(channel_id) from chat where channel_id = any($12) and lines_until > $9) as chats
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],
@@ -71,6 +71,7 @@ pub async fn append<'a>(
         received_at,
         Channel::Event.name(),
         &column(messages, |m| m.content().is_test),
+        &chat_lines::channels(messages) as &[&str],
     )
     .fetch_optional(&mut *conn)
     .await?;

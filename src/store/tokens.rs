@@ -52,6 +52,15 @@ pub async fn consents(conn: &mut PgConnection) -> sqlx::Result<HashMap<String, O
     Ok(rows.into_iter().map(|row| (row.holder, row.needs_consent)).collect())
 }
 
+/// The scopes that each user has granted, by the user's id, without those who have to consent again.
+///
+/// # Errors
+/// If the database fails.
+pub async fn granted(conn: &mut PgConnection) -> sqlx::Result<HashMap<String, Vec<String>>> {
+    let rows = sqlx::query!("select holder, scopes from token where holder <> $1 and needs_consent is null", APP);
+    Ok(rows.fetch_all(conn).await?.into_iter().map(|row| (row.holder, row.scopes)).collect())
+}
+
 /// The user with this login who has a token.
 ///
 /// # Errors

@@ -1,14 +1,17 @@
-//! The subscriptions that a channel should have: the default types, and those that a setting adds.
+//! The subscriptions that a channel should have: the default types, those that a setting adds, those that rules need, and while
+//! its chat is to be read, messages of the chat.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::message::irc::CHAT_MESSAGE;
+use crate::store::chat::{self, ChatMode};
 use crate::store::desired_subscriptions;
-use crate::store::served_channels::ServedChannel;
-use crate::twitch::catalogue::{self, SubscriptionType};
-use crate::twitch::helix::Condition;
+use crate::store::tokens;
+use crate::twitch::catalogue::{self, SubscriptionType, selection};
+use crate::twitch::helix::{Condition, HeldSubscription};
 use crate::twitch::id::ChannelId;
 use crate::twitch::transport::TransportKind;
 
@@ -26,15 +29,90 @@ const DEFAULT: [&str; 10] = [
     "channel.subscription.message",
 ];
 
+/// How the types begin that a channel should have only while its chat is to be read, unless a setting adds them.
+const CHAT: &str = "channel.chat.";
+
+/// Types of a channel, each once.
+type Types = Vec<&'static SubscriptionType>;
+
 /// The types that each served channel should have, `extra` ones included, each once.
-pub fn types(extra: &[&'static SubscriptionType]) -> Vec<&'static SubscriptionType> {
-    let mut types: Vec<_> = DEFAULT.iter().filter_map(|name| catalogue::find(name, None)).collect();
-    for kind in extra {
+pub fn types(extra: &[&'static SubscriptionType]) -> Types {
+    let default = DEFAULT.iter().filter_map(|name| catalogue::find(name, None)).collect();
+    with(default, extra.iter().copied())
+}
+
+fn with(mut types: Types, others: impl IntoIterator<Item = &'static SubscriptionType>) -> Types {
+    for kind in others {
         if !types.iter().any(|known| known.name == kind.name) {
             types.push(kind);
         }
     }
     types
+}
+
+/// The types that a channel's consent should cover: those of all channels, those that rules need, and if its chat is to be read
+/// at any time, its messages.
+///
+/// # Errors
+/// If the database fails.
+pub async fn types_to_ask(
+    db: &mut PgConnection,
+    of_all: &[&'static SubscriptionType],
+    channel: &ChannelId,
+) -> sqlx::Result<Types> {
+    let reads_chat = chat::get(&mut *db, channel).await?.is_some_and(|setting| setting.mode != ChatMode::Off);
+    let needed = chat::needed_types(db).await?.into_iter().filter(|(of, _)| of == channel);
+    let names: Vec<_> = needed.map(|(_, kind)| kind).chain(reads_chat.then(|| CHAT_MESSAGE.to_owned())).collect();
+    Ok(with(of_all.to_vec(), names.iter().flat_map(|name| subscribable(name))))
+}
+
+/// The type of this name, if a channel can subscribe to it.
+fn subscribable(name: &str) -> Types {
+    selection::select(name).unwrap_or_default()
+}
+
+/// The subscriptions that these channels should have at this time over these transports. Messages of a chat are among them if
+/// the broadcaster has consented; without that they are read over IRC.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_channels(
+    db: &mut PgConnection,
+    of_all: &[&'static SubscriptionType],
+    channels: impl IntoIterator<Item = (&ChannelId, TransportKind)>,
+    client_id: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<DesiredSubscription>> {
+    let open: HashSet<_> = chat::open(&mut *db, now).await?.into_iter().map(|chat| chat.channel.id).collect();
+    let mut needed = HashMap::<_, Vec<_>>::new();
+    for (channel, kind) in chat::needed_types(&mut *db).await? {
+        needed.entry(channel).or_default().push(kind);
+    }
+    let granted = tokens::granted(db).await?;
+    let messages = subscribable(CHAT_MESSAGE);
+    let mut desired = Vec::new();
+    for (channel, transport) in channels {
+        let is_open = open.contains(channel);
+        let is_needed = |name: &&String| name.as_str() != CHAT_MESSAGE && (is_open || !name.starts_with(CHAT));
+        let needed = needed.get(channel).into_iter().flatten().filter(is_needed);
+        let mut types = with(of_all.to_vec(), needed.flat_map(|name| subscribable(name)));
+        let granted = granted.get(channel.as_str()).map(Vec::as_slice).unwrap_or_default();
+        if is_open && missing_scopes(&messages, granted, transport).is_empty() {
+            types = with(types, messages.iter().copied());
+        }
+        desired.extend(DesiredSubscription::all(&types, [channel], client_id));
+    }
+    Ok(desired)
+}
+
+/// Whether Twitch holds it for the chat of one of these channels, as this program subscribes to it. If it is not desired, it is
+/// deleted: the chat is not to be read now.
+#[must_use]
+pub fn is_of_chat(held: &HeldSubscription, channels: &HashSet<&str>) -> bool {
+    let (broadcaster, reader) = (held.condition.get("broadcaster_user_id"), held.condition.get("user_id"));
+    held.kind.as_str().starts_with(CHAT)
+        && broadcaster == reader
+        && broadcaster.is_some_and(|id| channels.contains(id.as_str()))
 }
 
 /// A subscription that a served channel should have.
@@ -49,7 +127,7 @@ pub struct DesiredSubscription {
 }
 
 impl DesiredSubscription {
-    /// All that these channels should have, channel by channel.
+    /// These types for each of these channels, channel by channel.
     pub fn all<'a>(
         types: &[&'static SubscriptionType],
         channel_ids: impl IntoIterator<Item = &'a ChannelId>,
@@ -66,19 +144,17 @@ impl DesiredSubscription {
     }
 }
 
-/// Makes the table of desired subscriptions say that these channels should have these types over this transport, and no others
-/// anything.
+/// Makes the table of desired subscriptions say that channels should have these over this transport, and no others.
 pub(super) async fn write(
     db: &mut PgConnection,
     transport: TransportKind,
-    channels: &[ServedChannel],
-    types: &[&'static SubscriptionType],
+    desired: &[DesiredSubscription],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let ids: Vec<_> = channels.iter().map(|channel| &channel.id).collect();
+    let channels: Vec<_> = desired.iter().map(|it| it.channel_id.as_str()).collect();
     let (kinds, versions): (Vec<_>, Vec<_>) =
-        types.iter().map(|kind| (kind.name.as_str(), kind.version.as_str())).unzip();
-    desired_subscriptions::set_types(db, transport, &ids, &kinds, &versions, now).await
+        desired.iter().map(|it| (it.kind.name.as_str(), it.kind.version.as_str())).unzip();
+    desired_subscriptions::set(db, transport, (&channels, &kinds, &versions), now).await
 }
 
 /// The condition of this type for this channel. Users that a condition names (a moderator, a

@@ -3,8 +3,8 @@
 //!
 //! A cycle compares everything that Twitch holds over webhooks with what is desired; `sessions` does so for
 //! each WebSocket session. One server at a time does it, under a lock of the database; how far each subscription has got is
-//! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, or what a switch of
-//! transports has left over, and only those that deliver to us.
+//! kept there, so that any server can go on. Only remains of desired subscriptions are ever deleted, those to chats that are not
+//! to be read now, and what a switch of transports has left over, and only those that deliver to us.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -39,6 +39,7 @@ use crate::store::signals::{Channel, Signals};
 use crate::store::switches;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, Transport};
+use crate::twitch::id::ChannelId;
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
 use crate::twitch::transport::TransportKind;
@@ -164,9 +165,12 @@ impl Reconciler {
             Some(_) => served_channels::over(db, TransportKind::Webhook, self.default).await?,
             None => Vec::new(),
         };
-        desired::write(db, TransportKind::Webhook, &channels, &self.types, self.clock.now()).await?;
+        let now = self.clock.now();
+        let over_webhooks = channels.iter().map(|channel| (&channel.id, TransportKind::Webhook));
+        let desired = desired::of_channels(db, &self.types, over_webhooks, &self.client_id, now).await?;
+        desired::write(db, TransportKind::Webhook, &desired, now).await?;
         let pause = match &self.callback {
-            Some(callback) => self.compare(db, callback, &channels, is_first).await?,
+            Some(callback) => self.compare(db, callback, (&channels, &desired), is_first).await?,
             None => MAX_PAUSE,
         };
         store::complete(db, began_at).await?;
@@ -179,19 +183,19 @@ impl Reconciler {
         &self,
         db: &mut PgConnection,
         callback: &Url,
-        channels: &[ServedChannel],
+        (channels, desired): (&[ServedChannel], &[DesiredSubscription]),
         is_first: bool,
     ) -> Result<Duration, CycleError> {
         let now = self.clock.now();
         let mut rows = rows::list(db, None, None).await?;
         rows.retain(|row| row.transport == TransportKind::Webhook);
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
-        let desired = DesiredSubscription::all(&self.types, requests.keys().copied(), &self.client_id);
         let listed = self.helix.subscriptions().await?;
         self.incidents.record_items("Get EventSub Subscriptions", listed.unreadable);
         let held = listed.subscriptions;
         let place = Place::Webhook(callback.clone());
-        let mut matches = progress::match_held(&plan(&held, &desired, &place), &desired);
+        let plan = plan(&held, desired, &place);
+        let mut matches = progress::match_held(&plan, desired);
         let (mut due, mut again, mut own_secret) = (Vec::new(), Vec::new(), OwnSecret::default());
         for row in &mut rows {
             let key = (row.channel_id.clone(), row.kind.clone(), row.version.clone());
@@ -210,6 +214,11 @@ impl Reconciler {
         let transport = &Transport::Webhook { callback: callback.clone(), secret: self.secret.clone() };
         self.create_all(db, transport, due, now).await?;
         self.create_again(db, transport, again, own_secret.allowance(), now).await?;
+        let ids = channels.iter().map(|channel| channel.id.as_str()).collect();
+        for closed in plan.unwanted.iter().filter(|held| desired::is_of_chat(held, &ids)) {
+            delete(&self.helix, closed).await?;
+            tracing::info!(id = closed.id, "deleted a subscription to a chat that is not to be read now");
+        }
         self.delete_left_over(db, &held, &place).await?;
         Ok(self.pause(&rows, held.len()))
     }
@@ -228,7 +237,9 @@ impl Reconciler {
         }
         let desired = DesiredSubscription::all(&self.types, &channels, &self.client_id);
         let plan = plan(held, &desired, place);
-        for (_, old) in plan.keep.into_iter().chain(plan.dead) {
+        let ids = channels.iter().map(ChannelId::as_str).collect();
+        let of_chats = plan.unwanted.iter().copied().filter(|held| desired::is_of_chat(held, &ids));
+        for old in plan.keep.iter().chain(&plan.dead).map(|(_, old)| *old).chain(of_chats) {
             delete(&self.helix, old).await?;
             tracing::info!(id = old.id, "deleted what a switch of transports had left over");
         }

@@ -1,16 +1,16 @@
 //! Subscribes on the WebSocket session of one user, with the user's token. Twitch closes a session that has no subscription
 //! [ten seconds](https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#welcome-message) after its welcome.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::create::{CONCURRENCY, Log, create, delete};
-use super::desired::DesiredSubscription;
+use super::desired::{self, DesiredSubscription};
 use super::error::{CycleError, is_about_the_token};
 use super::explain::{describe, limit_hint};
 use super::plan::{Place, Plan, plan};
@@ -23,6 +23,7 @@ use crate::store::served_channels::ServedChannel;
 use crate::store::sessions;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, HelixError, RefusalKind, Transport};
+use crate::twitch::id::ChannelId;
 use crate::twitch::transport::TransportKind;
 
 /// Time between two comparisons of a session on which everything is subscribed to.
@@ -95,17 +96,29 @@ impl Subscriber {
 
     /// A subscription that exists already may be on a session of ours that ended meanwhile, so then it compares again.
     async fn compare(&self, session: &Session) -> Result<Vec<DesiredRow>, CycleError> {
-        let (channel, client_id) = (&session.channel, self.application.oauth.client_id());
+        let channel = &session.channel;
         let helix = self.application.as_user(&channel.id.user());
         let ids = [channel.id.clone()];
-        let mut rows = rows::list(&mut *self.pool.acquire().await?, Some(&ids), None).await?;
+        let mut db = self.pool.acquire().await?;
+        let mut rows = rows::list(&mut db, Some(&ids), None).await?;
         rows.retain(|row| row.transport == TransportKind::Websocket);
-        let desired = DesiredSubscription::all(&self.types, &ids, client_id);
+        let desired = self.desired(&mut db, [(&channel.id, TransportKind::Websocket)]).await?;
+        drop(db);
         let conflicts = self.compare_once(session, &helix, &mut rows, &desired, None).await?;
         if !conflicts.is_empty() {
             self.compare_once(session, &helix, &mut rows, &desired, Some(&conflicts)).await?;
         }
         Ok(rows)
+    }
+
+    /// What these channels should have.
+    pub(super) async fn desired(
+        &self,
+        db: &mut PgConnection,
+        channels: impl IntoIterator<Item = (&ChannelId, TransportKind)>,
+    ) -> sqlx::Result<Vec<DesiredSubscription>> {
+        let client_id = self.application.oauth.client_id();
+        desired::of_channels(db, &self.types, channels, client_id, self.clock.now()).await
     }
 
     /// Compares and repairs; only these types if there are any. Returns those that exist already.
@@ -121,7 +134,7 @@ impl Subscriber {
         let earlier = sessions::earlier_ids(&mut *self.pool.acquire().await?, &session.channel.id.user()).await?;
         let held = self.held(helix, session.is_new).await?;
         let plan = plan(&held, desired, &Place::Session { id: session.id.clone(), earlier });
-        delete_earlier(helix, &plan).await;
+        delete_others(helix, &plan, &session.channel.id).await;
         let mut matches = progress::match_held(&plan, desired);
         let mut due = Vec::new();
         for row in rows {
@@ -226,12 +239,16 @@ async fn attempt<'r, 'h>(
 }
 
 /// Deletes what Twitch believes to be delivering to sessions of ours that have ended: it counts towards limits, and may keep
-/// the same from being created on this one. What can't be deleted now ends by itself when Twitch notices.
-async fn delete_earlier(helix: &Helix, plan: &Plan<'_>) {
-    for batch in plan.earlier.chunks(CONCURRENCY) {
+/// the same from being created on this one. Also what tells of the chat, if that is not to be read now. What can't be deleted now
+/// ends by itself when Twitch notices, or is deleted the next time.
+async fn delete_others(helix: &Helix, plan: &Plan<'_>, channel: &ChannelId) {
+    let ids = HashSet::from([channel.as_str()]);
+    let closed = plan.unwanted.iter().filter(|held| desired::is_of_chat(held, &ids));
+    let others: Vec<_> = plan.earlier.iter().chain(closed).collect();
+    for batch in others.chunks(CONCURRENCY) {
         let outcomes = join_all(batch.iter().map(|held| delete(helix, held))).await;
         for error in outcomes.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "a subscription on an earlier session could not be deleted");
+            tracing::warn!(%error, "a subscription that is not needed any more could not be deleted");
         }
     }
 }

@@ -161,7 +161,9 @@ impl SessionReconciler {
             *of == ids && clock.instant().saturating_duration_since(*at) < WRITE_INTERVAL
         };
         if !self.written.as_ref().is_some_and(is_recent) {
-            desired::write(db, TransportKind::Websocket, channels, &self.subscriber.types, clock.now()).await?;
+            let over_sessions = channels.iter().map(|channel| (&channel.id, TransportKind::Websocket));
+            let desired = self.subscriber.desired(db, over_sessions).await?;
+            desired::write(db, TransportKind::Websocket, &desired, clock.now()).await?;
             self.written = Some((ids, clock.instant()));
         }
         Ok(())
@@ -211,9 +213,10 @@ impl SessionReconciler {
         Ok(())
     }
 
-    /// Has everything compared now: a subscription was revoked, or a person asks.
+    /// Has everything compared now: a subscription was revoked, other ones are needed, or a person asks.
     fn hurry(&mut self) {
         let now = self.subscriber.clock.instant();
+        self.written = None;
         for progress in self.progress.values_mut() {
             let earliest = progress.began_at.map_or(now, |at| at + MIN_INTERVAL).max(now);
             progress.due_at = progress.due_at.min(earliest);

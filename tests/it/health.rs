@@ -54,7 +54,17 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "status": "warn"
         },
         {"message":"no channel is served over WebSocket","name":"websocket","status":"pass"},
+        {
+          "message": "no application is configured, so no chat is read over IRC",
+          "name": "chat",
+          "status": "pass"
+        },
         {"message":"no event was received yet","name":"events","status":"pass"},
+        {
+          "message": "events are deleted when they are old enough",
+          "name": "retention",
+          "status": "pass"
+        },
         {"message":"no sink is configured","name":"sinks","status":"pass"},
         {
           "message": "no application is configured, so nothing is done on Twitch",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::rules::scopes::scopes as of_rules;
 use super::step::Step;
 use crate::config::Config;
 use crate::credentials::consent::{Account, BOT_SCOPES};
@@ -79,14 +80,16 @@ pub async fn scopes_to_ask(
     match account {
         Account::Bot(_) => scopes.extend(BOT_SCOPES.map(str::to_owned)),
         Account::Broadcaster { id, .. } => {
-            let served = served_channels::all(conn).await?;
+            let served = served_channels::all(&mut *conn).await?;
             let transport = served.into_iter().find(|channel| channel.id == *id).and_then(|channel| channel.transport);
             let granted: Vec<_> = scopes.iter().cloned().collect();
-            let types = desired::types(&config.twitch.extra_types);
+            let of_all = desired::types(&config.twitch.extra_types);
+            let types = desired::types_to_ask(&mut *conn, &of_all, id).await?;
             let needed = desired::scopes(&types, &granted, transport.unwrap_or(config.twitch.transport()));
             scopes.extend(needed.into_iter().map(str::to_owned));
         }
     }
+    scopes.extend(of_rules(conn, account).await?.into_iter().map(str::to_owned));
     scopes.extend(further.iter().cloned());
     Ok(scopes)
 }

@@ -13,10 +13,10 @@ use super::check::Overview;
 use super::connection::{ChatConnection, Context};
 use super::presence::Visit;
 use crate::services::{Services, Stopper};
-use crate::store::chat::{self, PresenceRow, WantedChat};
+use crate::store::chat::{self, OpenChat, PresenceRow};
 use crate::store::locks::Lock;
 use crate::store::reconciler as store;
-use crate::store::signals::Wakeup;
+use crate::store::signals::{Channel, Wakeup};
 use crate::twitch::id::ChannelId;
 use crate::twitch::irc::Login;
 
@@ -37,7 +37,10 @@ pub(super) struct Leader {
     database: PgConnectOptions,
     context: Arc<Context>,
     connections: Vec<ChatConnection>,
-    wanted: Vec<WantedChat>,
+    /// The channels whose chats are to be read, over IRC or from EventSub.
+    open: Vec<ChannelId>,
+    /// The chats that are read over IRC.
+    wanted: Vec<OpenChat>,
     /// The login of the last connection, which proves that what is told comes from Twitch.
     login: Option<Login>,
     is_leading: bool,
@@ -58,6 +61,7 @@ impl Leader {
             database: services.database.clone(),
             context,
             connections: Vec::new(),
+            open: Vec::new(),
             wanted: Vec::new(),
             login: None,
             is_leading: false,
@@ -104,6 +108,7 @@ impl Leader {
             if !self.is_leading {
                 // Another server reads them.
                 self.connections.clear();
+                self.open.clear();
                 self.wanted.clear();
                 self.context.reader.read(&[], &mut kept);
                 return Ok(());
@@ -112,7 +117,14 @@ impl Leader {
         }
         let now = self.context.clock.now();
         self.keep_presence(&mut *db, now).await?;
-        let wanted = chat::wanted(&mut *db, now).await?;
+        let open = chat::open(&mut *db, now).await?;
+        let ids: Vec<_> = open.iter().map(|chat| chat.channel.id.clone()).collect();
+        if self.open != ids {
+            // EventSub is to deliver the messages of these, where it can.
+            Channel::Reconcile.notify(&mut *db, "").await?;
+            self.open = ids;
+        }
+        let wanted: Vec<_> = open.into_iter().filter(|chat| chat.membership || chat.takes_lines).collect();
         let is_changed = self.wanted != wanted;
         self.wanted = wanted;
         if is_changed || self.lines_at.is_none_or(|at| now - at >= LINES_INTERVAL) {

@@ -224,9 +224,10 @@ mod tests {
             for (user, comes, pause) in steps {
                 now += pause;
                 let change = presence.change(at(now));
-                for user in 0..4 {
-                    if let Some(Some(since)) = gone_since[user] && now - since >= 600 && change.left.contains(&user.to_string()) {
-                        gone_since[user] = None;
+                for (user, gone) in gone_since.iter_mut().enumerate() {
+                    let is_long_gone = gone.flatten().is_some_and(|since| now - since >= 600);
+                    if is_long_gone && change.left.contains(&user.to_string()) {
+                        *gone = None;
                     }
                 }
                 for login in &change.joined {
@@ -244,9 +245,9 @@ mod tests {
                     gone_since[user] = gone_since[user].map(|since| since.or(Some(now)));
                 }
             }
-            for user in 0..4 {
+            for (user, gone) in gone_since.iter().enumerate() {
                 let visit = presence.visits.get(&user.to_string());
-                prop_assert_eq!(visit.map(|visit| visit.absent_since), gone_since[user].map(|since| since.map(at)));
+                prop_assert_eq!(visit.map(|visit| visit.absent_since), gone.map(|since| since.map(at)));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::incidents::{Incidents, Kind};
 use crate::ingest::{Ingest, IngestError};
 use crate::message::Message;
-use crate::store::chat::WantedChat;
+use crate::store::chat::OpenChat;
 use crate::twitch::id::ChannelId;
 use crate::twitch::irc::{Login, ServerMessage};
 
@@ -31,7 +31,7 @@ const RETRY: Duration = Duration::from_millis(250);
 /// A chat that is read.
 #[derive(Debug)]
 struct Chat {
-    wanted: WantedChat,
+    wanted: OpenChat,
     presence: Presence,
 }
 
@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// Reads these chats from now on. `kept` is who was in those that are new.
-    pub(super) fn read(&self, wanted: &[WantedChat], kept: &mut HashMap<ChannelId, BTreeMap<String, Visit>>) {
+    pub(super) fn read(&self, wanted: &[OpenChat], kept: &mut HashMap<ChannelId, BTreeMap<String, Visit>>) {
         let mut chats = self.chats();
         let mut old = std::mem::take(&mut *chats);
         for wanted in wanted {

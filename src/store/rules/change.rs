@@ -13,6 +13,10 @@ pub struct RuleChange<'a> {
     pub position: i32,
     /// The rule as a tree.
     pub body: &'a Value,
+    /// The types of events that it needs.
+    pub types: &'a [&'a str],
+    /// The logins and ids of the channels on which it needs them; all if empty.
+    pub channels: &'a [String],
     /// Who changes it.
     pub by: &'a str,
     /// When.
@@ -25,10 +29,13 @@ pub struct RuleChange<'a> {
 /// If the database fails.
 pub async fn add(db: &mut PgConnection, change: RuleChange<'_>) -> sqlx::Result<()> {
     let id = sqlx::query_scalar!(
-        "insert into rule (name, position, body, changed_at) values ($1, $2, $3, $4) returning id",
+        "insert into rule (name, position, body, types, channels, changed_at)
+        values ($1, $2, $3, $4, nullif($5::text[], '{}'), $6) returning id",
         change.name,
         change.position,
         change.body,
+        change.types as &[&str],
+        change.channels,
         change.at
     );
     let id = id.fetch_one(&mut *db).await?;
@@ -41,9 +48,12 @@ pub async fn add(db: &mut PgConnection, change: RuleChange<'_>) -> sqlx::Result<
 /// If the database fails.
 pub async fn change(db: &mut PgConnection, id: i64, change: RuleChange<'_>) -> sqlx::Result<()> {
     let revision = sqlx::query_scalar!(
-        "update rule set revision = revision + 1, body = $2, changed_at = $3 where id = $1 returning revision",
+        "update rule set revision = revision + 1, body = $2, types = $3, channels = nullif($4::text[], '{}'), changed_at = $5
+        where id = $1 returning revision",
         id,
         change.body,
+        change.types as &[&str],
+        change.channels,
         change.at
     );
     let revision = revision.fetch_one(&mut *db).await?;

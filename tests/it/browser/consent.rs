@@ -55,7 +55,8 @@ async fn init_completes_after_consent_in_the_browser() {
         let (port, consent_port) = (free_port().to_string(), free_port());
         let redirect = format!("http://localhost:{consent_port}/auth");
         let callback = format!("http://127.0.0.1:{port}/callback");
-        let arguments = ["--port=0", &format!("--callback={callback}"), &format!("--redirect-url={redirect}")];
+        let arguments =
+            ["--port=0", "--offline", &format!("--callback={callback}"), &format!("--redirect-url={redirect}")];
         let mut mock = Program::start(&place, MOCK_TWITCH, &[], &arguments);
         mock.line_with("TWITCH_WEBHOOK_CALLBACK_URL=").await;
         let exports = mock.output.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='));

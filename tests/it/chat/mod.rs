@@ -1,9 +1,11 @@
 //! Chats over IRC, against the mock: lines, connections, who is there, and their settings.
 
 mod connections;
+mod eventsub;
 mod hostile;
 mod lines;
 mod presence;
+mod rules;
 mod settings;
 
 use secrecy::SecretString;

@@ -10,11 +10,14 @@ async fn settings_are_changed_one_by_one() {
     let place = Place::new().await;
     let server = place.serve().await;
     let path = format!("/channels/{CHANNEL}/chat");
-    assert_eq!(server.json(&path).await, json!({ "chat": "off", "membership": false, "source": "irc" }));
+    assert_eq!(
+        server.json(&path).await,
+        json!({ "chat": "off", "is_default": true, "membership": false, "source": "irc" })
+    );
     let answer = server.patch_json(&path, &json!({ "membership": true })).await;
-    assert_eq!(answer.json(), json!({ "chat": "off", "membership": true, "source": "irc" }));
+    assert_eq!(answer.json(), json!({ "chat": "off", "is_default": true, "membership": true, "source": "irc" }));
     let answer = server.patch_json(&path, &json!({ "chat": "live" })).await;
-    assert_eq!(answer.json(), json!({ "chat": "live", "membership": true, "source": "irc" }));
+    assert_eq!(answer.json(), json!({ "chat": "live", "is_default": false, "membership": true, "source": "irc" }));
     assert_eq!(server.json(&path).await, answer.json());
 }
 

@@ -1,5 +1,6 @@
 //! The bot's consent, and further scopes of channels.
 
+use serde_json::json;
 use sqlx::PgPool;
 
 use super::{SCOPES, Scene};
@@ -22,13 +23,44 @@ async fn bot_consents_to_more_and_more() {
     let said = scene.attended(&["--bot"], attend).await;
     said.has(
         0,
-        &["the bot has to consent to: chat:read, user:bot, user:read:chat, user:write:chat", "showbot is the bot"],
+        &[
+            "the bot has to consent to: chat:read, clips:edit, moderator:manage:announcements, \
+        moderator:manage:banned_users, moderator:manage:chat_messages, moderator:manage:shoutouts, \
+        moderator:manage:warnings, user:bot, user:read:chat, user:write:chat",
+            "showbot is the bot",
+        ],
     );
     scene.run(&["--bot"]).await.has(0, &["the bot showbot has consented to everything that is needed"]);
-    let said = scene.attended(&["--bot", "--scope", "moderator:manage:banned_users"], attend).await;
+    let before = scopes(&scene, "showbot").await;
+    let said = scene.attended(&["--bot", "--scope", "user:manage:whispers"], attend).await;
     said.has(0, &["showbot is the bot"]);
-    let all = ["chat:read", "moderator:manage:banned_users", "user:bot", "user:read:chat", "user:write:chat"];
-    assert_eq!(scopes(&scene, "showbot").await, all);
+    let mut all = scopes(&scene, "showbot").await;
+    all.retain(|scope| !before.contains(scope));
+    assert_eq!(all, ["user:manage:whispers"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn consents_cover_what_enabled_rules_need() {
+    let (scene, server) = Scene::served().await;
+    scene.twitch.mock.world.add_channel("showbot").unwrap();
+    scene.consenting(&["--channel", CHANNEL]).await;
+    for rule in [
+        json!({ "name": "title", "command": "!title", "do": [{ "title": "{{ args[0] }}" }, { "whisper": "set" }] }),
+        json!({ "name": "off", "command": "!clip", "enabled": false, "do": [{ "clip": {} }] }),
+        json!({ "name": "poll", "on": "channel.poll.begin", "do": [{ "count": "polls" }] }),
+    ] {
+        assert_eq!(server.post_json("/rules", &rule).await.status, 201);
+    }
+    let attend = async |url: &str, _: &str| drop(scene.press("consent", url, "showbot").await);
+    let said = scene.attended(&["--bot"], attend).await;
+    let asked = "the bot has to consent to: chat:read, user:bot, user:manage:whispers, user:read:chat, user:write:chat";
+    said.has(0, &[asked, "showbot is the bot"]);
+    let missing = "maplearcade has not consented to: channel:bot, channel:manage:broadcast, channel:read:polls, user:bot, \
+        user:read:chat";
+    scene.run(&["check"]).await.has(1, &[missing]);
+    scene.consenting(&[]).await.has(0, &["maplearcade has consented"]);
+    scene.run(&["check"]).await.has(0, &["nothing is missing"]);
     server.stop().await;
 }
 

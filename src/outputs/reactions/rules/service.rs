@@ -6,12 +6,14 @@ use time::OffsetDateTime;
 
 use super::check;
 use super::compiled::Compiled;
+use super::needs;
 use super::problem::{Path, Problem};
 use super::read::{from_json, rule_from_json};
 use super::rule::{Rule, Rules};
 use super::state::RuleId;
 use crate::store::rules::change::{self, RuleChange};
 use crate::store::rules::{self as store, RuleSet, StoredRule};
+use crate::store::signals::Channel;
 
 /// Why rules can't be changed.
 #[derive(Debug, thiserror::Error)]
@@ -232,14 +234,15 @@ async fn save(
     let mut applied = Vec::new();
     for name in removed.iter().filter(|name| !after.rules.iter().any(|rule| rule.name == **name)) {
         let Some(row) = before.row(name) else { continue };
-        let new = RuleChange { name, position: row.position, body: &row.body, by, at };
+        let new = RuleChange { name, position: row.position, body: &row.body, types: &[], channels: &[], by, at };
         change::remove(&mut *db, row.id, new).await?;
         applied.push(Applied::Removed(name.clone()));
     }
     for (place, rule) in after.rules.iter().enumerate() {
         let body = json!(rule);
         let position = i32::try_from(place).unwrap_or(i32::MAX);
-        let new = RuleChange { name: &rule.name, position, body: &body, by, at };
+        let (types, channels) = (needs::types(rule), needs::channels(rule));
+        let new = RuleChange { name: &rule.name, position, body: &body, types: &types, channels: &channels, by, at };
         let Some(row) = before.row(&rule.name) else {
             change::add(&mut *db, new).await?;
             applied.push(Applied::Added(rule.name.clone()));
@@ -262,6 +265,9 @@ async fn save(
     }
     if !applied.is_empty() {
         store::save_set(&mut *db, after.bot.as_deref(), &after.ignore_users, after.dry).await?;
+        // They may need other chats and subscriptions.
+        Channel::Chat.notify(&mut *db, "").await?;
+        Channel::Reconcile.notify(&mut *db, "").await?;
     }
     Ok(applied)
 }
