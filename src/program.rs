@@ -47,6 +47,13 @@ impl Program {
             Self::MockDiscord => "mock-discord",
         }
     }
+
+    /// The command that starts it here with these arguments.
+    #[must_use]
+    pub fn with(self, arguments: &str) -> String {
+        let separator = if *START == Start::Cargo { " --" } else { "" };
+        format!("{self}{separator} {arguments}")
+    }
 }
 
 impl fmt::Display for Program {

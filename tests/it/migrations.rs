@@ -31,7 +31,9 @@ async fn migrations_revert_with_data_to_an_empty_database() {
     server.sql("insert into gap (channel_id, began_at, ended_at, cause) values ('1', now(), now(), 'io')").await;
     server.sql("insert into sink (kind, name, settings) values ('webhook', 'hook', '{}')").await;
     server.sql("insert into delivery (sink_id, event_id, attempts, problem) select id, 1, 1, 'away' from sink").await;
-    server.sql("insert into rule (name, position, body, types, changed_at) values ('rule', 0, '{}', '{}', now())").await;
+    server
+        .sql("insert into rule (name, position, body, types, changed_at) values ('rule', 0, '{}', '{}', now())")
+        .await;
     server.sql("insert into rule_timer (rule_id, channel_id, next_at, lines) select id, '1', now(), 1 from rule").await;
     server.sql("insert into counter (channel_id, name, value) values ('1', 'deaths', 1)").await;
     server.stop().await;

@@ -57,12 +57,11 @@ pub(super) fn consents(wanted: &[WantedStep]) -> Check {
     let problems = missing.into_values().map(|(account, scopes, kinds)| {
         let list = |items: &BTreeSet<&str>| items.iter().copied().collect::<Vec<_>>().join(", ");
         format!(
-            "{} has not consented to {}, which actions need ({}): run `{} {}`, or send a link that POST /consents makes",
+            "{} has not consented to {}, which actions need ({}): run `{}`, or send a link that POST /consents makes",
             account.login().unwrap_or("the bot"),
             list(&scopes),
             list(&kinds),
-            Program::Init,
-            account.arguments(scopes.iter().copied())
+            Program::Init.with(&account.arguments(scopes.iter().copied()))
         )
     });
     Check::warn("consents", problems.collect::<Vec<_>>().join("; "))

@@ -34,7 +34,7 @@ impl Accounts {
     /// The account to log in with now.
     pub(super) async fn get(&self) -> Result<Account, TokensError> {
         let Some(bot) = actions::bot(&self.pool).await? else { return Ok(Account::default()) };
-        let consent = || format!("run `{} --bot` and log in as {}", Program::Init, bot.login);
+        let consent = || format!("run `{}` and log in as {}", Program::Init.with("--bot"), bot.login);
         let problem = match self.application.tokens.user(bot.user_id.as_str()).await {
             Ok(token) if token.scopes.iter().any(|scope| scope == SCOPE) => {
                 let credentials = Credentials { login: bot.login.clone(), token: token.access_token };

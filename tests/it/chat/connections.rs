@@ -105,7 +105,7 @@ async fn channels_are_shared_out_to_connections_within_the_limit_of_joins() {
     sqlx::query(statement).execute(&place.pool).await.unwrap();
     let _server = place.serve().await;
     let all_joined = async || {
-        place.twitch.clock.advance(time::Duration::seconds(2));
+        place.twitch.clock.advance(time::Duration::milliseconds(500));
         let connections = place.connections().await;
         connections.iter().map(|it| it["channels"].as_array().unwrap().len()).sum::<usize>() == 95
     };

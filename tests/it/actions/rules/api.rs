@@ -101,7 +101,7 @@ async fn rule_of_a_newer_version_is_named_in_the_status_and_others_go_on() {
     assert_eq!(check().await.0, "pass");
     server
         .sql(
-            r#"insert into rule (name, position, body, changed_at) values ('newer', 0,
+            r#"insert into rule (name, position, types, body, changed_at) values ('newer', 0, '{}',
                 '{"name": "newer", "command": "!say", "do": [{"teleport": {}}]}', now());
             update rule_set set revision = revision + 1"#,
         )
