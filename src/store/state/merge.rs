@@ -47,12 +47,7 @@ pub(super) async fn rows(
     let (mut told, keys, chats) = (relations.told(), relations.keys(), relations.chats());
     // These are stored with the viewers.
     told.retain(|key, _| key.kind != FOLLOW);
-    let is_empty = users.is_empty()
-        && channels.is_empty()
-        && viewers.is_empty()
-        && activity.is_empty()
-        && subscriptions.is_empty();
-    if is_empty && told.is_empty() && keys.is_empty() && chats.is_empty() {
+    if is_untouched(changes) && told.is_empty() && keys.is_empty() && chats.is_empty() {
         return Ok(Vec::new());
     }
     let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
@@ -119,6 +114,12 @@ pub(super) async fn rows(
     )
     .fetch_all(conn)
     .await
+}
+
+/// Whether the changes have no row for any of the tables but `told`.
+fn is_untouched(State { users, channels, viewers, activity, subscriptions, .. }: &State) -> bool {
+    let has_none = users.is_empty() && channels.is_empty() && viewers.is_empty();
+    has_none && activity.is_empty() && subscriptions.is_empty()
 }
 
 fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {
