@@ -14,6 +14,8 @@ use crate::outputs::sink::settings::has_nul;
 const MAX_TEMPLATE: usize = 2_000;
 
 const MAX_BODY_BYTES: usize = 16_384;
+/// Postgres writes a float of this size as an integer, which TOML can't hold.
+const MAX_NUMBER: f64 = 9_223_372_036_854_775_808.0;
 const MAX_NAME: usize = 50;
 const MAX_TAGS: usize = 10;
 const MAX_TIMEOUT_STEPS: usize = 10;
@@ -124,7 +126,7 @@ fn check_body(body: &Value) -> Checked {
     fn is_writable(value: &Value) -> bool {
         match value {
             Value::Null => false,
-            Value::Number(number) => !number.is_u64() || number.is_i64(),
+            Value::Number(number) => number.is_i64() || number.as_f64().is_some_and(|it| it.abs() < MAX_NUMBER),
             Value::Array(items) => items.iter().all(is_writable),
             Value::Object(fields) => fields.values().all(is_writable),
             Value::Bool(_) | Value::String(_) => true,

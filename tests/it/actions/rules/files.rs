@@ -34,7 +34,7 @@ fn body() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        prop_oneof![Just(1e16), Just(-0.0), Just(1.0), Just(1.5e300), -1e20..1e20].prop_map(Value::from),
+        prop_oneof![Just(1e16), Just(-0.0), Just(1.0), -9e18..9e18].prop_map(Value::from),
         "[a-zäß🦦'\"\\\\ ]{0,12}".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
