@@ -109,7 +109,7 @@ impl Flood {
         (0..3).for_each(|step| write(MODERATED + second * 7 + step, "flood"));
         write(second % MODERATED, "news");
         write(second, "whisper");
-        if second % 5 == 0 {
+        if second.is_multiple_of(5) {
             write(second / 5 % MODERATED, "spam");
         }
         let viewer = (self.place.viewer_id.as_str(), VIEWER);
@@ -154,7 +154,7 @@ impl Flood {
 
 #[tokio::test]
 async fn floods_on_fifty_channels_with_restarts_exceed_no_limit_and_hold_up_no_moderation() {
-    let minutes = std::env::var("LIMIT_MINUTES").map_or(1, |minutes| minutes.parse().unwrap());
+    let minutes = std::env::var_os("LIMIT_MINUTES").map_or(1, |minutes| minutes.to_str().unwrap().parse().unwrap());
     let mut flood = Flood::start().await;
     let mut server = flood.place.serve().await;
     apply(&server, RULES).await;
