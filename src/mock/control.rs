@@ -91,7 +91,11 @@ async fn state(world: web::Data<World>) -> web::Json<Value> {
     let state = world.state();
     let deliveries: Vec<_> = state.log.iter().rev().take(MAX_SHOWN).collect();
     let actions: Vec<_> = state.ledger.iter().rev().take(MAX_SHOWN).collect();
-    let channels: Vec<_> = state.accounts.values().collect();
+    // The channels that were named come first: the page begins with the first one.
+    let named = &world.config.channels;
+    let place = |login: &str| named.iter().position(|name| name.eq_ignore_ascii_case(login)).unwrap_or(named.len());
+    let mut channels: Vec<_> = state.accounts.values().collect();
+    channels.sort_by_key(|account| place(&account.login));
     web::Json(json!({
         "channels": channels,
         "consents": state.consents,
