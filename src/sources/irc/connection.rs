@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::account::Accounts;
@@ -28,6 +30,9 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an old connection is read beside the new one, at most.
 const MAX_OVERLAP: Duration = Duration::from_secs(120);
+
+/// How long an old connection is read after it was closed from here, if Twitch does not close it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Refusals of an account after which it is not used: the first may be due to its token, which is then replaced.
 const MAX_REFUSALS: u32 = 2;
@@ -182,7 +187,20 @@ impl Keeper {
         let (context, stop) = (self.context.clone(), self.stop.child_token());
         old.state = context.metrics.chat_connection("closing");
         tokio::spawn(stop.run_until_cancelled_owned(async move {
-            let overlap = async {
+            let mut overlap = pin!(context.clock.sleep(MAX_OVERLAP));
+            loop {
+                let input = tokio::select! {
+                    input = old.connection.next() => input,
+                    () = complete.cancelled() => break,
+                    () = &mut overlap => break,
+                };
+                if old.take(&context, input).await.is_err() {
+                    return;
+                }
+            }
+            old.connection.close().await;
+            // What was sent before Twitch saw that may have come over this connection alone.
+            let rest = async {
                 loop {
                     let input = old.connection.next().await;
                     if old.take(&context, input).await.is_err() {
@@ -190,12 +208,7 @@ impl Keeper {
                     }
                 }
             };
-            tokio::select! {
-                () = overlap => return,
-                () = complete.cancelled() => {}
-                () = context.clock.sleep(MAX_OVERLAP) => {}
-            }
-            old.connection.close().await;
+            let _ = timeout(CLOSE_TIMEOUT, rest).await;
         }));
     }
 }
