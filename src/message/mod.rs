@@ -37,6 +37,9 @@ pub use self::inference::Inference;
 pub use self::webhook::Incoming;
 pub use self::websocket::NoticeError;
 
+/// The types of events that Twitch does not have.
+pub const OWN_TYPES: [&str; 3] = [segment::SEGMENT_BEGIN, segment::SEGMENT_END, irc::PRESENCE];
+
 /// A message that may enter the log.
 #[derive(Clone, Debug)]
 pub struct Message {

@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Fact, State};
 use crate::message::Event;
+use crate::message::irc::CHAT_MESSAGE;
 use crate::twitch::id::ChannelId;
 use crate::twitch::payload::{self, Ids};
 
@@ -65,7 +66,7 @@ impl Activity {
                 }
                 _ => return None,
             },
-            (None, Some(Ids::ChatMessage(ids))) if content.kind() == Some("channel.chat.message") => {
+            (None, Some(Ids::ChatMessage(ids))) if content.kind() == Some(CHAT_MESSAGE) => {
                 let is_copy = ids.source_broadcaster_user_id.as_ref().is_some_and(|source| source != channel_id);
                 return (!is_copy).then_some(Self { messages: 1, ..none });
             }

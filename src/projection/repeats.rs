@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::Fact;
 use crate::message::Event;
+use crate::message::irc::CHAT_MESSAGE;
 use crate::twitch::payload::{self, ChatMessageIds, Ids, User};
 
 /// The kind of [`Key`] that is stored with the viewer.
@@ -15,7 +16,6 @@ pub const FOLLOW: &str = "channel.follow";
 /// A new subscriber's message, which says that this is the first month.
 const FIRST_MONTH: &str = "channel.subscription.message";
 const SUBSCRIBE: &str = "channel.subscribe";
-const CHAT_MESSAGE: &str = "channel.chat.message";
 const CHAT_MESSAGE_DELETE: &str = "channel.chat.message_delete";
 const CHAT_CLEAR: &str = "channel.chat.clear";
 

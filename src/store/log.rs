@@ -57,7 +57,8 @@ pub async fn append<'a>(
             (select array_agg(channel_id order by channel_id) from transport_switch where channel_id = any($6)) as switching,
             (select array_agg(gone_at order by channel_id) from transport_switch where channel_id = any($6))
                 as "gone_at: Vec<Option<OffsetDateTime>>",
-            (select array_agg(channel_id) from chat where channel_id = any($12) and lines_until > $9) as chats
+            case when cardinality($12::text[]) > 0 then
+                (select array_agg(channel_id) from chat where channel_id = any($12) and lines_until > $9) end as chats
         from appended having count(*) > 0
         "#,
         &column(messages, |m| m.id()) as &[&str],

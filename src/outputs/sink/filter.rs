@@ -1,6 +1,6 @@
 //! What a sink selects of the log.
 
-use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::message::OWN_TYPES;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::catalogue;
 
@@ -84,7 +84,7 @@ pub fn is_pattern(text: &str) -> bool {
 #[must_use]
 pub fn is_known(pattern: &str) -> bool {
     let twitch = catalogue::all().iter().map(|kind| kind.name.as_str());
-    twitch.chain([SEGMENT_BEGIN, SEGMENT_END]).any(|kind| matches(pattern.trim_start_matches('-'), kind))
+    twitch.chain(OWN_TYPES).any(|kind| matches(pattern.trim_start_matches('-'), kind))
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn pattern_that_matches_no_type_is_unknown() {
-        for known in ["channel.cheer", "-channel.chat.*", "*", "showtime.segment.*"] {
+        for known in ["channel.cheer", "-channel.chat.*", "*", "showtime.segment.*", "showtime.chat.presence"] {
             assert!(is_known(known), "{known}");
         }
         for unknown in ["channel.cheers", "-chanel.*", "showtime.x"] {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::error::SettingsError;
 use super::filter::{PATTERN, is_known, is_pattern};
+use crate::message::OWN_TYPES;
 use crate::outputs::amqp::settings::AmqpSettings;
 use crate::outputs::webhook::settings::WebhookSettings;
 use crate::store::sinks::SinkKind;
@@ -122,7 +123,7 @@ pub fn check_types(types: Option<&[String]>) -> Result<(), SettingsError> {
         if !is_known(pattern) {
             let types = "https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/";
             let reason =
-                format!("has `{pattern}`, which matches no type: those of {types} exist, and showtime.segment.*");
+                format!("has `{pattern}`, which matches no type: those of {types} exist, and {}", OWN_TYPES.join(", "));
             return Err(SettingsError::new("types", reason));
         }
     }

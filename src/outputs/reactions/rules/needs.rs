@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::occurrence::PRESENCE_TYPE;
 use super::rule::Rule;
-use super::vocabulary::{CHAT_MESSAGE, PRESENCE};
+use super::vocabulary::{CHAT_MESSAGE, PRESENCE, PRESENCE_TYPE};
 
 /// The types of the events that a rule needs; none if it is turned off. A rule needs the messages of the chat if it waits for
 /// them, counts them for its timer, or can be told by one to let a message through.

@@ -6,16 +6,13 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::role::Roles;
-use super::vocabulary::{CHAT_MESSAGE, CHAT_NOTIFICATION, PRESENCE};
+use super::vocabulary::{CHAT_MESSAGE, CHAT_NOTIFICATION, PRESENCE, PRESENCE_TYPE};
 use crate::message::MessageType;
 use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
 use crate::twitch::payload::{Badge, Text, is_placeholder};
 use crate::twitch::tolerant::{items, optional, text};
-
-/// The type of the events that say who came to the chat and who left.
-pub const PRESENCE_TYPE: &str = "showtime.chat.presence";
 
 /// Events whose `id` is that of what they are about, of which each is told once.
 const TOLD_ONCE: [&str; 15] = [

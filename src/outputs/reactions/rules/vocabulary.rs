@@ -6,16 +6,12 @@ use serde_json::Value;
 
 use super::problem::{nearest, proposal};
 use super::rule::Rule;
+use crate::message::OWN_TYPES;
+pub use crate::message::irc::{CHAT_MESSAGE, PRESENCE as PRESENCE_TYPE};
 use crate::twitch::{catalogue, samples};
 
 /// The events that are made of who is in the chat.
 pub const PRESENCE: [&str; 2] = ["arrive", "leave"];
-
-/// The events of other sources than Twitch.
-const OWN_TYPES: [&str; 2] = ["showtime.segment.begin", "showtime.segment.end"];
-
-/// The type of messages in chat.
-pub const CHAT_MESSAGE: &str = "channel.chat.message";
 
 /// The type of the begin of a stream, with which timers start over.
 pub const STREAM_ONLINE: &str = "stream.online";
@@ -34,7 +30,9 @@ const PRESENCE_FIELDS: [&str; 1] = ["user_login"];
 #[must_use]
 pub fn types() -> Vec<&'static str> {
     let twitch = catalogue::all().iter().filter(|kind| !kind.is_batched()).map(|kind| kind.name.as_str());
-    let types: BTreeSet<_> = twitch.chain(OWN_TYPES).chain(PRESENCE).collect();
+    // Of who is in the chat, rules are told one by one.
+    let own = OWN_TYPES.into_iter().filter(|kind| *kind != PRESENCE_TYPE);
+    let types: BTreeSet<_> = twitch.chain(own).chain(PRESENCE).collect();
     types.into_iter().collect()
 }
 
