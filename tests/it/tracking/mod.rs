@@ -6,7 +6,6 @@ mod v1;
 use reqwest::Method;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
-use showtime::config::Config;
 use showtime::mock::discord::{
     Channel, ChannelKind, DiscordConfig, FakeDiscord, Limits, NewChannel, NewWebhook, Webhook,
 };
@@ -19,11 +18,9 @@ use crate::support::server::{Answer, Server};
 /// The login of [`CHANNEL`](crate::support::messages::CHANNEL), once the log has an event of it.
 const LOGIN: &str = "user90210441";
 
-/// A fake Discord, a server that posts to it, and a bot.
+/// A fake Discord, a server that asks it, and a bot.
 struct Stage {
     discord: FakeDiscord,
-    #[expect(dead_code, reason = "for tests of what is posted")]
-    clock: Clock,
     database: PgConnectOptions,
     server: Server,
     token: String,
@@ -32,21 +29,13 @@ struct Stage {
 impl Stage {
     /// Without limits of Discord.
     async fn start() -> Self {
-        Self::with(Limits::NONE, |config| config.tracking.discord_rate = 0).await
-    }
-
-    async fn with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
         let (clock, database) = (Clock::default(), fresh_database().await);
-        let config = DiscordConfig { clock: clock.clone(), limits, ..DiscordConfig::default() };
+        let config = DiscordConfig { clock: clock.clone(), limits: Limits::NONE, ..DiscordConfig::default() };
         let discord = FakeDiscord::start(config).await.unwrap();
         let url = discord.api_url();
-        let server = Server::at(clock.clone(), database.clone(), |config| {
-            config.tracking.discord_url = url;
-            change(config);
-        });
-        let server = server.await;
+        let server = Server::at(clock, database.clone(), |config| config.tracking.discord_url = url).await;
         let token = bots::token(&server, "tatsu").await;
-        Self { discord, clock, database, server, token }
+        Self { discord, database, server, token }
     }
 
     /// The first channel of the fake Discord, and its webhook.
