@@ -9,7 +9,9 @@ create table discord_bot (
     -- Grows when the secret is rotated or the bot is switched off: tokens of an older one are refused.
     generation integer not null default 1,
     created_at timestamptz not null,
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    -- Whether a channel of Discord and its tracks are kept or dropped when its webhook was deleted.
+    on_webhook_gone text collate "C" not null default 'keep' check (on_webhook_gone in ('keep', 'drop'))
 );
 
 -- The keys that sign the tokens of bots. The newest signs.
@@ -34,6 +36,10 @@ create table destination (
     state text collate "C" not null default 'ok' check (state in ('ok', 'gone', 'moved')),
     state_reason text,
     state_at timestamptz not null,
+    -- Where the webhook posts to, if it was moved.
+    moved_to bigint,
+    -- When Discord last said that the webhook is there; null if it was not asked yet.
+    verified_at timestamptz,
     created_at timestamptz not null,
     -- When its first request is due; null if none is. Posts go before edits.
     next_at timestamptz,
@@ -63,6 +69,20 @@ create table track (
 );
 
 create index track_twitch_idx on track (twitch_id, id);
+
+-- What bots are told. Ids are handed out in commit order. Kept for seven days.
+create table bot_event (
+    id bigint generated always as identity primary key,
+    bot_id bigint not null references discord_bot on delete cascade,
+    -- The server of Discord, if it is about one that is known: it decides on the shard.
+    guild_id bigint,
+    kind text collate "C" not null,
+    body jsonb not null,
+    at timestamptz not null
+);
+
+create index bot_event_bot_idx on bot_event (bot_id, id);
+create index bot_event_at_idx on bot_event (at);
 
 -- A broadcast to tell of, and what is to be said of it now.
 create table announcement (

@@ -16,6 +16,7 @@ use crate::sources::webhook::WebhookError;
 use crate::store;
 use crate::tracking::authority::AuthError;
 use crate::tracking::error::TrackingError;
+use crate::tracking::feed::FeedError;
 
 /// Why a request fails. The texts are shown to the client; a source is for the log alone.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +170,7 @@ pub(super) enum Error {
     Callback(#[from] WebhookError),
     /// All places for readers of the live feeds are taken.
     #[error("{0}")]
-    TooManyReaders(SubscribeError),
+    TooManyReaders(String),
     /// A request to upgrade that RFC 6455 does not allow.
     #[error("invalid WebSocket handshake: {0}")]
     NotWebSocket(String),
@@ -228,9 +229,19 @@ impl From<TrackingError> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Subscribe(full @ SubscribeError::Full(..)) => Self::TooManyReaders(full),
+            OpenError::Subscribe(full @ SubscribeError::Full(..)) => Self::TooManyReaders(full.to_string()),
             OpenError::Subscribe(SubscribeError::NotReady) => Self::Unavailable(None),
             OpenError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<FeedError> for Error {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Full => Self::TooManyReaders(error.to_string()),
+            FeedError::NotReady | FeedError::Stopping => Self::Unavailable(None),
+            FeedError::Database(error) => error.into(),
         }
     }
 }

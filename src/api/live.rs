@@ -2,7 +2,7 @@
 
 mod heartbeat;
 mod listener;
-mod sse;
+pub(super) mod sse;
 mod websocket;
 
 use actix_web::http::header::UPGRADE;
@@ -271,7 +271,7 @@ fn start(after: Option<Parsed<LogId>>, last: Option<Last>) -> Result<Start, Erro
 }
 
 /// The `Last-Event-ID` of a client that reconnects.
-fn last_event_id(req: &HttpRequest) -> Result<Option<LogId>, Error> {
+pub(super) fn last_event_id(req: &HttpRequest) -> Result<Option<LogId>, Error> {
     const NAME: &str = "Last-Event-ID";
     let Some(value) = req.headers().get(NAME).filter(|value| !value.is_empty()) else { return Ok(None) };
     let id = Parsed::try_from(String::from_utf8_lossy(value.as_bytes()).into_owned());

@@ -66,6 +66,7 @@ use crate::services::Services;
 use crate::simulate::test_event::TestEventSender;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
+use crate::store::tracking::events::BotNews;
 use crate::store::within;
 use crate::tracking::Tracking;
 use crate::view::Alert;
@@ -92,7 +93,7 @@ pub struct Context {
     /// What was refused, not stored or not understood.
     pub incidents: Incidents,
     /// What bots of Discord track.
-    pub tracking: Tracking,
+    pub tracking: Arc<Tracking>,
     /// The counters of `/metrics`.
     pub metrics: Metrics,
     /// Sends test events.
@@ -115,7 +116,7 @@ impl Context {
         application: Option<Application>,
         webhook: Webhook,
         access: Arc<Access>,
-        tracking: Tracking,
+        tracking: Arc<Tracking>,
         tester: TestEventSender,
         hub: Arc<Hub>,
     ) -> Self {
@@ -167,6 +168,7 @@ impl Context {
         live::Snapshot,
         live::HeartbeatData,
         Resync,
+        BotNews,
     )),
     tags(
         (name = "callback", description = "Receives messages from Twitch"),
@@ -247,6 +249,19 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(tracking::v1::track_channel)
         .service(tracking::v1::track_channel_over_webhook)
         .service(tracking::v1::untrack_channel)
+        .service(tracking::v2::channels::list_bot_channels)
+        .service(tracking::v2::channels::get_bot_channel)
+        .service(tracking::v2::channels::remove_bot_channel)
+        .service(tracking::v2::channels::remove_guild)
+        .service(tracking::v2::webhooks::set_webhook)
+        .service(tracking::v2::webhooks::report_webhook_gone)
+        .service(tracking::v2::webhooks::check_webhook)
+        .service(tracking::v2::tracks::put_track)
+        .service(tracking::v2::tracks::remove_track)
+        .service(tracking::v2::batch::add_tracks)
+        .service(tracking::v2::settings::get_bot_settings)
+        .service(tracking::v2::settings::set_bot_settings)
+        .service(tracking::v2::events::list_bot_events)
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(health::livez)

@@ -166,26 +166,22 @@ fn body_kind(error: &BodyError) -> (StatusCode, &'static str, &'static str) {
 fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static str) {
     use TrackingError as E;
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    match error {
-        E::UnknownChannel(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => {
-            (StatusCode::NOT_FOUND, urn!("not-found"), "Not found")
+    let (status, title) = match error {
+        E::UnknownChannel(_) | E::UnknownGuild(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => {
+            (StatusCode::NOT_FOUND, "Not found")
         }
-        E::WebhookMismatch { .. } => {
-            (StatusCode::CONFLICT, urn!("webhook-mismatch"), "The channel has another webhook")
-        }
-        E::WebhookInUse(_) => (StatusCode::CONFLICT, urn!("webhook-in-use"), "The webhook is that of another channel"),
-        E::TooManyTracks { .. } => (StatusCode::CONFLICT, urn!("too-many-tracks"), "Too many tracks"),
-        E::WebhookGone(_) => (unprocessable, urn!("webhook-gone"), "No such webhook"),
-        E::WebhookElsewhere { .. } => (unprocessable, urn!("webhook-elsewhere"), "The webhook posts elsewhere"),
-        E::WebhookUnusable(_) => (unprocessable, urn!("webhook-unusable"), "Not an incoming webhook"),
-        E::TwitchNotConfigured(_) => (unprocessable, urn!("twitch-not-configured"), "No Twitch application"),
-        E::InvalidLogin(_) => (StatusCode::BAD_REQUEST, urn!("invalid-path"), "Invalid path"),
-        E::Discord(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("discord-unavailable"), "Discord unavailable"),
-        E::Twitch(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("twitch-unavailable"), "Twitch unavailable"),
-        E::Secret(_) | E::Vault(_) | E::Database(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, urn!("internal"), "Internal error")
-        }
-    }
+        E::WebhookMismatch { .. } => (StatusCode::CONFLICT, "The channel has another webhook"),
+        E::WebhookInUse(_) => (StatusCode::CONFLICT, "The webhook is that of another channel"),
+        E::TooManyTracks { .. } => (StatusCode::CONFLICT, "Too many tracks"),
+        E::WebhookGone(_) => (unprocessable, "No such webhook"),
+        E::WebhookElsewhere { .. } => (unprocessable, "The webhook posts elsewhere"),
+        E::WebhookUnusable(_) => (unprocessable, "Not an incoming webhook"),
+        E::TwitchNotConfigured(_) => (unprocessable, "No Twitch application"),
+        E::Discord(_) => (StatusCode::SERVICE_UNAVAILABLE, "Discord unavailable"),
+        E::Twitch(_) => (StatusCode::SERVICE_UNAVAILABLE, "Twitch unavailable"),
+        E::Secret(_) | E::Vault(_) | E::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+    };
+    (status, error.problem(), title)
 }
 
 fn callback_kind(error: &WebhookError) -> (StatusCode, &'static str, &'static str) {

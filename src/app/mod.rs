@@ -42,6 +42,7 @@ use crate::store::signals::Signals;
 use crate::subscriptions;
 use crate::subscriptions::reconciler;
 use crate::tracking::Tracking;
+use crate::tracking::feed::Feed;
 
 /// Time limit for the connections that requests share to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -116,6 +117,8 @@ pub struct App {
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
     hub: Arc<Hub>,
+    /// The readers of bots' events, likewise.
+    bot_feed: Feed,
     /// The connections of the API and the tasks, closed after both.
     pool: PgPool,
     /// The connections of the followers.
@@ -171,7 +174,8 @@ impl App {
         let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
 
-        let tracking = Tracking::new(&services, application.as_ref());
+        let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), &mut tasks));
+        let bot_feed = tracking.feed.clone();
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let context = api::Context::new(services, application, webhook, access, tracking, tester, hub.clone());
         let server = http::serve(listener, context)?;
@@ -185,6 +189,7 @@ impl App {
             stoppers: [websocket, chats, sinks, actions],
             tasks,
             hub,
+            bot_feed,
             pool,
             follower_pool,
             postgres: None,
@@ -240,6 +245,7 @@ impl App {
         self.preparation.abort();
         // Feeds have no end of their own, and would hold up the end of the HTTP server.
         self.hub.stop();
+        self.bot_feed.stop();
         join_all(self.stoppers.iter().map(Stopper::stop)).await;
         self.tasks.shutdown().await;
         self.server.stop(true).await;

@@ -6,4 +6,5 @@ pub mod error;
 mod limits;
 pub mod markdown;
 pub mod message;
+pub mod shard;
 pub mod snowflake;

@@ -40,11 +40,14 @@ pub enum Channel {
     Action,
     /// Other chats are to be read.
     Chat,
+    /// There is an event for a bot of Discord.
+    BotEvent,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 6] = [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action, Self::Chat];
+    pub const ALL: [Self; 7] =
+        [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action, Self::Chat, Self::BotEvent];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
     #[must_use]
@@ -56,6 +59,7 @@ impl Channel {
             Self::Session => "showtime_session",
             Self::Action => "showtime_action",
             Self::Chat => "showtime_chat",
+            Self::BotEvent => "showtime_bot_event",
         }
     }
 
@@ -77,6 +81,7 @@ pub struct Signals {
     sessions: watch::Sender<()>,
     actions: watch::Sender<()>,
     chats: watch::Sender<()>,
+    bot_events: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -88,6 +93,7 @@ impl Default for Signals {
             sessions: watch::Sender::new(()),
             actions: watch::Sender::new(()),
             chats: watch::Sender::new(()),
+            bot_events: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -138,6 +144,12 @@ impl Signals {
         Wakeup(self.chats.subscribe())
     }
 
+    /// Wakes when there is an event for a bot of Discord.
+    #[must_use]
+    pub fn bot_events(&self) -> Wakeup {
+        Wakeup(self.bot_events.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -172,6 +184,7 @@ impl Signals {
         self.sessions.send_replace(());
         self.actions.send_replace(());
         self.chats.send_replace(());
+        self.bot_events.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -189,6 +202,7 @@ impl Signals {
             Some(Channel::Session) => self.sessions.send_modify(|()| {}),
             Some(Channel::Action) => self.actions.send_modify(|()| {}),
             Some(Channel::Chat) => self.chats.send_modify(|()| {}),
+            Some(Channel::BotEvent) => self.bot_events.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

@@ -74,6 +74,9 @@ pub struct BotGrant {
     pub bot_id: i64,
     /// The shard that its process serves.
     pub shard: i64,
+    generation: i32,
+    /// In seconds since 1970.
+    expires_at: i64,
 }
 
 /// Issues tokens and checks them.
@@ -140,9 +143,17 @@ impl Authority {
         let claims = claims.ok_or(AuthError::WrongToken)?;
         let bot_id = claims.sub.parse().map_err(|_| AuthError::WrongToken)?;
         match self.generation(bot_id).await? {
-            Some(generation) if generation == claims.generation => Ok(BotGrant { bot_id, shard: claims.shard }),
+            Some(generation) if generation == claims.generation => {
+                Ok(BotGrant { bot_id, shard: claims.shard, generation, expires_at: claims.exp })
+            }
             _ => Err(AuthError::WrongToken),
         }
+    }
+
+    /// Whether a token that was admitted would be refused now. Without a database it goes on.
+    pub async fn is_over(&self, grant: &BotGrant) -> bool {
+        let is_expired = self.clock.now().unix_timestamp() >= grant.expires_at;
+        is_expired || self.generation(grant.bot_id).await.is_ok_and(|current| current != Some(grant.generation))
     }
 
     /// Compares a secret with the hash, on a thread of its own, and remembers it if it is right. Takes as long if there is

@@ -10,8 +10,11 @@ use crate::twitch::helix::HelixError;
 #[derive(Debug, thiserror::Error)]
 pub enum TrackingError {
     /// The bot has no webhook in this channel.
-    #[error("nothing is tracked in the Discord channel {0}")]
+    #[error("no webhook is known in the Discord channel {0}")]
     UnknownChannel(Snowflake),
+    /// The bot has no webhook in this server of Discord.
+    #[error("no webhook is known in the Discord server {0}")]
+    UnknownGuild(Snowflake),
     /// The channel of Twitch is not tracked there.
     #[error("`{name}` is not tracked in the Discord channel {channel}")]
     NotTracked {
@@ -53,9 +56,6 @@ pub enum TrackingError {
     /// There is no such channel at Twitch.
     #[error("Twitch has no channel `{0}`")]
     UnknownStreamer(String),
-    /// This can't be a login.
-    #[error("`{0}` is no login of Twitch: 1 to 25 letters, digits and underscores")]
-    InvalidLogin(String),
     /// The log has no such channel, and Twitch can't be asked.
     #[error(
         "`{0}` has had no event here, and no Twitch application is configured to look it up: set TWITCH_CLIENT_ID and \
@@ -82,4 +82,26 @@ pub enum TrackingError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl TrackingError {
+    /// The type of the problem, which never changes.
+    #[must_use]
+    pub const fn problem(&self) -> &'static str {
+        match self {
+            Self::UnknownChannel(_) | Self::UnknownGuild(_) | Self::NotTracked { .. } | Self::UnknownStreamer(_) => {
+                "urn:showtime:problem:not-found"
+            }
+            Self::WebhookMismatch { .. } => "urn:showtime:problem:webhook-mismatch",
+            Self::WebhookInUse(_) => "urn:showtime:problem:webhook-in-use",
+            Self::TooManyTracks { .. } => "urn:showtime:problem:too-many-tracks",
+            Self::WebhookGone(_) => "urn:showtime:problem:webhook-gone",
+            Self::WebhookElsewhere { .. } => "urn:showtime:problem:webhook-elsewhere",
+            Self::WebhookUnusable(_) => "urn:showtime:problem:webhook-unusable",
+            Self::TwitchNotConfigured(_) => "urn:showtime:problem:twitch-not-configured",
+            Self::Discord(_) => "urn:showtime:problem:discord-unavailable",
+            Self::Twitch(_) => "urn:showtime:problem:twitch-unavailable",
+            Self::Secret(_) | Self::Vault(_) | Self::Database(_) => "urn:showtime:problem:internal",
+        }
+    }
 }

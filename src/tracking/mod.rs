@@ -2,8 +2,12 @@
 //! behind the API; what is posted is made by `outputs::announcements`.
 
 pub mod authority;
+pub mod batch;
 pub mod bots;
+pub mod channels;
 pub mod error;
+pub mod feed;
+pub mod following;
 pub mod jwt;
 mod keys;
 pub mod secret;
@@ -13,10 +17,12 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use self::authority::Authority;
+use self::feed::Feed;
 use self::keys::Keys;
 use self::tracker::Tracker;
+use crate::clock::Clock;
 use crate::credentials::application::Application;
-use crate::services::Services;
+use crate::services::{Services, Tasks};
 
 /// What the API needs of tracking.
 #[derive(Debug)]
@@ -25,14 +31,19 @@ pub struct Tracking {
     pub authority: Authority,
     /// What bots track.
     pub tracker: Tracker,
+    /// What they are told.
+    pub feed: Feed,
+    clock: Clock,
 }
 
 impl Tracking {
-    /// Tracking on the database of the services. Without an application only channels are known that the log has.
+    /// Starts tracking on the database of the services. Without an application only channels are known that the log has.
     #[must_use]
-    pub fn new(services: &Services, application: Option<&Application>) -> Self {
+    pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Self {
         let keys = Arc::new(Keys::new(Arc::clone(&services.config)));
         let authority = Authority::new(services, Arc::clone(&keys));
-        Self { authority, tracker: Tracker::new(services, application, keys) }
+        let feed = Feed::spawn(services, tasks);
+        let tracker = Tracker::new(services, application, keys);
+        Self { authority, tracker, feed, clock: services.clock.clone() }
     }
 }

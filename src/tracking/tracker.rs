@@ -1,5 +1,7 @@
 //! What bots track: adding, removing and showing it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,7 +18,9 @@ use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, NewWebhook};
+use crate::store::tracking::events;
 use crate::store::tracking::tracks::{self, Added, Streamer};
+use crate::twitch::helix::User;
 
 /// The most channels of Twitch that are tracked in one channel of Discord.
 pub const MAX_TRACKS: i64 = 200;
@@ -32,14 +36,41 @@ pub struct Tracked {
     pub state: DestinationState,
 }
 
+/// A login or an id of Twitch, as requests name a channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamerName(String);
+
+impl StreamerName {
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it is as a login.
+    pub(super) fn login(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl FromStr for StreamerName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_name = (1..=25).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let name = is_name.then(|| Self(text.to_owned()));
+        name.ok_or("must be a login or an id of Twitch: 1 to 25 letters, digits and underscores")
+    }
+}
+
 /// What bots track.
 #[derive(Debug)]
 pub struct Tracker {
-    pool: PgPool,
-    clock: Clock,
-    keys: Arc<Keys>,
-    webhooks: Webhooks,
-    application: Option<Application>,
+    pub(super) pool: PgPool,
+    pub(super) clock: Clock,
+    pub(super) keys: Arc<Keys>,
+    pub(super) webhooks: Webhooks,
+    pub(super) application: Option<Application>,
 }
 
 impl Tracker {
@@ -61,16 +92,23 @@ impl Tracker {
         &self,
         bot_id: i64,
         channel: Snowflake,
-        name: &str,
+        name: &StreamerName,
         key: &WebhookKey,
     ) -> Result<bool, TrackingError> {
         let streamer = self.streamer(name).await?;
         let destination = self.destination(bot_id, channel, key).await?;
-        match tracks::insert(&self.pool, destination.id, &streamer, MAX_TRACKS, self.clock.now()).await? {
-            Added::New => Ok(true),
-            Added::Known => Ok(false),
-            Added::Full => Err(TrackingError::TooManyTracks { channel, limit: MAX_TRACKS }),
+        self.add(&destination, &streamer).await
+    }
+
+    /// Adds a track. True if it is new.
+    pub(super) async fn add(&self, destination: &Destination, streamer: &Streamer) -> Result<bool, TrackingError> {
+        let now = self.clock.now();
+        let added = tracks::insert(&self.pool, destination.id, streamer, MAX_TRACKS, now).await?;
+        // A login that is not known is taken from the request, which may name the id.
+        if added == Added::Known && streamer.login != streamer.id.as_str() {
+            events::rename(&mut *self.pool.acquire().await?, streamer.id.as_str(), &streamer.login, now).await?;
         }
+        is_new(added, destination.channel_id)
     }
 
     /// Ends that a channel of Twitch is announced in a channel of Discord, which has this webhook.
@@ -88,11 +126,7 @@ impl Tracker {
         if destination.webhook_id != webhook {
             return Err(TrackingError::WebhookMismatch { channel, stored: destination.webhook_id });
         }
-        let known = channels::find(&self.pool, name).await?;
-        match tracks::delete(&self.pool, destination.id, known.as_ref(), name).await? {
-            true => Ok(()),
-            false => Err(TrackingError::NotTracked { name: name.to_owned(), channel }),
-        }
+        self.delete_track(&destination, name).await
     }
 
     /// What is tracked in a channel of Discord.
@@ -112,31 +146,64 @@ impl Tracker {
         Ok(Tracked { logins, webhook, state: destination.state })
     }
 
-    async fn get(&self, bot_id: i64, channel: Snowflake) -> Result<Destination, TrackingError> {
+    pub(super) async fn get(&self, bot_id: i64, channel: Snowflake) -> Result<Destination, TrackingError> {
         let found = destinations::get(&self.pool, bot_id, channel).await?;
         found.ok_or(TrackingError::UnknownChannel(channel))
     }
 
-    fn open(&self, destination: &Destination) -> Result<WebhookKey, TrackingError> {
+    pub(super) fn open(&self, destination: &Destination) -> Result<WebhookKey, TrackingError> {
         Ok(webhooks::open(&*self.keys.vault()?, destination.webhook_id, &destination.token_sealed)?)
     }
 
     /// The channel of Twitch with this id or login: of the log, or else of Twitch's API.
-    async fn streamer(&self, name: &str) -> Result<Streamer, TrackingError> {
-        let is_login = (1..=25).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !is_login {
-            return Err(TrackingError::InvalidLogin(name.to_owned()));
-        }
-        let login = name.to_ascii_lowercase();
-        if let Some(id) = channels::find(&self.pool, name).await? {
+    pub(super) async fn streamer(&self, name: &StreamerName) -> Result<Streamer, TrackingError> {
+        let found = self.streamers(&BTreeSet::from([name])).await?.remove(name);
+        found.ok_or_else(|| self.unknown(name))
+    }
+
+    /// Those of these channels of Twitch that the log or Twitch's API knows.
+    pub(super) async fn streamers(
+        &self,
+        names: &BTreeSet<&StreamerName>,
+    ) -> Result<BTreeMap<StreamerName, Streamer>, TrackingError> {
+        let mut found = BTreeMap::new();
+        let texts: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        let ids = channels::resolve(&self.pool, &texts).await?;
+        let mut unknown = Vec::new();
+        for (name, id) in names.iter().zip(ids) {
+            let Some(id) = id else {
+                unknown.push(*name);
+                continue;
+            };
             let names = channels::names(&self.pool, &id).await?;
-            return Ok(Streamer { id, login: names.map_or(login, |names| names.login) });
+            let login = names.map_or_else(|| name.login(), |names| names.login);
+            found.insert((*name).clone(), Streamer { id, login });
         }
-        let application = self.application.as_ref();
-        let application = application.ok_or_else(|| TrackingError::TwitchNotConfigured(name.to_owned()))?;
-        let user = application.helix.users_by_login(&[&login]).await?.pop();
-        let user = user.ok_or_else(|| TrackingError::UnknownStreamer(name.to_owned()))?;
-        Ok(Streamer { id: user.id.channel(), login: user.login })
+        let Some(application) = self.application.as_ref().filter(|_| !unknown.is_empty()) else { return Ok(found) };
+        let logins: Vec<_> = unknown.iter().map(|name| name.login()).collect();
+        let mut users = application.helix.users_by_login(&logins).await?;
+        unknown.retain(|name| !users.iter().any(|user| user.login == name.login()));
+        let ids: Vec<_> = unknown.iter().map(|name| name.as_str()).filter(|name| is_number(name)).collect();
+        if !ids.is_empty() {
+            users.extend(application.helix.users_by_id(&ids).await?);
+        }
+        for name in names.iter().filter(|name| !found.contains_key(**name)).collect::<Vec<_>>() {
+            let is_it = |user: &&User| user.login == name.login();
+            let has_id = |user: &&User| user.id.as_str() == name.as_str();
+            if let Some(user) = users.iter().find(is_it).or_else(|| users.iter().find(has_id)) {
+                found.insert((*name).clone(), Streamer { id: user.id.channel(), login: user.login.clone() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Why a channel of Twitch is not known.
+    pub(super) fn unknown(&self, name: &StreamerName) -> TrackingError {
+        let name = name.as_str().to_owned();
+        match self.application {
+            Some(_) => TrackingError::UnknownStreamer(name),
+            None => TrackingError::TwitchNotConfigured(name),
+        }
     }
 
     /// The channel of Discord with this webhook, which is verified unless it is known. A webhook that was deleted is replaced
@@ -151,21 +218,29 @@ impl Tracker {
             let stored = self.open(&known);
             let is_same = known.webhook_id == key.id;
             let is_known = |stored: &WebhookKey| is_same && stored.token.expose_secret() == key.token.expose_secret();
-            if known.state == DestinationState::Ok && stored.as_ref().is_ok_and(is_known) {
+            let is_verified = known.state == DestinationState::Ok && known.verified_at.is_some();
+            if is_verified && stored.as_ref().is_ok_and(is_known) {
                 return Ok(known);
             }
             if !is_same && known.state == DestinationState::Ok {
                 self.require_gone(&known, &stored?).await?;
             }
         }
-        let webhook = match self.webhooks.find(key, channel).await? {
-            Found::Here(webhook) => webhook,
-            Found::Elsewhere(elsewhere) => {
-                return Err(TrackingError::WebhookElsewhere { webhook: key.id, channel: elsewhere });
-            }
-            Found::Gone => return Err(TrackingError::WebhookGone(key.id)),
-        };
-        self.put(bot_id, key, &webhook).await
+        self.put_verified(bot_id, channel, key).await
+    }
+
+    /// Gives a channel of Discord a webhook, once Discord has said that it posts there.
+    pub(super) async fn put_verified(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        key: &WebhookKey,
+    ) -> Result<Destination, TrackingError> {
+        match self.webhooks.find(key, channel).await? {
+            Found::Here(webhook) => self.put(bot_id, key, &webhook).await,
+            Found::Elsewhere(elsewhere) => Err(TrackingError::WebhookElsewhere { webhook: key.id, channel: elsewhere }),
+            Found::Gone => Err(TrackingError::WebhookGone(key.id)),
+        }
     }
 
     /// Fails if the stored webhook still posts into its channel.
@@ -179,7 +254,12 @@ impl Tracker {
         }
     }
 
-    async fn put(&self, bot_id: i64, key: &WebhookKey, webhook: &Webhook) -> Result<Destination, TrackingError> {
+    pub(super) async fn put(
+        &self,
+        bot_id: i64,
+        key: &WebhookKey,
+        webhook: &Webhook,
+    ) -> Result<Destination, TrackingError> {
         let new = NewWebhook {
             bot_id,
             channel_id: webhook.channel_id,
@@ -192,4 +272,17 @@ impl Tracker {
         let put = destinations::put_webhook(&mut connection, &new, self.clock.now()).await?;
         put.ok_or(TrackingError::WebhookInUse(key.id))
     }
+}
+
+/// Whether a track is new; fails if the channel of Discord has too many.
+pub(super) fn is_new(added: Added, channel: Snowflake) -> Result<bool, TrackingError> {
+    match added {
+        Added::New => Ok(true),
+        Added::Known => Ok(false),
+        Added::Full => Err(TrackingError::TooManyTracks { channel, limit: MAX_TRACKS }),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }

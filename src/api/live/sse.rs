@@ -15,10 +15,10 @@ use crate::clock::Clock;
 pub(super) const REVOKED: &str = "the token was revoked";
 
 /// How long a browser waits before it reconnects, in milliseconds.
-const RETRY: u32 = 2_000;
+pub(in crate::api) const RETRY: u32 = 2_000;
 
 /// The response without its body. `X-Accel-Buffering` makes nginx pass events on at once.
-pub(super) fn head() -> HttpResponseBuilder {
+pub(in crate::api) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream");
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header(("X-Accel-Buffering", "no"));

@@ -5,4 +5,5 @@ pub(super) mod message;
 mod responses;
 pub(super) mod token;
 pub(super) mod v1;
+pub(super) mod v2;
 mod webhook;

@@ -9,6 +9,7 @@ use crate::api::error::Error;
 use crate::api::responses::described;
 use crate::discord::snowflake::Snowflake;
 use crate::tracking::error::TrackingError;
+use crate::tracking::tracker::MAX_TRACKS;
 
 const CHANNEL: Snowflake = Snowflake(146_404_426_746_167_296);
 const WEBHOOK: Snowflake = Snowflake(1_130_882_143_562_211_418);
@@ -30,6 +31,61 @@ impl IntoResponses for TrackRefusals {
                 Twitch application is configured.",
                 TrackingError::WebhookGone(WEBHOOK),
             ),
+        ]
+        .into()
+    }
+}
+
+/// Refusals of a track where the channel of Discord has its webhook.
+pub(super) struct PutTrackRefusals;
+
+impl IntoResponses for PutTrackRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking(
+                "The channel of Discord has no webhook, or Twitch has no such channel.",
+                TrackingError::UnknownChannel(CHANNEL),
+            ),
+            tracking(
+                "The channel of Discord has as many tracks as it may.",
+                TrackingError::TooManyTracks { channel: CHANNEL, limit: MAX_TRACKS },
+            ),
+            tracking(
+                "The channel is not known here, and no Twitch application is configured.",
+                TrackingError::TwitchNotConfigured("maplearcadd".to_owned()),
+            ),
+        ]
+        .into()
+    }
+}
+
+/// Refusals of a webhook.
+pub(super) struct WebhookRefusals;
+
+impl IntoResponses for WebhookRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking("Another channel of the bot has the webhook.", TrackingError::WebhookInUse(WEBHOOK)),
+            tracking(
+                "The webhook does not exist, posts into another channel or can't post.",
+                TrackingError::WebhookGone(WEBHOOK),
+            ),
+        ]
+        .into()
+    }
+}
+
+/// Refusals to check a webhook.
+pub(super) struct CheckRefusals;
+
+impl IntoResponses for CheckRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking("Another channel of the bot has the webhook.", TrackingError::WebhookInUse(WEBHOOK)),
+            tracking("The webhook can't post.", TrackingError::WebhookUnusable(WEBHOOK)),
         ]
         .into()
     }

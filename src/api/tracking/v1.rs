@@ -16,6 +16,7 @@ use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::DestinationState;
 use crate::tracking::authority::BotGrant;
+use crate::tracking::tracker::StreamerName;
 
 /// Check a token
 ///
@@ -48,7 +49,7 @@ struct TrackPath {
     channel: Parsed<Snowflake>,
     /// The login of the channel of Twitch.
     #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
-    name: Name,
+    name: Parsed<StreamerName>,
 }
 
 /// A request was carried out.
@@ -60,61 +61,55 @@ struct Success {
 
 const SUCCESS: Success = Success { message: "success" };
 
-/// Track a channel
-///
-/// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. Each channel of Discord has one webhook: the
-/// first is verified and kept, another one is refused as long as that one exists. 200 if it is tracked already.
-#[utoipa::path(
-    tag = "tracking",
-    params(TrackPath),
-    request_body(content = GivenWebhook, example = json!({ "id": "1130882143562211418", "token": "aToken-thatDiscord_made" })),
-    responses(
-        (status = CREATED, description = "It is tracked from now on", body = Success, example = json!(SUCCESS)),
-        (status = OK, description = "It was tracked already", body = Success, example = json!(SUCCESS)),
-        BadBody,
-        TrackRefusals,
-        ServerErrors,
-    ),
-)]
-#[post("/v1/api/{channel}/{name}")]
-pub(in crate::api) async fn track_channel(
-    caller: Caller,
-    ctx: Data<Context>,
-    _query: Query<Nothing>,
-    path: Path<TrackPath>,
-    body: Body<GivenWebhook>,
-) -> Result<HttpResponse, Error> {
-    track(&ctx, &caller.0, &path, body.0).await
+/// Declares a handler that tracks a channel.
+macro_rules! track_path {
+    ($(#[doc = $doc:literal])+ $path:literal => $name:ident) => {
+        $(#[doc = $doc])+
+        #[utoipa::path(
+            tag = "tracking",
+            params(TrackPath),
+            request_body(
+                content = GivenWebhook,
+                example = json!({ "id": "1130882143562211418", "token": "aToken-thatDiscord_made" }),
+            ),
+            responses(
+                (status = CREATED, description = "It is tracked from now on", body = Success, example = json!(SUCCESS)),
+                (status = OK, description = "It was tracked already", body = Success, example = json!(SUCCESS)),
+                BadBody,
+                TrackRefusals,
+                ServerErrors,
+            ),
+        )]
+        #[post($path)]
+        pub(in crate::api) async fn $name(
+            caller: Caller,
+            ctx: Data<Context>,
+            _query: Query<Nothing>,
+            path: Path<TrackPath>,
+            body: Body<GivenWebhook>,
+        ) -> Result<HttpResponse, Error> {
+            track(&ctx, &caller.0, &path, body.0).await
+        }
+    };
 }
 
-/// Track a channel (other path)
-///
-/// The same as `POST /v1/api/{channel}/{name}`.
-#[utoipa::path(
-    tag = "tracking",
-    params(TrackPath),
-    request_body(content = GivenWebhook, example = json!({ "id": "1130882143562211418", "token": "aToken-thatDiscord_made" })),
-    responses(
-        (status = CREATED, description = "It is tracked from now on", body = Success, example = json!(SUCCESS)),
-        (status = OK, description = "It was tracked already", body = Success, example = json!(SUCCESS)),
-        BadBody,
-        TrackRefusals,
-        ServerErrors,
-    ),
-)]
-#[post("/v1/api/webhooks/{channel}/{name}")]
-pub(in crate::api) async fn track_channel_over_webhook(
-    caller: Caller,
-    ctx: Data<Context>,
-    _query: Query<Nothing>,
-    path: Path<TrackPath>,
-    body: Body<GivenWebhook>,
-) -> Result<HttpResponse, Error> {
-    track(&ctx, &caller.0, &path, body.0).await
+track_path! {
+    /// Track a channel
+    ///
+    /// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. Each channel of Discord has one webhook: the
+    /// first is verified and kept, another one is refused as long as that one exists. 200 if it is tracked already.
+    "/v1/api/{channel}/{name}" => track_channel
+}
+
+track_path! {
+    /// Track a channel (other path)
+    ///
+    /// The same as `POST /v1/api/{channel}/{name}`.
+    "/v1/api/webhooks/{channel}/{name}" => track_channel_over_webhook
 }
 
 async fn track(ctx: &Context, bot: &BotGrant, path: &TrackPath, webhook: GivenWebhook) -> Result<HttpResponse, Error> {
-    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, path.name.as_str(), &webhook.into()).await?;
+    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, &path.name.0, &webhook.into()).await?;
     let mut response = if tracked { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(SUCCESS))
 }

@@ -1,7 +1,9 @@
 //! Table `discord_bot`: the bots that may use tracking.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 /// A bot, without its secret.
 #[derive(Clone, Debug)]
@@ -29,6 +31,18 @@ pub struct Credentials {
     pub secret_hash: String,
     /// Tokens of another generation are refused.
     pub generation: i32,
+}
+
+/// What becomes of a channel of Discord when its webhook was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum OnWebhookGone {
+    /// Its tracks are kept, and go on with another webhook.
+    #[default]
+    Keep,
+    /// It is dropped with all that is tracked there.
+    Drop,
 }
 
 /// All bots, by name.
@@ -128,4 +142,27 @@ pub async fn generation(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option
     sqlx::query_scalar!("select generation from discord_bot where id = $1 and disabled_at is null", id)
         .fetch_optional(db)
         .await
+}
+
+/// What becomes of a bot's channels whose webhook was deleted; `None` if there is no such bot.
+///
+/// # Errors
+/// If the database fails.
+pub async fn on_webhook_gone(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<OnWebhookGone>> {
+    sqlx::query_scalar!(
+        r#"select on_webhook_gone as "on_webhook_gone: OnWebhookGone" from discord_bot where id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Decides what becomes of a bot's channels whose webhook will be deleted.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_on_webhook_gone(db: impl PgExecutor<'_>, id: i64, then: OnWebhookGone) -> sqlx::Result<()> {
+    let set = sqlx::query!("update discord_bot set on_webhook_gone = $2 where id = $1", id, then as OnWebhookGone);
+    set.execute(db).await?;
+    Ok(())
 }

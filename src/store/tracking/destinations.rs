@@ -1,11 +1,14 @@
 //! Table `destination`: the channels of Discord that bots have posts made in.
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{Acquire as _, PgConnection, PgExecutor};
 use strum::IntoStaticStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::events::{self, BotNews, WebhookGone, WebhookMoved};
+use super::tracks;
+use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
 
 /// Whether posts can be made.
@@ -35,9 +38,12 @@ pub struct Destination {
     pub state: DestinationState,
     pub state_reason: Option<String>,
     pub state_at: OffsetDateTime,
+    pub moved_to: Option<Snowflake>,
+    pub verified_at: Option<OffsetDateTime>,
+    pub created_at: OffsetDateTime,
 }
 
-/// The webhook of a channel of Discord, as it was verified.
+/// The webhook of a channel of Discord.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of destination, which db/migrations describes")]
 pub struct NewWebhook {
@@ -49,25 +55,76 @@ pub struct NewWebhook {
     pub application_id: Option<Snowflake>,
 }
 
+/// Why no more can be posted over a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It was deleted.
+    Gone,
+    /// It posts into this channel.
+    Moved(Snowflake),
+}
+
 /// A bot's channel of Discord.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn get(db: impl PgExecutor<'_>, bot_id: i64, channel_id: Snowflake) -> sqlx::Result<Option<Destination>> {
+    Ok(of_channels(db, bot_id, &[channel_id]).await?.pop())
+}
+
+/// The bot's channels of Discord among these.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_channels(
+    db: impl PgExecutor<'_>,
+    bot_id: i64,
+    channel_ids: &[Snowflake],
+) -> sqlx::Result<Vec<Destination>> {
     sqlx::query_as!(
         Destination,
         r#"select id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
-            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at
-        from destination where bot_id = $1 and channel_id = $2"#,
+            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
+            moved_to as "moved_to: Snowflake", verified_at, created_at
+        from destination where bot_id = $1 and channel_id = any($2)"#,
         bot_id,
-        channel_id.0
+        channel_ids as &[Snowflake]
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await
 }
 
-/// Gives a channel of Discord this webhook, in place of the one that it has, and lets it go on. `None` if another channel of
-/// the bot has the webhook.
+/// A page of a bot's channels of Discord, by id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    bot_id: i64,
+    shard: Option<Shard>,
+    after: Option<Snowflake>,
+    limit: i64,
+) -> sqlx::Result<Vec<Destination>> {
+    sqlx::query_as!(
+        Destination,
+        r#"select id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
+            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
+            moved_to as "moved_to: Snowflake", verified_at, created_at
+        from destination where bot_id = $1 and channel_id > $2
+            and ($3::bigint is null or (coalesce(guild_id, 0) >> 22) % $3 = $4)
+        order by channel_id limit $5"#,
+        bot_id,
+        after.map_or(0, |after| after.0),
+        shard.map(Shard::count),
+        shard.map(Shard::number),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Gives a channel of Discord this webhook, which was verified now, in place of the one that it has, and lets it go on. `None`
+/// if another channel of the bot has the webhook.
 ///
 /// # Errors
 /// If the database fails.
@@ -79,15 +136,17 @@ pub async fn put_webhook(
     let put = sqlx::query_as!(
         Destination,
         r#"insert into destination as old
-            (bot_id, channel_id, guild_id, webhook_id, token_sealed, application_id, state_at, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $7)
+            (bot_id, channel_id, guild_id, webhook_id, token_sealed, application_id, state_at, verified_at, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
         on conflict (bot_id, channel_id) do update set
             guild_id = excluded.guild_id, webhook_id = excluded.webhook_id, token_sealed = excluded.token_sealed,
-            application_id = excluded.application_id, state = 'ok', state_reason = null,
+            application_id = excluded.application_id, state = 'ok', state_reason = null, moved_to = null,
             state_at = case when old.state = 'ok' then old.state_at else excluded.state_at end,
+            verified_at = excluded.verified_at,
             not_before = case when old.webhook_id = excluded.webhook_id then old.not_before end
         returning id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
-            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at"#,
+            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
+            moved_to as "moved_to: Snowflake", verified_at, created_at"#,
         new.bot_id,
         new.channel_id.0,
         new.guild_id.map(|id| id.0),
@@ -103,43 +162,104 @@ pub async fn put_webhook(
     }
 }
 
-/// Records that the webhook of a destination was deleted or moved, and cancels what was to be posted if it is deleted. False
-/// if the destination has another webhook by now.
+/// Adds channels of Discord with webhooks that were not verified, and returns those that are new: neither the channel nor the
+/// webhook was there.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn record_state(
+pub async fn insert_unverified(
+    db: impl PgExecutor<'_>,
+    bot_id: i64,
+    new: &[NewWebhook],
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<Destination>> {
+    let channels: Vec<_> = new.iter().map(|new| new.channel_id.0).collect();
+    let guilds: Vec<_> = new.iter().map(|new| new.guild_id.map(|id| id.0)).collect();
+    let webhooks: Vec<_> = new.iter().map(|new| new.webhook_id.0).collect();
+    let tokens: Vec<_> = new.iter().map(|new| new.token_sealed.clone()).collect();
+    sqlx::query_as!(
+        Destination,
+        r#"insert into destination (bot_id, channel_id, guild_id, webhook_id, token_sealed, state_at, created_at)
+        select $1, channel_id, guild_id, webhook_id, token_sealed, $6, $6
+        from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) as new (channel_id, guild_id, webhook_id, token_sealed)
+        on conflict do nothing
+        returning id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
+            webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
+            moved_to as "moved_to: Snowflake", verified_at, created_at"#,
+        bot_id,
+        &channels,
+        &guilds as &[Option<i64>],
+        &webhooks,
+        &tokens,
+        now
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Records that the webhook of a destination was deleted or moved, and tells the bot. If it was deleted, what was to be posted is
+/// cancelled, and the destination is dropped if the bot wants that. False if it was recorded already, or the destination has
+/// another webhook by now.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record_loss(
     conn: &mut PgConnection,
     (id, webhook_id): (i64, Snowflake),
-    state: DestinationState,
+    loss: Loss,
     reason: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<bool> {
+    let mut transaction = conn.begin().await?;
+    let (state, moved_to) = match loss {
+        Loss::Gone => (DestinationState::Gone, None),
+        Loss::Moved(to) => (DestinationState::Moved, Some(to)),
+    };
     let recorded = sqlx::query!(
-        "update destination set state = $3, state_reason = $4, state_at = $5,
+        r#"update destination set state = $3, state_reason = $4, state_at = $5, moved_to = $6,
             next_at = case when $3 = 'gone' then null else next_at end
-        where id = $1 and webhook_id = $2 and state <> $3",
+        from discord_bot
+        where destination.id = $1 and webhook_id = $2 and state <> $3 and discord_bot.id = bot_id
+        returning bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
+            on_webhook_gone = 'drop' as "is_dropping!""#,
         id,
         webhook_id.0,
         state as DestinationState,
         reason,
-        now
+        now,
+        moved_to.map(|to| to.0)
     );
-    if recorded.execute(&mut *conn).await?.rows_affected() == 0 {
-        return Ok(false);
-    }
-    if state == DestinationState::Gone {
-        sqlx::query!(
-            "update post set next_at = null, state = case when state in ('pending', 'sending') then 'skipped' else state end,
-                problem = $2
-            where destination_id = $1 and next_at is not null",
-            id,
-            reason
-        )
-        .execute(conn)
-        .await?;
-    }
+    let Some(lost) = recorded.fetch_optional(&mut *transaction).await? else { return Ok(false) };
+    let channel_id = lost.channel_id;
+    let news = match loss {
+        Loss::Moved(moved_to) => BotNews::WebhookMoved(WebhookMoved { channel_id, webhook_id, moved_to }),
+        Loss::Gone => {
+            let logins = tracks::logins(&mut *transaction, id).await?;
+            let is_dropped = lost.is_dropping;
+            match is_dropped {
+                true => drop(delete(&mut *transaction, lost.bot_id, channel_id).await?),
+                false => cancel_posts(&mut transaction, id, reason).await?,
+            }
+            let reason = reason.to_owned();
+            BotNews::WebhookGone(WebhookGone { channel_id, webhook_id, reason, logins, is_dropped })
+        }
+    };
+    events::append(&mut transaction, lost.bot_id, lost.guild_id, &news, now).await?;
+    transaction.commit().await?;
     Ok(true)
+}
+
+async fn cancel_posts(conn: &mut PgConnection, destination_id: i64, reason: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update post set next_at = null, state = case when state in ('pending', 'sending') then 'skipped' else state end,
+            problem = $2
+        where destination_id = $1 and next_at is not null",
+        destination_id,
+        reason
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Deletes a bot's channel of Discord and all that is tracked there. False if there is none.
@@ -148,5 +268,14 @@ pub async fn record_state(
 /// If the database fails.
 pub async fn delete(db: impl PgExecutor<'_>, bot_id: i64, channel_id: Snowflake) -> sqlx::Result<bool> {
     let deleted = sqlx::query!("delete from destination where bot_id = $1 and channel_id = $2", bot_id, channel_id.0);
+    Ok(deleted.execute(db).await?.rows_affected() > 0)
+}
+
+/// Deletes a bot's channels in a server of Discord and all that is tracked there. False if there is none.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete_guild(db: impl PgExecutor<'_>, bot_id: i64, guild_id: Snowflake) -> sqlx::Result<bool> {
+    let deleted = sqlx::query!("delete from destination where bot_id = $1 and guild_id = $2", bot_id, guild_id.0);
     Ok(deleted.execute(db).await?.rows_affected() > 0)
 }

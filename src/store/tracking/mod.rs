@@ -3,5 +3,6 @@
 
 pub mod bots;
 pub mod destinations;
+pub mod events;
 pub mod signing_keys;
 pub mod tracks;

@@ -14,6 +14,19 @@ pub struct Streamer {
     pub login: String,
 }
 
+/// A track, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// The channel of Discord.
+    pub destination_id: i64,
+    /// The channel of Twitch.
+    pub twitch_id: ChannelId,
+    /// Its login, as it is now.
+    pub login: String,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+}
+
 /// Whether a track was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -23,6 +36,16 @@ pub enum Added {
     Known,
     /// The destination has as many as it may.
     Full,
+}
+
+impl Added {
+    fn of(is_new: bool, is_known: bool) -> Self {
+        match (is_new, is_known) {
+            (true, _) => Self::New,
+            (_, true) => Self::Known,
+            _ => Self::Full,
+        }
+    }
 }
 
 /// Adds a track, unless the destination has `limit` of them.
@@ -53,11 +76,52 @@ pub async fn insert(
     )
     .fetch_one(db)
     .await?;
-    Ok(match (row.is_new, row.is_known) {
-        (true, _) => Added::New,
-        (_, true) => Added::Known,
-        _ => Added::Full,
-    })
+    Ok(Added::of(row.is_new, row.is_known))
+}
+
+/// Adds tracks, each to a destination, as [`insert`] does, and says of each what became of it. One that is given twice is new
+/// both times.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert_all(
+    db: impl PgExecutor<'_>,
+    new: &[(i64, &Streamer)],
+    limit: i64,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<Added>> {
+    let destinations: Vec<_> = new.iter().map(|(destination_id, _)| *destination_id).collect();
+    let ids: Vec<_> = new.iter().map(|(_, streamer)| streamer.id.to_string()).collect();
+    let logins: Vec<_> = new.iter().map(|(_, streamer)| streamer.login.clone()).collect();
+    let rows = sqlx::query!(
+        r#"with given as (
+            select * from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality as given (place_id, twitch_id, login, number)
+        ), fresh as (
+            select distinct on (place_id, twitch_id) * from given
+            where not exists (select from track where destination_id = place_id and track.twitch_id = given.twitch_id)
+            order by place_id, twitch_id, number
+        ), counted as (
+            select *, row_number() over (partition by place_id order by number) as rank from fresh
+        ), added as (
+            insert into track (destination_id, twitch_id, login, created_at)
+            select place_id, twitch_id, login, $5 from counted
+            where rank + (select count(*) from track where destination_id = place_id) <= $4 order by number
+            on conflict (destination_id, twitch_id) do nothing returning destination_id, twitch_id
+        )
+        select added.twitch_id is not null as "is_new!", track.id is not null as "is_known!"
+        from given
+            left join added on added.destination_id = place_id and added.twitch_id = given.twitch_id
+            left join track on track.destination_id = place_id and track.twitch_id = given.twitch_id
+        order by number"#,
+        &destinations,
+        &ids,
+        &logins,
+        limit,
+        now
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| Added::of(row.is_new, row.is_known)).collect())
 }
 
 /// Deletes the track of the channel with this id, or else of that which was called so when it was added. False if there is
@@ -88,11 +152,21 @@ pub async fn delete(
 /// # Errors
 /// If the database fails.
 pub async fn logins(db: impl PgExecutor<'_>, destination_id: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        r#"select coalesce(twitch_user.login, track.login) as "login!"
+    Ok(of(db, &[destination_id]).await?.into_iter().map(|track| track.login).collect())
+}
+
+/// What is tracked in these destinations, in the order in which it was added.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of(db: impl PgExecutor<'_>, destination_ids: &[i64]) -> sqlx::Result<Vec<Track>> {
+    sqlx::query_as!(
+        Track,
+        r#"select destination_id, twitch_id as "twitch_id: ChannelId", coalesce(twitch_user.login, track.login) as "login!",
+            track.created_at
         from track left join twitch_user on twitch_user.id = track.twitch_id
-        where destination_id = $1 order by track.id"#,
-        destination_id
+        where destination_id = any($1) order by track.id"#,
+        destination_ids
     )
     .fetch_all(db)
     .await
@@ -104,7 +178,9 @@ pub async fn logins(db: impl PgExecutor<'_>, destination_id: i64) -> sqlx::Resul
 /// If the database fails.
 pub async fn forget(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
     sqlx::query!(
-        "with forgotten as (delete from track where twitch_id = $1) delete from announcement where twitch_id = $1",
+        r#"with forgotten as (delete from track where twitch_id = $1),
+        told as (delete from bot_event where body ->> 'twitch_id' = $1)
+        delete from announcement where twitch_id = $1"#,
         id
     )
     .execute(db)

@@ -1,9 +1,13 @@
 //! Tracking for bots of Discord, against the fake Discord.
 
+mod batch;
+mod events;
 mod tokens;
 mod v1;
+mod v2;
 
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
 use showtime::mock::discord::{
@@ -23,6 +27,8 @@ struct Stage {
     discord: FakeDiscord,
     database: PgConnectOptions,
     server: Server,
+    /// The secret of the bot `tatsu`, and a token of it.
+    secret: SecretString,
     token: String,
 }
 
@@ -34,8 +40,14 @@ impl Stage {
         let discord = FakeDiscord::start(config).await.unwrap();
         let url = discord.api_url();
         let server = Server::at(clock, database.clone(), |config| config.tracking.discord_url = url).await;
-        let token = bots::token(&server, "tatsu").await;
-        Self { discord, database, server, token }
+        let secret = bots::add(&server, "tatsu").await;
+        let token = bots::token_of(&server, "tatsu", &secret).await;
+        Self { discord, database, server, secret, token }
+    }
+
+    /// Another token, for when the first has expired.
+    async fn new_token(&self) -> String {
+        bots::token_of(&self.server, "tatsu", &self.secret).await
     }
 
     /// The first channel of the fake Discord, and its webhook.
@@ -46,6 +58,12 @@ impl Stage {
     /// A new channel of the fake Discord, and a webhook in it.
     fn new_webhook(&self, name: &str) -> Webhook {
         let channel = self.new_channel(name);
+        self.discord.world.add_webhook(&NewWebhook { channel: channel.name, ..NewWebhook::default() }).unwrap()
+    }
+
+    /// Another webhook in the channel of this one.
+    fn second_webhook(&self, first: &Webhook) -> Webhook {
+        let channel = self.discord.world.channel(&first.channel_id.to_string()).unwrap();
         self.discord.world.add_webhook(&NewWebhook { channel: channel.name, ..NewWebhook::default() }).unwrap()
     }
 
@@ -69,6 +87,10 @@ impl Stage {
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
         self.server.send_json_as(&self.token, Method::POST, path, body).await
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.server.send_json_as(&self.token, Method::PUT, path, body).await
     }
 
     async fn send(&self, method: Method, path: &str) -> Answer {

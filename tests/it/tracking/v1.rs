@@ -88,9 +88,7 @@ async fn second_webhook_is_refused_until_the_first_is_deleted() {
     stage.know_streamer().await;
     let first = stage.webhook();
     assert_eq!(stage.track(&first, LOGIN).await.status, 201);
-    let channel = stage.discord.world.channel(&first.channel_id.to_string()).unwrap();
-    let new = showtime::mock::discord::NewWebhook { channel: channel.name, ..Default::default() };
-    let second = stage.discord.world.add_webhook(&new).unwrap();
+    let second = stage.second_webhook(&first);
     let problem = stage.track(&second, LOGIN).await.problem(409, "webhook-mismatch");
     assert!(problem["message"].as_str().unwrap().contains(&first.id.to_string()), "{problem}");
     stage.discord.world.delete_webhook(&first.id.to_string()).unwrap();

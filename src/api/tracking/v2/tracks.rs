@@ -1,0 +1,109 @@
+//! `/v2/channels/{channel}/tracks`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, put};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::Context;
+use crate::api::body::Body;
+use crate::api::error::Error;
+use crate::api::query::{Nothing, Parsed, Query};
+use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
+use crate::api::tracking::caller::Caller;
+use crate::api::tracking::responses::PutTrackRefusals;
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::tracks::Track;
+use crate::tracking::tracker::StreamerName;
+
+/// A channel of Twitch that is announced in a channel of Discord.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BotTrack {
+    /// The id of the channel of Twitch.
+    twitch_id: String,
+    /// Its login, as it is now.
+    login: String,
+    /// When it was added.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+impl From<Track> for BotTrack {
+    fn from(track: Track) -> Self {
+        Self { twitch_id: track.twitch_id.into(), login: track.login, created_at: track.created_at }
+    }
+}
+
+impl BotTrack {
+    pub(super) fn example() -> Self {
+        let (twitch_id, login) = ("141981764".to_owned(), "maplearcade".to_owned());
+        Self { twitch_id, login, created_at: datetime!(2026-07-01 18:00:00 UTC) }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct BotTrackPath {
+    /// The id of the channel of Discord.
+    #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
+    channel: Parsed<Snowflake>,
+    /// The login or id of the channel of Twitch.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
+    name: Parsed<StreamerName>,
+}
+
+/// How a channel of Twitch is announced. There is nothing to set yet.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TrackSettings {}
+
+/// Put a track
+///
+/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. 200 if it is tracked already.
+#[utoipa::path(
+    tag = "tracking",
+    params(BotTrackPath),
+    request_body(content = TrackSettings, example = json!({})),
+    responses(
+        (status = CREATED, description = "It is tracked from now on", body = BotTrack, example = json!(BotTrack::example())),
+        (status = OK, description = "It was tracked already", body = BotTrack, example = json!(BotTrack::example())),
+        BadBody,
+        PutTrackRefusals,
+        ServerErrors,
+    ),
+)]
+#[put("/v2/channels/{channel}/tracks/{name}")]
+pub(in crate::api) async fn put_track(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<BotTrackPath>,
+    _body: Body<TrackSettings>,
+) -> Result<HttpResponse, Error> {
+    let BotTrackPath { channel, name } = &*path;
+    let (track, is_new) = ctx.tracking.tracker.put_track(caller.0.bot_id, channel.0, &name.0).await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(BotTrack::from(track)))
+}
+
+/// Remove a track
+///
+/// The channel of Twitch is no longer announced in the channel of Discord. What was posted stays as it is.
+#[utoipa::path(
+    tag = "tracking",
+    params(BotTrackPath),
+    responses((status = NO_CONTENT, description = "It is no longer tracked"), BadRequest, NotFound, ServerErrors),
+)]
+#[delete("/v2/channels/{channel}/tracks/{name}")]
+pub(in crate::api) async fn remove_track(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<BotTrackPath>,
+) -> Result<HttpResponse, Error> {
+    let BotTrackPath { channel, name } = &*path;
+    ctx.tracking.tracker.remove_track(caller.0.bot_id, channel.0, &name.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,238 @@
+//! Table `bot_event`: what bots of Discord are told. Ids are handed out in commit order, so that a reader that has one has all
+//! before it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{Acquire as _, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::discord::shard::Shard;
+use crate::discord::snowflake::Snowflake;
+use crate::store::LogId;
+use crate::store::locks::Lock;
+use crate::store::signals::Channel;
+
+/// What happened to something of a bot.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+pub enum BotNews {
+    /// The webhook of a channel was deleted.
+    WebhookGone(WebhookGone),
+    /// The webhook of a channel posts into another channel.
+    WebhookMoved(WebhookMoved),
+    /// A message was posted.
+    PostCreated(PostNews),
+    /// A message was edited while the stream is live.
+    PostUpdated(PostNews),
+    /// A message was edited or deleted because the stream has ended.
+    PostEnded(PostNews),
+    /// It is not known whether a message was posted.
+    DeliveryUncertain(PostNews),
+    /// A message could not be posted.
+    DeliveryFailed(PostNews),
+    /// A channel of Twitch has another login.
+    ChannelRenamed(ChannelRenamed),
+}
+
+/// A webhook that was deleted.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct WebhookGone {
+    /// The channel of Discord.
+    #[schema(value_type = String)]
+    pub channel_id: Snowflake,
+    /// The webhook.
+    #[schema(value_type = String)]
+    pub webhook_id: Snowflake,
+    /// How that is known.
+    pub reason: String,
+    /// The logins of what is tracked there.
+    pub logins: Vec<String>,
+    /// Whether the channel and its tracks were dropped, as the bot's settings say.
+    pub is_dropped: bool,
+}
+
+/// A webhook that was moved.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct WebhookMoved {
+    /// The channel of Discord.
+    #[schema(value_type = String)]
+    pub channel_id: Snowflake,
+    /// The webhook.
+    #[schema(value_type = String)]
+    pub webhook_id: Snowflake,
+    /// Where it posts to.
+    #[schema(value_type = String)]
+    pub moved_to: Snowflake,
+}
+
+/// A message about a stream.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct PostNews {
+    /// The delivery, of `GET /v2/deliveries`.
+    pub delivery_id: i64,
+    /// The channel of Discord.
+    #[schema(value_type = String)]
+    pub channel_id: Snowflake,
+    /// The channel of Twitch.
+    pub twitch_id: String,
+    /// Its login.
+    pub login: String,
+    /// The stream that began the broadcast.
+    pub stream_id: String,
+    /// The message, if there is one.
+    #[schema(value_type = Option<String>)]
+    pub message_id: Option<Snowflake>,
+    /// Where the message is: the channel, or a thread in it.
+    #[schema(value_type = Option<String>)]
+    pub posted_channel_id: Option<Snowflake>,
+    /// What went wrong.
+    pub problem: Option<String>,
+}
+
+/// A channel of Twitch that has another login.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct ChannelRenamed {
+    /// The channel of Twitch.
+    pub twitch_id: String,
+    /// Its login before.
+    pub old_login: String,
+    /// Its login now.
+    pub login: String,
+}
+
+/// An event, as it is kept.
+#[derive(Clone, Debug)]
+pub struct BotEvent {
+    /// Greater than that of each event before it.
+    pub id: LogId,
+    /// Whose it is.
+    pub bot_id: i64,
+    /// The server of Discord, if it is about one that is known.
+    pub guild_id: Option<Snowflake>,
+    /// The type of [`BotNews`], or one of a newer server.
+    pub kind: String,
+    /// The data of [`BotNews`].
+    pub body: Json<Value>,
+    /// When it happened.
+    pub at: OffsetDateTime,
+}
+
+impl BotEvent {
+    /// What happened; `None` if this version does not know its type.
+    #[must_use]
+    pub fn news(&self) -> Option<BotNews> {
+        serde_json::from_value(serde_json::json!({ "type": self.kind, "data": self.body.0 })).ok()
+    }
+}
+
+/// Adds an event to the caller's transaction. Until it ends, no other transaction adds one, so it should end soon.
+///
+/// # Errors
+/// If the database fails.
+pub async fn append(
+    conn: &mut PgConnection,
+    bot_id: i64,
+    guild_id: Option<Snowflake>,
+    news: &BotNews,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let news = serde_json::to_value(news).unwrap_or_default();
+    Lock::BotEvent.acquire(&mut *conn).await?;
+    sqlx::query!(
+        "insert into bot_event (bot_id, guild_id, kind, body, at) values ($1, $2, $3, $4, $5)",
+        bot_id,
+        guild_id.map(|id| id.0),
+        news["type"].as_str().unwrap_or_default(),
+        news["data"],
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::BotEvent.notify(conn, "").await
+}
+
+/// Records that a channel of Twitch has this login, and tells the bots that know it by another one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn rename(conn: &mut PgConnection, twitch_id: &str, login: &str, now: OffsetDateTime) -> sqlx::Result<()> {
+    let mut transaction = conn.begin().await?;
+    let renamed = sqlx::query!(
+        r#"with old as (select id, destination_id, login from track where twitch_id = $1 and login <> $2 for update),
+        changed as (update track set login = $2 from old where track.id = old.id)
+        select distinct on (bot_id) bot_id, old.login from old join destination on destination.id = destination_id
+        order by bot_id, old.id desc"#,
+        twitch_id,
+        login
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    for old in renamed {
+        let (twitch_id, login) = (twitch_id.to_owned(), login.to_owned());
+        let news = BotNews::ChannelRenamed(ChannelRenamed { twitch_id, old_login: old.login, login });
+        append(&mut transaction, old.bot_id, None, &news, now).await?;
+    }
+    transaction.commit().await
+}
+
+/// The next events of a bot, in the order of their ids.
+///
+/// # Errors
+/// If the database fails.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    bot_id: i64,
+    shard: Option<Shard>,
+    after: LogId,
+    limit: i64,
+) -> sqlx::Result<Vec<BotEvent>> {
+    sqlx::query_as!(
+        BotEvent,
+        r#"select id as "id: LogId", bot_id, guild_id as "guild_id: Snowflake", kind, body as "body: Json<Value>", at
+        from bot_event where bot_id = $1 and id > $2
+            and ($3::bigint is null or (coalesce(guild_id, 0) >> 22) % $3 = $4)
+        order by id limit $5"#,
+        bot_id,
+        after.0,
+        shard.map(Shard::count),
+        shard.map(Shard::number),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The next events of all bots, in the order of their ids.
+///
+/// # Errors
+/// If the database fails.
+pub async fn after(db: impl PgExecutor<'_>, after: LogId, limit: i64) -> sqlx::Result<Vec<BotEvent>> {
+    sqlx::query_as!(
+        BotEvent,
+        r#"select id as "id: LogId", bot_id, guild_id as "guild_id: Snowflake", kind, body as "body: Json<Value>", at
+        from bot_event where id > $1 order by id limit $2"#,
+        after.0,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The id of the newest event, or 0.
+///
+/// # Errors
+/// If the database fails.
+pub async fn newest(db: impl PgExecutor<'_>) -> sqlx::Result<LogId> {
+    sqlx::query_scalar!(r#"select coalesce(max(id), 0) as "newest!: LogId" from bot_event"#).fetch_one(db).await
+}
+
+/// Deletes the events before this time.
+///
+/// # Errors
+/// If the database fails.
+pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!("delete from bot_event where at < $1", before).execute(db).await?;
+    Ok(())
+}

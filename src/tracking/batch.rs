@@ -1,0 +1,115 @@
+//! Many tracks at once, for a bot that moves here with all that it has.
+
+use std::collections::{BTreeMap, HashMap};
+
+use secrecy::ExposeSecret as _;
+
+use super::error::TrackingError;
+use super::tracker::{MAX_TRACKS, StreamerName, Tracker, is_new};
+use super::webhooks;
+use crate::discord::client::WebhookKey;
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::destinations::{self, Destination, DestinationState, NewWebhook};
+use crate::store::tracking::tracks;
+
+/// The most tracks of one batch.
+pub const MAX_BATCH: usize = 1_000;
+
+/// A track to add.
+#[derive(Clone, Debug)]
+pub struct NewTrack {
+    /// The channel of Discord.
+    pub channel: Snowflake,
+    /// Its server, as the bot says.
+    pub guild: Option<Snowflake>,
+    /// Its webhook.
+    pub key: WebhookKey,
+    /// The channel of Twitch.
+    pub name: StreamerName,
+}
+
+/// What became of each track of a batch: whether it is new, or why it was refused.
+pub type BatchResults = Vec<Result<bool, TrackingError>>;
+
+impl Tracker {
+    /// Adds tracks. Webhooks that are not known are kept without asking Discord: a request for each would take hours.
+    ///
+    /// # Errors
+    /// If nothing could be added: the database failed, or Twitch can't be asked.
+    pub async fn track_all(&self, bot_id: i64, new: &[NewTrack]) -> Result<BatchResults, TrackingError> {
+        let streamers = self.streamers(&new.iter().map(|track| &track.name).collect()).await?;
+        let known = new.iter().filter(|track| streamers.contains_key(&track.name));
+        let destinations = self.destinations(bot_id, known).await?;
+        let found: Vec<_> = new
+            .iter()
+            .map(|track| {
+                let streamer = streamers.get(&track.name).ok_or_else(|| self.unknown(&track.name))?;
+                Ok((self.fitting(&destinations, track)?.id, streamer))
+            })
+            .collect();
+        let adding: Vec<_> = found.iter().filter_map(|found: &Result<_, TrackingError>| found.as_ref().ok()).collect();
+        let adding: Vec<_> = adding.into_iter().copied().collect();
+        let added = tracks::insert_all(&self.pool, &adding, MAX_TRACKS, self.clock.now()).await?;
+        let mut added = added.into_iter();
+        let result = |(track, found): (&NewTrack, Result<_, TrackingError>)| {
+            found?;
+            // There is one for each that was found.
+            added.next().map_or(Ok(false), |added| is_new(added, track.channel))
+        };
+        Ok(new.iter().zip(found).map(result).collect())
+    }
+
+    /// The channels of Discord of these tracks, of which the new ones are added with the first webhook that is given for them.
+    async fn destinations<'a>(
+        &self,
+        bot_id: i64,
+        tracks: impl Iterator<Item = &'a NewTrack>,
+    ) -> Result<HashMap<Snowflake, Destination>, TrackingError> {
+        let mut wanted: BTreeMap<Snowflake, &NewTrack> = BTreeMap::new();
+        for track in tracks {
+            wanted.entry(track.channel).or_insert(track);
+        }
+        let channels: Vec<_> = wanted.keys().copied().collect();
+        let mut connection = self.pool.acquire().await?;
+        let mut known = destinations::of_channels(&mut *connection, bot_id, &channels).await?;
+        wanted.retain(|channel, _| known.iter().all(|known| known.channel_id != *channel));
+        let vault = self.keys.vault()?;
+        let sealed = |track: &NewTrack| {
+            Ok(NewWebhook {
+                bot_id,
+                channel_id: track.channel,
+                guild_id: track.guild,
+                webhook_id: track.key.id,
+                token_sealed: webhooks::seal(&vault, &track.key)?,
+                application_id: None,
+            })
+        };
+        let new = wanted.into_values().map(sealed).collect::<Result<Vec<_>, TrackingError>>()?;
+        known.extend(destinations::insert_unverified(&mut *connection, bot_id, &new, self.clock.now()).await?);
+        Ok(known.into_iter().map(|known| (known.channel_id, known)).collect())
+    }
+
+    /// The channel of Discord of a track, if it has the track's webhook and that is not known to be lost.
+    fn fitting<'a>(
+        &self,
+        destinations: &'a HashMap<Snowflake, Destination>,
+        track: &NewTrack,
+    ) -> Result<&'a Destination, TrackingError> {
+        let (channel, webhook) = (track.channel, track.key.id);
+        let known = destinations.get(&channel).ok_or(TrackingError::WebhookInUse(webhook))?;
+        if known.webhook_id != webhook {
+            return Err(TrackingError::WebhookMismatch { channel, stored: known.webhook_id });
+        }
+        match (known.state, known.moved_to) {
+            (DestinationState::Moved, Some(to)) => {
+                return Err(TrackingError::WebhookElsewhere { webhook, channel: to });
+            }
+            (DestinationState::Ok, _) => {}
+            _ => return Err(TrackingError::WebhookGone(webhook)),
+        }
+        if self.open(known)?.token.expose_secret() != track.key.token.expose_secret() {
+            return Err(TrackingError::WebhookGone(webhook));
+        }
+        Ok(known)
+    }
+}

@@ -1,0 +1,192 @@
+//! A bot's channels of Discord: their webhooks, and what is tracked in them.
+
+use std::collections::HashMap;
+
+use super::error::TrackingError;
+use super::tracker::{StreamerName, Tracker};
+use super::webhooks::Found;
+use crate::discord::client::WebhookKey;
+use crate::discord::shard::Shard;
+use crate::discord::snowflake::Snowflake;
+use crate::store::read::channels;
+use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
+use crate::store::tracking::tracks::{self, Track};
+
+/// A channel of Discord, and what is tracked there in the order in which it was added.
+#[derive(Clone, Debug)]
+pub struct DiscordChannel {
+    /// The channel and its webhook.
+    pub destination: Destination,
+    /// What is tracked.
+    pub tracks: Vec<Track>,
+}
+
+/// What Discord says of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It posts into its channel.
+    Ok,
+    /// It posts into this channel.
+    Moved(Snowflake),
+    /// It was deleted.
+    Gone,
+}
+
+impl Tracker {
+    /// A page of a bot's channels of Discord, by id.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn channels(
+        &self,
+        bot_id: i64,
+        shard: Option<Shard>,
+        after: Option<Snowflake>,
+        limit: i64,
+    ) -> Result<Vec<DiscordChannel>, TrackingError> {
+        let mut connection = self.pool.acquire().await?;
+        let page = destinations::page(&mut *connection, bot_id, shard, after, limit).await?;
+        let ids: Vec<_> = page.iter().map(|destination| destination.id).collect();
+        let mut tracked: HashMap<i64, Vec<Track>> = HashMap::new();
+        for track in tracks::of(&mut *connection, &ids).await? {
+            tracked.entry(track.destination_id).or_default().push(track);
+        }
+        let with_tracks = |destination: Destination| {
+            let tracks = tracked.remove(&destination.id).unwrap_or_default();
+            DiscordChannel { destination, tracks }
+        };
+        Ok(page.into_iter().map(with_tracks).collect())
+    }
+
+    /// A channel of Discord.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn channel(&self, bot_id: i64, channel: Snowflake) -> Result<DiscordChannel, TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+        Ok(DiscordChannel { destination, tracks })
+    }
+
+    /// Drops a channel of Discord and all that is tracked there.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn remove_channel(&self, bot_id: i64, channel: Snowflake) -> Result<(), TrackingError> {
+        match destinations::delete(&self.pool, bot_id, channel).await? {
+            true => Ok(()),
+            false => Err(TrackingError::UnknownChannel(channel)),
+        }
+    }
+
+    /// Drops all channels in a server of Discord, and all that is tracked there.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn remove_guild(&self, bot_id: i64, guild: Snowflake) -> Result<(), TrackingError> {
+        match destinations::delete_guild(&self.pool, bot_id, guild).await? {
+            true => Ok(()),
+            false => Err(TrackingError::UnknownGuild(guild)),
+        }
+    }
+
+    /// Gives a channel of Discord this webhook, in place of the one that it has, if Discord says that it posts there.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn replace_webhook(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        key: &WebhookKey,
+    ) -> Result<DiscordChannel, TrackingError> {
+        let destination = self.put_verified(bot_id, channel, key).await?;
+        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+        Ok(DiscordChannel { destination, tracks })
+    }
+
+    /// Records what the bot says: the webhook of a channel was deleted.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn lose_webhook(&self, bot_id: i64, channel: Snowflake) -> Result<(), TrackingError> {
+        let known = self.get(bot_id, channel).await?;
+        self.record(&known, Loss::Gone, "the bot says that the webhook was deleted").await
+    }
+
+    /// Asks Discord about the webhook of a channel, unless it is known to be deleted.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn check_webhook(&self, bot_id: i64, channel: Snowflake) -> Result<Checked, TrackingError> {
+        let known = self.get(bot_id, channel).await?;
+        if known.state == DestinationState::Gone {
+            return Ok(Checked::Gone);
+        }
+        let key = self.open(&known)?;
+        match self.webhooks.find(&key, channel).await? {
+            Found::Here(webhook) => {
+                self.put(bot_id, &key, &webhook).await?;
+                Ok(Checked::Ok)
+            }
+            Found::Elsewhere(to) => {
+                let reason = format!("the webhook posts into the Discord channel {to}");
+                self.record(&known, Loss::Moved(to), &reason).await?;
+                Ok(Checked::Moved(to))
+            }
+            Found::Gone => {
+                self.record(&known, Loss::Gone, "Discord says that the webhook does not exist").await?;
+                Ok(Checked::Gone)
+            }
+        }
+    }
+
+    async fn record(&self, known: &Destination, loss: Loss, reason: &str) -> Result<(), TrackingError> {
+        let (webhook, now) = ((known.id, known.webhook_id), self.clock.now());
+        destinations::record_loss(&mut *self.pool.acquire().await?, webhook, loss, reason, now).await?;
+        Ok(())
+    }
+
+    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. Returns the track, and whether it is new.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn put_track(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        name: &StreamerName,
+    ) -> Result<(Track, bool), TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        let streamer = self.streamer(name).await?;
+        let is_new = self.add(&destination, &streamer).await?;
+        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+        let track = tracks.into_iter().find(|track| track.twitch_id == streamer.id);
+        // It may have been removed in between.
+        let track = track.ok_or_else(|| TrackingError::NotTracked { name: name.as_str().to_owned(), channel })?;
+        Ok((track, is_new))
+    }
+
+    /// Ends that a channel of Twitch is announced in a channel of Discord.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn remove_track(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        name: &StreamerName,
+    ) -> Result<(), TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        self.delete_track(&destination, name.as_str()).await
+    }
+
+    /// Deletes a track by the login or id of its channel.
+    pub(super) async fn delete_track(&self, destination: &Destination, name: &str) -> Result<(), TrackingError> {
+        let known = channels::find(&self.pool, name).await?;
+        match tracks::delete(&self.pool, destination.id, known.as_ref(), name).await? {
+            true => Ok(()),
+            false => Err(TrackingError::NotTracked { name: name.to_owned(), channel: destination.channel_id }),
+        }
+    }
+}
