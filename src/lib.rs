@@ -31,7 +31,8 @@
 //! - [`projection`]: the fold from messages to state: pure, and indifferent to their order.
 //! - [`view`]: what others see, made from rows: events, alerts, chat. Pure.
 //! - [`outputs`]: what goes out as it happens. The live feeds: a tail copies the log into a hub, which readers follow.
-//!   Followers ([`outputs::follow`]) handle each event of the log exactly once. [`outputs::reactions`] acts on Twitch.
+//!   Followers ([`outputs::follow`]) handle each event of the log exactly once. [`outputs::reactions`] acts on Twitch, [`outputs::announcements`]
+//!   posts to Discord.
 //! - [`tracking`]: what bots of Discord want to know, for [`api`].
 //! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages.
 //!

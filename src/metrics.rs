@@ -30,6 +30,9 @@ const LAG_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 /// In seconds. A call of Twitch takes some tens of milliseconds; what waits for a limit is too late after a minute.
 const REACTION_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];
 
+/// In seconds. The posts of an announcement are spread over minutes if it is tracked in thousands of channels.
+const POST_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0];
+
 /// The types of the catalogue. All others are counted as one, because a request may name any type.
 static TYPES: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| catalogue::all().iter().map(|kind| kind.name.as_str()).collect());
@@ -90,6 +93,24 @@ pub struct Metrics {
     actions: Family<[(&'static str, String); 2], Counter>,
     reactions: Histogram,
     chat_connections: Family<Labels<1>, Gauge>,
+    posts: PostMetrics,
+}
+
+/// What is counted of messages to Discord.
+#[derive(Clone)]
+struct PostMetrics {
+    outcomes: Family<Labels<1>, Counter>,
+    delay: Histogram,
+}
+
+impl PostMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        let (outcomes, delay) = (Family::default(), Histogram::new(POST_BUCKETS));
+        registry.register("showtime_discord_posts", "Messages to Discord, by outcome", Family::clone(&outcomes));
+        let help = "From when it was known that a stream began until Discord had a message";
+        registry.register_with_unit("showtime_discord_post_delay", help, Unit::Seconds, delay.clone());
+        Self { outcomes, delay }
+    }
 }
 
 /// The counters of a sink, by what became of its events.
@@ -128,6 +149,8 @@ pub struct Gauges {
     pub actions_waiting: Vec<(String, i64)>,
     /// The rules that rest on a channel, because they reacted too often.
     pub rules_resting: i64,
+    /// The messages to Discord that wait, by `post` and `edit`.
+    pub posts_waiting: Vec<(String, i64)>,
     /// The process's resident memory in bytes, if it is known.
     pub resident_memory: Option<i64>,
 }
@@ -179,13 +202,12 @@ impl Default for Metrics {
         registry.register("showtime_websocket_spool_dropped", help, spool_dropped.clone());
         let help = "Messages that told what another subscription had told, while a channel changed its transport";
         registry.register("showtime_echoes", help, echoes.clone());
-        let sink_deliveries = Family::default();
+        let (sink_deliveries, actions) = (Family::default(), Family::default());
         registry.register(
             "showtime_sink_deliveries",
             "Events that left through a sink, by outcome",
             Family::clone(&sink_deliveries),
         );
-        let actions = Family::default();
         registry.register("showtime_actions", "Actions on Twitch, by kind and outcome", Family::clone(&actions));
         let reactions = Histogram::new(REACTION_BUCKETS);
         let help = "From when an action was due, which is when its event or request was received, until it was done";
@@ -193,6 +215,7 @@ impl Default for Metrics {
         let chat_connections = Family::default();
         let help = "Connections to Twitch's chat over IRC, by state";
         registry.register("showtime_chat_connections", help, Family::clone(&chat_connections));
+        let posts = PostMetrics::new(&mut registry);
         Self {
             registry: Arc::new(registry),
             messages,
@@ -210,6 +233,7 @@ impl Default for Metrics {
             actions,
             reactions,
             chat_connections,
+            posts,
         }
     }
 }
@@ -307,6 +331,18 @@ impl Metrics {
         self.reactions.observe(took.as_seconds_f64().max(0.0));
     }
 
+    /// Counts messages to Discord of which this has become.
+    pub fn posts(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.posts.outcomes.get_or_create(&[("outcome", outcome)]).inc_by(count);
+        }
+    }
+
+    /// Measures the time from when it was known that a stream began until a message told of it.
+    pub fn post_delay(&self, took: time::Duration) {
+        self.posts.delay.observe(took.as_seconds_f64().max(0.0));
+    }
+
     /// The counters of the sink with this name.
     #[must_use]
     pub fn sink(&self, name: &str) -> SinkMetrics {
@@ -369,6 +405,7 @@ impl Gauges {
             ("showtime_twitch_tokens", "Tokens that Twitch gave us", "status", &self.twitch_tokens),
             ("showtime_access_tokens", "Tokens for the API", "scope", &self.access_tokens),
             ("showtime_actions_waiting", "Actions on Twitch that wait", "bucket", &self.actions_waiting),
+            ("showtime_discord_posts_waiting", "Messages to Discord that wait", "kind", &self.posts_waiting),
         ] {
             let family = Family::<[(&'static str, String); 1], Gauge>::default();
             for (value, count) in counts {

@@ -25,7 +25,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `websocket`,
-    /// `chat`, `switches`, `spool`, `backfill`, `gaps`, `events`, `sinks`, `actions`, `consents` or `reactions`.
+    /// `chat`, `switches`, `spool`, `backfill`, `gaps`, `events`, `sinks`, `actions`, `consents`, `reactions`,
+    /// `posts` or `announcements`.
     pub name: &'static str,
     /// The verdict.
     pub status: Verdict,

@@ -41,7 +41,8 @@ create table destination (
     -- When Discord last said that the webhook is there; null if it was not asked yet.
     verified_at timestamptz,
     created_at timestamptz not null,
-    -- When its first request is due; null if none is. Posts go before edits.
+    -- When its first request is due, or the lease of the server that makes one ends; null if none is due. Posts go before
+    -- edits.
     next_at timestamptz,
     is_edit_next boolean not null default false,
     -- Until when Discord wants no request.
@@ -118,21 +119,24 @@ create table post (
     stream_id text collate "C" not null references announcement on delete cascade,
     destination_id bigint not null references destination on delete cascade,
     state text collate "C" not null default 'pending'
-        check (state in ('pending', 'sending', 'posted', 'uncertain', 'skipped', 'failed', 'dismissed', 'expired')),
-    -- Whether it notifies no user, since a post before it may have arrived.
-    is_silent boolean not null default false,
-    -- How many answers of Discord were lost.
+        check (state in
+            ('pending', 'sending', 'posted', 'uncertain', 'skipped', 'failed', 'dismissed', 'expired', 'filtered')),
+    -- How many answers of Discord to a new message were lost: each may have arrived.
     lost_answers integer not null default 0,
+    -- All requests, and those that failed since the last one that did not.
     attempts integer not null default 0,
+    failures integer not null default 0,
     attempt_at timestamptz,
     message_id bigint,
-    -- Where the message is: a thread, or a channel that the webhook was moved to.
+    -- Where the message is: not where it was meant to be if the webhook was moved.
     posted_channel_id bigint,
     posted_at timestamptz,
-    -- The revision of the announcement that it is to show, and the one that it shows.
-    want_revision integer not null,
+    -- The revision of the announcement that the message shows.
     have_revision integer not null default 0,
+    -- Whether an edit has said that the broadcast has ended.
+    is_end_shown boolean not null default false,
     edited_at timestamptz,
+    -- When it is posted or edited; null if it is not.
     next_at timestamptz,
     problem text,
     unique (stream_id, destination_id)

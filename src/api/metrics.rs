@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> HttpResponse {
     let counts = timeout(TIMEOUT, ctx.read(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
     let has_database = counts.is_some();
-    let store::Counts { subscriptions, twitch_tokens, access_tokens, followers, sinks, actions, rules_resting } =
+    let store::Counts { subscriptions, twitch_tokens, access_tokens, followers, sinks, actions, rules_resting, posts } =
         counts.unwrap_or_default();
     // A follower without a lease was switched off.
     let followers = followers.into_iter().filter(|follower| follower.is_leased);
@@ -48,6 +48,7 @@ pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> H
         sink_lags: sinks.map(|it| (it.name, it.events_behind, it.seconds_behind)).collect(),
         actions_waiting: actions,
         rules_resting,
+        posts_waiting: posts,
         resident_memory: resident_memory().await,
     };
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(ctx.metrics.encode(&gauges))

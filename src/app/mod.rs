@@ -27,7 +27,7 @@ use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
 use crate::outputs::live::hub::Hub;
-use crate::outputs::{follow, live, reactions, sink};
+use crate::outputs::{announcements, follow, live, reactions, sink};
 use crate::postgres::{self, LocalError, LocalPostgres};
 use crate::retention;
 use crate::services::{Services, Stopper, Tasks};
@@ -111,8 +111,8 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
-    /// Close the connections to Twitch, and let sinks and actions finish, before their tasks are aborted.
-    stoppers: [Stopper; 4],
+    /// Close the connections to Twitch, and let sinks, actions and posts finish, before their tasks are aborted.
+    stoppers: [Stopper; 5],
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -173,6 +173,7 @@ impl App {
         let hub = live::spawn(&services, &mut tasks);
         let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
+        let posts = announcements::spawn(&services, &mut tasks);
 
         let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), &mut tasks));
         let bot_feed = tracking.feed.clone();
@@ -186,7 +187,7 @@ impl App {
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
-            stoppers: [websocket, chats, sinks, actions],
+            stoppers: [websocket, chats, sinks, actions, posts],
             tasks,
             hub,
             bot_feed,

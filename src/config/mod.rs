@@ -139,6 +139,8 @@ impl Twitch {
 pub struct Tracking {
     /// Discord's API, without a trailing slash.
     pub discord_url: Url,
+    /// The most requests per second to it; 0 for any number.
+    pub discord_rate: u32,
     /// How long a token of a bot is valid.
     pub token_ttl: Duration,
 }

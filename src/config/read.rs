@@ -193,13 +193,22 @@ impl Reader<'_> {
     }
 
     fn tracking(&mut self) -> Tracking {
-        Tracking {
+        let tracking = Tracking {
             discord_url: self.required(&settings::DISCORD_URL, |text| {
                 base_url(text)
                     .map_err(|error| error.replace("https://api.twitch.tv/helix", "https://discord.com/api/v10"))
             }),
+            discord_rate: self.parsed(&settings::DISCORD_RATE, "a number of requests per second, such as 45"),
             token_ttl: self.required(&settings::BOT_TOKEN_TTL, token_ttl),
+        };
+        if tracking.discord_rate == 0 && !is_loopback(&tracking.discord_url) {
+            self.fail(
+                &settings::DISCORD_RATE,
+                "0",
+                "Discord has a limit of 50 per second: 0 is for a fake Discord on this machine",
+            );
         }
+        tracking
     }
 
     fn client(&mut self) -> Option<Client> {

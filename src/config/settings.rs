@@ -83,6 +83,11 @@ pub(super) const AUTH_URL: Setting = setting(
 );
 pub(super) const DISCORD_URL: Setting =
     setting("DISCORD_API_URL", Some("https://discord.com/api/v10"), "Discord's API; mock-discord prints its own");
+pub(super) const DISCORD_RATE: Setting = setting(
+    "SHOWTIME_DISCORD_RATE",
+    Some("45"),
+    "most requests per second to Discord, by all servers together; 0 for any number, for a fake Discord alone",
+);
 pub(super) const BOT_TOKEN_TTL: Setting =
     setting("SHOWTIME_BOT_TOKEN_TTL", Some("72h"), "how long a token of a Discord bot is valid, from 1m to 365d");
 pub(super) const ENCRYPTION_KEY: Setting = secret(
@@ -138,6 +143,7 @@ const ALL: &[&Setting] = &[
     &API_URL,
     &AUTH_URL,
     &DISCORD_URL,
+    &DISCORD_RATE,
     &BOT_TOKEN_TTL,
     &ENCRYPTION_KEY,
     &AMQP_URL,

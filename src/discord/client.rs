@@ -6,7 +6,7 @@ use oauth2::http::StatusCode;
 use reqwest::header::USER_AGENT;
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
 use super::error::{DiscordError, Refusal};
@@ -78,6 +78,14 @@ impl Discord {
         message: &Message,
     ) -> Result<Reply<Posted>, DiscordError> {
         self.send(self.request(Method::PATCH, key, &format!("/messages/{id}")).json(message)).await
+    }
+
+    /// Deletes a message. Doing it again is refused, since it is not there.
+    ///
+    /// # Errors
+    /// [`DiscordError`]
+    pub async fn delete(&self, key: &WebhookKey, id: Snowflake) -> Result<Reply<IgnoredAny>, DiscordError> {
+        self.send(self.request(Method::DELETE, key, &format!("/messages/{id}"))).await
     }
 
     fn request(&self, method: Method, key: &WebhookKey, rest: &str) -> RequestBuilder {

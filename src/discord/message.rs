@@ -14,7 +14,7 @@ pub const MAX_TITLE: usize = 256;
 /// The longest value of a field of an embed, and the longest name of its author.
 pub const MAX_FIELD: usize = 1_024;
 
-/// A message to post, or what an edit makes of one. It mentions no user and no role.
+/// A message to post, or what an edit makes of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Message {
     /// At most 2,000 characters.
@@ -36,11 +36,17 @@ impl Message {
     }
 }
 
-/// Who may be mentioned.
+/// Who may be mentioned: by default, no one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AllowedMentions {
     /// Kinds of mentions that count wherever the text has them.
-    pub parse: [&'static str; 0],
+    pub parse: Vec<&'static str>,
+    /// Roles that may be mentioned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Snowflake>,
+    /// Users that may be mentioned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<Snowflake>,
 }
 
 /// A card.
@@ -57,8 +63,6 @@ pub struct Embed {
     pub author: Author,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<Image>,
 }
 
 /// The line above the title of a card.
@@ -76,13 +80,6 @@ pub struct Field {
     pub name: &'static str,
     pub value: String,
     pub inline: bool,
-}
-
-/// The picture of a card.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields of Discord's documentation")]
-pub struct Image {
-    pub url: String,
 }
 
 /// A webhook, as Discord shows it to those who have its token.

@@ -42,12 +42,22 @@ pub enum Channel {
     Chat,
     /// There is an event for a bot of Discord.
     BotEvent,
+    /// Something is to be posted to Discord.
+    Post,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 7] =
-        [Self::Event, Self::Reconcile, Self::Replay, Self::Session, Self::Action, Self::Chat, Self::BotEvent];
+    pub const ALL: [Self; 8] = [
+        Self::Event,
+        Self::Reconcile,
+        Self::Replay,
+        Self::Session,
+        Self::Action,
+        Self::Chat,
+        Self::BotEvent,
+        Self::Post,
+    ];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
     #[must_use]
@@ -60,6 +70,7 @@ impl Channel {
             Self::Action => "showtime_action",
             Self::Chat => "showtime_chat",
             Self::BotEvent => "showtime_bot_event",
+            Self::Post => "showtime_post",
         }
     }
 
@@ -82,6 +93,7 @@ pub struct Signals {
     actions: watch::Sender<()>,
     chats: watch::Sender<()>,
     bot_events: watch::Sender<()>,
+    posts: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -94,6 +106,7 @@ impl Default for Signals {
             actions: watch::Sender::new(()),
             chats: watch::Sender::new(()),
             bot_events: watch::Sender::new(()),
+            posts: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -150,6 +163,12 @@ impl Signals {
         Wakeup(self.bot_events.subscribe())
     }
 
+    /// Wakes when something is to be posted to Discord.
+    #[must_use]
+    pub fn posts(&self) -> Wakeup {
+        Wakeup(self.posts.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -185,6 +204,7 @@ impl Signals {
         self.actions.send_replace(());
         self.chats.send_replace(());
         self.bot_events.send_replace(());
+        self.posts.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -203,6 +223,7 @@ impl Signals {
             Some(Channel::Action) => self.actions.send_modify(|()| {}),
             Some(Channel::Chat) => self.chats.send_modify(|()| {}),
             Some(Channel::BotEvent) => self.bot_events.send_modify(|()| {}),
+            Some(Channel::Post) => self.posts.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

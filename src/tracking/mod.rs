@@ -7,10 +7,13 @@ pub mod bots;
 pub mod channels;
 pub mod error;
 pub mod feed;
+pub mod filter;
 pub mod following;
 pub mod jwt;
 mod keys;
 pub mod secret;
+pub mod settings;
+pub mod template;
 pub mod tracker;
 pub mod webhooks;
 

@@ -81,6 +81,16 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "message": "reactions has handled the log up to event 0",
           "name": "reactions",
           "status": "pass"
+        },
+        {
+          "message": "no bot is added, so nothing is posted to Discord",
+          "name": "posts",
+          "status": "pass"
+        },
+        {
+          "message": "announcements has handled the log up to event 0",
+          "name": "announcements",
+          "status": "pass"
         }
       ],
       "gaps": [],

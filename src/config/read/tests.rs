@@ -121,9 +121,12 @@ fn websocket_url_is_secure_or_leads_to_this_machine() {
 }
 
 #[test]
-fn settings_of_tracking_are_checked() {
+fn any_rate_is_for_a_fake_discord_alone() {
+    assert_eq!(with(&[]).unwrap().tracking.discord_rate, 45);
     assert_eq!(with(&[]).unwrap().tracking.token_ttl, Duration::from_secs(72 * 3_600));
-    assert!(with(&[("DISCORD_API_URL", "http://127.0.0.1:8081/api/v10")]).is_ok());
+    let fake = ("DISCORD_API_URL", "http://127.0.0.1:8081/api/v10");
+    assert_eq!(with(&[fake, ("SHOWTIME_DISCORD_RATE", "0")]).unwrap().tracking.discord_rate, 0);
+    assert_eq!(errors(&[("SHOWTIME_DISCORD_RATE", "0")]).len(), 1);
     for wrong in ["", "59s", "366d", "soon"] {
         assert_eq!(with(&[("SHOWTIME_BOT_TOKEN_TTL", wrong)]).is_err(), !wrong.is_empty(), "{wrong}");
     }

@@ -19,6 +19,7 @@ use crate::store::servers;
 use crate::store::sessions::{self, SessionState};
 use crate::store::sinks::{self, SinkState};
 use crate::store::switches::{self, Switch};
+use crate::store::tracking::posts::{self, PostSummary};
 use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// What the database answered.
@@ -63,6 +64,8 @@ pub struct Records {
     pub switches: Vec<Switch>,
     /// The actions on Twitch.
     pub actions: ActionSummary,
+    /// The posts to Discord.
+    pub posts: PostSummary,
     /// What accounts were to do lately.
     pub wanted: Vec<WantedStep>,
     /// The revision of the rules.
@@ -97,6 +100,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
     let sinks = sinks::states(&mut *db).await?;
     let switches = switches::open_or_failed(&mut *db, limit).await?;
     let actions = actions::summary(&mut *db).await?;
+    let posts = posts::summary(&mut *db).await?;
     let wanted = actions::wanted(&mut *db).await?;
     let rules_revision = rules::revision(&mut *db).await?;
     let rules = rules::all(db).await?;
@@ -115,6 +119,7 @@ async fn records(db: &mut PgConnection, limit: i64) -> sqlx::Result<Records> {
         sinks,
         switches,
         actions,
+        posts,
         wanted,
         rules_revision,
         rules,

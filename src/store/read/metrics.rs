@@ -7,6 +7,7 @@ use crate::store::actions;
 use crate::store::followers::{self, FollowerState};
 use crate::store::rules::outcomes;
 use crate::store::sinks::{self, SinkState};
+use crate::store::tracking::posts;
 
 /// A status or scope, and the number of rows that have it.
 pub type Count = (String, i64);
@@ -28,6 +29,8 @@ pub struct Counts {
     pub actions: Vec<Count>,
     /// The rules that rest on a channel.
     pub rules_resting: i64,
+    /// The messages to Discord that wait, by kind.
+    pub posts: Vec<Count>,
 }
 
 /// Counts the rows of all three tables.
@@ -56,7 +59,8 @@ pub async fn counts(db: &mut PgConnection) -> sqlx::Result<Counts> {
         followers: followers::states(&mut *db).await?,
         sinks: sinks::states(&mut *db).await?,
         rules_resting: outcomes::resting(&mut *db).await?,
-        actions: actions::waiting(db).await?,
+        actions: actions::waiting(&mut *db).await?,
+        posts: posts::waiting(db).await?,
         subscriptions: subscriptions.into_iter().map(|row| (row.status, row.count)).collect(),
         twitch_tokens: vec![("good".to_owned(), twitch.good), ("needs_consent".to_owned(), twitch.needs_consent)],
         access_tokens: access.into_iter().map(|row| (row.scope.as_str().to_owned(), row.count)).collect(),

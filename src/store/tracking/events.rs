@@ -153,6 +153,44 @@ pub async fn append(
     Channel::BotEvent.notify(conn, "").await
 }
 
+/// An event to add, about a server of Discord if one is known.
+#[derive(Clone, Debug)]
+pub struct NewBotEvent {
+    /// Whose it is.
+    pub bot_id: i64,
+    /// The server.
+    pub guild_id: Option<Snowflake>,
+    /// What happened.
+    pub news: BotNews,
+}
+
+/// Adds events to the caller's transaction, like [`append`].
+///
+/// # Errors
+/// If the database fails.
+pub async fn append_all(conn: &mut PgConnection, new: &[NewBotEvent], now: OffsetDateTime) -> sqlx::Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let news: Vec<_> = new.iter().map(|it| serde_json::to_value(&it.news).unwrap_or_default()).collect();
+    let bots: Vec<_> = new.iter().map(|it| it.bot_id).collect();
+    let guilds: Vec<_> = new.iter().map(|it| it.guild_id.map(|id| id.0)).collect();
+    Lock::BotEvent.acquire(&mut *conn).await?;
+    sqlx::query!(
+        "insert into bot_event (bot_id, guild_id, kind, body, at)
+        select bot_id, guild_id, news ->> 'type', news -> 'data', $4
+        from unnest($1::bigint[], $2::bigint[], $3::jsonb[]) with ordinality as new (bot_id, guild_id, news, place)
+        order by place",
+        &bots,
+        &guilds as &[Option<i64>],
+        &news,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    Channel::BotEvent.notify(conn, "").await
+}
+
 /// Records that a channel of Twitch has this login, and tells the bots that know it by another one.
 ///
 /// # Errors

@@ -1,8 +1,12 @@
 //! The tables of tracking: bots of Discord, where they want to know of what, and what was posted. Times are those of the
 //! caller's clock.
 
+pub mod announcements;
 pub mod bots;
 pub mod destinations;
+pub mod egress;
 pub mod events;
+pub mod posts;
 pub mod signing_keys;
+pub mod spread;
 pub mod tracks;

@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::{Place, VIEWER};
 use crate::process;
-use crate::support::postgres::url;
+use crate::support::postgres::{until_disconnected, url};
 use crate::support::twitch::CHANNEL;
 use crate::support::until;
 
@@ -33,16 +33,6 @@ async fn until_state(pool: &PgPool, states: &[&str]) -> String {
     })
     .await;
     state
-}
-
-/// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
-pub(super) async fn until_disconnected(pool: &PgPool) {
-    let statement = "select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and application_name like 'showtime%'";
-    until("the server's connections are closed", async || {
-        sqlx::query(statement).fetch_all(pool).await.unwrap().is_empty()
-    })
-    .await;
 }
 
 async fn request(server: &process::Serving<'_>, step: &Value) {

@@ -10,7 +10,7 @@ use std::sync::{OnceLock, mpsc};
 use showtime::postgres::{Durability, LocalPostgres};
 use showtime::store::migrations;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// A new database in the cluster that all tests of this process share, with the migrations applied. It need not be dropped:
 /// the cluster is removed when the process ends.
@@ -95,4 +95,14 @@ fn shared() -> &'static PgConnectOptions {
         });
         receiver.recv().expect("the cluster starts")
     })
+}
+
+/// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
+pub(crate) async fn until_disconnected(pool: &PgPool) {
+    let statement = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name like 'showtime%'";
+    super::until("the server's connections are closed", async || {
+        sqlx::query(statement).fetch_all(pool).await.unwrap().is_empty()
+    })
+    .await;
 }

@@ -2,14 +2,20 @@
 
 mod batch;
 mod events;
+mod kills;
+mod posts;
 mod tokens;
 mod v1;
 mod v2;
+
+use std::fmt;
+use std::str::FromStr;
 
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
+use showtime::config::Config;
 use showtime::mock::discord::{
     Channel, ChannelKind, DiscordConfig, FakeDiscord, Limits, NewChannel, NewWebhook, Webhook,
 };
@@ -22,9 +28,15 @@ use crate::support::server::{Answer, Server};
 /// The login of [`CHANNEL`](crate::support::messages::CHANNEL), once the log has an event of it.
 const LOGIN: &str = "user90210441";
 
-/// A fake Discord, a server that asks it, and a bot.
+/// A variable of the environment that makes a test longer.
+fn setting<T: FromStr<Err: fmt::Debug>>(name: &str, default: T) -> T {
+    std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
+}
+
+/// A fake Discord, a server that posts to it, and a bot.
 struct Stage {
     discord: FakeDiscord,
+    clock: Clock,
     database: PgConnectOptions,
     server: Server,
     /// The secret of the bot `tatsu`, and a token of it.
@@ -35,14 +47,22 @@ struct Stage {
 impl Stage {
     /// Without limits of Discord.
     async fn start() -> Self {
+        Self::with(Limits::NONE, |config| config.tracking.discord_rate = 0).await
+    }
+
+    async fn with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
         let (clock, database) = (Clock::default(), fresh_database().await);
-        let config = DiscordConfig { clock: clock.clone(), limits: Limits::NONE, ..DiscordConfig::default() };
+        let config = DiscordConfig { clock: clock.clone(), limits, ..DiscordConfig::default() };
         let discord = FakeDiscord::start(config).await.unwrap();
         let url = discord.api_url();
-        let server = Server::at(clock, database.clone(), |config| config.tracking.discord_url = url).await;
+        let server = Server::at(clock.clone(), database.clone(), |config| {
+            config.tracking.discord_url = url;
+            change(config);
+        });
+        let server = server.await;
         let secret = bots::add(&server, "tatsu").await;
         let token = bots::token_of(&server, "tatsu", &secret).await;
-        Self { discord, database, server, secret, token }
+        Self { discord, clock, database, server, secret, token }
     }
 
     /// Another token, for when the first has expired.

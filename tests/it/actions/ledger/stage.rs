@@ -11,11 +11,12 @@ use time::OffsetDateTime;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::super::Place;
-use super::super::kill::{settings, until_disconnected};
+use super::super::kill::settings;
 use super::rules::Expected;
 use super::{Point, Tally, Work};
 use crate::process::Serving;
 use crate::support::messages::notification;
+use crate::support::postgres::until_disconnected;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID};
 use crate::support::until;
 use crate::webhooks::receiver::{Received, Receiver, Reply};

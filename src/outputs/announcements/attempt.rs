@@ -1,0 +1,224 @@
+//! Makes one request, and judges what came of it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Request;
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credentials::vault::Vault;
+use crate::discord::client::{Discord, Reply, WebhookKey};
+use crate::discord::error::{DiscordError, LimitScope, Limited, Refusal};
+use crate::discord::message::Posted;
+use crate::services::Services;
+use crate::store::tracking::destinations::Loss;
+use crate::store::tracking::posts::{DuePost, Outcome, PostState};
+use crate::tracking::webhooks;
+
+/// Time limit of a request.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two attempts.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
+
+/// A request that is not sent within this time after it was claimed is given up, as another server may take it over.
+const SEND_LIMIT: time::Duration = time::Duration::seconds(20);
+
+/// How long after Discord said that a webhook is gone it is asked again.
+const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// After so many failures in a row, an answer that says nothing about a message is believed.
+const MAX_FAILURES: i32 = 100;
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// What to record.
+    pub(super) outcome: Outcome,
+    /// How long Discord wants no request of this webhook.
+    pub(super) pause: Option<Duration>,
+    /// How long Discord wants no request at all, and whether it is its global limit.
+    pub(super) stop: Option<(Duration, bool)>,
+    /// Requests that Discord counts as invalid.
+    pub(super) invalid: u32,
+    /// Whether the webhook can't be used any more, and why.
+    pub(super) lost: Option<(Loss, String)>,
+}
+
+impl Attempt {
+    fn new(outcome: Outcome) -> Self {
+        Self { outcome, pause: None, stop: None, invalid: 0, lost: None }
+    }
+}
+
+/// Calls Discord.
+pub(super) struct Sender {
+    discord: Discord,
+    clock: Clock,
+    config: Arc<Config>,
+    vault: OnceLock<Vault>,
+    stopping: CancellationToken,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    pub(super) fn new(services: &Services, stopping: CancellationToken) -> Self {
+        Self {
+            discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT),
+            clock: services.clock.clone(),
+            config: Arc::clone(&services.config),
+            vault: OnceLock::new(),
+            stopping,
+        }
+    }
+
+    /// Makes a request about a post that was claimed at this time.
+    pub(super) async fn attempt(&self, post: &DuePost, request: &Request, claimed_at: OffsetDateTime) -> Attempt {
+        let key = match self.open(post) {
+            Ok(key) => key,
+            Err(problem) => return Attempt::new(self.retry(post, problem)),
+        };
+        if self.clock.now() - claimed_at > SEND_LIMIT {
+            return Attempt::new(self.retry(post, "the server was too slow to send it".to_owned()));
+        }
+        let error = match request {
+            Request::Post(message) => match self.discord.post(&key, message).await {
+                Ok(reply) => return self.posted(post, &reply),
+                Err(error) => error,
+            },
+            Request::Edit(id, message) => match self.discord.edit(&key, *id, message).await {
+                Ok(reply) => return self.edited(post, &reply),
+                Err(error) => error,
+            },
+            Request::Delete(id) => match self.discord.delete(&key, *id).await {
+                Ok(reply) => {
+                    let outcome = Outcome::Ended(PostState::Dismissed, None);
+                    return Attempt { pause: reply.pause, ..Attempt::new(outcome) };
+                }
+                Err(error) => error,
+            },
+        };
+        self.judge(post, request, &key, error).await
+    }
+
+    fn open(&self, post: &DuePost) -> Result<WebhookKey, String> {
+        let vault = match self.vault.get() {
+            Some(vault) => vault,
+            None => {
+                let opened = Vault::open_for(&self.config).map_err(|error| error.to_string())?;
+                self.vault.get_or_init(|| opened)
+            }
+        };
+        webhooks::open(vault, post.webhook_id, &post.token_sealed).map_err(|error| error.to_string())
+    }
+
+    fn posted(&self, post: &DuePost, reply: &Reply<Posted>) -> Attempt {
+        Attempt {
+            pause: reply.pause,
+            lost: moved(post, reply),
+            ..Attempt::new(Outcome::Posted(reply.value, post.revision))
+        }
+    }
+
+    fn edited(&self, post: &DuePost, reply: &Reply<Posted>) -> Attempt {
+        let outcome = Outcome::Edited(post.revision, post.ended_at.is_some());
+        Attempt { pause: reply.pause, ..Attempt::new(outcome) }
+    }
+
+    fn retry(&self, post: &DuePost, problem: String) -> Outcome {
+        Outcome::Retry(self.clock.now() + self.backoff(post), problem)
+    }
+
+    fn backoff(&self, post: &DuePost) -> Duration {
+        BACKOFF.pause(u32::try_from(post.failures).unwrap_or(0) + 1)
+    }
+
+    async fn judge(&self, post: &DuePost, request: &Request, key: &WebhookKey, error: DiscordError) -> Attempt {
+        let words = error.to_string();
+        match error {
+            DiscordError::NotSent(_) => Attempt::new(self.retry(post, words)),
+            DiscordError::Lost(_) if matches!(request, Request::Post(_)) => {
+                Attempt::new(Outcome::Lost(self.clock.now() + self.backoff(post), words))
+            }
+            DiscordError::Lost(_) => Attempt::new(self.retry_or_leave(post, words)),
+            DiscordError::Limited(limited) => self.limited(limited, words),
+            DiscordError::Refused(refusal) => {
+                let invalid = u32::from(refusal.is_invalid());
+                let attempt = if refusal.is_webhook_gone() {
+                    self.confirm(post, key, words).await
+                } else {
+                    Attempt::new(self.refused(post, request, &refusal, words))
+                };
+                Attempt { invalid: attempt.invalid + invalid, ..attempt }
+            }
+        }
+    }
+
+    fn limited(&self, limited: Limited, words: String) -> Attempt {
+        let Limited { wait, scope } = limited;
+        let attempt = Attempt::new(Outcome::Retry(self.clock.now() + wait, words));
+        match scope {
+            LimitScope::Webhook => Attempt { pause: Some(wait), invalid: 1, ..attempt },
+            LimitScope::Shared => Attempt { pause: Some(wait), ..attempt },
+            LimitScope::Global => Attempt { stop: Some((wait, true)), invalid: 1, ..attempt },
+            LimitScope::Banned => Attempt { stop: Some((wait, false)), invalid: 1, ..attempt },
+        }
+    }
+
+    fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal, words: String) -> Outcome {
+        match request {
+            Request::Edit(..) | Request::Delete(_) if refusal.is_message_gone() => {
+                Outcome::Ended(PostState::Dismissed, Some("the message was deleted".to_owned()))
+            }
+            _ if refusal.is_passing() => self.retry_or_leave(post, words),
+            Request::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
+            Request::Edit(..) | Request::Delete(_) => Outcome::Unshown(post.revision, words),
+        }
+    }
+
+    /// Tries again, but not for ever.
+    fn retry_or_leave(&self, post: &DuePost, words: String) -> Outcome {
+        match post.state {
+            _ if post.failures < MAX_FAILURES => self.retry(post, words),
+            PostState::Posted => Outcome::Unshown(post.revision, words),
+            _ => Outcome::Ended(PostState::Failed, Some(words)),
+        }
+    }
+
+    /// Asks once more whether a webhook is gone, since it is never used again if it is.
+    async fn confirm(&self, post: &DuePost, key: &WebhookKey, words: String) -> Attempt {
+        let pause = self.clock.sleep(CONFIRM_PAUSE);
+        if self.stopping.run_until_cancelled(pause).await.is_none() {
+            return Attempt::new(self.retry(post, words));
+        }
+        match self.discord.webhook(key).await {
+            Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => {
+                let outcome = match post.state {
+                    PostState::Posted => Outcome::Unshown(post.revision, words.clone()),
+                    _ => Outcome::Ended(PostState::Skipped, Some(words.clone())),
+                };
+                let invalid = u32::from(refusal.is_invalid());
+                Attempt { lost: Some((Loss::Gone, words)), invalid, ..Attempt::new(outcome) }
+            }
+            Err(DiscordError::Limited(limited)) => self.limited(limited, words),
+            _ => Attempt::new(self.retry_or_leave(post, words)),
+        }
+    }
+}
+
+/// Whether a message went into another channel than the one that is meant.
+fn moved(post: &DuePost, reply: &Reply<Posted>) -> Option<(Loss, String)> {
+    let channel = reply.value?.channel_id;
+    (channel != post.channel_id)
+        .then(|| (Loss::Moved(channel), format!("the webhook posts into the channel {channel} of Discord")))
+}

@@ -1,0 +1,42 @@
+//! Announcements: messages over Discord's webhooks about the broadcasts that bots track.
+//!
+//! A follower keeps one row for each broadcast: what is to be said of it. A second task spreads it over the tracks: each channel
+//! of Discord gets one post. Executors, one on each server, claim channels whose posts are due, and send what is to be said
+//! now: so edits coalesce, and their order does not matter. That Discord is about to be called is committed before; if the answer
+//! to a new message is lost, it is posted again without mentions and without a sound.
+
+mod attempt;
+mod budget;
+mod card;
+mod check;
+mod executor;
+mod follower;
+mod news;
+mod plan;
+mod spreader;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::attempt::Sender;
+use self::executor::Executor;
+use self::spreader::Spreader;
+use crate::outputs::follow::{Batch, Follower, Start};
+use crate::services::{Services, Stopper, Tasks};
+
+/// Time limit for the requests under way to end and be recorded when the server stops; more than [the limit of one](attempt::CALL_TIMEOUT).
+const STOP_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Starts the follower, the spreader and the executor, and registers the checks `announcements` and `posts`.
+pub fn spawn(services: &Services, tasks: &mut Tasks) -> Stopper {
+    let stopper = Stopper::new(STOP_TIMEOUT);
+    services.checks.add_on_records(|records| check::check(&records.posts));
+    let sender = Arc::new(Sender::new(services, stopper.stopping.clone()));
+    tasks.spawn("posts", Executor::new(services, sender, stopper.clone()).run());
+    tasks.spawn("announcements", Spreader::new(services).run());
+    let clock = services.clock.clone();
+    let handler =
+        async move |db: &mut sqlx::PgConnection, batch: &Batch| follower::follow(db, batch, clock.now()).await;
+    tasks.spawn("followed broadcasts", Follower::new(services, "announcements", Start::Now).run(handler));
+    stopper
+}

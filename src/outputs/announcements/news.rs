@@ -1,0 +1,49 @@
+//! What bots are told of their posts.
+
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::events::{BotNews, NewBotEvent, PostNews};
+use crate::store::tracking::posts::{DuePost, Outcome, PostState};
+
+/// What the bot is told of what came of a request, if it is told of it.
+pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
+    Some(match outcome {
+        Outcome::Posted(posted, _) => {
+            let created = posted.map_or_else(
+                || post.clone(),
+                |posted| DuePost {
+                    message_id: Some(posted.id),
+                    posted_channel_id: Some(posted.channel_id),
+                    ..post.clone()
+                },
+            );
+            tell(&created, created.message_id, None, BotNews::PostCreated)
+        }
+        Outcome::Edited(_, false) => tell(post, post.message_id, None, BotNews::PostUpdated),
+        Outcome::Edited(_, true) => tell(post, post.message_id, None, BotNews::PostEnded),
+        // The message was deleted because the stream has ended; else there would be a reason.
+        Outcome::Ended(PostState::Dismissed, None) => tell(post, post.message_id, None, BotNews::PostEnded),
+        Outcome::Lost(_, problem) => tell(post, None, Some(problem), BotNews::DeliveryUncertain),
+        Outcome::Ended(PostState::Failed, problem) => tell(post, None, problem.as_ref(), BotNews::DeliveryFailed),
+        _ => return None,
+    })
+}
+
+/// An event about a post.
+pub(super) fn tell(
+    post: &DuePost,
+    message_id: Option<Snowflake>,
+    problem: Option<&String>,
+    kind: fn(PostNews) -> BotNews,
+) -> NewBotEvent {
+    let news = kind(PostNews {
+        delivery_id: post.id,
+        channel_id: post.channel_id,
+        twitch_id: post.twitch_id.to_string(),
+        login: post.login.clone(),
+        stream_id: post.stream_id.to_string(),
+        message_id,
+        posted_channel_id: post.posted_channel_id,
+        problem: problem.map(|problem| problem.replace('\0', "")),
+    });
+    NewBotEvent { bot_id: post.bot_id, guild_id: post.guild_id, news }
+}

@@ -1,0 +1,383 @@
+//! Table `post`: what is to be posted to Discord, and what became of it. A server claims destinations, commits what it is
+//! about to send, sends it outside of any transaction, and commits what came of it.
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+use strum::IntoStaticStr;
+use time::OffsetDateTime;
+
+use crate::discord::message::Posted;
+use crate::discord::snowflake::Snowflake;
+use crate::twitch::id::{ChannelId, StreamId};
+
+/// What has become of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, sqlx::Type)]
+#[strum(serialize_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum PostState {
+    /// It waits for its turn, or to be tried again.
+    Pending,
+    /// Discord is being called.
+    Sending,
+    /// Discord has the message.
+    Posted,
+    /// Discord may have the message; it is not posted again.
+    Uncertain,
+    /// It is not wanted any more, or the webhook is gone.
+    Skipped,
+    /// Discord refuses it.
+    Failed,
+    /// The message was deleted.
+    Dismissed,
+    /// The stream ended before it was posted.
+    Expired,
+    /// The filter of the track leaves it out, as long as category and title are these.
+    Filtered,
+}
+
+/// The post that is due first in a destination that was claimed.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the tables, which db/migrations describes")]
+pub struct DuePost {
+    pub id: i64,
+    pub bot_id: i64,
+    pub destination_id: i64,
+    pub guild_id: Option<Snowflake>,
+    pub channel_id: Snowflake,
+    pub webhook_id: Snowflake,
+    pub token_sealed: Vec<u8>,
+    /// Whether the bot is switched off.
+    pub is_disabled: bool,
+    pub state: PostState,
+    pub lost_answers: i32,
+    pub attempts: i32,
+    pub failures: i32,
+    pub message_id: Option<Snowflake>,
+    pub posted_channel_id: Option<Snowflake>,
+    pub is_end_shown: bool,
+    pub stream_id: StreamId,
+    pub twitch_id: ChannelId,
+    pub login: String,
+    pub display_name: String,
+    pub title: Option<String>,
+    pub category_id: Option<String>,
+    pub category_name: Option<String>,
+    pub started_at: OffsetDateTime,
+    pub ended_at: Option<OffsetDateTime>,
+    /// When it was known that the stream began.
+    pub created_at: OffsetDateTime,
+    pub revision: i32,
+    /// The settings of the track; `None` if it is not tracked any more.
+    pub settings: Option<Value>,
+}
+
+/// What a server has claimed.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// The destinations.
+    pub destinations: Vec<i64>,
+    /// What is due in them: at most one post each.
+    pub due: Vec<DuePost>,
+    /// Posts whose server ended while it called Discord: it may have them.
+    pub lost: Vec<i64>,
+}
+
+/// Claims destinations that are due and not among `own`, until `until`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim(
+    conn: &mut PgConnection,
+    server: i64,
+    own: &[i64],
+    limit: i64,
+    (now, until): (OffsetDateTime, OffsetDateTime),
+) -> sqlx::Result<Claim> {
+    let destinations = sqlx::query_scalar!(
+        "update destination set leased_by = $3, leased_until = $4, next_at = $4
+        from (
+            select id from (
+                select id from destination
+                where not is_edit_next and next_at <= $1 and state = 'ok' and (leased_until is null or leased_until <= $1)
+                    and id <> all($5)
+                order by next_at, id limit $2 for no key update skip locked
+            ) as posts
+            union all select id from (
+                select id from destination
+                where is_edit_next and next_at <= $1 and state = 'ok' and (leased_until is null or leased_until <= $1)
+                    and id <> all($5)
+                order by next_at, id limit $2 for no key update skip locked
+            ) as edits
+            limit $2
+        ) as due
+        where destination.id = due.id returning destination.id",
+        now,
+        limit,
+        server,
+        until,
+        own
+    );
+    let destinations = destinations.fetch_all(&mut *conn).await?;
+    if destinations.is_empty() {
+        return Ok(Claim::default());
+    }
+    // Its lease has run out.
+    let lost = sqlx::query_scalar!(
+        "update post set state = 'pending', lost_answers = lost_answers + 1, failures = failures + 1, next_at = $2,
+            problem = 'the server that called Discord ended before the answer came'
+        where destination_id = any($1) and state = 'sending' returning id",
+        &destinations,
+        now
+    );
+    let lost = lost.fetch_all(&mut *conn).await?;
+    let due = due(conn, &destinations, now).await?;
+    Ok(Claim { destinations, due, lost })
+}
+
+async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime) -> sqlx::Result<Vec<DuePost>> {
+    sqlx::query_as!(
+        DuePost,
+        r#"select post.id, d.bot_id, d.id as destination_id, d.guild_id as "guild_id: Snowflake", d.channel_id as "channel_id: Snowflake",
+            d.webhook_id as "webhook_id: Snowflake", d.token_sealed, bot.disabled_at is not null as "is_disabled!",
+            post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
+            post.message_id as "message_id: Snowflake", post.posted_channel_id as "posted_channel_id: Snowflake",
+            post.is_end_shown, a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name,
+            a.title, a.category_id, a.category_name, a.started_at, a.ended_at, a.created_at, a.revision, track.settings as "settings?"
+        from destination d join discord_bot bot on bot.id = d.bot_id
+            cross join lateral (
+                select id from post where post.destination_id = d.id and post.next_at <= $2
+                order by post.state = 'pending' desc, post.next_at, post.id limit 1
+            ) as first
+            join post on post.id = first.id
+            join announcement a on a.stream_id = post.stream_id
+            left join track on track.destination_id = d.id and track.twitch_id = a.twitch_id
+        where d.id = any($1)
+        order by post.state = 'pending' desc, post.next_at, post.id"#,
+        destinations,
+        now
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Records that Discord is about to be called for these posts.
+///
+/// # Errors
+/// If the database fails.
+pub async fn begin(db: impl PgExecutor<'_>, ids: &[i64], now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update post set state = case when state = 'pending' then 'sending' else state end, attempts = attempts + 1,
+            attempt_at = $2
+        where id = any($1)",
+        ids,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What came of a post that was due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Discord has the message that it names, if its answer could be read, which shows this revision.
+    Posted(Option<Posted>, i32),
+    /// The message shows this revision, and whether that is one in which the broadcast has ended.
+    Edited(i32, bool),
+    /// The message stays as it is at this revision.
+    Kept(i32),
+    /// Discord refuses to show this revision.
+    Unshown(i32, String),
+    /// It is due at this time, and nothing has failed.
+    Later(OffsetDateTime),
+    /// Nothing was done: it is due again at this time.
+    Retry(OffsetDateTime, String),
+    /// The answer to a new message was lost: it is due again at this time.
+    Lost(OffsetDateTime, String),
+    /// It has ended.
+    Ended(PostState, Option<String>),
+}
+
+/// Records what came of a post whose number of attempts is this one. False if another server took it over since.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settle(
+    db: impl PgExecutor<'_>,
+    (id, attempts): (i64, i32),
+    outcome: &Outcome,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let (mut message, mut revision, mut next_at, mut problem) = (None, None, None, None);
+    let state = match outcome {
+        Outcome::Posted(posted, shown) => {
+            (message, revision) = (*posted, Some(*shown));
+            PostState::Posted
+        }
+        Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
+            revision = Some(*shown);
+            PostState::Posted
+        }
+        Outcome::Unshown(refused, words) => {
+            (revision, problem) = (Some(*refused), Some(words.replace('\0', "")));
+            PostState::Posted
+        }
+        // Stands for the state that it has, or had before Discord was called.
+        Outcome::Later(at) => {
+            next_at = Some(*at);
+            PostState::Pending
+        }
+        Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
+            (next_at, problem) = (Some(*at), Some(words.replace('\0', "")));
+            PostState::Pending
+        }
+        Outcome::Ended(state, words) => {
+            problem = words.as_ref().map(|words| words.replace('\0', ""));
+            *state
+        }
+    };
+    let is_lost = matches!(outcome, Outcome::Lost(..));
+    let is_end_shown = if let Outcome::Edited(_, is_end) = outcome { Some(*is_end) } else { None };
+    let settled = sqlx::query!(
+        "update post set
+            state = case when $3 = 'pending' and post.state = 'posted' then 'posted' else $3 end,
+            message_id = coalesce($4, message_id),
+            posted_channel_id = coalesce($11, posted_channel_id),
+            posted_at = case when $3 = 'posted' then coalesce(posted_at, $8) else posted_at end,
+            edited_at = case when $10::boolean is not null then $8::timestamptz else edited_at end,
+            is_end_shown = coalesce($10, is_end_shown),
+            have_revision = coalesce($5, have_revision),
+            lost_answers = lost_answers + case when $9 then 1 else 0 end,
+            failures = case when $7::text is null then 0 when $6::timestamptz is null then failures else failures + 1 end,
+            problem = $7,
+            next_at = case
+                when $3 <> 'posted' then $6
+                when a.revision <= $5 then null
+                when a.ended_at is not null then $8
+                else $8::timestamptz + interval '60 seconds'
+            end
+        from announcement a
+        where post.id = $1 and post.attempts = $2 and a.stream_id = post.stream_id
+            and post.state in ('pending', 'sending', 'posted')",
+        id,
+        attempts,
+        state as PostState,
+        message.map(|posted| posted.id.0),
+        revision,
+        next_at,
+        problem,
+        now,
+        is_lost,
+        is_end_shown,
+        message.map(|posted| posted.channel_id.0)
+    );
+    Ok(settled.execute(db).await?.rows_affected() > 0)
+}
+
+/// A destination whose request has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Release {
+    /// The destination.
+    pub id: i64,
+    /// Until when Discord wants no request.
+    pub not_before: Option<OffsetDateTime>,
+}
+
+/// Gives up the leases that this server has of these destinations, which the transaction has locked, and looks when they are
+/// due next.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release(db: impl PgExecutor<'_>, server: i64, released: &[Release]) -> sqlx::Result<()> {
+    let (ids, times): (Vec<_>, Vec<_>) = released.iter().map(|it| (it.id, it.not_before)).unzip();
+    sqlx::query!(
+        "update destination set leased_by = null, leased_until = null,
+            not_before = greatest(destination.not_before, released.not_before),
+            next_at = case when due.at is not null then greatest(due.at, destination.not_before, released.not_before) end,
+            is_edit_next = coalesce(due.is_edit, false)
+        from unnest($2::bigint[], $3::timestamptz[]) as released (id, not_before)
+            left join lateral (
+                select min(next_at) as at, bool_and(state = 'posted') as is_edit from post
+                where post.destination_id = released.id and post.next_at is not null
+            ) as due on true
+        where destination.id = released.id and destination.leased_by = $1",
+        server,
+        &ids,
+        &times as &[Option<OffsetDateTime>]
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// When the next destination is due that is not among `own`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next_at(db: impl PgExecutor<'_>, own: &[i64]) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!(
+        "select least(
+            (select next_at from destination where not is_edit_next and next_at is not null and state = 'ok'
+                and id <> all($1) order by next_at limit 1),
+            (select next_at from destination where is_edit_next and next_at is not null and state = 'ok'
+                and id <> all($1) order by next_at limit 1))",
+        own
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What `/status` shows of the posts.
+#[derive(Clone, Debug, Default)]
+pub struct PostSummary {
+    /// Whether a bot may track anything.
+    pub has_bots: bool,
+    /// Destinations that have been due for a minute, and more.
+    pub late: i64,
+    /// Posts of the last day that may or may not be there.
+    pub uncertain: i64,
+    /// Posts that failed in the last hour.
+    pub failed: i64,
+    /// Why the newest of these failed.
+    pub problem: Option<String>,
+    /// Destinations whose webhook was deleted, or posts elsewhere.
+    pub unusable: i64,
+    /// Whether Discord wants no request at all now.
+    pub is_stopped: bool,
+    /// Requests of the last ten minutes that Discord counts as invalid.
+    pub invalid: i32,
+}
+
+/// What `/status` shows of the posts.
+///
+/// # Errors
+/// If the database fails.
+pub async fn summary(db: impl PgExecutor<'_>) -> sqlx::Result<PostSummary> {
+    sqlx::query_as!(
+        PostSummary,
+        r#"select exists (select from discord_bot) as "has_bots!",
+            (select count(*) from destination where next_at < now() - interval '1 minute' and state = 'ok') as "late!",
+            (select count(*) from post where state = 'uncertain' and attempt_at > now() - interval '1 day') as "uncertain!",
+            (select count(*) from post where state = 'failed' and attempt_at > now() - interval '1 hour') as "failed!",
+            (select problem from post where state = 'failed' and attempt_at > now() - interval '1 hour'
+                order by id desc limit 1) as problem,
+            (select count(*) from destination where state <> 'ok') as "unusable!",
+            coalesce(egress.not_before > now(), false) as "is_stopped!",
+            case when egress.invalid_since > now() - interval '10 minutes' then egress.invalid_count else 0 end as "invalid!"
+        from egress"#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// How many new messages, and how many edits, wait: by `post` and `edit`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn waiting(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"select case when state = 'posted' then 'edit' else 'post' end as "kind!", count(*) as "count!"
+        from post where next_at is not null group by 1 order by 1"#
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.kind, row.count)).collect())
+}

@@ -1,0 +1,243 @@
+//! Servers are killed while they post to many channels of Discord, and what arrived there is compared with the promise: of each
+//! broadcast every channel has a message, and at most one of them notifies.
+//!
+//! The suite has a short run. Variables of the environment make it longer: `POST_KILLS`, `POST_FANOUT` (channels of Discord),
+//! `POST_SEED`, and `POST_SERVER`, another server program than the one that was built for the tests.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use showtime::cli::note;
+use showtime::clock::Clock;
+use showtime::config::EncryptionKey;
+use showtime::mock::discord::{
+    DiscordConfig, DiscordFault, DiscordFaults, FakeDiscord, Limits, NewChannel, NewWebhook,
+};
+use showtime::tracking::bots;
+use showtime::twitch::eventsub::outgoing::Outgoing;
+use showtime::twitch::signature::WebhookSecret;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::sleep;
+
+use super::posts::{is_notifying, online, until_settled, update};
+use super::setting;
+use crate::process::{Place, SERVER, Serving};
+use crate::support::postgres::{fresh_database, until_disconnected, url};
+use crate::support::until;
+
+const SECRET: &str = "the secret of the kills";
+
+/// What the server is killed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Point {
+    /// The stream is in the log, and the follower is in its transaction.
+    Following,
+    /// The announcement is there, and the spreader is in its transaction.
+    Spreading,
+    /// It is committed that Discord is about to be called, and the calls have no effect.
+    AfterSending,
+    /// Discord has messages, and its answers are on their way.
+    AfterEffect,
+    /// Discord has answered, and that is not recorded.
+    BeforeSettle,
+    /// Any.
+    AnyTime,
+}
+
+impl Point {
+    const ALL: [Self; 6] =
+        [Self::Following, Self::Spreading, Self::AfterSending, Self::AfterEffect, Self::BeforeSettle, Self::AnyTime];
+}
+
+/// What was counted.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: BTreeMap<Point, usize>,
+    posts: usize,
+    missing: usize,
+    second_pings: usize,
+    /// Silent messages beside the one that notified.
+    extra: usize,
+    /// Posts whose only message is silent.
+    silent: usize,
+}
+
+struct Ledger {
+    discord: FakeDiscord,
+    database: PgConnectOptions,
+    pool: PgPool,
+    key: EncryptionKey,
+}
+
+impl Ledger {
+    async fn start() -> Self {
+        let database = fresh_database().await;
+        let config = DiscordConfig { limits: Limits::NONE, ..DiscordConfig::default() };
+        let discord = FakeDiscord::start(config).await.unwrap();
+        let pool = PgPool::connect_lazy_with(database.clone());
+        Self { discord, database, pool, key: EncryptionKey::generate() }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("DATABASE_URL", url(&self.database, "x")),
+            ("SHOWTIME_ENCRYPTION_KEY", self.key.expose_secret().to_owned()),
+            ("TWITCH_WEBHOOK_SECRET", SECRET.to_owned()),
+            ("DISCORD_API_URL", self.discord.api_url().to_string()),
+            ("SHOWTIME_DISCORD_RATE", "0".to_owned()),
+        ]
+    }
+
+    /// Adds a bot with so many channels of Discord.
+    async fn prepare(&self, server: &Serving<'_>, channels: usize) {
+        self.deliver(server, &update("500", "Run", "Chess", Clock::default().now())).await;
+        let mut connection = self.pool.acquire().await.unwrap();
+        let secret = bots::add(&mut connection, "tatsu", Clock::default().now()).await.unwrap();
+        let body = json!({ "name": "tatsu", "shard": 0, "secret": secret.expose_secret() });
+        let answer = server.client.post(server.url("/v1/token")).json(&body).send().await.unwrap();
+        let token = answer.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned();
+        for number in 0..channels {
+            let name = format!("channel-{number}");
+            self.discord.world.add_channel(&NewChannel { name: name.clone(), ..NewChannel::default() }).unwrap();
+            let new = NewWebhook { channel: name, ..NewWebhook::default() };
+            let webhook = self.discord.world.add_webhook(&new).unwrap();
+            let path = server.url(&format!("/v1/api/{}/500", webhook.channel_id));
+            let body = json!({ "id": webhook.id, "token": webhook.token });
+            let tracked = server.client.post(path).bearer_auth(&token).json(&body).send().await.unwrap();
+            assert_eq!(tracked.status(), 201);
+        }
+    }
+
+    async fn deliver(&self, server: &Serving<'_>, message: &Outgoing) {
+        let signature = message.sign(&WebhookSecret::new(SECRET).unwrap());
+        let request = server.client.post(server.url("/callback")).body(message.body.clone());
+        let headers = message.headers(Some(&signature));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        assert_eq!(request.send().await.unwrap().status(), 204);
+    }
+
+    async fn holds(&self, statement: &'static str) -> bool {
+        sqlx::query_scalar(statement).fetch_one(&self.pool).await.unwrap()
+    }
+
+    fn faults(&self, fault: DiscordFault, delay_ms: u64) {
+        let faults = DiscordFaults { delay_ms, chances: [(fault, 1.0)].into(), ..DiscordFaults::default() };
+        self.discord.world.set_faults(faults).unwrap();
+    }
+
+    /// Lets a stream begin, and kills the server at this point of what follows.
+    async fn kill(&self, point: Point, server: Serving<'_>, channel: &str, random: Duration) {
+        let statement = "insert into track (destination_id, twitch_id, login, settings, created_at)
+            select id, $1, 'x', '{\"mentions\": {\"everyone\": true}}', now() from destination";
+        sqlx::query(statement).bind(channel).execute(&self.pool).await.unwrap();
+        let mut holder = PgConnection::connect_with(&self.database).await.unwrap();
+        let mut lock = holder.begin().await.unwrap();
+        let before = self.discord.world.messages().len();
+        let begin = async || {
+            let now = Clock::default().now();
+            self.deliver(&server, &online(channel, &format!("{channel}01"), now)).await;
+        };
+        let is_sending = "select exists (select from post where state = 'sending')";
+        let waits = "select exists (select from pg_stat_activity where datname = current_database()
+            and application_name = 'showtime followers' and wait_event_type = 'Lock')";
+        let has_messages = async || self.discord.world.messages().len() > before;
+        match point {
+            Point::Following | Point::Spreading => {
+                let statement = match point {
+                    Point::Following => "lock table announcement in exclusive mode",
+                    _ => "lock table post in exclusive mode",
+                };
+                sqlx::query(statement).execute(&mut *lock).await.unwrap();
+                begin().await;
+                until("it waits in its transaction", async || self.holds(waits).await).await;
+            }
+            Point::AfterSending => {
+                self.faults(DiscordFault::HangBefore, 0);
+                begin().await;
+                until("a message is sent", async || self.holds(is_sending).await).await;
+            }
+            Point::AfterEffect => {
+                self.faults(DiscordFault::HangAfter, 0);
+                begin().await;
+                until("Discord has a message", has_messages).await;
+            }
+            Point::BeforeSettle => {
+                self.faults(DiscordFault::Delay, 300);
+                begin().await;
+                until("a message is sent", async || self.holds(is_sending).await).await;
+                sqlx::query("select from destination for update").execute(&mut *lock).await.unwrap();
+                until("Discord has a message", has_messages).await;
+            }
+            Point::AnyTime => {
+                begin().await;
+                sleep(random).await;
+            }
+        }
+        server.signal(Signal::SIGKILL);
+        server.ended().await;
+        until_disconnected(&self.pool).await;
+        lock.rollback().await.unwrap();
+        self.discord.world.set_faults(DiscordFaults::default()).unwrap();
+        // The leases of the killed server, which no other could hold.
+        let leases = "update destination set leased_until = now(), next_at = now() where leased_until > now()";
+        sqlx::query(leases).execute(&self.pool).await.unwrap();
+        sqlx::query("update follower set leased_until = now()").execute(&self.pool).await.unwrap();
+    }
+
+    /// Compares what arrived of a stream with the promise.
+    fn verify(&self, channel: &str, tally: &mut Tally) {
+        let name = json!(format!("User{channel}"));
+        let messages = self.discord.world.messages();
+        let of_stream = messages.iter().filter(|message| message.embeds[0]["author"]["name"] == name);
+        let mut by_webhook = BTreeMap::<_, Vec<bool>>::new();
+        of_stream.for_each(|message| by_webhook.entry(message.webhook_id).or_default().push(is_notifying(message)));
+        // The mock's own webhook is not tracked.
+        for webhook in self.discord.world.webhooks().iter().skip(1) {
+            let messages = by_webhook.remove(&webhook.id).unwrap_or_default();
+            let pings = messages.iter().filter(|is_notifying| **is_notifying).count();
+            tally.posts += 1;
+            tally.missing += usize::from(messages.is_empty());
+            tally.second_pings += pings.saturating_sub(1);
+            tally.silent += usize::from(pings == 0 && !messages.is_empty());
+            tally.extra += messages.len().saturating_sub(1);
+        }
+        assert_eq!((tally.missing, tally.second_pings), (0, 0), "{tally:?}");
+    }
+}
+
+#[tokio::test]
+async fn kills_at_random_points_of_a_fan_out_lose_no_post_and_ping_no_channel_twice() {
+    let (kills, channels, seed, program) = (
+        setting("POST_KILLS", 8),
+        setting("POST_FANOUT", 60),
+        setting("POST_SEED", 20_261_126),
+        setting("POST_SERVER", SERVER.to_owned()),
+    );
+    let (dir, began, ledger) = (Place::new(), Instant::now(), Ledger::start().await);
+    let owned = ledger.settings();
+    let settings: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (mut rng, mut tally) = (SmallRng::seed_from_u64(seed), Tally::default());
+
+    let mut server = dir.serve_program(&program, &settings).await;
+    ledger.prepare(&server, channels).await;
+    for number in 0..kills {
+        // Each once at first.
+        let point = Point::ALL.get(number).or_else(|| Point::ALL.choose(&mut rng)).copied().unwrap();
+        let channel = (1_000 + number).to_string();
+        ledger.kill(point, server, &channel, Duration::from_millis(rng.random_range(0..300))).await;
+        *tally.kills.entry(point).or_default() += 1;
+        server = dir.serve_program(&program, &settings).await;
+        until_settled(&ledger.pool, || Clock::default().now()).await;
+        ledger.verify(&channel, &mut tally);
+    }
+    server.stop().await;
+    ledger.discord.stop().await.unwrap();
+    note(format_args!("{kills} kills, seed {seed}, {:.0} s: {tally:?}", began.elapsed().as_secs_f64()));
+}

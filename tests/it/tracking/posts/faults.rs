@@ -1,0 +1,216 @@
+//! What Discord does wrong, webhooks and messages that are gone, and servers that share the work.
+
+use showtime::mock::discord::{DiscordFault, DiscordFaults};
+use time::Duration;
+
+use super::super::{LOGIN, Stage};
+use super::is_notifying;
+use crate::support::server::Server;
+use crate::support::until;
+
+#[tokio::test]
+async fn faults_without_an_effect_lose_and_repeat_nothing() {
+    use DiscordFault as F;
+    // Those of which it is certain that there was no effect notify once; for the others that is not known.
+    let certain =
+        [F::RateLimited, F::RateLimitedGlobally, F::ChannelWriteLimit, F::RateLimitedWithoutJson, F::BlockedByEdge];
+    let uncertain = [F::ResetBefore, F::ErrorBefore, F::BadGateway, F::Overloaded];
+    let all = certain.into_iter().map(|it| (it, 1)).chain(uncertain.into_iter().map(|it| (it, 0)));
+    let stage = Stage::tracking().await;
+    for (number, (fault, notifying)) in all.enumerate() {
+        let stream = format!("50{number:02}");
+        stage.next(fault, 1);
+        stage.online(&stream).await;
+        stage.after(Duration::minutes(6)).await;
+        let posted = stage.messages();
+        assert_eq!(posted.len(), number + 1, "{fault}");
+        assert_eq!(usize::from(is_notifying(posted.last().unwrap())), notifying, "{fault}");
+        stage.offline(&stream).await;
+        stage.after(Duration::minutes(20)).await;
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn answer_that_is_lost_after_the_effect_makes_one_silent_message_more() {
+    use DiscordFault as F;
+    let stage = Stage::tracking().await;
+    let mut expected = Vec::new();
+    for (number, fault) in [F::ResetAfter, F::ErrorAfter, F::Truncated].into_iter().enumerate() {
+        let stream = format!("50{number:02}");
+        stage.next(fault, 1);
+        stage.online(&stream).await;
+        stage.after(Duration::seconds(2)).await;
+        expected.extend([true, false]);
+        assert_eq!(stage.messages().iter().map(is_notifying).collect::<Vec<_>>(), expected, "{fault}");
+        // The end edit may be lost, too: it is repeated.
+        stage.next(fault, 1);
+        stage.offline(&stream).await;
+        stage.after(Duration::seconds(11)).await;
+        stage.after(Duration::minutes(20)).await;
+        assert!(stage.messages().last().unwrap().content.contains("was live"), "{fault}");
+    }
+    let metrics = stage.server.get("/metrics").await.text;
+    assert!(metrics.contains("showtime_discord_posts_total{outcome=\"unanswered\"} 3"), "{metrics}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn refused_message_fails_and_is_shown() {
+    let stage = Stage::tracking().await;
+    stage.next(DiscordFault::HarmfulLink, 1);
+    stage.online("5001").await;
+    stage.after(Duration::minutes(2)).await;
+    assert_eq!((stage.states().await, stage.messages().len()), (vec!["failed".to_owned()], 0));
+    let status = stage.server.get("/status").await.text;
+    assert!(status.contains("1 posts failed in the last hour") && status.contains("harmful links"), "{status}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn discord_that_was_away_for_an_hour_gets_what_is_still_live() {
+    let stage = Stage::tracking().await;
+    let chances = [(DiscordFault::BadGateway, 1.0)].into();
+    stage.discord.world.set_faults(DiscordFaults { chances, ..DiscordFaults::default() }).unwrap();
+    stage.online("5001").await;
+    for _ in 0..30 {
+        stage.after(Duration::minutes(1)).await;
+    }
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(20)).await;
+    stage.online("5002").await;
+    for _ in 0..10 {
+        stage.after(Duration::minutes(1)).await;
+    }
+    assert!(stage.messages().is_empty());
+    stage.discord.world.set_faults(DiscordFaults::default()).unwrap();
+    stage.after(Duration::minutes(2)).await;
+    stage.message();
+    assert_eq!(stage.states().await, ["expired", "posted"]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn deleted_webhook_gets_two_requests_and_no_more() {
+    let stage = Stage::tracking().await;
+    let webhook = stage.webhook();
+    stage.discord.world.delete_webhook(&webhook.id.to_string()).unwrap();
+    let before = stage.discord.world.calls().len();
+    stage.online("5001").await;
+    until("Discord is asked", async || stage.discord.world.calls().len() > before).await;
+    stage.clock.advance(Duration::seconds(5));
+    stage.settled().await;
+    stage.update("Second run", "Go").await;
+    stage.after(Duration::minutes(1)).await;
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(20)).await;
+    stage.online("5002").await;
+    stage.after(Duration::minutes(2)).await;
+    let calls: Vec<_> =
+        stage.discord.world.calls()[before..].iter().map(|call| (call.call, call.status, call.code)).collect();
+    assert_eq!(calls, [("execute", 404, Some(10_015)), ("show_webhook", 404, Some(10_015))]);
+    let shown = stage.send(reqwest::Method::GET, &format!("/v1/api/webhooks/{}", webhook.channel_id)).await.json();
+    let events = stage.send(reqwest::Method::GET, "/v2/events?after=0").await.json();
+    assert_eq!(events["data"][0]["type"], "webhook_gone", "{events}");
+    assert_eq!((&shown["webhook"], &shown["status"]), (&serde_json::Value::Null, &"gone".into()), "{shown}");
+
+    // With another webhook, the next stream is announced.
+    let channel = stage.discord.world.channel(&webhook.channel_id.to_string()).unwrap();
+    let new = showtime::mock::discord::NewWebhook { channel: channel.name, ..Default::default() };
+    let second = stage.discord.world.add_webhook(&new).unwrap();
+    assert_eq!(stage.track(&second, LOGIN).await.status, 200);
+    stage.offline("5002").await;
+    stage.after(Duration::minutes(20)).await;
+    stage.online("5003").await;
+    stage.settled().await;
+    assert_eq!(stage.message().webhook_id, second.id);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn moved_webhook_posts_nothing_after_the_first_answer() {
+    let stage = Stage::tracking().await;
+    let (webhook, elsewhere) = (stage.webhook(), stage.new_channel("elsewhere"));
+    stage.discord.world.move_webhook(&webhook.id.to_string(), &elsewhere.name).unwrap();
+    stage.online("5001").await;
+    stage.settled().await;
+    assert_eq!(stage.message().channel_id, elsewhere.id);
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(20)).await;
+    stage.online("5002").await;
+    stage.after(Duration::minutes(2)).await;
+    assert_eq!(stage.messages().len(), 1, "posts are held");
+    let home = stage.discord.world.channel(&webhook.channel_id.to_string()).unwrap();
+    stage.discord.world.move_webhook(&webhook.id.to_string(), &home.name).unwrap();
+    assert_eq!(stage.track(&webhook, LOGIN).await.status, 200);
+    stage.after(Duration::minutes(1)).await;
+    assert_eq!(stage.messages().last().unwrap().channel_id, home.id, "what was held is posted");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn deleted_message_is_not_posted_again() {
+    let stage = Stage::tracking().await;
+    stage.online("5001").await;
+    stage.settled().await;
+    stage.discord.world.delete_message(&stage.message().id.to_string()).unwrap();
+    stage.update("Second run", "Go").await;
+    stage.after(Duration::seconds(11)).await;
+    stage.update("Third run", "Go").await;
+    stage.after(Duration::minutes(6)).await;
+    assert_eq!((stage.states().await, stage.messages().len()), (vec!["dismissed".to_owned()], 0));
+    assert_eq!(stage.count("edit_message 404"), 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn two_servers_share_the_work() {
+    let key = showtime::config::EncryptionKey::generate();
+    let given = key.clone();
+    let stage = Stage::with(showtime::mock::discord::Limits::NONE, |config| {
+        config.tracking.discord_rate = 0;
+        config.encryption_key = Some(given);
+    });
+    let stage = stage.await;
+    stage.know_streamer().await;
+    for number in 0..200 {
+        stage.track_anew(&format!("channel-{number}")).await;
+    }
+    let url = stage.discord.api_url();
+    let other = Server::at(stage.clock.clone(), stage.database.clone(), |config| {
+        config.tracking.discord_url = url;
+        config.tracking.discord_rate = 0;
+        config.encryption_key = Some(key);
+    });
+    let other = other.await;
+    let faults =
+        DiscordFaults { delay_ms: 20, chances: [(DiscordFault::Delay, 1.0)].into(), ..DiscordFaults::default() };
+    stage.discord.world.set_faults(faults).unwrap();
+    stage.online("5001").await;
+    stage.settled().await;
+    assert_eq!(stage.messages().len(), 200);
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert!(stage.messages().iter().all(|message| message.content.contains("was live")));
+    let posted = async |server: &Server| server.get("/metrics").await.text.contains("{outcome=\"posted\"}");
+    assert!(posted(&stage.server).await && posted(&other).await, "one of the servers did nothing");
+    other.stop().await;
+    stage.end().await;
+}
+
+/// A stop of the server waits for the answer.
+#[tokio::test]
+async fn request_under_way_is_recorded_before_the_server_stops() {
+    let stage = Stage::tracking().await;
+    let before = stage.discord.world.calls().len();
+    let faults = DiscordFaults { delay_ms: 500, ..DiscordFaults::next(DiscordFault::Delay, 1) };
+    stage.discord.world.set_faults(faults).unwrap();
+    stage.online("5001").await;
+    let sending = "select exists (select from post where state = 'sending')";
+    until("it is sent", async || sqlx::query_scalar(sending).fetch_one(&stage.server.pool).await.unwrap()).await;
+    let pool = stage.server.pool.clone();
+    stage.server.stop().await;
+    let state: String = sqlx::query_scalar("select state from post").fetch_one(&pool).await.unwrap();
+    assert_eq!((state.as_str(), stage.discord.world.calls().len() - before), ("posted", 1));
+    stage.discord.stop().await.unwrap();
+}

@@ -1,0 +1,131 @@
+//! What is posted to Discord.
+
+mod faults;
+mod flow;
+mod histories;
+mod limits;
+mod settings;
+
+use serde_json::{Value, json};
+use showtime::mock::discord::{DiscordFault, DiscordFaults, DiscordMessage, Webhook};
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+
+use super::Stage;
+use crate::support::messages::{subscription, text, with_person};
+use crate::support::until;
+
+/// The flag of a message without a notification.
+const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
+
+/// Whether all is done by now: events are followed, announcements spread, posts made or failed.
+const IS_SETTLED: &str = "select
+    coalesce((select cursor from follower where name = 'announcements') >= (select max(id) from event), false)
+    and not exists (select from announcement where spread_at <= $1)
+    and not exists (select from post where state = 'sending')
+    and not exists (select from destination where leased_until > $1)
+    and not exists (select from post join destination d on d.id = destination_id where post.next_at <= $1 and d.state = 'ok')";
+
+pub(super) async fn until_settled(pool: &PgPool, now: impl Fn() -> OffsetDateTime) {
+    until("all is posted", async || sqlx::query_scalar(IS_SETTLED).bind(now()).fetch_one(pool).await.unwrap()).await;
+}
+
+/// A message about any channel.
+fn about(channel: &str, kind: &str, at: OffsetDateTime, event: Value) -> Outgoing {
+    let event = with_person("broadcaster_user_", channel, event);
+    Outgoing::notification(Stamp::new(text(at)), &subscription(kind, &event), &event)
+}
+
+pub(super) fn online(channel: &str, stream: &str, at: OffsetDateTime) -> Outgoing {
+    about(channel, "stream.online", at, json!({ "id": stream, "type": "live", "started_at": text(at) }))
+}
+
+fn offline(channel: &str, stream: &str, at: OffsetDateTime) -> Outgoing {
+    about(channel, "stream.offline", at, json!({ "id": stream }))
+}
+
+pub(super) fn update(channel: &str, title: &str, category: &str, at: OffsetDateTime) -> Outgoing {
+    let event = json!({ "title": title, "language": "en", "category_id": "7", "category_name": category });
+    about(channel, "channel.update", at, event)
+}
+
+pub(super) fn is_notifying(message: &DiscordMessage) -> bool {
+    message.flags & SUPPRESS_NOTIFICATIONS == 0
+}
+
+impl Stage {
+    /// The channel of the tests is known and tracked over the first webhook.
+    async fn tracking() -> Self {
+        let stage = Self::start().await;
+        stage.know_streamer().await;
+        assert_eq!(stage.track(&stage.webhook(), super::LOGIN).await.status, 201);
+        stage
+    }
+
+    async fn deliver(&self, message: Outgoing) {
+        assert_eq!(self.server.deliver(&message).await.status, 204);
+    }
+
+    async fn online(&self, stream: &str) {
+        self.deliver(online(crate::support::messages::CHANNEL, stream, self.clock.now())).await;
+    }
+
+    async fn offline(&self, stream: &str) {
+        self.deliver(offline(crate::support::messages::CHANNEL, stream, self.clock.now())).await;
+    }
+
+    async fn update(&self, title: &str, category: &str) {
+        self.deliver(update(crate::support::messages::CHANNEL, title, category, self.clock.now())).await;
+    }
+
+    async fn settled(&self) {
+        until_settled(&self.server.pool, || self.clock.now()).await;
+    }
+
+    /// Waits until all is done, lets the time pass, and waits again.
+    async fn after(&self, time: Duration) {
+        self.settled().await;
+        self.clock.advance(time);
+        self.settled().await;
+    }
+
+    fn messages(&self) -> Vec<DiscordMessage> {
+        self.discord.world.messages()
+    }
+
+    /// The only message.
+    fn message(&self) -> DiscordMessage {
+        let mut messages = self.messages();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        messages.remove(0)
+    }
+
+    fn next(&self, fault: DiscordFault, count: u32) {
+        self.discord.world.set_faults(DiscordFaults::next(fault, count)).unwrap();
+    }
+
+    /// How often each call got each status, but for the verification of webhooks.
+    fn count(&self, call: &str) -> u64 {
+        self.discord.world.counts().get(call).copied().unwrap_or_default()
+    }
+
+    /// The states of all posts.
+    async fn states(&self) -> Vec<String> {
+        sqlx::query_scalar("select state from post order by id").fetch_all(&self.server.pool).await.unwrap()
+    }
+
+    /// Stops, after a look at what holds in each test: Discord found no fault in a message.
+    async fn end(self) {
+        let refused: Vec<_> = self.discord.world.calls().into_iter().filter(|it| it.status == 400).collect();
+        assert!(refused.is_empty(), "{refused:?}");
+        self.stop().await;
+    }
+
+    /// A new webhook in a channel of its own, over which the channel of the tests is tracked.
+    async fn track_anew(&self, name: &str) -> Webhook {
+        let webhook = self.new_webhook(name);
+        assert_eq!(self.track(&webhook, super::LOGIN).await.status, 201);
+        webhook
+    }
+}

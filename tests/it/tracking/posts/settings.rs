@@ -1,0 +1,155 @@
+//! What settings of a track change.
+
+use serde_json::{Value, json};
+use showtime::mock::discord::DiscordFault;
+use time::Duration;
+
+use super::super::Stage;
+use super::is_notifying;
+
+/// A stage whose track has these settings.
+async fn with(settings: &Value) -> Stage {
+    let stage = Stage::tracking().await;
+    set(&stage, settings).await;
+    stage
+}
+
+async fn set(stage: &Stage, settings: &Value) {
+    sqlx::query("update track set settings = $1").bind(settings).execute(&stage.server.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn mentions_are_exactly_those_of_the_list() {
+    let stage = Stage::tracking().await;
+    let (role, other) = (
+        stage.discord.world.add_role("fans", true).unwrap().id,
+        stage.discord.world.add_role("mods", true).unwrap().id,
+    );
+    let member = stage.discord.world.add_member("kit").unwrap().id;
+    set(&stage, &json!({ "mentions": { "roles": [role], "users": [member], "here": true } })).await;
+    stage.update(&format!("@everyone <@&{other}>"), "Chess").await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let message = stage.message();
+    assert_eq!(message.content, format!("@here <@&{role}> <@{member}> User90210441 is live"));
+    assert_eq!((&message.pings.roles, &message.pings.users), (&[role].into(), &[member].into()));
+    assert!(message.pings.here && !message.pings.everyone && message.is_notifying());
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert!(stage.message().content.contains("was live"));
+    let pings = stage.discord.world.changes().iter().filter(|change| change.is_notifying).count();
+    assert_eq!(pings, 1, "an edit pings no one");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn lost_answer_is_treated_as_the_track_says() {
+    for (on_uncertain, count, pings, state) in
+        [("silent_repost", 2, 1, "posted"), ("repost", 2, 2, "posted"), ("skip", 1, 1, "uncertain")]
+    {
+        let stage = with(&json!({ "on_uncertain": on_uncertain, "mentions": { "everyone": true } })).await;
+        stage.next(DiscordFault::ErrorAfter, 1);
+        stage.online("5001").await;
+        stage.after(Duration::seconds(2)).await;
+        let messages = stage.messages();
+        assert_eq!(messages.len(), count, "{on_uncertain}: {messages:?}");
+        assert_eq!(messages.iter().filter(|it| it.is_notifying()).count(), pings, "{on_uncertain}");
+        assert_eq!(stage.states().await, [state]);
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn silent_message_makes_no_sound() {
+    let stage = with(&json!({ "silent": true })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    assert!(!is_notifying(&stage.message()));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn message_is_edited_only_for_what_the_track_wants() {
+    let stage = with(&json!({ "on_update": "ignore" })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    stage.update("Second run", "Go").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.message().embeds[0]["title"], "First run");
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert!(stage.message().content.contains("was live"));
+    stage.online("5002").await;
+    stage.after(Duration::minutes(1)).await;
+    assert!(stage.message().content.contains("is live"), "what says that it has ended is edited if it goes on");
+    stage.end().await;
+
+    let stage = with(&json!({ "on_end": "leave" })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(20)).await;
+    assert!(stage.message().content.contains("is live"));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn message_is_deleted_once_the_stream_can_not_go_on() {
+    let stage = with(&json!({ "on_end": "delete" })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(14)).await;
+    stage.message();
+    stage.after(Duration::minutes(2)).await;
+    assert!(stage.messages().is_empty());
+    assert_eq!(stage.states().await, ["dismissed"]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn stream_is_announced_once_its_category_is_one_of_the_filter() {
+    let stage = with(&json!({ "filter": { "categories": ["go"], "not_titles": ["rerun"] } })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    assert!(stage.messages().is_empty());
+    stage.clock.advance(Duration::minutes(20));
+    stage.update("Rerun", "Go").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.states().await, ["filtered"]);
+    stage.update("Second run", "Go").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.message().embeds[0]["title"], "Second run");
+    // What is posted stays.
+    stage.update("Third run", "Chess").await;
+    stage.after(Duration::minutes(2)).await;
+    assert_eq!(stage.message().embeds[0]["title"], "Third run");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn text_of_a_message_is_that_of_the_track() {
+    let settings = json!({
+        "message": "**{{ streamer.name }}** plays {{ stream.category }}: {{ stream.title }} {{ streamer.url }} @everyone",
+        "end_message": "It was {{ duration }}",
+    });
+    let stage = with(&settings).await;
+    stage.update("_Second_ {{ duration }}", "Go").await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let message = stage.message();
+    let text = r"**User90210441** plays Go: \_Second\_ \{\{ duration \}\} https://www.twitch.tv/user90210441 @everyone";
+    assert_eq!(message.content, text);
+    assert!(message.pings.is_empty());
+    stage.clock.advance(Duration::minutes(5));
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.message().content, "It was 5 min");
+    // What this version can't use is not a reason to post nothing.
+    set(&stage, &json!({ "message": "{{ unknown }}" })).await;
+    stage.after(Duration::minutes(20)).await;
+    stage.online("5002").await;
+    stage.settled().await;
+    assert_eq!(stage.messages()[1].content, "User90210441 is live");
+    stage.end().await;
+}
