@@ -95,13 +95,17 @@ create table activity (
     redemptions bigint not null,
     -- Chat messages written in this channel, without the copies of a shared chat.
     messages bigint not null,
+    -- Samples of the number of viewers: their sum, how many there are, the greatest.
+    viewers bigint not null default 0,
+    viewer_samples bigint not null default 0,
+    viewers_peak bigint not null default 0,
     primary key (channel_id, minute)
 );
 
 -- What happened on a channel from the minute of one time to that of another.
 create function channel_totals(channel text, since timestamptz, until timestamptz) returns table (
     followers bigint, subscriptions bigint, resubscriptions bigint, gifts bigint, bits bigint, raids bigint, raid_viewers bigint,
-    redemptions bigint, messages bigint
+    redemptions bigint, messages bigint, viewers_average bigint, viewers_peak bigint
 ) language sql stable as $$
     select
         (select count(*) from viewer
@@ -113,7 +117,9 @@ create function channel_totals(channel text, since timestamptz, until timestampt
         coalesce(sum(activity.raids), 0)::bigint,
         coalesce(sum(activity.raid_viewers), 0)::bigint,
         coalesce(sum(activity.redemptions), 0)::bigint,
-        coalesce(sum(activity.messages), 0)::bigint
+        coalesce(sum(activity.messages), 0)::bigint,
+        round(sum(activity.viewers) / nullif(sum(activity.viewer_samples), 0))::bigint,
+        max(activity.viewers_peak) filter (where activity.viewer_samples > 0)
     from (values (date_bin('1 minute', since, 'epoch'), case when isfinite(until) then date_bin('1 minute', until, 'epoch') else until end))
         as span (first, last)
     left join activity on channel_id = channel and minute between first and last

@@ -87,7 +87,7 @@ with users as (
     on conflict (kind, channel_id, subject) do update set id = excluded.id, at = excluded.at
     where excluded.at > stored.at or stored.at is null and excluded.id < stored.id
 ), activities as (
-    -- Amounts are added.
+    -- Amounts are added, and the greatest peak wins.
     insert into activity as stored select * from jsonb_populate_recordset(null::activity, $51)
     on conflict (channel_id, minute) do update set
         subscriptions = stored.subscriptions + excluded.subscriptions,
@@ -97,7 +97,10 @@ with users as (
         raids = stored.raids + excluded.raids,
         raid_viewers = stored.raid_viewers + excluded.raid_viewers,
         redemptions = stored.redemptions + excluded.redemptions,
-        messages = stored.messages + excluded.messages
+        messages = stored.messages + excluded.messages,
+        viewers = stored.viewers + excluded.viewers,
+        viewer_samples = stored.viewer_samples + excluded.viewer_samples,
+        viewers_peak = greatest(stored.viewers_peak, excluded.viewers_peak)
 ), subscriptions as (
     -- The newest message that describes an EventSub subscription wins.
     insert into subscription as stored

@@ -34,6 +34,7 @@ use crate::services::{Services, Stopper, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::irc;
+use crate::sources::viewers;
 use crate::sources::webhook::Webhook;
 use crate::sources::websocket::{self, StartError, gap};
 use crate::status::Checks;
@@ -167,6 +168,7 @@ impl App {
         let websocket = websocket::spawn(&services, application.as_ref(), &mut tasks)?;
         let chats = irc::spawn(&services, application.as_ref(), &mut tasks)?;
         backfill::spawn(&services, application.as_ref(), &mut tasks);
+        viewers::spawn(&services, application.as_ref(), &mut tasks);
         gap::spawn(&services, application.as_ref(), &mut tasks);
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);

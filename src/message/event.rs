@@ -1,4 +1,5 @@
 use super::segment::{SEGMENT_BEGIN, SEGMENT_END, SegmentBegin, SegmentEnd};
+use super::viewers::{STREAM_VIEWERS, StreamViewers};
 use crate::twitch::payload;
 
 /// An event that changes the state: one of Twitch's, or one of showtime's own.
@@ -10,6 +11,8 @@ pub enum Event {
     SegmentBegin(SegmentBegin),
     /// A broadcaster ended a segment.
     SegmentEnd(SegmentEnd),
+    /// How many viewers a stream had.
+    StreamViewers(StreamViewers),
 }
 
 impl Event {
@@ -21,6 +24,7 @@ impl Event {
         match kind {
             SEGMENT_BEGIN => serde_json::from_str(json).map(Self::SegmentBegin).map(Some),
             SEGMENT_END => serde_json::from_str(json).map(Self::SegmentEnd).map(Some),
+            STREAM_VIEWERS => serde_json::from_str(json).map(Self::StreamViewers).map(Some),
             kind => Ok(payload::Event::parse(kind, json)?.map(Self::Twitch)),
         }
     }

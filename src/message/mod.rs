@@ -25,6 +25,7 @@ mod inference;
 pub mod irc;
 pub mod sealed;
 pub mod segment;
+pub mod viewers;
 mod webhook;
 mod websocket;
 
@@ -38,7 +39,7 @@ pub use self::webhook::Incoming;
 pub use self::websocket::NoticeError;
 
 /// The types of events that Twitch does not have.
-pub const OWN_TYPES: [&str; 3] = [segment::SEGMENT_BEGIN, segment::SEGMENT_END, irc::PRESENCE];
+pub const OWN_TYPES: [&str; 4] = [segment::SEGMENT_BEGIN, segment::SEGMENT_END, irc::PRESENCE, viewers::STREAM_VIEWERS];
 
 /// A message that may enter the log.
 #[derive(Clone, Debug)]

@@ -159,6 +159,10 @@ async fn act(world: web::Data<World>, path: web::Path<(String, String)>, body: w
     let answer = match action.as_str() {
         "live" => json!({ "stream_id": world.go_live(&channel, notify)? }),
         "offline" => json!({ "stream_id": world.go_offline(&channel, notify)? }),
+        "viewers" => {
+            world.set_viewers(&channel, viewers)?;
+            json!({})
+        }
         "follow" => sent(world.follow(&channel, &user)?),
         "raid" => sent(world.raid(&channel, &from, viewers)?),
         "cheer" => sent(world.cheer(&channel, &user, bits)?),

@@ -127,6 +127,18 @@ impl World {
         Ok(id)
     }
 
+    /// Sets how many watch the stream.
+    ///
+    /// # Errors
+    /// [`ScenarioError`]
+    pub fn set_viewers(&self, channel: &str, viewers: u32) -> Result<(), ScenarioError> {
+        let mut state = self.state();
+        known(&state, channel)?;
+        let stream = state.account_mut(channel).and_then(|account| account.stream.as_mut());
+        stream.ok_or_else(|| ScenarioError::Already(channel.to_owned(), "offline"))?.viewers = viewers;
+        Ok(())
+    }
+
     /// Ends the stream and returns its id.
     ///
     /// # Errors

@@ -30,6 +30,12 @@ pub struct Activity {
     pub redemptions: i64,
     /// Chat messages that were written in this channel.
     pub messages: i64,
+    /// The sum of the numbers of viewers of all samples.
+    pub viewers: i64,
+    /// Samples of the number of viewers.
+    pub viewer_samples: i64,
+    /// The most viewers of a sample.
+    pub viewers_peak: i64,
 }
 
 /// The minute that a time is in.
@@ -66,6 +72,10 @@ impl Activity {
                 }
                 _ => return None,
             },
+            (Some(Event::StreamViewers(it)), _) => {
+                let viewers = it.viewers.into();
+                Self { viewers, viewer_samples: 1, viewers_peak: viewers, ..none }
+            }
             (None, Some(Ids::ChatMessage(ids))) if content.kind() == Some(CHAT_MESSAGE) => {
                 let is_copy = ids.source_broadcaster_user_id.as_ref().is_some_and(|source| source != channel_id);
                 return (!is_copy).then_some(Self { messages: 1, ..none });
@@ -86,5 +96,8 @@ impl Activity {
         self.raid_viewers += other.raid_viewers;
         self.redemptions += other.redemptions;
         self.messages += other.messages;
+        self.viewers += other.viewers;
+        self.viewer_samples += other.viewer_samples;
+        self.viewers_peak = self.viewers_peak.max(other.viewers_peak);
     }
 }

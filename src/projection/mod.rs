@@ -252,7 +252,8 @@ impl State {
             self.see_subscription(&fact.stamp, subscription);
         }
         match &fact.content.event {
-            None => {}
+            // It is counted.
+            None | Some(Event::StreamViewers(_)) => {}
             Some(Event::Twitch(event)) => self.apply_twitch(fact, event),
             Some(Event::SegmentBegin(begin)) => self.segment_begin(&fact.stamp, begin),
             Some(Event::SegmentEnd(end)) => self.segment_end(&fact.stamp, end),

@@ -326,7 +326,7 @@ fn updated<'a>(shown: &'a ChannelInformation, info: &ChannelInfo, now: OffsetDat
 }
 
 /// Adds the channel to an event, as Twitch's events have it.
-fn with_channel(id: &ChannelId, login: &str, display_name: &str, mut event: Value) -> Value {
+pub(super) fn with_channel(id: &ChannelId, login: &str, display_name: &str, mut event: Value) -> Value {
     event["broadcaster_user_id"] = id.as_str().into();
     event["broadcaster_user_login"] = login.into();
     event["broadcaster_user_name"] = display_name.into();

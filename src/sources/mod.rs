@@ -6,5 +6,6 @@ mod budget;
 pub mod check;
 pub mod irc;
 mod refusals;
+pub mod viewers;
 pub mod webhook;
 pub mod websocket;

@@ -21,6 +21,20 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channel
     .await
 }
 
+/// The ids of the served channels that are live.
+///
+/// # Errors
+/// If the database fails.
+pub async fn served_live_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
+    sqlx::query_scalar!(
+        r#"select channel_now.id as "id!: ChannelId" from channel_now join served_channel using (id)
+        where is_live and channel_now.id ~ '^[0-9]{1,20}$'
+        order by 1"#
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// A stream whose start is known.
 #[derive(Debug)]
 pub struct KnownStream {

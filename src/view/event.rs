@@ -20,11 +20,12 @@ pub struct Event {
     /// Twitch's id of the message. It is the same in every redelivery.
     pub message_id: String,
     /// `notification`, `revocation`, or a type of message that Twitch added later. Messages that
-    /// Twitch did not send are `inferred` (Twitch's API showed that a stream began or ended, or a new
-    /// title) or `segment` (the broadcaster marked one); `irc` came over IRC.
+    /// Twitch did not send are `inferred` (Twitch's API showed that a stream began or ended, a new
+    /// title, or the number of viewers) or `segment` (the broadcaster marked one); `irc` came over IRC.
     pub message_type: String,
     /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
-    /// `showtime.segment.end` for segments, `showtime.chat.presence` for who comes into a chat and leaves it.
+    /// `showtime.segment.end` for segments, `showtime.chat.presence` for who comes into a chat and leaves it,
+    /// `showtime.stream.viewers` for the number of viewers.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// The version of that type.

@@ -212,6 +212,8 @@ values
     ('20', '2026-07-01 12:00Z', 0, 0, 0, 0, 0, 0, 0, 5), ('20', '2026-07-01 12:01Z', 0, 0, 0, 0, 0, 0, 0, 6);
 insert into viewer (channel_id, user_id, first_followed_at, bits, cheers, gifts, gift_events, raids, raid_viewers)
 select '10', n::text, '2026-07-02 09:59:59.9Z'::timestamptz + n * interval '0.1 s', 0, 0, 0, 0, 0, 0 from generate_series(0, 4) as n;
+update activity set viewers = 30, viewer_samples = 1, viewers_peak = 30 where channel_id = '10' and minute < '2026-07-02 10:30Z';
+update activity set viewers = 71, viewer_samples = 2, viewers_peak = 41 where channel_id = '10' and minute > '2026-07-02 12:00Z';
 ";
 
 #[tokio::test]
@@ -220,12 +222,14 @@ async fn totals_are_those_of_the_minutes_of_a_broadcast() {
     api.sql(CHANNELS).await;
     api.sql(ACTIVITY).await;
     let running = json!({ "followers": 4, "subscriptions": 1, "resubscriptions": 2, "gifts": 3, "bits": 104, "raids": 5,
-        "raid_viewers": 6, "redemptions": 7, "messages": 28 });
+        "raid_viewers": 6, "redemptions": 7, "messages": 28, "viewers_average": 34, "viewers_peak": 41 });
     assert_eq!(api.json("/broadcasts/s3").await["totals"], running);
     assert_eq!(api.json("/channels/10").await["broadcast"]["totals"], running, "the same in the state");
     let listed = api.json("/channels/10/broadcasts").await;
     assert_eq!((&listed["data"][0]["totals"], &listed["data"][1]["totals"]["bits"]), (&running, &json!(0)));
-    assert_eq!(api.json("/broadcasts/s5").await["totals"]["messages"], 5, "to the minute in which it ended");
+    let ended = &api.json("/broadcasts/s5").await["totals"];
+    assert_eq!(ended["messages"], 5, "to the minute in which it ended");
+    assert_eq!((&ended["viewers_average"], &ended["viewers_peak"]), (&Value::Null, &Value::Null), "without a sample");
 }
 
 #[tokio::test]
@@ -239,6 +243,7 @@ async fn series_sums_buckets() {
         ("metric=bits", json!([["09:00", 1], ["10:00", 4], ["11:00", 100]])),
         ("metric=followers&bucket=minute", json!([["09:59", 1], ["10:00", 4]])),
         ("metric=raid_viewers&bucket=day", json!([["00:00", 7]])),
+        ("metric=viewers", json!([["09:00", 30], ["10:00", 30], ["12:00", 36]])),
     ] {
         let series = api.json(&format!("/channels/ten/series?{query}&{day}")).await;
         let point = |point: &Value| json!([&point["at"].as_str().unwrap()[11..16], point["value"]]);

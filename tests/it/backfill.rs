@@ -26,7 +26,7 @@ pub(crate) fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
     }
 }
 
-fn pool(database: &PgConnectOptions) -> PgPool {
+pub(crate) fn pool(database: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
 }
 
@@ -35,7 +35,7 @@ fn backfill(twitch: &Twitch, database: &PgConnectOptions) -> Backfill {
     crate::support::twitch::backfill(&twitch.helix, &twitch.clock, database)
 }
 
-async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
+pub(crate) async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
     sqlx::query("insert into served_channel values ($1, $2, $2, now())")
         .bind(id)
         .bind(login)
@@ -85,7 +85,7 @@ async fn streams(pool: &PgPool) -> Value {
 }
 
 /// Advances the server's clock in steps until the condition holds: one leap could come before the task sleeps.
-async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     until(what, async || {
         server.clock.advance(time::Duration::seconds(20));
         is_so().await

@@ -11,6 +11,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use showtime::load::oracle::{self, Oracle};
 use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::viewers::STREAM_VIEWERS;
 use showtime::message::{Content, Event, Origin};
 use showtime::projection::{Activity, Fact, Stamp, State, Viewer};
 use showtime::store::ledger;
@@ -64,7 +65,7 @@ impl HistoryMessage {
 const STREAM_KINDS: Range<u8> = 0..5;
 
 /// All kinds of messages in [`message`].
-const ALL_KINDS: Range<u8> = 0..20;
+const ALL_KINDS: Range<u8> = 0..21;
 
 /// The kinds of messages in [`message`] that may be repeated or taken back.
 pub(crate) const REPEATED_KINDS: [u8; 12] = [0, 1, 2, 3, 4, 6, 7, 9, 15, 16, 17, 18];
@@ -132,6 +133,7 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 ),
                 17 => ("channel.chat.message_delete", json!({ "message_id": format!("m{}", amount % 5) })),
                 18 if amount % 2 == 0 => ("channel.chat.clear", json!({})),
+                20 => (STREAM_VIEWERS, json!({ "id": stream, "viewers": amount })),
                 19 => ("channel.channel_points_custom_reward_redemption.add", json!({ "id": id })),
                 18 => ("channel.chat.clear_user_messages", json!({ "target_user_id": user })),
                 _ => ("user.update", renamed(with_user(user, json!({ "description": "" })))),
@@ -196,7 +198,7 @@ impl HistoryMessage {
             "channel.subscription.message" => {
                 E::Resubscribe { viewer: viewer(), tier: tier(), months: self.number("cumulative_months") }
             }
-            "user.update" | "channel.poll.end" => return None,
+            "user.update" | "channel.poll.end" | STREAM_VIEWERS => return None,
             kind if kind.starts_with("channel.chat.") || kind.starts_with("channel.channel_points_") => return None,
             _ => E::Other,
         };
@@ -244,16 +246,32 @@ fn naive_activity(history: &[HistoryMessage]) -> BTreeMap<(ChannelId, OffsetDate
             if_is("channel.raid", "viewers"),
             i64::from(is("channel.channel_points_custom_reward_redemption.add")),
             i64::from(is("channel.chat.message")),
+            if_is(STREAM_VIEWERS, "viewers"),
+            i64::from(is(STREAM_VIEWERS)),
         ];
-        if counts != [0; 8] {
-            let sums = minutes.entry((CHANNEL.parse().unwrap(), message.at)).or_insert([0; 8]);
+        if counts != [0; 10] {
+            let (sums, peak) = minutes.entry((CHANNEL.parse().unwrap(), message.at)).or_insert(([0; 10], 0));
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            *peak = (*peak).max(if_is(STREAM_VIEWERS, "viewers"));
         }
     }
-    let activity =
-        |[subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages]: [i64; 8]| {
-            Activity { subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages }
-        };
+    let activity = |(sums, viewers_peak): ([i64; 10], i64)| {
+        let [subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions, messages, viewers, samples] =
+            sums;
+        Activity {
+            subscriptions,
+            resubscriptions,
+            gifts,
+            bits,
+            raids,
+            raid_viewers,
+            redemptions,
+            messages,
+            viewers,
+            viewer_samples: samples,
+            viewers_peak,
+        }
+    };
     minutes.into_iter().map(|(minute, counts)| (minute, activity(counts))).collect()
 }
 

@@ -69,6 +69,7 @@ mod tracking;
 mod twitch_api;
 mod twitch_cli;
 mod user_token;
+mod viewer_samples;
 mod webhooks;
 mod websocket;
 mod websocket_faults;

@@ -29,13 +29,17 @@ pub struct Totals {
     pub redemptions: i64,
     /// Chat messages.
     pub messages: i64,
+    /// Viewers on average; `null` if no sample was taken.
+    pub viewers_average: Option<i64>,
+    /// The most viewers of a sample; `null` if none was taken.
+    pub viewers_peak: Option<i64>,
 }
 
 /// What a series shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields of Totals")]
+#[expect(missing_docs, reason = "the fields of Totals, and the number of viewers")]
 pub enum Metric {
     Followers,
     Subscriptions,
@@ -46,20 +50,21 @@ pub enum Metric {
     RaidViewers,
     Redemptions,
     Messages,
+    Viewers,
 }
 
-/// The sum of a span of time that begins then.
+/// The sum of a span of time that begins then; of viewers the average.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Point {
     /// When it begins.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The sum.
+    /// The sum, or the average.
     pub value: i64,
 }
 
-/// The sums of a channel's spans of so many seconds from `since` to `until`, oldest first, without those of 0. Spans begin at
-/// multiples of their length since 1970, in UTC.
+/// The sums of a channel's spans of so many seconds from `since` to `until`, oldest first, without those of 0; of viewers the
+/// averages of those with samples. Spans begin at multiples of their length since 1970, in UTC.
 ///
 /// # Errors
 /// If the database fails.
@@ -74,16 +79,19 @@ pub async fn series(
     let metric: &str = metric.into();
     sqlx::query_as!(
         Point,
-        r#"select date_bin(make_interval(secs => $3), at, 'epoch') as "at!", sum(value)::bigint as "value!" from (
+        r#"select date_bin(make_interval(secs => $3), at, 'epoch') as "at!",
+            (case $2 when 'viewers' then round(sum(value) / sum(samples)) else sum(value) end)::bigint as "value!"
+        from (
             select minute as at,
                 case $2 when 'subscriptions' then subscriptions when 'resubscriptions' then resubscriptions when 'gifts' then gifts
                     when 'bits' then bits when 'raids' then raids when 'raid_viewers' then raid_viewers
-                    when 'redemptions' then redemptions when 'messages' then messages end as value
+                    when 'redemptions' then redemptions when 'messages' then messages when 'viewers' then viewers end as value,
+                viewer_samples as samples
             from activity where $2 <> 'followers' and channel_id = $1 and minute >= $4 and minute < $5
             union all
-            select first_followed_at, 1 from viewer
+            select first_followed_at, 1, 0 from viewer
             where $2 = 'followers' and channel_id = $1 and first_followed_at >= $4 and first_followed_at < $5
-        ) as counted where value > 0 group by 1 order by 1"#,
+        ) as counted where case $2 when 'viewers' then samples > 0 else value > 0 end group by 1 order by 1"#,
         channel_id.as_str(),
         metric,
         seconds,

@@ -55,6 +55,9 @@ pub struct Stream {
     /// When it began.
     #[serde(deserialize_with = "required_time")]
     pub started_at: OffsetDateTime,
+    /// How many watch it.
+    #[serde(default, deserialize_with = "optional")]
+    pub viewer_count: Option<u32>,
 }
 
 /// A channel's settings, live or not. What is `None` is not known: it has not changed.

@@ -2,11 +2,13 @@
 
 use super::fields::Fields;
 use super::support::progress;
-use super::words::{noted, number, said, span};
+use super::words::{count, noted, number, said, span};
+use crate::message::viewers::STREAM_VIEWERS;
 
 pub(super) fn sentence(kind: &str, it: &Fields<'_>, channel: &str) -> Option<String> {
     Some(match kind {
         "stream.online" => noted(format!("{channel} is live"), it.words("type").filter(|kind| kind != "live")),
+        STREAM_VIEWERS => format!("{channel} has {}", count(it.number("viewers"), "viewer")),
         "stream.offline" => format!("{channel} is offline"),
         "channel.update" => {
             let title = it.text("title").map(|title| format!("“{title}”"));

@@ -4,6 +4,7 @@ import { element, isolated } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, day, duration, number } from './format.js';
 import { isCounted, tiles } from './totals.js';
+import { seriesOf, viewerCurve } from './viewer-curve.js';
 
 /** Channels shown at most; live ones come first. */
 const MAX_SHOWN = 50;
@@ -72,6 +73,7 @@ class Card {
   #category = element('p', { class: 'quiet' });
   #totalsTitle = element('h4', { hidden: true });
   #totals = element('dl', { class: 'totals' });
+  #curve = element('figure', { class: 'curve', hidden: true });
   #segment = element('div', { class: 'segment', hidden: true });
   #broadcasts = element('ol', { class: 'list' });
   #viewers = element('div', { class: 'scrolls', tabindex: '0', role: 'region' });
@@ -84,7 +86,8 @@ class Card {
     this.#viewers.setAttribute('aria-label', `Viewers of ${channel.display_name}`);
     this.root = element('article', { class: 'card channel', 'data-channel': channel.login },
       element('header', {}, element('h3', {}, channel.display_name), this.#badge),
-      this.#since, this.#title, this.#category, this.#totalsTitle, this.#totals, this.#segment, this.#segmentForm(channel), this.#recent,
+      this.#since, this.#title, this.#category, this.#totalsTitle, this.#totals, this.#curve,
+      this.#segment, this.#segmentForm(channel), this.#recent,
       element('details', { toggle: ({ currentTarget }) => currentTarget.open && this.#loadViewers() },
         element('summary', {}, 'Viewers'), this.#viewers));
   }
@@ -162,6 +165,7 @@ class Card {
       ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ` · ${kindOf(it.streams.at(-1)).toLowerCase()} now`,
       it.is_end_estimated ? ' (estimated)' : null);
     this.#showTotals(...data);
+    this.#showCurve(data[0], load);
     this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
   }
 
@@ -170,6 +174,18 @@ class Card {
     if (!broadcast) return;
     this.#totalsTitle.textContent = broadcast.ended_at ? 'Last stream' : 'This stream';
     this.#totals.replaceChildren(...tiles(broadcast, before));
+  }
+
+  async #showCurve(broadcast, load) {
+    const isKnown = (broadcast?.totals.viewers_peak ?? null) !== null;
+    if (!isKnown) return void (this.#curve.hidden = true);
+    const { query, span } = seriesOf(broadcast, Date.now());
+    const { points = [] } = await this.#load(`/channels/${this.#channel.id}/series?${query}`);
+    if (load !== this.#loads) return;
+    this.#curve.hidden = points.length === 0;
+    const isOpen = this.#curve.querySelector('details')?.open ?? false;
+    this.#curve.replaceChildren(...viewerCurve(broadcast, points, span));
+    this.#curve.querySelector('details').open = isOpen;
   }
 
   async #loadViewers() {

@@ -3,6 +3,7 @@
 import { DIRECTION_CONTROLS, element } from './dom.js';
 import { attempt } from './toast.js';
 import { clock } from './format.js';
+import { SAMPLE } from './totals.js';
 
 /** Events shown at most; older ones are removed. */
 const MAX_SHOWN = 200;
@@ -28,7 +29,9 @@ export class Events {
     this.#showNote();
   }
 
+  /** Shows an event. Samples come each minute, and are in the curve. */
   add(event) {
+    if (event.type === SAMPLE) return;
     if (this.#waiting === null) {
       this.#show(event);
     } else {

@@ -3,6 +3,9 @@
 import { element } from './dom.js';
 import { number } from './format.js';
 
+/** The type of a sample of the number of viewers. */
+export const SAMPLE = 'showtime.stream.viewers';
+
 /** The shown totals and their names, and the types of events that change them. */
 const TOTALS = {
   followers: ['Followers', 'channel.follow'],
@@ -13,6 +16,8 @@ const TOTALS = {
   raids: ['Raids', 'channel.raid'],
   redemptions: ['Redemptions', 'channel.channel_points_custom_reward_redemption.add'],
   messages: ['Messages', 'channel.chat.message'],
+  viewers_average: ['Average viewers', SAMPLE],
+  viewers_peak: ['Most viewers', SAMPLE],
 };
 
 const COUNTED = new Set(Object.values(TOTALS).map(([, type]) => type));
@@ -20,15 +25,16 @@ const COUNTED = new Set(Object.values(TOTALS).map(([, type]) => type));
 /** Whether an event may change totals. */
 export const isCounted = event => COUNTED.has(event.type) && !event.is_test && !event.is_replay;
 
-/** The tiles of a broadcast, each with the difference to the one before, if there is one. */
+/** The tiles of a broadcast, each with the difference to the one before, if there is one. What is not known has none. */
 export function tiles(broadcast, before) {
   const tile = ([key, [name]]) => {
     const [value, last] = [broadcast.totals[key], before?.totals[key]];
+    if (value === null) return null;
     return element('div', { 'data-total': key }, element('dt', {}, name), element('dd', {}, number(value)),
-      last === undefined ? null
+      last === undefined || last === null ? null
         : element('dd', { class: 'quiet', title: `${number(last)} in the stream before` }, difference(value - last)));
   };
-  return Object.entries(TOTALS).map(tile);
+  return Object.entries(TOTALS).map(tile).filter(Boolean);
 }
 
 /** `+12`, `−3` or `±0`. */
