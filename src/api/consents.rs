@@ -1,8 +1,8 @@
 //! `/consents`: links by which people elsewhere consent.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::Data;
-use actix_web::{HttpResponse, post};
+use actix_web::web::{Data, Json};
+use actix_web::{HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -12,10 +12,12 @@ use super::Context;
 use super::body::Body;
 use super::consent_pages::links;
 use super::error::Error;
+use super::page::Page;
 use super::query::{Name, Nothing, Query};
-use super::responses::{BadBody, NotFound, ServerErrors, WithoutApplication};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, WithoutApplication};
 use crate::credentials::consent::Account;
-use crate::outputs::reactions::consent::scopes_to_ask;
+use crate::outputs::reactions::consent::{self, scopes_to_ask};
+use crate::store::actions;
 
 /// Limits of the scopes in one request, and of the characters of one.
 const MAX: (usize, usize) = (50, 64);
@@ -62,6 +64,67 @@ impl Consent {
             expires_at: Some(datetime!(2026-07-02 18:20:00 UTC)),
         }
     }
+}
+
+/// A consent that is missing. Its `channel`, `bot` and `scopes` are what `POST /consents` takes.
+#[derive(Debug, Serialize, ToSchema)]
+struct MissingConsent {
+    /// The login of the broadcaster; `null` for the bot.
+    channel: Option<String>,
+    /// Whether it is the bot's.
+    bot: bool,
+    /// The login of the account; `null` if there is no bot.
+    account: Option<String>,
+    /// The scopes that are missing.
+    scopes: Vec<String>,
+    /// The steps of actions that need them, such as `title`.
+    steps: Vec<String>,
+}
+
+impl MissingConsent {
+    fn new(missing: consent::MissingConsent) -> Self {
+        let account = missing.account.login().map(str::to_owned);
+        let bot = matches!(missing.account, Account::Bot(_));
+        Self {
+            channel: account.clone().filter(|_| !bot),
+            bot,
+            account,
+            scopes: missing.scopes.into_iter().map(str::to_owned).collect(),
+            steps: missing.steps.into_iter().collect(),
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            channel: Some("maplearcade".into()),
+            bot: false,
+            account: Some("maplearcade".into()),
+            scopes: vec!["channel:manage:broadcast".into()],
+            steps: vec!["title".into()],
+        }
+    }
+}
+
+/// List missing consents
+///
+/// What the actions of the last week needed and no account has consented to, by account. There is one page.
+#[utoipa::path(
+    tag = "consents",
+    responses(
+        (status = OK, description = "The consents that are missing", body = Page<MissingConsent>,
+            example = json!(Page::whole(vec![MissingConsent::example()]))),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/consents")]
+pub(super) async fn list_missing_consents(
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+) -> Result<Json<Page<MissingConsent>>, Error> {
+    let wanted = ctx.read(async |conn| actions::wanted(conn).await).await?;
+    let missing = consent::missing_of(&wanted);
+    Ok(Json(Page::whole(missing.into_iter().map(MissingConsent::new).collect())))
 }
 
 /// Ask for a consent

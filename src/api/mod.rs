@@ -219,6 +219,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(actions::retry_action)
         .service(actions::settle_action)
         .service(consents::request_consent)
+        .service(consents::list_missing_consents)
         .service(rules::list_rules)
         .service(rules::add_rule)
         .service(rule_trials::try_rules)

@@ -22,6 +22,11 @@ impl<T: ToSchema> Page<T> {
         Self { data: rows.into_iter().map(item).collect(), next }
     }
 
+    /// All items of a list that is short.
+    pub(super) fn whole(data: Vec<T>) -> Self {
+        Self { data, next: None }
+    }
+
     /// A page for the documentation.
     pub(super) fn example(item: T, next: &str) -> Self {
         Self { data: vec![item], next: Some(next.to_owned()) }

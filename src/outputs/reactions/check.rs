@@ -1,14 +1,11 @@
 //! What is wrong with the actions and the stored rules, and what has to be consented to.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::consent::{MissingConsent, missing_of};
 use super::rules::problem::Problem;
 use super::rules::read::rule_from_json;
-use super::step::Step;
-use crate::credentials::consent::Account;
 use crate::program::Program;
 use crate::status::Check;
-use crate::store::actions::{ActionSummary, Bot, WantedStep};
+use crate::store::actions::{ActionSummary, WantedStep};
 use crate::store::rules::StoredRule;
 
 /// The most rules that the check of the rules explains.
@@ -40,27 +37,16 @@ pub(super) fn check(summary: &ActionSummary, has_application: bool) -> Check {
 
 /// The check of the consents that the actions of the last days needed.
 pub(super) fn consents(wanted: &[WantedStep]) -> Check {
-    let mut missing = BTreeMap::<_, (Account, BTreeSet<_>, BTreeSet<_>)>::new();
-    for step in wanted {
-        let scopes = Step::of(&step.kind, &step.params).map(|step| step.scopes()).unwrap_or_default();
-        for scope in scopes.iter().copied().filter(|scope| !step.granted.iter().any(|granted| granted == scope)) {
-            let of = missing
-                .entry(step.user_id.as_str())
-                .or_insert_with(|| (account(step), BTreeSet::new(), BTreeSet::new()));
-            of.1.insert(scope);
-            of.2.insert(step.kind.as_str());
-        }
-    }
+    let missing = missing_of(wanted);
     if missing.is_empty() {
         return Check::pass("consents", "what the actions of the last week needed is consented to");
     }
-    let problems = missing.into_values().map(|(account, scopes, kinds)| {
-        let list = |items: &BTreeSet<&str>| items.iter().copied().collect::<Vec<_>>().join(", ");
+    let problems = missing.into_iter().map(|MissingConsent { account, scopes, steps }| {
         format!(
             "{} has not consented to {}, which actions need ({}): run `{}`, or send a link that POST /consents makes",
             account.login().unwrap_or("the bot"),
-            list(&scopes),
-            list(&kinds),
+            scopes.iter().copied().collect::<Vec<_>>().join(", "),
+            steps.into_iter().collect::<Vec<_>>().join(", "),
             Program::Init.with(&account.arguments(scopes.iter().copied()))
         )
     });
@@ -88,14 +74,6 @@ pub(super) fn rules(rows: &[StoredRule]) -> Check {
             DELETE /rules/NAME"
         ),
     )
-}
-
-fn account(step: &WantedStep) -> Account {
-    let login = step.login.clone().unwrap_or_else(|| step.user_id.to_string());
-    match step.is_bot {
-        true => Account::Bot(Some(Bot { user_id: step.user_id.clone(), login })),
-        false => Account::Broadcaster { id: step.user_id.channel(), login },
-    }
 }
 
 #[cfg(test)]

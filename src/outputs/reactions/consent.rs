@@ -1,6 +1,6 @@
 //! Whose token an action is made with, and what to do if its consent is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
@@ -8,7 +8,7 @@ use super::rules::scopes::scopes as of_rules;
 use super::step::Step;
 use crate::config::Config;
 use crate::credentials::consent::{Account, BOT_SCOPES};
-use crate::store::actions;
+use crate::store::actions::{self, Bot, WantedStep};
 use crate::store::served_channels;
 use crate::store::tokens;
 use crate::subscriptions::desired;
@@ -45,6 +45,44 @@ pub(super) async fn authorize(
     match step.scopes().iter().find(|scope| !has(&own, scope)) {
         None => Ok(Ok(Authority::User)),
         Some(scope) => Ok(Err(missing(conn, scope, as_user).await?)),
+    }
+}
+
+/// A consent that the actions of the last days needed.
+#[derive(Clone, Debug)]
+pub struct MissingConsent {
+    /// Whose.
+    pub account: Account,
+    /// To what.
+    pub scopes: BTreeSet<&'static str>,
+    /// The steps that need it, by name.
+    pub steps: BTreeSet<String>,
+}
+
+/// What is missing of what these steps need, by account.
+#[must_use]
+pub fn missing_of(wanted: &[WantedStep]) -> Vec<MissingConsent> {
+    let mut missing = BTreeMap::new();
+    for step in wanted {
+        let scopes = Step::of(&step.kind, &step.params).map(|step| step.scopes()).unwrap_or_default();
+        for scope in scopes.iter().copied().filter(|scope| !step.granted.iter().any(|granted| granted == scope)) {
+            let of = missing.entry(&step.user_id).or_insert_with(|| MissingConsent {
+                account: account(step),
+                scopes: BTreeSet::new(),
+                steps: BTreeSet::new(),
+            });
+            of.scopes.insert(scope);
+            of.steps.insert(step.kind.clone());
+        }
+    }
+    missing.into_values().collect()
+}
+
+fn account(step: &WantedStep) -> Account {
+    let login = step.login.clone().unwrap_or_else(|| step.user_id.to_string());
+    match step.is_bot {
+        true => Account::Bot(Some(Bot { user_id: step.user_id.clone(), login })),
+        false => Account::Broadcaster { id: step.user_id.channel(), login },
     }
 }
 

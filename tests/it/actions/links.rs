@@ -18,7 +18,7 @@ const TITLE: &str = "channel:manage:broadcast";
 type Page = (u16, String);
 
 impl Place {
-    async fn serve_publicly(&self) -> Server {
+    pub(crate) async fn serve_publicly(&self) -> Server {
         Server::at(self.twitch.clock.clone(), self.database.clone(), |config| {
             self.configure(config);
             config.public_url = Some(PUBLIC.parse().unwrap());

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::chromium::{Page, in_chromium};
-use crate::actions::Place;
+use crate::actions::{Place, request, settled};
 use crate::support::messages::cheer;
+use crate::support::server::Server;
 use crate::support::until;
 
 impl Page {
@@ -51,5 +52,38 @@ async fn rules_show_why_they_did_not_fire_and_are_switched_and_muted() {
         assert_eq!(server.json("/rule-set").await["is_dry"], false);
     })
     .await;
+    server.stop().await;
+}
+
+/// Has an action fail for a scope that is missing, presses the button beside it, and waits for what it shows.
+async fn ask_for_consent(server: &Server, page: &Page, answer: &str) {
+    let id = request(server, &json!({ "title": "Speedrun" })).await;
+    assert_eq!(settled(server, id).await["state"], "failed");
+    page.open(&server.page("/")).await;
+    let text = "document.querySelector('.consent')?.innerText ?? ''";
+    let problem = "maplearcade has not consented to channel:manage:broadcast, which actions need (title)";
+    page.until(&format!("({text}).includes({problem:?})")).await;
+    page.click(".consent button").await;
+    page.until(&format!("(document.querySelector('.consent input')?.value ?? {text}).includes({answer:?})")).await;
+}
+
+#[tokio::test]
+async fn missing_consent_has_a_button_that_makes_a_link() {
+    let place = Place::with(&["user:write:chat"]).await;
+    let server = place.serve_publicly().await;
+    in_chromium(async |page| ask_for_consent(&server, page, "http://localhost:3033/auth/").await).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn missing_consent_has_the_command_where_there_is_no_public_address() {
+    let place = Place::with(&["user:write:chat"]).await;
+    let server = place.serve().await;
+    let command = "init --channel maplearcade --scope channel:manage:broadcast";
+    in_chromium(async |page| ask_for_consent(&server, page, command).await).await;
+    let missing = server.json("/consents").await;
+    let expected = json!({ "channel": "maplearcade", "bot": false, "account": "maplearcade",
+        "scopes": ["channel:manage:broadcast"], "steps": ["title"] });
+    assert_eq!(missing, json!({ "data": [expected], "next": null }));
     server.stop().await;
 }

@@ -37,16 +37,15 @@ function start(token) {
     },
     resync: () => events.clear(),
   } }).start();
-  showForAdmin(ask, health).then(() => health.start());
+  showForAdmin(ask);
+  health.start();
 }
 
 /** Shows the cards that need an admin's token, if it is one. */
-async function showForAdmin(ask, health) {
+async function showForAdmin(ask) {
   const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
   if (scope !== 'admin') return;
-  const rules = new Rules(ask);
-  health.onChange = status => rules.showConsents(status);
-  rules.start();
+  new Rules(ask).start();
   new Actions(ask).start();
   new Sinks(ask).start();
 }

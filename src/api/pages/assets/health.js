@@ -6,8 +6,6 @@ import { day } from './format.js';
 const EVERY_MS = 30_000;
 
 export class Health {
-  /** Called with each new status. */
-  onChange = () => {};
   #ask;
   #details = document.getElementById('health-details');
   #shown = '';
@@ -25,7 +23,6 @@ export class Health {
     try {
       const status = await this.#ask('GET', '/status');
       this.#show(status);
-      this.onChange(status);
     } catch (error) {
       this.#showVerdict('fail', error.message);
     }

@@ -1,5 +1,6 @@
 // The card of the rules, for admins.
 
+import { Consent } from './consent.js';
 import { element, isolated } from './dom.js';
 import { day } from './format.js';
 import { Rows } from './rows.js';
@@ -14,6 +15,8 @@ export class Rules {
   #rows = new Rows(document.getElementById('rule-list'), 'name',
     it => new Row(it.name, (...to) => this.#switch(it.name, ...to)));
 
+  #consents = new Rows(document.getElementById('rule-consents'), 'key', it => new Consent(this.#ask, it));
+
   constructor(ask) {
     this.#ask = ask;
     this.#mute.addEventListener('click', () => this.#switchAll(!this.#isMuted));
@@ -27,18 +30,14 @@ export class Rules {
   }
 
   async load() {
-    const [rules, set] = await Promise.all([this.#all(), this.#ask('GET', '/rule-set')]).catch(() => []);
+    const [rules, set, consents] = await Promise.all([this.#all(), this.#ask('GET', '/rule-set'), this.#ask('GET', '/consents')])
+      .catch(() => []);
     // The connection's badge shows that nothing is known.
     if (!rules) return;
     document.getElementById('no-rules').hidden = rules.length > 0;
     this.#showSet(set, rules.length > 0);
     this.#rows.show(rules);
-  }
-
-  /** Shows which consents are missing, as `/status` says. */
-  showConsents({ checks = [] }) {
-    const problem = checks.find(it => it.name === 'consents' && it.status === 'warn')?.message;
-    this.#showProblems('rule-consents', problem ? [problem] : []);
+    this.#consents.show(consents.data.map(it => ({ ...it, key: `${it.account} ${it.scopes}` })));
   }
 
   /** All rules, in their order. */
@@ -58,11 +57,8 @@ export class Rules {
     this.#mute.hidden = !hasRules;
     this.#mute.setAttribute('aria-pressed', String(is_dry));
     this.#mute.textContent = is_dry ? 'Unmute the bot' : 'Mute the bot';
-    this.#showProblems('rule-problems', unreadable);
-  }
-
-  #showProblems(place, problems) {
-    document.getElementById(place).replaceChildren(...problems.map(it => isolated('li', { class: 'problem' }, it)));
+    document.getElementById('rule-problems')
+      .replaceChildren(...unreadable.map(it => isolated('li', { class: 'problem' }, it)));
   }
 
   #switchAll(is_dry) {
