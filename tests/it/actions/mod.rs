@@ -59,7 +59,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// A channel that is live, and whose broadcaster has consented to these scopes.
-    async fn with(scopes: &[&str]) -> Self {
+    pub(crate) async fn with(scopes: &[&str]) -> Self {
         let twitch = Twitch::start().await;
         let place = Self {
             viewer_id: twitch.mock.world.add_channel(VIEWER).unwrap().id,
