@@ -63,9 +63,14 @@ async fn miss_twice(twitch: &Twitch, backfill: &Backfill) {
     run_once(backfill).await;
 }
 
-/// Type and message id of everything in the log.
+/// Type and message id of everything in the log but samples of viewers.
 async fn log(pool: &PgPool) -> Vec<(String, String, String)> {
-    sqlx::query_as("select type, message_type, message_id from event order by id").fetch_all(pool).await.unwrap()
+    sqlx::query_as(
+        "select type, message_type, message_id from event where type <> 'showtime.stream.viewers' order by id",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
 }
 
 async fn count(pool: &PgPool, kind: &str) -> i64 {

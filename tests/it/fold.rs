@@ -84,7 +84,7 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 event["user_login"] = format!("login{}", amount % 3).into();
                 event
             };
-            let is_inferred = [3, 4].contains(&kind);
+            let is_inferred = [3, 4, 20].contains(&kind);
             let (kind, event) = match kind {
                 0 | 3 => ("stream.online", json!({ "id": stream, "type": "live", "started_at": text(other) })),
                 1 | 4 => ("stream.offline", json!({ "id": stream })),

@@ -126,6 +126,8 @@ impl Server {
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, token)]))
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
+            // A kept connection may end at the moment in which a request is sent over it.
+            .pool_max_idle_per_host(0)
             .build()
             .unwrap();
         Self { pool, clock, addr, client, shutdown, running, failure, _data_dir: data_dir }
