@@ -244,7 +244,19 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(deliveries::list_deliveries)
         .service(deliveries::resend_deliveries)
         .service(deliveries::dismiss_deliveries)
-        .service(tracking::token::issue_bot_token)
+        .service(tokens::create_token)
+        .service(tokens::current_token)
+        .service(health::livez)
+        .service(health::readyz)
+        .service(health::status)
+        .service(metrics::get_metrics)
+        .service(docs::get_openapi);
+    tracking_routes(cfg);
+}
+
+/// What bots of Discord use.
+fn tracking_routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(tracking::token::issue_bot_token)
         .service(tracking::v1::check_bot_token)
         .service(tracking::v1::get_tracked_channels)
         .service(tracking::v1::track_channel)
@@ -262,14 +274,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(tracking::v2::batch::add_tracks)
         .service(tracking::v2::settings::get_bot_settings)
         .service(tracking::v2::settings::set_bot_settings)
-        .service(tracking::v2::events::list_bot_events)
-        .service(tokens::create_token)
-        .service(tokens::current_token)
-        .service(health::livez)
-        .service(health::readyz)
-        .service(health::status)
-        .service(metrics::get_metrics)
-        .service(docs::get_openapi);
+        .service(tracking::v2::events::list_bot_events);
 }
 
 /// The specification, made from the same [`routes`] that the server mounts.
