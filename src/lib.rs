@@ -33,8 +33,8 @@
 //! - [`outputs`]: what goes out as it happens. The live feeds: a tail copies the log into a hub, which readers follow.
 //!   Followers ([`outputs::follow`]) handle each event of the log exactly once. [`outputs::reactions`] acts on Twitch, [`outputs::announcements`]
 //!   posts to Discord.
-//! - [`tracking`]: what bots of Discord want to know, for [`api`].
-//! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages.
+//! - [`tracking`]: what bots of Discord want to know, for [`api`] and [`grpc`].
+//! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages. [`grpc`]: tracking over gRPC.
 //!
 //! Beside that flow:
 //!
@@ -60,6 +60,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod discord;
+pub mod grpc;
 pub mod http;
 pub mod incidents;
 pub mod ingest;

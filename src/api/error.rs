@@ -210,7 +210,7 @@ impl From<AuthError> for Error {
             AuthError::WrongSecret => Self::BotSecretWrong,
             AuthError::WrongToken => Self::BotTokenUnknown,
             AuthError::Busy => Self::Busy(error.to_string()),
-            AuthError::Key(error) => Self::Broken(error.to_string()),
+            AuthError::Key(_) | AuthError::Sign(_) => Self::Broken(error.to_string()),
             AuthError::Database(error) => error.into(),
         }
     }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, SecretFileError};
 use crate::credentials;
 use crate::credentials::application::Application;
+use crate::grpc::{self, Grpc};
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
@@ -92,6 +93,9 @@ pub enum AppError {
     /// Chats can't be read.
     #[error(transparent)]
     Irc(#[from] irc::StartError),
+    /// gRPC can't be served.
+    #[error(transparent)]
+    Grpc(#[from] grpc::StartError),
     /// A task that should have gone on ended.
     #[error("the {0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -102,6 +106,8 @@ pub enum AppError {
 pub struct App {
     /// The address it serves on, with the port that the system chose if the setting was 0.
     addr: SocketAddr,
+    /// The address of gRPC, if that is served.
+    grpc_addr: Option<SocketAddr>,
     /// The access token in the data directory, for the banner.
     token: Option<BootstrapToken>,
     /// Stops the HTTP server, which `serving` runs.
@@ -112,8 +118,8 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
-    /// Close the connections to Twitch, and let sinks, actions and posts finish, before their tasks are aborted.
-    stoppers: [Stopper; 5],
+    /// Close the connections to Twitch, and let sinks, actions, posts and calls over gRPC finish, before their tasks are aborted.
+    stoppers: [Stopper; 6],
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -179,17 +185,19 @@ impl App {
 
         let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), &mut tasks));
         let bot_feed = tracking.feed.clone();
+        let Grpc { addr: grpc_addr, stopper: grpc } = grpc::spawn(&services, &tracking, &access, &mut tasks)?;
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let context = api::Context::new(services, application, webhook, access, tracking, tester, hub.clone());
         let server = http::serve(listener, context)?;
         Ok(Self {
             addr,
+            grpc_addr,
             token,
             server: server.handle(),
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
-            stoppers: [websocket, chats, sinks, actions, posts],
+            stoppers: [websocket, chats, sinks, actions, posts, grpc],
             tasks,
             hub,
             bot_feed,
@@ -203,6 +211,12 @@ impl App {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The address on which it serves gRPC, if it does.
+    #[must_use]
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc_addr
     }
 
     /// The access token that is in the data directory, or should have been put there. Nothing is known of it while the

@@ -41,6 +41,8 @@ pub struct Config {
     pub twitch: Twitch,
     /// Tracking for bots of Discord.
     pub tracking: Tracking,
+    /// The port of tracking over gRPC, which is off without it.
+    pub grpc_port: Option<u16>,
     /// The key that encrypts tokens in the database; without it the server makes one.
     pub encryption_key: Option<EncryptionKey>,
     /// The broker to which every event is published, by a sink that this alone makes.

@@ -67,6 +67,9 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
     let config = Config {
         bind_addr: read.parsed(&settings::BIND_ADDR, "an IP address, such as 127.0.0.1"),
         listen_port: read.parsed(&settings::LISTEN_PORT, "a port from 0 to 65535"),
+        grpc_port: read.optional(&settings::GRPC_PORT, |text| {
+            text.parse().map_err(|_| "must be a port from 0 to 65535".to_owned())
+        }),
         database: read.database(),
         migrate: read.parsed(&settings::MIGRATE, "true or false"),
         data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),

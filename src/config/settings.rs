@@ -90,6 +90,8 @@ pub(super) const DISCORD_RATE: Setting = setting(
 );
 pub(super) const BOT_TOKEN_TTL: Setting =
     setting("SHOWTIME_BOT_TOKEN_TTL", Some("72h"), "how long a token of a Discord bot is valid, from 1m to 365d");
+pub(super) const GRPC_PORT: Setting =
+    setting("SHOWTIME_GRPC_PORT", None, "port to serve tracking over gRPC on; without it gRPC is off");
 pub(super) const ENCRYPTION_KEY: Setting = secret(
     "SHOWTIME_ENCRYPTION_KEY",
     "key that encrypts tokens in the database, 64 hex digits; without it the server makes one in its data directory",
@@ -145,6 +147,7 @@ const ALL: &[&Setting] = &[
     &DISCORD_URL,
     &DISCORD_RATE,
     &BOT_TOKEN_TTL,
+    &GRPC_PORT,
     &ENCRYPTION_KEY,
     &AMQP_URL,
     &PUBLIC_URL,

@@ -53,6 +53,9 @@ pub enum AuthError {
     /// The keys that sign tokens can't be used.
     #[error(transparent)]
     Key(KeyError),
+    /// The token can't be signed.
+    #[error("the token can't be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -126,7 +129,7 @@ impl Authority {
         let key = self.query(async |db| self.keys.signing(db, now).await).await?;
         let iat = now.unix_timestamp();
         let exp = iat.saturating_add_unsigned(self.ttl.as_secs());
-        Ok(key.sign(&Claims::new(Subject { bot_id, name, shard, generation }, iat, exp)))
+        Ok(key.sign(&Claims::new(Subject { bot_id, name, shard, generation }, iat, exp))?)
     }
 
     /// The bot to which a token was given.

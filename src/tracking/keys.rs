@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -97,7 +97,8 @@ impl Keys {
 
     fn open(&self, sealed: &SealedKey) -> Result<Key, KeyError> {
         let text = self.vault()?.open(&holder(&sealed.id), &sealed.key_sealed)?;
-        let key = Key::new(sealed.id.clone(), BASE64_STANDARD.decode(text.expose_secret()).unwrap_or_default());
+        let bytes = SecretSlice::from(BASE64_STANDARD.decode(text.expose_secret()).unwrap_or_default());
+        let key = Key::new(sealed.id.clone(), bytes.expose_secret());
         lock(&self.known).insert(sealed.id.clone(), key.clone());
         Ok(key)
     }

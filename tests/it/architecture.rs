@@ -26,7 +26,7 @@ const LEVELS: [&[&str]; 16] = [
     &["subscriptions", "access", "sources", "retention"],
     &["tracking"],
     &["outputs"],
-    &["api"],
+    &["api", "grpc"],
     &["setup"],
     &["app"],
 ];

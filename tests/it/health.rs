@@ -91,7 +91,8 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "message": "announcements has handled the log up to event 0",
           "name": "announcements",
           "status": "pass"
-        }
+        },
+        {"message":"gRPC is off: set SHOWTIME_GRPC_PORT to use it","name":"grpc","status":"pass"}
       ],
       "gaps": [],
       "is_ready": true,

@@ -196,7 +196,17 @@ pub async fn append_all(conn: &mut PgConnection, new: &[NewBotEvent], now: Offse
 /// # Errors
 /// If the database fails.
 pub async fn rename(conn: &mut PgConnection, twitch_id: &str, login: &str, now: OffsetDateTime) -> sqlx::Result<()> {
+    let is_known = sqlx::query_scalar!(
+        r#"select not exists (select from track where twitch_id = $1 and login <> $2) as "is_known!""#,
+        twitch_id,
+        login
+    );
+    if is_known.fetch_one(&mut *conn).await? {
+        return Ok(());
+    }
     let mut transaction = conn.begin().await?;
+    // Before the rows, which a transaction that has the lock may want.
+    Lock::BotEvent.acquire(&mut transaction).await?;
     let renamed = sqlx::query!(
         r#"with old as (select id, destination_id, login from track where twitch_id = $1 and login <> $2 for update),
         changed as (update track set login = $2 from old where track.id = old.id)

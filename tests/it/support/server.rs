@@ -35,6 +35,8 @@ pub(crate) struct Server {
     /// The server's clock.
     pub(crate) clock: Clock,
     pub(crate) addr: SocketAddr,
+    /// Of gRPC, if that is on.
+    pub(crate) grpc_addr: Option<SocketAddr>,
     client: Client,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), AppError>>,
@@ -116,7 +118,7 @@ impl Server {
         config.twitch.irc_url = "ws://127.0.0.1:1".parse().unwrap();
         change(&mut config);
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
-        let addr = app.addr();
+        let (addr, grpc_addr) = (app.addr(), app.grpc_addr());
         let (shutdown, failure) = (CancellationToken::new(), Arc::default());
         let running = tokio::spawn(run(app, shutdown.clone(), Arc::clone(&failure)));
         allow(&database).await;
@@ -130,7 +132,7 @@ impl Server {
             .pool_max_idle_per_host(0)
             .build()
             .unwrap();
-        Self { pool, clock, addr, client, shutdown, running, failure, _data_dir: data_dir }
+        Self { pool, clock, addr, grpc_addr, client, shutdown, running, failure, _data_dir: data_dir }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod events;
+mod grpc;
 mod kills;
 mod posts;
 mod tokens;
@@ -57,6 +58,7 @@ impl Stage {
         let url = discord.api_url();
         let server = Server::at(clock.clone(), database.clone(), |config| {
             config.tracking.discord_url = url;
+            config.grpc_port = Some(0);
             change(config);
         });
         let server = server.await;

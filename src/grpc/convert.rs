@@ -1,0 +1,147 @@
+//! Between the messages of the interface and the types of tracking.
+
+use prost_types::Timestamp;
+use time::OffsetDateTime;
+use tonic::Status;
+
+use super::proto::tracking as proto;
+use super::status::invalid;
+use crate::discord::client::WebhookKey;
+use crate::discord::shard::Shard;
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::destinations::DestinationState;
+use crate::store::tracking::events::{BotEvent, BotNews, PostNews};
+use crate::tracking::channels::{Checked, DiscordChannel};
+use crate::tracking::tracker::StreamerName;
+use crate::tracking::webhooks;
+
+/// An id of Discord.
+pub(super) fn snowflake(field: &str, text: &str) -> Result<Snowflake, Status> {
+    text.parse().map_err(|reason: &str| invalid(field, reason))
+}
+
+/// A login or id of Twitch.
+pub(super) fn streamer(field: &str, text: &str) -> Result<StreamerName, Status> {
+    text.parse().map_err(|reason: &str| invalid(field, reason))
+}
+
+/// A webhook.
+pub(super) fn key(id: (&str, &str), token: (&str, &str)) -> Result<WebhookKey, Status> {
+    let wrong = || invalid(token.0, "must be 1 to 128 letters, digits, hyphens and underscores");
+    Ok(WebhookKey { id: snowflake(id.0, id.1)?, token: webhooks::token(token.1).ok_or_else(wrong)? })
+}
+
+/// The webhook of a message, which must have one.
+pub(super) fn webhook(webhook: Option<&proto::Webhook>) -> Result<WebhookKey, Status> {
+    let webhook = webhook.ok_or_else(|| invalid("webhook", "missing"))?;
+    key(("webhook.id", &webhook.id), ("webhook.token", &webhook.token))
+}
+
+/// The shard that both fields name together; `None` without them.
+pub(super) fn shard(number: Option<u32>, count: Option<u32>) -> Result<Option<Shard>, Status> {
+    match (number, count) {
+        (None, None) => Ok(None),
+        (Some(number), Some(count)) => match Shard::new(number, count) {
+            Some(shard) => Ok(Some(shard)),
+            None => Err(invalid("shard", "must be less than `shard_count`, which is at most 65536")),
+        },
+        _ => Err(invalid("shard_count", "required together with `shard`")),
+    }
+}
+
+pub(super) fn timestamp(at: OffsetDateTime) -> Timestamp {
+    Timestamp { seconds: at.unix_timestamp(), nanos: i32::try_from(at.nanosecond()).unwrap_or_default() }
+}
+
+/// The text of an id, empty without one.
+fn text(id: Option<Snowflake>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn state(state: DestinationState) -> proto::WebhookState {
+    match state {
+        DestinationState::Ok => proto::WebhookState::Ok,
+        DestinationState::Moved => proto::WebhookState::Moved,
+        DestinationState::Gone => proto::WebhookState::Gone,
+    }
+}
+
+impl From<DiscordChannel> for proto::Destination {
+    fn from(channel: DiscordChannel) -> Self {
+        let DiscordChannel { destination: it, tracks } = channel;
+        let tracked =
+            tracks.into_iter().map(|track| proto::Tracked { twitch_id: track.twitch_id.into(), login: track.login });
+        Self {
+            channel_id: it.channel_id.to_string(),
+            guild_id: text(it.guild_id),
+            webhook_id: it.webhook_id.to_string(),
+            state: state(it.state).into(),
+            moved_to: text(it.moved_to),
+            verified_at: it.verified_at.map(timestamp),
+            tracks: tracked.collect(),
+        }
+    }
+}
+
+impl From<Checked> for proto::CheckWebhookResponse {
+    fn from(checked: Checked) -> Self {
+        let (state, moved_to) = match checked {
+            Checked::Ok => (proto::WebhookState::Ok, None),
+            Checked::Moved(to) => (proto::WebhookState::Moved, Some(to)),
+            Checked::Gone => (proto::WebhookState::Gone, None),
+        };
+        Self { state: state.into(), moved_to: text(moved_to) }
+    }
+}
+
+impl From<&BotEvent> for proto::WatchEventsResponse {
+    fn from(event: &BotEvent) -> Self {
+        Self {
+            cursor: event.id.0,
+            at: Some(timestamp(event.at)),
+            guild_id: text(event.guild_id),
+            event: event.news().map(news),
+        }
+    }
+}
+
+fn news(news: BotNews) -> proto::watch_events_response::Event {
+    use proto::watch_events_response::Event;
+    match news {
+        BotNews::WebhookGone(it) => Event::WebhookGone(proto::WebhookGone {
+            channel_id: it.channel_id.to_string(),
+            webhook_id: it.webhook_id.to_string(),
+            reason: it.reason,
+            logins: it.logins,
+            is_dropped: it.is_dropped,
+        }),
+        BotNews::WebhookMoved(it) => Event::WebhookMoved(proto::WebhookMoved {
+            channel_id: it.channel_id.to_string(),
+            webhook_id: it.webhook_id.to_string(),
+            moved_to: it.moved_to.to_string(),
+        }),
+        BotNews::PostCreated(it) => Event::PostCreated(post(it)),
+        BotNews::PostUpdated(it) => Event::PostUpdated(post(it)),
+        BotNews::PostEnded(it) => Event::PostEnded(post(it)),
+        BotNews::DeliveryUncertain(it) => Event::DeliveryUncertain(post(it)),
+        BotNews::DeliveryFailed(it) => Event::DeliveryFailed(post(it)),
+        BotNews::ChannelRenamed(it) => Event::ChannelRenamed(proto::ChannelRenamed {
+            twitch_id: it.twitch_id,
+            old_login: it.old_login,
+            login: it.login,
+        }),
+    }
+}
+
+fn post(it: PostNews) -> proto::Post {
+    proto::Post {
+        delivery_id: it.delivery_id,
+        channel_id: it.channel_id.to_string(),
+        twitch_id: it.twitch_id,
+        login: it.login,
+        stream_id: it.stream_id,
+        message_id: text(it.message_id),
+        posted_channel_id: text(it.posted_channel_id),
+        problem: it.problem.unwrap_or_default(),
+    }
+}

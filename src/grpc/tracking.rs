@@ -1,0 +1,180 @@
+//! The service `showtime.tracking.v1.TrackingService`.
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert::{key, shard, snowflake, streamer, webhook};
+use super::face::Face;
+use super::proto::tracking as proto;
+use super::proto::tracking::tracking_service_server::TrackingService;
+use super::status::{ended, invalid, problem, refused};
+use super::watch::{self, EventStream};
+use crate::store::LogId;
+use crate::tracking::batch::{MAX_BATCH, NewTrack};
+use crate::tracking::error::TrackingError;
+
+/// Channels of a page, unless the request says how many.
+const PAGE: i32 = 50;
+
+/// The most channels of a page.
+const MAX_PAGE: i32 = 100;
+
+/// The answer of a call.
+type Answer<T> = Result<Response<T>, Status>;
+
+#[async_trait]
+impl TrackingService for Face {
+    type WatchEventsStream = EventStream;
+
+    async fn issue_token(&self, request: Request<proto::IssueTokenRequest>) -> Answer<proto::IssueTokenResponse> {
+        let proto::IssueTokenRequest { name, shard, secret } = request.get_ref();
+        let token = self.issue(&request, name, *shard, secret).await?;
+        Ok(Response::new(proto::IssueTokenResponse { token }))
+    }
+
+    async fn track(&self, request: Request<proto::TrackRequest>) -> Answer<proto::TrackResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::TrackRequest { channel_id, name, webhook: given } = request.get_ref();
+        let (channel, name) = (snowflake("channel_id", channel_id)?, streamer("name", name)?);
+        let tracker = &self.tracking.tracker;
+        let is_new = match given {
+            Some(_) => tracker.track(bot, channel, &name, &webhook(given.as_ref())?).await,
+            None => tracker.put_track(bot, channel, &name).await.map(|(_, is_new)| is_new),
+        };
+        Ok(Response::new(proto::TrackResponse { is_new: is_new.map_err(refused)? }))
+    }
+
+    async fn batch_track(&self, request: Request<proto::BatchTrackRequest>) -> Answer<proto::BatchTrackResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let given = &request.get_ref().tracks;
+        if given.len() > MAX_BATCH {
+            return Err(invalid("tracks", format!("it has {} tracks, but may have {MAX_BATCH}", given.len())));
+        }
+        let tracks = given.iter().enumerate().map(new_track).collect::<Result<Vec<_>, _>>()?;
+        let results = self.tracking.tracker.track_all(bot, &tracks).await.map_err(refused)?;
+        let results = results.into_iter().map(batch_result).collect();
+        Ok(Response::new(proto::BatchTrackResponse { results }))
+    }
+
+    async fn untrack(&self, request: Request<proto::UntrackRequest>) -> Answer<proto::UntrackResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::UntrackRequest { channel_id, name } = request.get_ref();
+        let (channel, name) = (snowflake("channel_id", channel_id)?, streamer("name", name)?);
+        self.tracking.tracker.remove_track(bot, channel, &name).await.map_err(refused)?;
+        Ok(Response::new(proto::UntrackResponse {}))
+    }
+
+    async fn get_destination(
+        &self,
+        request: Request<proto::GetDestinationRequest>,
+    ) -> Answer<proto::GetDestinationResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
+        let found = self.tracking.tracker.channel(bot, channel).await.map_err(refused)?;
+        Ok(Response::new(proto::GetDestinationResponse { destination: Some(found.into()) }))
+    }
+
+    async fn list_destinations(
+        &self,
+        request: Request<proto::ListDestinationsRequest>,
+    ) -> Answer<proto::ListDestinationsResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::ListDestinationsRequest { page_size, page_token, shard: number, shard_count } = request.get_ref();
+        let size = match page_size {
+            0 => PAGE,
+            1..=MAX_PAGE => *page_size,
+            _ => return Err(invalid("page_size", "must be 0 to 100")),
+        };
+        let after = if page_token.is_empty() { None } else { Some(snowflake("page_token", page_token)?) };
+        let shard = shard(*number, *shard_count)?;
+        // One more than is shown, to see whether there is more.
+        let found = self.tracking.tracker.channels(bot, shard, after, i64::from(size) + 1).await;
+        let mut found = found.map_err(refused)?;
+        let has_more = found.len() > usize::try_from(size).unwrap_or_default();
+        found.truncate(usize::try_from(size).unwrap_or_default());
+        let last = found.last().filter(|_| has_more).map(|last| last.destination.channel_id.to_string());
+        let destinations = found.into_iter().map(proto::Destination::from).collect();
+        let next_page_token = last.unwrap_or_default();
+        Ok(Response::new(proto::ListDestinationsResponse { destinations, next_page_token }))
+    }
+
+    async fn delete_destination(
+        &self,
+        request: Request<proto::DeleteDestinationRequest>,
+    ) -> Answer<proto::DeleteDestinationResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
+        self.tracking.tracker.remove_channel(bot, channel).await.map_err(refused)?;
+        Ok(Response::new(proto::DeleteDestinationResponse {}))
+    }
+
+    async fn delete_guild(&self, request: Request<proto::DeleteGuildRequest>) -> Answer<proto::DeleteGuildResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let guild = snowflake("guild_id", &request.get_ref().guild_id)?;
+        self.tracking.tracker.remove_guild(bot, guild).await.map_err(refused)?;
+        Ok(Response::new(proto::DeleteGuildResponse {}))
+    }
+
+    async fn replace_webhook(
+        &self,
+        request: Request<proto::ReplaceWebhookRequest>,
+    ) -> Answer<proto::ReplaceWebhookResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::ReplaceWebhookRequest { channel_id, webhook: given } = request.get_ref();
+        let (channel, key) = (snowflake("channel_id", channel_id)?, webhook(given.as_ref())?);
+        let found = self.tracking.tracker.replace_webhook(bot, channel, &key).await.map_err(refused)?;
+        Ok(Response::new(proto::ReplaceWebhookResponse { destination: Some(found.into()) }))
+    }
+
+    async fn check_webhook(&self, request: Request<proto::CheckWebhookRequest>) -> Answer<proto::CheckWebhookResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
+        let checked = self.tracking.tracker.check_webhook(bot, channel).await.map_err(refused)?;
+        Ok(Response::new(checked.into()))
+    }
+
+    async fn report_webhook_gone(
+        &self,
+        request: Request<proto::ReportWebhookGoneRequest>,
+    ) -> Answer<proto::ReportWebhookGoneResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
+        self.tracking.tracker.lose_webhook(bot, channel).await.map_err(refused)?;
+        Ok(Response::new(proto::ReportWebhookGoneResponse {}))
+    }
+
+    async fn watch_events(&self, request: Request<proto::WatchEventsRequest>) -> Answer<EventStream> {
+        let bot = self.admit(request.metadata()).await?;
+        let proto::WatchEventsRequest { after, shard: number, shard_count } = *request.get_ref();
+        if after.is_some_and(|after| after < 0) {
+            return Err(invalid("after", "must not be negative"));
+        }
+        let shard = shard(number, shard_count)?;
+        let following = self.tracking.follow(bot, shard, after.map(LogId)).await.map_err(ended)?;
+        Ok(Response::new(watch::events(following)))
+    }
+}
+
+fn new_track((place, item): (usize, &proto::BatchTrackItem)) -> Result<NewTrack, Status> {
+    let field = |name: &str| format!("tracks[{place}].{name}");
+    let guild = match item.guild_id.as_str() {
+        "" => None,
+        id => Some(snowflake(&field("guild_id"), id)?),
+    };
+    let webhook = item.webhook.as_ref().ok_or_else(|| invalid(&field("webhook"), "missing"))?;
+    Ok(NewTrack {
+        channel: snowflake(&field("channel_id"), &item.channel_id)?,
+        guild,
+        key: key((&field("webhook.id"), &webhook.id), (&field("webhook.token"), &webhook.token))?,
+        name: streamer(&field("name"), &item.name)?,
+    })
+}
+
+fn batch_result(result: Result<bool, TrackingError>) -> proto::BatchTrackResult {
+    match result {
+        Ok(is_new) => proto::BatchTrackResult { is_new, ..Default::default() },
+        Err(error) => {
+            let (problem_type, problem) = problem(error);
+            proto::BatchTrackResult { is_new: false, problem_type, problem }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The gRPC interface, called by tonic's own client and by a Python client that is generated from the same files.
+
+use std::path::Path;
+use std::time::Duration;
+
+use prost::Message as _;
+use serde_json::json;
+use showtime::grpc::proto::tracking::tracking_service_client::TrackingServiceClient;
+use showtime::grpc::proto::tracking::watch_events_response::Event;
+use showtime::grpc::proto::tracking::{
+    BatchTrackItem, BatchTrackRequest, CheckWebhookRequest, DeleteDestinationRequest, DeleteGuildRequest,
+    GetDestinationRequest, IssueTokenRequest, ListDestinationsRequest, ReplaceWebhookRequest, ReportWebhookGoneRequest,
+    TrackRequest, UntrackRequest, WatchEventsRequest, WatchEventsResponse, Webhook, WebhookState,
+};
+use showtime::grpc::proto::twitch::twitch_client::TwitchClient;
+use showtime::grpc::proto::twitch::{DeleteWebhookRequest, GetChannelsRequest, NewWebhookRequest};
+use showtime::mock::discord::Webhook as DiscordWebhook;
+use tokio::process::Command;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status, Streaming};
+use tonic_types::StatusExt as _;
+
+use super::{LOGIN, Stage};
+use crate::support::messages::CHANNEL;
+use crate::support::{PATIENCE, bots, skip};
+
+/// A client of both services, with a token.
+struct Client {
+    tracking: TrackingServiceClient<Channel>,
+    twitch: TwitchClient<Channel>,
+    token: String,
+}
+
+impl Stage {
+    async fn channel(&self) -> Channel {
+        let url = format!("http://{}", self.server.grpc_addr.unwrap());
+        Channel::from_shared(url).unwrap().connect().await.unwrap()
+    }
+
+    async fn client(&self, token: &str) -> Client {
+        let channel = self.channel().await;
+        let (tracking, twitch) = (TrackingServiceClient::new(channel.clone()), TwitchClient::new(channel));
+        Client { tracking, twitch, token: token.to_owned() }
+    }
+}
+
+impl Client {
+    fn with<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        request
+    }
+
+    async fn track(&mut self, webhook: &DiscordWebhook, name: &str) -> Result<bool, Status> {
+        let (channel_id, name, webhook) = (webhook.channel_id.to_string(), name.to_owned(), Some(given(webhook)));
+        let request = self.with(TrackRequest { channel_id, name, webhook });
+        Ok(self.tracking.track(request).await?.into_inner().is_new)
+    }
+
+    async fn watch(&mut self, request: WatchEventsRequest) -> Streaming<WatchEventsResponse> {
+        let request = self.with(request);
+        self.tracking.watch_events(request).await.unwrap().into_inner()
+    }
+}
+
+fn given(webhook: &DiscordWebhook) -> Webhook {
+    Webhook { id: webhook.id.to_string(), token: webhook.token.clone() }
+}
+
+/// Fails the test unless the status has this code and this type of problem.
+#[track_caller]
+fn problem<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, kind: &str) -> Status {
+    let status = answer.unwrap_err();
+    assert_eq!(status.code(), code, "{status:?}");
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.metadata["type"], format!("urn:showtime:problem:{kind}"), "{status:?}");
+    assert_eq!(info.reason, kind.to_uppercase().replace('-', "_"));
+    status
+}
+
+async fn next(stream: &mut Streaming<WatchEventsResponse>) -> Result<Option<WatchEventsResponse>, Status> {
+    timeout(PATIENCE, stream.message()).await.expect("something comes")
+}
+
+#[tokio::test]
+async fn bot_gets_a_token_tracks_lists_and_untracks() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.webhook();
+    let channel_id = webhook.channel_id.to_string();
+    let mut client = stage.client("").await;
+    let secret = secrecy::ExposeSecret::expose_secret(&stage.secret).to_owned();
+    let wrong = IssueTokenRequest { name: "tatsu".to_owned(), shard: 3, secret: "stb_wrong".to_owned() };
+    problem(client.tracking.issue_token(wrong.clone()).await, Code::Unauthenticated, "wrong-secret");
+    let issued = client.tracking.issue_token(IssueTokenRequest { secret, ..wrong }).await.unwrap().into_inner();
+    assert!(!format!("{issued:?}").contains(&issued.token), "{issued:?}");
+    client.token = issued.token;
+
+    assert!(client.track(&webhook, LOGIN).await.unwrap());
+    assert!(!client.track(&webhook, CHANNEL).await.unwrap());
+    let again = client.with(TrackRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned(), webhook: None });
+    assert!(!client.tracking.track(again).await.unwrap().into_inner().is_new);
+    let get = client.with(GetDestinationRequest { channel_id: channel_id.clone() });
+    let shown = client.tracking.get_destination(get).await.unwrap().into_inner().destination.unwrap();
+    assert_eq!((&shown.channel_id, &shown.webhook_id), (&channel_id, &webhook.id.to_string()));
+    assert_eq!((shown.guild_id.clone(), shown.state()), (webhook.guild_id.to_string(), WebhookState::Ok));
+    assert_eq!((shown.tracks[0].login.as_str(), shown.tracks[0].twitch_id.as_str()), (LOGIN, CHANNEL));
+    assert!(shown.verified_at.is_some());
+    let list = client.with(ListDestinationsRequest::default());
+    let list = client.tracking.list_destinations(list).await.unwrap().into_inner();
+    assert_eq!((list.destinations, list.next_page_token.as_str()), (vec![shown], ""));
+
+    let second = stage.second_webhook(&webhook);
+    let replace = ReplaceWebhookRequest { channel_id: channel_id.clone(), webhook: Some(given(&second)) };
+    let replace = client.with(replace);
+    let replaced = client.tracking.replace_webhook(replace).await.unwrap().into_inner().destination.unwrap();
+    assert_eq!(replaced.webhook_id, second.id.to_string());
+    let untrack = || UntrackRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned() };
+    let request = client.with(untrack());
+    client.tracking.untrack(request).await.unwrap();
+    let request = client.with(untrack());
+    problem(client.tracking.untrack(request).await, Code::NotFound, "not-found");
+    let delete = client.with(DeleteDestinationRequest { channel_id: channel_id.clone() });
+    client.tracking.delete_destination(delete).await.unwrap();
+    let get = client.with(GetDestinationRequest { channel_id });
+    problem(client.tracking.get_destination(get).await, Code::NotFound, "not-found");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_have_the_type_of_their_problem() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (webhook, elsewhere) = (stage.webhook(), stage.new_webhook("elsewhere"));
+    let mut client = stage.client(&stage.token).await;
+    let list = || ListDestinationsRequest::default();
+    let refused = client.tracking.list_destinations(list()).await;
+    problem(refused, Code::Unauthenticated, "token-missing");
+    let mut stranger = stage.client("a.b.c").await;
+    let request = stranger.with(list());
+    problem(stranger.tracking.list_destinations(request).await, Code::Unauthenticated, "token-invalid");
+
+    for (wrong, field) in [
+        (ListDestinationsRequest { page_size: 101, ..list() }, "page_size"),
+        (ListDestinationsRequest { page_token: "x".to_owned(), ..list() }, "page_token"),
+        (ListDestinationsRequest { shard: Some(0), ..list() }, "shard_count"),
+        (ListDestinationsRequest { shard: Some(2), shard_count: Some(2), ..list() }, "shard"),
+    ] {
+        let request = client.with(wrong);
+        let refused = client.tracking.list_destinations(request).await;
+        let status = problem(refused, Code::InvalidArgument, "invalid-field");
+        assert!(status.message().contains(&format!("`{field}`")), "{status:?}");
+    }
+    problem(client.track(&webhook, "no-login").await, Code::InvalidArgument, "invalid-field");
+    problem(client.track(&webhook, "unknown").await, Code::FailedPrecondition, "twitch-not-configured");
+    client.track(&webhook, LOGIN).await.unwrap();
+    let mismatch = client.track(&stage.second_webhook(&webhook), LOGIN).await;
+    let status = problem(mismatch, Code::FailedPrecondition, "webhook-mismatch");
+    assert!(status.message().contains(&webhook.id.to_string()), "it names the first: {status:?}");
+    let channel_id = webhook.channel_id.to_string();
+    let replace = client.with(ReplaceWebhookRequest { channel_id, webhook: Some(given(&elsewhere)) });
+    problem(client.tracking.replace_webhook(replace).await, Code::FailedPrecondition, "webhook-elsewhere");
+    let watch = client.with(WatchEventsRequest { after: Some(-1), ..WatchEventsRequest::default() });
+    problem(client.tracking.watch_events(watch).await.map(|_| ()), Code::InvalidArgument, "invalid-field");
+    let large = client.with(UntrackRequest { channel_id: "1".repeat(2 << 20), name: LOGIN.to_owned() });
+    assert_eq!(client.tracking.untrack(large).await.unwrap_err().code(), Code::OutOfRange);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn bots_are_isolated_from_each_other() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.webhook();
+    let (mut one, mut other) =
+        (stage.client(&stage.token).await, stage.client(&bots::token(&stage.server, "other").await).await);
+    one.track(&webhook, LOGIN).await.unwrap();
+    let (channel_id, guild_id) = (webhook.channel_id.to_string(), webhook.guild_id.to_string());
+    let request = other.with(GetDestinationRequest { channel_id: channel_id.clone() });
+    problem(other.tracking.get_destination(request).await, Code::NotFound, "not-found");
+    let request = other.with(DeleteDestinationRequest { channel_id: channel_id.clone() });
+    problem(other.tracking.delete_destination(request).await, Code::NotFound, "not-found");
+    let request = other.with(CheckWebhookRequest { channel_id: channel_id.clone() });
+    problem(other.tracking.check_webhook(request).await, Code::NotFound, "not-found");
+    let request = other.with(ReportWebhookGoneRequest { channel_id: channel_id.clone() });
+    problem(other.tracking.report_webhook_gone(request).await, Code::NotFound, "not-found");
+    let request = other.with(DeleteGuildRequest { guild_id: guild_id.clone() });
+    problem(other.tracking.delete_guild(request).await, Code::NotFound, "not-found");
+    let request = other.with(GetChannelsRequest { id: channel_id });
+    problem(other.twitch.get_channels(request).await, Code::NotFound, "not-found");
+    let request = one.with(DeleteGuildRequest { guild_id });
+    one.tracking.delete_guild(request).await.unwrap();
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn batch_has_a_result_for_each_track() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let mut client = stage.client(&stage.token).await;
+    let webhook = Some(Webhook { id: "400000000000000001".to_owned(), token: "token".to_owned() });
+    let item = BatchTrackItem {
+        channel_id: "200000000000000001".to_owned(),
+        guild_id: String::new(),
+        webhook,
+        name: LOGIN.to_owned(),
+    };
+    let unknown = BatchTrackItem { name: "unknown".to_owned(), ..item.clone() };
+    let request = client.with(BatchTrackRequest { tracks: vec![item.clone(), unknown] });
+    let results = client.tracking.batch_track(request).await.unwrap().into_inner().results;
+    assert_eq!((results[0].is_new, results[0].problem_type.as_str()), (true, ""));
+    assert_eq!(results[1].problem_type, "urn:showtime:problem:twitch-not-configured");
+    let wrong = BatchTrackItem { guild_id: "5".to_owned(), ..item };
+    let request = client.with(BatchTrackRequest { tracks: vec![wrong.clone()] });
+    let status = problem(client.tracking.batch_track(request).await, Code::InvalidArgument, "invalid-field");
+    assert!(status.message().contains("`tracks[0].guild_id`"), "{status:?}");
+    let request = client.with(BatchTrackRequest { tracks: vec![wrong; 1_001] });
+    problem(client.tracking.batch_track(request).await, Code::InvalidArgument, "invalid-field");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn events_are_watched_from_a_cursor_until_the_server_stops() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (gone, moved) = (stage.webhook(), stage.new_webhook("second"));
+    let mut client = stage.client(&stage.token).await;
+    for webhook in [&gone, &moved] {
+        client.track(webhook, LOGIN).await.unwrap();
+    }
+    let mut stream = client.watch(WatchEventsRequest::default()).await;
+    let other = stage.new_channel("other");
+    stage.discord.world.move_webhook(&moved.id.to_string(), &other.name).unwrap();
+    let request = client.with(ReportWebhookGoneRequest { channel_id: gone.channel_id.to_string() });
+    client.tracking.report_webhook_gone(request).await.unwrap();
+    let request = client.with(CheckWebhookRequest { channel_id: moved.channel_id.to_string() });
+    let checked = client.tracking.check_webhook(request).await.unwrap().into_inner();
+    assert_eq!((checked.state(), checked.moved_to.as_str()), (WebhookState::Moved, other.id.to_string().as_str()));
+    let first = next(&mut stream).await.unwrap().unwrap();
+    assert_eq!(first.guild_id, gone.guild_id.to_string());
+    let Some(Event::WebhookGone(told)) = &first.event else { panic!("{first:?}") };
+    assert_eq!((told.channel_id.clone(), told.logins.clone()), (gone.channel_id.to_string(), vec![LOGIN.to_owned()]));
+    let second = next(&mut stream).await.unwrap().unwrap();
+    assert!(
+        matches!(&second.event, Some(Event::WebhookMoved(told)) if told.moved_to == other.id.to_string()),
+        "{second:?}"
+    );
+
+    let mut resumed = client.watch(WatchEventsRequest { after: Some(first.cursor), ..Default::default() }).await;
+    assert_eq!(next(&mut resumed).await.unwrap().unwrap(), second);
+    let guild: u64 = gone.guild_id.to_string().parse().unwrap();
+    let shard = |number: u64| u32::try_from(number % 2).unwrap();
+    let of = |number| WatchEventsRequest { after: Some(0), shard: Some(number), shard_count: Some(2) };
+    let mut ours = client.watch(of(shard(guild >> 22))).await;
+    assert_eq!(next(&mut ours).await.unwrap().unwrap(), first);
+    let mut others = client.watch(of(shard((guild >> 22) + 1))).await;
+
+    let stopped = tokio::spawn(stage.stop());
+    let status = next(&mut others).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    timeout(Duration::from_secs(8), stopped).await.expect("it drains at once").unwrap();
+}
+
+#[tokio::test]
+async fn old_messages_are_understood() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.webhook();
+    let channel = webhook.channel_id.to_string();
+    let mut client = stage.client(&stage.token).await;
+    // A message that was encoded when it had two fields: their tags, lengths and texts.
+    let old =
+        [&[0x0a, u8::try_from(channel.len()).unwrap()], channel.as_bytes(), &[0x12, 12], LOGIN.as_bytes()].concat();
+    let message = NewWebhookRequest::decode(old.as_slice()).unwrap();
+    assert_eq!((&message.channel, message.twitchname.as_str()), (&channel, LOGIN));
+    let request = client.with(message.clone());
+    problem(client.twitch.new_webhook(request).await, Code::NotFound, "not-found");
+    let (webhook_id, webhook_token) = (webhook.id.to_string(), webhook.token.clone());
+    let request = client.with(NewWebhookRequest { webhook_id, webhook_token, ..message.clone() });
+    client.twitch.new_webhook(request).await.unwrap();
+    let request = client.with(message);
+    client.twitch.new_webhook(request).await.unwrap();
+    let request = client.with(GetChannelsRequest { id: channel.clone() });
+    assert_eq!(client.twitch.get_channels(request).await.unwrap().into_inner().name, [LOGIN]);
+    let request = client.with(DeleteWebhookRequest { channel: channel.clone(), twitchname: LOGIN.to_owned() });
+    client.twitch.delete_webhook(request).await.unwrap();
+    let request = client.with(GetChannelsRequest { id: channel });
+    assert_eq!(client.twitch.get_channels(request).await.unwrap().into_inner().name, Vec::<String>::new());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn services_are_healthy_and_described() {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let stage = Stage::start().await;
+    let channel = stage.channel().await;
+    for service in ["showtime.tracking.v1.TrackingService", "twitch.Twitch", ""] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let status = HealthClient::new(channel.clone()).check(request).await.unwrap().into_inner().status;
+        assert_eq!(status, 1, "{service} is serving");
+    }
+    let list = MessageRequest::ListServices(String::new());
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let requests = futures_util::stream::iter([request]);
+    let mut answers = ServerReflectionClient::new(channel).server_reflection_info(requests).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
+    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
+    assert!(names.contains(&"showtime.tracking.v1.TrackingService") && names.contains(&"twitch.Twitch"), "{names:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn python_client_that_is_generated_from_the_same_files_tracks() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/clients/bin/python3");
+    let has_tools = async || {
+        let tried = Command::new(&python).args(["-c", "import grpc_tools"]).status().await;
+        tried.is_ok_and(|status| status.success())
+    };
+    if !has_tools().await {
+        return skip("grpcio-tools: install tests/clients/requirements.txt in target/clients");
+    }
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.webhook();
+    let settings = json!({
+        "address": stage.server.grpc_addr.unwrap().to_string(),
+        "name": "tatsu",
+        "secret": secrecy::ExposeSecret::expose_secret(&stage.secret),
+        "channel": webhook.channel_id,
+        "webhook": { "id": webhook.id, "token": webhook.token },
+        "login": LOGIN,
+    });
+    let mut command = Command::new(&python);
+    let command = command.arg("tests/clients/tracking_grpc.py").arg(settings.to_string()).current_dir(root);
+    let output = command.kill_on_drop(true).output().await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(printed, "tracked\nknown\nlisted\nold messages understood\nuntracked\nrefused NOT_FOUND\n");
+    stage.stop().await;
+}
