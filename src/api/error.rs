@@ -220,6 +220,7 @@ impl From<TrackingError> for Error {
     fn from(error: TrackingError) -> Self {
         match error {
             TrackingError::Database(error) => error.into(),
+            TrackingError::InvalidSetting { field: name, reason } => Self::InvalidField { name, reason },
             TrackingError::Secret(_) | TrackingError::Vault(_) => Self::Broken(error.to_string()),
             error => Self::Tracking(error),
         }

@@ -167,9 +167,12 @@ fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static s
     use TrackingError as E;
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
     let (status, title) = match error {
-        E::UnknownChannel(_) | E::UnknownGuild(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => {
-            (StatusCode::NOT_FOUND, "Not found")
-        }
+        E::UnknownChannel(_)
+        | E::UnknownGuild(_)
+        | E::UnknownDelivery(_)
+        | E::NotTracked { .. }
+        | E::UnknownStreamer(_) => (StatusCode::NOT_FOUND, "Not found"),
+        E::NotUncertain(_) => (StatusCode::CONFLICT, "Not possible in this state"),
         E::WebhookMismatch { .. } => (StatusCode::CONFLICT, "The channel has another webhook"),
         E::WebhookInUse(_) => (StatusCode::CONFLICT, "The webhook is that of another channel"),
         E::TooManyTracks { .. } => (StatusCode::CONFLICT, "Too many tracks"),
@@ -179,6 +182,7 @@ fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static s
         E::TwitchNotConfigured(_) => (unprocessable, "No Twitch application"),
         E::Discord(_) => (StatusCode::SERVICE_UNAVAILABLE, "Discord unavailable"),
         E::Twitch(_) => (StatusCode::SERVICE_UNAVAILABLE, "Twitch unavailable"),
+        E::InvalidSetting { .. } => (StatusCode::BAD_REQUEST, "Invalid field"),
         E::Secret(_) | E::Vault(_) | E::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
     };
     (status, error.problem(), title)

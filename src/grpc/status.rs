@@ -55,13 +55,19 @@ pub(super) fn too_many_failures(wait: Duration) -> Status {
 pub(super) fn refused(error: TrackingError) -> Status {
     use TrackingError as E;
     let code = match &error {
-        E::UnknownChannel(_) | E::UnknownGuild(_) | E::NotTracked { .. } | E::UnknownStreamer(_) => Code::NotFound,
-        E::WebhookMismatch { .. }
+        E::UnknownChannel(_)
+        | E::UnknownGuild(_)
+        | E::UnknownDelivery(_)
+        | E::NotTracked { .. }
+        | E::UnknownStreamer(_) => Code::NotFound,
+        E::NotUncertain(_)
+        | E::WebhookMismatch { .. }
         | E::WebhookInUse(_)
         | E::WebhookGone(_)
         | E::WebhookElsewhere { .. }
         | E::WebhookUnusable(_)
         | E::TwitchNotConfigured(_) => Code::FailedPrecondition,
+        E::InvalidSetting { .. } => Code::InvalidArgument,
         E::TooManyTracks { .. } => Code::ResourceExhausted,
         E::Discord(_) | E::Twitch(_) => Code::Unavailable,
         E::Database(error) => return database(error),

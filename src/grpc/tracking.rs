@@ -38,7 +38,7 @@ impl TrackingService for Face {
         let tracker = &self.tracking.tracker;
         let is_new = match given {
             Some(_) => tracker.track(bot, channel, &name, &webhook(given.as_ref())?).await,
-            None => tracker.put_track(bot, channel, &name).await.map(|(_, is_new)| is_new),
+            None => tracker.keep_track(bot, channel, &name).await,
         };
         Ok(Response::new(proto::TrackResponse { is_new: is_new.map_err(refused)? }))
     }

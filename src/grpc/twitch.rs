@@ -30,7 +30,7 @@ impl Twitch for Face {
         let (channel, name) = (snowflake("channel", channel)?, streamer("twitchname", twitchname)?);
         let tracker = &self.tracking.tracker;
         if webhook_id.is_empty() && webhook_token.is_empty() {
-            tracker.put_track(bot, channel, &name).await.map_err(refused)?;
+            tracker.keep_track(bot, channel, &name).await.map_err(refused)?;
         } else {
             let key = key(("webhook_id", webhook_id), ("webhook_token", webhook_token))?;
             tracker.track(bot, channel, &name, &key).await.map_err(refused)?;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Map, Value};
+
 use super::error::TrackingError;
+use super::settings::TrackSettings;
 use super::tracker::{StreamerName, Tracker};
 use super::webhooks::Found;
 use crate::discord::client::WebhookKey;
@@ -11,6 +14,7 @@ use crate::discord::snowflake::Snowflake;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
 use crate::store::tracking::tracks::{self, Track};
+use crate::twitch::id::ChannelId;
 
 /// A channel of Discord, and what is tracked there in the order in which it was added.
 #[derive(Clone, Debug)]
@@ -147,7 +151,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. Returns the track, and whether it is new.
+    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings. Returns the track, and
+    /// whether it is new.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -156,15 +161,73 @@ impl Tracker {
         bot_id: i64,
         channel: Snowflake,
         name: &StreamerName,
+        settings: &TrackSettings,
     ) -> Result<(Track, bool), TrackingError> {
+        check(settings)?;
         let destination = self.get(bot_id, channel).await?;
         let streamer = self.streamer(name).await?;
         let is_new = self.add(&destination, &streamer).await?;
-        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
-        let track = tracks.into_iter().find(|track| track.twitch_id == streamer.id);
-        // It may have been removed in between.
-        let track = track.ok_or_else(|| TrackingError::NotTracked { name: name.as_str().to_owned(), channel })?;
+        let mut track = self.track_of(&destination, name, &streamer.id).await?;
+        self.set(&mut track, settings).await?;
         Ok((track, is_new))
+    }
+
+    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. True if it is new; else its settings stay.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn keep_track(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        name: &StreamerName,
+    ) -> Result<bool, TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        self.add(&destination, &self.streamer(name).await?).await
+    }
+
+    /// Changes settings of a track: those that are left out stay, and those that are null take their default.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn change_track(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        name: &StreamerName,
+        change: Map<String, Value>,
+    ) -> Result<Track, TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        let known = channels::find(&self.pool, name.as_str()).await?;
+        let unknown = || TrackingError::NotTracked { name: name.as_str().to_owned(), channel };
+        let mut track = self.track_of(&destination, name, &known.ok_or_else(unknown)?).await?;
+        if let Value::Object(kept) = &mut track.settings {
+            kept.extend(change);
+        }
+        let settings = serde_path_to_error::deserialize(&track.settings).map_err(|error| {
+            let (field, reason) = (error.path().to_string(), error.inner().to_string());
+            TrackingError::InvalidSetting { field, reason }
+        })?;
+        check(&settings)?;
+        self.set(&mut track, &settings).await?;
+        Ok(track)
+    }
+
+    async fn track_of(
+        &self,
+        destination: &Destination,
+        name: &StreamerName,
+        id: &ChannelId,
+    ) -> Result<Track, TrackingError> {
+        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+        let track = tracks.into_iter().find(|track| track.twitch_id == *id);
+        let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
+        track.ok_or(TrackingError::NotTracked { name, channel })
+    }
+
+    async fn set(&self, track: &mut Track, settings: &TrackSettings) -> Result<(), TrackingError> {
+        track.settings = serde_json::to_value(settings).unwrap_or_default();
+        Ok(tracks::set_settings(&self.pool, track, &track.settings).await?)
     }
 
     /// Ends that a channel of Twitch is announced in a channel of Discord.
@@ -189,4 +252,9 @@ impl Tracker {
             false => Err(TrackingError::NotTracked { name: name.to_owned(), channel: destination.channel_id }),
         }
     }
+}
+
+fn check(settings: &TrackSettings) -> Result<(), TrackingError> {
+    let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting { field: field.to_owned(), reason };
+    settings.check().map_err(invalid)
 }

@@ -15,6 +15,12 @@ pub enum TrackingError {
     /// The bot has no webhook in this server of Discord.
     #[error("no webhook is known in the Discord server {0}")]
     UnknownGuild(Snowflake),
+    /// The bot has no such post.
+    #[error("no delivery `{0}` is known")]
+    UnknownDelivery(i64),
+    /// It is known what became of a post.
+    #[error("the delivery {0} is not uncertain, so there is nothing to resolve")]
+    NotUncertain(i64),
     /// The channel of Twitch is not tracked there.
     #[error("`{name}` is not tracked in the Discord channel {channel}")]
     NotTracked {
@@ -73,6 +79,14 @@ pub enum TrackingError {
         /// How many it may have.
         limit: i64,
     },
+    /// A setting of a track can't be as it is.
+    #[error("invalid field `{field}`: {reason}")]
+    InvalidSetting {
+        /// Its path.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The key that encrypts can't be read or made.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
@@ -89,9 +103,12 @@ impl TrackingError {
     #[must_use]
     pub const fn problem(&self) -> &'static str {
         match self {
-            Self::UnknownChannel(_) | Self::UnknownGuild(_) | Self::NotTracked { .. } | Self::UnknownStreamer(_) => {
-                "urn:showtime:problem:not-found"
-            }
+            Self::UnknownChannel(_)
+            | Self::UnknownGuild(_)
+            | Self::UnknownDelivery(_)
+            | Self::NotTracked { .. }
+            | Self::UnknownStreamer(_) => "urn:showtime:problem:not-found",
+            Self::NotUncertain(_) => "urn:showtime:problem:wrong-state",
             Self::WebhookMismatch { .. } => "urn:showtime:problem:webhook-mismatch",
             Self::WebhookInUse(_) => "urn:showtime:problem:webhook-in-use",
             Self::TooManyTracks { .. } => "urn:showtime:problem:too-many-tracks",
@@ -101,6 +118,7 @@ impl TrackingError {
             Self::TwitchNotConfigured(_) => "urn:showtime:problem:twitch-not-configured",
             Self::Discord(_) => "urn:showtime:problem:discord-unavailable",
             Self::Twitch(_) => "urn:showtime:problem:twitch-unavailable",
+            Self::InvalidSetting { .. } => "urn:showtime:problem:invalid-field",
             Self::Secret(_) | Self::Vault(_) | Self::Database(_) => "urn:showtime:problem:internal",
         }
     }

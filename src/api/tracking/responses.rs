@@ -91,6 +91,16 @@ impl IntoResponses for CheckRefusals {
     }
 }
 
+/// The refusal to resolve a delivery.
+pub(super) struct ResolveRefusals;
+
+impl IntoResponses for ResolveRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let error = Error::Tracking(TrackingError::NotUncertain(4711));
+        [described("The delivery is in another state.", &error)].into()
+    }
+}
+
 /// Refusals to end a track.
 pub(super) struct UntrackRefusals;
 

@@ -3,6 +3,7 @@
 
 pub mod announcements;
 pub mod bots;
+pub mod deliveries;
 pub mod destinations;
 pub mod egress;
 pub mod events;

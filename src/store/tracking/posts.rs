@@ -1,17 +1,20 @@
 //! Table `post`: what is to be posted to Discord, and what became of it. A server claims destinations, commits what it is
 //! about to send, sends it outside of any transaction, and commits what came of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use strum::IntoStaticStr;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::discord::message::Posted;
 use crate::discord::snowflake::Snowflake;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// What has become of a post.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum PostState {

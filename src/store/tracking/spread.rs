@@ -110,7 +110,11 @@ pub async fn mark(
 }
 
 /// Brings the next request of destinations forward to these times. Those with a request under way are looked at when it ends.
-async fn wake(conn: &mut PgConnection, due: &[(i64, OffsetDateTime)], now: OffsetDateTime) -> sqlx::Result<()> {
+pub(super) async fn wake(
+    conn: &mut PgConnection,
+    due: &[(i64, OffsetDateTime)],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
     let (ids, times): (Vec<_>, Vec<_>) = due.iter().copied().unzip();
     sqlx::query!(
         "update destination set

@@ -1,5 +1,6 @@
 //! Table `track`: which channels of Twitch are announced in which channels of Discord.
 
+use serde_json::Value;
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
@@ -23,6 +24,8 @@ pub struct Track {
     pub twitch_id: ChannelId,
     /// Its login, as it is now.
     pub login: String,
+    /// What the bot has set.
+    pub settings: Value,
     /// When it was added.
     pub created_at: OffsetDateTime,
 }
@@ -155,6 +158,21 @@ pub async fn logins(db: impl PgExecutor<'_>, destination_id: i64) -> sqlx::Resul
     Ok(of(db, &[destination_id]).await?.into_iter().map(|track| track.login).collect())
 }
 
+/// Sets the settings of a track.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_settings(db: impl PgExecutor<'_>, track: &Track, settings: &Value) -> sqlx::Result<()> {
+    let set = sqlx::query!(
+        "update track set settings = $3 where destination_id = $1 and twitch_id = $2",
+        track.destination_id,
+        track.twitch_id.as_str(),
+        settings
+    );
+    set.execute(db).await?;
+    Ok(())
+}
+
 /// What is tracked in these destinations, in the order in which it was added.
 ///
 /// # Errors
@@ -163,7 +181,7 @@ pub async fn of(db: impl PgExecutor<'_>, destination_ids: &[i64]) -> sqlx::Resul
     sqlx::query_as!(
         Track,
         r#"select destination_id, twitch_id as "twitch_id: ChannelId", coalesce(twitch_user.login, track.login) as "login!",
-            track.created_at
+            track.settings, track.created_at
         from track left join twitch_user on twitch_user.id = track.twitch_id
         where destination_id = any($1) order by track.id"#,
         destination_ids

@@ -2,6 +2,7 @@
 
 pub(in crate::api) mod batch;
 pub(in crate::api) mod channels;
+pub(in crate::api) mod deliveries;
 mod event;
 pub(in crate::api) mod events;
 pub(in crate::api) mod settings;

@@ -1,8 +1,9 @@
 //! `/v2/channels/{channel}/tracks`.
 
-use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, delete, put};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, patch, put};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +17,7 @@ use crate::api::tracking::caller::Caller;
 use crate::api::tracking::responses::PutTrackRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::tracks::Track;
+use crate::tracking::settings::TrackSettings;
 use crate::tracking::tracker::StreamerName;
 
 /// A channel of Twitch that is announced in a channel of Discord.
@@ -25,6 +27,9 @@ pub(super) struct BotTrack {
     twitch_id: String,
     /// Its login, as it is now.
     login: String,
+    /// How it is announced. What is absent has its default.
+    #[schema(value_type = TrackSettings)]
+    settings: Value,
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -32,14 +37,15 @@ pub(super) struct BotTrack {
 
 impl From<Track> for BotTrack {
     fn from(track: Track) -> Self {
-        Self { twitch_id: track.twitch_id.into(), login: track.login, created_at: track.created_at }
+        let Track { twitch_id, login, settings, created_at, .. } = track;
+        Self { twitch_id: twitch_id.into(), login, settings, created_at }
     }
 }
 
 impl BotTrack {
     pub(super) fn example() -> Self {
         let (twitch_id, login) = ("141981764".to_owned(), "maplearcade".to_owned());
-        Self { twitch_id, login, created_at: datetime!(2026-07-01 18:00:00 UTC) }
+        Self { twitch_id, login, settings: settings_example(), created_at: datetime!(2026-07-01 18:00:00 UTC) }
     }
 }
 
@@ -54,18 +60,18 @@ struct BotTrackPath {
     name: Parsed<StreamerName>,
 }
 
-/// How a channel of Twitch is announced. There is nothing to set yet.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TrackSettings {}
+fn settings_example() -> Value {
+    json!({ "message": "{{ streamer.name }} is live: {{ stream.title }}", "on_end": "delete" })
+}
 
 /// Put a track
 ///
-/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. 200 if it is tracked already.
+/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings: what is left out has its
+/// default. 200 if it is tracked already.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),
-    request_body(content = TrackSettings, example = json!({})),
+    request_body(content = TrackSettings, example = json!(settings_example())),
     responses(
         (status = CREATED, description = "It is tracked from now on", body = BotTrack, example = json!(BotTrack::example())),
         (status = OK, description = "It was tracked already", body = BotTrack, example = json!(BotTrack::example())),
@@ -80,12 +86,39 @@ pub(in crate::api) async fn put_track(
     ctx: Data<Context>,
     _query: Query<Nothing>,
     path: Path<BotTrackPath>,
-    _body: Body<TrackSettings>,
+    body: Body<TrackSettings>,
 ) -> Result<HttpResponse, Error> {
     let BotTrackPath { channel, name } = &*path;
-    let (track, is_new) = ctx.tracking.tracker.put_track(caller.0.bot_id, channel.0, &name.0).await?;
+    let (track, is_new) = ctx.tracking.tracker.put_track(caller.0.bot_id, channel.0, &name.0, &body.0).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(BotTrack::from(track)))
+}
+
+/// Change a track
+///
+/// Settings that are left out stay, and those that are `null` take their default.
+#[utoipa::path(
+    tag = "tracking",
+    params(BotTrackPath),
+    request_body(content = TrackSettings, example = json!({ "silent": true })),
+    responses(
+        (status = OK, description = "The track", body = BotTrack, example = json!(BotTrack::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/v2/channels/{channel}/tracks/{name}")]
+pub(in crate::api) async fn change_track(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<BotTrackPath>,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<BotTrack>, Error> {
+    let BotTrackPath { channel, name } = &*path;
+    let track = ctx.tracking.tracker.change_track(caller.0.bot_id, channel.0, &name.0, body.0).await?;
+    Ok(Json(track.into()))
 }
 
 /// Remove a track

@@ -1,5 +1,6 @@
 //! What is posted to Discord.
 
+mod deliveries;
 mod faults;
 mod flow;
 mod histories;

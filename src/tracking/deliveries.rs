@@ -1,0 +1,29 @@
+//! What became of a bot's posts, and what the bot says of those of which it is not known.
+
+use super::error::TrackingError;
+use super::tracker::Tracker;
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::deliveries;
+use crate::store::tracking::posts::PostState;
+
+impl Tracker {
+    /// Settles a post of which it is not known whether it is there: it is this message, or it is not there and is posted.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn resolve(&self, bot_id: i64, id: i64, message_id: Option<Snowflake>) -> Result<(), TrackingError> {
+        let mut transaction = self.pool.begin().await?;
+        let found = deliveries::lock(&mut transaction, bot_id, id).await?;
+        let (destination_id, delivery) = found.ok_or(TrackingError::UnknownDelivery(id))?;
+        let is_known = delivery.state == PostState::Posted && message_id.is_some() && delivery.message_id == message_id;
+        if is_known {
+            return Ok(());
+        }
+        if delivery.state != PostState::Uncertain {
+            return Err(TrackingError::NotUncertain(id));
+        }
+        deliveries::settle(&mut transaction, (destination_id, id), message_id, self.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
