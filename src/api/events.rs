@@ -8,20 +8,20 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::error::Error;
-use super::query::{Limit, Name, Nothing, Parsed, Query, Timestamp};
+use super::query::{Limit, NameList, Nothing, Parsed, Query, Timestamp};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::LogId;
-use crate::store::read::scan::{LogFilter, Times};
+use crate::store::read::scan::{LogFilter, Order, Times};
 use crate::store::read::{channels, events as store};
 use crate::view::Event;
 
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
 struct EventPage {
-    /// Oldest first.
+    /// Oldest first, or newest first with `order=desc`.
     data: Vec<Event>,
     /// The `after` of the next page; `null` at the end. To continue from there later, pass the id of
-    /// the last event. With `since` or `until` a page may be shorter than `limit` and still have a
+    /// the last event of a page that is oldest first. With `since` or `until` a page may be shorter than `limit` and still have a
     /// next one.
     #[schema(value_type = Option<i64>)]
     next: Option<LogId>,
@@ -36,23 +36,26 @@ impl EventPage {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListEvents {
-    /// Only events of this channel (for types without a channel, of this user): its id or login.
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
-    channel: Option<Name>,
-    /// Only events of this subscription type, for example `channel.follow`.
+    /// Only events of these channels (for types without a channel, of these users): ids or logins, separated by commas.
+    #[param(value_type = String, required = false, example = "twitchdev")]
+    channel: Option<NameList>,
+    /// Only events of these subscription types, separated by commas.
     #[serde(rename = "type")]
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
-    kind: Option<Name>,
+    #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
+    kind: Option<NameList>,
     /// Only events that occurred at this time or later.
     #[param(value_type = String, format = DateTime, required = false)]
     since: Option<Timestamp>,
     /// Only events that occurred before this time.
     #[param(value_type = String, format = DateTime, required = false)]
     until: Option<Timestamp>,
-    /// Only events with a greater id.
+    /// The order of the ids.
     #[serde(default)]
-    #[param(value_type = i64, required = false, minimum = 0, default = 0)]
-    after: Parsed<LogId>,
+    #[param(inline, required = false)]
+    order: Order,
+    /// Only events behind this id: with greater ids, or with smaller ones if `order=desc`.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<Parsed<LogId>>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -61,7 +64,7 @@ struct ListEvents {
 
 /// List events
 ///
-/// Oldest first. An event must match all filters. An unknown login has no events.
+/// Oldest first, or newest first with `order=desc`. An event must match all filters. An unknown login has no events.
 #[utoipa::path(
     tag = "events",
     params(ListEvents),
@@ -73,18 +76,20 @@ struct ListEvents {
 )]
 #[get("/events")]
 pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) -> Result<Json<EventPage>, Error> {
-    let Query(ListEvents { channel, kind, since, until, after: Parsed(after), limit }) = query;
-    let types = kind.map(|kind| vec![kind.into_string()]);
+    let Query(ListEvents { channel, kind, since, until, order, after, limit }) = query;
+    let types = kind.map(|NameList(kinds)| kinds);
     let times = Times { since: since.map(|it| it.0), until: until.map(|it| it.0) };
     let read = async |db: &mut PgConnection| {
         let channel_ids = match &channel {
-            Some(name) => {
-                let known = channels::find(&mut *db, name.as_str()).await?;
-                Some(known.or_else(|| name.as_str().parse().ok()).into_iter().collect())
+            Some(NameList(names)) => {
+                let known = channels::resolve(&mut *db, &names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+                let ids = known.into_iter().zip(names).filter_map(|(known, name)| known.or_else(|| name.parse().ok()));
+                Some(ids.collect())
             }
             None => None,
         };
-        store::page(db, &LogFilter { channel_ids, types }, times, after, limit.rows()).await
+        store::page(db, &LogFilter { channel_ids, types }, times, order, after.map(|Parsed(after)| after), limit.rows())
+            .await
     };
     let (mut rows, read_to) = ctx.read(read).await?;
     let next = limit.cut(&mut rows, |last| last.id).or(read_to);

@@ -339,12 +339,20 @@ async fn events_are_listed_oldest_first_and_filtered() {
     api.sql(CHANNELS).await;
     api.sql(EVENTS).await;
     assert_eq!(pages(&api, "/events", 3).await, [vec!["1", "2", "3"], vec!["4"]]);
+    assert_eq!(pages(&api, "/events?order=desc", 3).await, [vec!["4", "3", "2"], vec!["1"]]);
     for (filter, expected) in [
         ("after=2", vec!["3", "4"]),
         ("after=9223372036854775807", vec![]),
         ("channel=10", vec!["1", "3"]),
         ("channel=Ten", vec!["1", "3"]),
         ("channel=moved", vec!["2"]),
+        ("channel=moved,ten", vec!["1", "2", "3"]),
+        ("order=desc", vec!["4", "3", "2", "1"]),
+        ("order=desc&after=3", vec!["2", "1"]),
+        ("order=desc&after=0", vec![]),
+        ("order=desc&since=2026-07-01T11:00:00Z", vec!["3", "2"]),
+        ("order=desc&limit=2&channel=10", vec!["3", "1"]),
+        ("type=channel.follow,unheard.of", vec!["2", "3"]),
         ("channel=99", vec![]),
         ("type=channel.follow", vec!["2", "3"]),
         ("type=channel.follow&channel=ten", vec!["3"]),
@@ -400,6 +408,7 @@ async fn invalid_parameter_is_named() {
         ("/events?after=-1", "after"),
         ("/events?channel=%00", "channel"),
         ("/events?type=%0a", "type"),
+        ("/events?order=newest", "order"),
         ("/events?since=yesterday", "since"),
         ("/events?until=2026-07-01T10:00:00+02:00", "until"),
         ("/events?until=9999-12-31T23:59:59-23:59", "until"),

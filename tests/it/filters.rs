@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
+use itertools::Itertools as _;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -13,7 +14,7 @@ use showtime::metrics::Metrics;
 use showtime::store::LogId;
 use showtime::store::log;
 use showtime::store::read::events;
-use showtime::store::read::scan::{self, LogFilter, Range, Times};
+use showtime::store::read::scan::{self, LogFilter, Order, Range, Times};
 use showtime::twitch::id::ChannelId;
 use sqlx::{ConnectOptions as _, PgConnection};
 use time::macros::datetime;
@@ -115,10 +116,10 @@ async fn page_equals_that_of_a_naive_filter() {
         let expected: Vec<_> = wanted(place.next()..=LogId::MAX, times).into_iter().take(count).collect();
         assert_eq!(found, expected, "{filter:?} {times:?} after {place}");
 
-        let found = scan::last(&mut conn, &filter, place, limit).await.unwrap();
-        let expected: Vec<_> =
-            wanted(LogId::START..=place.previous(), Times::default()).into_iter().rev().take(count).collect();
-        assert_eq!(found, expected, "{filter:?} before {place}");
+        let before = Range { after: LogId::START, last: place.previous() };
+        let found = scan::last(&mut conn, &filter, times, before, limit).await.unwrap().ids;
+        let expected: Vec<_> = wanted(LogId::START..=before.last, times).into_iter().rev().take(count).collect();
+        assert_eq!(found, expected, "{filter:?} {times:?} before {place}");
     }
 }
 
@@ -126,7 +127,7 @@ async fn page_equals_that_of_a_naive_filter() {
 async fn time_bounds_are_exact() {
     let mut conn = fresh_database().await.connect().await.unwrap();
     let page = async |conn: &mut PgConnection, times: Times| -> Vec<LogId> {
-        events::page(conn, &LogFilter::default(), times, LogId::START, 10)
+        events::page(conn, &LogFilter::default(), times, Order::Asc, None, 10)
             .await
             .unwrap()
             .0
@@ -165,7 +166,7 @@ async fn event_is_found_by_its_time_however_late_it_was_appended() {
     let times = Times { since: None, until: Some(at(-80_000)) };
     // In the newest block, which is not complete yet, and then in one that is.
     for newest in [1_024, 2_048] {
-        let (found, _) = events::page(&mut conn, &LogFilter::default(), times, LogId::START, 10).await.unwrap();
+        let (found, _) = events::page(&mut conn, &LogFilter::default(), times, Order::Asc, None, 10).await.unwrap();
         assert_eq!(found.iter().map(|event| event.id.0).collect::<Vec<_>>(), [late]);
         sqlx::query("select setval('event_id_seq', $1)").bind(late + newest).execute(&mut conn).await.unwrap();
         sqlx::query(
@@ -196,17 +197,18 @@ async fn page_by_time_reads_a_bounded_part_of_the_log() {
     .unwrap();
     let times = Times { since: None, until: Some(at(-80_000)) };
     let busy = Some(vec!["busy".parse().unwrap()]);
-    for filter in [LogFilter::default(), LogFilter { channel_ids: busy, types: Some(vec!["frequent".to_owned()]) }] {
-        let (mut after, mut pages) = (LogId::START, Vec::new());
+    let filters = [LogFilter::default(), LogFilter { channel_ids: busy, types: Some(vec!["frequent".to_owned()]) }];
+    for (filter, (order, expected)) in filters.iter().cartesian_product([(Order::Asc, [0, 1]), (Order::Desc, [1, 0])]) {
+        let (mut after, mut pages) = (None, Vec::new());
         loop {
-            let (events, next) = events::page(&mut conn, &filter, times, after, 10).await.unwrap();
+            let (events, next) = events::page(&mut conn, filter, times, order, after, 10).await.unwrap();
             pages.push(events.len());
-            match next {
-                Some(next) => after = next,
-                None => break,
+            after = next;
+            if after.is_none() {
+                break;
             }
         }
-        assert_eq!(pages, [0, 1], "{filter:?}");
+        assert_eq!(pages, expected, "{filter:?} {order:?}");
     }
 }
 

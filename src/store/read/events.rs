@@ -1,11 +1,11 @@
-//! Events of the log, oldest first.
+//! Events of the log.
 
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::scan::{self, LogFilter, Range, Times};
+use super::scan::{self, LogFilter, Order, Range, Times};
 use crate::message::MessageType;
 use crate::store::LogId;
 use crate::twitch::id::ChannelId;
@@ -42,8 +42,8 @@ impl LoggedEvent {
     }
 }
 
-/// The selected events with an id greater than `after`. If not all could be read for one page, also the id to continue
-/// behind.
+/// The selected events behind `after` in this order: with greater ids, or with smaller ones. `None` is the beginning. If not
+/// all could be read for one page, also the id to continue behind.
 ///
 /// # Errors
 /// If the database fails.
@@ -51,12 +51,25 @@ pub async fn page(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
-    after: LogId,
+    order: Order,
+    after: Option<LogId>,
     limit: i64,
 ) -> sqlx::Result<(Vec<LoggedEvent>, Option<LogId>)> {
-    let range = Range { after, last: LogId::MAX };
-    let found = scan::first(&mut *db, filter, times, range, limit).await?;
-    Ok((with_ids(db, &found.ids).await?, found.read_to))
+    let found = match order {
+        Order::Asc => {
+            let range = Range { after: after.unwrap_or_default(), last: LogId::MAX };
+            scan::first(&mut *db, filter, times, range, limit).await?
+        }
+        Order::Desc => {
+            let range = Range { after: LogId::START, last: after.map_or(LogId::MAX, LogId::previous) };
+            scan::last(&mut *db, filter, times, range, limit).await?
+        }
+    };
+    let mut rows = with_ids(db, &found.ids).await?;
+    if order == Order::Desc {
+        rows.reverse();
+    }
+    Ok((rows, found.read_to))
 }
 
 /// The event with this id.

@@ -101,8 +101,9 @@ pub async fn last(
     before: LogId,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
-    let ids = scan::last(&mut *db, filter, before, limit).await?;
-    events::with_ids(db, &ids).await
+    let range = Range { after: LogId::START, last: before.previous() };
+    let found = scan::last(&mut *db, filter, Times::default(), range, limit).await?;
+    events::with_ids(db, &found.ids).await
 }
 
 /// Channels per query.

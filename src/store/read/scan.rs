@@ -7,8 +7,10 @@
 //! beside the range of the triple are redundant; the planner counts them when it compares that index with the one by
 //! channel.)
 
+use serde::Deserialize;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::store::LogId;
 use crate::twitch::id::ChannelId;
@@ -31,6 +33,18 @@ pub struct Times {
     pub until: Option<OffsetDateTime>,
 }
 
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(default = "asc")]
+pub enum Order {
+    /// Oldest first.
+    #[default]
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
 /// A range of log ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -41,9 +55,9 @@ pub struct Range {
 }
 
 impl Range {
-    /// The parts of the range that can contain events of these times: one among the complete blocks (see
+    /// The parts of the range that can contain events of these times, in this order: one among the complete blocks (see
     /// `db/migrations/0001_event.up.sql`), and everything after them.
-    async fn within(self, db: impl PgExecutor<'_>, times: Times) -> sqlx::Result<Vec<Self>> {
+    async fn within(self, db: impl PgExecutor<'_>, times: Times, order: Order) -> sqlx::Result<Vec<Self>> {
         if times == Times::default() {
             return Ok(vec![self]);
         }
@@ -65,13 +79,30 @@ impl Range {
         let rest = Self { after: found.end, last: LogId::MAX };
         let parts = complete.into_iter().chain([rest]);
         let parts = parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) });
-        Ok(parts.flat_map(Self::split).collect())
+        Ok(match order {
+            Order::Asc => parts.flat_map(Self::split).collect(),
+            Order::Desc => parts.rev().flat_map(Self::split_from_end).collect(),
+        })
     }
 
-    /// The next ids, which are usually enough for a page, and the others.
+    /// The first ids, which are usually enough for a page, and the others.
     fn split(self) -> [Self; 2] {
         let middle = self.last.min(LogId(self.after.0.saturating_add(MAX_READ)));
         [Self { last: middle, ..self }, Self { after: middle, ..self }]
+    }
+
+    /// The last ids, which are usually enough for a page, and the others.
+    fn split_from_end(self) -> [Self; 2] {
+        let middle = self.after.max(LogId(self.last.0.saturating_sub(MAX_READ)));
+        [Self { after: middle, ..self }, Self { last: middle, ..self }]
+    }
+
+    fn is_empty(self) -> bool {
+        self.after >= self.last
+    }
+
+    fn is_long(self) -> bool {
+        self.last.0.saturating_sub(self.after.0) > MAX_READ
     }
 }
 
@@ -82,7 +113,7 @@ const MAX_READ: i64 = 10_000;
 /// What was found in a range.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Oldest first.
+    /// In the order of reading.
     pub ids: Vec<LogId>,
     /// If there was more to read, and fewer were found than wanted: the last one that was read.
     pub read_to: Option<LogId>,
@@ -101,12 +132,16 @@ pub async fn first(
 ) -> sqlx::Result<Found> {
     let mut found = Found::default();
     let mut wanted = limit;
-    for mut part in range.within(&mut *db, times).await? {
-        if part.after >= part.last || wanted <= 0 {
+    for mut part in range.within(&mut *db, times, Order::Asc).await? {
+        if part.is_empty() || wanted <= 0 {
             continue;
         }
-        let is_short = times == Times::default() || part.last.0.saturating_sub(part.after.0) <= MAX_READ;
-        let read_to = if is_short { None } else { nth(&mut *db, filter, part).await? };
+        let is_bounded = times == Times::default() || !part.is_long();
+        let read_to = if is_bounded {
+            None
+        } else {
+            nth(first_of(&mut *db, filter, Times::default(), part, MAX_READ + 1).await?)
+        };
         part.last = read_to.unwrap_or(part.last);
         let more = first_of(&mut *db, filter, times, part, wanted).await?;
         wanted -= i64::try_from(more.len()).unwrap_or(wanted);
@@ -118,11 +153,41 @@ pub async fn first(
     Ok(found)
 }
 
-/// The event that is [`MAX_READ`] events of any time into a range; `None` if the range has no more than that.
-async fn nth(db: impl PgExecutor<'_>, filter: &LogFilter, range: Range) -> sqlx::Result<Option<LogId>> {
-    let ids = first_of(db, filter, Times::default(), range, MAX_READ + 1).await?;
+/// The last so many in a range, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last(
+    db: &mut PgConnection,
+    filter: &LogFilter,
+    times: Times,
+    range: Range,
+    limit: i64,
+) -> sqlx::Result<Found> {
+    let mut found = Found::default();
+    let mut wanted = limit;
+    for mut part in range.within(&mut *db, times, Order::Desc).await? {
+        if part.is_empty() || wanted <= 0 {
+            continue;
+        }
+        let is_bounded = times == Times::default() || !part.is_long();
+        let read_to =
+            if is_bounded { None } else { nth(last_of(&mut *db, filter, Times::default(), part, MAX_READ + 1).await?) };
+        part.after = read_to.map_or(part.after, |id| id.previous());
+        let more = last_of(&mut *db, filter, times, part, wanted).await?;
+        wanted -= i64::try_from(more.len()).unwrap_or(wanted);
+        found.ids.extend(more);
+        if wanted > 0 && read_to.is_some() {
+            return Ok(Found { read_to, ..found });
+        }
+    }
+    Ok(found)
+}
+
+/// The event that is [`MAX_READ`] events into those that were read; `None` if there are no more than that.
+fn nth(ids: Vec<LogId>) -> Option<LogId> {
     let has_more = i64::try_from(ids.len()).is_ok_and(|count| count > MAX_READ);
-    Ok(ids.into_iter().rev().nth(1).filter(|_| has_more))
+    ids.into_iter().rev().nth(1).filter(|_| has_more)
 }
 
 /// [`first`] in a range in which nearly all events occurred at these times. The statement compares differences of times, whose
@@ -180,27 +245,33 @@ async fn first_of(
     .await
 }
 
-/// The last so many with an id below `before`, newest first.
-///
-/// # Errors
-/// When the database fails.
-pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: LogId, limit: i64) -> sqlx::Result<Vec<LogId>> {
+/// [`last`] in a range in which nearly all events occurred at these times; see [`first_of`].
+async fn last_of(
+    db: impl PgExecutor<'_>,
+    filter: &LogFilter,
+    times: Times,
+    range: Range,
+    limit: i64,
+) -> sqlx::Result<Vec<LogId>> {
     sqlx::query_scalar!(
         r#"select id as "id!: LogId" from (
             (select id from event
-            where $1::text[] is null and $2::text[] is null and id < $3
-            order by id desc limit $4)
+            where $1::text[] is null and $2::text[] is null and id > $3 and id <= $4
+                and ($5::timestamptz is null or occurred_at - $5 >= '0') and ($6::timestamptz is null or occurred_at - $6 < '0')
+            order by id desc limit $7)
             union all
             select found.id from (select distinct unnest($1) as id) channel cross join lateral (
                 select id from event
-                where $2 is null and (channel_id, id) >= (channel.id, 0) and (channel_id, id) < (channel.id, $3)
-                order by channel_id desc, id desc limit $4
+                where $2 is null and (channel_id, id) > (channel.id, $3) and (channel_id, id) <= (channel.id, $4)
+                    and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+                order by channel_id desc, id desc limit $7
             ) found
             union all
             select found.id from (select distinct unnest($2) as name) kind cross join lateral (
                 select id from event
-                where $1 is null and (type, id) >= (kind.name, 0) and (type, id) < (kind.name, $3)
-                order by type desc, id desc limit $4
+                where $1 is null and (type, id) > (kind.name, $3) and (type, id) <= (kind.name, $4)
+                    and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+                order by type desc, id desc limit $7
             ) found
             union all
             select found.id from (select distinct unnest($1) as id) channel
@@ -208,15 +279,19 @@ pub async fn last(db: impl PgExecutor<'_>, filter: &LogFilter, before: LogId, li
             cross join lateral (
                 select id from event
                 where channel_id >= channel.id and channel_id <= channel.id
-                    and (channel_id, type, id) >= (channel.id, kind.name, 0)
-                    and (channel_id, type, id) < (channel.id, kind.name, $3)
-                order by channel_id desc, type desc, id desc limit $4
+                    and (channel_id, type, id) > (channel.id, kind.name, $3)
+                    and (channel_id, type, id) <= (channel.id, kind.name, $4)
+                    and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+                order by channel_id desc, type desc, id desc limit $7
             ) found
         ) found
-        order by id desc limit $4"#,
+        order by id desc limit $7"#,
         filter.channel_ids.as_deref() as Option<&[ChannelId]>,
         filter.types.as_deref(),
-        before.0,
+        range.after.0,
+        range.last.0,
+        times.since,
+        times.until,
         limit
     )
     .fetch_all(db)

@@ -180,6 +180,16 @@ impl Page {
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] })).await;
     }
 
+    /// Moves the pointer to the middle of an element.
+    pub(super) async fn point_at(&self, selector: &str) {
+        let middle = "(it => [it.x + it.width / 2, it.y + it.height / 2].map(Math.round))";
+        let place = self
+            .eval(&format!("{middle}((it => (it.scrollIntoView({{ block: 'nearest' }}), it.getBoundingClientRect()))(document.querySelector({selector:?})))"))
+            .await;
+        let go = json!({ "type": "pointerMove", "x": place[0], "y": place[1], "duration": 0 });
+        self.post("/actions", json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": [go] }] })).await;
+    }
+
     /// Runs a script in each page that is opened from now on, before its own scripts.
     pub(super) async fn prepare(&self, script: &str) {
         self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;

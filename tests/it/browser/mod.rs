@@ -9,6 +9,7 @@ mod consent;
 mod dashboard;
 mod discord;
 mod docs;
+mod feed;
 mod kill;
 mod mock_page;
 mod modules;

@@ -36,6 +36,16 @@ export class Channels {
     this.#show();
   }
 
+  /** The name of a channel, if there are several. */
+  nameOf(id) {
+    return this.#known.size > 1 ? this.#known.get(id)?.display_name ?? null : null;
+  }
+
+  /** The name of a channel that is live, if there is one. */
+  liveName() {
+    return [...this.#known.values()].find(it => it.is_live)?.display_name ?? null;
+  }
+
   /** Loads the numbers of the event's channel again, if it may change them. */
   count(event) {
     if (isCounted(event)) this.#cards.get(event.channel_id)?.count();

@@ -19,7 +19,9 @@ function start(token) {
   $('sign-in').hidden = true;
   $('board').hidden = $('sign-out').hidden = false;
   const ask = (method, path, body) => call(token, method, path, body);
-  const [channels, events, health] = [new Channels(ask), new Events(ask), new Health(ask)];
+  const [channels, health] = [new Channels(ask), new Health(ask)];
+  const events = new Events(ask, channels);
+  events.onUnread = count => showTitle(count, channels.liveName());
   offerTests(ask, channels);
   const connection = new Connection(() => health.load());
   new Feed({ path: '/live/state', token, on: {
@@ -39,6 +41,11 @@ function start(token) {
   } }).start();
   showForAdmin(ask);
   health.start();
+}
+
+/** `● 3 – MapleArcade`: whether a channel is live, what was not read, and which channel it is. */
+function showTitle(unread, live) {
+  document.title = [live && '●', unread || null, unread || live ? '–' : null, live ?? 'showtime'].filter(Boolean).join(' ');
 }
 
 /** Shows the cards that need an admin's token, if it is one. */

@@ -1,98 +1,169 @@
 // The list of events.
 
-import { DIRECTION_CONTROLS, element } from './dom.js';
-import { attempt } from './toast.js';
-import { clock } from './format.js';
+import { element } from './dom.js';
+import { KindButtons } from './event-kinds.js';
+import { EventRow } from './event-row.js';
+import { date } from './format.js';
+import { join } from './gifts.js';
 import { SAMPLE } from './totals.js';
 
-/** Events shown at most; older ones are removed. */
+/** Events shown at most, beside older ones that were asked for; then the oldest are removed. */
 const MAX_SHOWN = 200;
+const PAGE = 50;
+const TICK = 15_000;
+/** The key of the newest event that was marked as read. */
+const READ = 'showtime.read';
 
 export class Events {
-  #ask;
+  /** Called with the number of events that were not read. */
+  onUnread = () => {};
+  #ask; #channels; #kinds;
   #list = document.getElementById('event-list');
   #note = document.getElementById('events-note');
   #filter = document.getElementById('filter');
   #button = document.getElementById('pause');
-  #waiting = null;
+  #older = document.getElementById('older');
+  /** Newest first, as they are shown. */
+  #rows = [];
+  #waiting = [];
+  #isPaused = false;
+  #isPointed = false;
+  #max = MAX_SHOWN;
+  #read = Number(localStorage.getItem(READ) ?? 0);
 
-  constructor(ask) {
-    this.#ask = ask;
-    this.#filter.addEventListener('input', () => this.#applyFilter());
+  constructor(ask, channels) {
+    [this.#ask, this.#channels] = [ask, channels];
+    this.#kinds = new KindButtons(document.getElementById('kinds'));
+    this.#kinds.onChange = () => this.#choose();
+    this.#filter.addEventListener('input', () => this.#choose());
     this.#button.addEventListener('click', () => this.#pause());
+    this.#older.addEventListener('click', () => this.#loadOlder());
+    document.getElementById('mark-read').addEventListener('click', () => this.#markRead());
+    // Nothing moves under the pointer.
+    this.#list.addEventListener('pointerenter', () => this.#point(true));
+    this.#list.addEventListener('pointerleave', () => this.#point(false));
+    document.addEventListener('keydown', event => this.#press(event));
+    setInterval(() => this.#rows.forEach(row => row.tick(Date.now())), TICK);
     this.#showNote();
   }
 
   clear() {
     this.#list.replaceChildren();
-    this.#waiting &&= [];
+    [this.#rows, this.#waiting] = [[], []];
     this.#showNote();
   }
 
   /** Shows an event. Samples come each minute, and are in the curve. */
   add(event) {
     if (event.type === SAMPLE) return;
-    if (this.#waiting === null) {
-      this.#show(event);
-    } else {
-      this.#waiting.push(event);
-      if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
-    }
+    this.#waiting.push(event);
+    if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
+    this.#showWaiting();
+  }
+
+  get #isHeld() {
+    return this.#isPaused || this.#isPointed;
+  }
+
+  #showWaiting() {
+    if (!this.#isHeld) for (const event of this.#waiting.splice(0)) this.#prepend(event);
     this.#showNote();
   }
 
   #pause() {
-    const waiting = this.#waiting;
-    this.#waiting = waiting === null ? [] : null;
-    this.#button.setAttribute('aria-pressed', String(waiting === null));
-    this.#button.textContent = waiting === null ? 'Resume' : 'Pause';
-    for (const event of waiting ?? []) this.#show(event);
-    this.#showNote();
+    this.#isPaused = !this.#isPaused;
+    this.#button.setAttribute('aria-pressed', String(this.#isPaused));
+    this.#button.textContent = this.#isPaused ? 'Resume' : 'Pause';
+    this.#showWaiting();
+  }
+
+  #point(isPointed) {
+    this.#isPointed = isPointed;
+    this.#showWaiting();
   }
 
   #showNote() {
-    const waiting = this.#waiting;
-    if (waiting !== null) this.#note.textContent = `Paused; ${waiting.length} more events wait.`;
-    else this.#note.textContent = this.#list.children.length > 0 ? '' : 'None yet.';
+    const count = this.#waiting.length;
+    if (this.#isPaused) this.#note.textContent = `Paused; ${count} more events wait.`;
+    else if (count > 0) this.#note.textContent = `${count} more events wait until the pointer leaves the list.`;
+    else this.#note.textContent = this.#rows.length > 0 ? '' : 'None yet.';
+    this.#older.hidden = this.#rows.length === 0;
+    this.onUnread(this.#rows.filter(row => row.event.id > this.#read && !row.event.is_replay && !row.root.hidden).length);
   }
 
-  #show(event) {
-    const item = this.#item(event);
-    item.hidden = !this.#matchesFilter(item);
-    this.#list.prepend(item);
-    while (this.#list.children.length > MAX_SHOWN) this.#list.lastElementChild.remove();
+  #row(event) {
+    const row = new EventRow(this.#ask, event, this.#channels.nameOf(event.channel_id));
+    row.root.hidden = !this.#isShown(row);
+    row.root.classList.toggle('read', event.id <= this.#read);
+    return row;
   }
 
-  #item(event) {
-    const name = event.type ?? event.message_type;
-    const marks = [event.is_test && 'test', event.is_replay && 'replay', event.repeats && 'repeat',
-      event.message_type !== 'notification' && event.message_type];
-    const payload = element('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of event ${event.id}` });
-    const open = () => { payload.textContent ||= json(event.payload); };
-    const replay = ({ currentTarget }) => attempt(currentTarget,
-      () => this.#ask('POST', `/events/${event.id}/replay`), `Replayed event ${event.id} to the live feeds`);
-    return element('li', { class: 'event', 'data-event': event.id, 'data-type': name },
-      element('details', { toggle: open },
-        element('summary', {},
-          element('time', { datetime: event.occurred_at }, clock(event.occurred_at)),
-          element('code', {}, name), ' ', element('span', { class: 'who' }, event.text),
-          ...marks.filter(Boolean).map(mark => element('span', { class: 'badge' }, mark))),
-        payload),
-      element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${name}`, click: replay },
-        'Replay'));
+  #prepend(event) {
+    const row = this.#row(event);
+    if (join(row, this.#rows)) return;
+    const [before] = this.#rows.filter(it => !it.isJoined);
+    if (before && date(before.event.occurred_at) !== date(event.occurred_at)) this.#list.prepend(divider(before));
+    this.#list.prepend(row.root);
+    this.#rows = [row, ...this.#rows.filter(it => !it.isJoined)];
+    for (const old of this.#rows.splice(this.#max)) {
+      old.root.remove();
+      if (this.#list.lastElementChild?.matches('.day')) this.#list.lastElementChild.remove();
+    }
   }
 
-  #applyFilter() {
-    for (const item of this.#list.children) item.hidden = !this.#matchesFilter(item);
+  #append(event) {
+    const row = this.#row(event);
+    const last = this.#rows.at(-1);
+    if (last && date(last.event.occurred_at) !== date(event.occurred_at)) this.#list.append(divider(row));
+    this.#list.append(row.root);
+    this.#rows.push(row);
+    // What is older may tell of the gift whose subscriptions are shown, or be one of them.
+    const isPart = join(row, this.#rows.slice(0, -1));
+    if (isPart) row.hide();
+    this.#rows = this.#rows.filter(it => !it.isJoined && !(isPart && it === row));
   }
 
-  #matchesFilter(item) {
-    return item.querySelector('summary').textContent.toLowerCase().includes(this.#filter.value.trim().toLowerCase());
+  async #loadOlder() {
+    const oldest = Math.min(...this.#rows.map(row => row.event.id));
+    const page = await this.#ask('GET', `/events?order=desc&after=${oldest}&limit=${PAGE}`).catch(() => null);
+    if (page === null) return;
+    const events = page.data.filter(event => event.type !== SAMPLE);
+    this.#max += events.length;
+    events.forEach(event => this.#append(event));
+    this.#older.disabled = page.next === null;
+    this.#older.textContent = page.next === null ? 'That is the beginning of the log' : 'Load older';
+  }
+
+  #markRead() {
+    this.#read = Math.max(this.#read, ...this.#rows.map(row => row.event.id));
+    localStorage.setItem(READ, String(this.#read));
+    for (const { root, event } of this.#rows) root.classList.toggle('read', event.id <= this.#read);
+    this.#showNote();
+  }
+
+  #choose() {
+    for (const row of this.#rows) row.root.hidden = !this.#isShown(row);
+    this.#showNote();
+  }
+
+  #isShown({ kind, searched }) {
+    return this.#kinds.isShown(kind) && searched.includes(this.#filter.value.trim().toLowerCase());
+  }
+
+  /** j and k go to the next and the previous event, r replays it, / goes to the filter. */
+  #press(event) {
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest('input, textarea, select, dialog[open]')) return;
+    const shown = this.#rows.filter(row => !row.root.hidden);
+    const place = shown.findIndex(row => row.root.contains(document.activeElement));
+    const go = to => shown[Math.min(Math.max(to, 0), shown.length - 1)]?.summary.focus();
+    const actions = { j: () => go(place + 1), k: () => go(place - 1), r: () => shown[place]?.replay.click(), '/': () => this.#filter.focus() };
+    if (!Object.hasOwn(actions, key)) return;
+    event.preventDefault();
+    actions[key]();
   }
 }
 
-/** The payload as JSON, in which the characters that turn the direction of text are escaped. */
-function json(payload) {
-  const escape = character => `\\u${character.charCodeAt(0).toString(16)}`;
-  return JSON.stringify(payload, null, 2).replace(DIRECTION_CONTROLS, escape);
+function divider({ event }) {
+  return element('li', { class: 'day quiet' }, element('time', { datetime: event.occurred_at }, date(event.occurred_at)));
 }
