@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use regex::{Regex, RegexBuilder};
 
 use super::links::{self, AllowedHosts};
+use super::occurrence::ChatLine;
 use super::rule::{Caps, Filter};
 
 /// The most memory that a compiled regular expression may take, in bytes. Matching takes linear time.
@@ -41,12 +42,15 @@ impl CompiledFilter {
         Ok(Self { links, words, caps: filter.caps, length: filter.length })
     }
 
-    /// What a text has that the filter looks for, in words for a person.
+    /// What a message has that the filter looks for, in words for a person.
     #[must_use]
-    pub fn find(&self, text: &str) -> Option<String> {
-        let link = || Some(format!("a link to {}", links::find(text, self.links.as_ref()?)?));
-        let word =
-            || Some(format!("the word `{}`", self.words.as_ref()?.captures(&links::folded(text))?.get(1)?.as_str()));
+    pub fn find(&self, line: &ChatLine) -> Option<String> {
+        let text = &line.text;
+        let link = || {
+            let allowed = self.links.as_ref()?;
+            Some(format!("a link to {}", line.hosts().iter().find(|host| !allowed.has(host))?))
+        };
+        let word = || Some(format!("the word `{}`", self.words.as_ref()?.captures(line.folded())?.get(1)?.as_str()));
         let caps = || self.caps.and_then(|caps| many_caps(text, caps));
         let length = || {
             let characters = text.chars().count();
@@ -99,7 +103,7 @@ mod tests {
     use super::*;
 
     fn find(filter: Filter, text: &str) -> Option<String> {
-        CompiledFilter::new(&filter).unwrap().find(text)
+        CompiledFilter::new(&filter).unwrap().find(&ChatLine::new(String::new(), text.to_owned(), false))
     }
 
     #[test]

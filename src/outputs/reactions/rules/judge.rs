@@ -87,7 +87,7 @@ impl<'a> Question<'a> {
             return (!regex.is_match(&chat.text)).then(|| Refusal::NoMatch(regex.to_string()));
         }
         match &compiled.filter {
-            Some(filter) => filter.find(&chat.text).is_none().then_some(Refusal::NothingFiltered),
+            Some(filter) => filter.find(chat).is_none().then_some(Refusal::NothingFiltered),
             None => Some(Refusal::OtherType("its timer".to_owned())),
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Question<'a> {
             let args = Command::new(&chat.text, chat.is_reply).map(|command| command.args).unwrap_or_default();
             return values.with("args", args.into_iter().map(Value::from).collect());
         }
-        let found = compiled.filter.as_ref().and_then(|filter| filter.find(&chat.text));
+        let found = compiled.filter.as_ref().and_then(|filter| filter.find(chat));
         match (&compiled.regex, found) {
             (Some(regex), _) => values.with("match", of_match(regex, &chat.text)),
             (None, Some(found)) => values.with("match", Value::from(found)),

@@ -72,7 +72,9 @@ impl AllowedHosts {
         Ok(allowed)
     }
 
-    fn has(&self, host: &str) -> bool {
+    /// Whether a host may be linked to.
+    #[must_use]
+    pub fn has(&self, host: &str) -> bool {
         let bare = host.strip_prefix("www.").unwrap_or(host);
         self.hosts.contains(host)
             || self.hosts.contains(bare)
@@ -80,23 +82,16 @@ impl AllowedHosts {
     }
 }
 
-/// The host of the first link in a text that is not allowed.
-#[must_use]
-pub fn find(text: &str, allowed: &AllowedHosts) -> Option<String> {
-    if !may_have_link(text) {
-        return None;
-    }
-    let text = folded(text);
-    hosts(&text).find(|host| !allowed.has(host))
-}
-
 /// Whether a text has a dot, or what may stand for one. Most have none.
-fn may_have_link(text: &str) -> bool {
+#[must_use]
+pub fn may_have_link(text: &str) -> bool {
     text.bytes().any(|byte| byte == b'.' || byte == b':' || !byte.is_ascii())
         || ["dot", "DOT", "Dot", "punkt", "punto"].iter().any(|word| text.contains(word))
 }
 
-fn hosts(text: &str) -> impl Iterator<Item = String> {
+/// The hosts of the links in a folded text.
+#[must_use]
+pub fn hosts(text: &str) -> Vec<String> {
     let with_scheme = WITH_SCHEME.captures_iter(text).map(|found| {
         let authority = found[1].rsplit('@').next().unwrap_or_default().to_owned();
         authority.split(':').next().unwrap_or_default().trim_end_matches(|it: char| !it.is_alphanumeric()).to_owned()
@@ -105,7 +100,7 @@ fn hosts(text: &str) -> impl Iterator<Item = String> {
     // Only what had another dot is looked at a second time.
     let undotted = WRITTEN_DOT.replace_all(text, "$1.$2 ").into_owned();
     let obfuscated = if undotted == text { Vec::new() } else { names(&undotted) };
-    with_scheme.chain(plain).chain(obfuscated).filter(|host| !host.is_empty()).collect::<Vec<_>>().into_iter()
+    with_scheme.chain(plain).chain(obfuscated).filter(|host| !host.is_empty()).collect()
 }
 
 /// Names of hosts with a known top-level domain.
@@ -121,6 +116,9 @@ fn names(text: &str) -> Vec<String> {
 /// them.
 #[must_use]
 pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let visible = text.chars().filter(|it| !is_invisible(*it)).map(plain);
     visible.flat_map(char::to_lowercase).collect()
 }
@@ -147,11 +145,14 @@ fn plain(character: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use super::super::occurrence::ChatLine;
     use super::*;
 
     fn host(text: &str) -> Option<String> {
         let allowed = ["clips.twitch.tv".to_owned(), "*.wikipedia.org".to_owned()];
-        find(text, &AllowedHosts::new(&allowed).unwrap())
+        let (allowed, line) =
+            (AllowedHosts::new(&allowed).unwrap(), ChatLine::new(String::new(), text.to_owned(), false));
+        line.hosts().iter().find(|host| !allowed.has(host)).cloned()
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What rules react to: something that happened once on a channel, read from an event of the log.
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::links;
 use super::role::Roles;
 use super::vocabulary::{CHAT_MESSAGE, CHAT_NOTIFICATION, PRESENCE, PRESENCE_TYPE};
 use crate::message::MessageType;
@@ -61,6 +64,30 @@ pub struct ChatLine {
     pub text: String,
     /// Whether it answers another message.
     pub is_reply: bool,
+    /// What filters look at: worked out once, however many they are.
+    folded: OnceLock<String>,
+    hosts: OnceLock<Vec<String>>,
+}
+
+impl ChatLine {
+    /// A message that no filter has looked at.
+    #[must_use]
+    pub fn new(message_id: String, text: String, is_reply: bool) -> Self {
+        Self { message_id, text, is_reply, ..Self::default() }
+    }
+
+    /// The text as [`links::folded`] makes it.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        self.folded.get_or_init(|| links::folded(&self.text))
+    }
+
+    /// The hosts that the text links to.
+    #[must_use]
+    pub fn hosts(&self) -> &[String] {
+        let found = || if links::may_have_link(&self.text) { links::hosts(self.folded()) } else { Vec::new() };
+        self.hosts.get_or_init(found)
+    }
 }
 
 /// Something that happened.
@@ -197,7 +224,7 @@ impl Occurrence {
         self.badges = Some(roles);
         if self.kind == CHAT_MESSAGE {
             let message_id = fields.message_id.unwrap_or_default();
-            self.chat = Some(ChatLine { message_id, text: fields.message.text, is_reply: fields.reply.is_some() });
+            self.chat = Some(ChatLine::new(message_id, fields.message.text, fields.reply.is_some()));
         }
         self
     }
