@@ -11,7 +11,7 @@ const SHOWN: &str =
     "[...document.querySelectorAll('.event')].filter(it => !it.hidden).map(it => it.querySelector('.who').textContent)";
 
 impl Page {
-    async fn until_shown(&self, count: usize) {
+    async fn until_listed(&self, count: usize) {
         self.until(&format!("{SHOWN}.length === {count}")).await;
     }
 }
@@ -25,17 +25,17 @@ async fn kinds_of_events_are_chosen_and_remembered() {
         server.deliver(&cheer("2", 500, at(1))).await;
         let said = json!({ "chatter_user_id": "3", "message_id": "m", "message": { "text": "hi", "fragments": [] } });
         server.deliver(&notification("channel.chat.message", at(2), said)).await;
-        page.until_shown(2).await;
+        page.until_listed(2).await;
         assert_eq!(
             page.eval("document.querySelector('.event[data-type=\"channel.cheer\"] b').textContent").await,
             "500"
         );
         page.click("[data-kind=chat]").await;
-        page.until_shown(3).await;
+        page.until_listed(3).await;
         page.click("[data-kind=bits]").await;
-        page.until_shown(2).await;
+        page.until_listed(2).await;
         page.reload().await;
-        page.until_shown(2).await;
+        page.until_listed(2).await;
         assert_eq!(
             page.eval("document.querySelector('button[data-kind=bits]').getAttribute('aria-pressed')").await,
             "false"
@@ -61,7 +61,7 @@ async fn gift_of_many_subscriptions_is_one_row_with_their_names() {
             server.deliver(&notification("channel.subscribe", at(1), given)).await;
         }
         server.deliver(&follow("1", at(2))).await;
-        page.until_shown(2).await;
+        page.until_listed(2).await;
         let names = "document.querySelector('.event[data-type=\"channel.subscription.gift\"] .names').textContent";
         assert_eq!(page.eval(names).await, "to User11, User12, User13");
     })
@@ -75,14 +75,14 @@ async fn nothing_moves_under_the_pointer() {
         page.resize(1_440, 900).await;
         page.open(&server.page("/")).await;
         server.deliver(&follow("1", at(0))).await;
-        page.until_shown(1).await;
+        page.until_listed(1).await;
         page.point_at(".event").await;
         let place = page.eval("document.querySelector('.event').getBoundingClientRect().y").await;
         server.deliver(&follow("2", at(1))).await;
         page.until("document.getElementById('events-note').textContent.startsWith('1 more')").await;
         assert_eq!(page.eval("document.querySelector('.event').getBoundingClientRect().y").await, place);
         page.point_at("h1").await;
-        page.until_shown(2).await;
+        page.until_listed(2).await;
     })
     .await;
 }
@@ -99,11 +99,11 @@ async fn older_events_are_loaded_to_the_beginning_of_the_log() {
     in_chromium(async |page| {
         page.resize(1_440, 900).await;
         page.open(&server.page("/")).await;
-        page.until_shown(50).await;
+        page.until_listed(50).await;
         page.click("#older").await;
-        page.until_shown(100).await;
+        page.until_listed(100).await;
         page.click("#older").await;
-        page.until_shown(120).await;
+        page.until_listed(120).await;
         page.until("document.getElementById('older').disabled").await;
         let order = format!("JSON.stringify({SHOWN}.map(it => Number(/Fan(\\d+)/.exec(it)[1])))");
         let expected: Vec<_> = (1..=120).collect();
@@ -133,7 +133,7 @@ async fn keys_go_through_the_events_and_unread_ones_are_counted_in_the_title() {
         page.press("k").await;
         page.until(&format!("{focused} === 'channel.cheer'")).await;
         page.press("r").await;
-        page.until_shown(4).await;
+        page.until_listed(4).await;
         page.press("/").await;
         page.until("document.activeElement.id === 'filter'").await;
         page.press("jk").await;
