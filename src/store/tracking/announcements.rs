@@ -29,7 +29,10 @@ pub async fn begin(db: impl PgExecutor<'_>, begun: &[Begun], now: OffsetDateTime
         "insert into announcement
             (stream_id, twitch_id, login, display_name, title, category_id, category_name, started_at, created_at, spread_at)
         select distinct on (s.broadcast_id) s.id, s.channel_id, coalesce(u.login, s.channel_id),
-            coalesce(u.display_name, s.channel_id), c.title, c.category_id, c.category_name, s.started_at, begun.received_at, $3
+            coalesce(u.display_name, s.channel_id), c.title, c.category_id, c.category_name,
+            (select min(first.started_at) from stream first
+                where first.broadcast_id = s.broadcast_id and first.type is distinct from 'rerun'),
+            begun.received_at, $3
         from unnest($1::text[], $2::timestamptz[]) as begun (stream_id, received_at)
         join stream s on s.id = begun.stream_id
         left join twitch_user u on u.id = s.channel_id

@@ -198,6 +198,41 @@ async fn two_servers_share_the_work() {
     stage.end().await;
 }
 
+/// What came of a request is kept until the database takes it. What is lost with a connection is a claim at most.
+#[tokio::test]
+async fn connections_to_the_database_that_break_lose_and_repeat_nothing() {
+    let stage = Stage::tracking().await;
+    for number in 0..60 {
+        stage.track_anew(&format!("channel-{number}")).await;
+    }
+    let chances = [(DiscordFault::Delay, 1.0)].into();
+    stage.discord.world.set_faults(DiscordFaults { delay_ms: 30, chances, ..DiscordFaults::default() }).unwrap();
+    stage.online("5001").await;
+    let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and application_name = 'showtime followers'";
+    for round in 1..=6 {
+        let is_further = async || stage.messages().len() >= round * 8;
+        until("more is posted", is_further).await;
+        sqlx::query(cut).execute(&stage.server.pool).await.unwrap();
+    }
+    until("the outcomes are recorded", async || {
+        let open = "select count(*) from post where state <> 'posted'";
+        let open: i64 = sqlx::query_scalar(open).fetch_one(&stage.server.pool).await.unwrap();
+        // The lease of a claim whose commit was not answered has to run out.
+        if open > 0 {
+            stage.clock.advance(Duration::seconds(5));
+        }
+        open == 0
+    })
+    .await;
+    let mut by_webhook = std::collections::BTreeMap::<_, Vec<bool>>::new();
+    stage.messages().iter().for_each(|it| by_webhook.entry(it.webhook_id).or_default().push(is_notifying(it)));
+    assert_eq!(by_webhook.len(), 61);
+    let is_kept = |messages: &Vec<bool>| messages.iter().filter(|is_notifying| **is_notifying).count() <= 1;
+    assert!(by_webhook.values().all(is_kept), "{by_webhook:?}");
+    stage.end().await;
+}
+
 /// A stop of the server waits for the answer.
 #[tokio::test]
 async fn request_under_way_is_recorded_before_the_server_stops() {

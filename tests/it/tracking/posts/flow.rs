@@ -190,6 +190,25 @@ async fn nothing_is_posted_for_what_is_not_tracked_any_more() {
 }
 
 #[tokio::test]
+async fn two_bots_that_track_the_same_have_a_message_each() {
+    let stage = Stage::tracking().await;
+    let other = crate::support::bots::token(&stage.server, "other").await;
+    let webhook = stage.webhook();
+    let path = format!("/v1/api/{}/{LOGIN}", webhook.channel_id);
+    let body = json!({ "id": webhook.id, "token": webhook.token });
+    let tracked = stage.server.send_json_as(&other, reqwest::Method::POST, &path, &body).await;
+    assert_eq!(tracked.status, 201, "{tracked:?}");
+    stage.online("5001").await;
+    stage.settled().await;
+    assert_eq!(stage.messages().len(), 2);
+    for token in [&stage.token, &other] {
+        let events = stage.server.send_as(token, reqwest::Method::GET, "/v2/events?after=0").await.json();
+        assert_eq!(events["data"].as_array().unwrap().len(), 1, "{events}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn hostile_titles_are_shown_as_they_are() {
     let stage = Stage::tracking().await;
     let role = stage.discord.world.add_role("fans", true).unwrap();

@@ -63,7 +63,11 @@ impl<'a> History<'a> {
         let channel = (10_000 + seed % 1_000_000).to_string();
         let webhook = stage.new_webhook(&format!("of-{seed}"));
         stage.deliver(update(&channel, "First", "Chess", stage.clock.now())).await;
-        assert_eq!(stage.track(&webhook, &channel).await.status, 201);
+        // The first token expires when many histories have passed.
+        let (token, path) = (stage.new_token().await, format!("/v1/api/{}/{channel}", webhook.channel_id));
+        let body = json!({ "id": webhook.id, "token": webhook.token });
+        let tracked = stage.server.send_json_as(&token, reqwest::Method::POST, &path, &body).await;
+        assert_eq!(tracked.status, 201, "{tracked:?}");
         let settings = json!({ "mentions": { "everyone": true } });
         let statement = "update track set settings = $1 where twitch_id = $2";
         sqlx::query(statement).bind(settings).bind(&channel).execute(&stage.server.pool).await.unwrap();
@@ -171,6 +175,14 @@ impl<'a> History<'a> {
         self.stage.after(time).await;
     }
 
+    /// Whether the message of a broadcast is known.
+    async fn is_posted(&self, broadcast: &Broadcast) -> bool {
+        let statement = "select exists (select from post join announcement using (stream_id)
+            where twitch_id = $1 and started_at = $2 and state = 'posted')";
+        let found = sqlx::query_scalar(statement).bind(&self.channel).bind(broadcast.began);
+        found.fetch_one(&self.stage.server.pool).await.unwrap()
+    }
+
     /// Lets what is live be posted, and compares.
     async fn verify(&mut self) {
         if self.live.is_none() {
@@ -192,6 +204,12 @@ impl<'a> History<'a> {
                 assert!(broadcast.ended.is_some(), "no message for {broadcast:?}\n{log}");
                 continue;
             };
+            // The message of an answer that was lost is not known; if the stream ends before it is posted again, it stays as it is.
+            let is_known = self.is_posted(broadcast).await;
+            assert!(is_known || !is_certain && broadcast.ended.is_some(), "{broadcast:?} is not posted\n{log}");
+            if !is_known {
+                continue;
+            }
             let embed = &card.embeds[0];
             assert_eq!(embed["title"], broadcast.title, "{broadcast:?}\n{log}");
             let is_end = embed.get("description").is_some();

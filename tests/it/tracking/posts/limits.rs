@@ -33,6 +33,47 @@ async fn fan_out_stays_below_the_global_limit() {
 }
 
 #[tokio::test]
+async fn post_for_one_channel_is_not_behind_those_for_many() {
+    let stage = Stage::with(Limits::NONE, |config| config.tracking.discord_rate = 20).await;
+    stage.know_streamer().await;
+    for number in 0..100 {
+        stage.track_anew(&format!("channel-{number}")).await;
+    }
+    stage.deliver(super::update("1001", "Run", "Chess", at(0))).await;
+    assert_eq!(stage.track(&stage.webhook(), "1001").await.status, 201);
+    stage.online("5001").await;
+    crate::support::until("the fan-out has begun", async || !stage.messages().is_empty()).await;
+    stage.deliver(online("1001", "6001", stage.clock.now())).await;
+    let small = stage.webhook().id;
+    let is_posted = async || stage.messages().iter().any(|message| message.webhook_id == small);
+    crate::support::until("the post for one channel is made", is_posted).await;
+    let before = stage.messages().len();
+    assert!(before < 60, "{before} of 101 were posted before");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn fan_out_without_limits_is_as_fast_as_the_answers() {
+    let count = setting("POST_DESTINATIONS", 150);
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    for number in 0..count {
+        stage.track_anew(&format!("channel-{number}")).await;
+    }
+    let chances = [(DiscordFault::Delay, 1.0)].into();
+    stage.discord.world.set_faults(DiscordFaults { delay_ms: 50, chances, ..DiscordFaults::default() }).unwrap();
+    let began = Instant::now();
+    stage.online("5001").await;
+    crate::support::until("one is posted", async || !stage.messages().is_empty()).await;
+    let first = began.elapsed().as_millis();
+    crate::support::until("all are posted", async || stage.messages().len() == count).await;
+    let took = began.elapsed().as_secs_f64();
+    let rate = count as f64 / took;
+    showtime::cli::note(format_args!("the first of {count} messages after {first} ms, {rate:.0} a second"));
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn streamers_of_one_channel_are_all_posted_in_order() {
     let stage = Stage::with(Limits::default(), |_| {}).await;
     let webhook = stage.webhook();
