@@ -37,11 +37,11 @@ impl EventPage {
 #[into_params(parameter_in = Query)]
 struct ListEvents {
     /// Only events of these channels (for types without a channel, of these users): ids or logins, separated by commas.
-    #[param(value_type = String, required = false, example = "twitchdev")]
+    #[param(value_type = String, required = false, pattern = r"^[!-+\--~]{1,256}(,[!-+\--~]{1,256}){0,99}$", example = "twitchdev")]
     channel: Option<NameList>,
     /// Only events of these subscription types, separated by commas.
     #[serde(rename = "type")]
-    #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
+    #[param(value_type = String, required = false, pattern = r"^[!-+\--~]{1,256}(,[!-+\--~]{1,256}){0,99}$", example = "channel.follow,channel.raid")]
     kind: Option<NameList>,
     /// Only events that occurred at this time or later.
     #[param(value_type = String, format = DateTime, required = false)]
