@@ -56,6 +56,7 @@ create table destination (
 
 create index destination_due_idx on destination (is_edit_next, next_at) where next_at is not null and state = 'ok';
 create index destination_guild_idx on destination (bot_id, guild_id);
+create index destination_unusable_idx on destination (id) where state <> 'ok';
 
 -- A channel of Twitch that is announced in a channel of Discord.
 create table track (
