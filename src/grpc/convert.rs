@@ -1,6 +1,7 @@
 //! Between the messages of the interface and the types of tracking.
 
 use prost_types::Timestamp;
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tonic::Status;
 
@@ -9,8 +10,10 @@ use super::status::invalid;
 use crate::discord::client::WebhookKey;
 use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::deliveries::Delivery;
 use crate::store::tracking::destinations::DestinationState;
 use crate::store::tracking::events::{BotEvent, BotNews, PostNews};
+use crate::store::tracking::tracks::Track;
 use crate::tracking::channels::{Checked, DiscordChannel};
 use crate::tracking::tracker::StreamerName;
 use crate::tracking::webhooks;
@@ -35,6 +38,36 @@ pub(super) fn key(id: (&str, &str), token: (&str, &str)) -> Result<WebhookKey, S
 pub(super) fn webhook(webhook: Option<&proto::Webhook>) -> Result<WebhookKey, Status> {
     let webhook = webhook.ok_or_else(|| invalid("webhook", "missing"))?;
     key(("webhook.id", &webhook.id), ("webhook.token", &webhook.token))
+}
+
+/// Settings, from their JSON.
+pub(super) fn settings<T: DeserializeOwned>(json: &str) -> Result<T, Status> {
+    let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
+    parsed.map_err(|error| match error.path().to_string().as_str() {
+        "." => invalid("settings_json", error.inner()),
+        path => invalid(&format!("settings_json.{path}"), error.inner()),
+    })
+}
+
+/// The number of items on a page, which may be left out.
+pub(super) fn page_size(size: i32) -> Result<usize, Status> {
+    match usize::try_from(size) {
+        Ok(0) => Ok(50),
+        Ok(size @ 1..=100) => Ok(size),
+        _ => Err(invalid("page_size", "must be 0 to 100")),
+    }
+}
+
+/// One more than is shown, to see whether there is more.
+pub(super) fn rows(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(100) + 1
+}
+
+/// Cuts rows to a page. True if there are more.
+pub(super) fn cut<T>(rows: &mut Vec<T>, size: usize) -> bool {
+    let has_more = rows.len() > size;
+    rows.truncate(size);
+    has_more
 }
 
 /// The shard that both fields name together; `None` without them.
@@ -69,8 +102,6 @@ fn state(state: DestinationState) -> proto::WebhookState {
 impl From<DiscordChannel> for proto::Destination {
     fn from(channel: DiscordChannel) -> Self {
         let DiscordChannel { destination: it, tracks } = channel;
-        let tracked =
-            tracks.into_iter().map(|track| proto::Tracked { twitch_id: track.twitch_id.into(), login: track.login });
         Self {
             channel_id: it.channel_id.to_string(),
             guild_id: text(it.guild_id),
@@ -78,7 +109,31 @@ impl From<DiscordChannel> for proto::Destination {
             state: state(it.state).into(),
             moved_to: text(it.moved_to),
             verified_at: it.verified_at.map(timestamp),
-            tracks: tracked.collect(),
+            tracks: tracks.into_iter().map(proto::Tracked::from).collect(),
+        }
+    }
+}
+
+impl From<Track> for proto::Tracked {
+    fn from(track: Track) -> Self {
+        let settings_json = track.settings.to_string();
+        Self { twitch_id: track.twitch_id.into(), login: track.login, settings_json }
+    }
+}
+
+impl From<Delivery> for proto::Delivery {
+    fn from(it: Delivery) -> Self {
+        Self {
+            id: it.id,
+            channel_id: it.channel_id.to_string(),
+            twitch_id: it.twitch_id.into(),
+            login: it.login,
+            stream_id: it.stream_id.into(),
+            state: <&str>::from(it.state).to_owned(),
+            message_id: text(it.message_id),
+            lost_answers: it.lost_answers,
+            attempt_at: it.attempt_at.map(timestamp),
+            problem: it.problem.unwrap_or_default(),
         }
     }
 }

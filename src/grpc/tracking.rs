@@ -2,21 +2,17 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert::{key, shard, snowflake, streamer, webhook};
+use super::convert::{self, cut, key, rows, settings, shard, snowflake, streamer, webhook};
 use super::face::Face;
 use super::proto::tracking as proto;
 use super::proto::tracking::tracking_service_server::TrackingService;
 use super::status::{ended, invalid, problem, refused};
 use super::watch::{self, EventStream};
 use crate::store::LogId;
+use crate::store::tracking::deliveries::DeliveryFilter;
 use crate::tracking::batch::{MAX_BATCH, NewTrack};
 use crate::tracking::error::TrackingError;
-
-/// Channels of a page, unless the request says how many.
-const PAGE: i32 = 50;
-
-/// The most channels of a page.
-const MAX_PAGE: i32 = 100;
+use crate::tracking::settings::TrackSettings;
 
 /// The answer of a call.
 type Answer<T> = Result<Response<T>, Status>;
@@ -33,14 +29,28 @@ impl TrackingService for Face {
 
     async fn track(&self, request: Request<proto::TrackRequest>) -> Answer<proto::TrackResponse> {
         let bot = self.admit(request.metadata()).await?.bot_id;
-        let proto::TrackRequest { channel_id, name, webhook: given } = request.get_ref();
+        let proto::TrackRequest { channel_id, name, webhook: given, settings_json } = request.get_ref();
         let (channel, name) = (snowflake("channel_id", channel_id)?, streamer("name", name)?);
+        let given = given.as_ref().map(|given| webhook(Some(given))).transpose()?;
+        let settings = if settings_json.is_empty() { None } else { Some(settings::<TrackSettings>(settings_json)?) };
         let tracker = &self.tracking.tracker;
-        let is_new = match given {
-            Some(_) => tracker.track(bot, channel, &name, &webhook(given.as_ref())?).await,
-            None => tracker.keep_track(bot, channel, &name).await,
+        let tracked = match &given {
+            Some(key) => tracker.track(bot, channel, &name, key).await.map_err(refused)?,
+            None => tracker.keep_track(bot, channel, &name).await.map_err(refused)?,
         };
-        Ok(Response::new(proto::TrackResponse { is_new: is_new.map_err(refused)? }))
+        if let Some(settings) = settings {
+            tracker.put_track(bot, channel, &name, &settings).await.map_err(refused)?;
+        }
+        Ok(Response::new(proto::TrackResponse { is_new: tracked }))
+    }
+
+    async fn update_track(&self, request: Request<proto::UpdateTrackRequest>) -> Answer<proto::UpdateTrackResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::UpdateTrackRequest { channel_id, name, settings_json } = request.get_ref();
+        let (channel, name) = (snowflake("channel_id", channel_id)?, streamer("name", name)?);
+        let change = settings(settings_json)?;
+        let track = self.tracking.tracker.change_track(bot, channel, &name, change).await.map_err(refused)?;
+        Ok(Response::new(proto::UpdateTrackResponse { track: Some(track.into()) }))
     }
 
     async fn batch_track(&self, request: Request<proto::BatchTrackRequest>) -> Answer<proto::BatchTrackResponse> {
@@ -79,18 +89,12 @@ impl TrackingService for Face {
     ) -> Answer<proto::ListDestinationsResponse> {
         let bot = self.admit(request.metadata()).await?.bot_id;
         let proto::ListDestinationsRequest { page_size, page_token, shard: number, shard_count } = request.get_ref();
-        let size = match page_size {
-            0 => PAGE,
-            1..=MAX_PAGE => *page_size,
-            _ => return Err(invalid("page_size", "must be 0 to 100")),
-        };
+        let size = convert::page_size(*page_size)?;
         let after = if page_token.is_empty() { None } else { Some(snowflake("page_token", page_token)?) };
         let shard = shard(*number, *shard_count)?;
-        // One more than is shown, to see whether there is more.
-        let found = self.tracking.tracker.channels(bot, shard, after, i64::from(size) + 1).await;
+        let found = self.tracking.tracker.channels(bot, shard, after, rows(size)).await;
         let mut found = found.map_err(refused)?;
-        let has_more = found.len() > usize::try_from(size).unwrap_or_default();
-        found.truncate(usize::try_from(size).unwrap_or_default());
+        let has_more = cut(&mut found, size);
         let last = found.last().filter(|_| has_more).map(|last| last.destination.channel_id.to_string());
         let destinations = found.into_iter().map(proto::Destination::from).collect();
         let next_page_token = last.unwrap_or_default();
@@ -140,6 +144,39 @@ impl TrackingService for Face {
         let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
         self.tracking.tracker.lose_webhook(bot, channel).await.map_err(refused)?;
         Ok(Response::new(proto::ReportWebhookGoneResponse {}))
+    }
+
+    async fn list_deliveries(
+        &self,
+        request: Request<proto::ListDeliveriesRequest>,
+    ) -> Answer<proto::ListDeliveriesResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::ListDeliveriesRequest { state, channel_id, page_size, after } = request.get_ref();
+        let size = convert::page_size(*page_size)?;
+        let filter = DeliveryFilter {
+            state: match state.as_str() {
+                "" => None,
+                state => Some(state.parse().map_err(|_| invalid("state", "is not a state of a delivery"))?),
+            },
+            channel_id: if channel_id.is_empty() { None } else { Some(snowflake("channel_id", channel_id)?) },
+        };
+        let found = self.tracking.tracker.deliveries(bot, filter, *after, rows(size)).await;
+        let mut found = found.map_err(refused)?;
+        let has_more = cut(&mut found, size);
+        let next_after = found.last().filter(|_| has_more).map_or(0, |last| last.id);
+        let deliveries = found.into_iter().map(proto::Delivery::from).collect();
+        Ok(Response::new(proto::ListDeliveriesResponse { deliveries, next_after }))
+    }
+
+    async fn resolve_delivery(
+        &self,
+        request: Request<proto::ResolveDeliveryRequest>,
+    ) -> Answer<proto::ResolveDeliveryResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::ResolveDeliveryRequest { id, message_id } = request.get_ref();
+        let message = message_id.as_ref().map(|id| snowflake("message_id", id)).transpose()?;
+        self.tracking.tracker.resolve(bot, *id, message).await.map_err(refused)?;
+        Ok(Response::new(proto::ResolveDeliveryResponse {}))
     }
 
     async fn watch_events(&self, request: Request<proto::WatchEventsRequest>) -> Answer<EventStream> {

@@ -3,10 +3,24 @@
 use super::error::TrackingError;
 use super::tracker::Tracker;
 use crate::discord::snowflake::Snowflake;
-use crate::store::tracking::deliveries;
+use crate::store::tracking::deliveries::{self, Delivery, DeliveryFilter};
 use crate::store::tracking::posts::PostState;
 
 impl Tracker {
+    /// A page of a bot's posts, by id, behind this one.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn deliveries(
+        &self,
+        bot_id: i64,
+        filter: DeliveryFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Delivery>, TrackingError> {
+        Ok(deliveries::page(&self.pool, bot_id, filter, after, limit).await?)
+    }
+
     /// Settles a post of which it is not known whether it is there: it is this message, or it is not there and is posted.
     ///
     /// # Errors

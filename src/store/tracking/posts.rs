@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -13,7 +13,9 @@ use crate::discord::snowflake::Snowflake;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// What has become of a post.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, Serialize, ToSchema, sqlx::Type,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

@@ -9,8 +9,9 @@ use showtime::grpc::proto::tracking::tracking_service_client::TrackingServiceCli
 use showtime::grpc::proto::tracking::watch_events_response::Event;
 use showtime::grpc::proto::tracking::{
     BatchTrackItem, BatchTrackRequest, CheckWebhookRequest, DeleteDestinationRequest, DeleteGuildRequest,
-    GetDestinationRequest, IssueTokenRequest, ListDestinationsRequest, ReplaceWebhookRequest, ReportWebhookGoneRequest,
-    TrackRequest, UntrackRequest, WatchEventsRequest, WatchEventsResponse, Webhook, WebhookState,
+    GetDestinationRequest, IssueTokenRequest, ListDeliveriesRequest, ListDestinationsRequest, ReplaceWebhookRequest,
+    ReportWebhookGoneRequest, ResolveDeliveryRequest, TrackRequest, UntrackRequest, UpdateTrackRequest,
+    WatchEventsRequest, WatchEventsResponse, Webhook, WebhookState,
 };
 use showtime::grpc::proto::twitch::twitch_client::TwitchClient;
 use showtime::grpc::proto::twitch::{DeleteWebhookRequest, GetChannelsRequest, NewWebhookRequest};
@@ -54,7 +55,7 @@ impl Client {
 
     async fn track(&mut self, webhook: &DiscordWebhook, name: &str) -> Result<bool, Status> {
         let (channel_id, name, webhook) = (webhook.channel_id.to_string(), name.to_owned(), Some(given(webhook)));
-        let request = self.with(TrackRequest { channel_id, name, webhook });
+        let request = self.with(TrackRequest { channel_id, name, webhook, ..TrackRequest::default() });
         Ok(self.tracking.track(request).await?.into_inner().is_new)
     }
 
@@ -99,7 +100,8 @@ async fn bot_gets_a_token_tracks_lists_and_untracks() {
 
     assert!(client.track(&webhook, LOGIN).await.unwrap());
     assert!(!client.track(&webhook, CHANNEL).await.unwrap());
-    let again = client.with(TrackRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned(), webhook: None });
+    let again = TrackRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned(), ..TrackRequest::default() };
+    let again = client.with(again);
     assert!(!client.tracking.track(again).await.unwrap().into_inner().is_new);
     let get = client.with(GetDestinationRequest { channel_id: channel_id.clone() });
     let shown = client.tracking.get_destination(get).await.unwrap().into_inner().destination.unwrap();
@@ -260,6 +262,71 @@ async fn events_are_watched_from_a_cursor_until_the_server_stops() {
     let status = next(&mut others).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     timeout(Duration::from_secs(8), stopped).await.expect("it drains at once").unwrap();
+}
+
+#[tokio::test]
+async fn settings_are_set_and_changed_and_deliveries_listed_and_resolved() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.webhook();
+    let mut client = stage.client(&stage.token).await;
+    let channel_id = webhook.channel_id.to_string();
+    let track = |settings: &str| TrackRequest {
+        channel_id: channel_id.clone(),
+        name: LOGIN.to_owned(),
+        webhook: Some(given(&webhook)),
+        settings_json: settings.to_owned(),
+    };
+    let request = client.with(track(r#"{"silent":true}"#));
+    assert!(client.tracking.track(request).await.unwrap().into_inner().is_new);
+    for (wrong, field) in [(r#"{"on_end":"burn"}"#, "settings_json.on_end"), ("x", "settings_json")] {
+        let request = client.with(track(wrong));
+        let status = problem(client.tracking.track(request).await, Code::InvalidArgument, "invalid-field");
+        assert!(status.message().contains(&format!("`{field}`")), "{status:?}");
+    }
+    let update = |settings: &str| UpdateTrackRequest {
+        channel_id: channel_id.clone(),
+        name: LOGIN.to_owned(),
+        settings_json: settings.to_owned(),
+    };
+    let request = client.with(update(r#"{"on_uncertain":"skip"}"#));
+    let updated = client.tracking.update_track(request).await.unwrap().into_inner().track.unwrap();
+    let set: serde_json::Value = serde_json::from_str(&updated.settings_json).unwrap();
+    assert_eq!(set, json!({ "silent": true, "on_uncertain": "skip" }));
+    let request = client.with(update(r#"{"on_end":"burn"}"#));
+    problem(client.tracking.update_track(request).await, Code::InvalidArgument, "invalid-field");
+
+    stage
+        .server
+        .sql(
+            "insert into announcement
+        (stream_id, twitch_id, login, display_name, started_at, ended_at, created_at, is_expanded)
+        values ('7', '90210441', 'user90210441', 'User', now(), now(), now(), true);
+        insert into post (stream_id, destination_id, state, lost_answers, problem)
+        select '7', id, 'uncertain', 1, 'lost' from destination",
+        )
+        .await;
+    let list = |state: &str| ListDeliveriesRequest { state: state.to_owned(), ..ListDeliveriesRequest::default() };
+    let request = client.with(list("uncertain"));
+    let listed = client.tracking.list_deliveries(request).await.unwrap().into_inner();
+    let [delivery] = &listed.deliveries[..] else { panic!("{listed:?}") };
+    assert_eq!((delivery.channel_id.as_str(), delivery.login.as_str()), (channel_id.as_str(), LOGIN));
+    assert_eq!((delivery.problem.as_str(), delivery.lost_answers, listed.next_after), ("lost", 1, 0));
+    let request = client.with(list("posted"));
+    assert_eq!(client.tracking.list_deliveries(request).await.unwrap().into_inner().deliveries, []);
+    let request = client.with(list("lost"));
+    problem(client.tracking.list_deliveries(request).await, Code::InvalidArgument, "invalid-field");
+    let resolve = |id| ResolveDeliveryRequest { id, message_id: None };
+    let request = client.with(resolve(delivery.id + 1));
+    problem(client.tracking.resolve_delivery(request).await, Code::NotFound, "not-found");
+    let mut other = stage.client(&bots::token(&stage.server, "other").await).await;
+    let request = other.with(resolve(delivery.id));
+    problem(other.tracking.resolve_delivery(request).await, Code::NotFound, "not-found");
+    let request = client.with(resolve(delivery.id));
+    client.tracking.resolve_delivery(request).await.unwrap();
+    let request = client.with(list("uncertain"));
+    assert_eq!(client.tracking.list_deliveries(request).await.unwrap().into_inner().deliveries, []);
+    stage.stop().await;
 }
 
 #[tokio::test]

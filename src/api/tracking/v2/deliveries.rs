@@ -17,7 +17,7 @@ use crate::api::tracking::caller::Caller;
 use crate::api::tracking::responses::ResolveRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::store::LogId;
-use crate::store::tracking::deliveries::{self, Delivery, DeliveryFilter};
+use crate::store::tracking::deliveries::{Delivery, DeliveryFilter};
 use crate::store::tracking::posts::PostState;
 
 /// What became of a message about a broadcast.
@@ -165,7 +165,7 @@ pub(in crate::api) async fn list_bot_deliveries(
     let Query(ListBotDeliveries { state, channel, after, limit }) = query;
     let filter = DeliveryFilter { state: state.map(|state| state.0), channel_id: channel.map(|channel| channel.0) };
     let (bot_id, after) = (caller.0.bot_id, after.0.0);
-    let rows = ctx.read(async |db| deliveries::page(db, bot_id, filter, after, limit.rows()).await).await?;
+    let rows = ctx.tracking.tracker.deliveries(bot_id, filter, after, limit.rows()).await?;
     Ok(Json(Page::new(rows, limit, |last| last.id.to_string(), BotDelivery::from)))
 }
 
