@@ -99,7 +99,7 @@ impl BatchResults {
 ///
 /// For a bot that moves here with all that it tracks: up to 1,000 tracks, each with a result of its own. Webhooks that are not known
 /// are kept without asking Discord, which would take hours for a large bot: their channels have no `verified_at` until
-/// `POST /v2/channels/{channel}/webhook/check` or the first post.
+/// `POST /v2/channels/{channel}/webhook/check`.
 #[utoipa::path(
     tag = "tracking",
     request_body(content = TrackBatch, example = json!({ "tracks": [{
