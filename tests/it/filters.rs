@@ -112,12 +112,12 @@ async fn page_equals_that_of_a_naive_filter() {
         };
 
         let all = Range { after: place, last: LogId::MAX };
-        let found = scan::first(&mut conn, &filter, times, all, limit).await.unwrap().ids;
+        let found = scan::page(&mut conn, &filter, times, all, Order::Asc, limit).await.unwrap().ids;
         let expected: Vec<_> = wanted(place.next()..=LogId::MAX, times).into_iter().take(count).collect();
         assert_eq!(found, expected, "{filter:?} {times:?} after {place}");
 
         let before = Range { after: LogId::START, last: place.previous() };
-        let found = scan::last(&mut conn, &filter, times, before, limit).await.unwrap().ids;
+        let found = scan::page(&mut conn, &filter, times, before, Order::Desc, limit).await.unwrap().ids;
         let expected: Vec<_> = wanted(LogId::START..=before.last, times).into_iter().rev().take(count).collect();
         assert_eq!(found, expected, "{filter:?} {times:?} before {place}");
     }

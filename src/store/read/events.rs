@@ -55,16 +55,11 @@ pub async fn page(
     after: Option<LogId>,
     limit: i64,
 ) -> sqlx::Result<(Vec<LoggedEvent>, Option<LogId>)> {
-    let found = match order {
-        Order::Asc => {
-            let range = Range { after: after.unwrap_or_default(), last: LogId::MAX };
-            scan::first(&mut *db, filter, times, range, limit).await?
-        }
-        Order::Desc => {
-            let range = Range { after: LogId::START, last: after.map_or(LogId::MAX, LogId::previous) };
-            scan::last(&mut *db, filter, times, range, limit).await?
-        }
+    let range = match order {
+        Order::Asc => Range { after: after.unwrap_or_default(), last: LogId::MAX },
+        Order::Desc => Range { after: LogId::START, last: after.map_or(LogId::MAX, LogId::previous) },
     };
+    let found = scan::page(&mut *db, filter, times, range, order, limit).await?;
     let mut rows = with_ids(db, &found.ids).await?;
     if order == Order::Desc {
         rows.reverse();

@@ -4,7 +4,7 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 
 use super::channels::{self, Channel};
 use super::events::{self, LoggedEvent};
-use super::scan::{self, LogFilter, Range, Times};
+use super::scan::{self, LogFilter, Order, Range, Times};
 use crate::store::LogId;
 use crate::twitch::id::ChannelId;
 
@@ -87,7 +87,7 @@ pub async fn first(
     range: Range,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
-    let found = scan::first(&mut *db, filter, Times::default(), range, limit).await?;
+    let found = scan::page(&mut *db, filter, Times::default(), range, Order::Asc, limit).await?;
     events::with_ids(db, &found.ids).await
 }
 
@@ -102,7 +102,7 @@ pub async fn last(
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
     let range = Range { after: LogId::START, last: before.previous() };
-    let found = scan::last(&mut *db, filter, Times::default(), range, limit).await?;
+    let found = scan::page(&mut *db, filter, Times::default(), range, Order::Desc, limit).await?;
     events::with_ids(db, &found.ids).await
 }
 

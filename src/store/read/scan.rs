@@ -119,20 +119,21 @@ pub struct Found {
     pub read_to: Option<LogId>,
 }
 
-/// The first so many in a range.
+/// The first so many in a range, in this order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn first(
+pub async fn page(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
     range: Range,
+    order: Order,
     limit: i64,
 ) -> sqlx::Result<Found> {
     let mut found = Found::default();
     let mut wanted = limit;
-    for mut part in range.within(&mut *db, times, Order::Asc).await? {
+    for mut part in range.within(&mut *db, times, order).await? {
         if part.is_empty() || wanted <= 0 {
             continue;
         }
@@ -140,10 +141,14 @@ pub async fn first(
         let read_to = if is_bounded {
             None
         } else {
-            nth(first_of(&mut *db, filter, Times::default(), part, MAX_READ + 1).await?)
+            nth(read(&mut *db, filter, Times::default(), part, order, MAX_READ + 1).await?)
         };
-        part.last = read_to.unwrap_or(part.last);
-        let more = first_of(&mut *db, filter, times, part, wanted).await?;
+        match (read_to, order) {
+            (Some(id), Order::Asc) => part.last = id,
+            (Some(id), Order::Desc) => part.after = id.previous(),
+            (None, _) => {}
+        }
+        let more = read(&mut *db, filter, times, part, order, wanted).await?;
         wanted -= i64::try_from(more.len()).unwrap_or(wanted);
         found.ids.extend(more);
         if wanted > 0 && read_to.is_some() {
@@ -153,35 +158,19 @@ pub async fn first(
     Ok(found)
 }
 
-/// The last so many in a range, newest first.
-///
-/// # Errors
-/// When the database fails.
-pub async fn last(
+/// [`page`] of a range that is short, or in which nearly all events occurred at these times.
+async fn read(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
     range: Range,
+    order: Order,
     limit: i64,
-) -> sqlx::Result<Found> {
-    let mut found = Found::default();
-    let mut wanted = limit;
-    for mut part in range.within(&mut *db, times, Order::Desc).await? {
-        if part.is_empty() || wanted <= 0 {
-            continue;
-        }
-        let is_bounded = times == Times::default() || !part.is_long();
-        let read_to =
-            if is_bounded { None } else { nth(last_of(&mut *db, filter, Times::default(), part, MAX_READ + 1).await?) };
-        part.after = read_to.map_or(part.after, |id| id.previous());
-        let more = last_of(&mut *db, filter, times, part, wanted).await?;
-        wanted -= i64::try_from(more.len()).unwrap_or(wanted);
-        found.ids.extend(more);
-        if wanted > 0 && read_to.is_some() {
-            return Ok(Found { read_to, ..found });
-        }
+) -> sqlx::Result<Vec<LogId>> {
+    match order {
+        Order::Asc => first_of(db, filter, times, range, limit).await,
+        Order::Desc => last_of(db, filter, times, range, limit).await,
     }
-    Ok(found)
 }
 
 /// The event that is [`MAX_READ`] events into those that were read; `None` if there are no more than that.
@@ -190,7 +179,7 @@ fn nth(ids: Vec<LogId>) -> Option<LogId> {
     ids.into_iter().rev().nth(1).filter(|_| has_more)
 }
 
-/// [`first`] in a range in which nearly all events occurred at these times. The statement compares differences of times, whose
+/// [`read`], oldest first. The statement compares differences of times, whose
 /// selectivity the planner can't estimate: seeing the times, it would take such events for rare in the whole log, and sort
 /// all events of a channel instead of walking along the index.
 async fn first_of(
@@ -245,7 +234,7 @@ async fn first_of(
     .await
 }
 
-/// [`last`] in a range in which nearly all events occurred at these times; see [`first_of`].
+/// [`read`], newest first; see [`first_of`].
 async fn last_of(
     db: impl PgExecutor<'_>,
     filter: &LogFilter,
