@@ -158,8 +158,8 @@ async fn wrong_sink_is_refused_by_field() {
     assert_eq!((added.status.as_u16(), &added.headers["location"]), (201, &"/sinks/a".parse().unwrap()));
     let answer = server.send(reqwest::Method::DELETE, "/sinks/a").await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    // The reactor follows the log on every server.
-    let statement = "select count(*) from follower where name <> 'reactions'";
+    // Rules and announcements follow the log on every server.
+    let statement = "select count(*) from follower where name not in ('announcements', 'reactions')";
     let followers: i64 = sqlx::query_scalar(statement).fetch_one(&server.pool).await.unwrap();
     assert_eq!(followers, 0, "its place in the log is removed with it");
 }
