@@ -99,7 +99,10 @@ async fn stopped_server_repeats_nothing() {
     append(&stage.pool, 5_000).await;
     stage.read(300).await;
     stopped.stop().await;
-    let stopped_at: i64 = sqlx::query_scalar("select cursor from follower").fetch_one(&stage.pool).await.unwrap();
+    let stopped_at: i64 = sqlx::query_scalar("select cursor from follower join sink on sink.follower = follower.name")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
     assert!(stopped_at < 5_000, "it was stopped while it published");
     stage.read_to(5_000).await;
     stage.assert_complete(0).await;
