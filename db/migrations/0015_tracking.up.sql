@@ -114,11 +114,12 @@ create index announcement_spread_idx on announcement (spread_at) where spread_at
 create index announcement_twitch_idx on announcement (twitch_id, started_at desc);
 create index announcement_created_idx on announcement (created_at);
 
--- The message about a broadcast in a channel of Discord: one of both.
+-- The message about a broadcast in a channel of Discord: one of both. If a track wants it, a second one is about the end.
 create table post (
     id bigint generated always as identity primary key,
     stream_id text collate "C" not null references announcement on delete cascade,
     destination_id bigint not null references destination on delete cascade,
+    kind text collate "C" not null default 'start' check (kind in ('start', 'end')),
     state text collate "C" not null default 'pending'
         check (state in
             ('pending', 'sending', 'posted', 'uncertain', 'skipped', 'failed', 'dismissed', 'expired', 'filtered')),
@@ -129,6 +130,8 @@ create table post (
     failures integer not null default 0,
     attempt_at timestamptz,
     message_id bigint,
+    -- The message that was posted again, if the bot has found the first one: it is deleted once that one was edited.
+    extra_message_id bigint,
     -- Where the message is: not where it was meant to be if the webhook was moved.
     posted_channel_id bigint,
     posted_at timestamptz,
@@ -140,7 +143,7 @@ create table post (
     -- When it is posted or edited; null if it is not.
     next_at timestamptz,
     problem text,
-    unique (stream_id, destination_id)
+    unique (stream_id, destination_id, kind)
 );
 
 create index post_due_idx on post (destination_id, next_at) where next_at is not null;

@@ -134,6 +134,7 @@ impl From<Delivery> for proto::Delivery {
             lost_answers: it.lost_answers,
             attempt_at: it.attempt_at.map(timestamp),
             problem: it.problem.unwrap_or_default(),
+            kind: <&str>::from(it.kind).to_owned(),
         }
     }
 }
@@ -198,5 +199,6 @@ fn post(it: PostNews) -> proto::Post {
         message_id: text(it.message_id),
         posted_channel_id: text(it.posted_channel_id),
         problem: it.problem.unwrap_or_default(),
+        kind: <&str>::from(it.kind).to_owned(),
     }
 }

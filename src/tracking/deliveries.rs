@@ -21,7 +21,8 @@ impl Tracker {
         Ok(deliveries::page(&self.pool, bot_id, filter, after, limit).await?)
     }
 
-    /// Settles a post of which it is not known whether it is there: it is this message, or it is not there and is posted.
+    /// Settles a post of which it is not known whether it is there: it is this message, or it is not there and is posted. One that
+    /// was posted again can be settled by the first message, too.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -33,7 +34,13 @@ impl Tracker {
         if is_known {
             return Ok(());
         }
-        if delivery.state != PostState::Uncertain {
+        let is_found = message_id.is_some() && delivery.lost_answers > 0;
+        let may_be = match delivery.state {
+            PostState::Uncertain => true,
+            PostState::Pending | PostState::Sending | PostState::Posted | PostState::Expired => is_found,
+            PostState::Skipped | PostState::Failed | PostState::Dismissed | PostState::Filtered => false,
+        };
+        if !may_be {
             return Err(TrackingError::NotUncertain(id));
         }
         deliveries::settle(&mut transaction, (destination_id, id), message_id, self.clock.now()).await?;

@@ -19,7 +19,7 @@ pub enum TrackingError {
     #[error("no delivery `{0}` is known")]
     UnknownDelivery(i64),
     /// It is known what became of a post.
-    #[error("the delivery {0} is not uncertain, so there is nothing to resolve")]
+    #[error("no answer about the delivery {0} was lost, so there is nothing to resolve")]
     NotUncertain(i64),
     /// The channel of Twitch is not tracked there.
     #[error("`{name}` is not tracked in the Discord channel {channel}")]

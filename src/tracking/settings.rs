@@ -10,6 +10,9 @@ use crate::discord::snowflake::Snowflake;
 /// The most roles, and the most users, that a message mentions.
 pub const MAX_MENTIONS: usize = 20;
 
+/// The latest that a message is deleted, in minutes: a week.
+const MAX_DELETE_AFTER: u32 = 7 * 24 * 60;
+
 /// Settings of a track. What is absent has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +39,10 @@ pub struct TrackSettings {
     /// What becomes of the message when the stream has ended; `edit` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_end: Option<OnEnd>,
+    /// How many minutes later the message is deleted, 1 to 10,080: for `delete` after the end, and at least 15, which is the default; for
+    /// `post` after the message about the end, which stays by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<u32>,
     /// What is done if it can't be known whether Discord has the message; `silent_repost` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_uncertain: Option<OnUncertain>,
@@ -79,8 +86,10 @@ pub enum OnEnd {
     /// It is edited, and says how long the stream was.
     #[default]
     Edit,
-    /// It is deleted, 15 minutes after the end: until then the stream may go on.
+    /// It is deleted, 15 minutes after the end or later: until then the stream may go on.
     Delete,
+    /// It is edited, and 15 minutes after the end a new message, without mentions and without a sound, says how long the stream was.
+    Post,
     /// It stays as it is.
     Leave,
 }
@@ -108,6 +117,9 @@ impl TrackSettings {
             text.as_deref().map_or(Ok(()), template::check).map_err(|error| (field, error.to_string()))?;
         }
         self.filter.as_ref().map_or(Ok(()), TrackFilter::check)?;
+        if self.delete_after.is_some_and(|minutes| !(1..=MAX_DELETE_AFTER).contains(&minutes)) {
+            return Err(("delete_after", format!("must be 1 to {MAX_DELETE_AFTER} minutes")));
+        }
         let Some(mentions) = &self.mentions else { return Ok(()) };
         for (field, ids) in [("mentions.roles", &mentions.roles), ("mentions.users", &mentions.users)] {
             if ids.len() > MAX_MENTIONS {
@@ -131,15 +143,18 @@ mod tests {
         let all = json!({
             "filter": { "categories": ["Chess"] }, "message": "{{ streamer.name }}!",
             "mentions": { "roles": ["146404426746167296"], "everyone": true }, "silent": true,
-            "on_update": "ignore", "on_end": "delete", "on_uncertain": "silent_repost",
+            "on_update": "ignore", "on_end": "delete", "delete_after": 60, "on_uncertain": "silent_repost",
         });
         assert_eq!(serde_json::to_value(read(all.clone()).unwrap()).unwrap(), all);
-        for wrong in [json!({ "color": 1 }), json!({ "on_end": "post" }), json!({ "mentions": { "roles": ["5"] } })] {
+        for wrong in [json!({ "color": 1 }), json!({ "on_end": "burn" }), json!({ "mentions": { "roles": ["5"] } })] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
         let roles = vec!["146404426746167296"; MAX_MENTIONS + 1];
         let many = read(json!({ "mentions": { "roles": roles } })).unwrap();
         assert_eq!(many.check(), Err(("mentions.roles", "must be at most 20 ids".to_owned())));
+        for (minutes, is_valid) in [(0, false), (1, true), (10_080, true), (10_081, false)] {
+            assert_eq!(read(json!({ "delete_after": minutes })).unwrap().check().is_ok(), is_valid, "{minutes}");
+        }
         let unknown = read(json!({ "end_message": "{{ name }}" })).unwrap();
         assert_eq!(unknown.check().unwrap_err().0, "end_message");
     }

@@ -97,7 +97,7 @@ pub(super) struct ResolveRefusals;
 impl IntoResponses for ResolveRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let error = Error::Tracking(TrackingError::NotUncertain(4711));
-        [described("The delivery is in another state.", &error)].into()
+        [described("No answer about the delivery was lost.", &error)].into()
     }
 }
 

@@ -17,7 +17,8 @@ use crate::discord::error::{DiscordError, LimitScope, Limited, Refusal};
 use crate::discord::message::Posted;
 use crate::services::Services;
 use crate::store::tracking::destinations::Loss;
-use crate::store::tracking::posts::{DuePost, Outcome, PostState};
+use crate::store::tracking::outcomes::Outcome;
+use crate::store::tracking::posts::{DuePost, PostKind, PostState};
 use crate::tracking::webhooks;
 
 /// Time limit of a request.
@@ -101,10 +102,11 @@ impl Sender {
                 Err(error) => error,
             },
             Request::Delete(id) => match self.discord.delete(&key, *id).await {
-                Ok(reply) => {
-                    let outcome = Outcome::Ended(PostState::Dismissed, None);
-                    return Attempt { pause: reply.pause, ..Attempt::new(outcome) };
-                }
+                Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(deleted(post)) },
+                Err(error) => error,
+            },
+            Request::Tidy(id) => match self.discord.delete(&key, *id).await {
+                Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(Outcome::Tidied) },
                 Err(error) => error,
             },
         };
@@ -150,12 +152,12 @@ impl Sender {
             DiscordError::Lost(_) if matches!(request, Request::Post(_)) => {
                 Attempt::new(Outcome::Lost(self.clock.now() + self.backoff(post), words))
             }
-            DiscordError::Lost(_) => Attempt::new(self.retry_or_leave(post, words)),
+            DiscordError::Lost(_) => Attempt::new(self.retry_or_leave(post, request, words)),
             DiscordError::Limited(limited) => self.limited(limited, words),
             DiscordError::Refused(refusal) => {
                 let invalid = u32::from(refusal.is_invalid());
                 let attempt = if refusal.is_webhook_gone() {
-                    self.confirm(post, key, words).await
+                    self.confirm(post, request, key, words).await
                 } else {
                     Attempt::new(self.refused(post, request, &refusal, words))
                 };
@@ -176,27 +178,24 @@ impl Sender {
     }
 
     fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal, words: String) -> Outcome {
+        let is_named = post.extra_message_id.is_some();
         match request {
+            Request::Edit(..) if refusal.is_message_gone() && is_named => Outcome::Unfound(words),
             Request::Edit(..) | Request::Delete(_) if refusal.is_message_gone() => {
                 Outcome::Ended(PostState::Dismissed, Some("the message was deleted".to_owned()))
             }
-            _ if refusal.is_passing() => self.retry_or_leave(post, words),
-            Request::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
-            Request::Edit(..) | Request::Delete(_) => Outcome::Unshown(post.revision, words),
+            _ if refusal.is_passing() => self.retry_or_leave(post, request, words),
+            _ => left(post, request, words),
         }
     }
 
     /// Tries again, but not for ever.
-    fn retry_or_leave(&self, post: &DuePost, words: String) -> Outcome {
-        match post.state {
-            _ if post.failures < MAX_FAILURES => self.retry(post, words),
-            PostState::Posted => Outcome::Unshown(post.revision, words),
-            _ => Outcome::Ended(PostState::Failed, Some(words)),
-        }
+    fn retry_or_leave(&self, post: &DuePost, request: &Request, words: String) -> Outcome {
+        if post.failures < MAX_FAILURES { self.retry(post, words) } else { left(post, request, words) }
     }
 
     /// Asks once more whether a webhook is gone, since it is never used again if it is.
-    async fn confirm(&self, post: &DuePost, key: &WebhookKey, words: String) -> Attempt {
+    async fn confirm(&self, post: &DuePost, request: &Request, key: &WebhookKey, words: String) -> Attempt {
         let pause = self.clock.sleep(CONFIRM_PAUSE);
         if self.stopping.run_until_cancelled(pause).await.is_none() {
             return Attempt::new(self.retry(post, words));
@@ -211,8 +210,23 @@ impl Sender {
                 Attempt { lost: Some((Loss::Gone, words)), invalid, ..Attempt::new(outcome) }
             }
             Err(DiscordError::Limited(limited)) => self.limited(limited, words),
-            _ => Attempt::new(self.retry_or_leave(post, words)),
+            _ => Attempt::new(self.retry_or_leave(post, request, words)),
         }
+    }
+}
+
+/// What it means that a message was deleted as planned: one about an end that was none may come again.
+fn deleted(post: &DuePost) -> Outcome {
+    let is_wrong = post.kind == PostKind::End && post.ended_at.is_none();
+    Outcome::Ended(if is_wrong { PostState::Expired } else { PostState::Dismissed }, None)
+}
+
+/// What comes of a request that is not tried again.
+fn left(post: &DuePost, request: &Request, words: String) -> Outcome {
+    match request {
+        Request::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
+        Request::Edit(..) | Request::Delete(_) => Outcome::Unshown(post.revision, words),
+        Request::Tidy(_) => Outcome::Tidied,
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::attempt::{Attempt, Sender};
 use super::budget::Budget;
 use super::news::{news, tell};
-use super::plan::{Request, Step, plan};
+use super::plan::{Request, Sequel, Step, plan, sequel};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::services::{Services, Stopper};
@@ -22,7 +22,8 @@ use crate::store::signals::{Signals, Wakeup};
 use crate::store::tracking::destinations;
 use crate::store::tracking::egress;
 use crate::store::tracking::events::{self, BotNews};
-use crate::store::tracking::posts::{self, DuePost, Outcome, PostState, Release};
+use crate::store::tracking::outcomes::{self, Outcome};
+use crate::store::tracking::posts::{self, DuePost, PostKind, PostState, Release};
 use crate::store::tracking::spread;
 use crate::store::{is_outage, within};
 
@@ -194,7 +195,7 @@ impl Executor {
         let next_at = Some(budget.next_at().unwrap_or(now));
         egress::save(&mut transaction, &egress).await?;
         for (post, outcome) in &settled {
-            posts::settle(&mut *transaction, (post.id, post.attempts), outcome, now).await?;
+            outcomes::settle(&mut *transaction, (post.id, post.attempts), outcome, None, now).await?;
         }
         posts::begin(&mut *transaction, &requests.iter().map(|(post, _)| post.id).collect::<Vec<_>>(), now).await?;
         let is_begun = |id: &i64| requests.iter().any(|(post, _)| post.destination_id == *id);
@@ -237,7 +238,13 @@ impl Executor {
         self.record_limits(&mut transaction, finished, now).await?;
         let mut is_recorded = Vec::with_capacity(finished.len());
         for Finished { post, attempt } in finished {
-            is_recorded.push(posts::settle(&mut *transaction, (post.id, post.attempts), &attempt.outcome, now).await?);
+            let Sequel { again_at, end_at } = sequel(post, &attempt.outcome);
+            let (key, outcome) = ((post.id, post.attempts), &attempt.outcome);
+            let is_ours = outcomes::settle(&mut *transaction, key, outcome, again_at, now).await?;
+            is_recorded.push(is_ours);
+            if let Some(end_at) = end_at.filter(|_| is_ours) {
+                outcomes::add_end(&mut *transaction, post.id, end_at).await?;
+            }
             if let Some((loss, reason)) = &attempt.lost {
                 let webhook = (post.destination_id, post.webhook_id);
                 destinations::record_loss(&mut transaction, webhook, *loss, reason, now).await?;
@@ -282,14 +289,18 @@ impl Executor {
     fn count(&self, post: &DuePost, outcome: &Outcome, now: OffsetDateTime) {
         let name = match outcome {
             Outcome::Posted(..) => {
-                self.metrics.post_delay(now - post.created_at);
+                if post.kind == PostKind::Start {
+                    self.metrics.post_delay(now - post.created_at);
+                }
                 "posted"
             }
             Outcome::Edited(..) => "edited",
-            Outcome::Unshown(..) => "not_edited",
+            Outcome::Unshown(..) | Outcome::Unfound(_) => "not_edited",
             Outcome::Retry(..) => "retried",
             Outcome::Lost(..) => "unanswered",
-            Outcome::Kept(_) | Outcome::Later(_) | Outcome::Ended(PostState::Filtered, _) => return,
+            // The stream goes on, so there is no end to tell of.
+            Outcome::Ended(PostState::Expired, _) if post.kind == PostKind::End => return,
+            Outcome::Kept(_) | Outcome::Later(_) | Outcome::Tidied | Outcome::Ended(PostState::Filtered, _) => return,
             Outcome::Ended(state, _) => (*state).into(),
         };
         self.metrics.posts(name, 1);

@@ -2,7 +2,8 @@
 
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::events::{BotNews, NewBotEvent, PostNews};
-use crate::store::tracking::posts::{DuePost, Outcome, PostState};
+use crate::store::tracking::outcomes::Outcome;
+use crate::store::tracking::posts::{DuePost, PostState};
 
 /// What the bot is told of what came of a request, if it is told of it.
 pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
@@ -41,6 +42,7 @@ pub(super) fn tell(
         twitch_id: post.twitch_id.to_string(),
         login: post.login.clone(),
         stream_id: post.stream_id.to_string(),
+        kind: post.kind,
         message_id,
         posted_channel_id: post.posted_channel_id,
         problem: problem.map(|problem| problem.replace('\0', "")),

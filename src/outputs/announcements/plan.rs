@@ -5,9 +5,13 @@ use time::{Duration, OffsetDateTime};
 use super::card;
 use crate::discord::message::{AllowedMentions, Message};
 use crate::discord::snowflake::Snowflake;
-use crate::store::tracking::posts::{DuePost, Outcome, PostState};
+use crate::store::tracking::outcomes::Outcome;
+use crate::store::tracking::posts::{DuePost, PostKind, PostState};
 use crate::tracking::filter::Filtered;
 use crate::tracking::settings::{OnEnd, OnUncertain, OnUpdate, TrackSettings};
+
+/// The message about the end is not posted later than this after its time.
+const END_LATENESS: Duration = Duration::HOUR;
 
 /// A broadcast goes on if the next stream begins within this time after the end.
 const GRACE: Duration = Duration::minutes(15);
@@ -24,6 +28,8 @@ pub(super) enum Request {
     Edit(Snowflake, Message),
     /// To delete a message.
     Delete(Snowflake),
+    /// To delete the message that was posted again, since the first one was found.
+    Tidy(Snowflake),
 }
 
 /// What to do about a post: call Discord, or record what has come of it already.
@@ -33,64 +39,146 @@ pub(super) enum Step {
     Settle(Outcome),
 }
 
+/// What follows from what came of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sequel {
+    /// When the message is looked at again.
+    pub(super) again_at: Option<OffsetDateTime>,
+    /// When a message about the end of the broadcast is due.
+    pub(super) end_at: Option<OffsetDateTime>,
+}
+
 /// Decides about a post that is due.
 pub(super) fn plan(post: &DuePost, now: OffsetDateTime) -> Step {
-    let settings = post.settings.as_ref().filter(|_| !post.is_disabled);
     let is_new = post.state == PostState::Pending;
-    match settings {
-        // Settings of a newer version count as none.
-        Some(settings) => {
-            let settings = serde_json::from_value(settings.clone()).unwrap_or_default();
-            if is_new { plan_post(post, &settings) } else { plan_edit(post, &settings, now) }
-        }
-        None if is_new => {
-            let problem = if post.is_disabled { "the bot is switched off" } else { "it is not tracked any more" };
-            Step::Settle(Outcome::Ended(PostState::Skipped, Some(problem.to_owned())))
-        }
+    match settings(post).filter(|_| !post.is_disabled) {
+        Some(settings) if !is_new => plan_edit(post, &settings, now),
+        Some(settings) if post.kind == PostKind::End => plan_end(post, &settings, now),
+        Some(settings) => plan_start(post, &settings),
+        None if is_new && post.is_disabled => ended(PostState::Skipped, "the bot is switched off"),
+        None if is_new => ended(PostState::Skipped, "it is not tracked any more"),
         None => Step::Settle(Outcome::Kept(post.revision)),
     }
 }
 
-fn plan_post(post: &DuePost, settings: &TrackSettings) -> Step {
+/// What follows from what came of a request: the message about the end comes when the first one says that it is over.
+pub(super) fn sequel(post: &DuePost, outcome: &Outcome) -> Sequel {
+    let Some((ended_at, settings)) = post.ended_at.zip(settings(post)) else { return Sequel::default() };
+    match (post.kind, outcome) {
+        (PostKind::Start, Outcome::Edited(_, true)) if settings.on_end == Some(OnEnd::Post) => {
+            Sequel { end_at: Some(ended_at + GRACE), ..Sequel::default() }
+        }
+        (PostKind::End, Outcome::Posted(..) | Outcome::Edited(..)) => {
+            Sequel { again_at: delete_end_at(ended_at, &settings), ..Sequel::default() }
+        }
+        _ => Sequel::default(),
+    }
+}
+
+/// The settings of the track; `None` if it is not tracked any more. Those of a newer version count as none.
+fn settings(post: &DuePost) -> Option<TrackSettings> {
+    post.settings.as_ref().map(|settings| serde_json::from_value(settings.clone()).unwrap_or_default())
+}
+
+fn ended(state: PostState, problem: &str) -> Step {
+    Step::Settle(Outcome::Ended(state, Some(problem.to_owned())))
+}
+
+fn plan_start(post: &DuePost, settings: &TrackSettings) -> Step {
     if post.ended_at.is_some() {
         return Step::Settle(Outcome::Ended(PostState::Expired, None));
     }
-    let is_repeat = post.lost_answers > 0;
-    let on_uncertain = settings.on_uncertain.unwrap_or_default();
-    if is_repeat && on_uncertain == OnUncertain::Skip || post.lost_answers >= MAX_LOST {
-        let problem = "Discord's answer was lost, so the message may be missing".to_owned();
-        return Step::Settle(Outcome::Ended(PostState::Uncertain, Some(problem)));
+    if let Some(uncertain) = uncertain(post, settings) {
+        return uncertain;
     }
+    let is_repeat = post.lost_answers > 0;
     if !is_repeat && settings.filter.as_ref().is_some_and(|filter| !filter.matches(filtered(post))) {
         return Step::Settle(Outcome::Ended(PostState::Filtered, None));
     }
     let message = message(post, settings);
-    let is_silent = is_repeat && on_uncertain == OnUncertain::SilentRepost;
+    let is_silent = is_repeat && settings.on_uncertain.unwrap_or_default() == OnUncertain::SilentRepost;
     let message = if is_silent || settings.silent == Some(true) { message.silent() } else { message };
     Step::Request(Request::Post(message))
+}
+
+/// The message about the end: once the broadcast can't go on any more. It never notifies, so it may be posted again as it is.
+fn plan_end(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
+    if settings.on_end != Some(OnEnd::Post) {
+        return ended(PostState::Skipped, "the track wants no message about the end any more");
+    }
+    let expired = Step::Settle(Outcome::Ended(PostState::Expired, None));
+    // It goes on: the next end makes the post due again.
+    let Some(ended_at) = post.ended_at else { return expired };
+    if ended_at + GRACE > now {
+        return Step::Settle(Outcome::Later(ended_at + GRACE));
+    }
+    if ended_at + GRACE + END_LATENESS <= now || delete_end_at(ended_at, settings).is_some_and(|at| at <= now) {
+        return expired;
+    }
+    uncertain(post, settings).unwrap_or_else(|| Step::Request(Request::Post(message(post, settings).silent())))
+}
+
+/// That a message is not posted again, if so many answers were lost, or the track does not want it.
+fn uncertain(post: &DuePost, settings: &TrackSettings) -> Option<Step> {
+    let is_unwanted = post.lost_answers > 0 && settings.on_uncertain == Some(OnUncertain::Skip);
+    (is_unwanted || post.lost_answers >= MAX_LOST)
+        .then(|| ended(PostState::Uncertain, "Discord's answer was lost, so the message may be missing"))
+}
+
+/// When the message about the end is deleted.
+fn delete_end_at(ended_at: OffsetDateTime, settings: &TrackSettings) -> Option<OffsetDateTime> {
+    settings.delete_after.map(|minutes| ended_at + GRACE + Duration::minutes(minutes.into()))
+}
+
+/// When the message is deleted, if that is what becomes of it.
+fn delete_at(post: &DuePost, settings: &TrackSettings) -> Option<OffsetDateTime> {
+    match (post.kind, post.ended_at) {
+        // It has said that it is over, and it goes on.
+        (PostKind::End, None) => Some(OffsetDateTime::UNIX_EPOCH),
+        (PostKind::End, Some(ended_at)) => delete_end_at(ended_at, settings),
+        (PostKind::Start, Some(ended_at)) if settings.on_end == Some(OnEnd::Delete) => {
+            let after = settings.delete_after.map(|minutes| Duration::minutes(minutes.into()));
+            Some(ended_at + after.unwrap_or(GRACE).max(GRACE))
+        }
+        (PostKind::Start, _) => None,
+    }
 }
 
 fn plan_edit(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
     let kept = Step::Settle(Outcome::Kept(post.revision));
     let Some(id) = post.message_id else { return kept };
-    match (post.ended_at, settings.on_end.unwrap_or_default()) {
-        (Some(_), OnEnd::Leave) => return kept,
-        (Some(ended_at), OnEnd::Delete) if ended_at + GRACE > now => {
-            return Step::Settle(Outcome::Later(ended_at + GRACE));
-        }
-        (Some(_), OnEnd::Delete) => return Step::Request(Request::Delete(id)),
-        // What says that the stream has ended is edited if it goes on.
-        (None, _) if settings.on_update == Some(OnUpdate::Ignore) && !post.is_end_shown => return kept,
+    // The message that the bot has found is edited first, which shows that it is there.
+    let is_found = post.have_revision > 0;
+    match post.extra_message_id {
+        Some(extra) if is_found => return Step::Request(Request::Tidy(extra)),
+        Some(_) => return edit(post, settings, id),
+        None => {}
+    }
+    let is_current = post.have_revision >= post.revision;
+    match delete_at(post, settings) {
+        Some(at) if at <= now => return Step::Request(Request::Delete(id)),
+        Some(at) if is_current || post.kind == PostKind::Start => return Step::Settle(Outcome::Later(at)),
         _ => {}
     }
-    // An edit notifies no one, and must not: it shows the same text.
+    match post.ended_at {
+        _ if is_current => kept,
+        Some(_) if settings.on_end == Some(OnEnd::Leave) => kept,
+        // What says that the stream has ended is edited if it goes on.
+        None if settings.on_update == Some(OnUpdate::Ignore) && !post.is_end_shown => kept,
+        _ => edit(post, settings, id),
+    }
+}
+
+/// An edit notifies no one, and must not: it shows the same text.
+fn edit(post: &DuePost, settings: &TrackSettings, id: Snowflake) -> Step {
     let message = Message { allowed_mentions: AllowedMentions::default(), ..message(post, settings) };
     Step::Request(Request::Edit(id, message))
 }
 
-/// The message, with its mentions unless it is one that was posted again.
+/// The message, with its mentions unless it is one that was posted again, or is about the end.
 fn message(post: &DuePost, settings: &TrackSettings) -> Message {
-    let is_plain = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
+    let is_repeat = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
+    let is_plain = is_repeat || post.kind == PostKind::End;
     match &settings.mentions {
         Some(mentions) if !is_plain => card::mention(card::message(post, settings), mentions),
         _ => card::message(post, settings),

@@ -179,7 +179,8 @@ pub async fn tracks(db: impl PgExecutor<'_>, spread: &Spread, limit: i64) -> sql
 /// If the database fails.
 pub async fn posts(db: impl PgExecutor<'_>, spread: &Spread, limit: i64) -> sqlx::Result<Chunk> {
     let ids = sqlx::query_scalar!(
-        "select destination_id from post where stream_id = $1 and destination_id > $2 order by destination_id limit $3",
+        "select destination_id from post where stream_id = $1 and destination_id > $2 and kind = 'start'
+        order by destination_id limit $3",
         spread.stream_id.as_str(),
         spread.spread_to,
         limit

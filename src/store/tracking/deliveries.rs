@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::posts::PostState;
+use super::posts::{PostKind, PostState};
 use super::spread;
 use crate::discord::snowflake::Snowflake;
 use crate::store::signals::Channel;
@@ -19,6 +19,7 @@ pub struct Delivery {
     pub twitch_id: ChannelId,
     pub login: String,
     pub stream_id: StreamId,
+    pub kind: PostKind,
     pub state: PostState,
     pub message_id: Option<Snowflake>,
     pub lost_answers: i32,
@@ -52,8 +53,8 @@ pub async fn page(
     sqlx::query_as!(
         Delivery,
         r#"select post.id, d.channel_id as "channel_id: Snowflake", d.guild_id as "guild_id: Snowflake",
-            a.twitch_id as "twitch_id: ChannelId", a.login, a.stream_id as "stream_id: StreamId", post.state as "state: PostState",
-            post.message_id as "message_id: Snowflake", post.lost_answers, post.attempts, post.attempt_at, post.posted_at,
+            a.twitch_id as "twitch_id: ChannelId", a.login, a.stream_id as "stream_id: StreamId", post.kind as "kind: PostKind",
+            post.state as "state: PostState", post.message_id as "message_id: Snowflake", post.lost_answers, post.attempts, post.attempt_at, post.posted_at,
             post.next_at, post.problem
         from post join destination d on d.id = post.destination_id join announcement a on a.stream_id = post.stream_id
         where d.bot_id = $1 and post.id > $2 and ($3::text is null or post.state = $3)
@@ -86,8 +87,8 @@ pub async fn lock(conn: &mut PgConnection, bot_id: i64, id: i64) -> sqlx::Result
     Ok(found.filter(|found| found.id == id).map(|found| (destination_id, found)))
 }
 
-/// Records what the bot says of a post that is uncertain: it is this message, which is edited to what is to be said now; or it is
-/// not there, and is posted.
+/// Records what the bot says of a post whose answer was lost: it is this message, which is edited to what is to be said now; or it
+/// is not there, and is posted. If it was posted again, that message is deleted once the first one was edited.
 ///
 /// # Errors
 /// If the database fails.
@@ -98,9 +99,12 @@ pub async fn settle(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update post set state = case when $2::bigint is null then 'pending' else 'posted' end, message_id = $2,
-            posted_at = case when $2::bigint is null then null else coalesce(attempt_at, $3) end,
-            lost_answers = 0, problem = null, next_at = $3
+        "update post set
+            -- What Discord is called for now is looked at when its answer is there.
+            state = case when state = 'sending' then state when $2::bigint is null then 'pending' else 'posted' end,
+            extra_message_id = case when message_id <> $2 then message_id end, message_id = $2, posted_channel_id = null,
+            posted_at = case when $2::bigint is null then null else coalesce(posted_at, attempt_at, $3) end,
+            have_revision = 0, lost_answers = 0, problem = null, next_at = $3
         where id = $1",
         id,
         message_id.map(|id| id.0),

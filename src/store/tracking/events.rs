@@ -8,6 +8,7 @@ use sqlx::{Acquire as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::posts::PostKind;
 use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
 use crate::store::LogId;
@@ -81,6 +82,9 @@ pub struct PostNews {
     pub login: String,
     /// The stream that began the broadcast.
     pub stream_id: String,
+    /// Which message about it: the one about its start, or the one about its end.
+    #[serde(default)]
+    pub kind: PostKind,
     /// The message, if there is one.
     #[schema(value_type = Option<String>)]
     pub message_id: Option<Snowflake>,

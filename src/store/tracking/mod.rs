@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod destinations;
 pub mod egress;
 pub mod events;
+pub mod outcomes;
 pub mod posts;
 pub mod signing_keys;
 pub mod spread;

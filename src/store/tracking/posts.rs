@@ -8,7 +8,6 @@ use strum::{EnumString, IntoStaticStr};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::discord::message::Posted;
 use crate::discord::snowflake::Snowflake;
 use crate::twitch::id::{ChannelId, StreamId};
 
@@ -34,10 +33,23 @@ pub enum PostState {
     Failed,
     /// The message was deleted.
     Dismissed,
-    /// The stream ended before it was posted.
+    /// It was too late to post it: the stream had ended, or for the message about the end, it goes on or ended long ago.
     Expired,
     /// The filter of the track leaves it out, as long as category and title are these.
     Filtered,
+}
+
+/// Which message about a broadcast it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum PostKind {
+    /// The one that says that it is live.
+    #[default]
+    Start,
+    /// The one that says how long it was, if the track wants a message of its own for that.
+    End,
 }
 
 /// The post that is due first in a destination that was claimed.
@@ -53,12 +65,15 @@ pub struct DuePost {
     pub token_sealed: Vec<u8>,
     /// Whether the bot is switched off.
     pub is_disabled: bool,
+    pub kind: PostKind,
     pub state: PostState,
     pub lost_answers: i32,
     pub attempts: i32,
     pub failures: i32,
     pub message_id: Option<Snowflake>,
+    pub extra_message_id: Option<Snowflake>,
     pub posted_channel_id: Option<Snowflake>,
+    pub have_revision: i32,
     pub is_end_shown: bool,
     pub stream_id: StreamId,
     pub twitch_id: ChannelId,
@@ -128,7 +143,7 @@ pub async fn claim(
     }
     // Its lease has run out.
     let lost = sqlx::query_scalar!(
-        "update post set state = 'pending', lost_answers = lost_answers + 1, failures = failures + 1, next_at = $2,
+        "update post set state = case when message_id is null then 'pending' else 'posted' end, lost_answers = lost_answers + 1, failures = failures + 1, next_at = $2,
             problem = 'the server that called Discord ended before the answer came'
         where destination_id = any($1) and state = 'sending' returning id",
         &destinations,
@@ -144,20 +159,20 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
         DuePost,
         r#"select post.id, d.bot_id, d.id as destination_id, d.guild_id as "guild_id: Snowflake", d.channel_id as "channel_id: Snowflake",
             d.webhook_id as "webhook_id: Snowflake", d.token_sealed, bot.disabled_at is not null as "is_disabled!",
-            post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
-            post.message_id as "message_id: Snowflake", post.posted_channel_id as "posted_channel_id: Snowflake",
-            post.is_end_shown, a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name,
+            post.kind as "kind: PostKind", post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
+            post.message_id as "message_id: Snowflake", post.extra_message_id as "extra_message_id: Snowflake",
+            post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown, a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name,
             a.title, a.category_id, a.category_name, a.started_at, a.ended_at, a.created_at, a.revision, track.settings as "settings?"
         from destination d join discord_bot bot on bot.id = d.bot_id
             cross join lateral (
                 select id from post where post.destination_id = d.id and post.next_at <= $2
-                order by post.state = 'pending' desc, post.next_at, post.id limit 1
+                order by post.state = 'pending' and post.kind = 'start' desc, post.next_at, post.id limit 1
             ) as first
             join post on post.id = first.id
             join announcement a on a.stream_id = post.stream_id
             left join track on track.destination_id = d.id and track.twitch_id = a.twitch_id
         where d.id = any($1)
-        order by post.state = 'pending' desc, post.next_at, post.id"#,
+        order by post.state = 'pending' and post.kind = 'start' desc, post.next_at, post.id"#,
         destinations,
         now
     )
@@ -180,103 +195,6 @@ pub async fn begin(db: impl PgExecutor<'_>, ids: &[i64], now: OffsetDateTime) ->
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// What came of a post that was due.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Discord has the message that it names, if its answer could be read, which shows this revision.
-    Posted(Option<Posted>, i32),
-    /// The message shows this revision, and whether that is one in which the broadcast has ended.
-    Edited(i32, bool),
-    /// The message stays as it is at this revision.
-    Kept(i32),
-    /// Discord refuses to show this revision.
-    Unshown(i32, String),
-    /// It is due at this time, and nothing has failed.
-    Later(OffsetDateTime),
-    /// Nothing was done: it is due again at this time.
-    Retry(OffsetDateTime, String),
-    /// The answer to a new message was lost: it is due again at this time.
-    Lost(OffsetDateTime, String),
-    /// It has ended.
-    Ended(PostState, Option<String>),
-}
-
-/// Records what came of a post whose number of attempts is this one. False if another server took it over since.
-///
-/// # Errors
-/// If the database fails.
-pub async fn settle(
-    db: impl PgExecutor<'_>,
-    (id, attempts): (i64, i32),
-    outcome: &Outcome,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let (mut message, mut revision, mut next_at, mut problem) = (None, None, None, None);
-    let state = match outcome {
-        Outcome::Posted(posted, shown) => {
-            (message, revision) = (*posted, Some(*shown));
-            PostState::Posted
-        }
-        Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
-            revision = Some(*shown);
-            PostState::Posted
-        }
-        Outcome::Unshown(refused, words) => {
-            (revision, problem) = (Some(*refused), Some(words.replace('\0', "")));
-            PostState::Posted
-        }
-        // Stands for the state that it has, or had before Discord was called.
-        Outcome::Later(at) => {
-            next_at = Some(*at);
-            PostState::Pending
-        }
-        Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
-            (next_at, problem) = (Some(*at), Some(words.replace('\0', "")));
-            PostState::Pending
-        }
-        Outcome::Ended(state, words) => {
-            problem = words.as_ref().map(|words| words.replace('\0', ""));
-            *state
-        }
-    };
-    let is_lost = matches!(outcome, Outcome::Lost(..));
-    let is_end_shown = if let Outcome::Edited(_, is_end) = outcome { Some(*is_end) } else { None };
-    let settled = sqlx::query!(
-        "update post set
-            state = case when $3 = 'pending' and post.state = 'posted' then 'posted' else $3 end,
-            message_id = coalesce($4, message_id),
-            posted_channel_id = coalesce($11, posted_channel_id),
-            posted_at = case when $3 = 'posted' then coalesce(posted_at, $8) else posted_at end,
-            edited_at = case when $10::boolean is not null then $8::timestamptz else edited_at end,
-            is_end_shown = coalesce($10, is_end_shown),
-            have_revision = coalesce($5, have_revision),
-            lost_answers = lost_answers + case when $9 then 1 else 0 end,
-            failures = case when $7::text is null then 0 when $6::timestamptz is null then failures else failures + 1 end,
-            problem = $7,
-            next_at = case
-                when $3 <> 'posted' then $6
-                when a.revision <= $5 then null
-                when a.ended_at is not null then $8
-                else $8::timestamptz + interval '60 seconds'
-            end
-        from announcement a
-        where post.id = $1 and post.attempts = $2 and a.stream_id = post.stream_id
-            and post.state in ('pending', 'sending', 'posted')",
-        id,
-        attempts,
-        state as PostState,
-        message.map(|posted| posted.id.0),
-        revision,
-        next_at,
-        problem,
-        now,
-        is_lost,
-        is_end_shown,
-        message.map(|posted| posted.channel_id.0)
-    );
-    Ok(settled.execute(db).await?.rows_affected() > 0)
 }
 
 /// A destination whose request has ended.
@@ -302,7 +220,7 @@ pub async fn release(db: impl PgExecutor<'_>, server: i64, released: &[Release])
             is_edit_next = coalesce(due.is_edit, false)
         from unnest($2::bigint[], $3::timestamptz[]) as released (id, not_before)
             left join lateral (
-                select min(next_at) as at, bool_and(state = 'posted') as is_edit from post
+                select min(next_at) as at, bool_and(state = 'posted' or kind = 'end') as is_edit from post
                 where post.destination_id = released.id and post.next_at is not null
             ) as due on true
         where destination.id = released.id and destination.leased_by = $1",

@@ -46,7 +46,7 @@ pub async fn add(
         select $1, due.id, $3::timestamptz + make_interval(secs => ($4::float8 + due.place - 1) * $5::float8)
         from unnest($2::bigint[]) with ordinality as due (id, place)
         join destination on destination.id = due.id and destination.state <> 'gone'
-        on conflict (stream_id, destination_id) do nothing
+        on conflict (stream_id, destination_id, kind) do nothing
         returning destination_id, next_at as "next_at!""#,
         spread.stream_id.as_str(),
         destinations,
@@ -60,8 +60,8 @@ pub async fn add(
     Ok(Reached { due: due.len() as u64, expired: 0 })
 }
 
-/// Marks the posts in these destinations that show an older revision. Posts that were not made are, if the broadcast goes on,
-/// and are not any more if it has ended.
+/// Marks the posts in these destinations that show an older revision. Posts about the start that were not made are, if the
+/// broadcast goes on, and are not any more if it has ended.
 ///
 /// # Errors
 /// If the database fails.
@@ -90,7 +90,8 @@ pub async fn mark(
         ) as due join destination on destination.id = due.id and destination.state <> 'gone'
         where post.stream_id = $1 and post.destination_id = due.id and (
             post.state = 'posted' and post.have_revision < $10
-            or case when $3 then post.state = 'pending' else post.state in ('expired', 'filtered') end)
+            or post.kind = 'start'
+                and case when $3 then post.state = 'pending' else post.state in ('expired', 'filtered') end)
         returning post.destination_id, post.next_at"#,
         spread.stream_id.as_str(),
         destinations,
@@ -119,9 +120,11 @@ pub(super) async fn wake(
     sqlx::query!(
         "update destination set
             next_at = least(destination.next_at, greatest(due.at, destination.not_before)),
-            is_edit_next = not exists (select from post
-                where post.destination_id = destination.id and post.state = 'pending' and post.next_at is not null)
-        from unnest($1::bigint[], $2::timestamptz[]) as due (id, at)
+            is_edit_next = not exists (select from post where post.destination_id = destination.id
+                and post.state = 'pending' and post.kind = 'start' and post.next_at is not null)
+        from (
+            select id, min(at) as at from unnest($1::bigint[], $2::timestamptz[]) as each (id, at) group by id
+        ) as due
         where destination.id = due.id and (destination.leased_until is null or destination.leased_until <= $3)",
         &ids,
         &times,

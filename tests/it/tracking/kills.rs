@@ -17,7 +17,7 @@ use showtime::cli::note;
 use showtime::clock::Clock;
 use showtime::config::EncryptionKey;
 use showtime::mock::discord::{
-    DiscordConfig, DiscordFault, DiscordFaults, FakeDiscord, Limits, NewChannel, NewWebhook,
+    DiscordConfig, DiscordFault, DiscordFaults, DiscordMessage, FakeDiscord, Limits, NewChannel, NewWebhook,
 };
 use showtime::tracking::bots;
 use showtime::twitch::eventsub::outgoing::Outgoing;
@@ -26,7 +26,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::sleep;
 
-use super::posts::{is_notifying, online, until_settled, update};
+use super::posts::{is_notifying, offline, online, until_settled, update};
 use super::setting;
 use crate::process::{Place, SERVER, Serving};
 use crate::support::postgres::{fresh_database, until_disconnected, url};
@@ -132,22 +132,23 @@ impl Ledger {
         self.discord.world.set_faults(faults).unwrap();
     }
 
-    /// Lets a stream begin, and kills the server at this point of what follows.
-    async fn kill(&self, point: Point, server: Serving<'_>, channel: &str, random: Duration) {
+    /// Tracks a channel everywhere, with these settings.
+    async fn track(&self, channel: &str, settings: &Value) {
         let statement = "insert into track (destination_id, twitch_id, login, settings, created_at)
-            select id, $1, 'x', '{\"mentions\": {\"everyone\": true}}', now() from destination";
-        sqlx::query(statement).bind(channel).execute(&self.pool).await.unwrap();
+            select id, $1, 'x', $2, now() from destination";
+        sqlx::query(statement).bind(channel).bind(settings).execute(&self.pool).await.unwrap();
+    }
+
+    /// Lets this happen, and kills the server at this point of what follows.
+    async fn kill(&self, point: Point, server: Serving<'_>, random: Duration, cause: impl AsyncFn(&Serving<'_>)) {
         let mut holder = PgConnection::connect_with(&self.database).await.unwrap();
         let mut lock = holder.begin().await.unwrap();
-        let before = self.discord.world.messages().len();
-        let begin = async || {
-            let now = Clock::default().now();
-            self.deliver(&server, &online(channel, &format!("{channel}01"), now)).await;
-        };
-        let is_sending = "select exists (select from post where state = 'sending')";
+        let before = self.discord.world.changes().len();
+        let begin = async || cause(&server).await;
+        let is_sending = "select exists (select from destination where leased_until > now())";
         let waits = "select exists (select from pg_stat_activity where datname = current_database()
             and application_name = 'showtime followers' and wait_event_type = 'Lock')";
-        let has_messages = async || self.discord.world.messages().len() > before;
+        let has_changed = async || self.discord.world.changes().len() > before;
         match point {
             Point::Following | Point::Spreading => {
                 let statement = match point {
@@ -166,14 +167,14 @@ impl Ledger {
             Point::AfterEffect => {
                 self.faults(DiscordFault::HangAfter, 0);
                 begin().await;
-                until("Discord has a message", has_messages).await;
+                until("Discord has a message", has_changed).await;
             }
             Point::BeforeSettle => {
                 self.faults(DiscordFault::Delay, 300);
                 begin().await;
                 until("a message is sent", async || self.holds(is_sending).await).await;
                 sqlx::query("select from destination for update").execute(&mut *lock).await.unwrap();
-                until("Discord has a message", has_messages).await;
+                until("Discord has a message", has_changed).await;
             }
             Point::AnyTime => {
                 begin().await;
@@ -189,6 +190,17 @@ impl Ledger {
         let leases = "update destination set leased_until = now(), next_at = now() where leased_until > now()";
         sqlx::query(leases).execute(&self.pool).await.unwrap();
         sqlx::query("update follower set leased_until = now()").execute(&self.pool).await.unwrap();
+    }
+
+    /// Lets the messages about the end of a stream be due, which are so a quarter of an hour after it.
+    async fn end_is_due(&self) {
+        for statement in [
+            "update announcement set ended_at = ended_at - interval '16 minutes' where ended_at > now() - interval '15 minutes'",
+            "update post set next_at = now() where kind = 'end' and state = 'pending'",
+            "update destination set next_at = now(), is_edit_next = true where state = 'ok'",
+        ] {
+            sqlx::query(statement).execute(&self.pool).await.unwrap();
+        }
     }
 
     /// Compares what arrived of a stream with the promise.
@@ -231,7 +243,12 @@ async fn kills_at_random_points_of_a_fan_out_lose_no_post_and_ping_no_channel_tw
         // Each once at first.
         let point = Point::ALL.get(number).or_else(|| Point::ALL.choose(&mut rng)).copied().unwrap();
         let channel = (1_000 + number).to_string();
-        ledger.kill(point, server, &channel, Duration::from_millis(rng.random_range(0..300))).await;
+        ledger.track(&channel, &json!({ "mentions": { "everyone": true } })).await;
+        let begin = async |server: &Serving<'_>| {
+            let now = Clock::default().now();
+            ledger.deliver(server, &online(&channel, &format!("{channel}01"), now)).await;
+        };
+        ledger.kill(point, server, Duration::from_millis(rng.random_range(0..300)), begin).await;
         *tally.kills.entry(point).or_default() += 1;
         server = dir.serve_program(&program, &settings).await;
         until_settled(&ledger.pool, || Clock::default().now()).await;
@@ -240,4 +257,66 @@ async fn kills_at_random_points_of_a_fan_out_lose_no_post_and_ping_no_channel_tw
     server.stop().await;
     ledger.discord.stop().await.unwrap();
     note(format_args!("{kills} kills, seed {seed}, {:.0} s: {tally:?}", began.elapsed().as_secs_f64()));
+}
+
+/// The first message says it by an edit, and the second one is posted: the server is killed in both.
+#[tokio::test]
+async fn kills_around_the_end_of_a_stream_lose_no_message_about_it() {
+    let (kills, channels, seed, program) = (
+        setting("POST_KILLS", 4),
+        setting("POST_FANOUT", 30),
+        setting("POST_SEED", 20_261_127),
+        setting("POST_SERVER", SERVER.to_owned()),
+    );
+    let (dir, ledger) = (Place::new(), Ledger::start().await);
+    let owned = ledger.settings();
+    let settings: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (mut rng, mut counted) = (SmallRng::seed_from_u64(seed), BTreeMap::<_, usize>::new());
+    let points = [Point::AfterSending, Point::AfterEffect, Point::BeforeSettle, Point::AnyTime];
+    let mut server = dir.serve_program(&program, &settings).await;
+    ledger.prepare(&server, channels).await;
+    for number in 0..kills {
+        let point = points.get(number).or_else(|| points.choose(&mut rng)).copied().unwrap();
+        let channel = (1_000 + number).to_string();
+        ledger.track(&channel, &json!({ "on_end": "post", "mentions": { "everyone": true } })).await;
+        let (stream, now) = (format!("{channel}01"), || Clock::default().now());
+        ledger.deliver(&server, &online(&channel, &stream, now())).await;
+        until_settled(&ledger.pool, now).await;
+        sleep(Duration::from_millis(5)).await;
+        let end = async |server: &Serving<'_>| {
+            ledger.deliver(server, &offline(&channel, &stream, now())).await;
+            // An edit comes ten seconds after what has changed.
+            let changed = "select exists (select from announcement where twitch_id = $1 and ended_at is not null)";
+            until("it is known that it has ended", async || {
+                sqlx::query_scalar(changed).bind(&channel).fetch_one(&ledger.pool).await.unwrap()
+            })
+            .await;
+            let soon = "update announcement set spread_at = now() where spread_at is not null";
+            sqlx::query(soon).execute(&ledger.pool).await.unwrap();
+        };
+        ledger.kill(point, server, Duration::from_millis(rng.random_range(0..300)), end).await;
+        server = dir.serve_program(&program, &settings).await;
+        until_settled(&ledger.pool, now).await;
+        ledger
+            .kill(point, server, Duration::from_millis(rng.random_range(0..300)), async |_| ledger.end_is_due().await)
+            .await;
+        server = dir.serve_program(&program, &settings).await;
+        until_settled(&ledger.pool, now).await;
+
+        let name = json!(format!("User{channel}"));
+        let messages: Vec<_> =
+            ledger.discord.world.messages().into_iter().filter(|it| it.embeds[0]["author"]["name"] == name).collect();
+        for webhook in ledger.discord.world.webhooks().iter().skip(1) {
+            let of: Vec<_> = messages.iter().filter(|message| message.webhook_id == webhook.id).collect();
+            let has_ended = |message: &&&DiscordMessage| message.content.contains("was live");
+            let ends = of.iter().filter(|message| !is_notifying(message)).count();
+            let problem = format!("{point:?}: {of:?}");
+            assert!(of.iter().filter(|message| is_notifying(message)).all(|message| has_ended(&message)), "{problem}");
+            assert!(ends >= 1 && of.len() == ends + 1, "{problem}");
+            *counted.entry((point, ends)).or_default() += 1;
+        }
+    }
+    server.stop().await;
+    ledger.discord.stop().await.unwrap();
+    note(format_args!("kills around the end, seed {seed}: messages about it {counted:?}"));
 }

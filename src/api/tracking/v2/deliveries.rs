@@ -18,7 +18,7 @@ use crate::api::tracking::responses::ResolveRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::store::LogId;
 use crate::store::tracking::deliveries::{Delivery, DeliveryFilter};
-use crate::store::tracking::posts::PostState;
+use crate::store::tracking::posts::{PostKind, PostState};
 
 /// What became of a message about a broadcast.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,6 +37,8 @@ struct BotDelivery {
     login: String,
     /// The stream that began the broadcast.
     stream_id: String,
+    /// Which message about it.
+    kind: PostKind,
     /// What has become of it.
     state: PostState,
     /// The message, if there is one.
@@ -68,6 +70,7 @@ impl From<Delivery> for BotDelivery {
             twitch_id: it.twitch_id.into(),
             login: it.login,
             stream_id: it.stream_id.into(),
+            kind: it.kind,
             state: it.state,
             message_id: it.message_id,
             lost_answers: it.lost_answers,
@@ -89,6 +92,7 @@ impl BotDelivery {
             twitch_id: "141981764".to_owned(),
             login: "maplearcade".to_owned(),
             stream_id: "40952110345".to_owned(),
+            kind: PostKind::Start,
             state: PostState::Uncertain,
             message_id: None,
             lost_answers: 1,
@@ -171,9 +175,10 @@ pub(in crate::api) async fn list_bot_deliveries(
 
 /// Resolve a delivery
 ///
-/// For a bot that has looked, in its events or in the history of the channel, whether a message with the state `uncertain` is there: a
-/// message of the webhook from the time of `attempt_at`. With its id the message is edited as usual from then on; with `null` it is
-/// posted, if the stream is still live.
+/// For a bot that has looked, in its events or in the history of the channel, whether a message is there of which Discord's answer was
+/// lost (`lost_answers`): a message of the webhook from the time of `attempt_at`. With its id the message is edited as usual from then
+/// on, and if it was posted again, that one is deleted. With `null`, which is for the state `uncertain`, it is posted if the stream is
+/// still live.
 #[utoipa::path(
     tag = "tracking",
     params(DeliveryPath),

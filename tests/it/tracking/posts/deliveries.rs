@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::mock::discord::DiscordFault;
+use showtime::mock::discord::{DiscordFault, DiscordFaults};
 use time::Duration;
 
 use super::super::{LOGIN, Stage};
@@ -128,5 +128,128 @@ async fn message_that_the_bot_has_not_found_is_posted() {
     stage.settled().await;
     assert_eq!(stage.messages().len(), 1);
     assert_eq!(stage.deliveries("").await[0]["state"], "posted");
+    stage.end().await;
+}
+
+impl Stage {
+    /// Lets the bot name a message of its only delivery.
+    async fn resolve(&self, message: impl std::fmt::Display) -> crate::support::server::Answer {
+        let delivery = self.deliveries("").await.remove(0);
+        let path = format!("/v2/deliveries/{}/resolve", delivery["id"]);
+        self.post(&path, &json!({ "message_id": message.to_string() })).await
+    }
+
+    /// A live stream whose first message got no answer and is to be posted again a second later.
+    async fn unanswered() -> Self {
+        let stage = Self::tracking().await;
+        stage.next(DiscordFault::ErrorAfter, 1);
+        stage.online("5001").await;
+        let lost = "select lost_answers = 1 and state = 'pending' from post";
+        let is_lost = async || sqlx::query_scalar(lost).fetch_optional(&stage.server.pool).await.unwrap() == Some(true);
+        crate::support::until("the answer is lost", is_lost).await;
+        stage
+    }
+
+    /// A live stream whose first message got no answer and was posted again.
+    async fn reposted() -> Self {
+        let stage = Self::tracking().await;
+        stage.set(&json!({ "mentions": { "everyone": true } })).await;
+        stage.next(DiscordFault::ErrorAfter, 1);
+        stage.online("5001").await;
+        stage.after(Duration::seconds(2)).await;
+        assert_eq!(stage.messages().len(), 2);
+        stage
+    }
+}
+
+#[tokio::test]
+async fn message_that_was_posted_again_is_deleted_when_the_bot_finds_the_first_one() {
+    let stage = Stage::reposted().await;
+    let [first, second] = &stage.messages()[..] else { panic!("two messages") };
+    assert!(first.is_notifying() && !second.is_notifying());
+    for _ in 0..2 {
+        assert_eq!(stage.resolve(first.id).await.status, 204);
+    }
+    stage.settled().await;
+    assert_eq!(stage.message().id, first.id, "the repost is deleted");
+    assert_eq!(stage.count("edit_message 200"), 1, "and the first one was edited before");
+    let delivery = stage.deliveries("").await.remove(0);
+    assert_eq!((&delivery["state"], &delivery["message_id"]), (&json!("posted"), &json!(first.id)), "{delivery}");
+    assert_eq!(stage.resolve(second.id).await.status, 409);
+    stage.clock.advance(Duration::minutes(5));
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.message().content, "@everyone User90210441 was live for 5 min");
+    stage.end().await;
+
+    // The deletion is repeated until it is known to have happened.
+    let stage = Stage::reposted().await;
+    let first = stage.messages().remove(0);
+    let chances = [(DiscordFault::ErrorAfter, 0.6)].into();
+    stage.discord.world.set_faults(DiscordFaults { chances, ..DiscordFaults::default() }).unwrap();
+    assert_eq!(stage.resolve(first.id).await.status, 204);
+    for _ in 0..4 {
+        stage.after(Duration::seconds(70)).await;
+    }
+    stage.discord.world.set_faults(DiscordFaults::default()).unwrap();
+    stage.after(Duration::seconds(70)).await;
+    stage.after(Duration::seconds(70)).await;
+    assert_eq!(stage.message().id, first.id);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn message_that_was_posted_again_is_kept_if_the_bot_names_one_that_is_not_there() {
+    let stage = Stage::reposted().await;
+    let [first, second] = &stage.messages()[..] else { panic!("two messages") };
+    stage.discord.world.delete_message(&first.id.to_string()).unwrap();
+    assert_eq!(stage.resolve(first.id).await.status, 204);
+    stage.settled().await;
+    let delivery = stage.deliveries("").await.remove(0);
+    assert_eq!((&delivery["state"], &delivery["message_id"]), (&json!("posted"), &json!(second.id)), "{delivery}");
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert!(stage.message().content.contains("was live"));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn message_that_the_bot_finds_in_time_is_not_posted_again() {
+    // Before it is posted again.
+    let stage = Stage::unanswered().await;
+    assert_eq!(stage.resolve(stage.message().id).await.status, 204);
+    stage.after(Duration::minutes(2)).await;
+    stage.message();
+    assert_eq!(stage.states().await, ["posted"]);
+    stage.end().await;
+
+    // While it is posted again.
+    let stage = Stage::unanswered().await;
+    let faults = DiscordFaults { delay_ms: 1_500, ..DiscordFaults::next(DiscordFault::Delay, 1) };
+    stage.discord.world.set_faults(faults).unwrap();
+    stage.clock.advance(Duration::seconds(2));
+    let sending = "select exists (select from post where state = 'sending')";
+    crate::support::until("it is sent", async || {
+        sqlx::query_scalar(sending).fetch_one(&stage.server.pool).await.unwrap()
+    })
+    .await;
+    let first = stage.messages().remove(0);
+    assert_eq!(stage.resolve(first.id).await.status, 204);
+    stage.settled().await;
+    assert_eq!(stage.message().id, first.id);
+    assert_eq!(stage.count("delete_message 204"), 1);
+    stage.end().await;
+
+    // After the end, when it was not posted again.
+    let stage = Stage::unanswered().await;
+    let clear = "update post set next_at = next_at + interval '1 hour'";
+    sqlx::query(clear).execute(&stage.server.pool).await.unwrap();
+    sqlx::query("update destination set next_at = null").execute(&stage.server.pool).await.unwrap();
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(stage.states().await, ["expired"]);
+    assert_eq!(stage.resolve(stage.message().id).await.status, 204);
+    stage.settled().await;
+    assert!(stage.message().content.contains("was live"));
     stage.end().await;
 }

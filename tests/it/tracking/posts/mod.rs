@@ -1,6 +1,7 @@
 //! What is posted to Discord.
 
 mod deliveries;
+mod ends;
 mod faults;
 mod flow;
 mod histories;
@@ -44,7 +45,7 @@ pub(super) fn online(channel: &str, stream: &str, at: OffsetDateTime) -> Outgoin
     about(channel, "stream.online", at, json!({ "id": stream, "type": "live", "started_at": text(at) }))
 }
 
-fn offline(channel: &str, stream: &str, at: OffsetDateTime) -> Outgoing {
+pub(super) fn offline(channel: &str, stream: &str, at: OffsetDateTime) -> Outgoing {
     about(channel, "stream.offline", at, json!({ "id": stream }))
 }
 
@@ -80,6 +81,11 @@ impl Stage {
 
     async fn update(&self, title: &str, category: &str) {
         self.deliver(update(crate::support::messages::CHANNEL, title, category, self.clock.now())).await;
+    }
+
+    /// Sets the settings of all tracks.
+    async fn set(&self, settings: &Value) {
+        sqlx::query("update track set settings = $1").bind(settings).execute(&self.server.pool).await.unwrap();
     }
 
     async fn settled(&self) {

@@ -10,12 +10,8 @@ use super::is_notifying;
 /// A stage whose track has these settings.
 async fn with(settings: &Value) -> Stage {
     let stage = Stage::tracking().await;
-    set(&stage, settings).await;
+    stage.set(settings).await;
     stage
-}
-
-async fn set(stage: &Stage, settings: &Value) {
-    sqlx::query("update track set settings = $1").bind(settings).execute(&stage.server.pool).await.unwrap();
 }
 
 #[tokio::test]
@@ -26,7 +22,7 @@ async fn mentions_are_exactly_those_of_the_list() {
         stage.discord.world.add_role("mods", true).unwrap().id,
     );
     let member = stage.discord.world.add_member("kit").unwrap().id;
-    set(&stage, &json!({ "mentions": { "roles": [role], "users": [member], "here": true } })).await;
+    stage.set(&json!({ "mentions": { "roles": [role], "users": [member], "here": true } })).await;
     stage.update(&format!("@everyone <@&{other}>"), "Chess").await;
     stage.online("5001").await;
     stage.settled().await;
@@ -146,7 +142,7 @@ async fn text_of_a_message_is_that_of_the_track() {
     stage.after(Duration::seconds(11)).await;
     assert_eq!(stage.message().content, "It was 5 min");
     // What this version can't use is not a reason to post nothing.
-    set(&stage, &json!({ "message": "{{ unknown }}" })).await;
+    stage.set(&json!({ "message": "{{ unknown }}" })).await;
     stage.after(Duration::minutes(20)).await;
     stage.online("5002").await;
     stage.settled().await;

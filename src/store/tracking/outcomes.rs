@@ -1,0 +1,170 @@
+//! What came of posts, in the table `post`.
+
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+use super::posts::PostState;
+use crate::discord::message::Posted;
+
+/// What came of a post that was due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Discord has the message that it names, if its answer could be read, which shows this revision.
+    Posted(Option<Posted>, i32),
+    /// The message shows this revision, and whether that is one in which the broadcast has ended.
+    Edited(i32, bool),
+    /// The message stays as it is at this revision.
+    Kept(i32),
+    /// Discord refuses to show this revision.
+    Unshown(i32, String),
+    /// It is due at this time, and nothing has failed.
+    Later(OffsetDateTime),
+    /// Nothing was done: it is due again at this time.
+    Retry(OffsetDateTime, String),
+    /// The answer to a new message was lost: it is due again at this time.
+    Lost(OffsetDateTime, String),
+    /// It has ended.
+    Ended(PostState, Option<String>),
+    /// The message that was posted again is not there any more.
+    Tidied,
+    /// The message that the bot has named is not there: the one that was posted again is kept.
+    Unfound(String),
+}
+
+/// Records what came of a post whose number of attempts is this one. If it shows all that is to be said, it is due again at
+/// `again_at`. False if another server took it over since.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settle(
+    db: impl PgExecutor<'_>,
+    (id, attempts): (i64, i32),
+    outcome: &Outcome,
+    again_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let (mut message, mut revision, mut next_at, mut problem) = (None, None, None, None);
+    let state = match outcome {
+        Outcome::Posted(posted, shown) => {
+            (message, revision) = (*posted, Some(*shown));
+            PostState::Posted
+        }
+        Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
+            revision = Some(*shown);
+            PostState::Posted
+        }
+        Outcome::Unshown(refused, words) => {
+            (revision, problem) = (Some(*refused), Some(words.replace('\0', "")));
+            PostState::Posted
+        }
+        // Stands for the state that it has, or had before Discord was called.
+        Outcome::Later(at) => {
+            next_at = Some(*at);
+            PostState::Pending
+        }
+        Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
+            (next_at, problem) = (Some(*at), Some(words.replace('\0', "")));
+            PostState::Pending
+        }
+        Outcome::Ended(state, words) => {
+            problem = words.as_ref().map(|words| words.replace('\0', ""));
+            *state
+        }
+        Outcome::Tidied => return tidy(db, (id, attempts), now).await,
+        Outcome::Unfound(words) => return restore(db, (id, attempts), &words.replace('\0', ""), now).await,
+    };
+    let is_lost = matches!(outcome, Outcome::Lost(..));
+    let is_end_shown = if let Outcome::Edited(_, is_end) = outcome { Some(*is_end) } else { None };
+    let settled = sqlx::query!(
+        "update post set
+            state = case when $3 = 'pending' and post.state = 'posted' then 'posted'
+                when post.state = 'sending' and message_id is not null then 'posted' else $3 end,
+            -- The bot may have named another one meanwhile.
+            message_id = coalesce(message_id, $4),
+            extra_message_id = case when message_id <> $4 then $4 else extra_message_id end,
+            posted_channel_id = coalesce($11, posted_channel_id),
+            posted_at = case when $3 = 'posted' then coalesce(posted_at, $8) else posted_at end,
+            edited_at = case when $10::boolean is not null then $8::timestamptz else edited_at end,
+            is_end_shown = coalesce($10, is_end_shown),
+            have_revision = case when post.state = 'sending' and message_id is not null then 0
+                else coalesce($5, have_revision) end,
+            lost_answers = lost_answers + case when $9 then 1 else 0 end,
+            failures = case when $7::text is null then 0 when $6::timestamptz is null then failures else failures + 1 end,
+            problem = $7,
+            next_at = case
+                when post.state = 'sending' and message_id is not null then $8
+                when $3 <> 'posted' then $6
+                when a.revision <= $5 and extra_message_id is not null then $8
+                when a.revision <= $5 then $12
+                when a.ended_at is not null then $8
+                else $8::timestamptz + interval '60 seconds'
+            end
+        from announcement a
+        where post.id = $1 and post.attempts = $2 and a.stream_id = post.stream_id
+            and post.state in ('pending', 'sending', 'posted')",
+        id,
+        attempts,
+        state as PostState,
+        message.map(|posted| posted.id.0),
+        revision,
+        next_at,
+        problem,
+        now,
+        is_lost,
+        is_end_shown,
+        message.map(|posted| posted.channel_id.0),
+        again_at
+    );
+    Ok(settled.execute(db).await?.rows_affected() > 0)
+}
+
+/// The message that was posted again is not there any more: what is to be done about the first one is looked at again.
+async fn tidy(db: impl PgExecutor<'_>, (id, attempts): (i64, i32), now: OffsetDateTime) -> sqlx::Result<bool> {
+    let tidied = sqlx::query!(
+        "update post set extra_message_id = null, failures = 0, next_at = $3
+        where id = $1 and attempts = $2 and state = 'posted'",
+        id,
+        attempts,
+        now
+    );
+    Ok(tidied.execute(db).await?.rows_affected() > 0)
+}
+
+/// Goes back to the message that was posted again.
+async fn restore(
+    db: impl PgExecutor<'_>,
+    (id, attempts): (i64, i32),
+    problem: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let restored = sqlx::query!(
+        "update post set message_id = extra_message_id, extra_message_id = null, lost_answers = 1,
+            failures = 0, problem = $3, next_at = $4
+        where id = $1 and attempts = $2 and state = 'posted'",
+        id,
+        attempts,
+        problem,
+        now
+    );
+    Ok(restored.execute(db).await?.rows_affected() > 0)
+}
+
+/// Adds the message about the end of the broadcast that this post is about, unless there is one: it is due at this time. The lease
+/// of the destination has to be given up afterwards.
+///
+/// # Errors
+/// If the database fails.
+pub async fn add_end(db: impl PgExecutor<'_>, id: i64, at: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into post (stream_id, destination_id, kind, next_at)
+        select stream_id, destination_id, 'end', $2 from post where id = $1
+        on conflict (stream_id, destination_id, kind) do update set state = 'pending', next_at = excluded.next_at,
+            message_id = null, have_revision = 0, lost_answers = 0, failures = 0, problem = null
+        where post.state in ('pending', 'expired')",
+        id,
+        at
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
