@@ -107,7 +107,7 @@ impl PostMetrics {
     fn new(registry: &mut Registry) -> Self {
         let (outcomes, delay) = (Family::default(), Histogram::new(POST_BUCKETS));
         registry.register("showtime_discord_posts", "Messages to Discord, by outcome", Family::clone(&outcomes));
-        let help = "From when it was known that a stream began until Discord had a message";
+        let help = "From when a message about a stream was due until Discord had it";
         registry.register_with_unit("showtime_discord_post_delay", help, Unit::Seconds, delay.clone());
         Self { outcomes, delay }
     }

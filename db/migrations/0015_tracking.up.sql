@@ -67,10 +67,14 @@ create table track (
     login text collate "C" not null,
     settings jsonb not null default '{}',
     created_at timestamptz not null,
+    -- When Twitch said that the channel does not exist any more, until something happens on it.
+    vanished_at timestamptz,
     unique (destination_id, twitch_id)
 );
 
 create index track_twitch_idx on track (twitch_id, id);
+create index track_login_idx on track (twitch_id, login);
+create index track_vanished_idx on track (twitch_id) where vanished_at is not null;
 
 -- What bots are told. Ids are handed out in commit order. Kept for seven days.
 create table bot_event (
@@ -123,6 +127,8 @@ create table post (
     state text collate "C" not null default 'pending'
         check (state in
             ('pending', 'sending', 'posted', 'uncertain', 'skipped', 'failed', 'dismissed', 'expired', 'filtered')),
+    -- When the message was wanted, before what the track says of a delay.
+    wanted_at timestamptz not null default now(),
     -- How many answers of Discord to a new message were lost: each may have arrived.
     lost_answers integer not null default 0,
     -- All requests, and those that failed since the last one that did not.

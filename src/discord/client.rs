@@ -59,33 +59,44 @@ impl Discord {
         self.send(self.request(Method::GET, key, "")).await
     }
 
-    /// Posts a message, and waits until it is there.
+    /// Posts a message, into a thread of the webhook's channel if one is given, and waits until it is there.
     ///
     /// # Errors
     /// [`DiscordError`]
-    pub async fn post(&self, key: &WebhookKey, message: &Message) -> Result<Reply<Posted>, DiscordError> {
-        self.send(self.request(Method::POST, key, "?wait=true").json(message)).await
+    pub async fn post(
+        &self,
+        key: &WebhookKey,
+        thread: Option<Snowflake>,
+        message: &Message,
+    ) -> Result<Reply<Posted>, DiscordError> {
+        let query = within(thread, "wait=true");
+        self.send(self.request(Method::POST, key, &query).json(message)).await
     }
 
-    /// Edits a message. Doing it again changes nothing.
+    /// Edits a message, which is in a thread if one is given. Doing it again changes nothing.
     ///
     /// # Errors
     /// [`DiscordError`]
     pub async fn edit(
         &self,
         key: &WebhookKey,
-        id: Snowflake,
+        (id, thread): (Snowflake, Option<Snowflake>),
         message: &Message,
     ) -> Result<Reply<Posted>, DiscordError> {
-        self.send(self.request(Method::PATCH, key, &format!("/messages/{id}")).json(message)).await
+        let rest = format!("/messages/{id}{}", within(thread, ""));
+        self.send(self.request(Method::PATCH, key, &rest).json(message)).await
     }
 
-    /// Deletes a message. Doing it again is refused, since it is not there.
+    /// Deletes a message, which is in a thread if one is given. Doing it again is refused, since it is not there.
     ///
     /// # Errors
     /// [`DiscordError`]
-    pub async fn delete(&self, key: &WebhookKey, id: Snowflake) -> Result<Reply<IgnoredAny>, DiscordError> {
-        self.send(self.request(Method::DELETE, key, &format!("/messages/{id}"))).await
+    pub async fn delete(
+        &self,
+        key: &WebhookKey,
+        (id, thread): (Snowflake, Option<Snowflake>),
+    ) -> Result<Reply<IgnoredAny>, DiscordError> {
+        self.send(self.request(Method::DELETE, key, &format!("/messages/{id}{}", within(thread, "")))).await
     }
 
     fn request(&self, method: Method, key: &WebhookKey, rest: &str) -> RequestBuilder {
@@ -100,6 +111,13 @@ impl Discord {
         let answer = self.http.send(request).await?;
         read(&answer)
     }
+}
+
+/// The query of a call about a message, with the thread that it is in.
+fn within(thread: Option<Snowflake>, query: &str) -> String {
+    let thread = thread.map(|id| format!("thread_id={id}"));
+    let parts: Vec<_> = thread.as_deref().into_iter().chain([query]).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<Reply<T>, DiscordError> {

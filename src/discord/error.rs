@@ -94,6 +94,31 @@ impl Refusal {
         (self.status, self.code) == (404, Some(10_008))
     }
 
+    /// Whether the thread of a message is not there, archived or locked.
+    #[must_use]
+    pub fn is_thread_closed(&self) -> bool {
+        matches!(self.code, Some(10_003 | 50_083 | 160_005))
+    }
+
+    /// What a bot's settings have to do with it, if they do
+    /// (<https://docs.discord.com/developers/topics/opcodes-and-status-codes#json>).
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self.code? {
+            10_003 => "the thread does not exist in this channel",
+            10_087 => "the forum has no such tag as `forum.tags` names",
+            40_067 => "the forum wants a tag: set `forum.tags`",
+            50_083 => "the thread is archived",
+            160_005 => "the thread is locked",
+            160_006 => "the channel has as many active threads as it may",
+            220_001 => "the channel is a forum: set `forum` or `thread_id`",
+            220_002 => "`forum` and `thread_id` exclude each other",
+            220_003 => "the channel is not a forum, so `forum` can't be set",
+            220_004 => "this webhook can't post in a forum",
+            _ => return None,
+        })
+    }
+
     /// Whether another answer may come later: the edge of Discord said it, and not Discord.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -14,6 +14,9 @@ pub const MAX_TITLE: usize = 256;
 /// The longest value of a field of an embed, and the longest name of its author.
 pub const MAX_FIELD: usize = 1_024;
 
+/// The longest name of a thread, in characters.
+pub const MAX_THREAD_NAME: usize = 100;
+
 /// A message to post, or what an edit makes of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Message {
@@ -26,6 +29,12 @@ pub struct Message {
     /// Posts only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flags: Option<u32>,
+    /// The name of the thread that it begins, in a forum. Posts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_name: Option<String>,
+    /// The tags of this thread.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub applied_tags: Vec<Snowflake>,
 }
 
 impl Message {

@@ -186,6 +186,9 @@ fn news(news: BotNews) -> proto::watch_events_response::Event {
             old_login: it.old_login,
             login: it.login,
         }),
+        BotNews::ChannelVanished(it) => {
+            Event::ChannelVanished(proto::ChannelVanished { twitch_id: it.twitch_id, login: it.login })
+        }
     }
 }
 
@@ -200,5 +203,6 @@ fn post(it: PostNews) -> proto::Post {
         posted_channel_id: text(it.posted_channel_id),
         problem: it.problem.unwrap_or_default(),
         kind: <&str>::from(it.kind).to_owned(),
+        crosspost_requested: it.crosspost_requested,
     }
 }

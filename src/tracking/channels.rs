@@ -169,6 +169,9 @@ impl Tracker {
         let is_new = self.add(&destination, &streamer).await?;
         let mut track = self.track_of(&destination, name, &streamer.id).await?;
         self.set(&mut track, settings).await?;
+        if settings.announce_current == Some(true) {
+            self.announce_current(destination.id, &streamer.id).await?;
+        }
         Ok((track, is_new))
     }
 

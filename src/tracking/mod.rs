@@ -5,6 +5,7 @@ pub mod authority;
 pub mod batch;
 pub mod bots;
 pub mod channels;
+mod current;
 mod deliveries;
 pub mod error;
 pub mod feed;

@@ -13,6 +13,15 @@ pub const MAX_MENTIONS: usize = 20;
 /// The latest that a message is deleted, in minutes: a week.
 const MAX_DELETE_AFTER: u32 = 7 * 24 * 60;
 
+/// The longest delay of an announcement, in seconds.
+const MAX_DELAY: u32 = 600;
+
+/// The longest time without another announcement, in minutes: a day.
+const MAX_COOLDOWN: u32 = 24 * 60;
+
+/// The most tags of a thread.
+const MAX_TAGS: usize = 5;
+
 /// Settings of a track. What is absent has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +36,15 @@ pub struct TrackSettings {
     /// The text above the card when the stream has ended. It may also have the value `duration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_message: Option<String>,
+    /// How many seconds later the stream is announced, 0 to 600, if it is live then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<u32>,
+    /// How many minutes after a message about a stream another one is not announced, 1 to 1,440.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<u32>,
+    /// Whether a stream that is live when the track is put is announced at once; false by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announce_current: Option<bool>,
     /// Who is notified when the stream begins; no one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mentions: Option<TrackMentions>,
@@ -43,9 +61,43 @@ pub struct TrackSettings {
     /// `post` after the message about the end, which stays by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<u32>,
+    /// The thread of the channel that messages are posted in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub thread_id: Option<Snowflake>,
+    /// For a channel that is a forum: each stream gets a thread of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forum: Option<ForumThread>,
+    /// Whether the event `post_created` asks the bot to publish the message to the followers of the channel, which a webhook can't;
+    /// false by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crosspost: Option<bool>,
     /// What is done if it can't be known whether Discord has the message; `silent_repost` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_uncertain: Option<OnUncertain>,
+}
+
+/// The thread of a forum that a message begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForumThread {
+    /// Its name, as a template like `message`, of which 100 characters are shown; the names of streamer and stream by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Ids of tags of the forum, at most 5.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub tags: Vec<Snowflake>,
+}
+
+impl ForumThread {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.tags.len() > MAX_TAGS {
+            return Err(("forum.tags", format!("must be at most {MAX_TAGS} ids")));
+        }
+        let checked = self.title.as_deref().map_or(Ok(()), template::check);
+        checked.map_err(|error| ("forum.title", error.to_string()))
+    }
 }
 
 /// Who is notified by a message.
@@ -117,9 +169,19 @@ impl TrackSettings {
             text.as_deref().map_or(Ok(()), template::check).map_err(|error| (field, error.to_string()))?;
         }
         self.filter.as_ref().map_or(Ok(()), TrackFilter::check)?;
-        if self.delete_after.is_some_and(|minutes| !(1..=MAX_DELETE_AFTER).contains(&minutes)) {
-            return Err(("delete_after", format!("must be 1 to {MAX_DELETE_AFTER} minutes")));
+        for (field, value, least, most, unit) in [
+            ("delay", self.delay, 0, MAX_DELAY, "seconds"),
+            ("cooldown", self.cooldown, 1, MAX_COOLDOWN, "minutes"),
+            ("delete_after", self.delete_after, 1, MAX_DELETE_AFTER, "minutes"),
+        ] {
+            if value.is_some_and(|value| !(least..=most).contains(&value)) {
+                return Err((field, format!("must be {least} to {most} {unit}")));
+            }
         }
+        if self.thread_id.is_some() && self.forum.is_some() {
+            return Err(("forum", "can't be set together with `thread_id`".to_owned()));
+        }
+        self.forum.as_ref().map_or(Ok(()), ForumThread::check)?;
         let Some(mentions) = &self.mentions else { return Ok(()) };
         for (field, ids) in [("mentions.roles", &mentions.roles), ("mentions.users", &mentions.users)] {
             if ids.len() > MAX_MENTIONS {
@@ -143,7 +205,8 @@ mod tests {
         let all = json!({
             "filter": { "categories": ["Chess"] }, "message": "{{ streamer.name }}!",
             "mentions": { "roles": ["146404426746167296"], "everyone": true }, "silent": true,
-            "on_update": "ignore", "on_end": "delete", "delete_after": 60, "on_uncertain": "silent_repost",
+            "on_update": "ignore", "on_end": "delete", "delete_after": 60, "delay": 30, "cooldown": 60, "announce_current": true,
+            "crosspost": true, "thread_id": "146404426746167299", "on_uncertain": "silent_repost",
         });
         assert_eq!(serde_json::to_value(read(all.clone()).unwrap()).unwrap(), all);
         for wrong in [json!({ "color": 1 }), json!({ "on_end": "burn" }), json!({ "mentions": { "roles": ["5"] } })] {
@@ -152,8 +215,9 @@ mod tests {
         let roles = vec!["146404426746167296"; MAX_MENTIONS + 1];
         let many = read(json!({ "mentions": { "roles": roles } })).unwrap();
         assert_eq!(many.check(), Err(("mentions.roles", "must be at most 20 ids".to_owned())));
-        for (minutes, is_valid) in [(0, false), (1, true), (10_080, true), (10_081, false)] {
-            assert_eq!(read(json!({ "delete_after": minutes })).unwrap().check().is_ok(), is_valid, "{minutes}");
+        for (field, least, most) in [("delay", 0, 600), ("cooldown", 1, 1_440), ("delete_after", 1, 10_080)] {
+            let is_valid = |value: i32| read(json!({ field: value })).is_ok_and(|it| it.check().is_ok());
+            assert!(is_valid(least) && is_valid(most) && !is_valid(least - 1) && !is_valid(most + 1), "{field}");
         }
         let unknown = read(json!({ "end_message": "{{ name }}" })).unwrap();
         assert_eq!(unknown.check().unwrap_err().0, "end_message");

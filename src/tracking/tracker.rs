@@ -18,7 +18,7 @@ use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, NewWebhook};
-use crate::store::tracking::events;
+use crate::store::tracking::names;
 use crate::store::tracking::tracks::{self, Added, Streamer};
 use crate::twitch::helix::User;
 
@@ -106,7 +106,7 @@ impl Tracker {
         let added = tracks::insert(&self.pool, destination.id, streamer, MAX_TRACKS, now).await?;
         // A login that is not known is taken from the request, which may name the id.
         if added == Added::Known && streamer.login != streamer.id.as_str() {
-            events::rename(&mut *self.pool.acquire().await?, streamer.id.as_str(), &streamer.login, now).await?;
+            names::rename(&mut *self.pool.acquire().await?, streamer.id.as_str(), &streamer.login, now).await?;
         }
         is_new(added, destination.channel_id)
     }

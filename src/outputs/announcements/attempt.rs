@@ -7,7 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Request;
+use super::plan::{Call, Request};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -92,20 +92,21 @@ impl Sender {
         if self.clock.now() - claimed_at > SEND_LIMIT {
             return Attempt::new(self.retry(post, "the server was too slow to send it".to_owned()));
         }
-        let error = match request {
-            Request::Post(message) => match self.discord.post(&key, message).await {
-                Ok(reply) => return self.posted(post, &reply),
+        let thread = request.thread;
+        let error = match &request.call {
+            Call::Post(message) => match self.discord.post(&key, thread, message).await {
+                Ok(reply) => return self.posted(post, request, &reply),
                 Err(error) => error,
             },
-            Request::Edit(id, message) => match self.discord.edit(&key, *id, message).await {
+            Call::Edit(id, message) => match self.discord.edit(&key, (*id, thread), message).await {
                 Ok(reply) => return self.edited(post, &reply),
                 Err(error) => error,
             },
-            Request::Delete(id) => match self.discord.delete(&key, *id).await {
+            Call::Delete(id) => match self.discord.delete(&key, (*id, thread)).await {
                 Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(deleted(post)) },
                 Err(error) => error,
             },
-            Request::Tidy(id) => match self.discord.delete(&key, *id).await {
+            Call::Tidy(id) => match self.discord.delete(&key, (*id, thread)).await {
                 Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(Outcome::Tidied) },
                 Err(error) => error,
             },
@@ -124,10 +125,10 @@ impl Sender {
         webhooks::open(vault, post.webhook_id, &post.token_sealed).map_err(|error| error.to_string())
     }
 
-    fn posted(&self, post: &DuePost, reply: &Reply<Posted>) -> Attempt {
+    fn posted(&self, post: &DuePost, request: &Request, reply: &Reply<Posted>) -> Attempt {
         Attempt {
             pause: reply.pause,
-            lost: moved(post, reply),
+            lost: moved(post, request, reply),
             ..Attempt::new(Outcome::Posted(reply.value, post.revision))
         }
     }
@@ -149,7 +150,7 @@ impl Sender {
         let words = error.to_string();
         match error {
             DiscordError::NotSent(_) => Attempt::new(self.retry(post, words)),
-            DiscordError::Lost(_) if matches!(request, Request::Post(_)) => {
+            DiscordError::Lost(_) if matches!(request.call, Call::Post(_)) => {
                 Attempt::new(Outcome::Lost(self.clock.now() + self.backoff(post), words))
             }
             DiscordError::Lost(_) => Attempt::new(self.retry_or_leave(post, request, words)),
@@ -179,10 +180,15 @@ impl Sender {
 
     fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal, words: String) -> Outcome {
         let is_named = post.extra_message_id.is_some();
-        match request {
-            Request::Edit(..) if refusal.is_message_gone() && is_named => Outcome::Unfound(words),
-            Request::Edit(..) | Request::Delete(_) if refusal.is_message_gone() => {
+        let words = refusal.advice().map_or_else(|| words.clone(), |advice| format!("{advice}: {words}"));
+        match request.call {
+            Call::Edit(..) if refusal.is_message_gone() && is_named => Outcome::Unfound(words),
+            Call::Edit(..) | Call::Delete(_) if refusal.is_message_gone() => {
                 Outcome::Ended(PostState::Dismissed, Some("the message was deleted".to_owned()))
+            }
+            // It is not tried again at each change.
+            Call::Edit(..) | Call::Delete(_) if refusal.is_thread_closed() => {
+                Outcome::Ended(PostState::Failed, Some(words))
             }
             _ if refusal.is_passing() => self.retry_or_leave(post, request, words),
             _ => left(post, request, words),
@@ -223,16 +229,18 @@ fn deleted(post: &DuePost) -> Outcome {
 
 /// What comes of a request that is not tried again.
 fn left(post: &DuePost, request: &Request, words: String) -> Outcome {
-    match request {
-        Request::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
-        Request::Edit(..) | Request::Delete(_) => Outcome::Unshown(post.revision, words),
-        Request::Tidy(_) => Outcome::Tidied,
+    match request.call {
+        Call::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
+        Call::Edit(..) | Call::Delete(_) => Outcome::Unshown(post.revision, words),
+        Call::Tidy(_) => Outcome::Tidied,
     }
 }
 
-/// Whether a message went into another channel than the one that is meant.
-fn moved(post: &DuePost, reply: &Reply<Posted>) -> Option<(Loss, String)> {
+/// Whether a message went into another channel than the one that is meant. A thread is in its channel, and the id of a new thread
+/// of a forum is not known before.
+fn moved(post: &DuePost, request: &Request, reply: &Reply<Posted>) -> Option<(Loss, String)> {
+    let is_in_thread = request.thread.is_some() || matches!(&request.call, Call::Post(it) if it.thread_name.is_some());
     let channel = reply.value?.channel_id;
-    (channel != post.channel_id)
+    (channel != post.channel_id && !is_in_thread)
         .then(|| (Loss::Moved(channel), format!("the webhook posts into the channel {channel} of Discord")))
 }

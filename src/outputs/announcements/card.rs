@@ -32,17 +32,8 @@ pub(super) fn message(post: &DuePost, settings: &TrackSettings) -> Message {
     let category = escape(post.category_name.as_deref().unwrap_or_default(), MAX_FIELD);
     let url = format!("https://www.twitch.tv/{}", post.login);
     let template = if duration.is_some() { &settings.end_message } else { &settings.message };
-    let value = |of: &str| match of {
-        "streamer.name" => name.clone(),
-        "streamer.login" => escape(&post.login, MAX_NAME),
-        "streamer.url" => url.clone(),
-        "stream.title" => escape(post.title.as_deref().unwrap_or_default(), MAX_VALUE),
-        "stream.category" => escape(post.category_name.as_deref().unwrap_or_default(), MAX_VALUE),
-        "stream.started" => format!("<t:{}:R>", post.started_at.unix_timestamp()),
-        _ => duration.clone().unwrap_or_default(),
-    };
-    let text = template.as_deref().and_then(|template| template::render(template, value).ok());
-    let text = text.map(|text| text.chars().take(MAX_TEXT).collect()).filter(|text: &String| !text.trim().is_empty());
+    let text = template.as_deref().and_then(|template| text(template, post));
+    let text = text.map(|text| text.chars().take(MAX_TEXT).collect::<String>());
     let fields = (!category.is_empty()).then_some(Field { name: "Category", value: category, inline: true });
     let embed = Embed {
         title: if title.is_empty() { said.clone() } else { title },
@@ -54,6 +45,20 @@ pub(super) fn message(post: &DuePost, settings: &TrackSettings) -> Message {
         fields: fields.into_iter().collect(),
     };
     Message { content: text.unwrap_or(said), embeds: vec![embed], ..Message::default() }
+}
+
+/// What a template makes of a broadcast; `None` if it fails, or makes nothing.
+pub(super) fn text(template: &str, post: &DuePost) -> Option<String> {
+    let value = |of: &str| match of {
+        "streamer.name" => escape(&plain(post), MAX_NAME),
+        "streamer.login" => escape(&post.login, MAX_NAME),
+        "streamer.url" => format!("https://www.twitch.tv/{}", post.login),
+        "stream.title" => escape(post.title.as_deref().unwrap_or_default(), MAX_VALUE),
+        "stream.category" => escape(post.category_name.as_deref().unwrap_or_default(), MAX_VALUE),
+        "stream.started" => format!("<t:{}:R>", post.started_at.unix_timestamp()),
+        _ => post.ended_at.map(|ended_at| duration(ended_at - post.started_at)).unwrap_or_default(),
+    };
+    template::render(template, value).ok().filter(|text| !text.trim().is_empty())
 }
 
 /// The streamer's name where Discord shows text as it is, without formatting.

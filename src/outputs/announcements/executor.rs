@@ -14,8 +14,9 @@ use tokio::time::sleep;
 use super::attempt::{Attempt, Sender};
 use super::budget::Budget;
 use super::news::{news, tell};
-use super::plan::{Request, Sequel, Step, plan, sequel};
+use super::plan::{Request, Sequel, Step, due_at, plan, sequel};
 use crate::clock::Clock;
+use crate::discord::message::Posted;
 use crate::metrics::Metrics;
 use crate::services::{Services, Stopper};
 use crate::store::signals::{Signals, Wakeup};
@@ -47,6 +48,14 @@ const MAX_REQUESTS: usize = 128;
 struct Finished {
     post: DuePost,
     attempt: Attempt,
+}
+
+impl Finished {
+    /// Whether Discord has said that the webhook posts into its channel. That of a thread is not known.
+    fn is_verified(&self) -> bool {
+        let is_here = |posted: &Posted| posted.channel_id == self.post.channel_id;
+        matches!(&self.attempt.outcome, Outcome::Posted(Some(posted), _) if is_here(posted))
+    }
 }
 
 /// What a round has begun.
@@ -250,6 +259,10 @@ impl Executor {
                 destinations::record_loss(&mut transaction, webhook, *loss, reason, now).await?;
             }
         }
+        let shown: Vec<_> = finished.iter().filter(|it| it.is_verified()).map(|it| it.post.destination_id).collect();
+        if !shown.is_empty() {
+            destinations::verify(&mut *transaction, &shown, now).await?;
+        }
         let recorded = finished.iter().zip(&is_recorded).filter(|(_, is_recorded)| **is_recorded);
         let news = recorded.filter_map(|(it, _)| news(&it.post, &it.attempt.outcome));
         events::append_all(&mut transaction, &Vec::from_iter(news), now).await?;
@@ -290,7 +303,7 @@ impl Executor {
         let name = match outcome {
             Outcome::Posted(..) => {
                 if post.kind == PostKind::Start {
-                    self.metrics.post_delay(now - post.created_at);
+                    self.metrics.post_delay(now - due_at(post));
                 }
                 "posted"
             }

@@ -6,11 +6,14 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::message::MessageType;
 use crate::outputs::follow::{Batch, HandlerError};
 use crate::store::read::events::LoggedEvent;
 use crate::store::signals::Channel;
 use crate::store::tracking::announcements::{self, Begun};
+use crate::store::tracking::names;
 use crate::twitch::id::{ChannelId, StreamId};
+use crate::twitch::subscription_status::SubscriptionStatus;
 
 /// Events after which something else may be to be said.
 const TYPES: [&str; 3] = [ONLINE, "stream.offline", "channel.update"];
@@ -27,15 +30,48 @@ pub(super) async fn follow(db: &mut PgConnection, batch: &Batch, now: OffsetDate
         return Ok(());
     }
     let channels: BTreeSet<ChannelId> = events.iter().filter_map(|event| event.channel_id.clone()).collect();
+    let channels = Vec::from_iter(channels);
     let begun: Vec<_> = events.iter().filter_map(|event| begun(event)).collect();
-    let mut changed = announcements::update(&mut *db, &Vec::from_iter(channels), now).await?;
+    let mut changed = announcements::update(&mut *db, &channels, now).await?;
     if !begun.is_empty() {
         changed += announcements::begin(&mut *db, &begun, now).await?;
     }
     if changed > 0 {
-        Channel::Post.notify(db, "").await?;
+        Channel::Post.notify(&mut *db, "").await?;
+    }
+    for streamer in names::renamed(&mut *db, &channels).await? {
+        names::rename(&mut *db, streamer.id.as_str(), &streamer.login, now).await?;
+    }
+    exist(db, &events, now).await
+}
+
+/// Follows whether the channels exist. Twitch ends the subscriptions of those that do not
+/// ([`user_removed`](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#revoking-your-subscription)).
+async fn exist(db: &mut PgConnection, events: &[&LoggedEvent], now: OffsetDateTime) -> Result<(), HandlerError> {
+    let is_end = |event: &&&LoggedEvent| event.message_type == MessageType::Revocation.as_str();
+    let shown: BTreeSet<_> =
+        events.iter().filter(|event| !is_end(event)).filter_map(|event| event.channel_id.clone()).collect();
+    let removed = events.iter().filter(is_end).filter(|event| is_removed(event));
+    let removed: BTreeSet<_> = removed.filter_map(|event| event.channel_id.clone()).collect();
+    names::show(&mut *db, &Vec::from_iter(shown)).await?;
+    for channel in &removed {
+        names::vanish(&mut *db, channel, now).await?;
     }
     Ok(())
+}
+
+/// Whether the end of a subscription says that its channel does not exist any more.
+fn is_removed(event: &LoggedEvent) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        subscription: Subscription,
+    }
+    #[derive(Deserialize)]
+    struct Subscription {
+        status: SubscriptionStatus,
+    }
+    let body: Option<Body> = serde_json::from_str(event.payload.get()).ok();
+    body.is_some_and(|body| body.subscription.status == SubscriptionStatus::UserRemoved)
 }
 
 /// The stream that begins with this event, if it is news that one does.

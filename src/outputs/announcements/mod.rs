@@ -12,6 +12,7 @@ mod check;
 mod executor;
 mod follower;
 mod news;
+mod place;
 mod plan;
 mod spreader;
 

@@ -1,9 +1,10 @@
 //! What bots are told of their posts.
 
+use super::plan;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::events::{BotNews, NewBotEvent, PostNews};
 use crate::store::tracking::outcomes::Outcome;
-use crate::store::tracking::posts::{DuePost, PostState};
+use crate::store::tracking::posts::{DuePost, PostKind, PostState};
 
 /// What the bot is told of what came of a request, if it is told of it.
 pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
@@ -17,7 +18,11 @@ pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
                     ..post.clone()
                 },
             );
-            tell(&created, created.message_id, None, BotNews::PostCreated)
+            let crosspost_requested = post.kind == PostKind::Start
+                && plan::settings(post).is_some_and(|settings| settings.crosspost == Some(true));
+            tell(&created, created.message_id, None, |news| {
+                BotNews::PostCreated(PostNews { crosspost_requested, ..news })
+            })
         }
         Outcome::Edited(_, false) => tell(post, post.message_id, None, BotNews::PostUpdated),
         Outcome::Edited(_, true) => tell(post, post.message_id, None, BotNews::PostEnded),
@@ -34,7 +39,7 @@ pub(super) fn tell(
     post: &DuePost,
     message_id: Option<Snowflake>,
     problem: Option<&String>,
-    kind: fn(PostNews) -> BotNews,
+    kind: impl FnOnce(PostNews) -> BotNews,
 ) -> NewBotEvent {
     let news = kind(PostNews {
         delivery_id: post.id,
@@ -45,6 +50,7 @@ pub(super) fn tell(
         kind: post.kind,
         message_id,
         posted_channel_id: post.posted_channel_id,
+        crosspost_requested: false,
         problem: problem.map(|problem| problem.replace('\0', "")),
     });
     NewBotEvent { bot_id: post.bot_id, guild_id: post.guild_id, news }

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::card;
+use super::{card, place};
 use crate::discord::message::{AllowedMentions, Message};
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::outcomes::Outcome;
@@ -21,7 +21,15 @@ const MAX_LOST: i32 = 100;
 
 /// What to ask of Discord.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Request {
+pub(super) struct Request {
+    /// The thread that the message is in, or goes to.
+    pub(super) thread: Option<Snowflake>,
+    pub(super) call: Call,
+}
+
+/// What to do at Discord.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Call {
     /// To post this message.
     Post(Message),
     /// To make this of a message.
@@ -54,7 +62,7 @@ pub(super) fn plan(post: &DuePost, now: OffsetDateTime) -> Step {
     match settings(post).filter(|_| !post.is_disabled) {
         Some(settings) if !is_new => plan_edit(post, &settings, now),
         Some(settings) if post.kind == PostKind::End => plan_end(post, &settings, now),
-        Some(settings) => plan_start(post, &settings),
+        Some(settings) => plan_start(post, &settings, now),
         None if is_new && post.is_disabled => ended(PostState::Skipped, "the bot is switched off"),
         None if is_new => ended(PostState::Skipped, "it is not tracked any more"),
         None => Step::Settle(Outcome::Kept(post.revision)),
@@ -76,7 +84,7 @@ pub(super) fn sequel(post: &DuePost, outcome: &Outcome) -> Sequel {
 }
 
 /// The settings of the track; `None` if it is not tracked any more. Those of a newer version count as none.
-fn settings(post: &DuePost) -> Option<TrackSettings> {
+pub(super) fn settings(post: &DuePost) -> Option<TrackSettings> {
     post.settings.as_ref().map(|settings| serde_json::from_value(settings.clone()).unwrap_or_default())
 }
 
@@ -84,9 +92,19 @@ fn ended(state: PostState, problem: &str) -> Step {
     Step::Settle(Outcome::Ended(state, Some(problem.to_owned())))
 }
 
-fn plan_start(post: &DuePost, settings: &TrackSettings) -> Step {
+/// When a new message is due, as the track says.
+pub(super) fn due_at(post: &DuePost) -> OffsetDateTime {
+    let delay = settings(post).and_then(|settings| settings.delay).unwrap_or_default();
+    post.wanted_at + Duration::seconds(delay.into())
+}
+
+fn plan_start(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
     if post.ended_at.is_some() {
         return Step::Settle(Outcome::Ended(PostState::Expired, None));
+    }
+    let due_at = post.wanted_at + Duration::seconds(settings.delay.unwrap_or_default().into());
+    if due_at > now {
+        return Step::Settle(Outcome::Later(due_at));
     }
     if let Some(uncertain) = uncertain(post, settings) {
         return uncertain;
@@ -95,10 +113,27 @@ fn plan_start(post: &DuePost, settings: &TrackSettings) -> Step {
     if !is_repeat && settings.filter.as_ref().is_some_and(|filter| !filter.matches(filtered(post))) {
         return Step::Settle(Outcome::Ended(PostState::Filtered, None));
     }
+    let last = post.last_posted_at.filter(|_| !is_repeat);
+    if let Some((last, minutes)) =
+        last.zip(settings.cooldown).filter(|(last, minutes)| now < *last + cooldown(*minutes))
+    {
+        let ago = (now - last).whole_minutes();
+        let problem = format!("the last stream was announced {ago} min ago, and the cooldown is {minutes} min");
+        return Step::Settle(Outcome::Ended(PostState::Skipped, Some(problem)));
+    }
     let message = message(post, settings);
     let is_silent = is_repeat && settings.on_uncertain.unwrap_or_default() == OnUncertain::SilentRepost;
     let message = if is_silent || settings.silent == Some(true) { message.silent() } else { message };
-    Step::Request(Request::Post(message))
+    let thread = settings.thread_id;
+    let message = match &settings.forum {
+        Some(forum) if thread.is_none() => place::begin(message, post, forum),
+        _ => message,
+    };
+    Step::Request(Request { thread, call: Call::Post(message) })
+}
+
+fn cooldown(minutes: u32) -> Duration {
+    Duration::minutes(minutes.into())
 }
 
 /// The message about the end: once the broadcast can't go on any more. It never notifies, so it may be posted again as it is.
@@ -115,7 +150,10 @@ fn plan_end(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> St
     if ended_at + GRACE + END_LATENESS <= now || delete_end_at(ended_at, settings).is_some_and(|at| at <= now) {
         return expired;
     }
-    uncertain(post, settings).unwrap_or_else(|| Step::Request(Request::Post(message(post, settings).silent())))
+    uncertain(post, settings).unwrap_or_else(|| {
+        let (thread, message) = (place::thread(post, settings), message(post, settings).silent());
+        Step::Request(Request { thread, call: Call::Post(message) })
+    })
 }
 
 /// That a message is not posted again, if so many answers were lost, or the track does not want it.
@@ -150,13 +188,17 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> S
     // The message that the bot has found is edited first, which shows that it is there.
     let is_found = post.have_revision > 0;
     match post.extra_message_id {
-        Some(extra) if is_found => return Step::Request(Request::Tidy(extra)),
+        Some(extra) if is_found => {
+            return Step::Request(Request { thread: place::of(Some(extra), settings), call: Call::Tidy(extra) });
+        }
         Some(_) => return edit(post, settings, id),
         None => {}
     }
     let is_current = post.have_revision >= post.revision;
     match delete_at(post, settings) {
-        Some(at) if at <= now => return Step::Request(Request::Delete(id)),
+        Some(at) if at <= now => {
+            return Step::Request(Request { thread: place::thread(post, settings), call: Call::Delete(id) });
+        }
         Some(at) if is_current || post.kind == PostKind::Start => return Step::Settle(Outcome::Later(at)),
         _ => {}
     }
@@ -172,7 +214,7 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> S
 /// An edit notifies no one, and must not: it shows the same text.
 fn edit(post: &DuePost, settings: &TrackSettings, id: Snowflake) -> Step {
     let message = Message { allowed_mentions: AllowedMentions::default(), ..message(post, settings) };
-    Step::Request(Request::Edit(id, message))
+    Step::Request(Request { thread: place::thread(post, settings), call: Call::Edit(id, message) })
 }
 
 /// The message, with its mentions unless it is one that was posted again, or is about the end.

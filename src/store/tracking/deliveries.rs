@@ -104,7 +104,9 @@ pub async fn settle(
             state = case when state = 'sending' then state when $2::bigint is null then 'pending' else 'posted' end,
             extra_message_id = case when message_id <> $2 then message_id end, message_id = $2, posted_channel_id = null,
             posted_at = case when $2::bigint is null then null else coalesce(posted_at, attempt_at, $3) end,
-            have_revision = 0, lost_answers = 0, problem = null, next_at = $3
+            have_revision = 0, lost_answers = 0, problem = null, next_at = $3,
+            -- What comes of an edit under way says nothing of this message.
+            attempts = attempts + case when state = 'posted' then 1 else 0 end
         where id = $1",
         id,
         message_id.map(|id| id.0),

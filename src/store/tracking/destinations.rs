@@ -162,6 +162,17 @@ pub async fn put_webhook(
     }
 }
 
+/// Records that Discord has taken a message for each of these destinations over its webhook, and where that was posted.
+///
+/// # Errors
+/// If the database fails.
+pub async fn verify(db: impl PgExecutor<'_>, ids: &[i64], now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!("update destination set verified_at = $2 where id = any($1) and verified_at is null", ids, now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Adds channels of Discord with webhooks that were not verified, and returns those that are new: neither the channel nor the
 /// webhook was there.
 ///

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{Acquire as _, PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -35,6 +35,8 @@ pub enum BotNews {
     DeliveryFailed(PostNews),
     /// A channel of Twitch has another login.
     ChannelRenamed(ChannelRenamed),
+    /// A channel of Twitch does not exist any more.
+    ChannelVanished(ChannelVanished),
 }
 
 /// A webhook that was deleted.
@@ -91,6 +93,9 @@ pub struct PostNews {
     /// Where the message is: the channel, or a thread in it.
     #[schema(value_type = Option<String>)]
     pub posted_channel_id: Option<Snowflake>,
+    /// Whether the bot is asked to publish the message to the followers of the channel.
+    #[serde(default)]
+    pub crosspost_requested: bool,
     /// What went wrong.
     pub problem: Option<String>,
 }
@@ -103,6 +108,15 @@ pub struct ChannelRenamed {
     /// Its login before.
     pub old_login: String,
     /// Its login now.
+    pub login: String,
+}
+
+/// A channel of Twitch that does not exist any more.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct ChannelVanished {
+    /// The channel of Twitch.
+    pub twitch_id: String,
+    /// Its last login.
     pub login: String,
 }
 
@@ -193,40 +207,6 @@ pub async fn append_all(conn: &mut PgConnection, new: &[NewBotEvent], now: Offse
     .execute(&mut *conn)
     .await?;
     Channel::BotEvent.notify(conn, "").await
-}
-
-/// Records that a channel of Twitch has this login, and tells the bots that know it by another one.
-///
-/// # Errors
-/// If the database fails.
-pub async fn rename(conn: &mut PgConnection, twitch_id: &str, login: &str, now: OffsetDateTime) -> sqlx::Result<()> {
-    let is_known = sqlx::query_scalar!(
-        r#"select not exists (select from track where twitch_id = $1 and login <> $2) as "is_known!""#,
-        twitch_id,
-        login
-    );
-    if is_known.fetch_one(&mut *conn).await? {
-        return Ok(());
-    }
-    let mut transaction = conn.begin().await?;
-    // Before the rows, which a transaction that has the lock may want.
-    Lock::BotEvent.acquire(&mut transaction).await?;
-    let renamed = sqlx::query!(
-        r#"with old as (select id, destination_id, login from track where twitch_id = $1 and login <> $2 for update),
-        changed as (update track set login = $2 from old where track.id = old.id)
-        select distinct on (bot_id) bot_id, old.login from old join destination on destination.id = destination_id
-        order by bot_id, old.id desc"#,
-        twitch_id,
-        login
-    )
-    .fetch_all(&mut *transaction)
-    .await?;
-    for old in renamed {
-        let (twitch_id, login) = (twitch_id.to_owned(), login.to_owned());
-        let news = BotNews::ChannelRenamed(ChannelRenamed { twitch_id, old_login: old.login, login });
-        append(&mut transaction, old.bot_id, None, &news, now).await?;
-    }
-    transaction.commit().await
 }
 
 /// The next events of a bot, in the order of their ids.

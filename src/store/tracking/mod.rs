@@ -3,10 +3,12 @@
 
 pub mod announcements;
 pub mod bots;
+pub mod current;
 pub mod deliveries;
 pub mod destinations;
 pub mod egress;
 pub mod events;
+pub mod names;
 pub mod outcomes;
 pub mod posts;
 pub mod signing_keys;

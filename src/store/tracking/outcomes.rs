@@ -31,6 +31,40 @@ pub enum Outcome {
     Unfound(String),
 }
 
+/// What changes of a post.
+struct Change {
+    state: PostState,
+    message: Option<Posted>,
+    revision: Option<i32>,
+    next_at: Option<OffsetDateTime>,
+    problem: Option<String>,
+}
+
+impl Change {
+    fn of(outcome: &Outcome) -> Self {
+        let plain = |words: &String| Some(words.replace('\0', ""));
+        let to = |state| Self { state, message: None, revision: None, next_at: None, problem: None };
+        match outcome {
+            Outcome::Posted(posted, shown) => {
+                Self { message: *posted, revision: Some(*shown), ..to(PostState::Posted) }
+            }
+            Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
+                Self { revision: Some(*shown), ..to(PostState::Posted) }
+            }
+            Outcome::Unshown(refused, words) => {
+                Self { revision: Some(*refused), problem: plain(words), ..to(PostState::Posted) }
+            }
+            // Pending stands for the state that it has, or had before Discord was called.
+            Outcome::Later(at) => Self { next_at: Some(*at), ..to(PostState::Pending) },
+            Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
+                Self { next_at: Some(*at), problem: plain(words), ..to(PostState::Pending) }
+            }
+            Outcome::Ended(state, words) => Self { problem: words.as_ref().and_then(plain), ..to(*state) },
+            Outcome::Tidied | Outcome::Unfound(_) => to(PostState::Posted),
+        }
+    }
+}
+
 /// Records what came of a post whose number of attempts is this one. If it shows all that is to be said, it is due again at
 /// `again_at`. False if another server took it over since.
 ///
@@ -43,36 +77,12 @@ pub async fn settle(
     again_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> sqlx::Result<bool> {
-    let (mut message, mut revision, mut next_at, mut problem) = (None, None, None, None);
-    let state = match outcome {
-        Outcome::Posted(posted, shown) => {
-            (message, revision) = (*posted, Some(*shown));
-            PostState::Posted
-        }
-        Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
-            revision = Some(*shown);
-            PostState::Posted
-        }
-        Outcome::Unshown(refused, words) => {
-            (revision, problem) = (Some(*refused), Some(words.replace('\0', "")));
-            PostState::Posted
-        }
-        // Stands for the state that it has, or had before Discord was called.
-        Outcome::Later(at) => {
-            next_at = Some(*at);
-            PostState::Pending
-        }
-        Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
-            (next_at, problem) = (Some(*at), Some(words.replace('\0', "")));
-            PostState::Pending
-        }
-        Outcome::Ended(state, words) => {
-            problem = words.as_ref().map(|words| words.replace('\0', ""));
-            *state
-        }
+    match outcome {
         Outcome::Tidied => return tidy(db, (id, attempts), now).await,
         Outcome::Unfound(words) => return restore(db, (id, attempts), &words.replace('\0', ""), now).await,
-    };
+        _ => {}
+    }
+    let Change { state, message, revision, next_at, problem } = Change::of(outcome);
     let is_lost = matches!(outcome, Outcome::Lost(..));
     let is_end_shown = if let Outcome::Edited(_, is_end) = outcome { Some(*is_end) } else { None };
     let settled = sqlx::query!(
@@ -82,7 +92,8 @@ pub async fn settle(
             -- The bot may have named another one meanwhile.
             message_id = coalesce(message_id, $4),
             extra_message_id = case when message_id <> $4 then $4 else extra_message_id end,
-            posted_channel_id = coalesce($11, posted_channel_id),
+            posted_channel_id = case when post.state = 'sending' and message_id is not null then posted_channel_id
+                else coalesce($11, posted_channel_id) end,
             posted_at = case when $3 = 'posted' then coalesce(posted_at, $8) else posted_at end,
             edited_at = case when $10::boolean is not null then $8::timestamptz else edited_at end,
             is_end_shown = coalesce($10, is_end_shown),
@@ -156,10 +167,11 @@ async fn restore(
 /// If the database fails.
 pub async fn add_end(db: impl PgExecutor<'_>, id: i64, at: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into post (stream_id, destination_id, kind, next_at)
-        select stream_id, destination_id, 'end', $2 from post where id = $1
-        on conflict (stream_id, destination_id, kind) do update set state = 'pending', next_at = excluded.next_at,
-            message_id = null, have_revision = 0, lost_answers = 0, failures = 0, problem = null
+        "insert into post (stream_id, destination_id, kind, posted_channel_id, wanted_at, next_at)
+        select stream_id, destination_id, 'end', posted_channel_id, $2, $2 from post where id = $1
+        on conflict (stream_id, destination_id, kind) do update set state = 'pending', wanted_at = excluded.wanted_at,
+            posted_channel_id = excluded.posted_channel_id,
+            next_at = excluded.next_at, message_id = null, have_revision = 0, lost_answers = 0, failures = 0, problem = null
         where post.state in ('pending', 'expired')",
         id,
         at

@@ -27,7 +27,7 @@ pub enum PostState {
     Posted,
     /// Discord may have the message; it is not posted again.
     Uncertain,
-    /// It is not wanted any more, or the webhook is gone.
+    /// It is not wanted any more, or so soon after the last one, or the webhook is gone.
     Skipped,
     /// Discord refuses it.
     Failed,
@@ -84,8 +84,9 @@ pub struct DuePost {
     pub category_name: Option<String>,
     pub started_at: OffsetDateTime,
     pub ended_at: Option<OffsetDateTime>,
-    /// When it was known that the stream began.
-    pub created_at: OffsetDateTime,
+    pub wanted_at: OffsetDateTime,
+    /// When a message about an earlier broadcast was last posted there, or may have been; looked up for new messages only.
+    pub last_posted_at: Option<OffsetDateTime>,
     pub revision: i32,
     /// The settings of the track; `None` if it is not tracked any more.
     pub settings: Option<Value>,
@@ -162,7 +163,7 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             post.kind as "kind: PostKind", post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
             post.message_id as "message_id: Snowflake", post.extra_message_id as "extra_message_id: Snowflake",
             post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown, a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name,
-            a.title, a.category_id, a.category_name, a.started_at, a.ended_at, a.created_at, a.revision, track.settings as "settings?"
+            a.title, a.category_id, a.category_name, a.started_at, a.ended_at, post.wanted_at, last.posted_at as last_posted_at, a.revision, track.settings as "settings?"
         from destination d join discord_bot bot on bot.id = d.bot_id
             cross join lateral (
                 select id from post where post.destination_id = d.id and post.next_at <= $2
@@ -171,6 +172,14 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             join post on post.id = first.id
             join announcement a on a.stream_id = post.stream_id
             left join track on track.destination_id = d.id and track.twitch_id = a.twitch_id
+            left join lateral (
+                select max(coalesce(other.posted_at, other.attempt_at)) as posted_at
+                from announcement earlier join post other on other.stream_id = earlier.stream_id
+                where earlier.twitch_id = a.twitch_id and earlier.stream_id <> a.stream_id
+                    and earlier.started_at > a.started_at - interval '7 days' and other.destination_id = d.id
+                    and other.kind = 'start' and (other.posted_at is not null or other.lost_answers > 0)
+                    and post.state = 'pending' and post.kind = 'start'
+            ) as last on true
         where d.id = any($1)
         order by post.state = 'pending' and post.kind = 'start' desc, post.next_at, post.id"#,
         destinations,

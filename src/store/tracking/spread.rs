@@ -42,8 +42,8 @@ pub async fn add(
 ) -> sqlx::Result<Reached> {
     lock(&mut *conn, destinations).await?;
     let added = sqlx::query!(
-        r#"insert into post (stream_id, destination_id, next_at)
-        select $1, due.id, $3::timestamptz + make_interval(secs => ($4::float8 + due.place - 1) * $5::float8)
+        r#"insert into post (stream_id, destination_id, wanted_at, next_at)
+        select $1, due.id, $3, $3::timestamptz + make_interval(secs => ($4::float8 + due.place - 1) * $5::float8)
         from unnest($2::bigint[]) with ordinality as due (id, place)
         join destination on destination.id = due.id and destination.state <> 'gone'
         on conflict (stream_id, destination_id, kind) do nothing
@@ -78,6 +78,7 @@ pub async fn mark(
         r#"update post set
             state = case post.state when 'pending' then 'expired' when 'posted' then 'posted' else 'pending' end,
             problem = case post.state when 'posted' then post.problem end,
+            wanted_at = case when post.state in ('expired', 'filtered') then $7 else post.wanted_at end,
             next_at = case
                 when post.state = 'pending' then null
                 when post.state <> 'posted' or $3 then due.at

@@ -4,6 +4,7 @@ mod batch;
 mod events;
 mod grpc;
 mod kills;
+mod names;
 mod posts;
 mod tokens;
 mod v1;

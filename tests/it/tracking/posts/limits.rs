@@ -80,7 +80,7 @@ async fn fan_out_without_limits_is_as_fast_as_the_answers() {
 async fn streamers_of_one_channel_are_all_posted_in_order() {
     let stage = Stage::with(Limits::default(), |_| {}).await;
     let webhook = stage.webhook();
-    let channels: Vec<_> = (0..8).map(|number| (1_001 + number).to_string()).collect();
+    let channels: Vec<_> = (0..30).map(|number| (1_001 + number).to_string()).collect();
     for channel in &channels {
         stage.deliver(super::update(channel, "Run", "Chess", at(0))).await;
         assert_eq!(stage.track(&webhook, channel).await.status, 201);

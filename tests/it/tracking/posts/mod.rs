@@ -7,6 +7,8 @@ mod flow;
 mod histories;
 mod limits;
 mod settings;
+mod threads;
+mod timing;
 
 use serde_json::{Value, json};
 use showtime::mock::discord::{DiscordFault, DiscordFaults, DiscordMessage, Webhook};
@@ -88,7 +90,7 @@ impl Stage {
         sqlx::query("update track set settings = $1").bind(settings).execute(&self.server.pool).await.unwrap();
     }
 
-    async fn settled(&self) {
+    pub(super) async fn settled(&self) {
         until_settled(&self.server.pool, || self.clock.now()).await;
     }
 
@@ -99,7 +101,7 @@ impl Stage {
         self.settled().await;
     }
 
-    fn messages(&self) -> Vec<DiscordMessage> {
+    pub(super) fn messages(&self) -> Vec<DiscordMessage> {
         self.discord.world.messages()
     }
 

@@ -1,0 +1,39 @@
+//! Announces a stream that is live already when its track is put.
+
+use std::time::Duration;
+
+use super::error::TrackingError;
+use super::tracker::Tracker;
+use crate::store::tracking::current;
+use crate::twitch::id::ChannelId;
+
+/// How long to wait, at most, until all that is in the log now is announced where it was tracked before.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Tracker {
+    /// Announces a stream that is live now in a destination that tracks its channel. If its begin is still to be announced, which
+    /// it then is there as well, nothing is to be done.
+    pub(super) async fn announce_current(
+        &self,
+        destination_id: i64,
+        twitch_id: &ChannelId,
+    ) -> Result<(), TrackingError> {
+        let newest = current::followed(&self.pool).await?.newest;
+        let is_followed = async || Ok::<_, sqlx::Error>(current::followed(&self.pool).await?.cursor >= newest);
+        let until_followed = async {
+            while !is_followed().await? {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        if let Ok(followed) = tokio::time::timeout(LIMIT, until_followed).await {
+            followed?;
+            let now = self.clock.now();
+            current::announce(&mut *self.pool.acquire().await?, destination_id, twitch_id, now).await?;
+        }
+        Ok(())
+    }
+}
