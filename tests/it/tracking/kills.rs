@@ -1,5 +1,5 @@
-//! Servers are killed while they post to many channels of Discord, and what arrived there is compared with the promise: of each
-//! broadcast every channel has a message, and at most one of them notifies.
+//! Servers and their Postgres are killed while they post to many channels of Discord, and what arrived there is compared with the
+//! promise: of each broadcast every channel has a message, and at most one of them notifies.
 //!
 //! The suite has a short run. Variables of the environment make it longer: `POST_KILLS`, `POST_FANOUT` (channels of Discord),
 //! `POST_SEED`, and `POST_SERVER`, another server program than the one that was built for the tests.
@@ -19,22 +19,25 @@ use showtime::config::EncryptionKey;
 use showtime::mock::discord::{
     DiscordConfig, DiscordFault, DiscordFaults, DiscordMessage, FakeDiscord, Limits, NewChannel, NewWebhook,
 };
+use showtime::postgres::{Durability, LocalError, LocalPostgres, postmaster};
 use showtime::tracking::bots;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use showtime::twitch::signature::WebhookSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tempfile::TempDir;
 use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::posts::{is_notifying, offline, online, until_settled, update};
 use super::setting;
 use crate::process::{Place, SERVER, Serving};
-use crate::support::postgres::{fresh_database, until_disconnected, url};
+use crate::support::postgres::{until_disconnected, url};
 use crate::support::until;
 
 const SECRET: &str = "the secret of the kills";
 
-/// What the server is killed at.
+/// What the server, or its Postgres, is killed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Point {
     /// The stream is in the log, and the follower is in its transaction.
@@ -49,11 +52,23 @@ enum Point {
     BeforeSettle,
     /// Any.
     AnyTime,
+    /// Postgres is killed when Discord has messages, and its answers are on their way.
+    PostgresAfterEffect,
+    /// Postgres is killed at any time.
+    PostgresAnyTime,
 }
 
 impl Point {
-    const ALL: [Self; 6] =
-        [Self::Following, Self::Spreading, Self::AfterSending, Self::AfterEffect, Self::BeforeSettle, Self::AnyTime];
+    const ALL: [Self; 8] = [
+        Self::Following,
+        Self::Spreading,
+        Self::AfterSending,
+        Self::AfterEffect,
+        Self::BeforeSettle,
+        Self::AnyTime,
+        Self::PostgresAfterEffect,
+        Self::PostgresAnyTime,
+    ];
 }
 
 /// What was counted.
@@ -74,15 +89,21 @@ struct Ledger {
     database: PgConnectOptions,
     pool: PgPool,
     key: EncryptionKey,
+    /// The directory of a Postgres that no other test uses.
+    postgres: TempDir,
+    _supervised: AbortOnDropHandle<LocalError>,
 }
 
 impl Ledger {
     async fn start() -> Self {
-        let database = fresh_database().await;
+        let dir = tempfile::tempdir().unwrap();
+        let mut postgres = LocalPostgres::start(&dir.path().join("data"), Durability::Durable).await.unwrap();
+        let database = postgres.connect_options();
+        let supervised = AbortOnDropHandle::new(tokio::spawn(async move { postgres.supervise().await }));
         let config = DiscordConfig { limits: Limits::NONE, ..DiscordConfig::default() };
         let discord = FakeDiscord::start(config).await.unwrap();
         let pool = PgPool::connect_lazy_with(database.clone());
-        Self { discord, database, pool, key: EncryptionKey::generate() }
+        Self { discord, database, pool, key: EncryptionKey::generate(), postgres: dir, _supervised: supervised }
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -115,12 +136,16 @@ impl Ledger {
         }
     }
 
+    /// Delivers a message, as often as Twitch would while the server has no database.
     async fn deliver(&self, server: &Serving<'_>, message: &Outgoing) {
         let signature = message.sign(&WebhookSecret::new(SECRET).unwrap());
-        let request = server.client.post(server.url("/callback")).body(message.body.clone());
-        let headers = message.headers(Some(&signature));
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        assert_eq!(request.send().await.unwrap().status(), 204);
+        until("the message is acknowledged", async || {
+            let request = server.client.post(server.url("/callback")).body(message.body.clone());
+            let headers = message.headers(Some(&signature));
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            request.send().await.unwrap().status() == 204
+        })
+        .await;
     }
 
     async fn holds(&self, statement: &'static str) -> bool {
@@ -132,6 +157,15 @@ impl Ledger {
         self.discord.world.set_faults(faults).unwrap();
     }
 
+    /// Kills Postgres, and waits until it has been started again.
+    async fn kill_postgres(&self) {
+        let dir = self.postgres.path().join("data");
+        let killed = postmaster(&dir).await.unwrap();
+        nix::sys::signal::kill(killed, Signal::SIGKILL).unwrap();
+        until("Postgres is another process", async || postmaster(&dir).await.is_ok_and(|pid| pid != killed)).await;
+        until("Postgres answers", async || PgConnection::connect_with(&self.database).await.is_ok()).await;
+    }
+
     /// Tracks a channel everywhere, with these settings.
     async fn track(&self, channel: &str, settings: &Value) {
         let statement = "insert into track (destination_id, twitch_id, login, settings, created_at)
@@ -139,16 +173,24 @@ impl Ledger {
         sqlx::query(statement).bind(channel).bind(settings).execute(&self.pool).await.unwrap();
     }
 
-    /// Lets this happen, and kills the server at this point of what follows.
-    async fn kill(&self, point: Point, server: Serving<'_>, random: Duration, cause: impl AsyncFn(&Serving<'_>)) {
+    /// Lets this happen, and kills the server or its Postgres at this point of what follows. Returns a server that lives.
+    async fn kill<'a>(
+        &self,
+        point: Point,
+        server: Serving<'a>,
+        random: Duration,
+        cause: impl AsyncFn(&Serving<'_>),
+    ) -> Option<Serving<'a>> {
         let mut holder = PgConnection::connect_with(&self.database).await.unwrap();
         let mut lock = holder.begin().await.unwrap();
-        let before = self.discord.world.changes().len();
+        // Of changes, too, the fake Discord keeps only so many.
+        let last = || self.discord.world.changes().pop().map(|change| (change.at, change.message_id, change.kind));
+        let before = last();
         let begin = async || cause(&server).await;
         let is_sending = "select exists (select from destination where leased_until > now())";
         let waits = "select exists (select from pg_stat_activity where datname = current_database()
             and application_name = 'showtime followers' and wait_event_type = 'Lock')";
-        let has_changed = async || self.discord.world.changes().len() > before;
+        let has_changed = async || last() != before;
         match point {
             Point::Following | Point::Spreading => {
                 let statement = match point {
@@ -176,20 +218,33 @@ impl Ledger {
                 sqlx::query("select from destination for update").execute(&mut *lock).await.unwrap();
                 until("Discord has a message", has_changed).await;
             }
-            Point::AnyTime => {
+            Point::PostgresAfterEffect => {
+                self.faults(DiscordFault::Delay, 300);
+                begin().await;
+                until("Discord has a message", has_changed).await;
+            }
+            Point::AnyTime | Point::PostgresAnyTime => {
                 begin().await;
                 sleep(random).await;
             }
         }
-        server.signal(Signal::SIGKILL);
-        server.ended().await;
-        until_disconnected(&self.pool).await;
-        lock.rollback().await.unwrap();
+        let server = if matches!(point, Point::PostgresAfterEffect | Point::PostgresAnyTime) {
+            drop(lock);
+            self.kill_postgres().await;
+            Some(server)
+        } else {
+            server.signal(Signal::SIGKILL);
+            server.ended().await;
+            until_disconnected(&self.pool).await;
+            lock.rollback().await.unwrap();
+            None
+        };
         self.discord.world.set_faults(DiscordFaults::default()).unwrap();
-        // The leases of the killed server, which no other could hold.
+        // The leases of what was killed, so that it need not be waited for their end.
         let leases = "update destination set leased_until = now(), next_at = now() where leased_until > now()";
         sqlx::query(leases).execute(&self.pool).await.unwrap();
         sqlx::query("update follower set leased_until = now()").execute(&self.pool).await.unwrap();
+        server
     }
 
     /// Lets the messages about the end of a stream be due, which are so a quarter of an hour after it.
@@ -203,13 +258,15 @@ impl Ledger {
         }
     }
 
-    /// Compares what arrived of a stream with the promise.
+    /// Compares what arrived of a stream with the promise, and forgets it: the fake Discord keeps only so many messages.
     fn verify(&self, channel: &str, tally: &mut Tally) {
         let name = json!(format!("User{channel}"));
         let messages = self.discord.world.messages();
-        let of_stream = messages.iter().filter(|message| message.embeds[0]["author"]["name"] == name);
         let mut by_webhook = BTreeMap::<_, Vec<bool>>::new();
-        of_stream.for_each(|message| by_webhook.entry(message.webhook_id).or_default().push(is_notifying(message)));
+        for message in messages.iter().filter(|message| message.embeds[0]["author"]["name"] == name) {
+            by_webhook.entry(message.webhook_id).or_default().push(is_notifying(message));
+            self.discord.world.delete_message(&message.id.to_string()).unwrap();
+        }
         // The mock's own webhook is not tracked.
         for webhook in self.discord.world.webhooks().iter().skip(1) {
             let messages = by_webhook.remove(&webhook.id).unwrap_or_default();
@@ -227,7 +284,7 @@ impl Ledger {
 #[tokio::test]
 async fn kills_at_random_points_of_a_fan_out_lose_no_post_and_ping_no_channel_twice() {
     let (kills, channels, seed, program) = (
-        setting("POST_KILLS", 8),
+        setting("POST_KILLS", 10),
         setting("POST_FANOUT", 60),
         setting("POST_SEED", 20_261_126),
         setting("POST_SERVER", SERVER.to_owned()),
@@ -248,9 +305,12 @@ async fn kills_at_random_points_of_a_fan_out_lose_no_post_and_ping_no_channel_tw
             let now = Clock::default().now();
             ledger.deliver(server, &online(&channel, &format!("{channel}01"), now)).await;
         };
-        ledger.kill(point, server, Duration::from_millis(rng.random_range(0..300)), begin).await;
+        let lives = ledger.kill(point, server, Duration::from_millis(rng.random_range(0..300)), begin).await;
         *tally.kills.entry(point).or_default() += 1;
-        server = dir.serve_program(&program, &settings).await;
+        server = match lives {
+            Some(server) => server,
+            None => dir.serve_program(&program, &settings).await,
+        };
         until_settled(&ledger.pool, || Clock::default().now()).await;
         ledger.verify(&channel, &mut tally);
     }
