@@ -45,6 +45,8 @@ pub enum Kind {
     RefusedLine,
     /// A look-up of missed events failed.
     Backfill,
+    /// The channels that bots track could not be looked up.
+    Polling,
     /// The numbers of viewers could not be looked up.
     Samples,
     /// Nothing could be written to the log; the subject is the cause.
@@ -65,6 +67,7 @@ impl Kind {
             Self::RefusedFrame => "a frame of a WebSocket was not accepted",
             Self::RefusedLine => "a line of a chat was not accepted",
             Self::Backfill => "missed events could not be looked up; trying again soon",
+            Self::Polling => "the channels that bots track could not be looked up; trying again soon",
             Self::Samples => "the numbers of viewers could not be looked up; trying again in a minute",
             Self::NotWritable => "messages can't be stored; trying again",
         }

@@ -2,6 +2,7 @@ drop table egress;
 drop table post;
 drop table announcement;
 drop table bot_event;
+drop table watched_channel;
 drop table track;
 drop table destination;
 drop table signing_key;

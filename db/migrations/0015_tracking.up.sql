@@ -76,6 +76,20 @@ create index track_twitch_idx on track (twitch_id, id);
 create index track_login_idx on track (twitch_id, login);
 create index track_vanished_idx on track (twitch_id) where vanished_at is not null;
 
+-- The channels that are tracked and not served of which Twitch is to send streams and titles, as far as its limit of cost
+-- allows. All others are looked up.
+create table watched_channel (
+    twitch_id text collate "C" primary key,
+    -- Whether Twitch sends all of it. Until then the channel is looked up, too.
+    is_enabled boolean not null default false,
+    -- Of the webhook secret with which its subscriptions were created.
+    secret_fingerprint text collate "C",
+    -- Attempts to create subscriptions since all of them were enabled, when the next one may be made, and why the last failed.
+    attempts integer not null default 0,
+    next_attempt_at timestamptz,
+    problem text
+);
+
 -- What bots are told. Ids are handed out in commit order. Kept for seven days.
 create table bot_event (
     id bigint generated always as identity primary key,

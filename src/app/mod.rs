@@ -35,6 +35,7 @@ use crate::services::{Services, Stopper, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
 use crate::sources::irc;
+use crate::sources::polling;
 use crate::sources::viewers;
 use crate::sources::webhook::Webhook;
 use crate::sources::websocket::{self, StartError, gap};
@@ -175,6 +176,7 @@ impl App {
         let chats = irc::spawn(&services, application.as_ref(), &mut tasks)?;
         backfill::spawn(&services, application.as_ref(), &mut tasks);
         viewers::spawn(&services, application.as_ref(), &mut tasks);
+        polling::spawn(&services, application.as_ref(), &mut tasks);
         gap::spawn(&services, application.as_ref(), &mut tasks);
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);

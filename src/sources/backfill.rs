@@ -121,25 +121,26 @@ impl Backfill {
     /// # Errors
     /// [`BackfillError`]; what was found until then is in the log.
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
-        self.run_alone(async |conn| {
+        self.run_alone(Lock::Backfill, async |conn| {
             let channels = store::known_channels(&mut *conn).await?;
             self.look_up(conn, &channels, is_start).await
         })
         .await
     }
 
-    /// Does a part of a round, unless another server is running one.
+    /// Does this under a lock, unless another server has it.
     pub(super) async fn run_alone<T>(
         &self,
+        lock: Lock,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, BackfillError>,
     ) -> Result<Option<T>, BackfillError> {
         // Outside of the pool: the lock goes when this is dropped, however the round ends.
         let conn = &mut self.pool.acquire().await?.detach();
-        if !Lock::Backfill.try_hold(conn).await? {
+        if !lock.try_hold(conn).await? {
             return Ok(None);
         }
         let done = work(conn).await;
-        let unlocked = Lock::Backfill.release(conn).await;
+        let unlocked = lock.release(conn).await;
         let done = done?;
         unlocked?;
         Ok(Some(done))
@@ -152,13 +153,31 @@ impl Backfill {
         channels: &[ChannelId],
         is_start: bool,
     ) -> Result<usize, BackfillError> {
-        let streams = self.look_up_streams(conn, channels).await?;
-        Ok(streams + self.look_up_info(conn, channels, is_start).await?)
+        let streams = self.helix.streams(channels).await?;
+        let count = self.infer_streams(conn, channels, &streams).await?;
+        Ok(count + self.look_up_info(conn, channels, is_start).await?)
+    }
+
+    /// Looks up the streams of these channels, and what these show of the channels. Costs a point for 100 channels.
+    pub(super) async fn look_up_live(
+        &self,
+        conn: &mut PgConnection,
+        channels: &[ChannelId],
+    ) -> Result<usize, BackfillError> {
+        let streams = self.helix.streams(channels).await?;
+        let live: Vec<_> = streams.iter().map(ChannelInformation::from).collect();
+        // Before the streams: what is told of a stream that begins has its title.
+        let count = self.infer_info(conn, &live, &streams).await?;
+        Ok(count + self.infer_streams(conn, channels, &streams).await?)
     }
 
     /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
-    async fn look_up_streams(&self, conn: &mut PgConnection, channels: &[ChannelId]) -> Result<usize, BackfillError> {
-        let streams = self.helix.streams(channels).await?;
+    async fn infer_streams(
+        &self,
+        conn: &mut PgConnection,
+        channels: &[ChannelId],
+        streams: &Answer<Stream>,
+    ) -> Result<usize, BackfillError> {
         let now = self.clock.now();
         let ids: Vec<_> = streams.iter().map(|stream| &stream.id).collect();
         let known = store::known_streams(&mut *conn, &ids).await?;
@@ -177,17 +196,17 @@ impl Backfill {
         self.incidents.record_items(streams.endpoint(), streams.unreadable());
         // An item that can't be read may be any stream.
         if streams.unreadable() > 0 {
-            return self.submit(&streams, &inferences).await;
+            return self.submit(streams, &inferences).await;
         }
         let shown: HashSet<_> = streams.iter().map(|stream| &stream.user_id).collect();
         let mut missed = store::live_streams(&mut *conn, channels).await?;
         missed.retain(|live| !shown.contains(&live.channel_id));
         let ids: Vec<_> = missed.iter().map(|live| &live.stream_id).collect();
         let gone: HashSet<_> =
-            store::record_missed(&mut *conn, &ids, now, now - HELIX_LAG).await?.into_iter().collect();
+            store::record_missed(&mut *conn, channels, &ids, now, now - HELIX_LAG).await?.into_iter().collect();
         missed.retain(|live| gone.contains(&live.stream_id) && live.live_at.is_none_or(|at| now - at >= HELIX_LAG));
         inferences.extend(missed.iter().map(|live| went_offline(live, now)));
-        self.submit(&streams, &inferences).await
+        self.submit(streams, &inferences).await
     }
 
     async fn look_up_info(
@@ -199,9 +218,20 @@ impl Backfill {
         let known = store::announced_info(&mut *conn, channels).await?;
         let known: HashSet<_> = known.into_iter().map(|known| known.channel_id).collect();
         let channels: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
-        let shown = self.helix.channels(&channels).await?;
-        self.incidents.record_items(shown.endpoint(), shown.unreadable());
+        let answer = self.helix.channels(&channels).await?;
+        self.incidents.record_items(answer.endpoint(), answer.unreadable());
+        let shown: Vec<_> = answer.iter().cloned().collect();
+        self.infer_info(conn, &shown, &answer).await
+    }
+
+    async fn infer_info<T>(
+        &self,
+        conn: &mut PgConnection,
+        shown: &[ChannelInformation],
+        answer: &Answer<T>,
+    ) -> Result<usize, BackfillError> {
         let now = self.clock.now();
+        let channels: Vec<_> = shown.iter().map(|shown| shown.broadcaster_id.clone()).collect();
         let known = store::announced_info(&mut *conn, &channels).await?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.channel_id, known)).collect();
         let missed = shown.iter().filter_map(|shown| {
@@ -210,7 +240,7 @@ impl Backfill {
             is_missed(&info, known, now).then(|| updated(shown, &info, now))
         });
         let inferences: Vec<_> = missed.collect();
-        self.submit(&shown, &inferences).await
+        self.submit(answer, &inferences).await
     }
 
     /// Returns how many were new.
@@ -249,12 +279,14 @@ fn info(shown: &ChannelInformation, known: Option<&AnnouncedInfo>) -> ChannelInf
         let announced = || known.map(|known| announced(&known.info));
         shown.or_else(announced).cloned().unwrap_or_default()
     };
+    let announced = known.map(|known| &known.info.content_classification_labels);
+    let labels = shown.content_classification_labels.as_ref().or(announced).cloned();
     ChannelInfo {
         title: text(shown.title.as_ref(), |info| &info.title),
         language: text(shown.broadcaster_language.as_ref(), |info| &info.language),
         category_id: text(shown.game_id.as_ref(), |info| &info.category_id),
         category_name: text(shown.game_name.as_ref(), |info| &info.category_name),
-        content_classification_labels: shown.content_classification_labels.clone(),
+        content_classification_labels: labels.unwrap_or_default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `/status` shows of the sources: the checks `webhook_secret`, `messages`, `payloads`, `backfill` and `events`, and the
+//! What `/status` shows of the sources: the checks `webhook_secret`, `messages`, `payloads`, `backfill`, `polling` and `events`, and the
 //! newest event.
 
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
+use super::polling::Progress;
 use super::refusals::{MIN_CLAIMS, Refusals};
 use crate::config::Config;
 use crate::incidents::{Incident, Incidents, Kind};
@@ -139,6 +140,17 @@ pub(super) fn backfill(last_error: Option<&str>) -> Check {
     match last_error {
         None => Check::pass("backfill", "missed events are looked up"),
         Some(error) => Check::warn("backfill", format!("missed events can't be looked up: {error}")),
+    }
+}
+
+/// The check `polling`: the channels of which only look-ups tell.
+pub(super) fn polling(progress: &Progress) -> Check {
+    let Progress { channels, error } = progress;
+    match error {
+        Some(error) => Check::warn("polling", format!("the channels that bots track can't be looked up: {error}")),
+        None => {
+            Check::pass("polling", format!("{channels} channels are looked up because Twitch sends nothing about them"))
+        }
     }
 }
 

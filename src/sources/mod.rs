@@ -5,6 +5,7 @@ pub mod body;
 mod budget;
 pub mod check;
 pub mod irc;
+pub mod polling;
 mod refusals;
 pub mod viewers;
 pub mod webhook;

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use crate::projection::ChannelInfo;
 use crate::twitch::id::{ChannelId, StreamId};
 
-/// The ids of the channels that are served, and of those that events came from. An id that can't be
-/// one of Twitch's is left out, because Helix would refuse the whole call.
+/// The ids of the channels that are served, and of those that events came from, but for [those that are
+/// polled](polled_channels). An id that can't be one of Twitch's is left out, because Helix would refuse the whole call.
 ///
 /// # Errors
 /// If the database fails.
@@ -15,7 +15,25 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channel
     sqlx::query_scalar!(
         r#"select id as "id!: ChannelId" from (select id from served_channel union select id from channel) as known
         where id ~ '^[0-9]{1,20}$'
+            and (id in (select id from served_channel) or id in (select twitch_id from watched_channel where is_enabled)
+                or not exists (select from track where twitch_id = known.id))
         order by id"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The ids of the channels that bots track and about which Twitch sends nothing: they are not served, nor
+/// [watched](crate::store::tracking::watched).
+///
+/// # Errors
+/// If the database fails.
+pub async fn polled_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
+    sqlx::query_scalar!(
+        r#"select distinct twitch_id as "id!: ChannelId" from track
+        where twitch_id ~ '^[0-9]{1,20}$' and not exists (select from served_channel where id = twitch_id)
+            and not exists (select from watched_channel w where w.twitch_id = track.twitch_id and is_enabled)
+        order by 1"#
     )
     .fetch_all(db)
     .await
@@ -93,24 +111,33 @@ pub async fn live_streams(db: impl PgExecutor<'_>, channel_ids: &[ChannelId]) ->
     .await
 }
 
-/// Records which live streams an answer of Helix did not show, and forgets all others. Returns
-/// those that no answer has shown since `by` or earlier.
+/// How long it is remembered that a stream was not shown, if its channel is not looked up any more.
+const REMEMBERED_DAYS: i32 = 1;
+
+/// Records which live streams an answer of Helix about these channels did not show, and forgets their others. Returns those
+/// that no answer has shown since `by` or earlier.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn record_missed(
     db: impl PgExecutor<'_>,
+    channel_ids: &[ChannelId],
     stream_ids: &[&StreamId],
     now: OffsetDateTime,
     by: OffsetDateTime,
 ) -> sqlx::Result<Vec<StreamId>> {
     sqlx::query_scalar!(
-        r#"with shown as (delete from missed_stream where stream_id <> all($1)),
+        r#"with shown as (
+            delete from missed_stream m where stream_id <> all($1) and (since < $2::timestamptz - make_interval(days => $5)
+                or exists (select from stream where stream.id = m.stream_id and channel_id = any($4)))
+        ),
         missed as (insert into missed_stream select id, $2 from unnest($1::text[]) as id on conflict do nothing)
         select stream_id as "stream_id: StreamId" from missed_stream where stream_id = any($1) and since <= $3"#,
         stream_ids as _,
         now,
-        by
+        by,
+        channel_ids as &[ChannelId],
+        REMEMBERED_DAYS
     )
     .fetch_all(db)
     .await

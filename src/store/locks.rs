@@ -13,6 +13,8 @@ pub enum Lock {
     Reconciler = 0x5348_4f57_5245_434f,
     /// Held by the server that looks for missed events.
     Backfill = 0x5348_4f57_4741_5053,
+    /// Held by the server that polls the channels that bots track.
+    Polling = 0x5348_4f57_504f_4c4c,
     /// Held while events move from the log to the baseline, and during a rebuild. Taken after [`Append`](Self::Append).
     Baseline = 0x5348_4f57_4241_5345,
     /// Held, for one user each, by the server that creates the subscriptions on the user's WebSocket session.

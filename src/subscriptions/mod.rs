@@ -13,3 +13,4 @@ pub mod reconciler;
 mod session;
 mod sessions;
 pub mod switch;
+mod watched;

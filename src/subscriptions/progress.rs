@@ -21,7 +21,7 @@ use crate::twitch::transport::TransportKind;
 pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), max: Duration::from_secs(30) };
 
 /// The pause before another attempt at what a person has to help first.
-const LONG_PAUSE: Duration = Duration::from_secs(3_600);
+pub(super) const LONG_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The shortest and the longest pause after a limit on WebSocket subscriptions was reached. Those of a connection that died
 /// count until Twitch notices, which takes about a minute.

@@ -26,6 +26,7 @@ use super::plan::{Place, plan};
 use super::progress::{self, BACKOFF, Match, OwnSecret};
 use super::sessions;
 use super::switch;
+use super::watched::Watcher;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::incidents::Incidents;
@@ -37,6 +38,7 @@ use crate::store::served_channels::{self, ServedChannel};
 use crate::store::servers::{self, ServerRow};
 use crate::store::signals::{Channel, Signals};
 use crate::store::switches;
+use crate::store::tracking::watched;
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, Transport};
 use crate::twitch::id::ChannelId;
@@ -171,7 +173,10 @@ impl Reconciler {
         desired::write(db, TransportKind::Webhook, &desired, now).await?;
         let pause = match &self.callback {
             Some(callback) => self.compare(db, callback, (&channels, &desired), is_first).await?,
-            None => MAX_PAUSE,
+            None => {
+                watched::set_none_enabled(db).await?;
+                MAX_PAUSE
+            }
         };
         store::complete(db, began_at).await?;
         self.last_error.send_replace(channel_error);
@@ -192,9 +197,9 @@ impl Reconciler {
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let listed = self.helix.subscriptions().await?;
         self.incidents.record_items("Get EventSub Subscriptions", listed.unreadable);
-        let held = listed.subscriptions;
+        let held = &listed.subscriptions;
         let place = Place::Webhook(callback.clone());
-        let plan = plan(&held, desired, &place);
+        let plan = plan(held, desired, &place);
         let mut matches = progress::match_held(&plan, desired);
         let (mut due, mut again, mut own_secret) = (Vec::new(), Vec::new(), OwnSecret::default());
         for row in &mut rows {
@@ -219,8 +224,11 @@ impl Reconciler {
             delete(&self.helix, closed).await?;
             tracing::info!(id = closed.id, "deleted a subscription to a chat that is not to be read now");
         }
-        self.delete_left_over(db, &held, &place).await?;
-        Ok(self.pause(&rows, held.len()))
+        self.delete_left_over(db, held, &place).await?;
+        let (helix, client_id, server, place) = (&self.helix, &*self.client_id, &self.server, &place);
+        let watching = Watcher { helix, client_id, server, place, transport }.cycle(db, &listed, now).await?;
+        let pause = self.pause(&rows, held.len());
+        Ok(watching.map_or(pause, |watching| watching.min(pause)))
     }
 
     /// Deletes what still delivers to the callback although its channel has changed to the WebSocket, or could not change

@@ -75,7 +75,7 @@ async fn unknown_users_streams_and_channels_are_missing() {
         [stream_id.as_str()],
         "offline is missing"
     );
-    assert_eq!((streams[0].user_login.as_str(), streams[0].title.as_str()), (CHANNEL, "Überraschung"));
+    assert_eq!((streams[0].user_login.as_str(), streams[0].title.as_deref()), (CHANNEL, Some("Überraschung")));
 
     let channels = twitch.helix.channels(&[CHANNEL_ID, "1"]).await.unwrap();
     assert_eq!(channels.len(), 1);

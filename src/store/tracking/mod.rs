@@ -14,3 +14,4 @@ pub mod posts;
 pub mod signing_keys;
 pub mod spread;
 pub mod tracks;
+pub mod watched;

@@ -51,7 +51,16 @@ pub struct Stream {
     pub kind: String,
     /// The stream's title.
     #[serde(default, deserialize_with = "optional")]
-    pub title: String,
+    pub title: Option<String>,
+    /// An ISO 639-1 code, or `other`.
+    #[serde(default, deserialize_with = "optional")]
+    pub language: Option<String>,
+    /// The category, may be empty.
+    #[serde(default, deserialize_with = "optional")]
+    pub game_id: Option<String>,
+    /// Its name, may be empty.
+    #[serde(default, deserialize_with = "optional")]
+    pub game_name: Option<String>,
     /// When it began.
     #[serde(deserialize_with = "required_time")]
     pub started_at: OffsetDateTime,
@@ -84,8 +93,28 @@ pub struct ChannelInformation {
     #[serde(default, deserialize_with = "optional")]
     pub title: Option<String>,
     /// The labels of the content.
-    #[serde(default, deserialize_with = "items")]
-    pub content_classification_labels: Vec<String>,
+    #[serde(default, deserialize_with = "labels")]
+    pub content_classification_labels: Option<Vec<String>>,
+}
+
+impl From<&Stream> for ChannelInformation {
+    /// What a stream shows of its channel: all but the labels.
+    fn from(stream: &Stream) -> Self {
+        Self {
+            broadcaster_id: stream.user_id.clone(),
+            broadcaster_login: stream.user_login.clone(),
+            broadcaster_name: stream.user_name.clone(),
+            broadcaster_language: stream.language.clone(),
+            game_id: stream.game_id.clone(),
+            game_name: stream.game_name.clone(),
+            title: stream.title.clone(),
+            content_classification_labels: None,
+        }
+    }
+}
+
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    items(deserializer).map(Some)
 }
 
 /// A follower of a channel.

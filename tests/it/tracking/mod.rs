@@ -5,10 +5,12 @@ mod events;
 mod grpc;
 mod kills;
 mod names;
+mod polling;
 mod posts;
 mod tokens;
 mod v1;
 mod v2;
+mod watched;
 
 use std::fmt;
 use std::str::FromStr;

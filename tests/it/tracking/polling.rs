@@ -1,0 +1,119 @@
+//! Channels that bots track and that are not served: their streams are looked up.
+
+use serde_json::Value;
+use showtime::config::Config;
+use showtime::mock::discord::Limits;
+use showtime::mock::{ChannelEdit, Faults, Notify};
+
+use super::Stage;
+use crate::backfill::{on, serve_channel, until_with_time};
+use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+
+const STREAMER: &str = "copperkite";
+const STREAMS: &str = "GET /helix/streams";
+
+impl Stage {
+    /// With an application of this Twitch, and a track of a channel that is not served.
+    async fn polling(twitch: &Twitch) -> Self {
+        twitch.mock.world.add_channel(STREAMER).unwrap();
+        let on = on(&twitch.mock);
+        let stage = Self::with(Limits::NONE, |config: &mut Config| {
+            config.tracking.discord_rate = 0;
+            on(config);
+        })
+        .await;
+        assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
+        stage
+    }
+
+    /// How many channels are looked up.
+    pub(super) async fn polled(&self) -> usize {
+        let check = self.polling_check().await;
+        let (count, _) = check["message"].as_str().unwrap().split_once(' ').unwrap();
+        count.parse().unwrap()
+    }
+
+    async fn polling_check(&self) -> Value {
+        let status = self.server.json("/status").await;
+        let checks = status["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == "polling").unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn stream_of_a_channel_that_is_not_served_is_announced_edited_and_ended() {
+    let twitch = Twitch::start().await;
+    let stage = Stage::polling(&twitch).await;
+    let world = &twitch.mock.world;
+    let edit = |title: &str| ChannelEdit { title: Some(title.to_owned()), ..ChannelEdit::default() };
+    world.update_channel(STREAMER, edit("First run"), Notify::No).unwrap();
+    world.go_live(STREAMER, Notify::No).unwrap();
+    let title = async || {
+        let messages = stage.discord.world.messages();
+        messages.first().map(|message| message.embeds[0]["title"].as_str().unwrap().to_owned())
+    };
+    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    assert_eq!(title().await.as_deref(), Some("First run"), "the title comes with the stream");
+
+    world.update_channel(STREAMER, edit("Second run"), Notify::No).unwrap();
+    until_with_time(&stage.server, "the title is changed", async || title().await.as_deref() == Some("Second run"))
+        .await;
+
+    world.go_offline(STREAMER, Notify::No).unwrap();
+    let has_ended = async || stage.discord.world.messages()[0].content.contains("was live for");
+    until_with_time(&stage.server, "the end is shown", has_ended).await;
+    assert_eq!(stage.discord.world.messages().len(), 1);
+    let events = stage.server.json(&format!("/events?channel={STREAMER}")).await;
+    let events = events["data"].as_array().unwrap();
+    assert!(events.iter().all(|event| event["message_type"] == "inferred"), "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn channels_that_are_served_or_not_tracked_are_not_polled() {
+    let twitch = Twitch::start().await;
+    let stage = Stage::polling(&twitch).await;
+    until_with_time(&stage.server, "one is polled", async || stage.polled().await == 1).await;
+    let path = format!("/v1/api/webhooks/{0}/{STREAMER}/{1}", stage.webhook().channel_id, stage.webhook().id);
+    assert_eq!(stage.send(reqwest::Method::DELETE, &path).await.status, 200);
+    serve_channel(&stage.server.pool, CHANNEL_ID, CHANNEL).await;
+    assert_eq!(stage.track(&stage.webhook(), CHANNEL).await.status, 201);
+    until_with_time(&stage.server, "none is polled", async || stage.polled().await == 0).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn two_servers_poll_in_turn_and_find_a_start_once() {
+    let twitch = Twitch::start().await;
+    let stage = Stage::polling(&twitch).await;
+    let on = on(&twitch.mock);
+    let url = stage.discord.api_url();
+    let second = Server::at(stage.clock.clone(), stage.database.clone(), |config| {
+        config.tracking.discord_url = url;
+        on(config);
+    })
+    .await;
+    twitch.mock.world.go_live(STREAMER, Notify::No).unwrap();
+    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    let asked = twitch.mock.world.calls(STREAMS);
+    until_with_time(&stage.server, "it is looked up again", async || twitch.mock.world.calls(STREAMS) > asked + 4)
+        .await;
+    let starts = "select count(*) from event where type = 'stream.online'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(starts).fetch_one(&stage.server.pool).await.unwrap(), 1);
+    assert_eq!(stage.discord.world.messages().len(), 1);
+    second.stop().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn status_says_that_channels_cant_be_looked_up() {
+    let twitch = Twitch::start().await;
+    let stage = Stage::polling(&twitch).await;
+    let world = &twitch.mock.world;
+    world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    until_with_time(&stage.server, "it warns", async || stage.polling_check().await["status"] == "warn").await;
+    world.set_faults(Faults::default()).unwrap();
+    until_with_time(&stage.server, "it is well", async || stage.polling_check().await["status"] == "pass").await;
+    stage.stop().await;
+}

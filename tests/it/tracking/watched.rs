@@ -1,0 +1,119 @@
+//! Channels that bots track and that are not served: Twitch sends their streams, as far as its limit of cost allows.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+use showtime::mock::discord::Limits;
+use showtime::mock::{MockConfig, Notify};
+use showtime::twitch::subscription_status::SubscriptionStatus;
+
+use super::Stage;
+use crate::backfill::until_with_time;
+use crate::reconcile::{configure, own_callback};
+use crate::support::twitch::Twitch;
+use crate::support::{Unused, until};
+
+const STREAMER: &str = "copperkite";
+
+/// A server that Twitch delivers to, and that serves no channel.
+async fn watching(twitch: &Twitch) -> Stage {
+    let place = Unused::new();
+    Stage::with(Limits::NONE, |config| {
+        configure(config, twitch, &own_callback(place.addr()));
+        (config.twitch.channel_name, config.tracking.discord_rate) = (None, 0);
+        config.listen_port = place.addr().port();
+        drop(place);
+    })
+    .await
+}
+
+/// Twitch, with this limit of the cost of all subscriptions.
+async fn twitch(max_total_cost: u32) -> Twitch {
+    let twitch = Twitch::with(MockConfig { max_total_cost, ..MockConfig::default() }).await;
+    for streamer in [STREAMER, "mintcomet"] {
+        twitch.mock.world.add_channel(streamer).unwrap();
+    }
+    twitch
+}
+
+/// The types that Twitch sends of a channel.
+fn sent(twitch: &Twitch, login: &str) -> BTreeSet<String> {
+    let accounts = twitch.mock.world.accounts();
+    let id = &accounts.iter().find(|account| account.login == login).unwrap().id;
+    let held = twitch.mock.world.subscriptions();
+    let of_channel =
+        held.iter().filter(|it| it.condition.get("broadcaster_user_id").and_then(Value::as_str) == Some(id));
+    of_channel.filter(|it| it.status == SubscriptionStatus::Enabled).map(|it| it.kind.clone()).collect()
+}
+
+async fn untrack(stage: &Stage, login: &str) {
+    let webhook = stage.webhook();
+    let path = format!("/v1/api/webhooks/{}/{login}/{}", webhook.channel_id, webhook.id);
+    assert_eq!(stage.send(Method::DELETE, &path).await.status, 200);
+}
+
+#[tokio::test]
+async fn stream_of_a_watched_channel_is_announced_at_once_and_not_looked_up() {
+    let twitch = twitch(10_000).await;
+    let stage = watching(&twitch).await;
+    assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
+    until_with_time(&stage.server, "Twitch sends it", async || sent(&twitch, STREAMER).len() == 3).await;
+    let types = ["channel.update", "stream.offline", "stream.online"].map(str::to_owned);
+    assert_eq!(sent(&twitch, STREAMER), types.into());
+    until_with_time(&stage.server, "it is not looked up", async || stage.polled().await == 0).await;
+
+    twitch.mock.world.go_live(STREAMER, Notify::Yes).unwrap();
+    until("it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    let events = stage.server.json(&format!("/events?channel={STREAMER}&type=stream.online")).await;
+    assert_eq!(events["data"][0]["message_type"], "notification");
+
+    untrack(&stage, STREAMER).await;
+    until_with_time(&stage.server, "Twitch sends it no more", async || sent(&twitch, STREAMER).is_empty()).await;
+    assert_eq!(sqlx::query("select from watched_channel").fetch_all(&stage.server.pool).await.unwrap().len(), 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn channel_that_more_want_is_watched_where_cost_allows_one() {
+    let twitch = twitch(500 + 3 + 2).await;
+    let stage = watching(&twitch).await;
+    assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
+    until_with_time(&stage.server, "it is watched", async || sent(&twitch, STREAMER).len() == 3).await;
+    for number in 0..2 {
+        assert_eq!(stage.track(&stage.new_webhook(&format!("channel-{number}")), "mintcomet").await.status, 201);
+    }
+    until_with_time(&stage.server, "the other is looked up", async || stage.polled().await == 1).await;
+    assert_eq!(sent(&twitch, "mintcomet").len(), 0, "two channels of Discord are too few more");
+
+    assert_eq!(stage.track(&stage.new_webhook("channel-3"), "mintcomet").await.status, 201);
+    until_with_time(&stage.server, "the other is watched", async || sent(&twitch, "mintcomet").len() == 3).await;
+    until_with_time(&stage.server, "the first is looked up", async || {
+        sent(&twitch, STREAMER).is_empty() && stage.polled().await == 1
+    })
+    .await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn channels_are_looked_up_again_without_a_callback() {
+    let twitch = twitch(10_000).await;
+    let stage = watching(&twitch).await;
+    assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
+    until_with_time(&stage.server, "it is not looked up", async || {
+        sent(&twitch, STREAMER).len() == 3 && stage.polled().await == 0
+    })
+    .await;
+    let Stage { clock, database, server, discord, .. } = stage;
+    server.stop().await;
+    let (url, on) = (discord.api_url(), crate::backfill::on(&twitch.mock));
+    let server = crate::support::server::Server::at(clock, database, |config| {
+        config.tracking.discord_url = url;
+        on(config);
+    })
+    .await;
+    twitch.mock.world.go_live(STREAMER, Notify::No).unwrap();
+    until_with_time(&server, "it is announced", async || !discord.world.messages().is_empty()).await;
+    server.stop().await;
+    discord.stop().await.unwrap();
+}
