@@ -21,6 +21,8 @@ mod publish;
 #[path = "../../tests/it/sinks/rabbit.rs"]
 mod rabbit;
 mod rig;
+#[path = "../support/server.rs"]
+mod server;
 mod takeover;
 mod way;
 

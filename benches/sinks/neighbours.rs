@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use showtime::clock::Clock;
+use showtime::load::mix::Mix;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::sleep;
@@ -13,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::rabbit::Reader;
-use super::rig::{Rig, Server, median};
+use super::rig::{Rig, add_sink, remove_sink};
+use super::server::{Server, median};
 use super::way::Way;
 
 const RATE: u32 = 1_000;
@@ -40,7 +42,7 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     drop(Reader::open(&rig.rabbit, MEASURED_QUEUE, Some((MEASURED_QUEUE, "#"))).await);
     let (away, mut slow) = (Way::new(rig.rabbit.port, Duration::ZERO), Way::new(rig.rabbit.port, DELAY));
     slow.open().await;
-    server.load(RATE, Duration::ZERO, WARM_UP, CancellationToken::new()).await;
+    server.load(Mix::Chat, RATE, Duration::ZERO, WARM_UP, CancellationToken::new()).await;
     println!(
         "\n| the sink's receiver is | p99 of acknowledgements, ms | without | median of the ratios | p99 of another sink, ms | \
         without | median of the ratios |"
@@ -49,7 +51,7 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     let mut neighbours = Neighbours { rig: &rig, server: &server, delays: Arc::default(), is_alone: true };
     let rounds = (ROUNDS * 2 / divisor).clamp(1, ROUNDS);
     neighbours.compare("well", &rig.rabbit.url(), rounds).await;
-    server.add_sink("another", &rig.rabbit.url(), json!({})).await;
+    add_sink(&server, "another", &rig.rabbit.url(), json!({})).await;
     neighbours.is_alone = false;
     let _reading = AbortOnDropHandle::new(tokio::spawn(read(rig.reader().await, neighbours.delays.clone())));
     for (kind, url) in [("away", away.url()), ("slow", slow.url()), ("refusing", rig.rabbit.url_of("guest", "wrong"))] {
@@ -94,10 +96,10 @@ impl Neighbours<'_> {
             if round % 2 == 0 {
                 without.push(self.measure().await);
             }
-            self.server.add_sink(kind, url, json!({ "settings": { "exchange": MEASURED_QUEUE } })).await;
+            add_sink(self.server, kind, url, json!({ "settings": { "exchange": MEASURED_QUEUE } })).await;
             sleep(SETTLING).await;
             with.push(self.measure().await);
-            self.server.remove_sink(kind).await;
+            remove_sink(self.server, kind).await;
             sleep(SETTLING).await;
             if round % 2 == 1 {
                 without.push(self.measure().await);
@@ -113,7 +115,7 @@ impl Neighbours<'_> {
     async fn measure(&self) -> Figures {
         let take = || std::mem::take(&mut *self.delays.lock().unwrap_or_else(PoisonError::into_inner));
         drop(take());
-        let report = self.server.load(RATE, WARM_UP, MEASURED, CancellationToken::new()).await;
+        let report = self.server.load(Mix::Chat, RATE, WARM_UP, MEASURED, CancellationToken::new()).await;
         assert_eq!(report.acknowledged, report.sent, "all are acknowledged");
         let mut delays = take();
         delays.sort_by(f64::total_cmp);

@@ -22,7 +22,7 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     way.open().await;
     let server = rig.serve(&[("SHOWTIME_AMQP_URL", &way.url())]).await;
     let (stop, away) = (CancellationToken::new(), AWAY / divisor);
-    let load = server.load(RATE, Duration::ZERO, away + LIMIT, stop.clone());
+    let load = server.load(Mix::Chat, RATE, Duration::ZERO, away + LIMIT, stop.clone());
     let outage = async {
         sleep(Duration::from_secs(10)).await;
         let before = server.memory();

@@ -10,7 +10,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::rig::{QUEUE, Rig, Server, median};
+use super::rig::{QUEUE, Rig, add_sink, remove_sink};
+use super::server::{Server, median};
 
 const EVENTS: u32 = 200_000;
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     let server = rig.serve(&[]).await;
     let last = rig.fill(&server, (EVENTS / divisor).into()).await;
     let bodies = sqlx::query_scalar("select payload::text from event order by id desc limit 500");
-    let bodies: Vec<String> = bodies.fetch_all(&rig.pool).await.expect("bodies");
+    let bodies: Vec<String> = bodies.fetch_all(rig.pool()).await.expect("bodies");
     println!("\n| confirmed per second | a bare publisher | a sink | ratio | server's processor time per event |");
     println!("|---|---:|---:|---:|---:|");
     let mut ratios = Vec::new();
@@ -68,14 +69,14 @@ async fn bare(rig: &Rig, bodies: &[String], count: usize) -> f64 {
 /// Publishes the log up to this event. Returns also the server's processor time.
 async fn sink(rig: &Rig, server: &Server, name: &str, last: i64) -> (f64, Duration) {
     let processor = server.processor_time();
-    server.add_sink(name, &rig.rabbit.url(), json!({ "after": 0 })).await;
+    add_sink(server, name, &rig.rabbit.url(), json!({ "after": 0 })).await;
     let mut begun = None;
     loop {
         let cursor = rig.cursor(name).await;
         if cursor > 0 {
             let (first, at) = *begun.get_or_insert((cursor, Instant::now()));
             if cursor == last {
-                server.remove_sink(name).await;
+                remove_sink(server, name).await;
                 let rate = (last - first) as f64 / at.elapsed().as_secs_f64();
                 return (rate, server.processor_time() - processor);
             }

@@ -23,10 +23,10 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
     let mut publishing = rig.serve(&settings).await;
     until("the sink is there", async || {
         let leased = "select exists(select from follower_state where is_leased)";
-        sqlx::query_scalar(leased).fetch_one(&rig.pool).await.unwrap_or(false)
+        sqlx::query_scalar(leased).fetch_one(rig.pool()).await.unwrap_or(false)
     })
     .await;
-    let _appending = AbortOnDropHandle::new(tokio::spawn(append(rig.pool.clone())));
+    let _appending = AbortOnDropHandle::new(tokio::spawn(append(rig.pool().clone())));
     let (count, mut reader) = (Arc::new(AtomicU64::new(0)), rig.reader().await);
     let counter = count.clone();
     let _reading = AbortOnDropHandle::new(tokio::spawn(async move {
