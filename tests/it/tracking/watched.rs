@@ -9,8 +9,9 @@ use showtime::mock::{MockConfig, Notify};
 use showtime::twitch::subscription_status::SubscriptionStatus;
 
 use super::Stage;
-use crate::backfill::until_with_time;
+use crate::backfill::{on, until_with_time};
 use crate::reconcile::{configure, own_callback};
+use crate::support::server::Server;
 use crate::support::twitch::Twitch;
 use crate::support::{Unused, until};
 
@@ -106,14 +107,11 @@ async fn channels_are_looked_up_again_without_a_callback() {
     .await;
     let Stage { clock, database, server, discord, .. } = stage;
     server.stop().await;
-    let (url, on) = (discord.api_url(), crate::backfill::on(&twitch.mock));
-    let server = crate::support::server::Server::at(clock, database, |config| {
-        config.tracking.discord_url = url;
-        on(config);
-    })
-    .await;
+    let server = Server::at(clock, database, on(&twitch.mock)).await;
     twitch.mock.world.go_live(STREAMER, Notify::No).unwrap();
-    until_with_time(&server, "it is announced", async || !discord.world.messages().is_empty()).await;
+    let found = format!("/events?channel={STREAMER}&type=stream.online");
+    let is_found = async || !server.json(&found).await["data"].as_array().unwrap().is_empty();
+    until_with_time(&server, "the start is found", is_found).await;
     server.stop().await;
     discord.stop().await.unwrap();
 }
