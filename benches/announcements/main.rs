@@ -17,6 +17,7 @@
 mod fan_out;
 mod neighbours;
 mod rig;
+#[expect(dead_code, reason = "shared with the bench of sinks, which needs more of it")]
 #[path = "../support/server.rs"]
 mod server;
 mod size;

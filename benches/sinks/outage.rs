@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use showtime::load::mix::Mix;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
