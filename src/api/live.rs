@@ -106,6 +106,9 @@ struct LiveAlerts {
     /// Also send alerts that repeat an earlier one.
     #[param(value_type = bool, required = false, default = false)]
     repeats: Option<Flag>,
+    /// Also send `control`, and count the reader as an overlay.
+    #[param(value_type = bool, required = false, default = false)]
+    overlay: Option<Flag>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -170,7 +173,7 @@ struct LiveChat {
 pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) -> Result<HttpResponse, Error> {
     let Query(LiveEvents { channel, kind, after, last }) = query;
     let filter = FeedFilter::new(Feed::Events, names(channel), kind.map(|NameList(kinds)| kinds));
-    serve(request, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?, false).await
 }
 
 /// Follow the alerts
@@ -180,6 +183,9 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 /// (a first subscription and its message, a poll that ends and is archived, another follow of the same
 /// user) is sent once, unless `repeats=true`. Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
+///
+/// With `overlay=true`, `control` comes at once and with each change: what
+/// `POST /overlays/alerts/{action}` asked for. It has no id.
 #[utoipa::path(
     tag = "live",
     params(LiveAlerts),
@@ -193,14 +199,14 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 )]
 #[get("/live/alerts")]
 pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) -> Result<HttpResponse, Error> {
-    let Query(LiveAlerts { channel, kind, after, last, repeats }) = query;
+    let Query(LiveAlerts { channel, kind, after, last, repeats, overlay }) = query;
     let types = kind.map(|NameList(kinds)| kinds);
     if let Some(unknown) = types.iter().flatten().find(|kind| !Alert::kinds().contains(&kind.as_str())) {
         let reason = format!("`{unknown}` must be one of {}", Alert::kinds().join(", "));
         return Err(Error::InvalidParameter { name: "type".to_owned(), reason });
     }
     let filter = FeedFilter::new(Feed::Alerts, names(channel), types).with_repeats(is_set(repeats));
-    serve(request, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?, is_set(overlay)).await
 }
 
 /// Follow the channels
@@ -222,7 +228,7 @@ pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) 
 pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) -> Result<HttpResponse, Error> {
     let Query(LiveState { channel, after }) = query;
     let filter = FeedFilter::new(Feed::State, names(channel), None);
-    serve(request, filter, start(after, None)?).await
+    serve(request, filter, start(after, None)?, false).await
 }
 
 /// Follow the chat
@@ -247,7 +253,7 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> Result<HttpResponse, Error> {
     let Query(LiveChat { channel, after, last, repeats }) = query;
     let filter = FeedFilter::new(Feed::Chat, names(channel), None).with_repeats(is_set(repeats));
-    serve(request, filter, start(after, last)?).await
+    serve(request, filter, start(after, last)?, false).await
 }
 
 fn names(channel: Option<NameList>) -> Option<Vec<String>> {
@@ -282,7 +288,12 @@ pub(super) fn last_event_id(req: &HttpRequest) -> Result<Option<LogId>, Error> {
 /// What the handlers of all feeds extract from a request.
 type LiveRequest = (Data<Context>, ReqData<Grant>, HttpRequest, Payload);
 
-async fn serve(request: LiveRequest, filter: FeedFilter, start: Start) -> Result<HttpResponse, Error> {
+async fn serve(
+    request: LiveRequest,
+    filter: FeedFilter,
+    start: Start,
+    is_overlay: bool,
+) -> Result<HttpResponse, Error> {
     let (ctx, grant, req, body) = request;
     let start = last_event_id(&req)?.map_or(start, Start::After);
     if req.extensions().get::<WasHead>().is_some() {
@@ -290,6 +301,6 @@ async fn serve(request: LiveRequest, filter: FeedFilter, start: Start) -> Result
     }
     let is_upgrade = req.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let transport = if is_upgrade { "websocket" } else { "sse" };
-    let listener = Listener::open(ctx.clone(), grant.into_inner(), transport, filter, start).await?;
+    let listener = Listener::open(ctx.clone(), grant.into_inner(), transport, filter, start, is_overlay).await?;
     if is_upgrade { websocket::accept(&req, body, listener, &ctx.clock) } else { Ok(sse::stream(listener, &ctx.clock)) }
 }

@@ -22,6 +22,7 @@ mod headers;
 mod health;
 mod live;
 mod metrics;
+mod overlays;
 mod page;
 mod pages;
 mod problem;
@@ -60,6 +61,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
+use crate::outputs::live::control::AlertControls;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
 use crate::services::Services;
@@ -167,6 +169,7 @@ impl Context {
         ChatMessagesCleared,
         live::Snapshot,
         live::HeartbeatData,
+        AlertControls,
         Resync,
         BotNews,
     )),
@@ -178,6 +181,7 @@ impl Context {
         (name = "viewers", description = "What viewers did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
+        (name = "overlays", description = "What is shown in OBS"),
         (name = "actions", description = "What showtime does on Twitch: chat, moderation, titles, clips"),
         (name = "consents", description = "What users of Twitch allow showtime to do"),
         (name = "rules", description = "What follows from what happens"),
@@ -213,6 +217,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_alerts)
         .service(live::live_state)
         .service(live::live_chat)
+        .service(overlays::get_alert_state)
+        .service(overlays::control_alerts)
         .service(actions::list_actions)
         .service(actions::get_action)
         .service(actions::request_action)

@@ -22,6 +22,7 @@ pub mod locks;
 pub mod log;
 mod log_id;
 pub mod migrations;
+pub mod overlays;
 pub mod prune;
 pub mod read;
 pub mod reconciler;

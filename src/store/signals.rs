@@ -44,11 +44,13 @@ pub enum Channel {
     BotEvent,
     /// Something is to be posted to Discord.
     Post,
+    /// What overlays do has changed.
+    Overlay,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Event,
         Self::Reconcile,
         Self::Replay,
@@ -57,6 +59,7 @@ impl Channel {
         Self::Chat,
         Self::BotEvent,
         Self::Post,
+        Self::Overlay,
     ];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
@@ -71,6 +74,7 @@ impl Channel {
             Self::Chat => "showtime_chat",
             Self::BotEvent => "showtime_bot_event",
             Self::Post => "showtime_post",
+            Self::Overlay => "showtime_overlay",
         }
     }
 
@@ -94,6 +98,7 @@ pub struct Signals {
     chats: watch::Sender<()>,
     bot_events: watch::Sender<()>,
     posts: watch::Sender<()>,
+    overlays: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -107,6 +112,7 @@ impl Default for Signals {
             chats: watch::Sender::new(()),
             bot_events: watch::Sender::new(()),
             posts: watch::Sender::new(()),
+            overlays: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -169,6 +175,12 @@ impl Signals {
         Wakeup(self.posts.subscribe())
     }
 
+    /// Wakes when what overlays do has changed.
+    #[must_use]
+    pub fn overlays(&self) -> Wakeup {
+        Wakeup(self.overlays.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -205,6 +217,7 @@ impl Signals {
         self.chats.send_replace(());
         self.bot_events.send_replace(());
         self.posts.send_replace(());
+        self.overlays.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -224,6 +237,7 @@ impl Signals {
             Some(Channel::Chat) => self.chats.send_modify(|()| {}),
             Some(Channel::BotEvent) => self.bot_events.send_modify(|()| {}),
             Some(Channel::Post) => self.posts.send_modify(|()| {}),
+            Some(Channel::Overlay) => self.overlays.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

@@ -46,6 +46,7 @@ mod nodelay;
 mod oauth;
 mod openapi;
 mod outage;
+mod overlays;
 mod pages;
 mod process;
 mod projection;

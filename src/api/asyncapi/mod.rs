@@ -8,6 +8,7 @@ use strum::IntoEnumIterator as _;
 use time::macros::datetime;
 
 use crate::api::live::{HeartbeatData, Snapshot};
+use crate::api::overlays::AlertState;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
 use crate::store::LogId;
@@ -151,6 +152,12 @@ fn messages() -> Vec<Message> {
     vec![
         Message::new("event", "Event", "An event of the log", Event::example()),
         Message::new("alert", "Alert", "An alert", alert(AlertKind::Follow(Follow { user: viewer.clone() }))),
+        Message::new(
+            "control",
+            "AlertControls",
+            "What an overlay does with alerts; with `overlay=true` only, at once and with each change. It has no id",
+            AlertState::example().controls,
+        ),
         Message::new("snapshot", "Snapshot", "The channels as they are", Snapshot::example()),
         Message::new("channel", "Channel", "A channel as it is now", Channel::example()),
         Message::new("message", "ChatMessage", "A message was written", message),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use futures_util::FutureExt as _;
 
 use super::Snapshot;
 use crate::access::grant::Grant;
@@ -11,6 +12,7 @@ use crate::access::session::Session;
 use crate::api::Context;
 use crate::api::error::Error;
 use crate::metrics::Counted;
+use crate::outputs::live::control::ControlReceiver;
 use crate::outputs::live::entry::Entry;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::filter::FeedFilter;
@@ -28,6 +30,8 @@ pub(super) struct Listener {
     feed: Feed,
     /// Frames that come before all others: `resync`, `snapshot`.
     opening: VecDeque<Arc<Frame>>,
+    /// What an overlay does with alerts; `None` if the client is no overlay.
+    control: Option<ControlReceiver>,
     /// The entry whose frame is being rendered.
     current: Option<Arc<Entry>>,
     _reading: Counted,
@@ -42,6 +46,7 @@ impl Listener {
         transport: &'static str,
         filter: FeedFilter,
         start: Start,
+        is_overlay: bool,
     ) -> Result<Box<Self>, Error> {
         let feed = filter.feed;
         let (mut reader, resync) = Reader::open(ctx.hub.clone(), grant.token(), filter, start).await?;
@@ -55,10 +60,13 @@ impl Listener {
             let snapshot = Snapshot { channels: rows.into_iter().map(Channel::from).collect() };
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
-        let opening = opening.into_iter().map(Arc::new).collect();
+        let mut opening: VecDeque<_> = opening.into_iter().map(Arc::new).collect();
+        let mut control = is_overlay.then(|| ctx.hub.control.subscribe());
+        // Before all alerts, so that none is shown that is held back.
+        opening.extend(control.as_mut().and_then(|control| control.next().now_or_never()));
         let reading = ctx.metrics.reader(feed.name(), transport);
         let session = ctx.access.open_session(&grant);
-        Ok(Box::new(Self { ctx, session, reader, feed, opening, current: None, _reading: reading }))
+        Ok(Box::new(Self { ctx, session, reader, feed, opening, control, current: None, _reading: reading }))
     }
 
     /// The session of its token.
@@ -79,7 +87,11 @@ impl Listener {
         loop {
             let entry = match &self.current {
                 Some(entry) => entry.clone(),
-                None => self.current.insert(self.reader.next().await?).clone(),
+                None => tokio::select! {
+                    biased;
+                    frame = next(&mut self.control) => return Ok(frame),
+                    entry = self.reader.next() => self.current.insert(entry?).clone(),
+                },
             };
             let frame = self.feed.frame(&entry, &self.ctx.pool).await?;
             self.current = None;
@@ -87,5 +99,13 @@ impl Listener {
                 return Ok(frame);
             }
         }
+    }
+}
+
+/// The next change of what an overlay does; never for a client that is none.
+async fn next(control: &mut Option<ControlReceiver>) -> Arc<Frame> {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -48,7 +48,9 @@ impl Feed {
     pub fn summary(self) -> &'static str {
         match self {
             Self::Events => "Every event of the log",
-            Self::Alerts => "Alerts for overlays; repeats=true adds what repeats an earlier one",
+            Self::Alerts => {
+                "Alerts for overlays; repeats=true adds what repeats an earlier one, overlay=true what to do with them"
+            }
             Self::State => "The state of the channels, and each change",
             Self::Chat => "Messages in chat, and their deletion; repeats=true adds what repeats an earlier one",
         }
@@ -59,7 +61,7 @@ impl Feed {
     pub fn messages(self) -> &'static [&'static str] {
         match self {
             Self::Events => &["event"],
-            Self::Alerts => &["alert"],
+            Self::Alerts => &["alert", "control"],
             Self::State => &["snapshot", "channel"],
             Self::Chat => &["message", "message_deleted", "messages_cleared"],
         }

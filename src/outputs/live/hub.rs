@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::control::Control;
 use super::places::{Place, Places};
 use super::ring::Ring;
 use crate::access::TokenHash;
@@ -33,6 +34,8 @@ pub struct Hub {
     pub(super) catching_up: Semaphore,
     /// Notified when a reader subscribes to a ring that is not filled.
     pub(super) first_reader: Notify,
+    /// What overlays do with alerts.
+    pub control: Arc<Control>,
     places: Arc<Places>,
 }
 
@@ -59,6 +62,7 @@ impl Hub {
             pool,
             catching_up: Semaphore::new(CATCHING_UP),
             first_reader: Notify::new(),
+            control: Arc::default(),
             places: Places::new(MAX_READERS),
         })
     }

@@ -1,5 +1,6 @@
 //! The live feeds: a tail copies the log into a ring, and each reader follows it at its own pace.
 
+pub mod control;
 pub mod entry;
 pub mod feed;
 pub mod filter;
@@ -21,5 +22,7 @@ pub fn spawn(services: &Services, tasks: &mut Tasks) -> Arc<Hub> {
     let hub = Hub::new(services.pool.clone());
     let tail = Tail::new(hub.clone(), services.database.clone(), services.signals.clone());
     tasks.spawn("tail of the log", tail.run());
+    let control = hub.control.clone().run(services.pool.clone(), services.signals.clone());
+    tasks.spawn("control of overlays", control);
     hub
 }

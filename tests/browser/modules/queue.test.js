@@ -49,12 +49,23 @@ test('oldest items are dropped when too many wait', async () => {
   assert.deepEqual(items(), [0, 3]);
 });
 
-test('clear drops the items that wait', async () => {
+test('only what is chosen of the items that wait is kept', async () => {
   const { queue, shown, items } = staged();
-  queue.push(1);
-  queue.push(2);
-  queue.clear();
+  for (const item of [1, 2, 3]) queue.push(item);
+  queue.keep(item => item !== 2);
   shown[0].end();
   await turn();
-  assert.deepEqual(items(), [1]);
+  assert.deepEqual(items(), [1, 3]);
+});
+
+test('held items are passed over until they are not', async () => {
+  const [held, shown] = [new Set([1, 3]), []];
+  const queue = new Queue(async item => shown.push(item), item => held.has(item));
+  for (const item of [1, 2, 3, 4]) queue.push(item);
+  await turn();
+  assert.deepEqual([shown, queue.waiting, queue.isIdle], [[2, 4], [1, 3], false]);
+  held.clear();
+  queue.go();
+  await turn();
+  assert.deepEqual([shown, queue.isIdle], [[2, 4, 1, 3], true]);
 });

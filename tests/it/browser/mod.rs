@@ -14,6 +14,7 @@ mod kill;
 mod mock_page;
 mod modules;
 mod overlay;
+mod overlay_control;
 mod overlay_feed;
 mod rules;
 mod screenshots;

@@ -2,22 +2,28 @@
 
 import { element, isolated } from './dom.js';
 import { KINDS } from './kinds.js';
+import { play, silence } from './sound.js';
 import { fill } from './template.js';
 
 /** The length of the animation of `leaving` in overlay.css. */
 const LEAVE_MS = 400;
 
-const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
+/** Waits, or until the signal is aborted. */
+const sleep = (milliseconds, signal) => new Promise(resolve => {
+  setTimeout(resolve, milliseconds);
+  signal?.addEventListener('abort', resolve);
+});
 
-/** Shows one alert in this place, with its sound, and removes it after its duration. */
-export async function showAlert(place, alert, settings) {
+/** Shows one alert in this place, with its sound, and removes it after its duration or when `signal` is aborted. */
+export async function showAlert(place, alert, settings, { isMuted = false, signal } = {}) {
   const kind = KINDS[alert.type];
   if (!kind) return;
   const { text, image, sound } = settings.of[alert.type];
   const card = cardOf(kind, alert, text, image);
   place.replaceChildren(card);
-  play(sound, settings.volume / 100);
-  await sleep(settings.duration * 1000);
+  play(isMuted ? 'none' : sound, settings.volume / 100);
+  await sleep(settings.duration * 1000, signal);
+  if (signal?.aborted) silence();
   card.classList.add('leaving');
   await sleep(LEAVE_MS);
   card.remove();
@@ -34,32 +40,4 @@ function cardOf(kind, alert, text, image) {
       element('p', { class: 'label' }, label),
       element('p', { class: 'text' }, ...parts),
       message));
-}
-
-/** OBS lets pages play sounds; a browser may require a click first, and then it stays silent. */
-function play(sound, volume) {
-  if (sound === 'none' || volume === 0) return;
-  if (sound === 'chime') return chime(volume);
-  const audio = new Audio(sound);
-  audio.volume = volume;
-  audio.play().catch(() => {});
-}
-
-let output = null;
-
-/** Two synthesised tones: nothing to load, nothing to license. */
-function chime(volume) {
-  output ??= new AudioContext();
-  output.resume().catch(() => {});
-  for (const [frequency, delay] of [[659.25, 0], [987.77, 0.12]]) {
-    const [tone, loudness] = [output.createOscillator(), output.createGain()];
-    const begin = output.currentTime + delay;
-    tone.frequency.value = frequency;
-    loudness.gain.setValueAtTime(0, begin);
-    loudness.gain.linearRampToValueAtTime(volume * 0.4, begin + 0.02);
-    loudness.gain.exponentialRampToValueAtTime(0.0001, begin + 1.2);
-    tone.connect(loudness).connect(output.destination);
-    tone.start(begin);
-    tone.stop(begin + 1.3);
-  }
 }

@@ -1,6 +1,7 @@
 // The dashboard: signs in, and connects its parts with the feeds.
 
 import { Actions } from './actions.js';
+import { AlertControl } from './alert-control.js';
 import { call, keepToken, takeToken } from './api.js';
 import { Channels } from './channels.js';
 import { Connection } from './connection.js';
@@ -52,6 +53,7 @@ function showTitle(unread, live) {
 async function showForAdmin(ask) {
   const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
   if (scope !== 'admin') return;
+  new AlertControl(ask).start();
   new Rules(ask).start();
   new Actions(ask).start();
   new Sinks(ask).start();

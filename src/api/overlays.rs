@@ -1,0 +1,106 @@
+//! `/overlays`.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, post};
+use serde::{Deserialize, Serialize};
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::error::Error;
+use super::query::{Name, Nothing, Query};
+use super::responses::{BadRequest, NotFound, ServerErrors};
+use crate::outputs::live::control::AlertControls;
+use crate::store::LogId;
+use crate::store::overlays::{self, AlertAction, AlertControl};
+
+/// How alerts are shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AlertState {
+    /// The number of overlays that follow the alerts of this server now. Each server of a database has its own.
+    overlays: usize,
+    #[serde(flatten)]
+    pub(super) controls: AlertControls,
+}
+
+impl AlertState {
+    pub(super) fn example() -> Self {
+        let all = AlertControl {
+            channel_id: None,
+            paused_at: Some(datetime!(2026-07-01 18:20:00 UTC)),
+            is_muted: false,
+            skips: 3,
+            cleared_to: LogId(1041),
+        };
+        Self { overlays: 1, controls: AlertControls { controls: vec![all] } }
+    }
+}
+
+impl Context {
+    async fn alert_state(&self) -> Result<Json<AlertState>, Error> {
+        let controls = self.read(async |db| overlays::alert_controls(db).await).await?;
+        Ok(Json(AlertState { overlays: self.hub.control.overlays(), controls: AlertControls { controls } }))
+    }
+}
+
+/// Get how alerts are shown
+///
+/// Whether they are paused or muted, and how many overlays are connected.
+#[utoipa::path(
+    tag = "overlays",
+    responses(
+        (status = OK, description = "The state", body = AlertState, example = json!(AlertState::example())),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/overlays/alerts")]
+pub(super) async fn get_alert_state(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<AlertState>, Error> {
+    ctx.alert_state().await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct AlertActionPath {
+    /// What is to be done: `pause` holds alerts back, `resume` shows them again, `skip` ends the present one, `mute` and
+    /// `unmute` are about their sounds, `clear` drops those that wait.
+    action: AlertAction,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ControlledChannel {
+    /// Only the alerts of this channel: its id or login. Without it, those of all channels.
+    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
+    channel: Option<Name>,
+}
+
+/// Control alerts
+///
+/// Every alert overlay obeys at once, on every server; one that is opened later is told what holds. A pause lasts until
+/// `resume`, over restarts; alerts that it held back do not grow old by it. No body is needed, so that a key of a Stream
+/// Deck can send it.
+#[utoipa::path(
+    tag = "overlays",
+    params(AlertActionPath, ControlledChannel),
+    responses(
+        (status = OK, description = "The state now", body = AlertState, example = json!(AlertState::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[post("/overlays/alerts/{action}")]
+pub(super) async fn control_alerts(
+    ctx: Data<Context>,
+    path: Path<AlertActionPath>,
+    query: Query<ControlledChannel>,
+) -> Result<Json<AlertState>, Error> {
+    let channel = match &query.0.channel {
+        Some(name) => Some(ctx.channel(name).await?),
+        None => None,
+    };
+    let now = ctx.clock.now();
+    ctx.read(async |db| overlays::control_alerts(db, channel.as_ref(), path.action, now).await).await?;
+    ctx.alert_state().await
+}
