@@ -1,17 +1,20 @@
 //! `/tokens`: access tokens for overlays and programs.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Json, ReqData};
-use actix_web::{HttpResponse, get, post};
+use actix_web::web::{Data, Json, Path, ReqData};
+use actix_web::{HttpResponse, delete, get, post};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::body::Body;
 use super::error::Error;
-use super::query::{Nothing, Query};
-use super::responses::{BadBody, BadRequest, ServerErrors, TokenExists};
+use super::page::Page;
+use super::query::{Name, Nothing, Query};
+use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, TokenExists};
 use crate::access::grant::{Grant, Scope};
 use crate::access::{TokenHash, check_name, generate};
 use crate::store::access_tokens;
@@ -107,6 +110,84 @@ pub(super) async fn create_token(
     }
     let created = CreatedToken { name, scope, token: token.expose_secret().to_owned() };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+}
+
+/// A token, without its text.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccessToken {
+    /// Its name.
+    name: String,
+    /// `overlay`, `read` or `admin`.
+    #[schema(value_type = String)]
+    scope: &'static str,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it was last used, to the minute or so; `null` if it never was.
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_used_at: Option<OffsetDateTime>,
+}
+
+impl AccessToken {
+    fn example() -> Self {
+        let at = datetime!(2026-07-01 18:00:00 UTC);
+        Self { name: "overlay-1".into(), scope: "overlay", created_at: at, last_used_at: Some(at) }
+    }
+}
+
+impl From<access_tokens::Row> for AccessToken {
+    fn from(row: access_tokens::Row) -> Self {
+        let access_tokens::Row { name, scope, created_at, last_used_at, .. } = row;
+        Self { name, scope: scope.as_str(), created_at, last_used_at }
+    }
+}
+
+/// List the tokens
+///
+/// All of them, oldest first, without their text.
+#[utoipa::path(
+    tag = "tokens",
+    responses(
+        (status = OK, description = "The tokens", body = Page<AccessToken>,
+            example = json!(Page::whole(vec![AccessToken::example()]))),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/tokens")]
+pub(super) async fn list_tokens(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<Page<AccessToken>>, Error> {
+    let rows = ctx.read(async |db| access_tokens::all(db).await).await?;
+    Ok(Json(Page::whole(rows.into_iter().map(AccessToken::from).collect())))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TokenPath {
+    /// The token's name.
+    #[param(value_type = String, pattern = "^[!-~]{1,64}$", example = "overlay-1")]
+    name: Name,
+}
+
+/// Revoke a token
+///
+/// Its feeds end within seconds, and it is refused on every server. Tokens with the scope `admin` are revoked by the
+/// command `token revoke` only, so that a stolen one can't lock the others out.
+#[utoipa::path(
+    tag = "tokens",
+    params(TokenPath),
+    responses((status = NO_CONTENT, description = "It is revoked"), BadRequest, NotFound, ServerErrors),
+)]
+#[delete("/tokens/{name}")]
+pub(super) async fn revoke_token(
+    ctx: Data<Context>,
+    path: Path<TokenPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    let name = path.name.as_str();
+    if !ctx.read(async |db| access_tokens::delete_unless_admin(db, name).await).await? {
+        return Err(Error::NotFound { what: "token without the scope admin", name: name.to_owned() });
+    }
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// What the token of a request permits.

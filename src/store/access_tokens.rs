@@ -111,6 +111,17 @@ pub async fn delete(conn: &mut PgConnection, name_or_id: &str) -> sqlx::Result<O
         .await
 }
 
+/// Deletes the token of this name, unless it is one of an admin. False if there is none.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete_unless_admin(conn: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!("delete from access_token where name = $1 and scope <> $2", name, Scope::Admin.as_str())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Records when tokens were last used, given their ids and times; an older time than the recorded one is ignored.
 ///
 /// # Errors

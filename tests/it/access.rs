@@ -43,7 +43,7 @@ fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> 
 }
 
 /// The operations that read what only an administrator may see.
-const READ_BY_ADMINS: [&str; 10] = [
+const READ_BY_ADMINS: [&str; 11] = [
     "GET /actions",
     "GET /actions/{id}",
     "GET /counters",
@@ -54,6 +54,7 @@ const READ_BY_ADMINS: [&str; 10] = [
     "GET /sinks",
     "GET /sinks/{name}",
     "GET /sinks/{name}/deliveries",
+    "GET /tokens",
 ];
 
 /// Operations for tokens with the scope `overlay`.
@@ -341,6 +342,29 @@ async fn admin_creates_tokens_for_overlays() {
     }
     let names = access_tokens::all(&mut server.pool.acquire().await.unwrap()).await.unwrap();
     assert!(names.iter().all(|token| token.name != "obs-2"), "{names:?}");
+}
+
+#[tokio::test]
+async fn admin_lists_tokens_and_revokes_those_that_are_not_for_admins() {
+    let server = Server::start().await;
+    let overlay = new_token(&server, "obs", Scope::Overlay).await;
+    let mut alerts =
+        Sse::open_with(&server, "/live/alerts", &[("authorization", format!("Bearer {}", overlay.expose_secret()))])
+            .await;
+    let listed = server.json("/tokens").await;
+    let listed: Vec<_> = listed["data"].as_array().unwrap().iter().map(|it| (&it["name"], &it["scope"])).collect();
+    assert!(listed.contains(&(&"tests".into(), &"admin".into())), "{listed:?}");
+    assert!(listed.contains(&(&"obs".into(), &"overlay".into())), "{listed:?}");
+
+    assert_eq!(server.send(Method::DELETE, "/tokens/obs").await.status, 204);
+    server.clock.advance(TOKEN_TTL.try_into().unwrap());
+    assert_eq!(alerts.next().await, None);
+    assert_eq!(alerts.comments, ["the token was revoked"]);
+    get(&server, "/tokens/current", Some(overlay.expose_secret())).await.problem(401, "token-invalid");
+    let again = server.send(Method::DELETE, "/tokens/obs").await.problem(404, "not-found");
+    assert!(again["detail"].as_str().unwrap().contains("token without the scope admin"), "{again}");
+    server.send(Method::DELETE, "/tokens/tests").await.problem(404, "not-found");
+    assert_eq!(server.get("/events").await.status, 200);
 }
 
 /// A server of this Twitch's application, which serves `channel_name`.

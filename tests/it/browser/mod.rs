@@ -22,11 +22,12 @@ mod settings;
 mod sinks;
 mod text_order;
 
-use crate::support::server::{Server, TOKEN};
+use crate::support::server::{OVERLAY_TOKEN, Server, TOKEN};
 
 impl Server {
-    /// The address of a page, with an admin token.
+    /// The address of a page, with a token: an admin's, unless the page is shown in OBS.
     fn page(&self, path: &str) -> String {
-        format!("{}#token={TOKEN}", self.url(path))
+        let is_on_air = path.starts_with("/overlay/") && !path.starts_with("/overlay/settings");
+        format!("{}#token={}", self.url(path), if is_on_air { OVERLAY_TOKEN } else { TOKEN })
     }
 }

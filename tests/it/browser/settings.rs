@@ -1,6 +1,7 @@
 //! The page that composes the addresses of overlays.
 
 use serde_json::json;
+use showtime::access::TOKEN_TTL;
 
 use super::chromium::{Page, in_chromium};
 use crate::support::server::{Server, TOKEN};
@@ -60,6 +61,41 @@ async fn admin_makes_a_token_for_the_address_that_may_only_follow_alerts_and_cha
         page.open(&server.url(&format!("/overlay/settings#token={made}"))).await;
         page.until(&format!("{ADDRESS} === {address}")).await;
         assert_eq!(page.eval("document.getElementById('make-token').hidden").await, true);
+        assert_eq!(page.eval("document.getElementById('tokens').hidden").await, true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn admin_revokes_the_token_of_an_address() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        page.click("#make-token:not([hidden])").await;
+        let made = page.until(&format!("{ADDRESS}.split('#token=')[1]")).await;
+        let name = page.until("document.querySelector('#token-list li:nth-of-type(2)')?.dataset.token").await;
+        assert!(name.as_str().unwrap().starts_with("obs-"), "{name}");
+        page.click(&format!("#token-list [data-token={name}] button")).await;
+        page.until(&format!("!document.querySelector('#token-list [data-token={}]')", name.as_str().unwrap())).await;
+        let listed = server.json("/tokens").await;
+        assert!(listed["data"].as_array().unwrap().iter().all(|token| token["name"] != name), "{listed}");
+        server.clock.advance(TOKEN_TTL.try_into().unwrap());
+        let authorization = format!("Bearer {}", made.as_str().unwrap());
+        server.get_with("/tokens/current", "authorization", &authorization).await.problem(401, "token-invalid");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn overlay_refuses_the_token_of_an_admin_in_words() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        for path in ["/overlay/alerts", "/overlay/chat"] {
+            page.open(&server.url(&format!("{path}#token={TOKEN}"))).await;
+            page.until("document.body.dataset.feed === 'refused'").await;
+            let said = page.eval("document.getElementById('hint').textContent").await;
+            assert!(said.as_str().unwrap().contains("may change everything"), "{said}");
+        }
     })
     .await;
 }

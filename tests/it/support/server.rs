@@ -28,6 +28,9 @@ pub(crate) const SECRET: &str = "a secret of the tests";
 /// An admin token of these servers.
 pub(crate) const TOKEN: &str = "showtime_a_token_of_the_tests_0123456789abcdefghijkl";
 
+/// A token of these servers for overlays.
+pub(crate) const OVERLAY_TOKEN: &str = "showtime_a_token_for_overlays_0123456789abcdefghijkl";
+
 /// A running server. It ends with the test, and fails it if a part of the program has ended by itself.
 pub(crate) struct Server {
     /// Connections to the server's database.
@@ -82,12 +85,13 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, headers, text: response.text().await.expect("the body arrives") }
 }
 
-/// Adds [`TOKEN`] to this database as an admin token, unless the database is away or not migrated.
+/// Adds [`TOKEN`] and [`OVERLAY_TOKEN`] to this database, unless the database is away or not migrated.
 pub(crate) async fn allow(database: &PgConnectOptions) {
     let Ok(mut connection) = PgConnection::connect_with(database).await else { return };
-    let statement = "insert into access_token (name, scope, hash, created_at) values ('tests', 'admin', $1, now())
-        on conflict (name) do nothing";
-    let _ = sqlx::query(statement).bind(TokenHash::new(TOKEN).as_bytes()).execute(&mut connection).await;
+    let statement = "insert into access_token (name, scope, hash, created_at)
+        values ('tests', 'admin', $1, now()), ('on-air', 'overlay', $2, now()) on conflict (name) do nothing";
+    let [admin, overlay] = [TOKEN, OVERLAY_TOKEN].map(TokenHash::new);
+    let _ = sqlx::query(statement).bind(admin.as_bytes()).bind(overlay.as_bytes()).execute(&mut connection).await;
 }
 
 impl Server {

@@ -2,6 +2,7 @@
 
 import { call, takeToken } from './api.js';
 import { attempt } from './toast.js';
+import { TokenList } from './token-list.js';
 
 const SHAPE = /^showtime_[\w-]{43}$/;
 
@@ -21,6 +22,7 @@ export class LinkToken {
   #button = document.getElementById('make-token');
   /** The token of the dashboard, which never becomes part of an address unless it is one for overlays. */
   #own = takeToken();
+  #list = new TokenList((...to) => call(this.#own, ...to), () => this.#check());
 
   constructor(onChange) {
     this.#onChange = onChange;
@@ -33,6 +35,7 @@ export class LinkToken {
   async #offer() {
     const { scope } = await call(this.#own, 'GET', '/tokens/current').catch(() => ({}));
     this.#button.hidden = scope !== 'admin';
+    if (scope === 'admin') this.#list.load();
     if (scope === 'overlay' && this.#field.value === '') this.#use(this.#own);
   }
 
@@ -40,6 +43,7 @@ export class LinkToken {
     const [number] = crypto.getRandomValues(new Uint32Array(1));
     const made = await call(this.#own, 'POST', '/tokens', { name: `obs-${number.toString(36)}`, scope: 'overlay' });
     this.#use(made.token);
+    this.#list.load();
     return made;
   }
 
