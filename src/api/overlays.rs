@@ -64,6 +64,7 @@ pub(super) async fn get_alert_state(ctx: Data<Context>, _query: Query<Nothing>) 
 struct AlertActionPath {
     /// What is to be done: `pause` holds alerts back, `resume` shows them again, `skip` ends the present one, `mute` and
     /// `unmute` are about their sounds, `clear` drops those that wait.
+    #[param(inline)]
     action: AlertAction,
 }
 

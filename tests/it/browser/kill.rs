@@ -1,6 +1,7 @@
 //! An overlay survives a kill of its server.
 
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 use super::chromium::in_chromium;
 use super::overlay::{OPEN, RECORDER};
@@ -13,8 +14,10 @@ async fn each_alert_is_shown_once_over_a_kill_of_the_server() {
         page.prepare(RECORDER).await;
         let server = place.serve(&[]).await;
         let port = server.addr.port().to_string();
-        let token = server.token.as_ref().unwrap();
-        let url = server.url(&format!("/overlay/alerts?duration=1#token={token}"));
+        let made = server.client.post(server.url("/tokens")).bearer_auth(server.token.as_ref().unwrap());
+        let made = made.json(&json!({ "name": "obs", "scope": "overlay" })).send().await.unwrap();
+        let made: Value = made.json().await.unwrap();
+        let url = server.url(&format!("/overlay/alerts?duration=1#token={}", made["token"].as_str().unwrap()));
         page.open_overlay(&url).await;
         let follow = async |server: &Serving<'_>, user: &str| {
             let (code, said) = server.simulate(&["channel.follow", "--user", user]).await;
