@@ -9,6 +9,10 @@ use showtime::access::BootstrapToken;
 use showtime::app::App;
 use showtime::config::{Config, LogFormat};
 use showtime::program::Program;
+use showtime::simulate::delivery::own_callback;
+
+/// The port that the programs expect the server on.
+const DEFAULT_PORT: u16 = 5001;
 
 /// Tells the server's address: on stdout, or in the log if that is made for programs, since a service manager joins the two.
 pub(crate) fn announce(app: &App, config: &Config) {
@@ -67,15 +71,26 @@ fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config, is_
         // Writing to a String never fails.
         let _ = writeln!(banner, "  set up:    {}  (while this runs; it does only what is missing)", Program::Init);
     }
-    // A made-up stream of the real Twitch would be live for ever.
-    let (event, result) =
-        if config.twitch.is_real() { ("channel.follow --test", "events") } else { ("stream.online", "channels") };
+    // What is made up and not marked would stay among what is real.
+    let (event, result) = match config.twitch.client {
+        Some(_) => ("channel.follow --test", "events"),
+        None => {
+            let _ = writeln!(banner, "  try it:    “Start a demo show” on the dashboard, or");
+            ("stream.online", "channels")
+        }
+    };
+    // The other program may not know the port that this one was started with.
+    let target = match addr.port() {
+        DEFAULT_PORT => String::new(),
+        _ => own_callback(addr).map(|url| format!(" --target {url}")).unwrap_or_default(),
+    };
+    let simulate = Program::Simulate.with(&format!("{event}{target}"));
+    let label = if config.twitch.client.is_some() { "try it:" } else { "" };
     let _ = write!(
         banner,
-        "  try it:    {} {event}\n  \
+        "  {label:<10} {simulate}\n  \
            then see:  curl -s -H \"Authorization: Bearer {bearer}\" http://{addr}/{result}\n  \
            API:       http://{addr}/docs   health: http://{addr}/status\n",
-        Program::Simulate
     );
     banner
 }

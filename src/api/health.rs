@@ -45,6 +45,9 @@ struct Status {
     is_ready: bool,
     /// What to do, if anything.
     message: String,
+    /// How far it is set up.
+    #[schema(required = false)]
+    setup: Setup,
     /// The checks of all components.
     #[schema(required = false)]
     checks: Vec<Check>,
@@ -66,6 +69,28 @@ struct Status {
     gaps: Vec<Gap>,
 }
 
+/// How far the server is set up, which says what to do next.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Setup {
+    /// No Twitch application is configured.
+    Unconfigured,
+    /// The application is configured, and no channel has consented: run `init`.
+    Configured,
+    /// A channel is connected.
+    Consented,
+}
+
+impl Setup {
+    fn new(has_application: bool, records: &store::Records) -> Self {
+        match (has_application, records.desired.is_empty()) {
+            (false, _) => Self::Unconfigured,
+            (true, true) => Self::Configured,
+            (true, false) => Self::Consented,
+        }
+    }
+}
+
 /// The part of [`Status`] that is shown without a token. It names no channel, user or subscription.
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -82,8 +107,9 @@ impl From<&Report> for Summary {
 }
 
 impl Status {
-    fn new(report: Report, records: store::Records) -> Self {
+    fn new(report: Report, records: store::Records, has_application: bool) -> Self {
         Self {
+            setup: Setup::new(has_application, &records),
             verdict: report.verdict,
             is_ready: report.is_ready,
             message: report.message,
@@ -110,7 +136,7 @@ impl Status {
             Check::warn("subscriptions", "no message came through any subscription yet"),
             Check::pass("events", "no event was received yet"),
         ];
-        Self::new(Report::new(checks, true), store::Records::default())
+        Self::new(Report::new(checks, true), store::Records::default(), false)
     }
 
     /// A server that has lost its database, for the documentation.
@@ -119,7 +145,7 @@ impl Status {
         let database = "the database can't be reached: check that it runs and what the log says";
         let payloads = Check::pass("payloads", "all payloads were understood");
         let checks = vec![Check::fail("database", database), twitch, webhook_secret, payloads];
-        Self::new(Report::new(checks, false), store::Records::default())
+        Self::new(Report::new(checks, false), store::Records::default(), false)
     }
 
     fn unconfigured() -> [Check; 2] {
@@ -194,5 +220,6 @@ pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _q
     if grant.is_none() {
         return response.json(Summary::from(&report));
     }
-    response.json(Status::new(report, answer.and_then(|answer| answer.records).unwrap_or_default()))
+    let records = answer.and_then(|answer| answer.records).unwrap_or_default();
+    response.json(Status::new(report, records, ctx.config.twitch.client.is_some()))
 }

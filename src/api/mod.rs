@@ -13,6 +13,7 @@ mod consent_pages;
 mod consents;
 mod counters;
 mod deliveries;
+mod demo;
 mod docs;
 mod error;
 mod events;
@@ -66,6 +67,7 @@ use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
 use crate::services::Services;
 use crate::simulate::test_event::TestEventSender;
+use crate::sources::demo::Demo;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
 use crate::store::tracking::events::BotNews;
@@ -100,6 +102,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Sends test events.
     pub tester: TestEventSender,
+    /// Starts and removes demo shows.
+    pub demo: Demo,
     /// The live feeds subscribe to it.
     pub hub: Arc<Hub>,
     /// The checks of `/status`.
@@ -110,18 +114,23 @@ pub struct Context {
     pub application: Option<Application>,
 }
 
+/// The components that handlers call. See [`Context`], which has them too.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields of Context")]
+pub struct Components {
+    pub webhook: Webhook,
+    pub access: Arc<Access>,
+    pub tracking: Arc<Tracking>,
+    pub tester: TestEventSender,
+    pub demo: Demo,
+    pub hub: Arc<Hub>,
+}
+
 impl Context {
     /// Takes what the handlers need from the services, and the components that they call.
     #[must_use]
-    pub fn new(
-        services: Services,
-        application: Option<Application>,
-        webhook: Webhook,
-        access: Arc<Access>,
-        tracking: Arc<Tracking>,
-        tester: TestEventSender,
-        hub: Arc<Hub>,
-    ) -> Self {
+    pub fn new(services: Services, application: Option<Application>, components: Components) -> Self {
+        let Components { webhook, access, tracking, tester, demo, hub } = components;
         Self {
             pool: services.pool,
             clock: services.clock,
@@ -133,6 +142,7 @@ impl Context {
             tracking,
             metrics: services.metrics,
             tester,
+            demo,
             hub,
             checks: services.checks,
             config: services.config,
@@ -213,6 +223,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(events::get_event)
         .service(test_events::replay_event)
         .service(test_events::send_test_event)
+        .service(demo::start_demo)
+        .service(demo::remove_demo)
         .service(live::live_events)
         .service(live::live_alerts)
         .service(live::live_state)

@@ -34,6 +34,7 @@ use crate::retention;
 use crate::services::{Services, Stopper, Tasks};
 use crate::simulate::test_event::{TestEventError, TestEventSender};
 use crate::sources::backfill;
+use crate::sources::demo;
 use crate::sources::irc;
 use crate::sources::polling;
 use crate::sources::viewers;
@@ -119,8 +120,9 @@ pub struct App {
     writing: JoinHandle<()>,
     /// Waits for a database that was away at start.
     preparation: Preparation,
-    /// Close the connections to Twitch, and let sinks, actions, posts and calls over gRPC finish, before their tasks are aborted.
-    stoppers: [Stopper; 6],
+    /// Close the connections to Twitch, and let sinks, actions, posts, calls over gRPC and the demo show
+    /// finish, before their tasks are aborted.
+    stoppers: [Stopper; 7],
     /// The background tasks of the components.
     tasks: Tasks,
     /// The readers of the live feeds, to be disconnected before the HTTP server can stop.
@@ -178,6 +180,7 @@ impl App {
         viewers::spawn(&services, application.as_ref(), &mut tasks);
         polling::spawn(&services, application.as_ref(), &mut tasks);
         gap::spawn(&services, application.as_ref(), &mut tasks);
+        let (demo, show) = demo::spawn(&services, &mut tasks);
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
@@ -189,7 +192,8 @@ impl App {
         let bot_feed = tracking.feed.clone();
         let Grpc { addr: grpc_addr, stopper: grpc } = grpc::spawn(&services, &tracking, &access, &mut tasks)?;
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
-        let context = api::Context::new(services, application, webhook, access, tracking, tester, hub.clone());
+        let components = api::Components { webhook, access, tracking, tester, demo, hub: hub.clone() };
+        let context = api::Context::new(services, application, components);
         let server = http::serve(listener, context)?;
         Ok(Self {
             addr,
@@ -199,7 +203,7 @@ impl App {
             serving: tokio::spawn(server),
             writing: tokio::spawn(writer.run()),
             preparation,
-            stoppers: [websocket, chats, sinks, actions, posts, grpc],
+            stoppers: [websocket, chats, sinks, actions, posts, grpc, show],
             tasks,
             hub,
             bot_feed,

@@ -19,6 +19,9 @@ pub(super) const SEGMENT: &str = "segment";
 /// The field that stands in place of `subscription` in a message that came over IRC.
 pub(super) const IRC: &str = "irc";
 
+/// The field that stands in place of `subscription` in a message of the demo show.
+pub(super) const DEMO: &str = "demo";
+
 /// What showtime understands of a body. Read again from the log when the state is rebuilt.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
@@ -47,6 +50,8 @@ pub enum Origin {
     Segment(Subject),
     /// It came over IRC.
     Irc(Subject),
+    /// It is of the demo show.
+    Demo(Subject),
 }
 
 /// What stands in place of the `subscription` in the body of a message that does not come from EventSub.
@@ -89,7 +94,9 @@ impl Content {
     pub fn kind(&self) -> Option<&str> {
         self.origin.as_ref().map(|origin| match origin {
             Origin::Subscription(subscription) => subscription.kind.as_str(),
-            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => subject.kind.as_str(),
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) | Origin::Demo(subject) => {
+                subject.kind.as_str()
+            }
         })
     }
 
@@ -98,7 +105,9 @@ impl Content {
     pub fn version(&self) -> Option<&str> {
         let version = self.origin.as_ref().and_then(|origin| match origin {
             Origin::Subscription(subscription) => subscription.version.as_ref(),
-            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => Some(&subject.version),
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) | Origin::Demo(subject) => {
+                Some(&subject.version)
+            }
         });
         version.map(Ident::as_str)
     }
@@ -118,7 +127,7 @@ impl Content {
         let origin = origin(envelope);
         let channel_id = origin.as_ref().and_then(|origin| match origin {
             Origin::Subscription(subscription) => channel_of(subscription, event),
-            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) => {
+            Origin::Inferred(subject) | Origin::Segment(subject) | Origin::Irc(subject) | Origin::Demo(subject) => {
                 Some(subject.channel_id.clone())
             }
         });
@@ -142,7 +151,8 @@ fn origin(mut envelope: Envelope<'_>) -> Option<Origin> {
     }
     let subject = |name| serde_json::from_str(envelope.other(name)?.get()).ok();
     let inferred = subject(INFERRED).map(Origin::Inferred);
-    inferred.or_else(|| subject(SEGMENT).map(Origin::Segment)).or_else(|| subject(IRC).map(Origin::Irc))
+    let own = inferred.or_else(|| subject(SEGMENT).map(Origin::Segment)).or_else(|| subject(IRC).map(Origin::Irc));
+    own.or_else(|| subject(DEMO).map(Origin::Demo))
 }
 
 /// The id of the channel that the condition names, or else the event, or else of the user that the condition names.

@@ -10,15 +10,18 @@
 //! | IRC | [`Message::from_irc`], [`Message::presence`] | [`Login`](crate::twitch::irc::Login) | a connection to Twitch's chat whose login was accepted |
 //! | spool | [`Seal::open`](sealed::Seal::open) | the key and the authentication tag | [`Seal::seal`](sealed::Seal::seal), of a [`Message`] |
 //! | backfill | [`Message::inferred`] | [`Answer`](crate::twitch::helix::Answer) | an answer of Helix |
+//! | demo | [`Message::demo`] | [`Scene`](crate::simulate::demo::Scene) | the script, on a channel that Twitch can't have |
 //! | segments | [`Message::segment`] | [`Grant`](crate::access::grant::Grant) | a valid access token |
 //!
 //! The witness of a source stands in `twitch/`, beside the code that opens the connection to Twitch and reads what comes over
 //! it, and only that code can make one. Witnesses are borrowed, so that tests can use one from a mock for many messages.
 //!
 //! The body of each message is stored as it came or was made, but without the e-mail address of an account, and
-//! [`Content::read`] reads it again when the state is rebuilt. Bodies that do not come from EventSub have the field `inferred`, `segment` or `irc` in place of `subscription`.
+//! [`Content::read`] reads it again when the state is rebuilt. Bodies that do not come from EventSub have the field `inferred`, `segment`, `irc` or `demo` in place of
+//! `subscription`.
 
 mod content;
+mod demo;
 mod email;
 mod event;
 mod inference;
@@ -64,6 +67,8 @@ pub enum MessageType {
     Segment,
     /// It came over IRC.
     Irc,
+    /// It is of the demo show.
+    Demo,
     /// A kind that Twitch added later.
     Other(String),
 }
@@ -113,7 +118,7 @@ impl Message {
 }
 
 impl MessageType {
-    /// The name in the log: Twitch's, or `inferred`, `segment` or `irc`.
+    /// The name in the log: Twitch's, or `inferred`, `segment`, `irc` or `demo`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -122,13 +127,14 @@ impl MessageType {
             Self::Inferred => "inferred",
             Self::Segment => "segment",
             Self::Irc => "irc",
+            Self::Demo => "demo",
             Self::Other(name) => name,
         }
     }
 
     /// The type with this name.
     fn from_name(name: String) -> Self {
-        let known = [Self::Notification, Self::Revocation, Self::Inferred, Self::Segment, Self::Irc];
+        let known = [Self::Notification, Self::Revocation, Self::Inferred, Self::Segment, Self::Irc, Self::Demo];
         known.into_iter().find(|known| known.as_str() == name).unwrap_or(Self::Other(name))
     }
 }

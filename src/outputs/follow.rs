@@ -62,7 +62,7 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 /// Events to handle, oldest first: at most [`MAX_BATCH`], and at least one unless the follower is timed.
 ///
 /// `is_test`, [`is_inferred`](LoggedEvent::is_inferred) and `repeats` of an event say what it is: what repeats an earlier event,
-/// or was taken back by one, is no news. Echoes are left out.
+/// or was taken back by one, is no news. Echoes and the demo show are left out.
 #[derive(Debug)]
 pub struct Batch {
     /// The events, with the names of their channels.
@@ -222,7 +222,7 @@ impl Follower {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut events = events::between(&mut *transaction, position.cursor, LogId::MAX, limit).await?;
         let (count, last) = (events.len(), events.last().map(|event| (event.id, event.received_at)));
-        events.retain(|event| !event.is_echo);
+        events.retain(|event| !event.is_echo && !event.is_demo());
         let batch = Batch { events };
         if self.is_timed || !batch.events.is_empty() {
             let span = tracing::info_span!("follower", follower.name = self.name, batch.events = batch.events.len());

@@ -4,6 +4,7 @@ pub mod backfill;
 pub mod body;
 mod budget;
 pub mod check;
+pub mod demo;
 pub mod irc;
 pub mod polling;
 mod refusals;

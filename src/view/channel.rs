@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::ToSchema;
 
+use crate::simulate::demo::is_demo;
 use crate::store::read::activity::Totals;
 use crate::store::read::channels;
 
@@ -27,6 +28,8 @@ pub struct Channel {
     /// When title, category, language and labels last changed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
+    /// Whether it is the channel of the demo show, on which all is made up.
+    pub is_demo: bool,
     /// Whether it is live.
     pub is_live: bool,
     /// The stream it is live with.
@@ -108,6 +111,7 @@ impl From<channels::Channel> for Channel {
         let totals = row.totals.map_or_else(Totals::default, |Json(totals)| totals);
         let broadcast = row.broadcast_id.zip(row.broadcast_started_at);
         Self {
+            is_demo: is_demo(&row.id),
             id: row.id.into(),
             login: row.login,
             display_name: row.display_name,
@@ -139,6 +143,7 @@ impl Channel {
             language: Some("en".into()),
             content_classification_labels: Vec::new(),
             updated_at: Some(datetime!(2026-07-01 17:55:00 UTC)),
+            is_demo: false,
             is_live: true,
             stream: Some(LiveStream {
                 id: "40952121085".into(),

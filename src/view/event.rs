@@ -21,7 +21,8 @@ pub struct Event {
     pub message_id: String,
     /// `notification`, `revocation`, or a type of message that Twitch added later. Messages that
     /// Twitch did not send are `inferred` (Twitch's API showed that a stream began or ended, a new
-    /// title, or the number of viewers) or `segment` (the broadcaster marked one); `irc` came over IRC.
+    /// title, or the number of viewers) or `segment` (the broadcaster marked one); `irc` came over IRC,
+    /// and `demo` is of the demo show.
     pub message_type: String,
     /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
     /// `showtime.segment.end` for segments, `showtime.chat.presence` for who comes into a chat and leaves it,
@@ -54,8 +55,8 @@ pub struct Event {
     pub is_echo: bool,
     /// One sentence for people, in English. Names and texts in it are as Twitch sent them, without control characters.
     pub text: String,
-    /// The body exactly as it came. Messages that do not come from EventSub have `inferred`, `segment`
-    /// or `irc` in place of `subscription`.
+    /// The body exactly as it came. Messages that do not come from EventSub have `inferred`, `segment`,
+    /// `irc` or `demo` in place of `subscription`.
     #[schema(value_type = Object)]
     pub payload: Box<RawValue>,
 }

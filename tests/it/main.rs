@@ -19,6 +19,7 @@ mod cases;
 mod chat;
 mod clients;
 mod crash;
+mod demo;
 mod discord_clients;
 mod echo;
 mod env_example;

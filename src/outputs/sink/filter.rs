@@ -27,12 +27,13 @@ impl SinkFilter {
         Self { types: types.map(<[String]>::to_vec), channels: channels.unwrap_or_default().to_vec(), tests }
     }
 
-    /// Whether the sink gets this event. Echoes, and repeats of an event of the same channel, are left out, as in the feeds of
+    /// Whether the sink gets this event. The demo show, echoes, and repeats of an event of the same channel, are left out, as in the feeds of
     /// alerts.
     #[must_use]
     pub fn includes(&self, event: &LoggedEvent) -> bool {
         (self.tests || !event.is_test)
             && !event.is_echo
+            && !event.is_demo()
             && !is_repeat(event)
             && self.includes_type(event.kind.as_deref().unwrap_or_default())
             && (self.channels.is_empty() || self.channels.iter().any(|name| is_of(event, name)))

@@ -40,6 +40,12 @@ impl LoggedEvent {
     pub fn is_inferred(&self) -> bool {
         self.message_type == MessageType::Inferred.as_str()
     }
+
+    /// Whether it is of the demo show, which no output but the live feeds gets.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.message_type == MessageType::Demo.as_str()
+    }
 }
 
 /// The selected events behind `after` in this order: with greater ids, or with smaller ones. `None` is the beginning. If not

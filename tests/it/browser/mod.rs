@@ -7,6 +7,7 @@ mod chromium;
 mod connection;
 mod consent;
 mod dashboard;
+mod demo;
 mod discord;
 mod docs;
 mod feed;

@@ -11,6 +11,8 @@ async fn unconfigured_server_shows_a_stream_from_online_to_offline() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     assert_eq!(server.status("/readyz").await, 200);
+    let offered = ["“Start a demo show” on the dashboard", "stream.online --target http://127.0.0.1:"];
+    assert!(offered.iter().all(|offer| server.banner.contains(offer)), "{}", server.banner);
 
     let (code, said) = server.simulate(&["stream.online"]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -51,7 +53,9 @@ async fn server_of_the_real_twitch_recommends_a_marked_test() {
     ];
     let server = place.serve(&application).await;
     let try_it = server.banner.lines().find(|line| line.contains("try it:")).unwrap();
-    assert!(try_it.ends_with("simulate channel.follow --test"), "{}", server.banner);
+    let command = try_it.split_once("simulate").unwrap().1;
+    assert!(command.contains("channel.follow --test --target http://127.0.0.1:"), "{}", server.banner);
+    assert!(!server.banner.contains("stream.online"), "{}", server.banner);
     server.stop().await;
 }
 

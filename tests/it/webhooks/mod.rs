@@ -16,7 +16,7 @@ use crate::support::server::Server;
 use crate::support::sinks::{until_problem, until_state};
 
 /// Adds a webhook named `hook` that starts with the next event, and returns its key.
-async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
+pub(crate) async fn add(server: &Server, receiver: &Receiver, settings: Value) -> String {
     let mut sink =
         json!({ "name": "hook", "kind": "webhook", "url": receiver.url(), "settings": { "allow": ["127.0.0.0/8"] } });
     for (name, value) in settings.as_object().unwrap() {

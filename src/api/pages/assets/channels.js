@@ -16,6 +16,8 @@ const TOTALS_PAUSE = 1_000;
 export class Channels {
   /** Called with the shown channels when the selection or order changes. */
   onChange = () => {};
+  /** Called with all channels when one of them has changed. */
+  onKnown = () => {};
   #ask;
   #known = new Map();
   #cards = new Map();
@@ -61,6 +63,7 @@ export class Channels {
       this.#cards.get(channel.id).update(channel);
     }
     document.getElementById('no-channels').hidden = shown.length > 0;
+    this.onKnown([...this.#known.values()]);
     // Moving a card would take the focus from its controls.
     if (order === this.order) return;
     this.order = order;

@@ -5,6 +5,7 @@ import { AlertControl } from './alert-control.js';
 import { call, keepToken, takeToken } from './api.js';
 import { Channels } from './channels.js';
 import { Connection } from './connection.js';
+import { Demo, showSetup } from './demo.js';
 import { Events } from './events.js';
 import { Feed } from './feed.js';
 import { Health } from './health.js';
@@ -20,7 +21,8 @@ function start(token) {
   $('sign-in').hidden = true;
   $('board').hidden = $('sign-out').hidden = false;
   const ask = (method, path, body) => call(token, method, path, body);
-  const [channels, health] = [new Channels(ask), new Health(ask)];
+  const [channels, health, demo] = [new Channels(ask), new Health(ask, status => showSetup(status.setup)), new Demo(ask, token)];
+  channels.onKnown = known => demo.update(known);
   const events = new Events(ask, channels);
   events.onUnread = count => showTitle(count, channels.liveName());
   offerTests(ask, channels);
@@ -40,7 +42,7 @@ function start(token) {
     },
     resync: () => events.clear(),
   } }).start();
-  showForAdmin(ask);
+  showForAdmin(ask, demo);
   health.start();
 }
 
@@ -50,10 +52,11 @@ function showTitle(unread, live) {
 }
 
 /** Shows the cards that need an admin's token, if it is one. */
-async function showForAdmin(ask) {
+async function showForAdmin(ask, demo) {
   const { scope } = await ask('GET', '/tokens/current').catch(() => ({}));
   if (scope !== 'admin') return;
   new AlertControl(ask).start();
+  demo.offer();
   new Rules(ask).start();
   new Actions(ask).start();
   new Sinks(ask).start();

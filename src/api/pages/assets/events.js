@@ -1,6 +1,7 @@
 // The list of events.
 
 import { element } from './dom.js';
+import { isForgotten } from './demo.js';
 import { KindButtons } from './event-kinds.js';
 import { EventRow } from './event-row.js';
 import { date } from './format.js';
@@ -55,7 +56,7 @@ export class Events {
 
   /** Shows an event. Samples come each minute, and are in the curve. */
   add(event) {
-    if (event.type === SAMPLE) return;
+    if (event.type === SAMPLE || isForgotten(event)) return;
     this.#waiting.push(event);
     if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
     this.#showWaiting();
@@ -127,7 +128,7 @@ export class Events {
     const oldest = Math.min(...this.#rows.map(row => row.event.id));
     const page = await this.#ask('GET', `/events?order=desc&after=${oldest}&limit=${PAGE}`).catch(() => null);
     if (page === null) return;
-    const events = page.data.filter(event => event.type !== SAMPLE);
+    const events = page.data.filter(event => event.type !== SAMPLE && !isForgotten(event));
     this.#max += events.length;
     events.forEach(event => this.#append(event));
     this.#older.disabled = page.next === null;

@@ -6,12 +6,13 @@ import { day } from './format.js';
 const EVERY_MS = 30_000;
 
 export class Health {
-  #ask;
+  #ask; #onStatus;
   #details = document.getElementById('health-details');
   #shown = '';
 
-  constructor(ask) {
-    this.#ask = ask;
+  /** `onStatus` is called with each answer. */
+  constructor(ask, onStatus) {
+    [this.#ask, this.#onStatus] = [ask, onStatus];
   }
 
   start() {
@@ -23,6 +24,7 @@ export class Health {
     try {
       const status = await this.#ask('GET', '/status');
       this.#show(status);
+      this.#onStatus(status);
     } catch (error) {
       this.#showVerdict('fail', error.message);
     }
