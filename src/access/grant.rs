@@ -10,7 +10,7 @@ use super::token::TokenHash;
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Scope {
-    /// Follow alerts and chat: what an overlay shows on the stream. The token stands in the settings of OBS, so it reads
+    /// Follow alerts and chat, and read series: what an overlay shows on the stream. The token stands in the settings of OBS, so it reads
     /// no e-mail addresses, whispers or moderation.
     Overlay,
     /// Read everything.

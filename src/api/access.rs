@@ -77,6 +77,8 @@ fn need(method: &Method, path: &str) -> Need {
         _ if path.starts_with("/auth/") && (is_reading || *method == Method::POST) => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
+        // Sums, such as an overlay shows.
+        _ if is_reading && is_series(path) => Need::Token(Scope::Overlay),
         // They show where events go, what was said in whose name, and what follows from what.
         _ if ADMIN.iter().any(|place| is_within(path, place)) => Need::Token(Scope::Admin),
         // It may be one of them, since a route is found by the decoded path.
@@ -89,6 +91,11 @@ fn need(method: &Method, path: &str) -> Need {
 /// Whether a path is this one, or below it.
 fn is_within(path: &str, place: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether it is `/channels/{channel}/series`.
+fn is_series(path: &str) -> bool {
+    matches!(path.split('/').collect::<Vec<_>>()[..], ["", "channels", _, "series"])
 }
 
 /// Lets a request through, with the [`Grant`](crate::access::grant::Grant) of its token among its
@@ -205,7 +212,7 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
-        makes more. The scope `overlay` allows following alerts and chat, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
+        makes more. The scope `overlay` allows following alerts and chat, and reading series, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
         the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));

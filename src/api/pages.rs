@@ -25,10 +25,16 @@ static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
 /// The pages: path, file, and what each may load beside scripts, styles and answers of this server.
 ///
 /// The settings of an overlay name its images and sounds; emotes are Twitch's.
-const PAGES: [(&str, &str, &str); 4] = [
+const PAGES: [(&str, &str, &str); 10] = [
     ("/", "dashboard.html", "img-src 'self'"),
     ("/overlay/alerts", "alerts.html", "img-src 'self' https:; media-src 'self' https:"),
     ("/overlay/chat", "chat.html", "img-src 'self' https://static-cdn.jtvnw.net"),
+    ("/overlay/goal", "small.html", "img-src 'self'"),
+    ("/overlay/label", "small.html", "img-src 'self'"),
+    ("/overlay/events", "small.html", "img-src 'self'"),
+    ("/overlay/hype-train", "small.html", "img-src 'self'"),
+    ("/overlay/poll", "small.html", "img-src 'self'"),
+    ("/overlay/clock", "small.html", "img-src 'self'"),
     ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:"),
 ];
 

@@ -5,7 +5,18 @@ use std::path::Path;
 
 use crate::support::server::Server;
 
-const PAGES: [&str; 4] = ["/", "/overlay/alerts", "/overlay/chat", "/overlay/settings"];
+const PAGES: [&str; 10] = [
+    "/",
+    "/overlay/alerts",
+    "/overlay/chat",
+    "/overlay/goal",
+    "/overlay/label",
+    "/overlay/events",
+    "/overlay/hype-train",
+    "/overlay/poll",
+    "/overlay/clock",
+    "/overlay/settings",
+];
 
 fn assets() -> BTreeSet<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/pages/assets");

@@ -47,6 +47,9 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
                 ("/overlay/settings", "#kinds .kind"),
                 ("/overlay/alerts?max_age=60", ".alert"),
                 ("/overlay/chat", "body[data-feed=open]"),
+                ("/overlay/label", ".panel"),
+                ("/overlay/events", ".panel"),
+                ("/overlay/goal", "body[data-feed=open]"),
             ] {
                 page.open(&server.page(path)).await;
                 if there == ".alert" {

@@ -21,6 +21,7 @@ mod rules;
 mod screenshots;
 mod settings;
 mod sinks;
+mod small;
 mod text_order;
 
 use crate::support::server::{OVERLAY_TOKEN, Server, TOKEN};

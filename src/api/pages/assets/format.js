@@ -28,5 +28,12 @@ export function duration(seconds) {
   return hours > 0 ? `${hours} h ${String(rest).padStart(2, '0')} min` : `${rest} min`;
 }
 
+/** `4:59`, or `1:04:59`. */
+export function countdown(seconds) {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = value => String(value).padStart(2, '0');
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
 /** `1,234`, in the reader's way. */
 export const number = value => value.toLocaleString();

@@ -45,7 +45,8 @@ export function chatSettings(query) {
   return { settings, problems: read.problems() };
 }
 
-class Reader {
+/** Reads settings, and collects what is wrong with them. */
+export class Reader {
   #query;
   #known = new Set();
   #problems = [];
@@ -70,14 +71,37 @@ class Reader {
     return this.#query.get(name)?.trim() || null;
   }
 
-  number(name) {
-    const { min, max, fallback, unit } = NUMBERS[name];
+  number(name, { min, max, fallback, unit } = NUMBERS[name]) {
     const text = this.text(name);
     if (text === null) return fallback;
     const number = Number(text);
     if (number >= min && number <= max) return number;
     this.#wrong(name, `“${text}” is not a number from ${min} to ${max} (${unit})`);
     return fallback;
+  }
+
+  /** One of these; the first if none is given. */
+  choice(name, allowed) {
+    const text = this.text(name);
+    if (text === null || allowed.includes(text)) return text ?? allowed[0];
+    this.#wrong(name, `“${text}”, allowed: ${allowed.join(', ')}`);
+    return allowed[0];
+  }
+
+  /** A time in milliseconds, of `20:15` (the next one) or a date with a time; null if it is missing. */
+  time(name, now = Date.now()) {
+    const text = this.text(name);
+    if (text === null) return null;
+    const [, hours, minutes] = /^(\d{1,2}):(\d{2})$/.exec(text) ?? [];
+    const at = hours === undefined ? Date.parse(text) : new Date(now).setHours(Number(hours), Number(minutes), 0, 0);
+    if (!Number.isNaN(at)) return hours !== undefined && at <= now ? at + 86_400_000 : at;
+    this.#wrong(name, `“${text}” is no time such as 20:15 or 2026-07-01T20:15Z`);
+    return null;
+  }
+
+  /** Reports that a setting is missing. */
+  require(name, message) {
+    if (this.text(name) === null) this.#wrong(name, message);
   }
 
   types() {

@@ -5,6 +5,7 @@ import { KINDS } from './kinds.js';
 import { LinkToken } from './link-token.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
 import { showAlert } from './alert-card.js';
+import { smallLinks } from './small-links.js';
 import { toast } from './toast.js';
 
 const $ = id => document.getElementById(id);
@@ -64,6 +65,7 @@ function compose() {
   const [alerts, chat] = [query('alerts'), query('chat')];
   $('alerts-address').value = address('alerts', alerts);
   $('chat-address').value = address('chat', chat);
+  showSmall(address, chat.get('channel') ?? '');
   const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems]
     .map(({ name, message }) => [name, message]));
   if (token.problem) problems.set('token', token.problem);
@@ -94,6 +96,7 @@ async function copy({ currentTarget }) {
 $('kinds').append(...Object.entries(KINDS).map(kindFields));
 $('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)));
 for (const [name, { fallback }] of Object.entries(NUMBERS)) form.elements[name].value = fallback;
+const showSmall = smallLinks($('small-addresses'), copy);
 const token = new LinkToken(compose);
 form.addEventListener('input', compose);
 form.addEventListener('submit', event => event.preventDefault());

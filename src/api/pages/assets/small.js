@@ -1,0 +1,81 @@
+// The small overlays. Each shows what follows from the last alerts of some types, the settings and the time: a module with
+// `title`, `settings(read)`, `types(settings)`, `view(alerts, settings, now, extra)` (plain data, or null for nothing) and
+// `render(view)` (elements).
+
+import { call, tokenInAddress } from './api.js';
+import * as clock from './clock.js';
+import { element } from './dom.js';
+import * as events from './event-list.js';
+import { Feed } from './feed.js';
+import * as goal from './goal.js';
+import * as hypeTrain from './hype-train.js';
+import * as label from './label.js';
+import { settingsProblems, showState, startFeed } from './notice.js';
+import * as poll from './poll.js';
+import { Reader } from './settings.js';
+
+const OVERLAYS = { goal, label, events, 'hype-train': hypeTrain, poll, clock };
+/** Alerts that are kept. */
+const KEPT = 40;
+/** For how long a test is shown, in milliseconds. */
+const TEST_MS = 10_000;
+const TICK_MS = 250;
+/** Pause between two loads of what no alert tells. */
+const LOAD_MS = 30_000;
+
+const overlay = OVERLAYS[location.pathname.split('/').at(-1)];
+document.title = `${overlay.title} · showtime`;
+document.querySelector('h1').textContent = overlay.title;
+
+const read = new Reader(new URLSearchParams(location.search));
+const settings = { channel: read.text('channel'), ...overlay.settings(read) };
+const complaints = settingsProblems(read.problems());
+const place = document.getElementById('place');
+
+let [alerts, test, extra, shown] = [[], null, null, 'null'];
+
+const feed = new Feed({
+  path: '/live/alerts',
+  query: { ...settings.channel && { channel: settings.channel }, type: overlay.types(settings).join(','), last: KEPT },
+  token: tokenInAddress(),
+  on: {
+    event: (_, alert) => {
+      if (alert.is_test || alert.is_replay) tryOut(alert);
+      else alerts = [...alerts, alert].slice(-KEPT);
+      draw();
+    },
+    resync: () => { alerts = []; },
+    state: (state, problem) => showState(state, problem, complaints),
+  },
+});
+
+/** Shows a test or a replay for a moment. It is no news, and one of the past is not shown at all. */
+function tryOut(alert) {
+  const isOld = feed.now() - Date.parse(alert.occurred_at) > TEST_MS && !alert.is_replay;
+  if (!isOld) test = { alert, until: feed.now() + TEST_MS };
+}
+
+/** Shows what has changed. */
+function draw() {
+  const now = feed.now();
+  const view = overlay.view(test && now < test.until ? [...alerts, test.alert] : alerts, settings, now, extra);
+  const text = JSON.stringify(view);
+  if (text === shown) return;
+  shown = text;
+  if (view === null) return place.replaceChildren();
+  // What is there already does not come in again.
+  const classes = ['panel', overlay.isWide ? 'wide' : 'fits', place.firstElementChild ? 'stays' : 'comes'];
+  return place.replaceChildren(element('section', { class: classes.join(' ') }, ...overlay.render(view)));
+}
+
+async function load() {
+  extra = await overlay.load(settings, path => call(tokenInAddress(), 'GET', path), feed.now()).catch(() => null);
+  draw();
+}
+
+setInterval(draw, TICK_MS);
+if (overlay.load && tokenInAddress()) {
+  load();
+  setInterval(load, LOAD_MS);
+}
+startFeed(feed, complaints);
