@@ -71,7 +71,7 @@ fn need(method: &Method, path: &str) -> Need {
         _ if BOTS.iter().any(|place| is_within(path, place)) => Need::Bot,
         "/status" if is_reading => Need::Optional,
         // Pages: they hold no data, and call the API with a token of their own.
-        "/" | "/docs" | "/favicon.ico" if is_reading => Need::Nothing,
+        "/" | "/docs" | "/history" | "/favicon.ico" if is_reading => Need::Nothing,
         // For people who consent elsewhere: the link is a secret of its own, and Twitch sends the browser back with another.
         "/auth" if is_reading => Need::Nothing,
         _ if path.starts_with("/auth/") && (is_reading || *method == Method::POST) => Need::Nothing,

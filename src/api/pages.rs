@@ -25,8 +25,9 @@ static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
 /// The pages: path, file, and what each may load beside scripts, styles and answers of this server.
 ///
 /// The settings of an overlay name its images and sounds; emotes are Twitch's.
-const PAGES: [(&str, &str, &str); 10] = [
+const PAGES: [(&str, &str, &str); 11] = [
     ("/", "dashboard.html", "img-src 'self'"),
+    ("/history", "history.html", "img-src 'self'"),
     ("/overlay/alerts", "alerts.html", "img-src 'self' https:; media-src 'self' https:"),
     ("/overlay/chat", "chat.html", "img-src 'self' https://static-cdn.jtvnw.net"),
     ("/overlay/goal", "small.html", "img-src 'self'"),

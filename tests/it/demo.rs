@@ -123,10 +123,8 @@ async fn show_that_a_stop_interrupted_is_ended_once_by_those_who_start() {
     until("a goal begins", async || server.demo_events("channel.goal.begin").await.len() == 1).await;
     server.stop().await;
 
-    let [one, other] = [
-        Server::at(clock.clone(), database.clone(), |_| {}).await,
-        Server::at(clock.clone(), database, |_| {}).await,
-    ];
+    let [one, other] =
+        [Server::at(clock.clone(), database.clone(), |_| {}).await, Server::at(clock.clone(), database, |_| {}).await];
     assert_eq!(one.demo().await["is_live"], true, "the minute is not over");
     clock.advance(Duration::seconds(61));
     let broadcasts = one.until_demo_is_over().await;

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::support::server::Server;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
+    "/history",
     "/overlay/alerts",
     "/overlay/chat",
     "/overlay/goal",

@@ -181,7 +181,9 @@ mod tests {
     fn thirty_people_take_part() {
         let mut people = BTreeSet::new();
         for scene in show(START).unwrap() {
-            ids(scene.event(), &mut |_, id| drop(people.insert(id.to_owned())));
+            ids(scene.event(), &mut |_, id| {
+                people.insert(id.to_owned());
+            });
         }
         people.remove(CHANNEL_ID);
         assert_eq!(people.len(), 30);

@@ -44,6 +44,7 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
             page.prefer_still(scheme).await;
             for (path, there) in [
                 ("/", ".event"),
+                ("/history", "#broadcasts tr[data-broadcast]"),
                 ("/overlay/settings", "#kinds .kind"),
                 ("/overlay/alerts?max_age=60", ".alert"),
                 ("/overlay/chat", "body[data-feed=open]"),
@@ -60,6 +61,10 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
                 page.eval("document.querySelectorAll('details').forEach(it => it.open = true)").await;
                 must_be_accessible(page, &axe, &format!("{path} in {scheme}")).await;
             }
+            page.open(&server.page("/history")).await;
+            page.click("#broadcasts [data-broadcast] button").await;
+            page.until("document.querySelector('.timeline figure + figure path')").await;
+            must_be_accessible(page, &axe, &format!("the timeline of a broadcast in {scheme}")).await;
             page.open(&server.page("/")).await;
             page.until(
                 "document.querySelector('.sink .problem span') && document.querySelector('.action .problem span')",

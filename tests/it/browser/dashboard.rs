@@ -249,9 +249,12 @@ async fn no_page_scrolls_sideways_on_a_phone() {
     server.deliver(&title(1, &"Wide".repeat(30))).await;
     in_chromium(async |page| {
         page.resize(320, 640).await;
-        for (path, there) in
-            [("/", CHANNEL), ("/overlay/settings", "#alerts-address"), ("/overlay/alerts?colour=red", "#hint p")]
-        {
+        for (path, there) in [
+            ("/", CHANNEL),
+            ("/history", "[data-broadcast]"),
+            ("/overlay/settings", "#alerts-address"),
+            ("/overlay/alerts?colour=red", "#hint p"),
+        ] {
             page.open(&server.page(path)).await;
             page.until(&format!("document.querySelector({there:?})")).await;
             page.until("document.readyState === 'complete'").await;

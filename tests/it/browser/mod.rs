@@ -11,6 +11,7 @@ mod demo;
 mod discord;
 mod docs;
 mod feed;
+mod history;
 mod kill;
 mod mock_page;
 mod modules;

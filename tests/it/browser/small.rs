@@ -136,7 +136,8 @@ async fn clock_shows_uptime_countdown_and_viewers() {
         page.until_text("1,204").await;
         page.open(&page_of("show=moon&to=never")).await;
         let hint = "document.getElementById('hint').innerText";
-        page.until(&format!("{hint}.includes('allowed: uptime, countdown, viewers') && {hint}.includes('no time')")).await;
+        page.until(&format!("{hint}.includes('allowed: uptime, countdown, viewers') && {hint}.includes('no time')"))
+            .await;
     })
     .await;
 }
