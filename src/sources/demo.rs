@@ -175,12 +175,14 @@ impl Stage {
         }
         self.remove().await?;
         let mut scenes = VecDeque::from(demo::show(now)?);
+        let mut started_at = now;
         if let Some(first) = scenes.pop_front() {
             self.ingest.submit(Message::demo(&first)?).await?;
+            started_at = first.at();
         }
         self.scenes = scenes;
         self.schedule();
-        Ok(now)
+        Ok(started_at)
     }
 
     async fn remove(&mut self) -> Result<(), DemoError> {

@@ -17,14 +17,14 @@ pub use self::event::Event;
 pub use self::person::Person;
 use crate::store::read::events::LoggedEvent;
 
-/// The JSON of what happened, as Twitch sent it or as it was inferred. `None` for other messages.
+/// The JSON of what happened, as Twitch sent it, or as it was inferred or made up for the demo. `None` for other messages.
 fn event_json(logged: &LoggedEvent) -> Option<&str> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]
         event: &'a RawValue,
     }
-    if !["notification", "inferred"].contains(&&*logged.message_type) {
+    if !["notification", "inferred", "demo"].contains(&&*logged.message_type) {
         return None;
     }
     let body: Body<'_> = serde_json::from_str(logged.payload.get()).ok()?;

@@ -12,6 +12,7 @@ use showtime::store::signals::Signals;
 use time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::support::feeds::Sse;
 use crate::support::messages::{at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
@@ -33,6 +34,16 @@ impl Server {
 
     async fn demo(&self) -> Value {
         self.json(&format!("/channels/{LOGIN}")).await
+    }
+
+    /// The last ten alerts that viewers caused.
+    async fn demo_alerts(&self) -> Vec<Value> {
+        let mut feed = Sse::open(self, "/live/alerts?type=follow,cheer,subscribe,raid,gift&last=10").await;
+        let mut alerts = Vec::new();
+        for _ in 0..10 {
+            alerts.push(feed.next().await.unwrap().data);
+        }
+        alerts
     }
 
     /// The events of the demo of this type.
@@ -59,7 +70,7 @@ async fn demo_show_is_real_for_state_and_feeds() {
     let totals = &broadcast["totals"];
     let expected = json!({
         "followers": 10, "subscriptions": 2, "resubscriptions": 2, "gifts": 5, "bits": 1_650, "raids": 1,
-        "raid_viewers": 128, "redemptions": 1, "messages": 20,
+        "raid_viewers": 128, "redemptions": 1, "messages": 19,
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(totals[name], *value, "{name}: {totals}");
@@ -68,6 +79,9 @@ async fn demo_show_is_real_for_state_and_feeds() {
     let follows = server.demo_events("channel.follow").await;
     assert!(follows.iter().all(|event| event["message_type"] == "demo" && event["is_test"] == false));
     assert!(follows.iter().all(|event| event["repeats"].is_null()), "each is an alert");
+    for alert in server.demo_alerts().await {
+        assert_eq!((&alert["channel"]["login"], &alert["is_test"]), (&json!(LOGIN), &json!(false)), "{alert}");
+    }
     let status = server.json("/status").await;
     assert_eq!(status["subscriptions"], json!([]), "no subscription is made up");
 }

@@ -98,6 +98,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
       "is_ready": true,
       "last_event": null,
       "message": "Twitch is not configured: set TWITCH_CLIENT_ID and TWITCH_CLIENT_SECRET, or try things out with `simulate`; no message came through any subscription yet",
+      "setup": "unconfigured",
       "subscriptions": [],
       "tokens": [],
       "verdict": "warn",

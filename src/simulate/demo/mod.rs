@@ -90,17 +90,18 @@ impl Scene {
     }
 }
 
-/// The id of the stream of a show that begins then.
-fn stream_id(started_at: OffsetDateTime) -> String {
-    format!("demo-{}", started_at.unix_timestamp_nanos() / 1_000_000)
+/// The id of the stream of a show that begins now.
+fn stream_id(now: OffsetDateTime) -> String {
+    format!("demo-{}", now.unix_timestamp_nanos() / 1_000_000)
 }
 
-/// The scenes of a show that begins then, in their order: the first begins its stream, the last ends it.
+/// The scenes of a show that begins now, on the full second as streams do, in their order: the first begins its stream, the
+/// last ends it.
 ///
 /// # Errors
 /// [`ScriptError`]
-pub fn show(started_at: OffsetDateTime) -> Result<Vec<Scene>, ScriptError> {
-    let stream = stream_id(started_at);
+pub fn show(now: OffsetDateTime) -> Result<Vec<Scene>, ScriptError> {
+    let (stream, started_at) = (stream_id(now), now.replace_nanosecond(0).unwrap_or(now));
     let scene = |(number, (after_ms, act)): (usize, &(u64, Act))| {
         scene(&stream, &number.to_string(), started_at + Duration::from_millis(*after_ms), act)
     };

@@ -227,6 +227,8 @@ async fn dashboard_works_with_the_keyboard_alone() {
         page.tab_to("[data-test=\"channel.raid\"]").await;
         page.press(" ").await;
         page.until("document.querySelector('.event[data-type=\"channel.raid\"]')").await;
+        page.eval("document.querySelector('.skip').focus()").await;
+        page.press(ENTER).await;
         page.tab_to("#pause").await;
         page.press(" ").await;
         page.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'").await;
@@ -238,6 +240,28 @@ async fn dashboard_works_with_the_keyboard_alone() {
         assert_eq!(page.eval(outline).await, "solid", "one sees where the focus is");
         page.press(ENTER).await;
         page.until(&format!("{}.includes('Replayed')", text("#toast"))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn first_event_is_on_the_first_screen_of_a_phone_and_targets_are_large() {
+    let server = Server::start().await;
+    server.deliver(&online("11", at(0))).await;
+    server.deliver(&title(1, "A title that is as long as titles of streams often are, with some more words")).await;
+    server.deliver(&cheer("7", 300, at(2))).await;
+    in_chromium(async |page| {
+        page.resize(390, 844).await;
+        page.open(&server.page("/")).await;
+        page.until("document.querySelector('.event') && document.querySelector('[data-total=bits]')").await;
+        let bottom = page.eval("document.querySelector('.event').getBoundingClientRect().bottom").await;
+        assert!(bottom.as_f64().unwrap() <= 844.0, "{bottom}");
+        let small = "[...document.querySelectorAll('button, summary, nav a, select')].filter(it => it.offsetParent
+            && it.getBoundingClientRect().height < 44).map(it => it.outerHTML)";
+        assert_eq!(page.eval(small).await, json!([]));
+        assert_eq!(page.eval("document.querySelector('.rest').open").await, false);
+        page.click(".rest > summary").await;
+        page.until(&format!("document.querySelector({:?}).offsetParent", format!("{CHANNEL} [name=title]"))).await;
     })
     .await;
 }

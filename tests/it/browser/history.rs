@@ -67,7 +67,7 @@ async fn known_log_gives_rows_and_exact_pictures() {
         page.eval("document.querySelector('[data-broadcast] button').focus()").await;
         page.press(TAB).await;
         page.press(TAB).await;
-        page.until("document.querySelector('.timeline figcaption').innerText.includes('<b>Seven</b>')").await;
+        page.until("document.querySelector('.timeline .told').innerText.includes('<b>Seven</b>')").await;
         assert_eq!(page.eval("document.querySelectorAll('.timeline b').length").await, 0);
 
         page.eval(
@@ -75,7 +75,7 @@ async fn known_log_gives_rows_and_exact_pictures() {
         )
         .await;
         page.until("document.querySelector('#bars svg').getAttribute('aria-label') === 'Bits, at most 500'").await;
-        page.until(&format!("document.querySelector('#bars td + td')?.innerText === '500'")).await;
+        page.until("document.querySelector('#bars td + td')?.textContent === '500'").await;
     })
     .await;
 }

@@ -10,6 +10,8 @@ import { seriesOf, viewerCurve } from './viewer-curve.js';
 const MAX_SHOWN = 50;
 /** With more channels than this, the details of a card are loaded when it is opened. */
 const FEW = 3;
+/** On a screen as narrow as this, a card shows only the numbers, until it is opened. */
+const NARROW = matchMedia('(max-width: 40rem)');
 /** Pause before changed numbers are loaded, in milliseconds. */
 const TOTALS_PAUSE = 1_000;
 
@@ -85,7 +87,7 @@ class Card {
   #title = element('p', { class: 'title' });
   #category = element('p', { class: 'quiet' });
   #totalsTitle = element('h4', { hidden: true });
-  #totals = element('dl', { class: 'totals' });
+  #totals = element('dl', { class: 'totals', tabindex: '0' });
   #curve = element('figure', { class: 'curve', hidden: true });
   #segment = element('div', { class: 'segment', hidden: true });
   #broadcasts = element('ol', { class: 'list' });
@@ -97,12 +99,22 @@ class Card {
     this.#recent = element('details', { open: isOpen, toggle: () => this.#loadBroadcasts() },
       element('summary', {}, 'Recent broadcasts'), this.#broadcasts);
     this.#viewers.setAttribute('aria-label', `Viewers of ${channel.display_name}`);
+    this.#totals.setAttribute('aria-label', `Numbers of ${channel.display_name}`);
     this.root = element('article', { class: 'card channel', 'data-channel': channel.login },
       element('header', {}, element('h3', {}, channel.display_name), this.#badge),
-      this.#since, this.#title, this.#category, this.#totalsTitle, this.#totals, this.#curve,
-      this.#segment, this.#segmentForm(channel), this.#recent,
+      this.#since, this.#title, this.#category, this.#totalsTitle, this.#totals, this.#segment,
+      this.#restOf(channel));
+  }
+
+  /** What a narrow screen shows only when it is asked for. */
+  #restOf(channel) {
+    const rest = element('details', { class: 'rest', open: !NARROW.matches },
+      element('summary', {}, 'More'),
+      this.#curve, this.#segmentForm(channel), this.#recent,
       element('details', { toggle: ({ currentTarget }) => currentTarget.open && this.#loadViewers() },
         element('summary', {}, 'Viewers'), this.#viewers));
+    NARROW.addEventListener('change', () => { rest.open = !NARROW.matches; });
+    return rest;
   }
 
   update(channel) {

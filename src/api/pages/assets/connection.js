@@ -1,15 +1,22 @@
-// The badge in the header: whether this page hears of everything, and whether the server takes it in.
+// The badge in the header: the worst of the page's feed, the server's database and Twitch, and since when.
+
+import { clock } from './format.js';
 
 const EVERY_MS = 3_000;
 /** The server's own limit is two seconds. */
 const TIMEOUT_MS = 4_000;
 
-const FEED = { open: 'connected', lost: 'connection lost, trying again', refused: 'refused' };
+const FEED = { lost: 'connection lost, trying again', refused: 'refused' };
 const READINESS = { unready: 'the server can store nothing now', silent: 'the server does not answer' };
+/** The checks of `/status` that tell whether Twitch's messages arrive. */
+const TWITCH = ['twitch', 'websocket'];
 
 export class Connection {
   #feed = 'lost';
   #readiness = 'ready';
+  #twitch = null;
+  #shown = null;
+  #since = null;
   #onChange;
   #badge = document.getElementById('connection');
 
@@ -22,6 +29,13 @@ export class Connection {
   /** The state of the page's feed. */
   set feed(state) {
     this.#feed = state;
+    this.#show();
+  }
+
+  /** An answer of `/status`. */
+  set status({ setup, checks = [] }) {
+    const isBad = it => TWITCH.includes(it.name) && it.status !== 'pass';
+    this.#twitch = setup === 'unconfigured' ? null : checks.find(isBad)?.message ?? null;
     this.#show();
   }
 
@@ -39,9 +53,20 @@ export class Connection {
   }
 
   #show() {
-    const problem = READINESS[this.#readiness];
-    this.#badge.textContent = problem ?? FEED[this.#feed];
-    this.#badge.className = `badge ${problem ? 'fail' : this.#feed === 'open' ? 'pass' : 'warn'}`;
+    const { verdict, text, reason } = this.#worst();
+    if (text === this.#shown && reason === this.#badge.title) return;
+    if (text !== this.#shown) this.#since = Date.now();
+    this.#shown = text;
+    this.#badge.textContent = verdict === 'pass' ? text : `${text}, since ${clock(this.#since)}`;
+    this.#badge.className = `badge ${verdict}`;
+    this.#badge.title = reason;
+  }
+
+  #worst() {
+    if (READINESS[this.#readiness]) return { verdict: 'fail', text: READINESS[this.#readiness], reason: '' };
+    if (FEED[this.#feed]) return { verdict: 'warn', text: FEED[this.#feed], reason: '' };
+    if (this.#twitch) return { verdict: 'warn', text: 'Twitch: see Health', reason: this.#twitch };
+    return { verdict: 'pass', text: 'connected', reason: '' };
   }
 }
 

@@ -21,12 +21,16 @@ function start(token) {
   $('sign-in').hidden = true;
   $('board').hidden = $('sign-out').hidden = false;
   const ask = (method, path, body) => call(token, method, path, body);
-  const [channels, health, demo] = [new Channels(ask), new Health(ask, status => showSetup(status.setup)), new Demo(ask, token)];
+  const [channels, demo] = [new Channels(ask), new Demo(ask, token)];
+  const health = new Health(ask, status => {
+    showSetup(status.setup);
+    connection.status = status;
+  });
+  const connection = new Connection(() => health.load());
   channels.onKnown = known => demo.update(known);
   const events = new Events(ask, channels);
   events.onUnread = count => showTitle(count, channels.liveName());
   offerTests(ask, channels);
-  const connection = new Connection(() => health.load());
   new Feed({ path: '/live/state', token, on: {
     event: (name, content) => name === 'snapshot' ? channels.replace(content.channels) : channels.update(content),
     state: (state, problem) => {

@@ -34,7 +34,7 @@ export function pathOf({ kind, x, width }) {
 
 /** The drawing, the line that tells what has the focus or the pointer, and a list of the same. */
 export function timeline(items) {
-  const told = element('figcaption', { class: 'quiet', role: 'status' }, 'Point at a mark, or go there with Tab.');
+  const told = element('p', { class: 'quiet told', role: 'status' }, 'Point at a mark, or go there with Tab.');
   const drawing = shape('svg', { preserveAspectRatio: 'none', viewBox: `0 -2 ${WIDTH} ${HEIGHT + 4}`, role: 'group', 'aria-label': 'Timeline' });
   drawing.append(...items.map(item => {
     const label = `${clock(item.at)} ${item.text}`;
