@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
-use super::polling::Progress;
 use super::refusals::{MIN_CLAIMS, Refusals};
 use crate::config::Config;
 use crate::incidents::{Incident, Incidents, Kind};
@@ -143,9 +142,8 @@ pub(super) fn backfill(last_error: Option<&str>) -> Check {
     }
 }
 
-/// The check `polling`: the channels of which only look-ups tell.
-pub(super) fn polling(progress: &Progress) -> Check {
-    let Progress { channels, error } = progress;
+/// The check `polling`: how many channels only look-ups tell of, or why they can't be looked up.
+pub(super) fn polling(channels: usize, error: Option<&str>) -> Check {
     match error {
         Some(error) => Check::warn("polling", format!("the channels that bots track can't be looked up: {error}")),
         None => {

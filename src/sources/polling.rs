@@ -25,20 +25,17 @@ const CHANNELS_PER_CALL: usize = 100;
 /// Between two calls of a round: 600 of the application's 800 points a minute, so that 84,000 channels take 84 seconds.
 const CALL_PAUSE: Duration = Duration::from_millis(100);
 
-/// How polling goes, for `/status`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Progress {
-    /// Channels in the last round.
-    pub(super) channels: usize,
-    /// Why it failed.
-    pub(super) error: Option<String>,
-}
+/// How many channels the last round was about, and why it failed.
+type Progress = (usize, Option<String>);
 
 /// Starts polling, if an application is configured, and registers the check `polling`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
     let Some(application) = application else { return };
     let (progress, read_progress) = watch::channel(Progress::default());
-    services.checks.add(move || check::polling(&read_progress.borrow()));
+    services.checks.add(move || {
+        let (channels, error) = &*read_progress.borrow();
+        check::polling(*channels, error.as_deref())
+    });
     let poller = Poller { pool: services.pool.clone(), backfill: Backfill::new(services, application) };
     tasks.spawn("polling", poller.run(progress));
 }
@@ -58,10 +55,10 @@ impl Poller {
                 Ok(channels) => (channels, None),
                 Err(error) => {
                     self.backfill.incidents.record(Kind::Polling, None, &error);
-                    (progress.borrow().channels, Some(error.to_string()))
+                    (progress.borrow().0, Some(error.to_string()))
                 }
             };
-            progress.send_replace(Progress { channels, error });
+            progress.send_replace((channels, error));
             clock.sleep_until(began + PERIOD).await;
         }
     }
