@@ -1,1 +1,2 @@
+drop table overlay_settings;
 drop table alert_control;

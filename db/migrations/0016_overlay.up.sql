@@ -12,3 +12,11 @@ create table alert_control (
 );
 
 insert into alert_control (channel_id) values ('');
+
+-- Settings of overlays that have a name: the last part of an address in OBS.
+create table overlay_settings (
+    name text collate "C" primary key,
+    settings json not null,
+    -- Overlays compare it with that of the settings that they have.
+    changed_at timestamptz not null
+);

@@ -79,6 +79,7 @@ fn need(method: &Method, path: &str) -> Need {
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
         // Sums, such as an overlay shows.
         _ if is_reading && is_series(path) => Need::Token(Scope::Overlay),
+        _ if is_reading && path.starts_with("/overlays/settings/") => Need::Token(Scope::Overlay),
         // They show where events go, what was said in whose name, and what follows from what.
         _ if ADMIN.iter().any(|place| is_within(path, place)) => Need::Token(Scope::Admin),
         // It may be one of them, since a route is found by the decoded path.
@@ -212,7 +213,7 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
-        makes more. The scope `overlay` allows following alerts and chat, and reading series, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
+        makes more. The scope `overlay` allows following alerts and chat, and reading series and the saved settings of overlays, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
         the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
@@ -271,7 +272,7 @@ mod tests {
         for path in ["/sinks", "/sinks/amqp", "/rules/a%20rule", "/%63allback", "/%6civez", "/%73inks"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Admin), "{path}");
         }
-        for path in ["/live/alerts", "/live/chat"] {
+        for path in ["/live/alerts", "/live/chat", "/overlays/settings/main"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");
         }
         for path in ["/v1", "/v1/tokens", "/v1/api", "/v1/api/webhooks/1", "/v2/channels"] {

@@ -5,8 +5,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use super::error::Error;
@@ -68,7 +68,7 @@ fn invalid(path: &str, error: &serde_json::Error) -> Error {
 }
 
 /// One line of text, of `MIN` to `MAX` characters.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(super) struct Line<const MIN: usize, const MAX: usize>(String);
 

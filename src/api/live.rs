@@ -106,7 +106,7 @@ struct LiveAlerts {
     /// Also send alerts that repeat an earlier one.
     #[param(value_type = bool, required = false, default = false)]
     repeats: Option<Flag>,
-    /// Also send `control`, and count the reader as an overlay.
+    /// Also send `control` and `settings`, and count the reader as an overlay.
     #[param(value_type = bool, required = false, default = false)]
     overlay: Option<Flag>,
 }
@@ -138,6 +138,9 @@ struct LiveChat {
     /// Also send messages that repeat an earlier one, and those that were deleted before they arrived.
     #[param(value_type = bool, required = false, default = false)]
     repeats: Option<Flag>,
+    /// Also send `settings`.
+    #[param(value_type = bool, required = false, default = false)]
+    overlay: Option<Flag>,
 }
 
 /// Follow the log
@@ -185,7 +188,8 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 /// `/live/events`.
 ///
 /// With `overlay=true`, `control` comes at once and with each change: what
-/// `POST /overlays/alerts/{action}` asked for. It has no id.
+/// `POST /overlays/alerts/{action}` asked for. So does `settings`: when saved settings of overlays were changed.
+/// Neither has an id.
 #[utoipa::path(
     tag = "live",
     params(LiveAlerts),
@@ -236,7 +240,7 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 /// Sends `message` for each message (`ChatMessage`), and `message_deleted` or `messages_cleared` when
 /// moderators delete messages. A message in a shared chat is sent once to a reader of several of its
 /// channels, and one that was deleted before it arrived is not sent, unless `repeats=true`. The server must be subscribed to the types of
-/// chat (`TWITCH_EVENTSUB_TYPES=chat`). Cursor, WebSocket and `resync` work as with
+/// chat (`TWITCH_EVENTSUB_TYPES=chat`). `overlay=true` adds `settings`, as in `/live/alerts`. Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
 #[utoipa::path(
     tag = "live",
@@ -251,9 +255,9 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
 )]
 #[get("/live/chat")]
 pub(super) async fn live_chat(request: LiveRequest, query: Query<LiveChat>) -> Result<HttpResponse, Error> {
-    let Query(LiveChat { channel, after, last, repeats }) = query;
+    let Query(LiveChat { channel, after, last, repeats, overlay }) = query;
     let filter = FeedFilter::new(Feed::Chat, names(channel), None).with_repeats(is_set(repeats));
-    serve(request, filter, start(after, last)?, false).await
+    serve(request, filter, start(after, last)?, is_set(overlay)).await
 }
 
 fn names(channel: Option<NameList>) -> Option<Vec<String>> {

@@ -62,7 +62,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
-use crate::outputs::live::control::AlertControls;
+use crate::outputs::live::control::{AlertControls, OverlayVersions};
 use crate::outputs::live::hub::Hub;
 use crate::outputs::live::reader::Resync;
 use crate::services::Services;
@@ -180,6 +180,7 @@ impl Context {
         live::Snapshot,
         live::HeartbeatData,
         AlertControls,
+        OverlayVersions,
         Resync,
         BotNews,
     )),
@@ -231,6 +232,10 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_chat)
         .service(overlays::get_alert_state)
         .service(overlays::control_alerts)
+        .service(overlays::settings::list_overlay_settings)
+        .service(overlays::settings::get_overlay_settings)
+        .service(overlays::settings::save_overlay_settings)
+        .service(overlays::settings::delete_overlay_settings)
         .service(actions::list_actions)
         .service(actions::get_action)
         .service(actions::request_action)

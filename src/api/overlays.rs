@@ -1,4 +1,7 @@
-//! `/overlays`.
+//! `/overlays`: what is done with alerts, and below [`settings`] how overlays look.
+
+mod fields;
+pub(super) mod settings;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};

@@ -36,7 +36,7 @@ const PAGES: [(&str, &str, &str); 11] = [
     ("/overlay/hype-train", "small.html", "img-src 'self'"),
     ("/overlay/poll", "small.html", "img-src 'self'"),
     ("/overlay/clock", "small.html", "img-src 'self'"),
-    ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:"),
+    ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:; frame-src 'self'"),
 ];
 
 /// Mounts the pages, and their assets below `/assets/`.
@@ -45,16 +45,28 @@ pub(super) fn pages(cfg: &mut web::ServiceConfig) {
         cfg.service(Resource::new(path).route(route).default_service(web::to(only_get)));
     };
     for (path, file, sources) in PAGES {
-        mount(path, web::get().to(async move |req: HttpRequest| answer(&req, file, sources)));
+        let ancestors = if is_overlay(path) { "'self'" } else { "'none'" };
+        let page = move || web::get().to(async move |req: HttpRequest| answer(&req, file, sources, ancestors));
+        mount(path, page());
+        if is_overlay(path) {
+            // With the name of saved settings.
+            mount(&format!("{path}/{{name:[a-z0-9-]{{1,40}}}}"), page());
+        }
     }
-    let asset =
-        async |req: HttpRequest, name: web::Path<String>| answer(&req, &format!("assets/{name}"), "img-src 'none'");
+    let asset = async |req: HttpRequest, name: web::Path<String>| {
+        answer(&req, &format!("assets/{name}"), "img-src 'none'", "'none'")
+    };
     mount("/assets/{name}", web::get().to(asset));
+}
+
+/// Whether it is a page for OBS, which its settings show as well, in a frame.
+fn is_overlay(path: &str) -> bool {
+    path.starts_with("/overlay/") && path != "/overlay/settings"
 }
 
 /// Answers with the file, or with 304 if the browser has it. Browsers revalidate each time, so that an update of the
 /// server never leaves them with parts of different versions.
-fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, Error> {
+fn answer(req: &HttpRequest, path: &str, sources: &str, ancestors: &str) -> Result<HttpResponse, Error> {
     let found = FILES.get_file(path).zip(TAGS.get(path)).zip(content_type(path));
     let ((file, tag), content_type) = found.ok_or_else(|| Error::NoSuchPath(req.path().to_owned()))?;
     let is_known = is_known(req, tag);
@@ -62,15 +74,15 @@ fn answer(req: &HttpRequest, path: &str, sources: &str) -> Result<HttpResponse, 
     response
         .insert_header(ETag(tag.clone()))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources)));
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources, ancestors)));
     Ok(if is_known { response.finish() } else { response.insert_header(content_type).body(file.contents()) })
 }
 
-/// The Content-Security-Policy: everything from this server but `sources`, and no framing by other pages.
-fn policy(sources: &str) -> String {
+/// The Content-Security-Policy: everything from this server but `sources`, and no framing by pages of others.
+fn policy(sources: &str, ancestors: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; {sources}; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
     )
 }
 

@@ -1,6 +1,8 @@
-//! Table `alert_control`: what overlays do with the alerts of each channel.
+//! Tables `alert_control` and `overlay_settings`: what overlays do with the alerts of each channel, and how they look.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::types::Json;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -43,6 +45,16 @@ pub struct AlertControl {
     /// Alerts up to the event with this id are not shown.
     #[schema(value_type = i64)]
     pub cleared_to: LogId,
+}
+
+/// When settings of overlays were changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SettingsVersion {
+    /// Their name.
+    pub name: String,
+    /// When they were last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub changed_at: OffsetDateTime,
 }
 
 /// All rows, that of every other channel first.
@@ -108,4 +120,97 @@ pub async fn control_alerts(
     .await?;
     Channel::Overlay.notify(&mut tx, "").await?;
     tx.commit().await
+}
+
+/// The greatest number of settings, which every server names to all its overlays.
+pub const MAX_SETTINGS: i64 = 50;
+
+/// Settings of overlays.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns of overlay_settings, which db/migrations describes")]
+pub struct SettingsRow {
+    pub name: String,
+    pub changed_at: OffsetDateTime,
+    pub settings: Json<Box<RawValue>>,
+}
+
+/// All settings, by name.
+///
+/// # Errors
+/// If the database fails.
+pub async fn all_settings(conn: &mut PgConnection) -> sqlx::Result<Vec<SettingsRow>> {
+    sqlx::query_as!(
+        SettingsRow,
+        r#"select name, changed_at, settings as "settings: Json<Box<RawValue>>" from overlay_settings order by name"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The settings of this name.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settings(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<SettingsRow>> {
+    sqlx::query_as!(
+        SettingsRow,
+        r#"select name, changed_at, settings as "settings: Json<Box<RawValue>>" from overlay_settings where name = $1"#,
+        name
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The names of all settings, and when each was changed.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settings_versions(conn: &mut PgConnection) -> sqlx::Result<Vec<SettingsVersion>> {
+    sqlx::query_as!(SettingsVersion, "select name, changed_at from overlay_settings order by name")
+        .fetch_all(conn)
+        .await
+}
+
+/// Saves settings under this name, and tells every server. `None` if there are [`MAX_SETTINGS`] others.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save_settings(
+    conn: &mut PgConnection,
+    name: &str,
+    settings: &RawValue,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<SettingsRow>> {
+    let mut tx = conn.begin().await?;
+    let row = sqlx::query_as!(
+        SettingsRow,
+        r#"insert into overlay_settings (name, settings, changed_at) select $1, $2, $3
+            where (select count(*) from overlay_settings where name <> $1) < $4
+        on conflict (name) do update
+            set settings = excluded.settings,
+                -- Later than before, by whatever clock: overlays compare it.
+                changed_at = greatest(excluded.changed_at, overlay_settings.changed_at + interval '1 microsecond')
+        returning name, changed_at, settings as "settings: Json<Box<RawValue>>""#,
+        name,
+        Json(settings) as _,
+        now,
+        MAX_SETTINGS
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    Channel::Overlay.notify(&mut tx, "").await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Deletes the settings of this name, and tells every server. False if there are none.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete_settings(conn: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    let mut tx = conn.begin().await?;
+    let done = sqlx::query!("delete from overlay_settings where name = $1", name).execute(&mut *tx).await?;
+    Channel::Overlay.notify(&mut tx, "").await?;
+    tx.commit().await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -58,8 +58,13 @@ const READ_BY_ADMINS: [&str; 11] = [
 ];
 
 /// Operations for tokens with the scope `overlay`.
-const OVERLAY: [&str; 4] =
-    ["GET /channels/{channel}/series", "GET /live/alerts", "GET /live/chat", "GET /tokens/current"];
+const OVERLAY: [&str; 5] = [
+    "GET /channels/{channel}/series",
+    "GET /live/alerts",
+    "GET /live/chat",
+    "GET /overlays/settings/{name}",
+    "GET /tokens/current",
+];
 
 async fn get(server: &Server, path: &str, token: Option<&str>) -> Answer {
     answer(request(server, Method::GET, path, token)).await

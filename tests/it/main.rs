@@ -47,6 +47,7 @@ mod nodelay;
 mod oauth;
 mod openapi;
 mod outage;
+mod overlay_settings;
 mod overlays;
 mod pages;
 mod process;

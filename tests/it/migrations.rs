@@ -38,6 +38,7 @@ async fn migrations_revert_with_data_to_an_empty_database() {
     server.sql("insert into counter (channel_id, name, value) values ('1', 'deaths', 1)").await;
     server.sql("insert into discord_bot (id, name, secret_hash, created_at) values (1, 'tatsu', '', now())").await;
     server.sql("insert into bot_event (bot_id, kind, body, at) values (1, 'webhook_gone', '{}', now())").await;
+    server.sql("insert into overlay_settings (name, settings, changed_at) values ('main', '{}', now())").await;
     server.sql("insert into alert_control (channel_id, paused_at) values ('1', now())").await;
     server.stop().await;
 

@@ -70,8 +70,9 @@ async fn overlays_of_every_server_are_told_at_once_and_when_they_connect() {
     let mut sse = Sse::open(&other, "/live/alerts?overlay=true&after=0").await;
     let mut socket = Socket::open(&server, "/live/alerts?overlay=true").await;
     let mut reader = Sse::open(&other, "/live/alerts").await;
-    assert_eq!(sse.next().await.unwrap().event, "control");
-    assert_eq!(socket.next().await.unwrap().event, "control");
+    for told in [sse.take(2).await, socket.take(2).await] {
+        assert_eq!(told.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["control", "settings"]);
+    }
     assert_eq!(server.json("/overlays/alerts").await["overlays"], 1);
 
     server.control("pause").await;

@@ -124,3 +124,21 @@ async fn every_answer_forbids_framing_and_guessing_its_type() {
         (403, &"nosniff".parse().unwrap())
     );
 }
+
+#[tokio::test]
+async fn overlays_are_framed_by_the_page_of_their_settings_alone() {
+    let server = Server::start().await;
+    let policy = async |path: &str| {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        answer.headers["content-security-policy"].to_str().unwrap().to_owned()
+    };
+    for path in ["/overlay/alerts", "/overlay/chat", "/overlay/alerts/main", "/overlay/chat/main-2"] {
+        assert!(policy(path).await.ends_with("frame-ancestors 'self'"), "{path}");
+    }
+    let settings = policy("/overlay/settings").await;
+    assert!(settings.contains("frame-src 'self';") && settings.ends_with("frame-ancestors 'none'"), "{settings}");
+    for path in ["/overlay/alerts/Main", "/overlay/alerts/", "/overlay/settings/main", "/overlay/alerts/a/b"] {
+        server.get(path).await.problem(404, "no-such-path");
+    }
+}

@@ -9,9 +9,11 @@ use time::macros::datetime;
 
 use crate::api::live::{HeartbeatData, Snapshot};
 use crate::api::overlays::AlertState;
+use crate::outputs::live::control::OverlayVersions;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
 use crate::store::LogId;
+use crate::store::overlays::SettingsVersion;
 use crate::view::alert::{AlertKind, Follow};
 use crate::view::chat::{Badge, ChatEvent, ChatMessage, ChatMessageDeleted, ChatMessagesCleared, Fragment};
 use crate::view::{Alert, Channel, Event, Person};
@@ -157,6 +159,14 @@ fn messages() -> Vec<Message> {
             "AlertControls",
             "What an overlay does with alerts; with `overlay=true` only, at once and with each change. It has no id",
             AlertState::example().controls,
+        ),
+        Message::new(
+            "settings",
+            "OverlayVersions",
+            "When saved settings of overlays were changed; with `overlay=true` only, at once and with each change. It has no id",
+            OverlayVersions {
+                settings: vec![SettingsVersion { name: "main".into(), changed_at: datetime!(2026-07-01 18:00:00 UTC) }],
+            },
         ),
         Message::new("snapshot", "Snapshot", "The channels as they are", Snapshot::example()),
         Message::new("channel", "Channel", "A channel as it is now", Channel::example()),

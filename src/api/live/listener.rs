@@ -30,7 +30,7 @@ pub(super) struct Listener {
     feed: Feed,
     /// Frames that come before all others: `resync`, `snapshot`.
     opening: VecDeque<Arc<Frame>>,
-    /// What an overlay does with alerts; `None` if the client is no overlay.
+    /// What an overlay is told; `None` if the client is no overlay.
     control: Option<ControlReceiver>,
     /// The entry whose frame is being rendered.
     current: Option<Arc<Entry>>,
@@ -61,9 +61,9 @@ impl Listener {
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
         let mut opening: VecDeque<_> = opening.into_iter().map(Arc::new).collect();
-        let mut control = is_overlay.then(|| ctx.hub.control.subscribe());
+        let mut control = is_overlay.then(|| ctx.hub.control.subscribe(feed));
         // Before all alerts, so that none is shown that is held back.
-        opening.extend(control.as_mut().and_then(|control| control.next().now_or_never()));
+        opening.extend(std::iter::from_fn(|| control.as_mut()?.next().now_or_never()));
         let reading = ctx.metrics.reader(feed.name(), transport);
         let session = ctx.access.open_session(&grant);
         Ok(Box::new(Self { ctx, session, reader, feed, opening, control, current: None, _reading: reading }))
@@ -102,7 +102,7 @@ impl Listener {
     }
 }
 
-/// The next change of what an overlay does; never for a client that is none.
+/// What an overlay is told next; never for a client that is none.
 async fn next(control: &mut Option<ControlReceiver>) -> Arc<Frame> {
     match control {
         Some(control) => control.next().await,

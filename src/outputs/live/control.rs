@@ -1,4 +1,5 @@
-//! What overlays do with alerts: read from the database when it changes, and passed on to the overlays.
+//! What overlays do with alerts, and that their settings have changed: read from the database when it changes, and passed on
+//! to the overlays.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,13 +11,17 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use utoipa::ToSchema;
 
+use super::feed::Feed;
 use super::frame::Frame;
-use crate::store::overlays::{AlertControl, alert_controls};
+use crate::store::overlays::{AlertControl, SettingsVersion, alert_controls, settings_versions};
 use crate::store::signals::Signals;
 use crate::store::within;
 
 /// Time without a notification after which the database is asked all the same.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the database has.
+type State = (Vec<AlertControl>, Vec<SettingsVersion>);
 
 /// How long the database may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,39 +33,78 @@ pub struct AlertControls {
     pub controls: Vec<AlertControl>,
 }
 
-/// The present `control`, for all overlays. `None` until the database was read.
-#[derive(Debug, Default)]
-pub struct Control(watch::Sender<Option<Arc<Frame>>>);
+/// The data of `settings`: when the saved settings of overlays were changed. An overlay reads its own again if it has others.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OverlayVersions {
+    /// By name.
+    pub settings: Vec<SettingsVersion>,
+}
 
-/// Receives `control` for one overlay.
+/// The present `control` and `settings`; `None` until the database was read.
+#[derive(Clone, Debug, Default)]
+struct Present {
+    control: Option<Arc<Frame>>,
+    settings: Option<Arc<Frame>>,
+}
+
+/// What all overlays are told.
+#[derive(Debug, Default)]
+pub struct Control {
+    present: watch::Sender<Present>,
+    /// Held by each overlay of alerts.
+    alerts: Arc<()>,
+}
+
+/// Receives it for one overlay.
 #[derive(Debug)]
-pub struct ControlReceiver(watch::Receiver<Option<Arc<Frame>>>);
+pub struct ControlReceiver {
+    present: watch::Receiver<Present>,
+    /// What the overlay was told last.
+    told: Present,
+    /// `None` for an overlay without alerts, which gets no `control`.
+    alerts: Option<Arc<()>>,
+}
 
 impl Control {
-    /// A receiver, which counts as an overlay until it is dropped.
+    /// A receiver for an overlay of this feed, which counts as one until it is dropped.
     #[must_use]
-    pub fn subscribe(&self) -> ControlReceiver {
-        let mut receiver = self.0.subscribe();
-        receiver.mark_changed();
-        ControlReceiver(receiver)
+    pub fn subscribe(&self, feed: Feed) -> ControlReceiver {
+        let alerts = (feed == Feed::Alerts).then(|| self.alerts.clone());
+        ControlReceiver { present: self.present.subscribe(), told: Present::default(), alerts }
     }
 
-    /// The number of overlays that are connected to this server.
+    /// The number of overlays of alerts that are connected to this server.
     #[must_use]
     pub fn overlays(&self) -> usize {
-        self.0.receiver_count()
+        Arc::strong_count(&self.alerts) - 1
+    }
+
+    /// Passes on what has changed.
+    fn tell(&self, before: Option<&State>, (controls, settings): &State) {
+        self.present.send_modify(|present| {
+            if before.is_none_or(|before| before.0 != *controls) {
+                let data = AlertControls { controls: controls.clone() };
+                present.control = Some(Arc::new(Frame::new(None, "control", &data)));
+            }
+            if before.is_none_or(|before| before.1 != *settings) {
+                let data = OverlayVersions { settings: settings.clone() };
+                present.settings = Some(Arc::new(Frame::new(None, "settings", &data)));
+            }
+        });
     }
 
     /// Keeps it up to date, through every outage of the database.
     pub(super) async fn run(self: Arc<Self>, pool: PgPool, signals: Signals) -> Infallible {
-        let (mut changed, mut known) = (signals.overlays(), None);
+        let (mut changed, mut known) = (signals.overlays(), None::<State>);
         loop {
-            let read = async { alert_controls(&mut *pool.acquire().await?).await };
+            let read = async {
+                let mut db = pool.acquire().await?;
+                Ok((alert_controls(&mut db).await?, settings_versions(&mut db).await?))
+            };
             match within(ANSWER_TIMEOUT, read).await {
-                Ok(controls) if known.as_ref() != Some(&controls) => {
-                    known = Some(controls.clone());
-                    let frame = Frame::new(None, "control", &AlertControls { controls });
-                    self.0.send_replace(Some(Arc::new(frame)));
+                Ok(now) if known.as_ref() != Some(&now) => {
+                    self.tell(known.as_ref(), &now);
+                    known = Some(now);
                 }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "the control of overlays can't be read; trying again"),
@@ -74,16 +118,30 @@ impl Control {
 }
 
 impl ControlReceiver {
-    /// Returns the present `control`, and then each that differs from the one before. Cancel safe.
+    /// Returns the present `control` and `settings`, and then each that differs from the one before. Cancel safe.
     pub async fn next(&mut self) -> Arc<Frame> {
         loop {
-            if self.0.changed().await.is_err() {
+            if let Some(frame) = self.untold() {
+                return frame;
+            }
+            if self.present.changed().await.is_err() {
                 // The server stops; the feed ends by itself.
                 std::future::pending().await
             }
-            if let Some(frame) = self.0.borrow_and_update().clone() {
-                return frame;
-            }
         }
     }
+
+    /// What the overlay has not been told yet.
+    fn untold(&mut self) -> Option<Arc<Frame>> {
+        let Present { control, settings } = self.present.borrow_and_update().clone();
+        let control = take_news(&mut self.told.control, control.filter(|_| self.alerts.is_some()));
+        control.or_else(|| take_news(&mut self.told.settings, settings))
+    }
+}
+
+/// The present frame, if it is another one than was told last; it is told now.
+fn take_news(told: &mut Option<Arc<Frame>>, present: Option<Arc<Frame>>) -> Option<Arc<Frame>> {
+    let present = present?;
+    let is_known = told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &present));
+    if is_known { None } else { Some(told.insert(present).clone()) }
 }

@@ -61,9 +61,9 @@ impl Feed {
     pub fn messages(self) -> &'static [&'static str] {
         match self {
             Self::Events => &["event"],
-            Self::Alerts => &["alert", "control"],
+            Self::Alerts => &["alert", "control", "settings"],
             Self::State => &["snapshot", "channel"],
-            Self::Chat => &["message", "message_deleted", "messages_cleared"],
+            Self::Chat => &["message", "message_deleted", "messages_cleared", "settings"],
         }
     }
 

@@ -12,7 +12,8 @@ test('defaults apply without settings', () => {
   const { settings, problems } = alerts('');
   assert.deepEqual(problems, []);
   assert.equal(settings.duration, 6);
-  assert.deepEqual(settings.of.follow, { text: '{user} follows!', image: null, sound: 'none' });
+  const usual = { image: null, duration: 6, animation: 'rise', minimum: null, variations: [] };
+  assert.deepEqual(settings.of.follow, { ...usual, text: '{user} follows!', sound: 'none' });
   assert.ok(settings.types.includes('follow') && !settings.types.includes('hype_train_progress'));
   assert.ok(!settings.types.includes('online') && !settings.types.includes('offline'));
 });
@@ -20,7 +21,8 @@ test('defaults apply without settings', () => {
 test('setting of one kind overrides the general one', () => {
   const { settings, problems } = alerts('sound=chime&image=/a.png&sound_raid=none&image_raid=https://x.test/r.gif&text_raid={viewers}!');
   assert.deepEqual(problems, []);
-  assert.deepEqual(settings.of.raid, { text: '{viewers}!', image: 'https://x.test/r.gif', sound: 'none' });
+  const { text, image, sound } = settings.of.raid;
+  assert.deepEqual([text, image, sound], ['{viewers}!', 'https://x.test/r.gif', 'none']);
   assert.deepEqual([settings.of.follow.image, settings.of.follow.sound], ['/a.png', 'chime']);
 });
 
@@ -36,6 +38,15 @@ for (const [query, name, says] of [
   ['sound=data:audio/wav,', 'sound', 'https://'],
   ['image_cheer=http://x.test/a.png', 'image_cheer', 'https://'],
   ['colour=red', 'colour', 'unknown setting'],
+  ['minimum_raid=few', 'minimum_raid', 'from 0'],
+  ['minimum_follow=3', 'minimum_follow', 'unknown setting'],
+  ['animation=spin', 'animation', 'one of rise'],
+  ['followers={user}', 'followers', '{user}'],
+  ['place=above', 'place', 'one of top-left'],
+  ['theme=dim', 'theme', 'one of dark'],
+  ['width=5', 'width', 'from 10 to 100'],
+  ['panel=red', 'panel', 'a colour'],
+  ['font=a"b', 'font', 'the name of a font'],
   ['token=showtime_x', 'token', 'behind #'],
 ]) {
   test(`${query} is reported and ignored`, () => {
@@ -49,7 +60,7 @@ for (const [query, name, says] of [
 
 test('chat has its own settings', () => {
   const { settings, problems } = chatSettings(new URLSearchParams('max=3&channel=maplearcade&sound=chime'));
-  assert.deepEqual(settings, { channel: 'maplearcade', max: 3, max_age: 5 });
+  assert.deepEqual([settings.channel, settings.max, settings.max_age], ['maplearcade', 3, 5]);
   assert.deepEqual(problems.map(it => it.name), ['sound']);
 });
 
@@ -63,11 +74,14 @@ test('text of each kind can be filled from its example', () => {
 
 test('every chosen colour is readable', () => {
   for (const chosen of ['#000000', '#0000ff', '#8B0000', '#1E90FF', '#ffffff', '', null, 'red', 'url(x)']) {
-    const color = readable(chosen);
-    assert.match(color, /^#[0-9a-f]{6}$/);
-    assert.ok(contrast([1, 3, 5].map(at => parseInt(color.slice(at, at + 2), 16))) >= 4.5, `${chosen} ${color}`);
+    for (const panel of ['#18181b', '#ffffff', '#777777', '#000000']) {
+      const color = readable(chosen, panel);
+      assert.match(color, /^#[0-9a-f]{6}$/);
+      const parts = it => [1, 3, 5].map(at => parseInt(it.slice(at, at + 2), 16));
+      assert.ok(contrast(parts(color), parts(panel)) >= 4.4, `${chosen} ${color} on ${panel}`);
+    }
   }
-  assert.equal(readable('#1E90FF'), '#1e90ff');
+  assert.equal(readable('#1E90FF', '#18181b'), '#1e90ff');
 });
 
 test('pauses grow up to a bound, with jitter', () => {

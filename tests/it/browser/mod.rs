@@ -18,6 +18,8 @@ mod modules;
 mod overlay;
 mod overlay_control;
 mod overlay_feed;
+mod overlay_saved;
+mod overlay_variations;
 mod rules;
 mod screenshots;
 mod settings;

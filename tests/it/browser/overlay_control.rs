@@ -6,7 +6,7 @@ use crate::support::messages::{at, follow};
 use crate::support::server::Server;
 
 /// Keeps the names of the events that the page got, and what was done with sounds.
-const EARS: &str = "
+pub(super) const EARS: &str = "
     Object.assign(window, { told: [], heard: [], ahead: 0 });
     const [Plain, now] = [WebSocket, Date.now];
     Date.now = () => now() + ahead;
@@ -23,7 +23,7 @@ const EARS: &str = "
 ";
 
 /// JavaScript: whether the page got so many events of this name.
-fn told(event: &str, count: usize) -> String {
+pub(super) fn told(event: &str, count: usize) -> String {
     format!("told.filter(it => it === {event:?}).length === {count}")
 }
 

@@ -14,7 +14,7 @@ const PROBLEMS: &str = "document.getElementById('problems').innerText";
 
 impl Page {
     /// Sets the value of a field as a person would.
-    async fn fill(&self, id: &str, value: &str) {
+    pub(super) async fn fill(&self, id: &str, value: &str) {
         let change = "dispatchEvent(new Event('input', { bubbles: true }))";
         self.eval(&format!("(it => [it.value = {value:?}, it.{change}])(document.getElementById({id:?}))")).await;
     }
@@ -32,7 +32,8 @@ async fn settings_page_composes_the_address_of_an_overlay() {
             .await;
         page.fill("preview-kind", "follow").await;
         page.click("#play").await;
-        page.until("document.querySelector('#preview .text')?.textContent === 'Hello QuietOtter'").await;
+        let shown = "document.getElementById('preview').contentDocument?.querySelector('.alert .text')?.textContent";
+        page.until(&format!("{shown} === 'Hello QuietOtter'")).await;
 
         page.fill("duration", "soon").await;
         page.until(&format!("{PROBLEMS}.includes('Duration (seconds): “soon”')")).await;

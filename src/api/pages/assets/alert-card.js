@@ -4,6 +4,7 @@ import { element, isolated } from './dom.js';
 import { KINDS } from './kinds.js';
 import { play, silence } from './sound.js';
 import { fill } from './template.js';
+import { variantOf } from './variant.js';
 
 /** The length of the animation of `leaving` in overlay.css. */
 const LEAVE_MS = 400;
@@ -14,30 +15,34 @@ const sleep = (milliseconds, signal) => new Promise(resolve => {
   signal?.addEventListener('abort', resolve);
 });
 
-/** Shows one alert in this place, with its sound, and removes it after its duration or when `signal` is aborted. */
-export async function showAlert(place, alert, settings, { isMuted = false, signal } = {}) {
+/**
+ * Shows one alert in this place, with its sound, and removes it after its duration or when `signal` is aborted. With `count`, it is
+ * the alert of so many followers.
+ */
+export async function showAlert(place, alert, settings, { isMuted = false, signal, count = null } = {}) {
   const kind = KINDS[alert.type];
-  if (!kind) return;
-  const { text, image, sound } = settings.of[alert.type];
-  const card = cardOf(kind, alert, text, image);
+  const variant = kind && variantOf(alert, kind, settings.of[alert.type]);
+  if (!variant) return;
+  const { image, sound, duration, animation } = variant;
+  const values = { ...kind.values(alert), ...count !== null && { count } };
+  const parts = fill(count === null ? variant.text : settings.followers, values, settings.language);
+  const card = cardOf(count === null ? kind.label : 'New followers', alert, parts, values.message, image);
+  card.classList.add(`by-${animation}`);
   place.replaceChildren(card);
   play(isMuted ? 'none' : sound, settings.volume / 100);
-  await sleep(settings.duration * 1000, signal);
+  await sleep(duration * 1000, signal);
   if (signal?.aborted) silence();
   card.classList.add('leaving');
   await sleep(LEAVE_MS);
   card.remove();
 }
 
-function cardOf(kind, alert, text, image) {
-  const values = kind.values(alert);
-  const parts = fill(text, values).map(part => part.isValue ? isolated('strong', {}, part.text) : part.text);
-  const message = values.message && !text.includes('{message}') ? isolated('p', { class: 'message' }, values.message) : null;
-  const label = alert.is_test ? `${kind.label} · test` : kind.label;
+function cardOf(label, alert, parts, message, image) {
+  const isInText = parts.some(part => part.isValue && part.text === message);
   return element('article', { class: `alert alert-${alert.type}`, 'data-id': alert.id ?? '' },
     image ? element('img', { class: 'image', src: image, alt: '' }) : null,
     element('div', { class: 'words' },
-      element('p', { class: 'label' }, label),
-      element('p', { class: 'text' }, ...parts),
-      message));
+      element('p', { class: 'label' }, alert.is_test ? `${label} · test` : label),
+      element('p', { class: 'text' }, ...parts.map(part => part.isValue ? isolated('strong', {}, part.text) : part.text)),
+      message && !isInText ? isolated('p', { class: 'message' }, message) : null));
 }

@@ -4,30 +4,39 @@ import { tokenInAddress } from './api.js';
 import { Control } from './control.js';
 import { Cursor } from './cursor.js';
 import { Feed } from './feed.js';
-import { settingsProblems, showState, startFeed } from './notice.js';
+import { applyLook } from './look.js';
+import { settingsProblems, showNotice, showState, startFeed } from './notice.js';
+import { IS_PREVIEW, followPage } from './preview.js';
 import { Queue } from './queue.js';
+import { NAME, SavedSettings } from './saved.js';
 import { alertSettings } from './settings.js';
 import { showAlert } from './alert-card.js';
 import { silence } from './sound.js';
 
-const { settings, problems } = alertSettings(new URLSearchParams(location.search));
+/** Followers that may wait for their turn; more are shown together. */
+const FOLLOWERS_AT_ONCE = 5;
+
+const saved = new SavedSettings('alerts');
 const place = document.getElementById('stage');
-const complaints = settingsProblems(problems);
-const cursor = new Cursor('alerts', settings.channel, new URLSearchParams(location.search).get('types'));
 const queue = new Queue(show, ({ alert }) => control.of(alert).paused_at !== null);
 
+let settings = null;
+let complaints = [];
 let control = new Control();
 /** The alert that is on, and what ends it. */
 let present = null;
 let furthest = 0;
 
+adopt(await saved.load());
+const cursor = new Cursor('alerts', NAME ? `@${NAME}` : settings.channel, NAME ? null : new URLSearchParams(location.search).get('types'));
+
 const feed = new Feed({
   path: '/live/alerts',
-  query: { ...settings.channel && { channel: settings.channel }, type: settings.types.join(','), overlay: true },
+  query: { ...selection(settings), overlay: true },
   token: tokenInAddress(),
   cursor: cursor.value,
   on: {
-    event: (name, content, id) => name === 'control' ? obey(content) : queue.push({ alert: content, id, heldFor: 0 }),
+    event: (name, content, id) => handlers[name]?.(content, id),
     position: id => queue.isIdle && cursor.moveTo(id),
     resync: newest => {
       queue.keep(() => false);
@@ -38,14 +47,47 @@ const feed = new Feed({
   },
 });
 
+const handlers = {
+  alert: (alert, id) => queue.push({ alert, id, heldFor: 0 }),
+  control: obey,
+  settings: async versions => saved.haveChanged(versions) && adopt(await saved.load()),
+};
+
+/** What of the feed is shown. */
+function selection({ channel, types }) {
+  return { ...channel && { channel }, type: types.join(',') };
+}
+
+/** Takes over settings. Another feed needs another page. */
+function adopt({ query, variations, problems }) {
+  const [read, before] = [alertSettings(query, variations), settings];
+  complaints = settingsProblems([...problems, ...read.problems]);
+  settings = read.settings;
+  if (before === null) return applyLook(settings.look);
+  if (!IS_PREVIEW && JSON.stringify(selection(settings)) !== JSON.stringify(selection(before))) return location.reload();
+  applyLook(settings.look);
+  return showNotice(complaints);
+}
+
 async function show(item) {
   moveCursor(item.id);
   const { alert } = item;
   if (isOld(item) || item.id !== null && control.clears(item)) return;
   present = { alert, ending: new AbortController() };
   const isMuted = control.of(alert).is_muted;
-  await showAlert(place, alert, settings, { isMuted, signal: present.ending.signal });
+  await showAlert(place, alert, settings, { isMuted, signal: present.ending.signal, count: followersWith(item) });
   present = null;
+}
+
+/** How many followers are shown at once, this one among them, if too many wait; null otherwise. */
+function followersWith({ alert }) {
+  if (alert.type !== 'follow' || alert.is_replay) return null;
+  const others = queue.waiting.filter(it =>
+    it.alert.type === 'follow' && it.alert.channel.id === alert.channel.id && it.id !== null && !isOld(it));
+  if (others.length < FOLLOWERS_AT_ONCE) return null;
+  queue.keep(it => !others.includes(it));
+  moveCursor(Math.max(...others.map(it => it.id)));
+  return others.length + 1;
 }
 
 /**
@@ -73,4 +115,14 @@ function obey({ controls }) {
   queue.go();
 }
 
-startFeed(feed, complaints);
+if (IS_PREVIEW) {
+  followPage({
+    onSettings: (query, variations) => adopt({ query, variations, problems: [] }),
+    onShow: alert => {
+      present?.ending.abort();
+      queue.push({ alert: { ...alert, is_replay: true }, id: null, heldFor: 0 });
+    },
+  });
+} else {
+  startFeed(feed, complaints);
+}

@@ -22,18 +22,18 @@ export function keepToken(token) {
   else sessionStorage.setItem(NAME, token);
 }
 
-/** An error answer of the server: `status`, and its `detail` as the message. */
+/** An error answer of the server: `status`, its `detail` as the message, and the `field` that is wrong, if it is one. */
 export class Refused extends Error {
-  constructor({ status, detail }) {
+  constructor({ status, detail, field }) {
     super(detail);
-    this.status = status;
+    [this.status, this.field] = [status, field];
   }
 }
 
-/** The problem document of an error answer, as `{status, detail}`. */
+/** The problem document of an error answer, as `{status, detail, field}`. */
 export async function problemOf(response) {
   const document = await response.json().catch(() => ({}));
-  return { status: response.status, detail: document.detail ?? `the server answered ${response.status}` };
+  return { status: response.status, detail: document.detail ?? `the server answered ${response.status}`, field: document.field };
 }
 
 /** The header with a token. Characters that no token has are escaped: a header can't hold all of them. */

@@ -8,7 +8,6 @@ const user = { id: '55120873', login: 'quietotter', display_name: 'QuietOtter' }
 const usd = value => ({ value, decimal_places: 2, currency: 'USD' });
 
 const nameOf = person => person?.display_name ?? 'Anonymous';
-const number = value => value.toLocaleString('en');
 
 function money({ value, decimal_places, currency }) {
   return new Intl.NumberFormat('en', { style: 'currency', currency }).format(value / 10 ** decimal_places);
@@ -18,45 +17,53 @@ function money({ value, decimal_places, currency }) {
 const ENTRIES = [
   { types: { follow: '{user} follows!' }, label: 'New follower', values: () => ({}), example: { user } },
   {
-    types: { raid: '{user} raids with {viewers} viewers!' },
+    types: { raid: '{user} raids with {viewers} {viewers:viewer|viewers}!' },
     label: 'Raid',
-    values: it => ({ viewers: number(it.viewers) }),
+    amount: 'viewers',
+    values: it => ({ viewers: it.viewers }),
     example: { user, viewers: 1234 },
   },
   {
-    types: { cheer: '{user} cheers {bits} bits!' },
+    types: { cheer: '{user} cheers {bits} {bits:bit|bits}!' },
     label: 'Cheer',
-    values: it => ({ bits: number(it.bits) }),
+    amount: 'bits',
+    values: it => ({ bits: it.bits }),
     example: { user, bits: 500, message: 'Cheer500 that jump!' },
   },
   {
-    types: { power_up: '{user} uses a power-up for {bits} bits!' },
+    types: { power_up: '{user} uses a power-up for {bits} {bits:bit|bits}!' },
     label: 'Power-up',
-    values: it => ({ bits: number(it.bits), title: it.title ?? it.power_up.replaceAll('_', ' ') }),
+    amount: 'bits',
+    values: it => ({ bits: it.bits, title: it.title ?? it.power_up.replaceAll('_', ' ') }),
     example: { user, bits: 300, power_up: 'celebration', title: null, message: null },
   },
   {
     types: { subscribe: '{user} subscribes!' },
     label: 'New subscriber',
+    hasTier: true,
     values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '' }),
     example: { user, tier: '1000', message: null },
   },
   {
-    types: { resubscribe: '{user} has subscribed for {months} months!' },
+    types: { resubscribe: '{user} has subscribed for {months} {months:month|months}!' },
     label: 'Resubscription',
-    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', months: number(it.months) }),
+    amount: 'months',
+    hasTier: true,
+    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', months: it.months }),
     example: { user, tier: '1000', months: 15, message: 'Love this show' },
   },
   {
-    types: { gift: '{user} gives {total} subscriptions!' },
+    types: { gift: '{user} gives {total} {total:subscription|subscriptions}!' },
     label: 'Gift',
-    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', total: number(it.total) }),
+    amount: 'total',
+    hasTier: true,
+    values: it => ({ tier: TIERS[it.tier] ?? it.tier ?? '', total: it.total }),
     example: { user, tier: '1000', total: 5 },
   },
   {
     types: { redemption: '{user} redeems {reward}' },
     label: 'Channel points',
-    values: it => ({ reward: it.reward.title.replaceAll('_', ' '), cost: number(it.reward.cost) }),
+    values: it => ({ reward: it.reward.title.replaceAll('_', ' '), cost: it.reward.cost }),
     example: { user, reward: { title: 'Hydrate', cost: 300 }, message: null },
   },
   {
@@ -66,7 +73,7 @@ const ENTRIES = [
       hype_train_end: 'The hype train reached level {level}!',
     },
     label: 'Hype train',
-    values: it => ({ level: number(it.level), total: number(it.total) }),
+    values: it => ({ level: it.level, total: it.total }),
     example: { level: 3, total: 7100 },
   },
   {
@@ -76,7 +83,7 @@ const ENTRIES = [
       goal_end: 'Goal: {current} of {target}!',
     },
     label: 'Goal',
-    values: it => ({ current: number(it.current), target: number(it.target), description: it.description ?? '' }),
+    values: it => ({ current: it.current, target: it.target, description: it.description ?? '' }),
     example: { current: 95, target: 100, description: 'A harder game' },
   },
   {
@@ -113,15 +120,16 @@ const ENTRIES = [
     example: { title: 'Will it work?', outcomes: [{ id: '1', title: 'Yes' }], winning_outcome_id: '1' },
   },
   {
-    types: { ad_break_begin: 'Ads for {seconds} seconds' },
+    types: { ad_break_begin: 'Ads for {seconds} {seconds:second|seconds}' },
     label: 'Ad break',
-    values: it => ({ seconds: number(it.duration_seconds) }),
+    values: it => ({ seconds: it.duration_seconds }),
     example: { duration_seconds: 60 },
   },
   {
     types: { shoutout_received: '{user} recommends {channel}!' },
     label: 'Shoutout',
-    values: it => ({ viewers: number(it.viewers) }),
+    amount: 'viewers',
+    values: it => ({ viewers: it.viewers }),
     example: { user, viewers: 860 },
   },
   {
@@ -136,12 +144,17 @@ const ENTRIES = [
 const USUAL = ['follow', 'raid', 'cheer', 'power_up', 'subscribe', 'resubscribe', 'gift', 'redemption',
   'hype_train_begin', 'hype_train_end', 'goal_end', 'charity_donation', 'shoutout_received'];
 
-/** By type: `label`, `text`, `isUsual`, an `example`, and `values(alert)` by their names in a text. */
-export const KINDS = Object.fromEntries(ENTRIES.flatMap(({ types, label, values, example }) =>
+/**
+ * By type: `label`, `text`, `isUsual`, the name of its `amount` or null, `hasTier`, an `example`, and `values(alert)` by their names in
+ * a text. Numbers are written in the language of the overlay.
+ */
+export const KINDS = Object.fromEntries(ENTRIES.flatMap(({ types, label, values, example, amount = null, hasTier = false }) =>
   Object.entries(types).map(([type, text]) => [type, {
     label,
     text,
     isUsual: USUAL.includes(type),
+    amount,
+    hasTier,
     example: { type, channel, ...example },
     values: alert => ({ ...common(alert), ...values(alert) }),
   }])));

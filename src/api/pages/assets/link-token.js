@@ -18,14 +18,16 @@ export class LinkToken {
   /** What is wrong with the token in the field, or null. */
   problem = null;
   #onChange;
+  #onAdmin;
   #field = document.getElementById('token');
   #button = document.getElementById('make-token');
   /** The token of the dashboard, which never becomes part of an address unless it is one for overlays. */
   #own = takeToken();
   #list = new TokenList((...to) => call(this.#own, ...to), () => this.#check());
 
-  constructor(onChange) {
-    this.#onChange = onChange;
+  /** `onAdmin(ask)` is called if the dashboard's token is an admin's, with what calls the API with it. */
+  constructor(onChange, onAdmin) {
+    [this.#onChange, this.#onAdmin] = [onChange, onAdmin];
     this.#field.addEventListener('input', () => this.#check());
     this.#button.addEventListener('click', () => attempt(this.#button, () => this.#make(), ({ name }) => `Made the token ${name}`));
     if (this.#own) this.#offer();
@@ -35,6 +37,7 @@ export class LinkToken {
   async #offer() {
     const { scope } = await call(this.#own, 'GET', '/tokens/current').catch(() => ({}));
     this.#button.hidden = scope !== 'admin';
+    if (scope === 'admin') this.#onAdmin((...to) => call(this.#own, ...to));
     if (scope === 'admin') this.#list.load();
     if (scope === 'overlay' && this.#field.value === '') this.#use(this.#own);
   }

@@ -35,7 +35,7 @@ export function showState(state, problem, complaints) {
 }
 
 /** Shows these lines, or nothing if there are none. */
-function showNotice(lines) {
+export function showNotice(lines) {
   const place = document.getElementById('hint');
   place.replaceChildren(...lines.map(line => element('p', {}, line)));
   place.hidden = lines.length === 0;

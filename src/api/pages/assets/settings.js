@@ -2,6 +2,7 @@
 // ignored: OBS has no console to look into.
 
 import { KINDS } from './kinds.js';
+import { ANIMATIONS, PLACES, THEMES } from './look.js';
 import { placeholders } from './template.js';
 
 /** By name: minimum, maximum and default. */
@@ -10,13 +11,18 @@ export const NUMBERS = {
   volume: { min: 0, max: 100, fallback: 50, unit: 'percent' },
   max_age: { min: 0, max: 1440, fallback: 5, unit: 'minutes' },
   max: { min: 1, max: 100, fallback: 12, unit: 'messages' },
+  width: { min: 10, max: 100, fallback: null, unit: 'percent' },
+  minimum: { min: 0, max: 1_000_000_000, fallback: null, unit: 'at least' },
 };
 
 /** The built-in sounds. */
 export const SOUNDS = ['none', 'chime'];
 
-/** `{settings, problems}` of `/overlay/alerts`; a problem is `{name, message}`. */
-export function alertSettings(query) {
+/** What is shown for many followers at once. */
+export const FOLLOWERS = '{count} new {count:follower|followers}';
+
+/** `{settings, problems}` of `/overlay/alerts`, with the variations by type; a problem is `{name, message}`. */
+export function alertSettings(query, variations = {}) {
   const read = new Reader(query);
   const settings = {
     channel: read.text('channel'),
@@ -24,15 +30,23 @@ export function alertSettings(query) {
     duration: read.number('duration'),
     max_age: read.number('max_age'),
     volume: read.number('volume'),
+    look: read.look(),
+    language: read.shaped('language', /^[a-z]{2,3}(-[a-z0-9]{2,8})*$/i, 'a language such as en or pt-BR') ?? 'en',
+    followers: read.template('followers', { values: () => ({ count: 0, channel: '' }) }) ?? FOLLOWERS,
     of: {},
   };
   const image = read.address('image') ?? null;
   const sound = read.sound('sound') ?? 'none';
+  const animation = read.oneOf('animation', ANIMATIONS) ?? 'rise';
   for (const [type, kind] of Object.entries(KINDS)) {
     settings.of[type] = {
       text: read.template(`text_${type}`, kind) ?? kind.text,
       image: read.address(`image_${type}`) ?? image,
       sound: read.sound(`sound_${type}`) ?? sound,
+      duration: settings.duration,
+      animation,
+      minimum: kind.amount === null ? null : read.number(`minimum_${type}`, NUMBERS.minimum),
+      variations: variations[type] ?? [],
     };
   }
   return { settings, problems: read.problems() };
@@ -41,14 +55,14 @@ export function alertSettings(query) {
 /** `{settings, problems}` of `/overlay/chat`. */
 export function chatSettings(query) {
   const read = new Reader(query);
-  const settings = { channel: read.text('channel'), max: read.number('max'), max_age: read.number('max_age') };
+  const settings = { channel: read.text('channel'), max: read.number('max'), max_age: read.number('max_age'), look: read.look() };
   return { settings, problems: read.problems() };
 }
 
 /** Reads settings, and collects what is wrong with them. */
 export class Reader {
   #query;
-  #known = new Set();
+  #known = new Set(['preview']);
   #problems = [];
 
   constructor(query) {
@@ -102,6 +116,29 @@ export class Reader {
   /** Reports that a setting is missing. */
   require(name, message) {
     if (this.text(name) === null) this.#wrong(name, message);
+  }
+
+  look() {
+    return {
+      place: this.oneOf('place', PLACES),
+      width: this.number('width'),
+      font: this.shaped('font', /^[\p{L}\p{N} _-]{1,64}$/u, 'the name of a font'),
+      theme: this.oneOf('theme', THEMES),
+      ...Object.fromEntries(['color', 'panel', 'accent'].map(name =>
+        [name, this.shaped(name, /^#[0-9a-f]{6}$/i, 'a colour such as #8b5cf6')])),
+    };
+  }
+
+  oneOf(name, allowed) {
+    return this.shaped(name, new RegExp(`^(${allowed.join('|')})$`), `one of ${allowed.join(', ')}`);
+  }
+
+  /** A text of this shape. */
+  shaped(name, shape, what) {
+    const text = this.text(name);
+    if (text === null || shape.test(text)) return text;
+    this.#wrong(name, `“${text}” is not ${what}`);
+    return null;
   }
 
   types() {

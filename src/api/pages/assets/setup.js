@@ -4,18 +4,26 @@ import { element } from './dom.js';
 import { KINDS } from './kinds.js';
 import { LinkToken } from './link-token.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
-import { showAlert } from './alert-card.js';
+import { Preview } from './preview-frame.js';
+import { SavedCard } from './saved-card.js';
 import { smallLinks } from './small-links.js';
+import { nested } from './stored.js';
+import { Variations } from './variations.js';
 import { toast } from './toast.js';
 
 const $ = id => document.getElementById(id);
 const form = $('form');
 
 /** The settings of each overlay; those of a single kind belong to the alerts. */
+const LOOK = ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'];
+const COMMON = ['channel', 'max_age', ...LOOK];
 const TAKES = {
-  alerts: ['channel', 'types', 'duration', 'sound', 'volume', 'image', 'max_age'],
-  chat: ['channel', 'max', 'max_age'],
+  alerts: [...COMMON, 'types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers'],
+  chat: [...COMMON, 'max'],
 };
+let savedCard = null;
+/** Those of each type of alerts that has an amount or a tier. */
+const variations = {};
 
 function kindFields([type, kind]) {
   const placeholders = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
@@ -32,7 +40,16 @@ function kindFields([type, kind]) {
       ...field('text', 'Text', kind.text, true),
       element('p', { id: `placeholders_${type}`, class: 'quiet' }, `Placeholders: ${placeholders}`),
       ...field('sound', 'Sound', 'as above'),
-      ...field('image', 'Image', 'as above')));
+      ...field('image', 'Image', 'as above'),
+      ...kind.amount === null ? [] : field('minimum', `Least ${kind.amount} to show`, 'none'),
+      ...variationFields(type, kind)));
+}
+
+function variationFields(type, { amount, hasTier }) {
+  const facts = [amount, hasTier ? 'tier' : null].filter(Boolean);
+  if (facts.length === 0) return [];
+  variations[type] = new Variations(facts, () => compose());
+  return [element('p', { class: 'quiet' }, 'Variations, in saved settings: the first that fits is shown.'), variations[type].root];
 }
 
 function nameOf(type, kind) {
@@ -40,46 +57,109 @@ function nameOf(type, kind) {
   return step ? `${kind.label}: ${step}` : kind.label;
 }
 
-/** The settings that differ from the defaults, in the order of the form. */
+/** The settings that differ from the defaults, in the order of the form: of one overlay, or of all. */
 function query(overlay) {
+  const takes = overlay ? TAKES[overlay] : [...TAKES.alerts, ...TAKES.chat];
   const data = new FormData(form);
   const given = new URLSearchParams();
   for (const name of new Set(data.keys())) {
-    const isOfKind = /^(text|sound|image)_/.test(name);
-    if (name === 'types' || !(TAKES[overlay].includes(name) || overlay === 'alerts' && isOfKind)) continue;
+    const isOfKind = /^(text|sound|image|minimum)_/.test(name);
+    if (name === 'types' || !(takes.includes(name) || overlay !== 'chat' && isOfKind)) continue;
     const value = data.get(name).trim();
     if (value !== '' && value !== String(NUMBERS[name]?.fallback ?? '')) given.set(name, value);
   }
   const types = data.getAll('types');
   const defaults = Object.keys(KINDS).filter(type => KINDS[type].isUsual);
-  if (overlay === 'alerts' && types.join() !== defaults.join()) given.set('types', types.join());
+  if (overlay !== 'chat' && types.join() !== defaults.join()) given.set('types', types.join());
   return given;
 }
 
-function address(overlay, given) {
+/** The settings of the form; what is not in the query has its default. */
+function fill(given, own) {
+  for (const type of Object.keys(variations)) variations[type].value = own[type] ?? [];
+  for (const input of form.elements) {
+    if (input.name === 'types') input.checked = given.has('types') ? given.get('types').split(',').includes(input.value) : KINDS[input.value].isUsual;
+    else if (input.name) input.value = given.get(input.name) ?? NUMBERS[input.name]?.fallback ?? '';
+  }
+  compose();
+}
+
+/** The settings of the form as the server keeps them. */
+function settingsDocument() {
+  const settings = nested(query());
+  for (const [type, own] of Object.entries(chosenVariations())) {
+    const kinds = (settings.alerts ??= {}).kinds ??= {};
+    (kinds[type] ??= {}).variations = own;
+  }
+  return settings;
+}
+
+function chosenVariations() {
+  return Object.fromEntries(Object.entries(variations).map(([type, it]) => [type, it.value]).filter(([, own]) => own.length > 0));
+}
+
+/** The address of an overlay: with the name of saved settings and what it has of its own, or with these settings. */
+function address(overlay, settings, own = new URLSearchParams()) {
+  const name = savedCard?.name ?? null;
+  const given = name === null ? settings : own;
   const text = given.toString().replaceAll('%2C', ',').replaceAll('%7B', '{').replaceAll('%7D', '}');
-  return `${location.origin}/overlay/${overlay}${text ? `?${text}` : ''}${token.value ? `#token=${token.value}` : ''}`;
+  return `${location.origin}/overlay/${overlay}${name === null ? '' : `/${name}`}${text ? `?${text}` : ''}${token.value ? `#token=${token.value}` : ''}`;
+}
+
+/** That of a small one, whose choice is not among the saved settings. */
+function smallAddress(overlay, given) {
+  const own = new URLSearchParams(given);
+  own.delete('channel');
+  return address(overlay, new URLSearchParams([...look(), ...given]), own);
+}
+
+/** The look of the form. */
+function look() {
+  return [...query('chat')].filter(([name]) => LOOK.includes(name));
 }
 
 function compose() {
   const [alerts, chat] = [query('alerts'), query('chat')];
   $('alerts-address').value = address('alerts', alerts);
   $('chat-address').value = address('chat', chat);
-  showSmall(address, chat.get('channel') ?? '');
+  showSmall(smallAddress, chat.get('channel') ?? '');
   const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems]
     .map(({ name, message }) => [name, message]));
   if (token.problem) problems.set('token', token.problem);
   if (!new FormData(form).has('types')) problems.set('types', 'choose at least one kind of alert');
+  show(problems);
+  savedCard?.compare();
+  preview.settings = { alerts, chat, variations: chosenVariations() };
+}
+
+/** Shows each problem beside its field, and all of them above the addresses. */
+function show(problems) {
   const labelOf = name => form.elements[name]?.labels?.[0]?.textContent ?? 'Alerts';
-  for (const input of form.elements) if (input.name) input.setAttribute('aria-invalid', String(problems.has(input.name)));
+  for (const input of form.elements) if (input.name) mark(input, input.type === 'checkbox' ? null : problems.get(input.name) ?? null);
   const lines = [...problems].map(([name, message]) => `${labelOf(name)}: ${message}`);
   if (lines.join() === [...$('problems').children].map(it => it.textContent).join()) return;
   $('problems').replaceChildren(...lines.map(line => element('li', {}, line)));
 }
 
-async function play() {
-  const { settings } = alertSettings(query('alerts'));
-  await showAlert($('preview'), KINDS[$('preview-kind').value].example, settings);
+/** Shows what is wrong with a field below it; null if nothing is. */
+function mark(input, problem) {
+  input.setAttribute('aria-invalid', String(problem !== null));
+  const id = `problem-${input.id}`;
+  const note = $(id) ?? (problem === null ? null : element('p', { id, class: 'problem' }));
+  if (note === null) return;
+  if (!note.isConnected) {
+    input.after(note);
+    input.setAttribute('aria-describedby', [input.getAttribute('aria-describedby'), id].filter(Boolean).join(' '));
+  }
+  note.textContent = problem ?? '';
+}
+
+/** Shows what the server says about a setting, and returns the error to show. */
+function refuse(name, error) {
+  const input = form.elements[name];
+  if (!input?.labels) return error;
+  mark(input, error.message);
+  return new Error(`${input.labels[0].textContent}: ${error.message}`);
 }
 
 async function copy({ currentTarget }) {
@@ -94,12 +174,15 @@ async function copy({ currentTarget }) {
 }
 
 $('kinds').append(...Object.entries(KINDS).map(kindFields));
-$('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)));
-for (const [name, { fallback }] of Object.entries(NUMBERS)) form.elements[name].value = fallback;
+$('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)), new Option('Chat', 'chat'));
+for (const [name, { fallback }] of Object.entries(NUMBERS)) if (name !== 'minimum') form.elements[name].value = fallback ?? '';
 const showSmall = smallLinks($('small-addresses'), copy);
-const token = new LinkToken(compose);
+const preview = new Preview(KINDS);
+const token = new LinkToken(compose, ask => {
+  savedCard = new SavedCard(ask, { document: settingsDocument, fill, refuse, changed: compose });
+});
 form.addEventListener('input', compose);
 form.addEventListener('submit', event => event.preventDefault());
-$('play').addEventListener('click', play);
+$('play').addEventListener('click', () => preview.play($('preview-kind').value));
 for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', copy);
 compose();

@@ -10,8 +10,10 @@ import { Feed } from './feed.js';
 import * as goal from './goal.js';
 import * as hypeTrain from './hype-train.js';
 import * as label from './label.js';
+import { applyLook } from './look.js';
 import { settingsProblems, showState, startFeed } from './notice.js';
 import * as poll from './poll.js';
+import { SavedSettings } from './saved.js';
 import { Reader } from './settings.js';
 
 const OVERLAYS = { goal, label, events, 'hype-train': hypeTrain, poll, clock };
@@ -23,23 +25,29 @@ const TICK_MS = 250;
 /** Pause between two loads of what no alert tells. */
 const LOAD_MS = 30_000;
 
-const overlay = OVERLAYS[location.pathname.split('/').at(-1)];
+const overlay = OVERLAYS[location.pathname.split('/')[2]];
 document.title = `${overlay.title} · showtime`;
 document.querySelector('h1').textContent = overlay.title;
 
-const read = new Reader(new URLSearchParams(location.search));
+const saved = new SavedSettings();
+const { query, problems } = await saved.load();
+const read = new Reader(query);
 const settings = { channel: read.text('channel'), ...overlay.settings(read) };
-const complaints = settingsProblems(read.problems());
+applyLook(read.look());
+const complaints = settingsProblems([...problems, ...read.problems()]);
 const place = document.getElementById('place');
 
 let [alerts, test, extra, shown] = [[], null, null, 'null'];
 
 const feed = new Feed({
   path: '/live/alerts',
-  query: { ...settings.channel && { channel: settings.channel }, type: overlay.types(settings).join(','), last: KEPT },
+  query: { ...settings.channel && { channel: settings.channel }, type: overlay.types(settings).join(','), last: KEPT, overlay: true },
   token: tokenInAddress(),
   on: {
-    event: (_, alert) => {
+    event: (name, alert) => {
+      // It keeps nothing that the feed would not send again.
+      if (name === 'settings' && saved.haveChanged(alert)) return location.reload();
+      if (name !== 'alert') return;
       if (alert.is_test || alert.is_replay) tryOut(alert);
       else alerts = [...alerts, alert].slice(-KEPT);
       draw();

@@ -1,0 +1,348 @@
+//! `/overlays/settings`: settings of overlays that have a name, so that an address in OBS need not change.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, put};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use utoipa::openapi::{RefOr, Response};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+
+use super::fields::{Address, AlertType, Animation, Color, Font, Language, Place, Sound, Theme, Tier, Within};
+use crate::api::Context;
+use crate::api::body::{Body, Line};
+use crate::api::error::Error;
+use crate::api::page::Page;
+use crate::api::query::{Nothing, Query};
+use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors, described};
+use crate::store::overlays::{self as store, MAX_SETTINGS, SettingsRow};
+
+/// How overlays look and what they show. What is `null` or missing has its default.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct OverlaySettings {
+    /// Only these channels: ids or logins, separated by commas.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
+    channel: Option<Line<1, 500>>,
+    /// Minutes after which an event is too old to show.
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 1440)]
+    max_age: Option<Within<0, 1_440>>,
+    /// How everything looks.
+    look: Look,
+    /// The alerts.
+    alerts: AlertOverlay,
+    /// The chat.
+    chat: ChatOverlay,
+}
+
+/// How an overlay looks.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Look {
+    /// Where it stands.
+    place: Option<Place>,
+    /// How wide it may be, in percent of the source.
+    #[schema(value_type = Option<f64>, minimum = 10, maximum = 100)]
+    width: Option<Within<10, 100>>,
+    /// The font. It must be installed where the overlay is shown.
+    #[schema(value_type = Option<String>, max_length = 64)]
+    font: Option<Font>,
+    /// The colours and panels from which the other colours differ.
+    theme: Option<Theme>,
+    /// The colour of texts.
+    #[schema(value_type = Option<String>, pattern = "^#[0-9a-fA-F]{6}$")]
+    color: Option<Color>,
+    /// The colour of panels.
+    #[schema(value_type = Option<String>, pattern = "^#[0-9a-fA-F]{6}$")]
+    panel: Option<Color>,
+    /// The colour of lines and values.
+    #[schema(value_type = Option<String>, pattern = "^#[0-9a-fA-F]{6}$")]
+    accent: Option<Color>,
+}
+
+/// The overlay of alerts.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct AlertOverlay {
+    /// The types that are shown.
+    #[schema(value_type = Option<Vec<String>>)]
+    types: Option<Vec<AlertType>>,
+    /// Seconds that each is shown.
+    #[schema(value_type = Option<f64>, minimum = 1, maximum = 60)]
+    duration: Option<Within<1, 60>>,
+    /// `none`, `chime`, or an address.
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    sound: Option<Sound>,
+    /// The volume of sounds in percent.
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 100)]
+    volume: Option<Within<0, 100>>,
+    /// The address of an image.
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    image: Option<Address>,
+    /// How each comes in.
+    animation: Option<Animation>,
+    /// The language of numbers and of the forms of words, `en` by default.
+    #[schema(value_type = Option<String>, max_length = 35)]
+    language: Option<Language>,
+    /// The text when more than five followers wait, with the placeholder `{count}`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    followers: Option<Line<1, 200>>,
+    /// What differs by type.
+    #[schema(value_type = BTreeMap<String, KindSettings>)]
+    kinds: BTreeMap<AlertType, KindSettings>,
+}
+
+/// What differs for a type of alerts.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct KindSettings {
+    /// The text, with placeholders such as `{user}`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    text: Option<Line<1, 200>>,
+    /// `none`, `chime`, or an address.
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    sound: Option<Sound>,
+    /// The address of an image.
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    image: Option<Address>,
+    /// Alerts of less are not shown: bits, viewers, months, or subscriptions of a gift.
+    minimum: Option<u32>,
+    /// What differs for some of them. The first that fits counts.
+    #[schema(value_type = Vec<Variation>, max_items = 20)]
+    variations: Variations,
+}
+
+/// At most 20 variations.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(try_from = "Vec<Variation>")]
+struct Variations(Vec<Variation>);
+
+impl TryFrom<Vec<Variation>> for Variations {
+    type Error = String;
+
+    fn try_from(variations: Vec<Variation>) -> Result<Self, String> {
+        let count = variations.len();
+        if count <= 20 {
+            Ok(Self(variations))
+        } else {
+            Err(format!("there are {count} variations, but must be at most 20"))
+        }
+    }
+}
+
+/// What differs for alerts with an amount or of a tier.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Variation {
+    /// For which alerts.
+    when: When,
+    /// The text.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    text: Option<Line<1, 200>>,
+    /// Seconds that it is shown.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, minimum = 1, maximum = 60)]
+    duration: Option<Within<1, 60>>,
+    /// `none`, `chime`, or an address.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    sound: Option<Sound>,
+    /// The address of an image.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    image: Option<Address>,
+    /// How it comes in.
+    #[serde(default)]
+    animation: Option<Animation>,
+}
+
+/// What an alert must have.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum When {
+    /// At least so many bits.
+    Bits(u32),
+    /// At least so many viewers.
+    Viewers(u32),
+    /// At least so many months.
+    Months(u32),
+    /// A gift of at least so many subscriptions.
+    Total(u32),
+    /// This tier.
+    Tier(Tier),
+}
+
+/// The overlay of the chat.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ChatOverlay {
+    /// How many messages are shown at once.
+    #[schema(value_type = Option<f64>, minimum = 1, maximum = 100)]
+    max: Option<Within<1, 100>>,
+}
+
+/// Settings with their name.
+#[derive(Serialize, ToSchema)]
+struct NamedSettings {
+    /// The name, as in `/overlay/alerts/NAME`.
+    name: String,
+    /// When they were last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    changed_at: OffsetDateTime,
+    /// The settings.
+    #[schema(value_type = OverlaySettings)]
+    settings: Box<RawValue>,
+}
+
+impl NamedSettings {
+    fn example() -> Self {
+        let settings = serde_json::value::to_raw_value(&OverlaySettings::default()).unwrap_or_default();
+        Self { name: "main".into(), changed_at: datetime!(2026-07-01 18:00:00 UTC), settings }
+    }
+}
+
+impl From<SettingsRow> for NamedSettings {
+    fn from(row: SettingsRow) -> Self {
+        let SettingsRow { name, changed_at, settings } = row;
+        Self { name, changed_at, settings: settings.0 }
+    }
+}
+
+/// The name of settings: a part of an address that is read out on a show.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct SettingsName(String);
+
+impl TryFrom<String> for SettingsName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name = (1..=40).contains(&name.len()) && name.bytes().all(is_part);
+        is_name.then_some(Self(name)).ok_or("must be 1 to 40 lower-case letters, digits and hyphens")
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct SettingsPath {
+    /// The name of the settings.
+    #[param(value_type = String, pattern = "^[a-z0-9-]{1,40}$", example = "main")]
+    name: SettingsName,
+}
+
+/// List settings of overlays
+///
+/// By name.
+#[utoipa::path(
+    tag = "overlays",
+    responses(
+        (status = OK, description = "All settings", body = Page<NamedSettings>,
+            example = json!(Page::whole(vec![NamedSettings::example()]))),
+        BadRequest,
+        ServerErrors,
+    ),
+)]
+#[get("/overlays/settings")]
+pub(in crate::api) async fn list_overlay_settings(
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+) -> Result<Json<Page<NamedSettings>>, Error> {
+    let rows = ctx.read(async |db| store::all_settings(db).await).await?;
+    Ok(Json(Page::whole(rows.into_iter().map(NamedSettings::from).collect())))
+}
+
+/// Get settings of overlays
+///
+/// `/overlay/alerts/NAME` and `/overlay/chat/NAME` read them.
+#[utoipa::path(
+    tag = "overlays",
+    params(SettingsPath),
+    responses(
+        (status = OK, description = "The settings", body = NamedSettings, example = json!(NamedSettings::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/overlays/settings/{name}")]
+pub(in crate::api) async fn get_overlay_settings(
+    ctx: Data<Context>,
+    path: Path<SettingsPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<NamedSettings>, Error> {
+    let SettingsName(name) = &path.name;
+    let row = ctx.read(async |db| store::settings(db, name).await).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| not_found(name))
+}
+
+/// Save settings of overlays
+///
+/// Overlays with this name have them within a second. They replace the settings that were there.
+#[utoipa::path(
+    tag = "overlays",
+    params(SettingsPath),
+    request_body(content = OverlaySettings,
+        example = json!({ "look": { "place": "bottom", "theme": "light" }, "alerts": { "duration": 8 } })),
+    responses(
+        (status = OK, description = "The settings now", body = NamedSettings, example = json!(NamedSettings::example())),
+        BadBody,
+        TooManyOverlays,
+        ServerErrors,
+    ),
+)]
+#[put("/overlays/settings/{name}")]
+pub(in crate::api) async fn save_overlay_settings(
+    ctx: Data<Context>,
+    path: Path<SettingsPath>,
+    _query: Query<Nothing>,
+    body: Body<OverlaySettings>,
+) -> Result<Json<NamedSettings>, Error> {
+    let SettingsName(name) = &path.name;
+    let settings = serde_json::value::to_raw_value(&body.0).map_err(|error| Error::Broken(error.to_string()))?;
+    let now = ctx.clock.now();
+    let row = ctx.read(async |db| store::save_settings(db, name, &settings, now).await).await?;
+    row.map(|row| Json(row.into())).ok_or_else(too_many)
+}
+
+/// Delete settings of overlays
+///
+/// Overlays with this name have the defaults then, and say that it is unknown.
+#[utoipa::path(
+    tag = "overlays",
+    params(SettingsPath),
+    responses((status = NO_CONTENT, description = "They are deleted"), BadRequest, NotFound, ServerErrors),
+)]
+#[delete("/overlays/settings/{name}")]
+pub(in crate::api) async fn delete_overlay_settings(
+    ctx: Data<Context>,
+    path: Path<SettingsPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    let SettingsName(name) = &path.name;
+    if !ctx.read(async |db| store::delete_settings(db, name).await).await? {
+        return Err(not_found(name));
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn not_found(name: &str) -> Error {
+    Error::NotFound { what: "settings of overlays", name: name.to_owned() }
+}
+
+fn too_many() -> Error {
+    Error::WrongState(format!("there are {MAX_SETTINGS} settings of overlays already: delete one first"))
+}
+
+/// The refusal of settings beyond their greatest number.
+struct TooManyOverlays;
+
+impl IntoResponses for TooManyOverlays {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("There are too many settings already.", &too_many())].into()
+    }
+}

@@ -1,0 +1,64 @@
+// The preview: the overlay itself in a frame, which shows examples.
+
+const $ = id => document.getElementById(id);
+
+/** What the chat shows. */
+const SAID = [
+  { name: 'QuietOtter', color: '#1e90ff', text: 'hello everyone!' },
+  { name: 'CopperKite', color: '#b22222', text: 'what a show, and what a long message that needs a second line in a narrow chat' },
+];
+
+const message = ({ name, color, text }, at) => ({
+  message_id: String(at), channel: { id: '90210441' }, user: { id: name, display_name: name }, color, notice: null,
+  fragments: [{ text, emote: null }], is_action: false,
+});
+
+export class Preview {
+  #kinds;
+  #frame = $('preview');
+  #overlay = 'alerts';
+  #settings = {};
+  /** Examples that the frame shows once it is ready; null if it is. */
+  #waiting = [];
+
+  constructor(kinds) {
+    this.#kinds = kinds;
+    addEventListener('message', ({ origin, source, data }) => {
+      if (origin === location.origin && source === this.#frame.contentWindow && data === 'ready') this.#begin();
+    });
+    this.#frame.src = '/overlay/alerts?preview';
+  }
+
+  /** The settings of each overlay, and the variations of alerts. */
+  set settings(settings) {
+    this.#settings = settings;
+    if (this.#waiting === null) this.#send({ settings: String(settings[this.#overlay]), variations: settings.variations });
+  }
+
+  /** Shows the example of a kind of alerts, or `chat`. */
+  play(kind) {
+    const overlay = kind === 'chat' ? 'chat' : 'alerts';
+    const examples = overlay === 'chat' ? SAID.map(message) : [this.#kinds[kind].example];
+    if (overlay !== this.#overlay) {
+      [this.#overlay, this.#waiting] = [overlay, []];
+      this.#frame.src = `/overlay/${overlay}?preview`;
+    }
+    if (this.#waiting === null) this.#show(examples);
+    else this.#waiting = examples;
+  }
+
+  #begin() {
+    const examples = this.#waiting ?? [];
+    this.#waiting = null;
+    this.settings = this.#settings;
+    this.#show(examples);
+  }
+
+  #show(examples) {
+    for (const example of examples) this.#send({ example });
+  }
+
+  #send(data) {
+    this.#frame.contentWindow.postMessage(data, location.origin);
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { flat, nameAt, nested } from '../../../src/api/pages/assets/stored.js';
+
+const PARTS = ['alerts', 'chat'];
+const DOCUMENT = {
+  channel: 'maplearcade',
+  max_age: 5,
+  look: { place: 'top', width: 40 },
+  alerts: { types: ['follow', 'raid'], duration: 3, kinds: { hype_train_begin: { text: 'Go {level}', sound: 'chime' } } },
+  chat: { max: 7 },
+};
+
+test('document and query say the same', () => {
+  const query = flat(DOCUMENT, PARTS);
+  assert.deepEqual(Object.fromEntries(query), {
+    channel: 'maplearcade', max_age: '5', place: 'top', width: '40', types: 'follow,raid', duration: '3',
+    text_hype_train_begin: 'Go {level}', sound_hype_train_begin: 'chime', max: '7',
+  });
+  assert.deepEqual(nested(query), DOCUMENT);
+});
+
+test('null and parts of other overlays are left out', () => {
+  const query = flat({ ...DOCUMENT, max_age: null, look: { place: null } }, ['chat']);
+  assert.deepEqual(Object.fromEntries(query), { channel: 'maplearcade', max: '7' });
+  assert.deepEqual(Object.fromEntries(flat(DOCUMENT, [])), { channel: 'maplearcade', place: 'top', width: '40' });
+});
+
+test('what is no number is left to the server', () => {
+  assert.deepEqual(nested(new URLSearchParams('duration=soon&color=%23ffffff')), { alerts: { duration: 'soon' }, look: { color: '#ffffff' } });
+});
+
+test('field of a problem is a setting', () => {
+  for (const [path, name] of [
+    ['max_age', 'max_age'], ['look.place', 'place'], ['alerts.types[1]', 'types'], ['alerts.kinds.raid.text', 'text_raid'],
+    ['chat.max', 'max'],
+  ]) {
+    assert.equal(nameAt(path), name);
+  }
+});

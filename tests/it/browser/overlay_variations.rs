@@ -1,0 +1,85 @@
+//! Variations of alerts, and many followers at once.
+
+use serde_json::json;
+
+use super::chromium::in_chromium;
+use super::overlay::RECORDER;
+use super::overlay_control::{EARS, told};
+use crate::support::messages::{at, cheer, follow};
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn amount_decides_how_an_alert_is_shown_and_whether() {
+    let server = Server::start().await;
+    let variations = json!([
+        { "when": { "bits": 1000 }, "text": "WOW {user}", "animation": "zoom", "duration": 60 },
+        { "when": { "bits": 50 }, "text": "{user}: {bits} {bits:bit|bits}" },
+    ]);
+    let cheers = json!({ "minimum": 2, "text": "small", "variations": variations });
+    let settings = json!({ "max_age": 60, "alerts": { "duration": 1, "kinds": { "cheer": cheers } } });
+    assert_eq!(server.save_settings("main", &settings).await.status, 200);
+    in_chromium(async |page| {
+        page.prepare(RECORDER).await;
+        page.open_overlay(&server.page("/overlay/alerts/main")).await;
+        for (user, bits, second) in [("1", 1, 1), ("2", 2, 2), ("3", 50, 3), ("4", 2_000, 4)] {
+            server.deliver(&cheer(user, bits, at(second))).await;
+        }
+        page.until_shown(&["small", "User3: 50 bits", "WOW User4"]).await;
+        assert_eq!(page.eval("document.querySelector('.alert').classList.contains('by-zoom')").await, true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn more_than_five_followers_that_wait_are_shown_together() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.prepare(RECORDER).await;
+        page.prepare(EARS).await;
+        page.open_overlay(&server.page("/overlay/alerts?duration=1&max_age=60")).await;
+        page.until(&told("control", 1)).await;
+        server.control("pause").await;
+        page.until(&told("control", 2)).await;
+        for user in 1..=12 {
+            server.deliver(&follow(&user.to_string(), at(user))).await;
+        }
+        server.deliver(&cheer("13", 1, at(13))).await;
+        page.until(&told("alert", 13)).await;
+        server.control("resume").await;
+        page.until_shown(&["12 new followers", "User13 cheers 1 bit!"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn variation_is_added_previewed_and_saved_on_the_page() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        page.until("!document.getElementById('saved-settings').hidden").await;
+        let kind = "document.getElementById('text_cheer').closest('.kind')";
+        page.eval(&format!("[...{kind}.querySelectorAll('button')].find(it => it.textContent === 'Add a variation').click()"))
+            .await;
+        let label = |name: &str| {
+            format!("[...{kind}.querySelectorAll('li label')].find(it => it.textContent === {name:?}).htmlFor")
+        };
+        for (name, value) in [("is at least, or tier", "500"), ("Text", "Big {bits}"), ("Entrance", "drop")] {
+            let id = page.eval(&label(name)).await;
+            page.fill(id.as_str().unwrap(), value).await;
+        }
+        page.fill("preview-kind", "cheer").await;
+        page.click("#play").await;
+        let shown = "document.getElementById('preview').contentDocument?.querySelector('.alert.by-drop .text')?.textContent";
+        page.until(&format!("{shown} === 'Big 500'")).await;
+        page.fill("save-name", "main").await;
+        page.click("#save").await;
+        page.until("document.getElementById('toast').textContent === 'Saved main'").await;
+        let saved = server.json("/overlays/settings/main").await;
+        let expected = json!([{
+            "when": { "bits": 500 }, "text": "Big {bits}", "duration": null, "sound": null, "image": null, "animation": "drop",
+        }]);
+        assert_eq!(saved["settings"]["alerts"]["kinds"]["cheer"]["variations"], expected);
+        page.until("document.getElementById('unsaved').hidden").await;
+    })
+    .await;
+}
