@@ -11,7 +11,9 @@ create table discord_bot (
     created_at timestamptz not null,
     disabled_at timestamptz,
     -- Whether a channel of Discord and its tracks are kept or dropped when its webhook was deleted.
-    on_webhook_gone text collate "C" not null default 'keep' check (on_webhook_gone in ('keep', 'drop'))
+    on_webhook_gone text collate "C" not null default 'keep' check (on_webhook_gone in ('keep', 'drop')),
+    -- How its tracks are announced, but for what a channel of Discord or a track sets itself.
+    defaults jsonb not null default '{}'
 );
 
 -- The keys that sign the tokens of bots. The newest signs.
@@ -41,6 +43,10 @@ create table destination (
     -- When Discord last said that the webhook is there; null if it was not asked yet.
     verified_at timestamptz,
     created_at timestamptz not null,
+    -- How its tracks are announced, but for what a track sets itself.
+    settings jsonb not null default '{}',
+    -- When a test was last posted.
+    tested_at timestamptz,
     -- When its first request is due, or the lease of the server that makes one ends; null if none is due. Posts go before
     -- edits.
     next_at timestamptz,

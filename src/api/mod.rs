@@ -302,6 +302,10 @@ fn tracking_routes(cfg: &mut ServiceConfig<'_>) {
         .service(tracking::v2::batch::add_tracks)
         .service(tracking::v2::settings::get_bot_settings)
         .service(tracking::v2::settings::set_bot_settings)
+        .service(tracking::v2::settings::set_channel_settings)
+        .service(tracking::v2::settings::change_channel_settings)
+        .service(tracking::v2::previews::render_message)
+        .service(tracking::v2::previews::test_track)
         .service(tracking::v2::events::list_bot_events);
 }
 

@@ -180,7 +180,9 @@ fn tracking_kind(error: &TrackingError) -> (StatusCode, &'static str, &'static s
         E::WebhookElsewhere { .. } => (unprocessable, "The webhook posts elsewhere"),
         E::WebhookUnusable(_) => (unprocessable, "Not an incoming webhook"),
         E::TwitchNotConfigured(_) => (unprocessable, "No Twitch application"),
-        E::Discord(_) => (StatusCode::SERVICE_UNAVAILABLE, "Discord unavailable"),
+        E::Refused(_) => (unprocessable, "Discord refuses the message"),
+        E::TooManyTests(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many tests"),
+        E::Discord(_) | E::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Discord unavailable"),
         E::Twitch(_) => (StatusCode::SERVICE_UNAVAILABLE, "Twitch unavailable"),
         E::InvalidSetting { .. } => (StatusCode::BAD_REQUEST, "Invalid field"),
         E::Secret(_) | E::Vault(_) | E::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
@@ -245,7 +247,7 @@ impl ResponseError for Error {
         if let Some(challenge) = self.challenge() {
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
-        if let Self::TooManyFailures(wait) = self {
+        if let Self::TooManyFailures(wait) | Self::Tracking(TrackingError::TooManyTests(wait)) = self {
             response.insert_header((header::RETRY_AFTER, seconds(*wait)));
         }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, SecretFileError};
 use crate::credentials;
 use crate::credentials::application::Application;
+use crate::credentials::profile_images::ProfileImages;
 use crate::grpc::{self, Grpc};
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::Incidents;
@@ -184,11 +185,12 @@ impl App {
         retention::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
-        let sinks = sink::spawn(&services, application.as_ref(), &mut tasks);
+        let images = ProfileImages::spawn(&services, application.as_ref(), &mut tasks);
+        let sinks = sink::spawn(&services, &images, &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
-        let posts = announcements::spawn(&services, &mut tasks);
+        let posts = announcements::spawn(&services, &images, &mut tasks);
 
-        let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), &mut tasks));
+        let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), images, &mut tasks));
         let bot_feed = tracking.feed.clone();
         let Grpc { addr: grpc_addr, stopper: grpc } = grpc::spawn(&services, &tracking, &access, &mut tasks)?;
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;

@@ -4,6 +4,7 @@ pub mod application;
 pub mod check;
 pub mod consent;
 pub mod consent_page;
+pub mod profile_images;
 pub mod tokens;
 pub mod vault;
 

@@ -69,7 +69,7 @@ impl Discord {
         thread: Option<Snowflake>,
         message: &Message,
     ) -> Result<Reply<Posted>, DiscordError> {
-        let query = within(thread, "wait=true");
+        let query = within(thread, "wait=true&with_components=true");
         self.send(self.request(Method::POST, key, &query).json(message)).await
     }
 
@@ -83,7 +83,7 @@ impl Discord {
         (id, thread): (Snowflake, Option<Snowflake>),
         message: &Message,
     ) -> Result<Reply<Posted>, DiscordError> {
-        let rest = format!("/messages/{id}{}", within(thread, ""));
+        let rest = format!("/messages/{id}{}", within(thread, "with_components=true"));
         self.send(self.request(Method::PATCH, key, &rest).json(message)).await
     }
 

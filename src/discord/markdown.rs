@@ -6,9 +6,26 @@ const ELLIPSIS: char = '…';
 /// A text of at most `limit` characters that shows these words as they are: without formatting, mentions and line breaks.
 #[must_use]
 pub fn escape(text: &str, limit: usize) -> String {
+    escape_part(text.trim(), limit)
+}
+
+/// The first `limit` characters of a text, with an ellipsis at the end if it was cut.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit.saturating_sub(1)) {
+        Some((place, last)) if place + last.len_utf8() < text.len() => {
+            format!("{}{ELLIPSIS}", text[..place].trim_end())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The same as [`escape`] for a part of a text: space at its ends stays.
+#[must_use]
+pub fn escape_part(text: &str, limit: usize) -> String {
     let mut escaped = String::with_capacity(text.len());
     let (mut length, mut fitting) = (0, 0);
-    for c in text.trim().chars() {
+    for c in text.chars() {
         let c = if c.is_whitespace() { ' ' } else { c };
         if c.is_control() || is_invisible(c) {
             continue;
@@ -32,7 +49,7 @@ pub fn escape(text: &str, limit: usize) -> String {
 }
 
 /// Characters that change the direction or the look of what follows them.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -58,5 +75,6 @@ mod tests {
             assert!(cut.trim_end_matches('…').chars().count().is_multiple_of(2), "{limit}: {cut}");
         }
         assert_eq!(escape(&"é".repeat(300), 256).chars().count(), 256);
+        assert_eq!(["abcdé", "abcdéf", "abc éf", ""].map(|text| shorten(text, 5)), ["abcdé", "abcd…", "abc…", ""]);
     }
 }

@@ -8,7 +8,10 @@ use super::snowflake::Snowflake;
 /// The flag of a message that makes no sound on devices.
 const SUPPRESS_NOTIFICATIONS: u32 = 1 << 12;
 
-/// The longest title of an embed, in characters.
+/// The longest text of a message, in characters.
+pub const MAX_CONTENT: usize = 2_000;
+
+/// The longest title of an embed.
 pub const MAX_TITLE: usize = 256;
 
 /// The longest value of a field of an embed, and the longest name of its author.
@@ -24,6 +27,14 @@ pub struct Message {
     pub content: String,
     /// At most ten.
     pub embeds: Vec<Embed>,
+    /// Rows of buttons.
+    pub components: Vec<Row>,
+    /// The name and the picture that it shows in place of the webhook's. Posts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
     /// Without it, an edit would mention by the defaults.
     pub allowed_mentions: AllowedMentions,
     /// Posts only.
@@ -42,6 +53,12 @@ impl Message {
     #[must_use]
     pub fn silent(self) -> Self {
         Self { flags: Some(SUPPRESS_NOTIFICATIONS), ..self }
+    }
+
+    /// What an edit makes of it: an edit notifies no one, and must not, and changes neither name nor picture.
+    #[must_use]
+    pub fn edit(self) -> Self {
+        Self { content: self.content, embeds: self.embeds, components: self.components, ..Self::default() }
     }
 }
 
@@ -72,6 +89,43 @@ pub struct Embed {
     pub author: Author,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Image>,
+}
+
+/// A picture of a card.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields of Discord's documentation")]
+pub struct Image {
+    pub url: String,
+}
+
+/// A row of buttons.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    #[serde(rename = "type")]
+    kind: u8,
+    components: [Button; 1],
+}
+
+/// A button that opens an address.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Button {
+    #[serde(rename = "type")]
+    kind: u8,
+    style: u8,
+    label: String,
+    url: String,
+}
+
+impl Row {
+    /// A row with one [button](https://docs.discord.com/developers/components/reference#button) that opens an address.
+    #[must_use]
+    pub fn link(label: String, url: String) -> Self {
+        Self { kind: 1, components: [Button { kind: 2, style: 5, label, url }] }
+    }
 }
 
 /// The line above the title of a card.
@@ -80,6 +134,8 @@ pub struct Embed {
 pub struct Author {
     pub name: String,
     pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon_url: Option<String>,
 }
 
 /// A field of a card.

@@ -6,5 +6,6 @@ pub mod error;
 mod limits;
 pub mod markdown;
 pub mod message;
+pub mod name;
 pub mod shard;
 pub mod snowflake;

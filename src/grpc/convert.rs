@@ -15,6 +15,8 @@ use crate::store::tracking::destinations::DestinationState;
 use crate::store::tracking::events::{BotEvent, BotNews, PostNews};
 use crate::store::tracking::tracks::Track;
 use crate::tracking::channels::{Checked, DiscordChannel};
+use crate::tracking::preview::{Preview, Test};
+use crate::tracking::settings::SettingProblem;
 use crate::tracking::tracker::StreamerName;
 use crate::tracking::webhooks;
 
@@ -42,10 +44,20 @@ pub(super) fn webhook(webhook: Option<&proto::Webhook>) -> Result<WebhookKey, St
 
 /// Settings, from their JSON.
 pub(super) fn settings<T: DeserializeOwned>(json: &str) -> Result<T, Status> {
+    parsed("settings_json", json)
+}
+
+/// What a field has as JSON; the default if it is empty.
+pub(super) fn parsed_or_default<T: DeserializeOwned + Default>(field: &str, json: &str) -> Result<T, Status> {
+    if json.is_empty() { Ok(T::default()) } else { parsed(field, json) }
+}
+
+/// What a field has as JSON.
+pub(super) fn parsed<T: DeserializeOwned>(field: &str, json: &str) -> Result<T, Status> {
     let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
     parsed.map_err(|error| match error.path().to_string().as_str() {
-        "." => invalid("settings_json", error.inner()),
-        path => invalid(&format!("settings_json.{path}"), error.inner()),
+        "." => invalid(field, error.inner()),
+        path => invalid(&format!("{field}.{path}"), error.inner()),
     })
 }
 
@@ -110,6 +122,7 @@ impl From<DiscordChannel> for proto::Destination {
             moved_to: text(it.moved_to),
             verified_at: it.verified_at.map(timestamp),
             tracks: tracks.into_iter().map(proto::Tracked::from).collect(),
+            settings_json: it.settings.to_string(),
         }
     }
 }
@@ -118,6 +131,27 @@ impl From<Track> for proto::Tracked {
     fn from(track: Track) -> Self {
         let settings_json = track.settings.to_string();
         Self { twitch_id: track.twitch_id.into(), login: track.login, settings_json }
+    }
+}
+
+impl From<Preview> for proto::PreviewResponse {
+    fn from(preview: Preview) -> Self {
+        let number = |place: Option<usize>| place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default();
+        let problem = |SettingProblem { field, reason, line, column }| proto::SettingProblem {
+            field,
+            reason,
+            line: number(line),
+            column: number(column),
+        };
+        let payload_json = serde_json::to_string(&preview.message).unwrap_or_default();
+        Self { payload_json, errors: preview.errors.into_iter().map(problem).collect() }
+    }
+}
+
+impl From<Test> for proto::SendTestResponse {
+    fn from(test: Test) -> Self {
+        let payload_json = serde_json::to_string(&test.message).unwrap_or_default();
+        Self { payload_json, message_id: text(test.posted.map(|posted| posted.id)) }
     }
 }
 

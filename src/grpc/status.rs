@@ -66,10 +66,11 @@ pub(super) fn refused(error: TrackingError) -> Status {
         | E::WebhookGone(_)
         | E::WebhookElsewhere { .. }
         | E::WebhookUnusable(_)
+        | E::Refused(_)
         | E::TwitchNotConfigured(_) => Code::FailedPrecondition,
         E::InvalidSetting { .. } => Code::InvalidArgument,
-        E::TooManyTracks { .. } => Code::ResourceExhausted,
-        E::Discord(_) | E::Twitch(_) => Code::Unavailable,
+        E::TooManyTracks { .. } | E::TooManyTests(_) => Code::ResourceExhausted,
+        E::Discord(_) | E::Busy | E::Twitch(_) => Code::Unavailable,
         E::Database(error) => return database(error),
         E::Secret(_) | E::Vault(_) => return internal(&error),
     };

@@ -2,14 +2,15 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert::{self, cut, key, rows, settings, shard, snowflake, streamer, webhook};
+use super::convert::{self, cut, key, parsed, parsed_or_default, rows, settings, shard, snowflake, streamer, webhook};
 use super::face::Face;
 use super::proto::tracking as proto;
 use super::proto::tracking::tracking_service_server::TrackingService;
-use super::status::{ended, invalid, problem, refused};
+use super::status::{ended, invalid, problem, refused, refused_token};
 use super::watch::{self, EventStream};
 use crate::store::LogId;
 use crate::store::tracking::deliveries::DeliveryFilter;
+use crate::tracking::authority::AuthError;
 use crate::tracking::batch::{MAX_BATCH, NewTrack};
 use crate::tracking::error::TrackingError;
 use crate::tracking::settings::TrackSettings;
@@ -63,6 +64,50 @@ impl TrackingService for Face {
         let results = self.tracking.tracker.track_all(bot, &tracks).await.map_err(refused)?;
         let results = results.into_iter().map(batch_result).collect();
         Ok(Response::new(proto::BatchTrackResponse { results }))
+    }
+
+    async fn preview(&self, request: Request<proto::PreviewRequest>) -> Answer<proto::PreviewResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::PreviewRequest { channel_id, settings_json, sample_json } = request.get_ref();
+        let channel = if channel_id.is_empty() { None } else { Some(snowflake("channel_id", channel_id)?) };
+        let settings = parsed_or_default("settings_json", settings_json)?;
+        let sample = parsed_or_default("sample_json", sample_json)?;
+        let preview = self.tracking.tracker.preview(bot, channel, &settings, sample).await.map_err(refused)?;
+        Ok(Response::new(preview.into()))
+    }
+
+    async fn send_test(&self, request: Request<proto::SendTestRequest>) -> Answer<proto::SendTestResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::SendTestRequest { channel_id, name, dry_run } = request.get_ref();
+        let (channel, name) = (snowflake("channel_id", channel_id)?, streamer("name", name)?);
+        let test = self.tracking.tracker.test(bot, channel, &name, *dry_run).await.map_err(refused)?;
+        Ok(Response::new(test.into()))
+    }
+
+    async fn get_settings(&self, request: Request<proto::GetSettingsRequest>) -> Answer<proto::GetSettingsResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let found = self.tracking.tracker.bot_settings(bot).await.map_err(refused)?;
+        let found = found.ok_or_else(|| refused_token(AuthError::WrongToken))?;
+        let settings_json = serde_json::to_string(&found).unwrap_or_default();
+        Ok(Response::new(proto::GetSettingsResponse { settings_json }))
+    }
+
+    async fn set_settings(&self, request: Request<proto::SetSettingsRequest>) -> Answer<proto::SetSettingsResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let settings = settings(&request.get_ref().settings_json)?;
+        self.tracking.tracker.set_bot_settings(bot, &settings).await.map_err(refused)?;
+        Ok(Response::new(proto::SetSettingsResponse {}))
+    }
+
+    async fn update_destination(
+        &self,
+        request: Request<proto::UpdateDestinationRequest>,
+    ) -> Answer<proto::UpdateDestinationResponse> {
+        let bot = self.admit(request.metadata()).await?.bot_id;
+        let proto::UpdateDestinationRequest { channel_id, settings_json } = request.get_ref();
+        let (channel, change) = (snowflake("channel_id", channel_id)?, settings(settings_json)?);
+        let found = self.tracking.tracker.change_channel(bot, channel, change).await.map_err(refused)?;
+        Ok(Response::new(proto::UpdateDestinationResponse { destination: Some(found.into()) }))
     }
 
     async fn untrack(&self, request: Request<proto::UntrackRequest>) -> Answer<proto::UntrackResponse> {
@@ -203,6 +248,10 @@ fn new_track((place, item): (usize, &proto::BatchTrackItem)) -> Result<NewTrack,
         guild,
         key: key((&field("webhook.id"), &webhook.id), (&field("webhook.token"), &webhook.token))?,
         name: streamer(&field("name"), &item.name)?,
+        settings: match item.settings_json.as_str() {
+            "" => None,
+            json => Some(parsed(&field("settings_json"), json)?),
+        },
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use secrecy::ExposeSecret as _;
 
 use super::error::TrackingError;
+use super::settings::{TrackSettings, check};
 use super::tracker::{MAX_TRACKS, StreamerName, Tracker, is_new};
 use super::webhooks;
 use crate::discord::client::WebhookKey;
@@ -26,6 +27,8 @@ pub struct NewTrack {
     pub key: WebhookKey,
     /// The channel of Twitch.
     pub name: StreamerName,
+    /// Its settings; `None` leaves those that it has.
+    pub settings: Option<TrackSettings>,
 }
 
 /// What became of each track of a batch: whether it is new, or why it was refused.
@@ -44,12 +47,20 @@ impl Tracker {
             .iter()
             .map(|track| {
                 let streamer = streamers.get(&track.name).ok_or_else(|| self.unknown(&track.name))?;
+                track.settings.as_ref().map_or(Ok(()), check)?;
                 Ok((self.fitting(&destinations, track)?.id, streamer))
             })
             .collect();
         let adding: Vec<_> = found.iter().filter_map(|found: &Result<_, TrackingError>| found.as_ref().ok()).collect();
         let adding: Vec<_> = adding.into_iter().copied().collect();
-        let added = tracks::insert_all(&self.pool, &adding, MAX_TRACKS, self.clock.now()).await?;
+        let mut transaction = self.pool.begin().await?;
+        let added = tracks::insert_all(&mut *transaction, &adding, MAX_TRACKS, self.clock.now()).await?;
+        let set = new.iter().zip(&found).filter_map(|(track, found)| {
+            let ((destination_id, streamer), settings) = (found.as_ref().ok()?, track.settings.as_ref()?);
+            Some((*destination_id, &streamer.id, serde_json::to_value(settings).unwrap_or_default()))
+        });
+        tracks::set_all(&mut *transaction, &Vec::from_iter(set)).await?;
+        transaction.commit().await?;
         let mut added = added.into_iter();
         let result = |(track, found): (&NewTrack, Result<_, TrackingError>)| {
             found?;

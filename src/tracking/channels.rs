@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::error::TrackingError;
-use super::settings::TrackSettings;
+use super::settings::{TrackSettings, changed, check};
 use super::tracker::{StreamerName, Tracker};
 use super::webhooks::Found;
 use crate::discord::client::WebhookKey;
@@ -169,6 +169,7 @@ impl Tracker {
         let is_new = self.add(&destination, &streamer).await?;
         let mut track = self.track_of(&destination, name, &streamer.id).await?;
         self.set(&mut track, settings).await?;
+        let settings = self.effective(bot_id, Some(&destination), &track.settings).await?;
         if settings.announce_current == Some(true) {
             self.announce_current(destination.id, &streamer.id).await?;
         }
@@ -201,19 +202,23 @@ impl Tracker {
         change: Map<String, Value>,
     ) -> Result<Track, TrackingError> {
         let destination = self.get(bot_id, channel).await?;
-        let known = channels::find(&self.pool, name.as_str()).await?;
-        let unknown = || TrackingError::NotTracked { name: name.as_str().to_owned(), channel };
-        let mut track = self.track_of(&destination, name, &known.ok_or_else(unknown)?).await?;
-        if let Value::Object(kept) = &mut track.settings {
-            kept.extend(change);
-        }
-        let settings = serde_path_to_error::deserialize(&track.settings).map_err(|error| {
-            let (field, reason) = (error.path().to_string(), error.inner().to_string());
-            TrackingError::InvalidSetting { field, reason }
-        })?;
+        let mut track = self.known_track(&destination, name).await?;
+        let settings = changed(track.settings.clone(), change)?;
         check(&settings)?;
         self.set(&mut track, &settings).await?;
         Ok(track)
+    }
+
+    /// The track of a channel of Twitch.
+    pub(super) async fn known_track(
+        &self,
+        destination: &Destination,
+        name: &StreamerName,
+    ) -> Result<Track, TrackingError> {
+        let known = channels::find(&self.pool, name.as_str()).await?;
+        let (as_given, channel) = (name.as_str().to_owned(), destination.channel_id);
+        let known = known.ok_or(TrackingError::NotTracked { name: as_given, channel })?;
+        self.track_of(destination, name, &known).await
     }
 
     async fn track_of(
@@ -255,9 +260,4 @@ impl Tracker {
             false => Err(TrackingError::NotTracked { name: name.to_owned(), channel: destination.channel_id }),
         }
     }
-}
-
-fn check(settings: &TrackSettings) -> Result<(), TrackingError> {
-    let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting { field: field.to_owned(), reason };
-    settings.check().map_err(invalid)
 }

@@ -1,8 +1,10 @@
 //! Why tracking refuses what a bot asks for.
 
+use std::time::Duration;
+
 use crate::config::SecretFileError;
 use crate::credentials::vault::VaultError;
-use crate::discord::error::DiscordError;
+use crate::discord::error::{DiscordError, Refusal};
 use crate::discord::snowflake::Snowflake;
 use crate::twitch::helix::HelixError;
 
@@ -87,6 +89,15 @@ pub enum TrackingError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A test was posted in this channel of Discord a moment ago.
+    #[error("a test was posted there a moment ago; wait for {} s", .0.as_secs() + 1)]
+    TooManyTests(Duration),
+    /// The webhook is in use, or as many requests were made as may be.
+    #[error("the webhook is in use, or Discord wants no request now; try again later")]
+    Busy,
+    /// Discord refuses a message.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The key that encrypts can't be read or made.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
@@ -116,7 +127,9 @@ impl TrackingError {
             Self::WebhookElsewhere { .. } => "urn:showtime:problem:webhook-elsewhere",
             Self::WebhookUnusable(_) => "urn:showtime:problem:webhook-unusable",
             Self::TwitchNotConfigured(_) => "urn:showtime:problem:twitch-not-configured",
-            Self::Discord(_) => "urn:showtime:problem:discord-unavailable",
+            Self::TooManyTests(_) => "urn:showtime:problem:too-many-tests",
+            Self::Refused(_) => "urn:showtime:problem:discord-refuses",
+            Self::Discord(_) | Self::Busy => "urn:showtime:problem:discord-unavailable",
             Self::Twitch(_) => "urn:showtime:problem:twitch-unavailable",
             Self::InvalidSetting { .. } => "urn:showtime:problem:invalid-field",
             Self::Secret(_) | Self::Vault(_) | Self::Database(_) => "urn:showtime:problem:internal",

@@ -1,9 +1,13 @@
 //! Tracking for bots of Discord: which bots there are, where each wants to know of which channels of Twitch. The service
 //! behind the API; what is posted is made by `outputs::announcements`.
 
+pub mod appearance;
 pub mod authority;
 pub mod batch;
 pub mod bots;
+pub mod broadcast;
+pub mod budget;
+pub mod card;
 pub mod channels;
 mod current;
 mod deliveries;
@@ -11,10 +15,14 @@ pub mod error;
 pub mod feed;
 pub mod filter;
 pub mod following;
+pub mod forum;
 pub mod jwt;
 mod keys;
+mod levels;
+pub mod preview;
 pub mod secret;
 pub mod settings;
+mod syntax;
 pub mod template;
 pub mod tracker;
 pub mod webhooks;
@@ -27,6 +35,7 @@ use self::keys::Keys;
 use self::tracker::Tracker;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
+use crate::credentials::profile_images::ProfileImages;
 use crate::services::{Services, Tasks};
 
 /// What the API needs of tracking.
@@ -44,11 +53,16 @@ pub struct Tracking {
 impl Tracking {
     /// Starts tracking on the database of the services. Without an application only channels are known that the log has.
     #[must_use]
-    pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Self {
+    pub fn spawn(
+        services: &Services,
+        application: Option<&Application>,
+        images: ProfileImages,
+        tasks: &mut Tasks,
+    ) -> Self {
         let keys = Arc::new(Keys::new(Arc::clone(&services.config)));
         let authority = Authority::new(services, Arc::clone(&keys));
         let feed = Feed::spawn(services, tasks);
-        let tracker = Tracker::new(services, application, keys);
+        let tracker = Tracker::new(services, application, images, keys);
         Self { authority, tracker, feed, clock: services.clock.clone() }
     }
 }

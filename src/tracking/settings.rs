@@ -1,11 +1,16 @@
 //! What a bot may set for a track.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::appearance::{CardField, Color, MAX_LABEL, Picture, Poster, check_url};
+use super::error::TrackingError;
 use super::filter::TrackFilter;
-use super::template;
+use super::template::{self, TemplateError};
+use crate::discord::name::name;
 use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::bots::OnWebhookGone;
 
 /// The most roles, and the most users, that a message mentions.
 pub const MAX_MENTIONS: usize = 20;
@@ -29,13 +34,42 @@ pub struct TrackSettings {
     /// Which broadcasts are announced; all by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<TrackFilter>,
-    /// The text above the card while the stream is live, such as `{{ streamer.name }} is live: {{ stream.title }}`. Other values
-    /// are `streamer.login`, `streamer.url`, `stream.category` and `stream.started`.
+    /// The text above the card while the stream is live, such as `{{ streamer.name }} is live: {{ stream.title }}`: a template of
+    /// Jinja, of at most 2,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The text above the card when the stream has ended. It may also have the value `duration`.
+    /// The text above the card when the stream has ended, such as `It was {{ duration }}.`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_message: Option<String>,
+    /// Whether there is a card below the text; true by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embed: Option<bool>,
+    /// The color of the card while the stream is live, such as `#9146ff`, which is the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^#[0-9A-Fa-f]{6}$")]
+    pub color: Option<Color>,
+    /// The fields of the card, in this order; `["category"]` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 3)]
+    pub fields: Option<Vec<CardField>>,
+    /// The picture of the card; `off` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
+    /// Whether the card shows the streamer's picture; false by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<bool>,
+    /// The label of a button that opens the stream, of at most 80 characters; no button by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub button: Option<String>,
+    /// Whose name and picture the message has; those of the webhook by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster: Option<Poster>,
+    /// The name that the message has instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster_name: Option<String>,
+    /// The address of the picture that the message has instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster_avatar_url: Option<String>,
     /// How many seconds later the stream is announced, 0 to 600, if it is live then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<u32>,
@@ -95,8 +129,7 @@ impl ForumThread {
         if self.tags.len() > MAX_TAGS {
             return Err(("forum.tags", format!("must be at most {MAX_TAGS} ids")));
         }
-        let checked = self.title.as_deref().map_or(Ok(()), template::check);
-        checked.map_err(|error| ("forum.title", error.to_string()))
+        Ok(())
     }
 }
 
@@ -159,15 +192,72 @@ pub enum OnUncertain {
     Skip,
 }
 
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SettingProblem {
+    /// The setting.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The line of a text, from 1.
+    pub line: Option<usize>,
+    /// The column, from 1.
+    pub column: Option<usize>,
+}
+
+/// What holds for all that a bot tracks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BotSettings {
+    /// What becomes of a channel of Discord when its webhook was deleted: with `keep`, which is the default, its tracks wait for
+    /// another webhook; with `drop` it is dropped with all that is tracked there.
+    pub on_webhook_gone: OnWebhookGone,
+    /// How all tracks are announced, but for what a channel of Discord or a track sets itself.
+    pub defaults: TrackSettings,
+}
+
 impl TrackSettings {
     /// Checks what the form of the fields does not.
     ///
     /// # Errors
     /// The field that is wrong, and why.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        for (field, text) in [("message", &self.message), ("end_message", &self.end_message)] {
-            text.as_deref().map_or(Ok(()), template::check).map_err(|error| (field, error.to_string()))?;
+        match self.wrong_texts().next() {
+            Some((field, error)) => Err((field, error.to_string())),
+            None => self.check_others(),
         }
+    }
+
+    /// All that is wrong with the texts, and the first of what else is.
+    #[must_use]
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let texts = self.wrong_texts().map(|(field, TemplateError { reason, line, column })| SettingProblem {
+            field: field.to_owned(),
+            reason,
+            line: Some(line),
+            column: Some(column),
+        });
+        let other = self.check_others().err().map(|(field, reason)| SettingProblem {
+            field: field.to_owned(),
+            reason,
+            line: None,
+            column: None,
+        });
+        texts.chain(other).collect()
+    }
+
+    fn wrong_texts(&self) -> impl Iterator<Item = (&'static str, TemplateError)> {
+        let forum = self.forum.as_ref().and_then(|forum| forum.title.as_ref());
+        let texts = [
+            ("message", self.message.as_ref(), false),
+            ("end_message", self.end_message.as_ref(), true),
+            ("forum.title", forum, false),
+        ];
+        texts.into_iter().filter_map(|(field, text, is_end)| Some((field, template::check(text?, is_end).err()?)))
+    }
+
+    fn check_others(&self) -> Result<(), (&'static str, String)> {
+        self.check_appearance()?;
         self.filter.as_ref().map_or(Ok(()), TrackFilter::check)?;
         for (field, value, least, most, unit) in [
             ("delay", self.delay, 0, MAX_DELAY, "seconds"),
@@ -190,6 +280,54 @@ impl TrackSettings {
         }
         Ok(())
     }
+
+    fn check_appearance(&self) -> Result<(), (&'static str, String)> {
+        if self
+            .fields
+            .as_ref()
+            .is_some_and(|fields| !(1..fields.len()).all(|place| !fields[..place].contains(&fields[place])))
+        {
+            return Err(("fields", "must name each field once".to_owned()));
+        }
+        let is_label = |label: &String| (1..=MAX_LABEL).contains(&label.trim().chars().count());
+        if self.button.as_ref().is_some_and(|label| !is_label(label)) {
+            return Err(("button", format!("must be 1 to {MAX_LABEL} characters")));
+        }
+        if self.poster_name.as_ref().is_some_and(|text| name(text).is_none()) {
+            return Err((
+                "poster_name",
+                "must be a name that Discord takes: not empty, without `discord` and `clyde`".to_owned(),
+            ));
+        }
+        let url = self.poster_avatar_url.as_deref();
+        url.map_or(Ok(()), check_url).map_err(|reason| ("poster_avatar_url", reason))
+    }
+
+    /// Whether the picture of the streamer is needed.
+    #[must_use]
+    pub fn shows_avatar(&self) -> bool {
+        let texts = [&self.message, &self.end_message];
+        self.avatar == Some(true)
+            || self.poster == Some(Poster::Streamer)
+            || texts.into_iter().flatten().any(|text| text.contains("avatar_url"))
+    }
+}
+
+/// Settings with a change: what it leaves out stays, and what is null in it is no longer set.
+pub(super) fn changed(mut kept: Value, change: Map<String, Value>) -> Result<TrackSettings, TrackingError> {
+    if let Value::Object(kept) = &mut kept {
+        kept.extend(change);
+    }
+    serde_path_to_error::deserialize(kept).map_err(|error| {
+        let (field, reason) = (error.path().to_string(), error.inner().to_string());
+        TrackingError::InvalidSetting { field, reason }
+    })
+}
+
+/// Checks what the form of the settings does not.
+pub(super) fn check(settings: &TrackSettings) -> Result<(), TrackingError> {
+    let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting { field: field.to_owned(), reason };
+    settings.check().map_err(invalid)
 }
 
 #[cfg(test)]
@@ -204,13 +342,30 @@ mod tests {
         assert_eq!(read(json!({})).unwrap(), TrackSettings::default());
         let all = json!({
             "filter": { "categories": ["Chess"] }, "message": "{{ streamer.name }}!",
+            "embed": false, "color": "#00ff00", "fields": ["viewers", "language"], "picture": "preview", "avatar": true,
+            "button": "Watch", "poster": "streamer", "poster_name": "Alerts", "poster_avatar_url": "https://example.com/a.png",
             "mentions": { "roles": ["146404426746167296"], "everyone": true }, "silent": true,
             "on_update": "ignore", "on_end": "delete", "delete_after": 60, "delay": 30, "cooldown": 60, "announce_current": true,
             "crosspost": true, "thread_id": "146404426746167299", "on_uncertain": "silent_repost",
         });
         assert_eq!(serde_json::to_value(read(all.clone()).unwrap()).unwrap(), all);
-        for wrong in [json!({ "color": 1 }), json!({ "on_end": "burn" }), json!({ "mentions": { "roles": ["5"] } })] {
+        for wrong in [
+            json!({ "colour": 1 }),
+            json!({ "color": "red" }),
+            json!({ "fields": ["tags"] }),
+            json!({ "on_end": "burn" }),
+            json!({ "mentions": { "roles": ["5"] } }),
+        ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+        for (field, value) in [
+            ("fields", json!(["viewers", "viewers"])),
+            ("button", json!(" ")),
+            ("button", json!("x".repeat(81))),
+            ("poster_name", json!("Discord")),
+            ("poster_avatar_url", json!("file:///etc/passwd")),
+        ] {
+            assert_eq!(read(json!({ field: value })).unwrap().check().unwrap_err().0, field);
         }
         let roles = vec!["146404426746167296"; MAX_MENTIONS + 1];
         let many = read(json!({ "mentions": { "roles": roles } })).unwrap();
@@ -220,6 +375,7 @@ mod tests {
             assert!(is_valid(least) && is_valid(most) && !is_valid(least - 1) && !is_valid(most + 1), "{field}");
         }
         let unknown = read(json!({ "end_message": "{{ name }}" })).unwrap();
-        assert_eq!(unknown.check().unwrap_err().0, "end_message");
+        let (field, reason) = unknown.check().unwrap_err();
+        assert!(field == "end_message" && reason.ends_with("(line 1, column 4)"), "{field}: {reason}");
     }
 }

@@ -12,6 +12,7 @@ use super::keys::Keys;
 use super::webhooks::{self, Found, Webhooks};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
+use crate::credentials::profile_images::ProfileImages;
 use crate::discord::client::WebhookKey;
 use crate::discord::message::Webhook;
 use crate::discord::snowflake::Snowflake;
@@ -71,16 +72,26 @@ pub struct Tracker {
     pub(super) keys: Arc<Keys>,
     pub(super) webhooks: Webhooks,
     pub(super) application: Option<Application>,
+    pub(super) images: ProfileImages,
+    /// Requests to Discord per second; 0 for any number.
+    pub(super) rate: u32,
 }
 
 impl Tracker {
-    pub(super) fn new(services: &Services, application: Option<&Application>, keys: Arc<Keys>) -> Self {
+    pub(super) fn new(
+        services: &Services,
+        application: Option<&Application>,
+        images: ProfileImages,
+        keys: Arc<Keys>,
+    ) -> Self {
         Self {
             pool: services.pool.clone(),
             clock: services.clock.clone(),
             keys,
             webhooks: Webhooks::new(services),
             application: application.cloned(),
+            images,
+            rate: services.config.tracking.discord_rate,
         }
     }
 

@@ -6,9 +6,9 @@ use secrecy::SecretString;
 
 use super::error::TrackingError;
 use crate::credentials::vault::{Vault, VaultError};
-use crate::discord::client::{Discord, WebhookKey};
+use crate::discord::client::{Discord, Reply, WebhookKey};
 use crate::discord::error::{DiscordError, Refusal};
-use crate::discord::message::Webhook;
+use crate::discord::message::{Message, Posted, Webhook};
 use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
 
@@ -38,6 +38,16 @@ pub(super) struct Webhooks {
 impl Webhooks {
     pub(super) fn new(services: &Services) -> Self {
         Self { discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT) }
+    }
+
+    /// Posts a message, into a thread if one is given.
+    pub(super) async fn post(
+        &self,
+        key: &WebhookKey,
+        thread: Option<Snowflake>,
+        message: &Message,
+    ) -> Result<Reply<Posted>, DiscordError> {
+        self.discord.post(key, thread, message).await
     }
 
     /// Where a webhook posts to, and whether that is this channel.

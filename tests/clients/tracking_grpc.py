@@ -62,6 +62,11 @@ with tempfile.TemporaryDirectory() as target:
         assert got.state == pb.WEBHOOK_STATE_OK and got.tracks[0].login == settings["login"], got
         assert stub.ListDestinations(pb.ListDestinationsRequest(), **options).destinations[0] == got
         print("listed")
+        preview = stub.Preview(pb.PreviewRequest(settings_json='{"message": "{{ streamer.name }}!"}'), **options)
+        assert json.loads(preview.payload_json)["content"] == "MapleArcade!" and not preview.errors, preview
+        test = stub.SendTest(pb.SendTestRequest(**there, dry_run=True), **options)
+        assert json.loads(test.payload_json)["content"] and not test.message_id, test
+        print("previewed")
 
         twitch = old_grpc.TwitchStub(channel)
         request = old.NewWebhookRequest(channel=settings["channel"], twitchname=settings["login"])

@@ -1,6 +1,7 @@
 //! The refusals of bots' requests, with their examples, for the specification.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
@@ -71,6 +72,26 @@ impl IntoResponses for WebhookRefusals {
             tracking(
                 "The webhook does not exist, posts into another channel or can't post.",
                 TrackingError::WebhookGone(WEBHOOK),
+            ),
+        ]
+        .into()
+    }
+}
+
+/// Refusals of a test.
+pub(super) struct TestRefusals;
+
+impl IntoResponses for TestRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tracking = |description: &str, error| described(description, &Error::Tracking(error));
+        [
+            tracking(
+                "The webhook was deleted or posts into another channel, or Discord refuses the message.",
+                TrackingError::WebhookGone(WEBHOOK),
+            ),
+            tracking(
+                "A test was posted there a moment ago; wait for `Retry-After` seconds.",
+                TrackingError::TooManyTests(Duration::from_secs(3)),
             ),
         ]
         .into()

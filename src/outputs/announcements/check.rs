@@ -1,8 +1,8 @@
 //! What is wrong with the posts to Discord.
 
-use super::budget::MAX_INVALID;
 use crate::status::Check;
 use crate::store::tracking::posts::PostSummary;
+use crate::tracking::budget::MAX_INVALID;
 
 /// The check of all posts.
 pub(super) fn check(summary: &PostSummary) -> Check {

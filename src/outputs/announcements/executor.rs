@@ -12,10 +12,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
 use super::attempt::{Attempt, Sender};
-use super::budget::Budget;
 use super::news::{news, tell};
 use super::plan::{Request, Sequel, Step, due_at, plan, sequel};
 use crate::clock::Clock;
+use crate::credentials::profile_images::ProfileImages;
 use crate::discord::message::Posted;
 use crate::metrics::Metrics;
 use crate::services::{Services, Stopper};
@@ -27,6 +27,7 @@ use crate::store::tracking::outcomes::{self, Outcome};
 use crate::store::tracking::posts::{self, DuePost, PostKind, PostState, Release};
 use crate::store::tracking::spread;
 use crate::store::{is_outage, within};
+use crate::tracking::budget::Budget;
 
 /// How long a server keeps a channel of Discord for a request. If it was killed, another one takes over after this.
 const LEASE: time::Duration = time::Duration::seconds(60);
@@ -73,6 +74,7 @@ pub(super) struct Executor {
     signals: Signals,
     clock: Clock,
     metrics: Metrics,
+    images: ProfileImages,
     sender: Arc<Sender>,
     stopper: Stopper,
     /// Requests per second.
@@ -87,12 +89,13 @@ pub(super) struct Executor {
 }
 
 impl Executor {
-    pub(super) fn new(services: &Services, sender: Arc<Sender>, stopper: Stopper) -> Self {
+    pub(super) fn new(services: &Services, images: ProfileImages, sender: Arc<Sender>, stopper: Stopper) -> Self {
         Self {
             pool: services.follower_pool.clone(),
             signals: services.signals.clone(),
             clock: services.clock.clone(),
             metrics: services.metrics.clone(),
+            images,
             sender,
             stopper,
             rate: services.config.tracking.discord_rate,
@@ -195,8 +198,8 @@ impl Executor {
         let claim = posts::claim(&mut transaction, self.server, &own, most, (now, until)).await?;
         let (mut requests, mut settled) = (Vec::new(), Vec::new());
         for post in &claim.due {
-            match plan(post, now) {
-                Step::Request(request) => requests.push((begun(post), request)),
+            match plan(post, &self.images, now) {
+                Step::Request(request) => requests.push((begun(post), *request)),
                 Step::Settle(outcome) => settled.push((post, outcome)),
             }
         }

@@ -6,8 +6,6 @@
 //! to a new message is lost, it is posted again without mentions and without a sound.
 
 mod attempt;
-mod budget;
-mod card;
 mod check;
 mod executor;
 mod follower;
@@ -22,6 +20,7 @@ use std::time::Duration;
 use self::attempt::Sender;
 use self::executor::Executor;
 use self::spreader::Spreader;
+use crate::credentials::profile_images::ProfileImages;
 use crate::outputs::follow::{Batch, Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
 
@@ -29,11 +28,11 @@ use crate::services::{Services, Stopper, Tasks};
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Starts the follower, the spreader and the executor, and registers the checks `announcements` and `posts`.
-pub fn spawn(services: &Services, tasks: &mut Tasks) -> Stopper {
+pub fn spawn(services: &Services, images: &ProfileImages, tasks: &mut Tasks) -> Stopper {
     let stopper = Stopper::new(STOP_TIMEOUT);
     services.checks.add_on_records(|records| check::check(&records.posts));
     let sender = Arc::new(Sender::new(services, stopper.stopping.clone()));
-    tasks.spawn("posts", Executor::new(services, sender, stopper.clone()).run());
+    tasks.spawn("posts", Executor::new(services, images.clone(), sender, stopper.clone()).run());
     tasks.spawn("announcements", Spreader::new(services).run());
     let clock = services.clock.clone();
     let handler =

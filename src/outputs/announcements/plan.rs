@@ -2,13 +2,16 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{card, place};
-use crate::discord::message::{AllowedMentions, Message};
+use super::place;
+use crate::credentials::profile_images::ProfileImages;
+use crate::discord::message::Message;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::outcomes::Outcome;
 use crate::store::tracking::posts::{DuePost, PostKind, PostState};
+use crate::tracking::broadcast::Broadcast;
 use crate::tracking::filter::Filtered;
 use crate::tracking::settings::{OnEnd, OnUncertain, OnUpdate, TrackSettings};
+use crate::tracking::{card, forum};
 
 /// The message about the end is not posted later than this after its time.
 const END_LATENESS: Duration = Duration::HOUR;
@@ -43,7 +46,7 @@ pub(super) enum Call {
 /// What to do about a post: call Discord, or record what has come of it already.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    Request(Request),
+    Request(Box<Request>),
     Settle(Outcome),
 }
 
@@ -57,12 +60,12 @@ pub(super) struct Sequel {
 }
 
 /// Decides about a post that is due.
-pub(super) fn plan(post: &DuePost, now: OffsetDateTime) -> Step {
+pub(super) fn plan(post: &DuePost, images: &ProfileImages, now: OffsetDateTime) -> Step {
     let is_new = post.state == PostState::Pending;
     match settings(post).filter(|_| !post.is_disabled) {
-        Some(settings) if !is_new => plan_edit(post, &settings, now),
-        Some(settings) if post.kind == PostKind::End => plan_end(post, &settings, now),
-        Some(settings) => plan_start(post, &settings, now),
+        Some(settings) if !is_new => plan_edit(post, &settings, images, now),
+        Some(settings) if post.kind == PostKind::End => plan_end(post, &settings, images, now),
+        Some(settings) => plan_start(post, &settings, images, now),
         None if is_new && post.is_disabled => ended(PostState::Skipped, "the bot is switched off"),
         None if is_new => ended(PostState::Skipped, "it is not tracked any more"),
         None => Step::Settle(Outcome::Kept(post.revision)),
@@ -98,7 +101,7 @@ pub(super) fn due_at(post: &DuePost) -> OffsetDateTime {
     post.wanted_at + Duration::seconds(delay.into())
 }
 
-fn plan_start(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
+fn plan_start(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Step {
     if post.ended_at.is_some() {
         return Step::Settle(Outcome::Ended(PostState::Expired, None));
     }
@@ -121,15 +124,15 @@ fn plan_start(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> 
         let problem = format!("the last stream was announced {ago} min ago, and the cooldown is {minutes} min");
         return Step::Settle(Outcome::Ended(PostState::Skipped, Some(problem)));
     }
-    let message = message(post, settings);
+    let message = message(post, settings, images);
     let is_silent = is_repeat && settings.on_uncertain.unwrap_or_default() == OnUncertain::SilentRepost;
     let message = if is_silent || settings.silent == Some(true) { message.silent() } else { message };
     let thread = settings.thread_id;
     let message = match &settings.forum {
-        Some(forum) if thread.is_none() => place::begin(message, post, forum),
+        Some(forum) if thread.is_none() => forum::begin(message, &Broadcast::from(post), forum),
         _ => message,
     };
-    Step::Request(Request { thread, call: Call::Post(message) })
+    Step::Request(Box::new(Request { thread, call: Call::Post(message) }))
 }
 
 fn cooldown(minutes: u32) -> Duration {
@@ -137,7 +140,7 @@ fn cooldown(minutes: u32) -> Duration {
 }
 
 /// The message about the end: once the broadcast can't go on any more. It never notifies, so it may be posted again as it is.
-fn plan_end(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
+fn plan_end(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Step {
     if settings.on_end != Some(OnEnd::Post) {
         return ended(PostState::Skipped, "the track wants no message about the end any more");
     }
@@ -151,8 +154,8 @@ fn plan_end(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> St
         return expired;
     }
     uncertain(post, settings).unwrap_or_else(|| {
-        let (thread, message) = (place::thread(post, settings), message(post, settings).silent());
-        Step::Request(Request { thread, call: Call::Post(message) })
+        let (thread, message) = (place::thread(post, settings), message(post, settings, images).silent());
+        Step::Request(Box::new(Request { thread, call: Call::Post(message) }))
     })
 }
 
@@ -182,22 +185,25 @@ fn delete_at(post: &DuePost, settings: &TrackSettings) -> Option<OffsetDateTime>
     }
 }
 
-fn plan_edit(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> Step {
+fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Step {
     let kept = Step::Settle(Outcome::Kept(post.revision));
     let Some(id) = post.message_id else { return kept };
     // The message that the bot has found is edited first, which shows that it is there.
     let is_found = post.have_revision > 0;
     match post.extra_message_id {
         Some(extra) if is_found => {
-            return Step::Request(Request { thread: place::of(Some(extra), settings), call: Call::Tidy(extra) });
+            return Step::Request(Box::new(Request {
+                thread: place::of(Some(extra), settings),
+                call: Call::Tidy(extra),
+            }));
         }
-        Some(_) => return edit(post, settings, id),
+        Some(_) => return edit(post, settings, images, id),
         None => {}
     }
     let is_current = post.have_revision >= post.revision;
     match delete_at(post, settings) {
         Some(at) if at <= now => {
-            return Step::Request(Request { thread: place::thread(post, settings), call: Call::Delete(id) });
+            return Step::Request(Box::new(Request { thread: place::thread(post, settings), call: Call::Delete(id) }));
         }
         Some(at) if is_current || post.kind == PostKind::Start => return Step::Settle(Outcome::Later(at)),
         _ => {}
@@ -207,23 +213,27 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, now: OffsetDateTime) -> S
         Some(_) if settings.on_end == Some(OnEnd::Leave) => kept,
         // What says that the stream has ended is edited if it goes on.
         None if settings.on_update == Some(OnUpdate::Ignore) && !post.is_end_shown => kept,
-        _ => edit(post, settings, id),
+        _ => edit(post, settings, images, id),
     }
 }
 
-/// An edit notifies no one, and must not: it shows the same text.
-fn edit(post: &DuePost, settings: &TrackSettings, id: Snowflake) -> Step {
-    let message = Message { allowed_mentions: AllowedMentions::default(), ..message(post, settings) };
-    Step::Request(Request { thread: place::thread(post, settings), call: Call::Edit(id, message) })
+fn edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, id: Snowflake) -> Step {
+    let message = message(post, settings, images).edit();
+    Step::Request(Box::new(Request { thread: place::thread(post, settings), call: Call::Edit(id, message) }))
 }
 
 /// The message, with its mentions unless it is one that was posted again, or is about the end.
-fn message(post: &DuePost, settings: &TrackSettings) -> Message {
+fn message(post: &DuePost, settings: &TrackSettings, images: &ProfileImages) -> Message {
     let is_repeat = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
     let is_plain = is_repeat || post.kind == PostKind::End;
+    let mut broadcast = Broadcast::from(post);
+    if settings.shows_avatar() {
+        broadcast.avatar_url = Some(images.get(post.twitch_id.as_str())).filter(|url| !url.is_empty());
+    }
+    let message = card::message(&broadcast, settings);
     match &settings.mentions {
-        Some(mentions) if !is_plain => card::mention(card::message(post, settings), mentions),
-        _ => card::message(post, settings),
+        Some(mentions) if !is_plain => card::mention(message, mentions),
+        _ => message,
     }
 }
 

@@ -8,7 +8,6 @@ mod check;
 pub mod error;
 pub mod example;
 pub mod filter;
-pub mod images;
 pub mod lease;
 pub mod secret;
 pub mod service;
@@ -28,9 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::error::SettingsError;
-use self::images::ProfileImages;
 use self::settings::SinkSettings;
-use crate::credentials::application::Application;
+use crate::credentials::profile_images::ProfileImages;
 use crate::outputs::amqp::AmqpSink;
 use crate::outputs::amqp::settings::AMQP_URL;
 use crate::outputs::webhook::WebhookSink;
@@ -52,13 +50,15 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the supervisor of the sinks, and registers their check.
-pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
-    let helix = application.map(|application| application.helix.clone());
-    let images = helix.map(|helix| ProfileImages::spawn(services, helix, tasks)).unwrap_or_default();
+pub fn spawn(services: &Services, images: &ProfileImages, tasks: &mut Tasks) -> Stopper {
     services.checks.add_on_records(|records| check::check(&records.sinks));
     let stopper = Stopper::new(STOP_TIMEOUT);
-    let supervisor =
-        Supervisor { services: services.clone(), images, running: HashMap::new(), stopper: stopper.clone() };
+    let supervisor = Supervisor {
+        services: services.clone(),
+        images: images.clone(),
+        running: HashMap::new(),
+        stopper: stopper.clone(),
+    };
     tasks.spawn("sinks", supervisor.run());
     stopper
 }

@@ -5,7 +5,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::error::SettingsError;
-use super::images::ProfileImages;
+use crate::credentials::profile_images::ProfileImages;
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::ChannelId;
 use crate::twitch::payload::is_placeholder;

@@ -1,6 +1,7 @@
 //! Table `discord_bot`: the bots that may use tracking.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -43,6 +44,15 @@ pub enum OnWebhookGone {
     Keep,
     /// It is dropped with all that is tracked there.
     Drop,
+}
+
+/// What a bot has set for all that it tracks.
+#[derive(Clone, Debug)]
+pub struct StoredSettings {
+    /// What becomes of its channels whose webhook was deleted.
+    pub on_webhook_gone: OnWebhookGone,
+    /// How its tracks are announced, but for what a channel of Discord or a track sets itself.
+    pub defaults: Value,
 }
 
 /// All bots, by name.
@@ -144,25 +154,30 @@ pub async fn generation(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option
         .await
 }
 
-/// What becomes of a bot's channels whose webhook was deleted; `None` if there is no such bot.
+/// What a bot has set for all that it tracks; `None` if there is no such bot.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn on_webhook_gone(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<OnWebhookGone>> {
-    sqlx::query_scalar!(
-        r#"select on_webhook_gone as "on_webhook_gone: OnWebhookGone" from discord_bot where id = $1"#,
+pub async fn settings(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<StoredSettings>> {
+    sqlx::query_as!(
+        StoredSettings,
+        r#"select on_webhook_gone as "on_webhook_gone: OnWebhookGone", defaults from discord_bot where id = $1"#,
         id
     )
     .fetch_optional(db)
     .await
 }
 
-/// Decides what becomes of a bot's channels whose webhook will be deleted.
+/// Sets what holds for all that a bot tracks. False if there is no such bot.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn set_on_webhook_gone(db: impl PgExecutor<'_>, id: i64, then: OnWebhookGone) -> sqlx::Result<()> {
-    let set = sqlx::query!("update discord_bot set on_webhook_gone = $2 where id = $1", id, then as OnWebhookGone);
-    set.execute(db).await?;
-    Ok(())
+pub async fn set_settings(db: impl PgExecutor<'_>, id: i64, settings: &StoredSettings) -> sqlx::Result<bool> {
+    let set = sqlx::query!(
+        "update discord_bot set on_webhook_gone = $2, defaults = $3 where id = $1",
+        id,
+        settings.on_webhook_gone as OnWebhookGone,
+        settings.defaults
+    );
+    Ok(set.execute(db).await?.rows_affected() > 0)
 }

@@ -1,6 +1,7 @@
 //! Table `destination`: the channels of Discord that bots have posts made in.
 
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{Acquire as _, PgConnection, PgExecutor};
 use strum::IntoStaticStr;
 use time::OffsetDateTime;
@@ -41,6 +42,7 @@ pub struct Destination {
     pub moved_to: Option<Snowflake>,
     pub verified_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
+    pub settings: Value,
 }
 
 /// The webhook of a channel of Discord.
@@ -85,7 +87,7 @@ pub async fn of_channels(
         Destination,
         r#"select id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
             webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
-            moved_to as "moved_to: Snowflake", verified_at, created_at
+            moved_to as "moved_to: Snowflake", verified_at, created_at, settings
         from destination where bot_id = $1 and channel_id = any($2)"#,
         bot_id,
         channel_ids as &[Snowflake]
@@ -109,7 +111,7 @@ pub async fn page(
         Destination,
         r#"select id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
             webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
-            moved_to as "moved_to: Snowflake", verified_at, created_at
+            moved_to as "moved_to: Snowflake", verified_at, created_at, settings
         from destination where bot_id = $1 and channel_id > $2
             and ($3::bigint is null or (coalesce(guild_id, 0) >> 22) % $3 = $4)
         order by channel_id limit $5"#,
@@ -146,7 +148,7 @@ pub async fn put_webhook(
             not_before = case when old.webhook_id = excluded.webhook_id then old.not_before end
         returning id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
             webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
-            moved_to as "moved_to: Snowflake", verified_at, created_at"#,
+            moved_to as "moved_to: Snowflake", verified_at, created_at, settings"#,
         new.bot_id,
         new.channel_id.0,
         new.guild_id.map(|id| id.0),
@@ -196,7 +198,7 @@ pub async fn insert_unverified(
         on conflict do nothing
         returning id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
             webhook_id as "webhook_id: Snowflake", token_sealed, state as "state: DestinationState", state_reason, state_at,
-            moved_to as "moved_to: Snowflake", verified_at, created_at"#,
+            moved_to as "moved_to: Snowflake", verified_at, created_at, settings"#,
         bot_id,
         &channels,
         &guilds as &[Option<i64>],
@@ -270,6 +272,15 @@ async fn cancel_posts(conn: &mut PgConnection, destination_id: i64, reason: &str
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Sets how the tracks of a destination are announced.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_settings(db: impl PgExecutor<'_>, id: i64, settings: &Value) -> sqlx::Result<()> {
+    sqlx::query!("update destination set settings = $2 where id = $1", id, settings).execute(db).await?;
     Ok(())
 }
 

@@ -14,4 +14,5 @@ pub mod posts;
 pub mod signing_keys;
 pub mod spread;
 pub mod tracks;
+pub mod trials;
 pub mod watched;

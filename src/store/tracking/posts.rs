@@ -82,13 +82,16 @@ pub struct DuePost {
     pub title: Option<String>,
     pub category_id: Option<String>,
     pub category_name: Option<String>,
+    pub language: Option<String>,
+    /// Of the last minutes.
+    pub viewers: Option<i64>,
     pub started_at: OffsetDateTime,
     pub ended_at: Option<OffsetDateTime>,
     pub wanted_at: OffsetDateTime,
     /// When a message about an earlier broadcast was last posted there, or may have been; looked up for new messages only.
     pub last_posted_at: Option<OffsetDateTime>,
     pub revision: i32,
-    /// The settings of the track; `None` if it is not tracked any more.
+    /// The settings of the bot, the channel of Discord and the track, of which the last counts; `None` if it is not tracked any more.
     pub settings: Option<Value>,
 }
 
@@ -162,8 +165,10 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             d.webhook_id as "webhook_id: Snowflake", d.token_sealed, bot.disabled_at is not null as "is_disabled!",
             post.kind as "kind: PostKind", post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
             post.message_id as "message_id: Snowflake", post.extra_message_id as "extra_message_id: Snowflake",
-            post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown, a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name,
-            a.title, a.category_id, a.category_name, a.started_at, a.ended_at, post.wanted_at, last.posted_at as last_posted_at, a.revision, track.settings as "settings?"
+            post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown,
+            a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name, a.title,
+            a.category_id, a.category_name, c.language as "language?", sample.viewers as "viewers?", a.started_at, a.ended_at,
+            post.wanted_at, last.posted_at as last_posted_at, a.revision, bot.defaults || d.settings || track.settings as "settings?"
         from destination d join discord_bot bot on bot.id = d.bot_id
             cross join lateral (
                 select id from post where post.destination_id = d.id and post.next_at <= $2
@@ -172,6 +177,12 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             join post on post.id = first.id
             join announcement a on a.stream_id = post.stream_id
             left join track on track.destination_id = d.id and track.twitch_id = a.twitch_id
+            left join channel c on c.id = a.twitch_id
+            left join lateral (
+                select activity.viewers / activity.viewer_samples as viewers from activity
+                where channel_id = a.twitch_id and viewer_samples > 0 and minute > $2::timestamptz - interval '10 minutes'
+                order by minute desc limit 1
+            ) as sample on a.ended_at is null
             left join lateral (
                 select max(coalesce(other.posted_at, other.attempt_at)) as posted_at
                 from announcement earlier join post other on other.stream_id = earlier.stream_id

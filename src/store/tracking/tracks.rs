@@ -173,6 +173,27 @@ pub async fn set_settings(db: impl PgExecutor<'_>, track: &Track, settings: &Val
     Ok(())
 }
 
+/// Sets the settings of tracks, each named by its destination and the channel of Twitch.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_all(db: impl PgExecutor<'_>, settings: &[(i64, &ChannelId, Value)]) -> sqlx::Result<()> {
+    let destinations: Vec<_> = settings.iter().map(|(destination_id, ..)| *destination_id).collect();
+    let ids: Vec<_> = settings.iter().map(|(_, id, _)| id.to_string()).collect();
+    let values: Vec<_> = settings.iter().map(|(.., value)| value.clone()).collect();
+    sqlx::query!(
+        "update track set settings = given.settings
+        from unnest($1::bigint[], $2::text[], $3::jsonb[]) as given (destination_id, twitch_id, settings)
+        where track.destination_id = given.destination_id and track.twitch_id = given.twitch_id",
+        &destinations,
+        &ids,
+        &values
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// What is tracked in these destinations, in the order in which it was added.
 ///
 /// # Errors

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use showtime::grpc::proto::tracking::tracking_service_client::TrackingServiceClient;
 use showtime::grpc::proto::tracking::watch_events_response::Event;
 use showtime::grpc::proto::tracking::{
     BatchTrackItem, BatchTrackRequest, CheckWebhookRequest, DeleteDestinationRequest, DeleteGuildRequest,
-    GetDestinationRequest, IssueTokenRequest, ListDeliveriesRequest, ListDestinationsRequest, ReplaceWebhookRequest,
-    ReportWebhookGoneRequest, ResolveDeliveryRequest, TrackRequest, UntrackRequest, UpdateTrackRequest,
-    WatchEventsRequest, WatchEventsResponse, Webhook, WebhookState,
+    GetDestinationRequest, GetSettingsRequest, IssueTokenRequest, ListDeliveriesRequest, ListDestinationsRequest,
+    PreviewRequest, ReplaceWebhookRequest, ReportWebhookGoneRequest, ResolveDeliveryRequest, SendTestRequest,
+    SetSettingsRequest, TrackRequest, UntrackRequest, UpdateDestinationRequest, UpdateTrackRequest, WatchEventsRequest,
+    WatchEventsResponse, Webhook, WebhookState,
 };
 use showtime::grpc::proto::twitch::twitch_client::TwitchClient;
 use showtime::grpc::proto::twitch::{DeleteWebhookRequest, GetChannelsRequest, NewWebhookRequest};
@@ -207,6 +208,7 @@ async fn batch_has_a_result_for_each_track() {
         guild_id: String::new(),
         webhook,
         name: LOGIN.to_owned(),
+        settings_json: r#"{"silent":true}"#.to_owned(),
     };
     let unknown = BatchTrackItem { name: "unknown".to_owned(), ..item.clone() };
     let request = client.with(BatchTrackRequest { tracks: vec![item.clone(), unknown] });
@@ -358,6 +360,53 @@ async fn old_messages_are_understood() {
 }
 
 #[tokio::test]
+async fn message_is_shown_tested_and_set_for_all_that_a_bot_tracks() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let mut client = stage.client(&stage.token).await;
+    let webhook = stage.webhook();
+    client.track(&webhook, LOGIN).await.unwrap();
+    let channel_id = webhook.channel_id.to_string();
+
+    let defaults = json!({ "defaults": { "message": "bot: {{ stream.title }}", "color": "#00ff00" } });
+    let set = client.with(SetSettingsRequest { settings_json: defaults.to_string() });
+    client.tracking.set_settings(set).await.unwrap();
+    let get = client.with(GetSettingsRequest {});
+    let shown: Value =
+        serde_json::from_str(&client.tracking.get_settings(get).await.unwrap().into_inner().settings_json).unwrap();
+    assert_eq!((&shown["defaults"], &shown["on_webhook_gone"]), (&defaults["defaults"], &json!("keep")));
+    let wrong = client.with(SetSettingsRequest { settings_json: r#"{"defaults":{"message":"{{"}}"#.to_owned() });
+    let status = problem(client.tracking.set_settings(wrong).await, Code::InvalidArgument, "invalid-field");
+    assert!(status.message().contains("defaults.message"), "{status:?}");
+
+    let settings_json = json!({ "color": "#0000ff" }).to_string();
+    let change = client.with(UpdateDestinationRequest { channel_id: channel_id.clone(), settings_json });
+    let changed = client.tracking.update_destination(change).await.unwrap().into_inner().destination.unwrap();
+    assert_eq!(changed.settings_json, r##"{"color":"#0000ff"}"##);
+
+    let preview = client.with(PreviewRequest {
+        channel_id: channel_id.clone(),
+        settings_json: json!({ "end_message": "{{ x }}" }).to_string(),
+        sample_json: json!({ "title": "Chess_" }).to_string(),
+    });
+    let preview = client.tracking.preview(preview).await.unwrap().into_inner();
+    let payload: Value = serde_json::from_str(&preview.payload_json).unwrap();
+    assert_eq!((&payload["content"], &payload["embeds"][0]["color"]), (&json!(r"bot: Chess\_"), &json!(255)));
+    let error = &preview.errors[0];
+    assert_eq!((error.field.as_str(), error.line, error.column), ("end_message", 1, 4), "{error:?}");
+
+    let test = SendTestRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned(), dry_run: true };
+    let dry = client.tracking.send_test(client.with(test.clone())).await.unwrap().into_inner();
+    assert_eq!(dry.message_id, "");
+    let test = SendTestRequest { dry_run: false, ..test };
+    let sent = client.tracking.send_test(client.with(test.clone())).await.unwrap().into_inner();
+    let messages = stage.discord.world.messages();
+    assert_eq!((messages[0].id.to_string(), messages[0].content.as_str()), (sent.message_id, "bot: First run"));
+    problem(client.tracking.send_test(client.with(test)).await, Code::ResourceExhausted, "too-many-tests");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn services_are_healthy_and_described() {
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;
@@ -411,6 +460,6 @@ async fn python_client_that_is_generated_from_the_same_files_tracks() {
     let output = command.kill_on_drop(true).output().await.unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(printed, "tracked\nknown\nlisted\nold messages understood\nuntracked\nrefused NOT_FOUND\n");
+    assert_eq!(printed, "tracked\nknown\nlisted\npreviewed\nold messages understood\nuntracked\nrefused NOT_FOUND\n");
     stage.stop().await;
 }

@@ -7,6 +7,7 @@ mod kills;
 mod names;
 mod polling;
 mod posts;
+mod previews;
 mod tokens;
 mod v1;
 mod v2;

@@ -113,18 +113,24 @@ async fn lost_webhook_drops_its_channel_if_the_bot_wants_that() {
     for webhook in [&kept, &dropped] {
         assert_eq!(stage.track(webhook, LOGIN).await.status, 201);
     }
-    assert_eq!(stage.send(Method::GET, "/v2/settings").await.json(), json!({ "on_webhook_gone": "keep" }));
+    assert_eq!(
+        stage.send(Method::GET, "/v2/settings").await.json(),
+        json!({ "on_webhook_gone": "keep", "defaults": {} })
+    );
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&kept))).await.status, 204);
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&kept))).await.status, 204, "again");
     let set = stage.put("/v2/settings", &json!({ "on_webhook_gone": "drop" })).await;
-    assert_eq!((set.status.as_u16(), set.json()), (200, json!({ "on_webhook_gone": "drop" })));
+    assert_eq!((set.status.as_u16(), set.json()), (200, json!({ "on_webhook_gone": "drop", "defaults": {} })));
     assert_eq!(stage.send(Method::GET, "/v2/settings").await.json(), set.json());
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&dropped))).await.status, 204);
     assert_eq!(stage.send(Method::GET, &channel(&kept)).await.json()["state"], "gone");
     stage.send(Method::GET, &channel(&dropped)).await.problem(404, "not-found");
     assert!(stage.discord.world.calls().len() == 2, "Discord was asked when they were tracked, and not since");
     stage.put("/v2/settings", &json!({ "on_webhook_gone": "burn" })).await.problem(400, "invalid-field");
-    assert_eq!(stage.put("/v2/settings", &json!({})).await.json(), json!({ "on_webhook_gone": "keep" }));
+    assert_eq!(
+        stage.put("/v2/settings", &json!({})).await.json(),
+        json!({ "on_webhook_gone": "keep", "defaults": {} })
+    );
     stage.stop().await;
 }
 
@@ -160,6 +166,12 @@ async fn malformed_requests_are_refused() {
     assert_eq!(stage.put(&format!("{path}/webhook"), &given(&webhook)).await.status, 200);
     stage.put(&format!("{path}/tracks/no-login"), &json!({})).await.problem(400, "invalid-path");
     stage.put(&format!("{path}/tracks/{LOGIN}"), &json!({ "colour": 1 })).await.problem(400, "invalid-field");
+    let text = json!({ "message": "{% if stream.title %}\n{{ stream.titel }}{% endif %}" });
+    let problem = stage.put(&format!("{path}/tracks/{LOGIN}"), &text).await.problem(400, "invalid-field");
+    assert!(
+        problem["field"] == "message" && problem["detail"].as_str().unwrap().contains("(line 2, column 4)"),
+        "{problem}"
+    );
     stage.put(&format!("{path}/tracks/{LOGIN}"), &json!({})).await.problem(422, "twitch-not-configured");
     stage.send(Method::DELETE, &format!("{path}/tracks/{LOGIN}")).await.problem(404, "not-found");
     stage.send(Method::PATCH, &path).await.problem(405, "method-not-allowed");
@@ -188,7 +200,10 @@ async fn bots_see_and_change_only_what_is_their_own() {
     stage.server.send_json_as(&other, Method::PUT, &put, &json!({})).await.problem(404, "not-found");
     let settings = json!({ "on_webhook_gone": "drop" });
     stage.server.send_json_as(&other, Method::PUT, "/v2/settings", &settings).await;
-    assert_eq!(stage.send(Method::GET, "/v2/settings").await.json(), json!({ "on_webhook_gone": "keep" }));
+    assert_eq!(
+        stage.send(Method::GET, "/v2/settings").await.json(),
+        json!({ "on_webhook_gone": "keep", "defaults": {} })
+    );
     let list = stage.server.send_as(&other, Method::GET, "/v2/channels").await.json();
     assert_eq!(list, json!({ "data": [], "next": null }));
     assert_eq!(stage.send(Method::GET, &path).await.json()["tracks"][0]["login"], LOGIN);

@@ -16,6 +16,7 @@ use crate::api::tracking::webhook::GivenWebhook;
 use crate::discord::snowflake::Snowflake;
 use crate::tracking::batch::{MAX_BATCH, NewTrack};
 use crate::tracking::error::TrackingError;
+use crate::tracking::settings::TrackSettings;
 use crate::tracking::tracker::StreamerName;
 
 /// A track to add.
@@ -34,12 +35,15 @@ struct BatchTrack {
     /// The login or id of the channel of Twitch.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$")]
     name: Parsed<StreamerName>,
+    /// How it is announced. Without it a new track has the defaults, and one that is there keeps its settings.
+    #[serde(default)]
+    settings: Option<TrackSettings>,
 }
 
 impl From<BatchTrack> for NewTrack {
     fn from(track: BatchTrack) -> Self {
-        let BatchTrack { channel_id, guild_id, webhook, name } = track;
-        Self { channel: channel_id, guild: guild_id, key: webhook.into(), name: name.0 }
+        let BatchTrack { channel_id, guild_id, webhook, name, settings } = track;
+        Self { channel: channel_id, guild: guild_id, key: webhook.into(), name: name.0, settings }
     }
 }
 
@@ -107,6 +111,7 @@ impl BatchResults {
         "guild_id": "146404426746167000",
         "webhook": { "id": "1130882143562211418", "token": "aToken-thatDiscord_made" },
         "name": "maplearcade",
+        "settings": { "message": "{{ streamer.name }} is live: {{ stream.title }}" },
     }] })),
     responses(
         (status = OK, description = "What became of each", body = BatchResults, example = json!(BatchResults::example())),

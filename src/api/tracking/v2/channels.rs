@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
@@ -18,6 +19,7 @@ use crate::api::tracking::caller::Caller;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::DestinationState;
 use crate::tracking::channels::DiscordChannel;
+use crate::tracking::settings::TrackSettings;
 
 /// A channel of Discord in which a bot has channels of Twitch announced.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +49,9 @@ pub(super) struct BotChannel {
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// How its tracks are announced, but for what a track sets itself. What is absent is as the bot has it.
+    #[schema(value_type = TrackSettings)]
+    settings: Value,
     /// What is tracked there, in the order in which it was added.
     tracks: Vec<BotTrack>,
 }
@@ -64,6 +69,7 @@ impl From<DiscordChannel> for BotChannel {
             moved_to: it.moved_to,
             verified_at: it.verified_at,
             created_at: it.created_at,
+            settings: it.settings,
             tracks: tracks.into_iter().map(BotTrack::from).collect(),
         }
     }
@@ -82,6 +88,7 @@ impl BotChannel {
             moved_to: None,
             verified_at: Some(at),
             created_at: at,
+            settings: json!({ "color": "#00ff00" }),
             tracks: vec![BotTrack::example()],
         }
     }

@@ -5,6 +5,7 @@ pub(in crate::api) mod channels;
 pub(in crate::api) mod deliveries;
 mod event;
 pub(in crate::api) mod events;
+pub(in crate::api) mod previews;
 pub(in crate::api) mod settings;
 mod shard;
 mod stream;

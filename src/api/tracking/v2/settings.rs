@@ -1,32 +1,20 @@
-//! `/v2/settings`.
+//! `/v2/settings` and `/v2/channels/{channel}/settings`.
 
-use actix_web::web::{Data, Json};
-use actix_web::{get, put};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, patch, put};
+use serde_json::{Map, Value, json};
 
+use super::channels::{BotChannel, BotChannelPath};
 use crate::api::Context;
 use crate::api::body::Body;
 use crate::api::error::Error;
 use crate::api::query::{Nothing, Query};
-use crate::api::responses::{BadBody, BadRequest, ServerErrors};
+use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
-use crate::store::tracking::bots::{self, OnWebhookGone};
+use crate::tracking::settings::{BotSettings, TrackSettings};
 
-/// What holds for all that a bot tracks.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct BotSettings {
-    /// What becomes of a channel of Discord when its webhook was deleted: with `keep`, which is the default, its tracks wait for
-    /// another webhook; with `drop` it is dropped with all that is tracked there.
-    #[serde(default)]
-    on_webhook_gone: OnWebhookGone,
-}
-
-impl BotSettings {
-    fn example() -> Self {
-        Self { on_webhook_gone: OnWebhookGone::Keep }
-    }
+fn example() -> Value {
+    json!({ "on_webhook_gone": "keep", "defaults": { "color": "#9146ff", "picture": "preview", "button": "Watch" } })
 }
 
 /// Get the settings of a bot
@@ -35,7 +23,7 @@ impl BotSettings {
 #[utoipa::path(
     tag = "tracking",
     responses(
-        (status = OK, description = "The settings", body = BotSettings, example = json!(BotSettings::example())),
+        (status = OK, description = "The settings", body = BotSettings, example = json!(example())),
         BadRequest,
         ServerErrors,
     ),
@@ -46,18 +34,19 @@ pub(in crate::api) async fn get_bot_settings(
     ctx: Data<Context>,
     _query: Query<Nothing>,
 ) -> Result<Json<BotSettings>, Error> {
-    let then = ctx.read(async |db| bots::on_webhook_gone(db, caller.0.bot_id).await).await?;
-    Ok(Json(BotSettings { on_webhook_gone: then.ok_or(Error::BotTokenUnknown)? }))
+    let settings = ctx.tracking.tracker.bot_settings(caller.0.bot_id).await?;
+    Ok(Json(settings.ok_or(Error::BotTokenUnknown)?))
 }
 
 /// Set the settings of a bot
 ///
-/// All of them: what is left out takes its default.
+/// All of them: what is left out takes its default. Of each setting of a track the closest level counts that has it: the track, its
+/// channel of Discord, the bot. What is posted shows a change with its next edit.
 #[utoipa::path(
     tag = "tracking",
-    request_body(content = BotSettings, example = json!(BotSettings::example())),
+    request_body(content = BotSettings, example = json!(example())),
     responses(
-        (status = OK, description = "The settings", body = BotSettings, example = json!(BotSettings::example())),
+        (status = OK, description = "The settings", body = BotSettings, example = json!(example())),
         BadBody,
         ServerErrors,
     ),
@@ -70,6 +59,57 @@ pub(in crate::api) async fn set_bot_settings(
     body: Body<BotSettings>,
 ) -> Result<Json<BotSettings>, Error> {
     let Body(settings) = body;
-    ctx.read(async |db| bots::set_on_webhook_gone(db, caller.0.bot_id, settings.on_webhook_gone).await).await?;
+    ctx.tracking.tracker.set_bot_settings(caller.0.bot_id, &settings).await?;
     Ok(Json(settings))
+}
+
+/// Set the settings of a channel
+///
+/// How all that is tracked in this channel of Discord is announced, but for what a track sets itself; what is left out is as the bot's
+/// settings say.
+#[utoipa::path(
+    tag = "tracking",
+    params(BotChannelPath),
+    request_body(content = TrackSettings, example = json!({ "color": "#00ff00" })),
+    responses(
+        (status = OK, description = "The channel", body = BotChannel, example = json!(BotChannel::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[put("/v2/channels/{channel}/settings")]
+pub(in crate::api) async fn set_channel_settings(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<BotChannelPath>,
+    body: Body<TrackSettings>,
+) -> Result<Json<BotChannel>, Error> {
+    Ok(Json(ctx.tracking.tracker.set_channel(caller.0.bot_id, path.channel.0, &body.0).await?.into()))
+}
+
+/// Change the settings of a channel
+///
+/// Settings that are left out stay, and those that are `null` are as the bot's settings say.
+#[utoipa::path(
+    tag = "tracking",
+    params(BotChannelPath),
+    request_body(content = TrackSettings, example = json!({ "silent": true })),
+    responses(
+        (status = OK, description = "The channel", body = BotChannel, example = json!(BotChannel::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/v2/channels/{channel}/settings")]
+pub(in crate::api) async fn change_channel_settings(
+    caller: Caller,
+    ctx: Data<Context>,
+    _query: Query<Nothing>,
+    path: Path<BotChannelPath>,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<BotChannel>, Error> {
+    Ok(Json(ctx.tracking.tracker.change_channel(caller.0.bot_id, path.channel.0, body.0).await?.into()))
 }

@@ -27,7 +27,7 @@ pub(super) struct BotTrack {
     twitch_id: String,
     /// Its login, as it is now.
     login: String,
-    /// How it is announced. What is absent has its default.
+    /// How it is announced. What is absent is as the channel of Discord and the bot have it.
     #[schema(value_type = TrackSettings)]
     settings: Value,
     /// When it was added.
@@ -51,13 +51,13 @@ impl BotTrack {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct BotTrackPath {
+pub(super) struct BotTrackPath {
     /// The id of the channel of Discord.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
-    channel: Parsed<Snowflake>,
+    pub(super) channel: Parsed<Snowflake>,
     /// The login or id of the channel of Twitch.
     #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
-    name: Parsed<StreamerName>,
+    pub(super) name: Parsed<StreamerName>,
 }
 
 fn settings_example() -> Value {
@@ -66,8 +66,8 @@ fn settings_example() -> Value {
 
 /// Put a track
 ///
-/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings: what is left out has its
-/// default. 200 if it is tracked already.
+/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings: what is left out is as
+/// the settings of the channel of Discord and of the bot say. 200 if it is tracked already.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),
@@ -96,7 +96,7 @@ pub(in crate::api) async fn put_track(
 
 /// Change a track
 ///
-/// Settings that are left out stay, and those that are `null` take their default.
+/// Settings that are left out stay, and those that are `null` are as the channel of Discord and the bot have them.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),

@@ -1,10 +1,12 @@
 //! What is posted to Discord.
 
+mod appearance;
 mod deliveries;
 mod ends;
 mod faults;
 mod flow;
 mod histories;
+mod levels;
 mod limits;
 mod settings;
 mod threads;

@@ -8,7 +8,7 @@ use super::super::Stage;
 use super::is_notifying;
 
 /// A stage whose track has these settings.
-async fn with(settings: &Value) -> Stage {
+pub(super) async fn with(settings: &Value) -> Stage {
     let stage = Stage::tracking().await;
     stage.set(settings).await;
     stage
@@ -120,6 +120,31 @@ async fn stream_is_announced_once_its_category_is_one_of_the_filter() {
     stage.update("Third run", "Chess").await;
     stage.after(Duration::minutes(2)).await;
     assert_eq!(stage.message().embeds[0]["title"], "Third run");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn text_of_a_message_has_conditions_times_and_samples() {
+    let text = "{{ stream.started_at | timestamp('R') }}{% if stream.viewers %} {{ stream.viewers }} watch{% endif %} \
+                ({{ stream.language | upper }}) {{ stream.title | raw }}";
+    let stage = with(&json!({ "message": text })).await;
+    stage.update("**bold** @everyone", "Go").await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let began = stage.clock.now().unix_timestamp();
+    let content = stage.message().content;
+    let is_it = |at: i64| content == format!("<t:{at}:R> (EN) **bold** @everyone");
+    assert!((began - 5..=began).any(is_it), "{content}");
+    assert!(stage.message().pings.is_empty());
+    // The next edit shows what is known by then.
+    let sample =
+        "insert into activity (channel_id, minute, subscriptions, resubscriptions, gifts, bits, raids, raid_viewers,
+            redemptions, messages, viewers, viewer_samples)
+        select id, $1, 0, 0, 0, 0, 0, 0, 0, 0, 300, 2 from channel";
+    sqlx::query(sample).bind(stage.clock.now()).execute(&stage.server.pool).await.unwrap();
+    stage.update("Second run", "Go").await;
+    stage.after(Duration::seconds(11)).await;
+    assert!(stage.message().content.contains("> 150 watch (EN) Second run"), "{}", stage.message().content);
     stage.end().await;
 }
 

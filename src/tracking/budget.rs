@@ -17,11 +17,11 @@ const GROWTH: f64 = 1.0 / 60.0;
 const INVALID_WINDOW: Duration = Duration::minutes(10);
 
 /// After so many invalid requests, one a second is made; after the second number, none.
-pub(super) const MAX_INVALID: [i32; 2] = [500, 5_000];
+pub const MAX_INVALID: [i32; 2] = [500, 5_000];
 
 /// The limits of the address at a time.
 #[derive(Debug)]
-pub(super) struct Budget<'a> {
+pub struct Budget<'a> {
     egress: &'a mut Egress,
     /// Requests per second that the settings allow; 0 for any number.
     limit: f64,
@@ -30,7 +30,8 @@ pub(super) struct Budget<'a> {
 
 impl<'a> Budget<'a> {
     /// The limits now.
-    pub(super) fn new(egress: &'a mut Egress, limit: u32, now: OffsetDateTime) -> Self {
+    #[must_use]
+    pub fn new(egress: &'a mut Egress, limit: u32, now: OffsetDateTime) -> Self {
         if egress.invalid_since + INVALID_WINDOW <= now || egress.invalid_since > now {
             (egress.invalid_count, egress.invalid_since) = (0, now);
         }
@@ -56,13 +57,15 @@ impl<'a> Budget<'a> {
     }
 
     /// Until when no request may be made at all.
-    pub(super) fn stopped_until(&self) -> Option<OffsetDateTime> {
+    #[must_use]
+    pub fn stopped_until(&self) -> Option<OffsetDateTime> {
         let broken = (self.egress.invalid_count >= MAX_INVALID[1]).then(|| self.egress.invalid_since + INVALID_WINDOW);
         self.egress.not_before.max(broken).filter(|until| *until > self.now)
     }
 
     /// How many requests may be made, at most `most`.
-    pub(super) fn available(&self, most: usize) -> usize {
+    #[must_use]
+    pub fn available(&self, most: usize) -> usize {
         match self.rate() {
             _ if self.stopped_until().is_some() => 0,
             None => most,
@@ -71,14 +74,15 @@ impl<'a> Budget<'a> {
     }
 
     /// Counts requests that are made.
-    pub(super) fn take(&mut self, count: usize) {
+    pub fn take(&mut self, count: usize) {
         if self.rate().is_some() {
             self.egress.tokens -= count as f64;
         }
     }
 
     /// When a request may be made; `None` if one may be now.
-    pub(super) fn next_at(&self) -> Option<OffsetDateTime> {
+    #[must_use]
+    pub fn next_at(&self) -> Option<OffsetDateTime> {
         if let Some(until) = self.stopped_until() {
             return Some(until);
         }
@@ -88,12 +92,12 @@ impl<'a> Budget<'a> {
     }
 
     /// Counts an answer that Discord counts towards a ban.
-    pub(super) fn count_invalid(&mut self) {
+    pub fn count_invalid(&mut self) {
         self.egress.invalid_count += 1;
     }
 
     /// Stops all requests for this time. After the global limit, they go on half as fast.
-    pub(super) fn stop(&mut self, wait: std::time::Duration, is_limit: bool) {
+    pub fn stop(&mut self, wait: std::time::Duration, is_limit: bool) {
         let is_known = self.egress.not_before.is_some_and(|until| until > self.now);
         if is_limit && !is_known {
             let rate = self.rate().map(|rate| (rate / 2.0).max(1.0));

@@ -1,4 +1,4 @@
-//! Profile images of users, for templates. Publishing never waits for one: it is looked up in the background, and what is not
+//! Profile images of users, for what goes out. Nothing waits for one: it is looked up in the background, and what is not
 //! known yet is empty.
 
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::application::Application;
 use crate::clock::Clock;
 use crate::services::{Services, Tasks};
 use crate::twitch::helix::Helix;
@@ -71,11 +72,13 @@ impl Generations {
 }
 
 impl ProfileImages {
-    /// Starts looking images up with Twitch's API.
-    pub(super) fn spawn(services: &Services, helix: Helix, tasks: &mut Tasks) -> Self {
+    /// Starts looking images up with Twitch's API; without an application none is known.
+    #[must_use]
+    pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Self {
+        let Some(application) = application else { return Self::default() };
         let (wanted, waiting) = channel(MAX_WAITING);
         let shared = Arc::new(Shared { clock: services.clock.clone(), known: Mutex::default(), wanted });
-        tasks.spawn("profile images", look_up(shared.clone(), helix, waiting));
+        tasks.spawn("profile images", look_up(shared.clone(), application.helix.clone(), waiting));
         Self(Some(shared))
     }
 

@@ -1,0 +1,233 @@
+//! A broadcast as messages tell of it, and the values that their texts may use.
+
+use minijinja::context;
+use minijinja::value::Value;
+use time::format_description::well_known::Rfc3339;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use crate::store::tracking::posts::DuePost;
+
+/// What is known of a broadcast now. What is `None` is not known.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    /// The id of the stream that began it.
+    pub stream_id: String,
+    /// The id of the channel of Twitch.
+    pub twitch_id: String,
+    /// Its login.
+    pub login: String,
+    /// Its name.
+    pub display_name: String,
+    /// The title.
+    pub title: Option<String>,
+    /// The id of the category.
+    pub category_id: Option<String>,
+    /// The name of the category.
+    pub category_name: Option<String>,
+    /// The language, such as `en`.
+    pub language: Option<String>,
+    /// How many watch it.
+    pub viewers: Option<i64>,
+    /// The picture of the channel.
+    pub avatar_url: Option<String>,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When it ended; `None` while it is live.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Grows with each change of these.
+    pub revision: i32,
+}
+
+impl From<&DuePost> for Broadcast {
+    fn from(post: &DuePost) -> Self {
+        Self {
+            stream_id: post.stream_id.to_string(),
+            twitch_id: post.twitch_id.to_string(),
+            login: post.login.clone(),
+            display_name: post.display_name.clone(),
+            title: post.title.clone(),
+            category_id: post.category_id.clone(),
+            category_name: post.category_name.clone(),
+            language: post.language.clone(),
+            viewers: post.viewers,
+            avatar_url: None,
+            started_at: post.started_at,
+            ended_at: post.ended_at,
+            revision: post.revision,
+        }
+    }
+}
+
+/// The values, by their names in a text.
+pub const VALUES: [&str; 15] = [
+    "streamer.id",
+    "streamer.login",
+    "streamer.name",
+    "streamer.url",
+    "streamer.avatar_url",
+    "stream.id",
+    "stream.title",
+    "stream.category",
+    "stream.language",
+    "stream.viewers",
+    "stream.started_at",
+    "stream.thumbnail_url",
+    "stream.url",
+    "ended_at",
+    "duration",
+];
+
+impl Broadcast {
+    /// One that texts are tried with: live, or two hours long.
+    #[must_use]
+    pub fn sample(is_ended: bool) -> Self {
+        let started_at = datetime!(2026-07-01 18:00:00 UTC);
+        Self {
+            stream_id: "317209849981".to_owned(),
+            twitch_id: "141981764".to_owned(),
+            login: "maplearcade".to_owned(),
+            display_name: "MapleArcade".to_owned(),
+            title: Some("Speedrun practice, then co-op".to_owned()),
+            category_id: Some("27471".to_owned()),
+            category_name: Some("Minecraft".to_owned()),
+            language: Some("en".to_owned()),
+            viewers: Some(128),
+            avatar_url: Some("https://static-cdn.jtvnw.net/jtv_user_pictures/maplearcade-300x300.png".to_owned()),
+            started_at,
+            ended_at: is_ended.then_some(started_at + Duration::HOUR * 2),
+            revision: 1,
+        }
+    }
+
+    /// The same, of which nothing is known that may be unknown.
+    #[must_use]
+    pub fn sparse(self) -> Self {
+        Self {
+            title: None,
+            category_id: None,
+            category_name: None,
+            language: None,
+            viewers: None,
+            avatar_url: None,
+            ..self
+        }
+    }
+
+    /// The streamer's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self.display_name.trim() {
+            "" => &self.login,
+            name => name,
+        }
+    }
+
+    /// The address of the channel.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://www.twitch.tv/{}", self.login)
+    }
+
+    /// The address of a picture of what is live. It changes with what is said of the broadcast, since Discord shows what it knows of
+    /// an address. The picture of a stream that has ended is an empty one.
+    #[must_use]
+    pub fn thumbnail_url(&self) -> Option<String> {
+        let Self { login, stream_id, revision, .. } = self;
+        let base = "https://static-cdn.jtvnw.net/previews-ttv/live_user_";
+        self.ended_at.is_none().then(|| format!("{base}{login}-1280x720.jpg?v={stream_id}-{revision}"))
+    }
+
+    /// The address of the picture of the category.
+    #[must_use]
+    pub fn boxart_url(&self) -> Option<String> {
+        let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        let id = self.category_id.as_deref().filter(is_id)?;
+        Some(format!("https://static-cdn.jtvnw.net/ttv-boxart/{id}-285x380.jpg"))
+    }
+
+    /// How long it was, in words; `None` while it is live.
+    #[must_use]
+    pub fn duration(&self) -> Option<String> {
+        Some(words(self.ended_at? - self.started_at))
+    }
+
+    /// What a text may use. Addresses and times need no escaping.
+    pub(super) fn values(&self) -> Value {
+        let as_is = |text: Option<String>| text.map_or(Value::from(()), Value::from_safe_string);
+        let time = |at: OffsetDateTime| as_is(at.format(&Rfc3339).ok());
+        let url = as_is(Some(self.url()));
+        let text = |text: &Option<String>| text.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(Value::from);
+        context! {
+            streamer => context! {
+                id => &*self.twitch_id,
+                login => &*self.login,
+                name => self.name(),
+                url => url.clone(),
+                avatar_url => as_is(self.avatar_url.clone()),
+            },
+            stream => context! {
+                id => &*self.stream_id,
+                title => text(&self.title),
+                category => text(&self.category_name),
+                language => text(&self.language),
+                viewers => self.viewers,
+                started_at => time(self.started_at),
+                thumbnail_url => as_is(self.thumbnail_url()),
+                url => url,
+            },
+            ended_at => self.ended_at.map_or(Value::from(()), time),
+            duration => self.duration(),
+        }
+    }
+}
+
+/// A time in words, to the minute.
+#[must_use]
+pub fn words(time: Duration) -> String {
+    match (time.whole_hours(), time.whole_minutes() % 60) {
+        (..=0, ..=0) => "less than a minute".to_owned(),
+        (..=0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duration_is_told_to_the_minute() {
+        let texts = [
+            (-5, "less than a minute"),
+            (59, "less than a minute"),
+            (60, "1 min"),
+            (3_600, "1 h"),
+            (11_549, "3 h 12 min"),
+        ];
+        for (seconds, text) in texts {
+            assert_eq!(words(Duration::seconds(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn listed_values_are_there_and_no_others() {
+        let values = Broadcast::sample(true).values();
+        let fields = |value: &Value| -> Vec<String> { value.try_iter().unwrap().map(|key| key.to_string()).collect() };
+        let mut found = Vec::new();
+        for name in fields(&values) {
+            match &*name {
+                "streamer" | "stream" => {
+                    let inner = fields(&values.get_attr(&name).unwrap());
+                    found.extend(inner.iter().map(|field| format!("{name}.{field}")));
+                }
+                _ => found.push(name),
+            }
+        }
+        found.sort();
+        let mut listed = VALUES.map(str::to_owned);
+        listed.sort();
+        assert_eq!(found, listed);
+    }
+}

@@ -1,0 +1,88 @@
+//! Settings at their levels: the bot, a channel of Discord, a track. Of each setting the closest level counts that has it.
+
+use serde_json::{Map, Value};
+
+use super::channels::DiscordChannel;
+use super::error::TrackingError;
+use super::settings::{BotSettings, TrackSettings, changed, check};
+use super::tracker::Tracker;
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::bots::{self, StoredSettings};
+use crate::store::tracking::destinations::{self, Destination};
+
+impl Tracker {
+    /// What a bot has set for all that it tracks; `None` if it was removed.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn bot_settings(&self, bot_id: i64) -> Result<Option<BotSettings>, TrackingError> {
+        let stored = bots::settings(&self.pool, bot_id).await?;
+        Ok(stored.map(|StoredSettings { on_webhook_gone, defaults }| BotSettings {
+            on_webhook_gone,
+            defaults: serde_json::from_value(defaults).unwrap_or_default(),
+        }))
+    }
+
+    /// Sets what holds for all that a bot tracks.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn set_bot_settings(&self, bot_id: i64, settings: &BotSettings) -> Result<(), TrackingError> {
+        let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting {
+            field: format!("defaults.{field}"),
+            reason,
+        };
+        settings.defaults.check().map_err(invalid)?;
+        let stored = StoredSettings {
+            on_webhook_gone: settings.on_webhook_gone,
+            defaults: serde_json::to_value(&settings.defaults).unwrap_or_default(),
+        };
+        bots::set_settings(&self.pool, bot_id, &stored).await?;
+        Ok(())
+    }
+
+    /// Sets how the tracks of a channel of Discord are announced.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn set_channel(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        settings: &TrackSettings,
+    ) -> Result<DiscordChannel, TrackingError> {
+        check(settings)?;
+        let mut found = self.channel(bot_id, channel).await?;
+        found.destination.settings = serde_json::to_value(settings).unwrap_or_default();
+        destinations::set_settings(&self.pool, found.destination.id, &found.destination.settings).await?;
+        Ok(found)
+    }
+
+    /// Changes how the tracks of a channel of Discord are announced: what is left out stays, and what is null is no longer set.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn change_channel(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        change: Map<String, Value>,
+    ) -> Result<DiscordChannel, TrackingError> {
+        let kept = self.get(bot_id, channel).await?.settings;
+        self.set_channel(bot_id, channel, &changed(kept, change)?).await
+    }
+
+    /// The settings that count with these at the closest level.
+    pub(super) async fn effective(
+        &self,
+        bot_id: i64,
+        channel: Option<&Destination>,
+        closest: &Value,
+    ) -> Result<TrackSettings, TrackingError> {
+        let bot = bots::settings(&self.pool, bot_id).await?.map(|stored| stored.defaults).unwrap_or_default();
+        let levels = [Some(&bot), channel.map(|channel| &channel.settings), Some(closest)];
+        let settings: Map<String, Value> =
+            levels.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::clone).collect();
+        Ok(serde_json::from_value(settings.into()).unwrap_or_default())
+    }
+}

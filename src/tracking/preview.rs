@@ -1,0 +1,296 @@
+//! What a message looks like before a stream begins: without posting it, or as a test that notifies no one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::broadcast::Broadcast;
+use super::budget::Budget;
+use super::card;
+use super::error::TrackingError;
+use super::forum;
+use super::settings::{SettingProblem, TrackSettings};
+use super::tracker::{StreamerName, Tracker};
+use super::webhooks::Found;
+use crate::discord::client::{Reply, WebhookKey};
+use crate::discord::error::{DiscordError, LimitScope};
+use crate::discord::message::{Message, Posted};
+use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
+use crate::store::tracking::posts::{self, Release};
+use crate::store::tracking::tracks::Track;
+use crate::store::tracking::{egress, spread, trials};
+
+/// Between two tests in a channel of Discord.
+const TEST_INTERVAL: time::Duration = time::Duration::seconds(5);
+
+/// How long a test keeps others from its webhook, if the server ends meanwhile.
+const LEASE: time::Duration = time::Duration::seconds(30);
+
+/// How often a test asks for its turn, and the pause between.
+const MAX_ASKED: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The broadcast of a preview. What is left out is that of an example; an empty text is one that is not known.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sample {
+    /// Whether the broadcast has ended; false by default.
+    pub is_ended: bool,
+    /// The name of the streamer.
+    pub name: Option<String>,
+    /// The title.
+    pub title: Option<String>,
+    /// The name of the category.
+    pub category: Option<String>,
+    /// The language.
+    pub language: Option<String>,
+    /// How many watch it.
+    pub viewers: Option<i64>,
+}
+
+impl From<Sample> for Broadcast {
+    fn from(sample: Sample) -> Self {
+        let Sample { is_ended, name, title, category, language, viewers } = sample;
+        let example = Self::sample(is_ended);
+        Self {
+            display_name: name.unwrap_or(example.display_name),
+            title: title.or(example.title),
+            category_name: category.or(example.category_name),
+            language: language.or(example.language),
+            viewers: viewers.or(example.viewers),
+            ..example
+        }
+    }
+}
+
+/// What a message looks like, and what is wrong with its settings.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// What would be posted; where a text is wrong, with the usual one.
+    pub message: Message,
+    /// What is wrong.
+    pub errors: Vec<SettingProblem>,
+}
+
+/// A message that was posted as a test, or would be.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// What was posted.
+    pub message: Message,
+    /// Where it is; `None` if it was not posted.
+    pub posted: Option<Posted>,
+}
+
+impl Tracker {
+    /// What a message with these settings looks like, with the bot's defaults and the settings of a channel of Discord where they leave
+    /// something out.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn preview(
+        &self,
+        bot_id: i64,
+        channel: Option<Snowflake>,
+        settings: &TrackSettings,
+        sample: Sample,
+    ) -> Result<Preview, TrackingError> {
+        let destination = match channel {
+            Some(channel) => Some(self.get(bot_id, channel).await?),
+            None => None,
+        };
+        let errors = settings.problems();
+        let given = serde_json::to_value(settings).unwrap_or_default();
+        let settings = self.effective(bot_id, destination.as_ref(), &given).await?;
+        let is_ended = sample.is_ended;
+        let message = card::message(&sample.into(), &settings);
+        let message = match &settings.mentions {
+            Some(mentions) => card::mention(message, mentions),
+            None => message,
+        };
+        Ok(Preview { message: if is_ended { message.edit() } else { message }, errors })
+    }
+
+    /// Posts what would be said now of a channel of Twitch, without mentions and without a sound; with `is_dry` it is only made.
+    ///
+    /// # Errors
+    /// [`TrackingError`]
+    pub async fn test(
+        &self,
+        bot_id: i64,
+        channel: Snowflake,
+        name: &StreamerName,
+        is_dry: bool,
+    ) -> Result<Test, TrackingError> {
+        let destination = self.get(bot_id, channel).await?;
+        let track = self.known_track(&destination, name).await?;
+        let settings = self.effective(bot_id, Some(&destination), &track.settings).await?;
+        let (broadcast, thread) = (self.now(&track).await?, settings.thread_id);
+        let message = card::message(&broadcast, &settings).silent();
+        let message = match &settings.forum {
+            Some(forum) if thread.is_none() => forum::begin(message, &broadcast, forum),
+            _ => message,
+        };
+        if is_dry {
+            return Ok(Test { message, posted: None });
+        }
+        let webhook = destination.webhook_id;
+        match (destination.state, destination.moved_to) {
+            (DestinationState::Ok, _) => {}
+            (DestinationState::Moved, Some(channel)) => {
+                return Err(TrackingError::WebhookElsewhere { webhook, channel });
+            }
+            _ => return Err(TrackingError::WebhookGone(webhook)),
+        }
+        let key = self.open(&destination)?;
+        let server = self.take_turn(&destination).await?;
+        let posted = self.webhooks.post(&key, thread, &message).await;
+        self.end_turn(&destination, server, &posted).await?;
+        // A thread is in its channel, and the id of a new one is not known before.
+        let is_in_thread = thread.is_some() || message.thread_name.is_some();
+        let posted = self.judge(&destination, &key, is_in_thread, posted).await?;
+        Ok(Test { message, posted })
+    }
+
+    /// What is known of a channel of Twitch now; of a stream that is not live, as if it began.
+    async fn now(&self, track: &Track) -> Result<Broadcast, TrackingError> {
+        let now = self.clock.now();
+        let known = trials::stream(&self.pool, &track.twitch_id, now).await?;
+        let login = known.login.unwrap_or_else(|| track.login.clone());
+        Ok(Broadcast {
+            stream_id: known.stream_id.map_or_else(|| now.unix_timestamp().to_string(), String::from),
+            twitch_id: track.twitch_id.to_string(),
+            display_name: known.display_name.unwrap_or_else(|| login.clone()),
+            login,
+            title: known.title,
+            category_id: known.category_id,
+            category_name: known.category_name,
+            language: known.language,
+            viewers: known.viewers,
+            avatar_url: Some(self.images.get(track.twitch_id.as_str())).filter(|url| !url.is_empty()),
+            started_at: known.started_at.unwrap_or(now),
+            ended_at: None,
+            revision: 1,
+        })
+    }
+
+    /// Keeps others from the webhook, and takes a request of those that may be made. Returns the number that holds the lease.
+    async fn take_turn(&self, destination: &Destination) -> Result<i64, TrackingError> {
+        for _ in 0..MAX_ASKED {
+            let now = self.clock.now();
+            let mut transaction = self.pool.begin().await?;
+            let turn = trials::lock(&mut transaction, destination.id).await?;
+            let turn = turn.ok_or(TrackingError::WebhookGone(destination.webhook_id))?;
+            let next_at = turn.tested_at.map(|at| at + TEST_INTERVAL).filter(|at| *at > now);
+            if let Some(next_at) = next_at {
+                return Err(TrackingError::TooManyTests((next_at - now).unsigned_abs()));
+            }
+            if turn.busy_until.is_none_or(|until| until <= now) {
+                let mut egress = egress::lock(&mut transaction).await?;
+                let mut budget = Budget::new(&mut egress, self.rate, now);
+                if budget.available(1) > 0 {
+                    budget.take(1);
+                    egress::save(&mut transaction, &egress).await?;
+                    let server = rand::random();
+                    trials::begin(&mut transaction, destination.id, server, (now, now + LEASE)).await?;
+                    transaction.commit().await?;
+                    return Ok(server);
+                }
+            }
+            drop(transaction);
+            self.clock.sleep(PAUSE).await;
+        }
+        Err(TrackingError::Busy)
+    }
+
+    /// Lets others use the webhook again, and records what Discord's answer says of its limits.
+    async fn end_turn(
+        &self,
+        destination: &Destination,
+        server: i64,
+        posted: &Result<Reply<Posted>, DiscordError>,
+    ) -> Result<(), TrackingError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        spread::lock(&mut transaction, &[destination.id]).await?;
+        let (mut pause, mut stop, mut is_invalid) = (None, None, false);
+        match posted {
+            Ok(reply) => pause = reply.pause,
+            Err(DiscordError::Limited(limited)) => match limited.scope {
+                LimitScope::Webhook => (pause, is_invalid) = (Some(limited.wait), true),
+                LimitScope::Shared => pause = Some(limited.wait),
+                scope => (stop, is_invalid) = (Some((limited.wait, scope == LimitScope::Global)), true),
+            },
+            Err(DiscordError::Refused(refusal)) => is_invalid = refusal.is_invalid(),
+            Err(DiscordError::NotSent(_) | DiscordError::Lost(_)) => {}
+        }
+        if is_invalid {
+            let mut egress = egress::lock(&mut transaction).await?;
+            let mut budget = Budget::new(&mut egress, self.rate, now);
+            budget.count_invalid();
+            if let Some((wait, is_limit)) = stop {
+                budget.stop(wait, is_limit);
+            }
+            egress::save(&mut transaction, &egress).await?;
+        }
+        let release = Release { id: destination.id, not_before: pause.map(|pause| now + pause) };
+        posts::release(&mut *transaction, server, &[release]).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// What Discord's answer says of the message, and of the webhook.
+    async fn judge(
+        &self,
+        destination: &Destination,
+        key: &WebhookKey,
+        is_in_thread: bool,
+        posted: Result<Reply<Posted>, DiscordError>,
+    ) -> Result<Option<Posted>, TrackingError> {
+        let loss = match posted {
+            Ok(Reply { value: Some(posted), .. }) if posted.channel_id != destination.channel_id && !is_in_thread => {
+                Loss::Moved(posted.channel_id)
+            }
+            Ok(reply) => return Ok(reply.value),
+            Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => {
+                // It is never used again if it is gone, so it is asked for once more.
+                match self.webhooks.find(key, destination.channel_id).await? {
+                    Found::Gone => Loss::Gone,
+                    _ => return Err(TrackingError::Refused(refusal)),
+                }
+            }
+            Err(DiscordError::Refused(refusal)) if !refusal.is_passing() => {
+                return Err(TrackingError::Refused(refusal));
+            }
+            Err(error) => return Err(TrackingError::Discord(error)),
+        };
+        let webhook = (destination.id, destination.webhook_id);
+        let mut connection = self.pool.acquire().await?;
+        let (reason, error) = match loss {
+            Loss::Gone => {
+                ("Discord says that the webhook does not exist".to_owned(), TrackingError::WebhookGone(webhook.1))
+            }
+            Loss::Moved(channel) => (
+                format!("the webhook posts into the Discord channel {channel}"),
+                TrackingError::WebhookElsewhere { webhook: webhook.1, channel },
+            ),
+        };
+        destinations::record_loss(&mut connection, webhook, loss, &reason, self.clock.now()).await?;
+        Err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sample_replaces_parts_of_the_example() {
+        let sample: Sample = serde_json::from_str(r#"{"title":"","viewers":7}"#).unwrap();
+        let broadcast = Broadcast::from(sample);
+        assert_eq!((broadcast.title.as_deref(), broadcast.viewers), (Some(""), Some(7)));
+        assert_eq!(broadcast.category_name.as_deref(), Some("Minecraft"));
+        assert!(serde_json::from_str::<Sample>(r#"{"colour":1}"#).is_err());
+    }
+}
