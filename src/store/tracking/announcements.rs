@@ -158,16 +158,30 @@ pub struct Chunk {
     pub destinations: Vec<i64>,
 }
 
+/// A track that was made so long after the stream began counts as made before: the times are of two clocks.
+const TRACK_LATENESS_SECONDS: f64 = 60.0;
+
 /// The next tracks of a channel, at most `limit`.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn tracks(db: impl PgExecutor<'_>, spread: &Spread, limit: i64) -> sqlx::Result<Chunk> {
     let rows = sqlx::query!(
-        "select id, destination_id from track where twitch_id = $1 and id > $2 order by id limit $3",
+        "select id, destination_id from track
+        where twitch_id = $1 and id > $2 and (
+            created_at <= (select started_at + make_interval(secs => $5) from announcement where stream_id = $4)
+            or exists (
+                select from destination d join discord_bot bot on bot.id = d.bot_id
+                where d.id = track.destination_id
+                    and (bot.defaults || d.settings || track.settings) ->> 'announce_current' = 'true'
+            )
+        )
+        order by id limit $3",
         spread.twitch_id.as_str(),
         spread.spread_to,
-        limit
+        limit,
+        spread.stream_id.as_str(),
+        TRACK_LATENESS_SECONDS
     );
     let (ids, destinations) = rows.fetch_all(db).await?.into_iter().map(|row| (row.id, row.destination_id)).unzip();
     Ok(Chunk { ids, destinations })

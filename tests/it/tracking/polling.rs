@@ -1,9 +1,10 @@
 //! Channels that bots track and that are not served: their streams are looked up.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use showtime::config::Config;
 use showtime::mock::discord::Limits;
 use showtime::mock::{ChannelEdit, Faults, Notify};
+use time::Duration;
 
 use super::Stage;
 use crate::backfill::{on, serve_channel, until_with_time};
@@ -67,6 +68,32 @@ async fn stream_of_a_channel_that_is_not_served_is_announced_edited_and_ended() 
     let events = stage.server.json(&format!("/events?channel={STREAMER}")).await;
     let events = events["data"].as_array().unwrap();
     assert!(events.iter().all(|event| event["message_type"] == "inferred"), "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn stream_that_was_live_before_it_was_tracked_is_announced_where_that_is_set() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    for streamer in ["mintcomet", "quietotter"] {
+        world.add_channel(streamer).unwrap();
+        world.go_live(streamer, Notify::No).unwrap();
+    }
+    let stage = Stage::polling(&twitch).await;
+    stage.clock.advance(Duration::minutes(10));
+    assert_eq!(stage.track(&stage.webhook(), "mintcomet").await.status, 201);
+    let webhook = stage.new_webhook("current");
+    assert_eq!(stage.track(&webhook, STREAMER).await.status, 201);
+    let path = format!("/v2/channels/{}/tracks/quietotter", webhook.channel_id);
+    assert_eq!(stage.put(&path, &json!({ "announce_current": true })).await.status, 201);
+    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    let starts = "select count(*) = 2 and bool_and(is_expanded) from announcement";
+    until_with_time(&stage.server, "both starts were found", async || {
+        sqlx::query_scalar(starts).fetch_one(&stage.server.pool).await.unwrap_or(false)
+    })
+    .await;
+    let messages = stage.discord.world.messages();
+    assert_eq!(messages.iter().map(|message| message.webhook_id).collect::<Vec<_>>(), [webhook.id]);
     stage.stop().await;
 }
 
