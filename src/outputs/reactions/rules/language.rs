@@ -68,7 +68,11 @@ const TESTS: [&str; 12] = [
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 #[expect(clippy::expect_used, reason = "constant, and tested")]
-static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s)\{([{%])[-+]?(.*?)[-+]?[%}]\}").expect("a pattern"));
+static CODE: LazyLock<Regex> = LazyLock::new(|| {
+    // What looks like its end in a literal is none.
+    let pattern = r#"(?s)\{([{%])[-+]?((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^'"])*?)[-+]?[%}]\}"#;
+    Regex::new(pattern).expect("a pattern")
+});
 #[expect(clippy::expect_used, reason = "constant, and tested")]
 static LITERAL: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"(?s)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#).expect("a pattern"));
@@ -191,6 +195,10 @@ pub fn check_template(source: &str) -> Result<(), (String, Option<String>)> {
             let statement = body.split_whitespace().next().unwrap_or_default();
             known("statement", statement, &STATEMENTS)?;
         }
+        // Its end would look like that of the code.
+        if body.contains('{') {
+            return Err(("maps are not possible in a template".to_owned(), None));
+        }
         check_code(&body)?;
     }
     Ok(())
@@ -259,6 +267,11 @@ mod unit {
         assert_eq!(error("{% fro x in users %}").1.as_deref(), Some("did you mean `for`?"));
         assert!(error("{% set x = 1 %}").0.contains("no statement `set`"));
         assert!(error("{{ 'a' * 1000000 }}").0.contains("multiplication"));
+        assert!(
+            error("{{ '}}' ~ ([[1]*100000]*100000) ~ '' }}").0.contains("multiplication"),
+            "fuel does not bound it"
+        );
+        assert!(error("{{ {'a': {}} ~ ([[1]*100000]*100000) }}").0.contains("maps"));
         assert_eq!(check_template("a * b {{ '| joyn * ' | upper }} | joyn"), Ok(()));
         assert_eq!(check_expression("event.x is defnied").unwrap_err().1.as_deref(), Some("did you mean `defined`?"));
     }
