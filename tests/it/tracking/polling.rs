@@ -7,6 +7,7 @@ use showtime::mock::{ChannelEdit, Faults, Notify};
 use time::Duration;
 
 use super::Stage;
+use super::posts::is_notifying;
 use crate::backfill::{on, serve_channel, until_with_time};
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
@@ -128,7 +129,9 @@ async fn two_servers_poll_in_turn_and_find_a_start_once() {
         .await;
     let starts = "select count(*) from event where type = 'stream.online'";
     assert_eq!(sqlx::query_scalar::<_, i64>(starts).fetch_one(&stage.server.pool).await.unwrap(), 1);
-    assert_eq!(stage.discord.world.messages().len(), 1);
+    // The clock runs fast, so a lease may end during a request: what is posted again then notifies no one.
+    let messages = stage.discord.world.messages();
+    assert_eq!(messages.iter().filter(|message| is_notifying(message)).count(), 1, "{messages:?}");
     second.stop().await;
     stage.stop().await;
 }
