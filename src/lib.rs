@@ -68,6 +68,7 @@ pub mod load;
 pub mod message;
 pub mod metrics;
 pub mod mock;
+mod object;
 pub mod outputs;
 pub mod postgres;
 pub mod program;

@@ -10,6 +10,7 @@ use super::filter::TrackFilter;
 use super::template::{self, TemplateError};
 use crate::discord::name::name;
 use crate::discord::snowflake::Snowflake;
+use crate::object::{object, optional_object};
 use crate::store::tracking::bots::OnWebhookGone;
 
 /// The most roles, and the most users, that a message mentions.
@@ -32,7 +33,7 @@ const MAX_TAGS: usize = 5;
 #[serde(default, deny_unknown_fields)]
 pub struct TrackSettings {
     /// Which broadcasts are announced; all by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub filter: Option<TrackFilter>,
     /// The text above the card while the stream is live, such as `{{ streamer.name }} is live: {{ stream.title }}`: a template of
     /// Jinja, of at most 2,000 characters.
@@ -80,7 +81,7 @@ pub struct TrackSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announce_current: Option<bool>,
     /// Who is notified when the stream begins; no one by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub mentions: Option<TrackMentions>,
     /// Whether the message makes no sound on devices; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +101,7 @@ pub struct TrackSettings {
     #[schema(value_type = Option<String>)]
     pub thread_id: Option<Snowflake>,
     /// For a channel that is a forum: each stream gets a thread of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub forum: Option<ForumThread>,
     /// Whether the event `post_created` asks the bot to publish the message to the followers of the channel, which a webhook can't;
     /// false by default.
@@ -213,6 +214,7 @@ pub struct BotSettings {
     /// another webhook; with `drop` it is dropped with all that is tracked there.
     pub on_webhook_gone: OnWebhookGone,
     /// How all tracks are announced, but for what a channel of Discord or a track sets itself.
+    #[serde(deserialize_with = "object")]
     pub defaults: TrackSettings,
 }
 

@@ -18,6 +18,7 @@ use crate::api::error::Error;
 use crate::api::page::Page;
 use crate::api::query::{Nothing, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors, described};
+use crate::object::{object, objects};
 use crate::store::overlays::{self as store, MAX_SETTINGS, SettingsRow};
 
 /// How overlays look and what they show. What is `null` or missing has its default.
@@ -31,10 +32,13 @@ struct OverlaySettings {
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1440)]
     max_age: Option<Within<0, 1_440>>,
     /// How everything looks.
+    #[serde(deserialize_with = "object")]
     look: Look,
     /// The alerts.
+    #[serde(deserialize_with = "object")]
     alerts: AlertOverlay,
     /// The chat.
+    #[serde(deserialize_with = "object")]
     chat: ChatOverlay,
 }
 
@@ -91,6 +95,7 @@ struct AlertOverlay {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     followers: Option<Line<1, 200>>,
     /// What differs by type.
+    #[serde(deserialize_with = "objects")]
     #[schema(value_type = BTreeMap<String, KindSettings>)]
     kinds: BTreeMap<AlertType, KindSettings>,
 }

@@ -14,6 +14,7 @@ use crate::api::responses::{BadBody, ServerErrors};
 use crate::api::tracking::caller::Caller;
 use crate::api::tracking::webhook::GivenWebhook;
 use crate::discord::snowflake::Snowflake;
+use crate::object::{object, optional_object};
 use crate::tracking::batch::{MAX_BATCH, NewTrack};
 use crate::tracking::error::TrackingError;
 use crate::tracking::settings::TrackSettings;
@@ -31,12 +32,13 @@ struct BatchTrack {
     #[schema(value_type = Option<String>, pattern = "^[0-8]?[0-9]{17,18}$")]
     guild_id: Option<Snowflake>,
     /// The channel's webhook.
+    #[serde(deserialize_with = "object")]
     webhook: GivenWebhook,
     /// The login or id of the channel of Twitch.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$")]
     name: Parsed<StreamerName>,
     /// How it is announced. Without it a new track has the defaults, and one that is there keeps its settings.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     settings: Option<TrackSettings>,
 }
 

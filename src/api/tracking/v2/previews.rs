@@ -15,6 +15,7 @@ use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
 use crate::api::tracking::responses::TestRefusals;
 use crate::discord::snowflake::Snowflake;
+use crate::object::object;
 use crate::tracking::preview::{Preview, Sample, Test};
 use crate::tracking::settings::{SettingProblem, TrackSettings};
 
@@ -27,10 +28,10 @@ struct RenderRequest {
     #[schema(value_type = Option<String>, pattern = "^[0-8]?[0-9]{17,18}$")]
     channel_id: Option<Snowflake>,
     /// The settings.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     settings: TrackSettings,
     /// The broadcast.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     sample: Sample,
 }
 
