@@ -7,14 +7,15 @@ use crate::projection::ChannelInfo;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// The ids of the channels that are served, and of those that events came from, but for [those that are
-/// polled](polled_channels). An id that can't be one of Twitch's is left out, because Helix would refuse the whole call.
+/// polled](polled_channels). An id that can't be one of Twitch's, such as that of the demo, is left out, because Helix would refuse
+/// the whole call.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
     sqlx::query_scalar!(
         r#"select id as "id!: ChannelId" from (select id from served_channel union select id from channel) as known
-        where id ~ '^[0-9]{1,20}$'
+        where id ~ '^[1-9][0-9]{0,19}$'
             and (id in (select id from served_channel) or id in (select twitch_id from watched_channel where is_enabled)
                 or not exists (select from track where twitch_id = known.id))
         order by id"#
@@ -31,7 +32,7 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channel
 pub async fn polled_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
     sqlx::query_scalar!(
         r#"select distinct twitch_id as "id!: ChannelId" from track
-        where twitch_id ~ '^[0-9]{1,20}$' and not exists (select from served_channel where id = twitch_id)
+        where twitch_id ~ '^[1-9][0-9]{0,19}$' and not exists (select from served_channel where id = twitch_id)
             and not exists (select from watched_channel w where w.twitch_id = track.twitch_id and is_enabled)
         order by 1"#
     )
@@ -46,7 +47,7 @@ pub async fn polled_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channe
 pub async fn served_live_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
     sqlx::query_scalar!(
         r#"select channel_now.id as "id!: ChannelId" from channel_now join served_channel using (id)
-        where is_live and channel_now.id ~ '^[0-9]{1,20}$'
+        where is_live and channel_now.id ~ '^[1-9][0-9]{0,19}$'
         order by 1"#
     )
     .fetch_all(db)

@@ -373,6 +373,9 @@ async fn thousand_channels_are_looked_up_and_invalid_ids_are_left_out() {
         twitch.mock.world.go_live(&account.login, Notify::No).unwrap();
     }
     serve_channel(&backfill.pool, "no id", "no_one").await;
+    serve_channel(&backfill.pool, showtime::simulate::demo::CHANNEL_ID, "no_one_either").await;
+    let known = showtime::store::backfill::known_channels(&backfill.pool).await.unwrap();
+    assert_eq!(known.len(), 1_000, "no invalid one");
     let begun = Instant::now();
     let filling = tokio::time::timeout(Duration::from_secs(120), backfill.run_once(true));
     assert_eq!(filling.await.expect("it ends").unwrap(), Some(999 + 1_000));

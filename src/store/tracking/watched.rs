@@ -52,7 +52,7 @@ pub async fn choose(db: &mut PgConnection, limit: u32, now: OffsetDateTime) -> s
             select channel_id, count(*) as starts from stream where started_at > $2::timestamptz - interval '30 days'
             group by channel_id
         ) as live on live.channel_id = tracked.twitch_id
-        where tracked.twitch_id ~ '^[0-9]{1,20}$' and not exists (select from served_channel where id = tracked.twitch_id)
+        where tracked.twitch_id ~ '^[1-9][0-9]{0,19}$' and not exists (select from served_channel where id = tracked.twitch_id)
         order by tracks * (1 + coalesce(starts, 0)) * (case when watched.twitch_id is null then 1 else 2 end) desc,
             tracked.twitch_id
         limit $1"#,
