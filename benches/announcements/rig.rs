@@ -172,6 +172,19 @@ impl Rig {
         posted
     }
 
+    /// Waits until this webhook has posted since then. Returns when that was.
+    pub(crate) async fn until_posted(&self, since: OffsetDateTime, webhook: &str) -> OffsetDateTime {
+        let posting = async {
+            loop {
+                if let Some(at) = self.posted_since(since).remove(webhook) {
+                    return at;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, posting).await.expect("a message")
+    }
+
     /// Waits until this query is true.
     pub(crate) async fn until(&self, query: &'static str) {
         let holding = async {
@@ -186,7 +199,7 @@ impl Rig {
 async fn serve(program: &Path, database: &Database, discord: &FakeDiscord, rate: u32) -> Server {
     let (url, rate) = (discord.api_url().to_string(), rate.to_string());
     // The key of the sealed webhooks is the same for all servers.
-    let key = ("SHOWTIME_ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let key = ("SHOWTIME_ENCRYPTION_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
     Server::start(program, database, &[("DISCORD_API_URL", &url), ("SHOWTIME_DISCORD_RATE", &rate), key]).await
 }
 
