@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -33,6 +34,8 @@ pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) bot: Bot,
     pub(crate) clock: Clock,
+    /// How many channels of Discord were made.
+    made: AtomicUsize,
     program: PathBuf,
     rate: u32,
 }
@@ -58,19 +61,20 @@ impl Rig {
         let secret = bots::add(&mut connection, "tatsu", clock.now()).await.expect("a bot");
         drop(connection);
         let bot = Bot { secret: secret.expose_secret().to_owned(), token: String::new() };
-        let rig = Self { discord, database, server, bot, clock, program: program.to_owned(), rate };
+        let (made, program) = (AtomicUsize::new(0), program.to_owned());
+        let rig = Self { discord, database, server, bot, clock, made, program, rate };
         let token = rig.new_token(0).await;
         Self { bot: Bot { token, ..rig.bot }, ..rig }
     }
 
     /// Stops the server and starts it again. Returns how long that took from its start until it was ready.
     pub(crate) async fn restart(self) -> (Self, Duration) {
-        let Self { discord, database, server, bot, clock, program, rate } = self;
+        let Self { discord, database, server, bot, clock, made, program, rate } = self;
         drop(server);
         let began = clock.instant();
         let server = serve(&program, &database, &discord, rate).await;
         let took = clock.instant() - began;
-        (Self { discord, database, server, bot, clock, program, rate }, took)
+        (Self { discord, database, server, bot, clock, made, program, rate }, took)
     }
 
     /// Gets a token as a process of the bot.
@@ -93,7 +97,8 @@ impl Rig {
         let world = &self.discord.world;
         let make = |number: usize| {
             let name = format!("{prefix}-{number}");
-            let guild_id = Some((500_000 + (number / CHANNELS_PER_GUILD) as u64) << 40);
+            let guild = self.made.fetch_add(1, Ordering::Relaxed) / CHANNELS_PER_GUILD;
+            let guild_id = Some((500_000 + guild as u64) << 40);
             world
                 .add_channel(&NewChannel { name: name.clone(), guild_id, ..NewChannel::default() })
                 .expect("a channel");
