@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::percentile;
+use super::figures::percentile;
 use super::rig::Rig;
 
 /// Channels of Discord that track one stream.

@@ -15,44 +15,32 @@
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
 mod fan_out;
+#[path = "../support/figures.rs"]
+mod figures;
 mod neighbours;
+#[path = "../support/options.rs"]
+mod options;
 mod rig;
 #[expect(dead_code, reason = "shared with the bench of sinks, which needs more of it")]
 #[path = "../support/server.rs"]
 mod server;
 mod size;
 
-use std::path::PathBuf;
+use self::options::Options;
 
 const PARTS: [&str; 3] = ["--fan-out", "--neighbours", "--size"];
 
 #[tokio::main]
 async fn main() {
-    let (mut program, mut parts, mut divisor) = (PathBuf::from(env!("CARGO_BIN_EXE_server")), Vec::new(), 1);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--server" => program = arguments.next().expect("a path").into(),
-            "--brief" => divisor = 10,
-            part if PARTS.contains(&part) => parts.push(argument),
-            // cargo adds options of its own.
-            _ => {}
-        }
+    let options = Options::read(&PARTS, 10);
+    let (program, divisor) = (options.program.as_path(), options.divisor);
+    if options.has("--fan-out") {
+        fan_out::run(program, divisor).await;
     }
-    let has = |part: &str| parts.is_empty() || parts.iter().any(|chosen| chosen == part);
-    if has("--fan-out") {
-        fan_out::run(&program, divisor).await;
+    if options.has("--neighbours") {
+        neighbours::run(program, divisor).await;
     }
-    if has("--neighbours") {
-        neighbours::run(&program, divisor).await;
+    if options.has("--size") {
+        size::run(program, divisor).await;
     }
-    if has("--size") {
-        size::run(&program, divisor).await;
-    }
-}
-
-/// The value below which so many hundredths of the values are.
-fn percentile(values: &mut [f64], hundredths: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get((values.len() * hundredths / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }

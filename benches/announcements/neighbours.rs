@@ -8,9 +8,8 @@ use showtime::mock::discord::Webhook;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::percentile;
+use super::figures::percentile;
 use super::rig::Rig;
-use super::server::median;
 
 /// Channels of Discord that track one stream.
 const CHANNELS: usize = 20_000;
@@ -58,9 +57,10 @@ pub(crate) async fn run(program: &Path, divisor: u32) {
             if is_with { with.push(figures) } else { without.push(figures) }
         }
     }
-    let p99 = |figures: &[Figures]| median(figures.iter().map(|it| it.acknowledgements).collect());
+    let p99 =
+        |figures: &[Figures]| percentile(&mut figures.iter().map(|it| it.acknowledgements).collect::<Vec<_>>(), 50);
     let ratios = with.iter().zip(&without).map(|(with, without)| with.acknowledgements / without.acknowledgements);
-    let (ratio, rounds) = (median(ratios.collect()), with.len());
+    let (ratio, rounds) = (percentile(&mut ratios.collect::<Vec<_>>(), 50), with.len());
     println!("\n| p99 of acknowledgements at {}/s, ms | while announced | without | median of the ratios |", RATES.0);
     println!("|---|---:|---:|---:|");
     println!("| {rounds} rounds | {:.2} | {:.2} | {ratio:.2} |", p99(&with), p99(&without));

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use super::percentile;
+use super::figures::percentile;
 use super::rig::Rig;
 
 /// Tracks, and the channels of Twitch that they are of.

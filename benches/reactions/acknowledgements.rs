@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::figures::percentile;
 use super::scene::Scene;
-use super::{REACTING, apply, load, percentile, rules, set_up};
+use super::{REACTING, apply, load, rules, set_up};
 
 const RATE: u32 = 1_000;
 

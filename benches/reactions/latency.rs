@@ -15,8 +15,9 @@ use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
+use super::figures::percentile;
 use super::scene::{CHANNEL, Scene};
-use super::{REACTING, apply, load, percentile, rules, secret, set_up};
+use super::{REACTING, apply, load, rules, secret, set_up};
 
 /// Events per second, beside those that are reacted to.
 const RATE: u32 = 490;

@@ -12,14 +12,17 @@
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
 mod acknowledgements;
+#[path = "../support/figures.rs"]
+mod figures;
 mod latency;
+#[path = "../support/options.rs"]
+mod options;
 #[path = "../support/rules.rs"]
 mod rules;
 #[expect(dead_code, reason = "shared with the bench of WebSockets, which needs more of it")]
 #[path = "../websocket/scene.rs"]
 mod scene;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use showtime::clock::Clock;
@@ -35,6 +38,7 @@ use showtime::simulate::delivery::own_callback;
 use showtime::twitch::signature::WebhookSecret;
 use tokio_util::sync::CancellationToken;
 
+use self::options::Options;
 use self::scene::{CHANNEL, Scene};
 
 /// Rules that do something: one deletes, one answers, one counts.
@@ -98,30 +102,14 @@ async fn load(scene: &Scene, rate: u32, warm_up: Duration, duration: Duration) -
     load::run(&plan, Clock::default(), None, Progress::default().into(), stop).await.expect("it runs")
 }
 
-/// The value that so many hundredths of some values are below.
-fn percentile(values: &mut [f64], hundredths: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() * hundredths / 100).copied().unwrap_or(f64::NAN)
-}
-
 #[tokio::main]
 async fn main() {
-    let (mut program, mut parts, mut divisor) = (PathBuf::from(env!("CARGO_BIN_EXE_server")), Vec::new(), 1);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--server" => program = arguments.next().expect("a path").into(),
-            "--brief" => divisor = 10,
-            part if PARTS.contains(&part) => parts.push(argument),
-            // cargo adds options of its own.
-            _ => {}
-        }
+    let options = Options::read(&PARTS, 10);
+    let (program, divisor) = (options.program.as_path(), options.divisor);
+    if options.has("--latency") {
+        latency::run(program, divisor).await;
     }
-    let has = |part: &str| parts.is_empty() || parts.iter().any(|chosen| chosen == part);
-    if has("--latency") {
-        latency::run(&program, divisor).await;
-    }
-    if has("--acknowledgements") {
-        acknowledgements::run(&program, divisor).await;
+    if options.has("--acknowledgements") {
+        acknowledgements::run(program, divisor).await;
     }
 }

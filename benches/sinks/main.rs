@@ -14,7 +14,11 @@
 
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
+#[path = "../support/figures.rs"]
+mod figures;
 mod neighbours;
+#[path = "../support/options.rs"]
+mod options;
 mod outage;
 mod publish;
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests, which need more of it")]
@@ -26,7 +30,7 @@ mod server;
 mod takeover;
 mod way;
 
-use std::path::PathBuf;
+use self::options::Options;
 
 /// What `rabbit` takes from the tests.
 mod init {
@@ -60,37 +64,9 @@ mod support {
 
 const PARTS: [&str; 4] = ["--publish", "--outage", "--takeover", "--neighbours"];
 
-struct Options {
-    program: PathBuf,
-    parts: Vec<String>,
-    /// Everything is divided by this.
-    divisor: u32,
-}
-
-impl Options {
-    fn read() -> Self {
-        let mut options = Self { program: env!("CARGO_BIN_EXE_server").into(), parts: Vec::new(), divisor: 1 };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--server" => options.program = arguments.next().expect("a path").into(),
-                "--brief" => options.divisor = 10,
-                part if PARTS.contains(&part) => options.parts.push(argument),
-                // cargo adds options of its own.
-                _ => {}
-            }
-        }
-        options
-    }
-
-    fn has(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|chosen| chosen == part)
-    }
-}
-
 #[tokio::main]
 async fn main() {
-    let options = Options::read();
+    let options = Options::read(&PARTS, 10);
     let (program, divisor) = (options.program.as_path(), options.divisor);
     if options.has("--publish") {
         publish::run(program, divisor).await;

@@ -13,9 +13,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::figures::percentile;
 use super::rabbit::Reader;
 use super::rig::{Rig, add_sink, remove_sink};
-use super::server::{Server, median};
+use super::server::Server;
 use super::way::Way;
 
 const RATE: u32 = 1_000;
@@ -117,16 +118,15 @@ impl Neighbours<'_> {
         drop(take());
         let report = self.server.load(Mix::Chat, RATE, WARM_UP, MEASURED, CancellationToken::new()).await;
         assert_eq!(report.acknowledged, report.sent, "all are acknowledged");
-        let mut delays = take();
-        delays.sort_by(f64::total_cmp);
-        let another_sink = delays.get(delays.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+        let another_sink = percentile(&mut take(), 99);
         Figures { acknowledgements: report.latency_us.p99 as f64 / 1e3, another_sink }
     }
 }
 
 /// Three columns of the table.
 fn compared(with: &[Figures], without: &[Figures], figure: impl Fn(&Figures) -> f64) -> String {
-    let middle = |figures: &[Figures]| median(figures.iter().map(&figure).collect());
-    let ratios = with.iter().zip(without).map(|(with, without)| figure(with) / figure(without)).collect();
-    format!("| {:.2} | {:.2} | {:.2} ", middle(with), middle(without), median(ratios))
+    let middle = |figures: &[Figures]| percentile(&mut figures.iter().map(&figure).collect::<Vec<_>>(), 50);
+    let ratios = with.iter().zip(without).map(|(with, without)| figure(with) / figure(without));
+    let ratio = percentile(&mut ratios.collect::<Vec<_>>(), 50);
+    format!("| {:.2} | {:.2} | {:.2} ", middle(with), middle(without), ratio)
 }

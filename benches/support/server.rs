@@ -164,9 +164,3 @@ impl Server {
         std::fs::read_to_string(path).expect("a /proc")
     }
 }
-
-/// The middle of some values.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}

@@ -28,47 +28,21 @@
 
 mod ends;
 mod mock;
+#[path = "../support/options.rs"]
+mod options;
 mod outage;
 mod scene;
 mod sessions;
 mod source;
 mod switch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
+
+use self::options::Options;
 
 /// Parts that can be chosen.
 const PARTS: [&str; 6] = ["--source", "--ends", "--outage", "--sessions", "--switch", "--mock"];
-
-struct Options {
-    /// The program to measure.
-    server: PathBuf,
-    /// Everything is divided by this.
-    divisor: u32,
-    /// All of them if empty.
-    parts: Vec<String>,
-}
-
-impl Options {
-    fn read() -> Self {
-        let mut options = Self { server: env!("CARGO_BIN_EXE_server").into(), divisor: 1, parts: Vec::new() };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                part if PARTS.contains(&part) => options.parts.push(argument),
-                "--server" => options.server = arguments.next().expect("a path").into(),
-                "--brief" => options.divisor = 20,
-                // cargo adds options of its own.
-                _ => {}
-            }
-        }
-        options
-    }
-
-    fn has(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|chosen| chosen == part)
-    }
-}
 
 /// Resident memory of a process in bytes (Linux).
 fn memory(pid: u32) -> u64 {
@@ -88,25 +62,25 @@ fn percentiles(times: &mut [Duration]) -> String {
 
 #[tokio::main]
 async fn main() {
-    let options = Options::read();
-    let Options { server, divisor, .. } = &options;
+    let options = Options::read(&PARTS, 20);
+    let (server, divisor) = (options.program.as_path(), options.divisor);
     let _ = rlimit::increase_nofile_limit(1 << 16);
     if options.has("--source") {
-        source::run(server, *divisor).await;
+        source::run(server, divisor).await;
     }
     if options.has("--ends") {
-        ends::run(server, *divisor).await;
+        ends::run(server, divisor).await;
     }
     if options.has("--outage") {
-        outage::run(server, *divisor).await;
+        outage::run(server, divisor).await;
     }
     if options.has("--sessions") {
-        sessions::run(server, *divisor).await;
+        sessions::run(server, divisor).await;
     }
     if options.has("--switch") {
-        switch::run(server, *divisor).await;
+        switch::run(server, divisor).await;
     }
     if options.has("--mock") {
-        mock::run(&server.with_file_name("mock-twitch"), *divisor).await;
+        mock::run(&server.with_file_name("mock-twitch"), divisor).await;
     }
 }
