@@ -54,24 +54,26 @@ impl Watcher<'_> {
         now: OffsetDateTime,
     ) -> Result<Option<Duration>, CycleError> {
         let types: Vec<_> = TYPES.iter().filter_map(|name| catalogue::find(name, None)).collect();
-        let rows = store::list(db).await?;
-        let known: HashSet<_> = rows.iter().map(|row| &row.id).collect();
-        let room = room(listed, &known);
+        let mut rows = store::list(db).await?;
+        let known: HashSet<_> = rows.iter().map(|row| row.id.clone()).collect();
+        // Nothing is given up because an answer does not say how much there may be.
+        let Some(room) = room(listed, &known) else { return Ok(None) };
         let chosen = store::choose(db, room, now).await?;
         self.release(db, listed, &rows, &chosen, &types).await?;
-        let new: Vec<_> = chosen.iter().filter(|id| !known.contains(id)).take(AT_ONCE).cloned().collect();
+        let new: Vec<_> = chosen.iter().filter(|id| !known.contains(*id)).take(AT_ONCE).cloned().collect();
         store::add(db, &new).await?;
+        let is_complete = new.len() < AT_ONCE;
 
         let chosen: HashSet<_> = chosen.into_iter().collect();
-        let mut rows = store::list(db).await?;
         rows.retain(|row| chosen.contains(&row.id));
+        rows.extend(new.into_iter().map(WatchedChannel::new));
         let desired = DesiredSubscription::all(&types, rows.iter().map(|row| &row.id), self.client_id);
         let plan = plan(&listed.subscriptions, &desired, self.place);
         let mut matches = HashMap::<_, Vec<_>>::new();
         for ((id, ..), found) in match_held(&plan, &desired) {
             matches.entry(id).or_default().push(found);
         }
-        let (mut attempts, mut is_complete) = (0, new.len() < AT_ONCE);
+        let (mut attempts, mut is_complete) = (0, is_complete);
         for row in &mut rows {
             let found = matches.remove(&row.id).unwrap_or_default();
             self.observe(db, row, &found).await?;
@@ -175,14 +177,40 @@ fn is_enabled(held: Option<&HeldSubscription>) -> bool {
     held.is_some_and(|held| held.status == SubscriptionStatus::Enabled)
 }
 
-/// For how many channels there is room, if those that are watched are counted as well.
-fn room(listed: &SubscriptionList, watched: &HashSet<&ChannelId>) -> u32 {
-    let watched: HashSet<_> = watched.iter().map(|id| id.as_str()).collect();
+/// For how many channels there is room, if those that are watched are counted as well; `None` if Twitch does not say.
+fn room(listed: &SubscriptionList, watched: &HashSet<ChannelId>) -> Option<u32> {
+    let watched: HashSet<_> = watched.iter().map(ChannelId::as_str).collect();
     let is_watched = |held: &&HeldSubscription| {
         let id = held.condition.get("broadcaster_user_id");
         TYPES.contains(&held.kind.as_str()) && id.is_some_and(|id| watched.contains(id.as_str()))
     };
     let own: u32 = listed.subscriptions.iter().filter(is_watched).map(|held| held.cost).sum();
     let taken = listed.total_cost.saturating_sub(own).saturating_add(RESERVED_COST);
-    listed.max_total_cost.saturating_sub(taken) / TYPES.len() as u32
+    (listed.max_total_cost > 0).then(|| listed.max_total_cost.saturating_sub(taken) / TYPES.len() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn room_is_what_the_others_leave_of_the_cost() {
+        let held = |channel: &str| {
+            serde_json::from_value(json!({
+                "id": channel, "status": "enabled", "type": "stream.online", "version": "1", "cost": 1,
+                "condition": { "broadcaster_user_id": channel }, "transport": { "method": "webhook" },
+            }))
+            .unwrap()
+        };
+        let watched = ["7".parse().unwrap()].into();
+        let room = |total_cost, max_total_cost| {
+            let subscriptions = vec![held("7"), held("8")];
+            super::room(&SubscriptionList { subscriptions, total_cost, max_total_cost, unreadable: 0 }, &watched)
+        };
+        assert_eq!(room(2, 10_000), Some((10_000 - 1 - 500) / 3), "that of the watched one counts as free");
+        assert_eq!(room(2, 501), Some(0));
+        assert_eq!(room(0, 0), None, "an answer without the limit");
+    }
 }

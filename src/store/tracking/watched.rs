@@ -23,6 +23,14 @@ pub struct WatchedChannel {
     pub problem: Option<String>,
 }
 
+impl WatchedChannel {
+    /// A channel of which nothing was tried yet.
+    #[must_use]
+    pub fn new(id: ChannelId) -> Self {
+        Self { id, is_enabled: false, secret_fingerprint: None, attempts: 0, next_attempt_at: None, problem: None }
+    }
+}
+
 /// All rows, by id.
 ///
 /// # Errors
