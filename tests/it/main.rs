@@ -67,6 +67,7 @@ mod socket_faults;
 mod support;
 mod switch;
 mod test_events;
+mod tokens;
 mod tolerance;
 mod tracking;
 mod twitch_api;
