@@ -15,6 +15,8 @@ pub(crate) mod witnesses;
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpSocket;
@@ -22,6 +24,10 @@ use tokio::time::{Instant, sleep};
 
 /// Time limit for all conditions that tests wait for. Generous, for busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Ports from the first on that are mostly free, up to those that the system gives to connections.
+const FIRST_PORT: u16 = 20_000;
+const FIRST_EPHEMERAL: u16 = 32_768;
 
 /// Waits until a condition holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -39,14 +45,20 @@ pub(crate) fn child(test: &str) -> Command {
     command
 }
 
-/// An address on which no process listens, reserved as long as this is held.
+/// An address on which no process listens, reserved as long as this is held. Its port is one that the system gives to no
+/// connection, so that a server that stops finds it free when it starts again.
 pub(crate) struct Unused(TcpSocket);
 
 impl Unused {
     pub(crate) fn new() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        Self(socket)
+        static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+        let next = NEXT.get_or_init(|| AtomicU16::new(rand::random()));
+        std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed) % (FIRST_EPHEMERAL - FIRST_PORT) + FIRST_PORT)
+            .find_map(|port| {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(([127, 0, 0, 1], port).into()).is_ok().then_some(Self(socket))
+            })
+            .unwrap()
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
