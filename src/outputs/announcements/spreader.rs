@@ -15,8 +15,13 @@ use crate::store::tracking::announcements;
 use crate::store::tracking::spread;
 use crate::store::within;
 
-/// Tracks or posts per transaction.
-const CHUNK: usize = 1_000;
+/// Tracks or posts per transaction, if Discord takes any number of posts.
+const CHUNK: i32 = 1_000;
+
+/// Otherwise so few, and spread so many times as fast as Discord takes them: to spread all at once would hold up the writer of
+/// the log, and be of no use.
+const SMALL_CHUNK: i32 = 100;
+const LEAD: f64 = 16.0;
 
 /// It looks for announcements at least this often, also when no notification came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,6 +45,8 @@ pub(super) struct Spreader {
     signals: Signals,
     clock: Clock,
     metrics: Metrics,
+    /// Tracks or posts per transaction.
+    chunk: i32,
     /// Between two posts of an announcement, in seconds.
     pause: f64,
 }
@@ -52,6 +59,7 @@ impl Spreader {
             signals: services.signals.clone(),
             clock: services.clock.clone(),
             metrics: services.metrics.clone(),
+            chunk: if rate > 0.0 { SMALL_CHUNK } else { CHUNK },
             pause: if rate > 0.0 { rate.recip() } else { 0.0 },
         }
     }
@@ -77,7 +85,7 @@ impl Spreader {
             while within(QUERY_TIMEOUT, announcements::prune(&self.pool, self.clock.now() - KEPT)).await? > 0 {}
             *prune_at = self.clock.instant() + PRUNE_INTERVAL;
         }
-        let next_at = within(QUERY_TIMEOUT, announcements::next_spread_at(&self.pool)).await?;
+        let next_at = within(QUERY_TIMEOUT, announcements::next_spread_at(&self.pool, self.pause / LEAD)).await?;
         let wait = next_at.map_or(POLL_INTERVAL, |at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
         tokio::select! {
             () = wakeup.notified() => {}
@@ -90,8 +98,10 @@ impl Spreader {
     /// Spreads a part of an announcement. False if none is due.
     async fn spread_one(&self, now: OffsetDateTime) -> sqlx::Result<bool> {
         let mut transaction = self.pool.begin().await?;
-        let Some(spread) = announcements::next_spread(&mut *transaction, now).await? else { return Ok(false) };
-        let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let limit = i64::from(self.chunk);
+        let Some(spread) = announcements::next_spread(&mut *transaction, now, self.pause / LEAD).await? else {
+            return Ok(false);
+        };
         let (chunk, reached) = if spread.is_expanded {
             let chunk = announcements::posts(&mut *transaction, &spread, limit).await?;
             let reached = spread::mark(&mut transaction, &spread, &chunk.destinations, self.pause, now).await?;
@@ -101,8 +111,8 @@ impl Spreader {
             let reached = spread::add(&mut transaction, &spread, &chunk.destinations, self.pause, now).await?;
             (chunk, reached)
         };
-        let last = chunk.ids.last().filter(|_| chunk.ids.len() == CHUNK);
-        let reached_to = last.map(|last| (*last, i32::try_from(CHUNK).unwrap_or(i32::MAX)));
+        let last = chunk.ids.last().filter(|_| i32::try_from(chunk.ids.len()) == Ok(self.chunk));
+        let reached_to = last.map(|last| (*last, self.chunk));
         announcements::save_spread(&mut transaction, &spread, reached_to, now).await?;
         if reached.due > 0 {
             Channel::Post.notify(&mut transaction, "").await?;

@@ -125,28 +125,36 @@ pub struct Spread {
     pub spread_count: i32,
 }
 
-/// The announcement whose spreading is due first and that no other server spreads, if there is one.
+/// The announcement whose next part is due and that no other server spreads, if there is one: of several the one of which least
+/// has been spread, so that small ones do not wait for large ones. `pause` is the time for each track or post, in seconds.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn next_spread(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Result<Option<Spread>> {
+pub async fn next_spread(db: impl PgExecutor<'_>, now: OffsetDateTime, pause: f64) -> sqlx::Result<Option<Spread>> {
     sqlx::query_as!(
         Spread,
         r#"select stream_id as "stream_id: StreamId", twitch_id as "twitch_id: ChannelId", revision,
             ended_at is not null as "is_ended!", is_expanded, spread_at as "spread_at!", spread_to, spread_count
-        from announcement where spread_at <= $1 order by spread_at, stream_id limit 1 for no key update skip locked"#,
-        now
+        from announcement
+        where spread_at is not null and spread_at + make_interval(secs => spread_count * $2::float8) <= $1
+        order by spread_count, spread_at, stream_id limit 1 for no key update skip locked"#,
+        now,
+        pause
     )
     .fetch_optional(db)
     .await
 }
 
-/// When the spreading of an announcement is due next.
+/// When a part of an announcement is due next.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn next_spread_at(db: impl PgExecutor<'_>) -> sqlx::Result<Option<OffsetDateTime>> {
-    sqlx::query_scalar!("select min(spread_at) from announcement where spread_at is not null").fetch_one(db).await
+pub async fn next_spread_at(db: impl PgExecutor<'_>, pause: f64) -> sqlx::Result<Option<OffsetDateTime>> {
+    let next_at = sqlx::query_scalar!(
+        "select min(spread_at + make_interval(secs => spread_count * $1::float8)) from announcement where spread_at is not null",
+        pause
+    );
+    next_at.fetch_one(db).await
 }
 
 /// A part of the tracks or posts of an announcement.
