@@ -1,10 +1,11 @@
 //! Cost of the live feeds: time from a message's acknowledgement to its readers, and memory per reader.
 //!
 //! `cargo bench --bench live` starts a server with a private Postgres, delivers 1,000 signed messages per second for ten
-//! seconds and times their acknowledgements and their way to the readers. Then it connects 5,000 idle readers to another
+//! seconds and times their acknowledgements and their way to the readers, who read the feed of an overlay. Then it connects 5,000 idle readers to another
 //! server and shows by how much its memory grows. Options, after `--`:
 //!
 //! - `--readers N`: how many follow the feed during the deliveries (10)
+//! - `--rate N`: messages per second (1,000)
 //! - `--server PATH`: the server to measure, to compare with another build
 //! - `--brief`: a tenth of everything
 
@@ -30,15 +31,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 const SECRET: &str = "the secret of the benches";
 
-/// Messages per second.
-const RATE: u32 = 1_000;
-
-/// The first messages, which are not counted: connections are made and statements prepared.
-const WARM_UP: u32 = RATE;
-
 struct Options {
     /// Readers of the feed. An event is delivered when the last of them has it.
     readers: usize,
+    /// Messages per second. Those of the first second are not counted: connections are made and statements prepared.
+    rate: u32,
     /// The program to measure.
     server: PathBuf,
     is_brief: bool,
@@ -46,12 +43,14 @@ struct Options {
 
 impl Options {
     fn read() -> Self {
-        let mut options = Self { readers: 10, server: env!("CARGO_BIN_EXE_server").into(), is_brief: false };
+        let mut options =
+            Self { readers: 10, rate: 1_000, server: env!("CARGO_BIN_EXE_server").into(), is_brief: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().expect("a value");
             match argument.as_str() {
                 "--readers" => options.readers = value().parse().expect("a number"),
+                "--rate" => options.rate = value().parse().expect("a number"),
                 "--server" => options.server = value().into(),
                 "--brief" => options.is_brief = true,
                 // cargo adds options of its own.
@@ -145,10 +144,10 @@ struct Times {
 }
 
 impl Times {
-    /// Sorted, of the messages after the warm-up: how long the acknowledgements took, and how much later the last of so
+    /// Sorted, of the messages from the first counted one on: how long the acknowledgements took, and how much later the last of so
     /// many readers had the event.
-    fn sorted(&self, readers: usize) -> (Vec<Duration>, Vec<Duration>) {
-        let counted = || self.acknowledged.iter().filter(|(number, _)| **number >= WARM_UP);
+    fn sorted(&self, readers: usize, first: u32) -> (Vec<Duration>, Vec<Duration>) {
+        let counted = || self.acknowledged.iter().filter(|(number, _)| **number >= first);
         let mut acknowledgements: Vec<_> = counted().map(|(_, (_, took))| *took).collect();
         let mut deliveries: Vec<_> = counted()
             .filter_map(|(number, (at, _))| match self.seen.get(number)? {
@@ -181,7 +180,7 @@ async fn watch(stream: TcpStream, times: Arc<Mutex<Times>>) {
     }
 }
 
-async fn latency(server: &Server, readers: usize, seconds: u32) {
+async fn latency(server: &Server, readers: usize, rate: u32, seconds: u32) {
     let secret = WebhookSecret::new(SECRET).expect("a secret");
     let times = Arc::new(Mutex::new(Times::default()));
     for _ in 0..readers {
@@ -190,10 +189,10 @@ async fn latency(server: &Server, readers: usize, seconds: u32) {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
     let url = format!("http://{}/callback", server.addr);
     let under_way = Arc::new(Semaphore::new(256));
-    let mut tick = interval(Duration::from_secs(1) / RATE);
+    let mut tick = interval(Duration::from_secs(1) / rate);
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let begun = Instant::now();
-    for number in 0..WARM_UP + seconds * RATE {
+    for number in 0..rate + seconds * rate {
         tick.tick().await;
         let permit = under_way.clone().acquire_owned().await.expect("open");
         let (message, signature) = message(&secret, number);
@@ -215,10 +214,10 @@ async fn latency(server: &Server, readers: usize, seconds: u32) {
     let _ = under_way.acquire_many(256).await;
     sleep(Duration::from_secs(2)).await;
     let times = times.lock().expect("not poisoned");
-    let (acknowledgements, deliveries) = times.sorted(readers);
+    let (acknowledgements, deliveries) = times.sorted(readers, rate);
     println!(
         "{} messages in {took:.1?}, {} acknowledged; {} of {} counted ones seen by all {readers} readers",
-        WARM_UP + seconds * RATE,
+        rate + seconds * rate,
         times.acknowledged.len(),
         deliveries.len(),
         acknowledgements.len(),
@@ -242,7 +241,7 @@ async fn memory(server: &Server, readers: u64) {
 
 #[tokio::main]
 async fn main() {
-    let Options { readers, server, is_brief } = Options::read();
-    latency(&Server::start(&server), readers, if is_brief { 1 } else { 10 }).await;
+    let Options { readers, rate, server, is_brief } = Options::read();
+    latency(&Server::start(&server), readers, rate, if is_brief { 1 } else { 10 }).await;
     memory(&Server::start(&server), if is_brief { 500 } else { 5_000 }).await;
 }

@@ -18,6 +18,7 @@ mod modules;
 mod overlay;
 mod overlay_control;
 mod overlay_feed;
+mod overlay_latency;
 mod overlay_saved;
 mod overlay_variations;
 mod rules;

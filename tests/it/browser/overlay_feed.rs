@@ -14,18 +14,18 @@ const HINT: &str = "!document.getElementById('hint').hidden && document.getEleme
 
 /// Browser sources of one OBS share a browser as tabs do.
 #[tokio::test]
-async fn eight_overlays_of_one_browser_show_the_same_alert() {
+async fn ten_overlays_of_one_browser_show_the_same_alert() {
     let server = Server::start().await;
     in_chromium(async |page| {
         let url = server.page("/overlay/alerts?duration=60&max_age=60");
         page.open_overlay(&url).await;
-        for _ in 1..8 {
+        for _ in 1..10 {
             page.new_tab().await;
             page.open_overlay(&url).await;
         }
         server.deliver(&follow("1", at(0))).await;
         let tabs = page.tabs().await;
-        assert_eq!(tabs.len(), 8);
+        assert_eq!(tabs.len(), 10);
         for tab in &tabs {
             page.switch_to(tab).await;
             page.until("document.querySelector('.alert .text')?.textContent === 'User1 follows!'").await;

@@ -3,8 +3,6 @@
 //! The suite has a short run. Variables of the environment make it longer: `SINK_EVENTS`, `SINK_BREAKS`, `SINK_SEED`, and
 //! `SINK_SERVER`, another server program than the one that was built for the tests. CONTRIBUTING.md shows how.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -17,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::append;
 use super::stage::Stage;
 use crate::process::{Place, SERVER, Serving};
+use crate::support::setting;
 
 /// How long events are published before a break, in milliseconds.
 const CALM_MS: std::ops::Range<u64> = 50..1_000;
@@ -53,10 +52,6 @@ impl Plan {
             server: setting("SINK_SERVER", SERVER.to_owned()),
         }
     }
-}
-
-fn setting<T: FromStr<Err: fmt::Debug>>(name: &str, default: T) -> T {
-    std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 #[tokio::test]

@@ -13,8 +13,10 @@ pub(crate) mod snapshot;
 pub(crate) mod twitch;
 pub(crate) mod witnesses;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -36,6 +38,11 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// A variable of the environment that makes a test longer.
+pub(crate) fn setting<T: FromStr<Err: fmt::Debug>>(name: &str, default: T) -> T {
+    std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 /// This test binary again, running an ignored test in another process.

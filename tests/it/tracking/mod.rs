@@ -13,9 +13,6 @@ mod v1;
 mod v2;
 mod watched;
 
-use std::fmt;
-use std::str::FromStr;
-
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -29,14 +26,10 @@ use sqlx::postgres::PgConnectOptions;
 use crate::support::bots;
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server};
+use crate::support::setting;
 
 /// The login of [`CHANNEL`](crate::support::messages::CHANNEL), once the log has an event of it.
 const LOGIN: &str = "user90210441";
-
-/// A variable of the environment that makes a test longer.
-fn setting<T: FromStr<Err: fmt::Debug>>(name: &str, default: T) -> T {
-    std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
-}
 
 /// A fake Discord, a server that posts to it, and a bot.
 struct Stage {

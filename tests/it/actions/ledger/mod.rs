@@ -9,8 +9,6 @@ mod rules;
 mod stage;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -20,6 +18,7 @@ use tokio::time::{Duration, Instant};
 
 use self::stage::{Begun, Stage};
 use crate::process::{self, SERVER};
+use crate::support::setting;
 
 /// What the server is killed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +60,6 @@ impl Work {
             Self::Rules => &Point::OF_RULES,
         }
     }
-}
-
-fn setting<T: FromStr<Err: fmt::Debug>>(name: &str, default: T) -> T {
-    std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 /// What was counted.
