@@ -2,12 +2,13 @@
 //! message alone.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection, PgTransaction};
+use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{IngestError, Receipt};
@@ -23,6 +24,10 @@ use crate::store::{self, WriteError};
 /// Time limit for one batch, connecting included; shorter than [`ANSWER_BUDGET`](super::ANSWER_BUDGET), so that callers
 /// learn of a failure while they are still listening.
 const BATCH_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// After a batch with a message that had to be compared with earlier ones, for how long the next batches go the long way at
+/// once: they are likely to have others.
+const LONG_WAY: Duration = Duration::from_secs(1);
 
 /// The least that a probe writes, in bytes: more than a page of a table.
 const MIN_PROBE: usize = 10_000;
@@ -40,6 +45,8 @@ pub(super) struct Log {
     connection: Option<PgConnection>,
     /// The size of the last batch that could not be written, in bytes. A full disk may have room for a smaller one.
     failed_size: usize,
+    /// When a batch last had to be compared with earlier messages.
+    long_way_since: Option<Instant>,
 }
 
 impl std::fmt::Debug for Log {
@@ -75,7 +82,7 @@ impl Log {
         metrics: Metrics,
         health: Health,
     ) -> Self {
-        Self { database, clock, incidents, metrics, health, connection: None, failed_size: 0 }
+        Self { database, clock, incidents, metrics, health, connection: None, failed_size: 0, long_way_since: None }
     }
 
     /// Whether the last transaction succeeded.
@@ -139,13 +146,23 @@ impl Log {
     }
 
     async fn append(
-        &self,
+        &mut self,
         connection: Option<PgConnection>,
         messages: &[&Message],
     ) -> Result<(PgConnection, Vec<Receipt>), Failure> {
-        let mut connection = self.connected(connection).await?;
-        let mut transaction = begin(&mut connection).await?;
-        let mut appended = store::log::append(&mut transaction, messages, self.clock.now()).await?;
+        let (mut connection, now) = (self.connected(connection).await?, self.clock.now());
+        if self.long_way_since.is_none_or(|since| since.elapsed() >= LONG_WAY) {
+            let mut ids = HashSet::with_capacity(messages.len());
+            let is_first: Vec<_> = messages.iter().map(|message| ids.insert(message.id())).collect();
+            let firsts: Vec<_> = messages.iter().zip(&is_first).filter(|it| *it.1).map(|it| *it.0).collect();
+            if store::state::append_new(&mut connection, &firsts, now).await? {
+                let receipt = |is_first| if is_first { Receipt::Appended } else { Receipt::Duplicate };
+                return Ok((connection, is_first.into_iter().map(receipt).collect()));
+            }
+            self.long_way_since = Some(Instant::now());
+        }
+        let mut transaction = Lock::Append.begin(&mut connection).await?;
+        let mut appended = store::log::append(&mut transaction, messages, now).await?;
         let mut facts = Vec::with_capacity(appended.ids.len());
         let receipts = messages.iter().map(|message| match appended.ids.remove(message.id()) {
             Some(id) => {
@@ -181,7 +198,7 @@ impl Log {
 
     async fn try_probe(&self, connection: Option<PgConnection>) -> Result<PgConnection, Failure> {
         let mut connection = self.connected(connection).await?;
-        let mut transaction = begin(&mut connection).await?;
+        let mut transaction = Lock::Append.begin(&mut connection).await?;
         if store::log::is_read_only(&mut transaction).await? {
             return Err(Failure::Database(WriteError::ReadOnly, "transactions are read-only".to_owned()));
         }
@@ -208,6 +225,7 @@ impl Log {
             .options([
                 ("application_name", "showtime ingest"),
                 ("statement_timeout", "2000"),
+                ("lock_timeout", "1900"),
                 ("idle_in_transaction_session_timeout", "5000"),
                 // All is looked up by key. A plan made while a table was empty would read the whole
                 // table, and be kept until long after it has grown.
@@ -245,14 +263,6 @@ impl Log {
             }
         }
     }
-}
-
-/// A wait for the lock that ends by `statement_timeout` has a cause of its own.
-async fn begin(connection: &mut PgConnection) -> Result<PgTransaction<'_>, Failure> {
-    Lock::Append.begin(connection).await.map_err(|error| match WriteError::from(&error) {
-        WriteError::TooSlow => Failure::Database(WriteError::Locked, error.to_string()),
-        cause => Failure::Database(cause, error.to_string()),
-    })
 }
 
 /// The outcome within [`BATCH_TIMEOUT`]. A panic is a failure of the messages.

@@ -34,7 +34,7 @@ impl Lock {
     /// Begins a transaction that holds the lock, in one round trip.
     ///
     /// # Errors
-    /// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
+    /// If the database fails, or the lock isn't free within the connection's `statement_timeout` or `lock_timeout`.
     pub async fn begin(self, conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
         let statement = format!("begin; select pg_advisory_xact_lock({})", self as i64);
         conn.begin_with(AssertSqlSafe(statement)).await
@@ -43,7 +43,7 @@ impl Lock {
     /// Waits for the lock and holds it until the current transaction ends.
     ///
     /// # Errors
-    /// If the database fails, or the lock isn't free within the connection's `statement_timeout`.
+    /// If the database fails, or the lock isn't free within the connection's `statement_timeout` or `lock_timeout`.
     pub async fn acquire(self, conn: &mut PgConnection) -> sqlx::Result<()> {
         sqlx::query!("select pg_advisory_xact_lock($1)", self as i64).execute(conn).await?;
         Ok(())

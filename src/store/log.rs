@@ -35,9 +35,6 @@ pub async fn append<'a>(
     messages: &[&'a Message],
     received_at: OffsetDateTime,
 ) -> sqlx::Result<Appended<'a>> {
-    fn column<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
-        messages.iter().map(|message| value(message)).collect()
-    }
     let appended = sqlx::query!(
         r#"
         with appended as (
@@ -61,17 +58,17 @@ pub async fn append<'a>(
                 (select array_agg(channel_id) from chat where channel_id = any($12) and lines_until > $9) end as chats
         from appended having count(*) > 0
         "#,
-        &column(messages, |m| m.id()) as &[&str],
-        &column(messages, |m| m.message_type().as_str()) as &[&str],
-        &column(messages, |m| m.content().kind()) as &[Option<&str>],
-        &column(messages, |m| m.content().version()) as &[Option<&str>],
-        &column(messages, |m| m.content().subscription().map(|s| s.id.as_str())) as &[Option<&str>],
-        &column(messages, |m| m.content().channel_id.as_ref().map(ChannelId::as_str)) as &[Option<&str>],
-        &column(messages, |m| m.at()),
-        &column(messages, |m| m.body()) as &[&str],
+        &fields(messages, |m| m.id()) as &[&str],
+        &fields(messages, |m| m.message_type().as_str()) as &[&str],
+        &fields(messages, |m| m.content().kind()) as &[Option<&str>],
+        &fields(messages, |m| m.content().version()) as &[Option<&str>],
+        &fields(messages, |m| m.content().subscription().map(|s| s.id.as_str())) as &[Option<&str>],
+        &fields(messages, |m| m.content().channel_id.as_ref().map(ChannelId::as_str)) as &[Option<&str>],
+        &fields(messages, |m| m.at()),
+        &fields(messages, |m| m.body()) as &[&str],
         received_at,
         Channel::Event.name(),
-        &column(messages, |m| m.content().is_test),
+        &fields(messages, |m| m.content().is_test),
         &chat_lines::channels(messages) as &[&str],
     )
     .fetch_optional(&mut *conn)
@@ -82,7 +79,6 @@ pub async fn append<'a>(
         complete_blocks(conn).await?;
     }
     let new: HashMap<String, LogId> = appended.message_ids.into_iter().zip(appended.ids).collect();
-    let is_end = |m: &&Message| *m.message_type() == MessageType::Revocation && !m.content().is_test;
     if messages.iter().any(|m| is_end(m) && new.contains_key(m.id())) {
         Channel::Reconcile.notify(conn, "").await?;
     }
@@ -97,6 +93,16 @@ pub async fn append<'a>(
         echoes.extend(chat_lines::mark(conn, messages, &ids, &chats, received_at).await?);
     }
     Ok(Appended { ids, echoes })
+}
+
+/// One field of each message, for a column.
+pub(super) fn fields<'a, T>(messages: &[&'a Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
+    messages.iter().map(|message| value(message)).collect()
+}
+
+/// Whether it ends its subscription, which the reconciler must know.
+pub(super) fn is_end(message: &Message) -> bool {
+    *message.message_type() == MessageType::Revocation && !message.content().is_test
 }
 
 /// Marks events as repeats, each of an earlier event.
@@ -168,26 +174,7 @@ pub async fn probe(conn: &mut PgConnection, bytes: usize) -> sqlx::Result<()> {
 /// # Errors
 /// If the database fails.
 pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        with complete as (
-            select id / $1 as block, min(occurred_at) as earliest, max(occurred_at) as latest from event
-            where id >= coalesce((select max(block) + 1 from event_block), 0) * $1
-                and id < (select max(id) / $1 from event) * $1
-            group by id / $1
-        ), overlapping as (
-            update event_block set earliest_from_here = (select min(earliest) from complete)
-            where earliest_from_here > (select min(earliest) from complete)
-        )
-        insert into event_block (block, earliest_from_here, latest_so_far)
-        select block, min(earliest) over (order by block desc),
-            greatest(max(latest) over (order by block), (select max(latest_so_far) from event_block))
-        from complete
-        "#,
-        BLOCK
-    )
-    .execute(conn)
-    .await?;
+    sqlx::query!("select complete_blocks_v1()").execute(conn).await?;
     Ok(())
 }
 

@@ -45,6 +45,7 @@ impl From<&sqlx::Error> for WriteError {
             Some("25006") => Self::ReadOnly,
             Some("53100") => Self::DiskFull,
             Some("42501") => Self::Forbidden,
+            Some("55P03") => Self::Locked,
             Some("57014") => Self::TooSlow,
             _ if is_outage(error) => Self::Unreachable,
             _ => Self::Other,

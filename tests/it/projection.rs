@@ -1,6 +1,7 @@
 //! The stored state: the same as the projection of all messages at once, whatever the order, the batches, the duplicates and
 //! the number of servers.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -16,21 +17,23 @@ use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_END};
 use showtime::message::{Inference, Message};
 use showtime::metrics::Metrics;
 use showtime::projection::Fact;
+use showtime::store::locks::Lock;
 use showtime::store::signals::Channel;
-use showtime::store::state;
+use showtime::store::{log, state};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use showtime::twitch::helix::{Answer, Stream};
 use showtime::twitch::payload::Broadcaster;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use time::OffsetDateTime;
 
 use crate::fold::{HistoryMessage, history};
 use crate::repeats;
-use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::witnesses;
+use crate::support::{PATIENCE, until};
 
 /// Witnesses for the messages that Twitch does not send.
 pub(crate) struct Witnesses {
@@ -215,6 +218,74 @@ async fn random_histories_are_stored_and_rebuilt_as_the_projection_has_them() {
         assert_eq!(dump(&mut connection).await, expected, "rebuilt");
         assert_eq!(dump_repeats(&mut connection).await, repeats, "rebuilt");
     }
+}
+
+/// Appends as the writer does, and returns whether one round trip was enough.
+async fn append(connection: &mut PgConnection, messages: &[&Message]) -> bool {
+    let now = OffsetDateTime::now_utc();
+    if state::append_new(connection, messages, now).await.unwrap() {
+        return true;
+    }
+    let mut transaction = Lock::Append.begin(connection).await.unwrap();
+    let appended = log::append(&mut transaction, messages, now).await.unwrap();
+    let new = messages.iter().filter_map(|message| Some(Fact::new(appended.ids.get(message.id())?.0, message)));
+    state::fold(&mut transaction, &new.collect::<Vec<_>>()).await.unwrap();
+    transaction.commit().await.unwrap();
+    false
+}
+
+/// What is folded before it is known to be new must not differ from what is folded afterwards.
+#[tokio::test]
+async fn state_is_the_same_whether_a_batch_takes_one_round_trip_or_more() {
+    let histories = history(20..=60);
+    let witnesses = Witnesses::collect().await;
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    let (mut short, mut long) = (0, 0);
+    for round in 0..12 {
+        let history = histories.new_tree(&mut runner).unwrap().current();
+        let messages: Vec<_> = history.iter().map(|message| witnesses.sign(message)).collect();
+        let mut connection = fresh_database().await.connect().await.unwrap();
+        for (number, batch) in messages.chunks(1 + round % 4).enumerate() {
+            let mut batch: Vec<&Message> = batch.iter().map(AsRef::as_ref).collect();
+            // Some come again, with others that are new.
+            batch.extend(messages[..number].last().filter(|_| number % 5 == 4).map(AsRef::as_ref));
+            let mut ids = HashSet::new();
+            batch.retain(|message| ids.insert(message.id()));
+            *(if append(&mut connection, &batch).await { &mut short } else { &mut long }) += 1;
+        }
+        assert_eq!(dump(&mut connection).await, folded_at_once(&messages).await, "{history:#?}");
+        let repeats = dump_repeats(&mut connection).await;
+        assert_eq!(repeats.0, naive_repeats(&mut connection, &history).await, "{history:#?}");
+        let mut transaction = connection.begin().await.unwrap();
+        state::rebuild(&mut transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(dump_repeats(&mut connection).await, repeats, "rebuilt");
+    }
+    assert!(short > 0 && long > 0, "{short} batches took one round trip, {long} more");
+}
+
+/// A message that was appended after a statement began, while it waited for the lock, is known to it.
+#[tokio::test]
+async fn message_that_another_server_appends_meanwhile_is_not_appended_again() {
+    let database = fresh_database().await;
+    let (mut first, mut second) = (database.connect().await.unwrap(), database.connect().await.unwrap());
+    let message = verified(&cheer("5", 10, at(0)));
+    let mut transaction = Lock::Append.begin(&mut first).await.unwrap();
+    log::append(&mut transaction, &[&message], OffsetDateTime::now_utc()).await.unwrap();
+    let waits = tokio::spawn({
+        let message = message.clone();
+        async move { append(&mut second, &[&message]).await }
+    });
+    let mut observer = database.connect().await.unwrap();
+    until("it waits for the lock", async || {
+        let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted)";
+        sqlx::query_scalar(waits).fetch_one(&mut observer).await.unwrap()
+    })
+    .await;
+    transaction.commit().await.unwrap();
+    assert!(!waits.await.unwrap());
+    let count: i64 = sqlx::query_scalar("select count(*) from event").fetch_one(&mut observer).await.unwrap();
+    assert_eq!(count, 1);
 }
 
 #[tokio::test]

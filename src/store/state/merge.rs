@@ -1,13 +1,20 @@
 //! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `activity`, `told` and `subscription`, whose rows do not depend on each other.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::arrays::{self, column};
-use crate::projection::repeats::{FOLLOW, Relations, StoredTold};
+use crate::message::Message;
+use crate::projection::repeats::{FOLLOW, Key, Relations, StoredTold, ToldByKey};
 use crate::projection::{Activity, Channel, Latest, State, Subscribed, Viewer};
+use crate::store::chat_lines;
+use crate::store::locks::Lock;
+use crate::store::log::fields;
+use crate::store::signals;
 use crate::twitch::id::ChannelId;
 
 /// A row of `channel`. The columns from `title` to `updated_by` are null until there is a `channel.update`.
@@ -36,90 +43,170 @@ struct ActivityRow<'a> {
     counts: &'a Activity,
 }
 
-/// Merges changes into the tables, in one round trip, as the comments of the statement say. Returns what earlier events had
-/// told of what these events may repeat.
-pub(super) async fn rows(
-    conn: &mut PgConnection,
-    changes: &State,
-    relations: &Relations<'_>,
-) -> sqlx::Result<Vec<StoredTold>> {
-    let State { users, logins: named, channels, viewers, activity, subscriptions, .. } = changes;
-    let (mut told, keys, chats) = (relations.told(), relations.keys(), relations.chats());
-    // These are stored with the viewers.
-    told.retain(|key, _| key.kind != FOLLOW);
-    if is_untouched(changes) && told.is_empty() && keys.is_empty() && chats.is_empty() {
+/// What is merged into the tables, in the shape of their columns.
+pub(super) struct Changes<'a> {
+    state: &'a State,
+    logins: Vec<&'a str>,
+    named_channels: Vec<&'a str>,
+    channels: Vec<ChannelRow<'a>>,
+    viewer_channels: Vec<&'a str>,
+    viewer_users: Vec<&'a str>,
+    activities: Vec<ActivityRow<'a>>,
+    told: ToldByKey<'a>,
+    keys: BTreeSet<Key<'a>>,
+    chats: BTreeMap<&'a str, OffsetDateTime>,
+}
+
+/// A statement that passes on these changes to a function of `db/migrations/0017_append.up.sql`, behind its other parameters.
+macro_rules! with_changes {
+    ($output:ident, $statement:literal, [$($first:tt)*], $of:ident) => {
+        sqlx::query_as!(
+            $output,
+            $statement,
+            $($first)*,
+            &arrays::keys(&$of.state.users) as &[&str],
+            &column(&$of.state.users, |user| user.value.login.as_str()) as &[&str],
+            &column(&$of.state.users, |user| user.value.display_name.as_str()) as &[&str],
+            &column(&$of.state.users, |user| user.stamp.at),
+            &column(&$of.state.users, |user| user.stamp.by.as_str()) as &[&str],
+            &$of.viewer_channels as &[&str],
+            &$of.viewer_users as &[&str],
+            &column(&$of.state.viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.follow_event_id) as &[Option<i64>],
+            &column(&$of.state.viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.bits.total),
+            &column(&$of.state.viewers, |viewer| viewer.bits.count),
+            &column(&$of.state.viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.gifts.total),
+            &column(&$of.state.viewers, |viewer| viewer.gifts.count),
+            &column(&$of.state.viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.raids.count),
+            &column(&$of.state.viewers, |viewer| viewer.raids.total),
+            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
+            &column(&$of.state.viewers, |viewer| subscribed(viewer).and_then(|newest| newest.value.tier.as_deref())) as &[Option<&str>],
+            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
+            &column(&$of.state.viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
+            &$of.logins as &[&str],
+            &$of.named_channels as &[&str],
+            &column(&$of.state.logins, |stamp| stamp.at),
+            &column(&$of.state.logins, |stamp| stamp.by.as_str()) as &[&str],
+            Json(&$of.channels) as _,
+            &$of.told.keys().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
+            &$of.told.keys().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
+            &$of.told.keys().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
+            &column(&$of.told, |told| told.id),
+            &column(&$of.told, |told| told.at) as &[Option<OffsetDateTime>],
+            Json(&$of.activities) as _,
+            &arrays::keys(&$of.state.subscriptions) as &[&str],
+            &column(&$of.state.subscriptions, |s| s.value.kind.as_str()) as &[&str],
+            &column(&$of.state.subscriptions, |s| s.value.version.as_str()) as &[&str],
+            &column(&$of.state.subscriptions, |s| s.value.condition.as_str()) as &[&str],
+            &column(&$of.state.subscriptions, |s| s.value.transport.as_deref()) as &[Option<&str>],
+            &column(&$of.state.subscriptions, |s| s.value.cost),
+            &column(&$of.state.subscriptions, |s| s.value.created_at) as &[Option<OffsetDateTime>],
+            &column(&$of.state.subscriptions, |s| s.value.status.as_str()) as &[&str],
+            &column(&$of.state.subscriptions, |s| s.stamp.at),
+            &column(&$of.state.subscriptions, |s| s.stamp.by.as_str()) as &[&str],
+            &$of.keys.iter().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
+            &$of.keys.iter().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
+            &$of.keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
+            &$of.chats.keys().copied().collect::<Vec<_>>() as &[&str],
+            &$of.chats.values().copied().collect::<Vec<_>>()
+        )
+    };
+}
+
+/// Merges changes into the tables, in one round trip. Returns what earlier events had told of what these events may repeat.
+pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx::Result<Vec<StoredTold>> {
+    if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let channels: Vec<_> = channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect();
-    let (logins, named_channels): (Vec<_>, Vec<_>) =
-        named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
-    let (viewer_channels, viewer_users): (Vec<_>, Vec<_>) =
-        viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
-    let activities: Vec<_> = activity.iter().map(ActivityRow::new).collect();
-    sqlx::query_file_as!(
+    with_changes!(
         StoredTold,
-        "db/queries/merge_state.sql",
-        &arrays::keys(users) as &[&str],
-        &column(users, |user| user.value.login.as_str()) as &[&str],
-        &column(users, |user| user.value.display_name.as_str()) as &[&str],
-        &column(users, |user| user.stamp.at),
-        &column(users, |user| user.stamp.by.as_str()) as &[&str],
-        Json(channels) as _,
-        &viewer_channels as &[&str],
-        &viewer_users as &[&str],
-        &column(viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.bits.total),
-        &column(viewers, |viewer| viewer.bits.count),
-        &column(viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.gifts.total),
-        &column(viewers, |viewer| viewer.gifts.count),
-        &column(viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.raids.count),
-        &column(viewers, |viewer| viewer.raids.total),
-        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
-        &column(viewers, |viewer| subscribed(viewer).and_then(|newest| newest.value.tier.as_deref()))
-            as &[Option<&str>],
-        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
-        &column(viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
-        &column(viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
-        &arrays::keys(subscriptions) as &[&str],
-        &column(subscriptions, |s| s.value.kind.as_str()) as &[&str],
-        &column(subscriptions, |s| s.value.version.as_str()) as &[&str],
-        &column(subscriptions, |s| s.value.condition.as_str()) as &[&str],
-        &column(subscriptions, |s| s.value.transport.as_deref()) as &[Option<&str>],
-        &column(subscriptions, |s| s.value.cost),
-        &column(subscriptions, |s| s.value.created_at) as &[Option<OffsetDateTime>],
-        &column(subscriptions, |s| s.value.status.as_str()) as &[&str],
-        &column(subscriptions, |s| s.stamp.at),
-        &column(subscriptions, |s| s.stamp.by.as_str()) as &[&str],
-        &logins as &[&str],
-        &named_channels as &[&str],
-        &column(named, |stamp| stamp.at),
-        &column(named, |stamp| stamp.by.as_str()) as &[&str],
-        &column(viewers, |viewer| viewer.follow_event_id) as &[Option<i64>],
-        &told.keys().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
-        &told.keys().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
-        &told.keys().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
-        &column(&told, |told| told.id),
-        &column(&told, |told| told.at) as &[Option<OffsetDateTime>],
-        &keys.iter().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
-        &keys.iter().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
-        &keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
-        &chats.keys().copied().collect::<Vec<_>>() as &[&str],
-        &chats.values().copied().collect::<Vec<_>>(),
-        Json(activities) as _,
+        r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+            $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
+            $51, $52)"#,
+        [0],
+        changes
     )
     .fetch_all(conn)
     .await
 }
 
-/// Whether the changes have no row for any of the tables but `told`.
-fn is_untouched(State { users, channels, viewers, activity, subscriptions, .. }: &State) -> bool {
-    let has_none = users.is_empty() && channels.is_empty() && viewers.is_empty();
-    has_none && activity.is_empty() && subscriptions.is_empty()
+/// What came of an append in one round trip.
+pub(super) struct Outcome {
+    /// Otherwise something had to be known first, and nothing was written.
+    pub(super) is_appended: bool,
+}
+
+/// Appends messages with what they add up to, whose events have the ids from 1 on, in one round trip and one transaction.
+pub(super) async fn append(
+    conn: &mut PgConnection,
+    messages: &[&Message],
+    changes: &Changes<'_>,
+    received_at: OffsetDateTime,
+) -> sqlx::Result<Outcome> {
+    with_changes!(
+        Outcome,
+        r#"select is_appended as "is_appended!" from append_v1(
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+            $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
+            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)"#,
+        [
+            Lock::Append as i64,
+            received_at,
+            signals::Channel::Event.name(),
+            &fields(messages, |m| m.id()) as &[&str],
+            &fields(messages, |m| m.message_type().as_str()) as &[&str],
+            &fields(messages, |m| m.content().kind()) as &[Option<&str>],
+            &fields(messages, |m| m.content().version()) as &[Option<&str>],
+            &fields(messages, |m| m.content().subscription().map(|s| s.id.as_str())) as &[Option<&str>],
+            &fields(messages, |m| m.content().channel_id.as_ref().map(ChannelId::as_str)) as &[Option<&str>],
+            &fields(messages, |m| m.at()),
+            &fields(messages, |m| m.content().is_test),
+            &fields(messages, |m| m.body()) as &[&str],
+            &chat_lines::channels(messages) as &[&str]
+        ],
+        changes
+    )
+    .fetch_one(conn)
+    .await
+}
+
+impl<'a> Changes<'a> {
+    /// What these messages add up to, and how they relate to others.
+    pub(super) fn new(state: &'a State, relations: &Relations<'a>) -> Self {
+        let State { logins: named, channels, viewers, activity, .. } = state;
+        let mut told = relations.told();
+        // These are stored with the viewers.
+        told.retain(|key, _| key.kind != FOLLOW);
+        let (logins, named_channels) = named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
+        let (viewer_channels, viewer_users) =
+            viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
+        Self {
+            state,
+            logins,
+            named_channels,
+            channels: channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect(),
+            viewer_channels,
+            viewer_users,
+            activities: activity.iter().map(ActivityRow::new).collect(),
+            told,
+            keys: relations.keys(),
+            chats: relations.chats(),
+        }
+    }
+
+    /// Whether there is nothing to merge and nothing to look up.
+    fn is_empty(&self) -> bool {
+        let State { users, channels, viewers, activity, subscriptions, .. } = self.state;
+        let has_none = users.is_empty() && channels.is_empty() && viewers.is_empty() && activity.is_empty();
+        has_none && subscriptions.is_empty() && self.told.is_empty() && self.keys.is_empty() && self.chats.is_empty()
+    }
 }
 
 fn subscribed(viewer: &Viewer) -> Option<&Latest<Subscribed>> {

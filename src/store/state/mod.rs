@@ -16,9 +16,12 @@ mod timeline;
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
+use self::merge::Changes;
 use super::locks::Lock;
 use super::log;
+use crate::message::Message;
 use crate::projection::repeats::Relations;
 use crate::projection::{Fact, State};
 use crate::store::LogId;
@@ -36,10 +39,32 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<(
     log::mark_repeats(conn, &repeats).await
 }
 
+/// Appends messages and projects them, in one round trip and one transaction, if all are new, none repeats an earlier event, and
+/// the timeline is not touched. Otherwise writes nothing, and returns false. Each message must have an id of its own.
+///
+/// # Errors
+/// If the database fails, or the append lock isn't free within the connection's `lock_timeout`.
+pub async fn append_new(
+    conn: &mut PgConnection,
+    messages: &[&Message],
+    received_at: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let facts: Vec<_> = messages.iter().zip(1..).map(|(message, id)| Fact::new(id, message)).collect();
+    let (changes, relations) = (State::from_facts(&facts), Relations::new(&facts));
+    if messages.iter().any(|message| log::is_end(message))
+        || timeline::is_touched(&changes)
+        || !relations.find(&[]).is_empty()
+    {
+        return Ok(false);
+    }
+    let outcome = merge::append(conn, messages, &Changes::new(&changes, &relations), received_at).await?;
+    Ok(outcome.is_appended)
+}
+
 /// Merges `changes`, what these facts add up to, into the tables. Returns which of the events repeat which earlier ones.
 async fn project(conn: &mut PgConnection, changes: &State, facts: &[Fact<'_>]) -> sqlx::Result<Vec<(i64, i64)>> {
     let relations = Relations::new(facts);
-    let told = merge::rows(conn, changes, &relations).await?;
+    let told = merge::rows(conn, &Changes::new(changes, &relations)).await?;
     let mut repeats = relations.find(&told);
     if timeline::is_touched(changes) {
         let mut timeline = timeline::load(conn, changes).await?;
