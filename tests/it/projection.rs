@@ -25,7 +25,6 @@ use showtime::twitch::helix::{Answer, Stream};
 use showtime::twitch::payload::Broadcaster;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
-use time::OffsetDateTime;
 
 use crate::fold::{HistoryMessage, history};
 use crate::repeats;
@@ -222,7 +221,7 @@ async fn random_histories_are_stored_and_rebuilt_as_the_projection_has_them() {
 
 /// Appends as the writer does, and returns whether one round trip was enough.
 async fn append(connection: &mut PgConnection, messages: &[&Message]) -> bool {
-    let now = OffsetDateTime::now_utc();
+    let now = at(0);
     if state::append_new(connection, messages, now).await.unwrap() {
         return true;
     }
@@ -271,7 +270,7 @@ async fn message_that_another_server_appends_meanwhile_is_not_appended_again() {
     let (mut first, mut second) = (database.connect().await.unwrap(), database.connect().await.unwrap());
     let message = verified(&cheer("5", 10, at(0)));
     let mut transaction = Lock::Append.begin(&mut first).await.unwrap();
-    log::append(&mut transaction, &[&message], OffsetDateTime::now_utc()).await.unwrap();
+    log::append(&mut transaction, &[&message], at(0)).await.unwrap();
     let waits = tokio::spawn({
         let message = message.clone();
         async move { append(&mut second, &[&message]).await }

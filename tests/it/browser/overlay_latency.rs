@@ -4,7 +4,7 @@
 //! the frame with its alert; they are of a build without optimization unless run with `--release`.
 
 use serde_json::json;
-use time::OffsetDateTime;
+use showtime::clock::Clock;
 
 use super::chromium::in_chromium;
 use crate::support::feeds::Sse;
@@ -37,7 +37,7 @@ async fn alert_is_visible_beside_many_overlays() {
         let mut times = Vec::new();
         for number in 0..alerts {
             assert_eq!(server.deliver(&follow(&number.to_string(), at(number.into()))).await.status, 204);
-            let acknowledged = OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e6;
+            let acknowledged = Clock::default().now().unix_timestamp_nanos() as f64 / 1e6;
             let text = json!(format!("User{number} follows!"));
             let seen = page.until(&format!("window.seen[{text}]")).await.as_f64().unwrap();
             times.push(seen - acknowledged);
