@@ -25,7 +25,8 @@ async fn fan_out_stays_below_the_global_limit() {
     stage.online("5001").await;
     crate::support::until("all are posted", async || stage.messages().len() == count).await;
     let (took, calls) = (began.elapsed().as_secs_f64(), stage.discord.world.calls().len() - before);
-    assert!((calls - count) * 200 <= count, "{:?}", stage.discord.world.counts());
+    // Half a percent, or one: Discord counts requests when they arrive.
+    assert!((calls - count) * 200 <= count.max(200), "{:?}", stage.discord.world.counts());
     let ideal = count as f64 / 45.0;
     assert!(took > ideal * 0.9, "{took} s for {count} messages is faster than the limit");
     showtime::cli::note(format_args!(
