@@ -41,7 +41,7 @@ const CORS_HEADERS: [&str; 3] = ["Authorization", "Last-Event-ID", "Cache-Contro
 const CORS_MAX_AGE: usize = 3_600;
 
 /// The paths that are for admins also where they are only read.
-const ADMIN: [&str; 6] = ["/actions", "/counters", "/rule-set", "/rules", "/sinks", "/tokens"];
+const ADMIN: [&str; 7] = ["/actions", "/bots", "/counters", "/rule-set", "/rules", "/sinks", "/tokens"];
 
 /// The paths of bots of Discord.
 const BOTS: [&str; 2] = ["/v1", "/v2"];

@@ -127,6 +127,9 @@ pub(super) enum Error {
     /// There is a token of this name.
     #[error("there is a token named `{0}` already: choose another name, or revoke it first")]
     TokenExists(String),
+    /// There is a bot of this name.
+    #[error("there is a bot named `{0}` already: choose another name, or rotate its secret")]
+    BotExists(String),
     /// There is a sink of this name.
     #[error("there is a sink named `{0}` already: choose another name, or remove it first")]
     SinkExists(String),

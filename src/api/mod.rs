@@ -5,6 +5,7 @@ mod access;
 mod actions;
 mod asyncapi;
 mod body;
+mod bots;
 mod broadcasts;
 mod callback;
 mod channels;
@@ -198,6 +199,7 @@ impl Context {
         (name = "rules", description = "What follows from what happens"),
         (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
         (name = "tokens", description = "Access tokens"),
+        (name = "bots", description = "Bots of Discord, and their secrets"),
         (name = "tracking", description = "For bots of Discord: go-live messages of any channel of Twitch"),
         (name = "health", description = "Whether the server works, and what to do if not"),
     ),
@@ -271,6 +273,12 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(tokens::revoke_token)
+        .service(bots::list_bots)
+        .service(bots::add_bot)
+        .service(bots::rotate_bot)
+        .service(bots::disable_bot)
+        .service(bots::enable_bot)
+        .service(bots::remove_bot)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)

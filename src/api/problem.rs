@@ -89,6 +89,7 @@ impl Error {
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, urn!("invalid-body"), "Invalid body"),
             Self::InvalidField { .. } => (StatusCode::BAD_REQUEST, urn!("invalid-field"), "Invalid field"),
             Self::TokenExists(_) => (StatusCode::CONFLICT, urn!("token-exists"), "Token exists"),
+            Self::BotExists(_) => (StatusCode::CONFLICT, urn!("bot-exists"), "Bot exists"),
             Self::SinkExists(_) => (StatusCode::CONFLICT, urn!("sink-exists"), "Sink exists"),
             Self::RuleExists(_) => (StatusCode::CONFLICT, urn!("rule-exists"), "Rule exists"),
             Self::SinkWithoutKey(_) => (StatusCode::CONFLICT, urn!("sink-without-key"), "Sink without a key"),

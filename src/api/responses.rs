@@ -72,6 +72,15 @@ impl IntoResponses for TokenExists {
     }
 }
 
+/// The refusal of a bot whose name is taken.
+pub(super) struct BotExists;
+
+impl IntoResponses for BotExists {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [described("There is a bot of this name.", &Error::BotExists("tatsu".into()))].into()
+    }
+}
+
 /// The refusal of a sink whose name is taken.
 pub(super) struct SinkExists;
 

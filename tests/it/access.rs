@@ -43,9 +43,10 @@ fn request(server: &Server, method: Method, path: &str, token: Option<&str>) -> 
 }
 
 /// The operations that read what only an administrator may see.
-const READ_BY_ADMINS: [&str; 11] = [
+const READ_BY_ADMINS: [&str; 12] = [
     "GET /actions",
     "GET /actions/{id}",
+    "GET /bots",
     "GET /counters",
     "GET /rule-set",
     "GET /rules",

@@ -1,5 +1,6 @@
 //! Tracking for bots of Discord, against the fake Discord.
 
+mod admin;
 mod batch;
 mod events;
 mod grpc;
