@@ -42,7 +42,7 @@ Its control API (JSON; a body may leave out what it does not change):
         channels, consents, subscriptions, the last deliveries, faults
   POST  /mock/channels                     {\"name\"}
   PATCH /mock/channels/LOGIN               {\"title\", \"game_id\", \"game_name\",
-                                            \"language\", \"labels\"}
+                                            \"language\", \"labels\", \"tags\"}
   POST  /mock/channels/LOGIN/live          {\"silent\": true}: Helix shows it,
   POST  /mock/channels/LOGIN/offline       but sends nothing
   POST  /mock/channels/LOGIN/follow        {\"user\"}
@@ -75,8 +75,8 @@ Its control API (JSON; a body may leave out what it does not change):
   GET, PUT /mock/faults
         chances from 0 to 1: delay (by delay_ms), duplicate, reorder,
         drop_answer, helix_error, token_revoked, rate_limit,
-        hide_streams; for calls that change something: action_delay,
-        action_fail_before (action_status_before), action_fail_after
+        hide_streams, hide_videos; for calls that change something:
+        action_delay, action_fail_before (action_status_before), action_fail_after
         (action_status_after), action_reset_after, action_late_answer,
         drop_message (drop_code); for users who come and leave over IRC:
         irc_delay, irc_repeat, irc_loss; for messages over a WebSocket: ws_duplicate,

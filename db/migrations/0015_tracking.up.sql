@@ -123,6 +123,14 @@ create table announcement (
     started_at timestamptz not null,
     ended_at timestamptz,
     created_at timestamptz not null,
+    -- Titles and categories in their order, each with the time from which it counts: an array of objects.
+    segments jsonb not null default '[]',
+    -- What events do not tell, and Twitch's API does: the tags, and the video of the stream that began it.
+    tags text[],
+    video_id text,
+    video_picture_url text,
+    -- When Twitch's API is asked next; null if it is not.
+    look_up_at timestamptz,
     -- Grows with each change of what is to be said.
     revision integer not null default 1,
     -- When the posts are next made or marked for an edit; null if nothing has changed since.
@@ -135,6 +143,7 @@ create table announcement (
 );
 
 create index announcement_spread_idx on announcement (spread_at) where spread_at is not null;
+create index announcement_look_up_idx on announcement (look_up_at) where look_up_at is not null;
 create index announcement_twitch_idx on announcement (twitch_id, started_at desc);
 create index announcement_created_idx on announcement (created_at);
 
@@ -161,6 +170,8 @@ create table post (
     -- Where the message is: not where it was meant to be if the webhook was moved.
     posted_channel_id bigint,
     posted_at timestamptz,
+    -- When the first of the broadcasts began that the message is about, if it went on with another one.
+    began_at timestamptz,
     -- The revision of the announcement that the message shows.
     have_revision integer not null default 0,
     -- Whether an edit has said that the broadcast has ended.

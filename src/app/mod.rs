@@ -188,7 +188,7 @@ impl App {
         let images = ProfileImages::spawn(&services, application.as_ref(), &mut tasks);
         let sinks = sink::spawn(&services, &images, &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
-        let posts = announcements::spawn(&services, &images, &mut tasks);
+        let posts = announcements::spawn(&services, application.as_ref(), &images, &mut tasks);
 
         let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), images, &mut tasks));
         let bot_feed = tracking.feed.clone();

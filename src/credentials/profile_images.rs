@@ -1,4 +1,4 @@
-//! Profile images of users, for what goes out. Nothing waits for one: it is looked up in the background, and what is not
+//! Profile images of users, and the pictures of their channels while they are offline, for what goes out. Nothing waits for one: it is looked up in the background, and what is not
 //! known yet is empty.
 
 use std::collections::HashMap;
@@ -46,9 +46,15 @@ struct Generations {
     older: HashMap<String, Image>,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Urls {
+    profile: String,
+    offline: String,
+}
+
 #[derive(Clone, Debug)]
 struct Image {
-    url: String,
+    urls: Urls,
     /// When it is to be looked up again.
     until: Instant,
 }
@@ -85,17 +91,27 @@ impl ProfileImages {
     /// The URL of a user's image; empty if it is not known. Asks for it if it is not known or old.
     #[must_use]
     pub fn get(&self, id: &str) -> String {
+        self.find(id).profile
+    }
+
+    /// The URL of the picture that a channel has while it is offline; empty if it has none, or it is not known.
+    #[must_use]
+    pub fn offline(&self, id: &str) -> String {
+        self.find(id).offline
+    }
+
+    fn find(&self, id: &str) -> Urls {
         // One id that is none would cost all that are looked up with it.
         let is_id = id.bytes().all(|byte| byte.is_ascii_digit());
-        let Some(shared) = self.0.as_ref().filter(|_| is_id) else { return String::new() };
+        let Some(shared) = self.0.as_ref().filter(|_| is_id) else { return Urls::default() };
         let now = shared.clock.instant();
         let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         let image = known.get(id);
-        let url = image.as_ref().map(|image| image.url.clone()).unwrap_or_default();
+        let urls = image.as_ref().map(|image| image.urls.clone()).unwrap_or_default();
         if image.is_none_or(|image| image.until <= now) && shared.wanted.try_send(id.to_owned()).is_ok() {
-            known.insert(id.to_owned(), Image { url: url.clone(), until: now + UNKNOWN });
+            known.insert(id.to_owned(), Image { urls: urls.clone(), until: now + UNKNOWN });
         }
-        url
+        urls
     }
 }
 
@@ -108,7 +124,8 @@ async fn look_up(shared: Arc<Shared>, helix: Helix, mut waiting: Receiver<String
                 let until = shared.clock.instant() + FRESH;
                 let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
                 for user in users {
-                    known.insert(user.id.into(), Image { url: user.profile_image_url, until });
+                    let urls = Urls { profile: user.profile_image_url, offline: user.offline_image_url };
+                    known.insert(user.id.into(), Image { urls, until });
                 }
             }
             Err(error) => tracing::debug!(%error, "profile images can't be looked up"),
@@ -136,8 +153,9 @@ mod tests {
         assert_eq!(images.get("7"), "");
         assert_eq!(waiting.try_recv().unwrap(), "7", "it is wanted again after a while");
         let until = shared.clock.instant() + FRESH;
-        shared.known.lock().unwrap().insert("7".to_owned(), Image { url: "https://x".to_owned(), until });
-        assert_eq!(images.get("7"), "https://x");
+        let urls = Urls { profile: "https://x".to_owned(), offline: "https://y".to_owned() };
+        shared.known.lock().unwrap().insert("7".to_owned(), Image { urls, until });
+        assert_eq!((images.get("7").as_str(), images.offline("7").as_str()), ("https://x", "https://y"));
         assert!(waiting.try_recv().is_err());
         assert_eq!((images.get("x&id=8"), ProfileImages::default().get("7")), (String::new(), String::new()));
         assert!(waiting.try_recv().is_err());

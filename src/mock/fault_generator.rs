@@ -220,6 +220,10 @@ impl FaultGenerator {
         self.draw(self.settings.hide_streams)
     }
 
+    pub(super) fn draw_hidden_videos(&mut self) -> bool {
+        self.draw(self.settings.hide_videos)
+    }
+
     pub(super) fn draw_oauth_failure(&mut self) -> bool {
         count_down(&mut self.settings.fail_next_oauth)
     }

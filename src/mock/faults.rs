@@ -26,6 +26,8 @@ pub struct Faults {
     pub rate_limit: f64,
     /// Chance that an answer of Get Streams omits all live streams, as Twitch's sometimes does.
     pub hide_streams: f64,
+    /// Chance that an answer of Get Videos omits all videos, as if the channel kept none.
+    pub hide_videos: f64,
     /// How many of the next Helix calls are answered 503.
     pub fail_next_helix: u32,
     /// How many of the next calls to the token and validate endpoints are answered 503.
@@ -131,6 +133,7 @@ impl Faults {
             ("token_revoked", self.token_revoked),
             ("rate_limit", self.rate_limit),
             ("hide_streams", self.hide_streams),
+            ("hide_videos", self.hide_videos),
             ("action_delay", self.action_delay),
             ("action_late_answer", self.action_late_answer),
             ("action_fail_before", self.action_fail_before),

@@ -1,4 +1,4 @@
-//! Helix: authorization, the rate limit, and users, streams and channels (<https://dev.twitch.tv/docs/api/reference/>).
+//! Helix: authorization, the rate limit, and users, streams, channels and videos (<https://dev.twitch.tv/docs/api/reference/>).
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 use url::form_urlencoded;
 
 use super::state::{Account, Points, State, Token, rfc3339};
+use super::videos::Video;
 use super::world::World;
 
 /// Limit of ids and logins per call.
@@ -26,7 +27,8 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/users", web::get().to(users))
         .route("/streams", web::get().to(streams))
         .route("/channels", web::get().to(channels))
-        .route("/channels/followers", web::get().to(followers));
+        .route("/channels/followers", web::get().to(followers))
+        .route("/videos", web::get().to(videos));
 }
 
 /// An error in the form of Twitch's (<https://dev.twitch.tv/docs/api/guide/>).
@@ -227,6 +229,35 @@ async fn followers(world: web::Data<World>, request: HttpRequest) -> HttpRespons
     })
 }
 
+/// [Get Videos](https://dev.twitch.tv/docs/api/reference/#get-videos).
+async fn videos(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
+    world.answer(&request, |state, _| {
+        let query = Query::from_request(&request);
+        let given = ["id", "user_id", "game_id"].iter().filter(|name| query.one(name).is_some()).count();
+        if given != 1 {
+            return Err(bad_request("Exactly one of id, user_id and game_id must be given"));
+        }
+        let kind = query.one("type").unwrap_or("all");
+        if !["all", "archive", "highlight", "upload"].contains(&kind) {
+            return Err(bad_request("The parameter \"type\" was malformed"));
+        }
+        let is_shown = !state.faults.draw_hidden_videos() && matches!(kind, "all" | "archive");
+        let is_wanted = |video: &&Video| {
+            is_shown
+                && (query.all("id").any(|id| id == video.id) || query.one("user_id") == Some(video.channel_id.as_str()))
+        };
+        let now = world.config.clock.now();
+        let found = state.videos.iter().rev().filter(is_wanted);
+        let found: Vec<_> = found.map(|video| self::video(state, video, now)).collect();
+        if query.one("id").is_some() && found.is_empty() {
+            return Err((StatusCode::NOT_FOUND, "The ID is not found".to_owned()));
+        }
+        let from = query.position()?.min(found.len());
+        let to = (from + query.first(20, 100)?).min(found.len());
+        Ok(HttpResponse::Ok().json(json!({ "data": found[from..to], "pagination": pagination(to, found.len()) })))
+    })
+}
+
 fn check_count(count: usize) -> Result<(), Refusal> {
     if count > MAX_IDS {
         return Err(bad_request(format!("The number of ids and logins must not exceed {MAX_IDS}")));
@@ -243,7 +274,7 @@ fn user(account: &Account) -> Value {
         "broadcaster_type": "affiliate",
         "description": "",
         "profile_image_url": format!("https://static-cdn.jtvnw.net/jtv_user_pictures/{}-profile_image-300x300.png", account.id),
-        "offline_image_url": "",
+        "offline_image_url": format!("https://static-cdn.jtvnw.net/jtv_user_pictures/{}-channel_offline_image-1920x1080.png", account.id),
         "view_count": 0,
         "created_at": "2019-04-02T11:30:00Z",
     })
@@ -283,5 +314,29 @@ fn channel(account: &Account) -> Value {
         "tags": account.tags,
         "content_classification_labels": account.labels,
         "is_branded_content": false,
+    })
+}
+
+fn video(state: &State, video: &Video, now: OffsetDateTime) -> Value {
+    let account = state.accounts.get(&video.channel_id);
+    let seconds = (video.ended_at.unwrap_or(now) - video.created_at).whole_seconds().max(0);
+    json!({
+        "id": video.id,
+        "stream_id": video.stream_id,
+        "user_id": video.channel_id,
+        "user_login": account.map(|account| &account.login),
+        "user_name": account.map(|account| &account.display_name),
+        "title": video.title,
+        "description": "",
+        "created_at": rfc3339(video.created_at),
+        "published_at": rfc3339(video.created_at),
+        "url": format!("https://www.twitch.tv/videos/{}", video.id),
+        "thumbnail_url": video.thumbnail_url(),
+        "viewable": "public",
+        "view_count": 0,
+        "language": account.map(|account| &account.language),
+        "type": "archive",
+        "duration": format!("{}h{}m{}s", seconds / 3_600, seconds / 60 % 60, seconds % 60),
+        "muted_segments": null,
     })
 }

@@ -23,6 +23,7 @@ mod schedule;
 mod state;
 mod subscriptions;
 mod tls;
+mod videos;
 mod websocket;
 mod world;
 

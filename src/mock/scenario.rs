@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::state::{Account, LiveStream, State};
+use super::videos::Video;
 use super::websocket::SessionError;
 use super::world::World;
 use crate::simulate::edit::{Edit, EditError};
@@ -81,6 +82,8 @@ pub struct ChannelEdit {
     pub language: Option<String>,
     /// Content classification labels.
     pub labels: Option<Vec<String>>,
+    /// Tags, of which no event tells.
+    pub tags: Option<Vec<String>>,
 }
 
 impl World {
@@ -122,6 +125,8 @@ impl World {
         let id = event["id"].as_str().unwrap_or_default().to_owned();
         if let Some(account) = state.account_mut(channel) {
             account.stream = Some(LiveStream { id: id.clone(), started_at, viewers: 1 });
+            let video = Video::begin(&account.id, &account.title, &id, started_at);
+            state.keep_video(video);
         }
         self.notify_if(notify, &mut state, kind, &event);
         Ok(id)
@@ -148,6 +153,8 @@ impl World {
         known(&state, channel)?;
         let stream = state.account_mut(channel).and_then(|account| account.stream.take());
         let id = stream.ok_or_else(|| ScenarioError::Already(channel.to_owned(), "offline"))?.id;
+        let video = state.videos.iter_mut().find(|video| video.stream_id == id);
+        video.into_iter().for_each(|video| video.ended_at = Some(self.config.clock.now()));
         let kind = subscription_type("stream.offline", None)?;
         let mut event = self.event(&mut state, kind, Some(channel), None, &[])?;
         event["id"] = id.clone().into();
@@ -155,7 +162,7 @@ impl World {
         Ok(id)
     }
 
-    /// Changes a channel's title, category, language or labels.
+    /// Changes a channel's title, category, language, labels or tags.
     ///
     /// # Errors
     /// [`ScenarioError`]
@@ -181,6 +188,7 @@ impl World {
             event[name] = old.as_str().into();
         }
         account.labels = edit.labels.unwrap_or_else(|| std::mem::take(&mut account.labels));
+        account.tags = edit.tags.unwrap_or_else(|| std::mem::take(&mut account.tags));
         event["content_classification_labels"] = account.labels.clone().into();
         self.notify_if(notify, &mut state, kind, &event);
         Ok(())

@@ -14,6 +14,7 @@ use super::actions::rooms::Rooms;
 use super::config::MockConfig;
 use super::fault_generator::FaultGenerator;
 use super::irc::connections::Clients;
+use super::videos::Video;
 use super::websocket::sessions::Sessions;
 use crate::simulate::delivery::CallbackClient;
 use crate::simulate::people::{Person, PersonError};
@@ -184,6 +185,8 @@ pub(super) struct State {
     /// Number of calls, by method and path.
     pub(super) calls: BTreeMap<String, usize>,
     pub(super) faults: FaultGenerator,
+    /// Of streams, oldest first.
+    pub(super) videos: VecDeque<Video>,
     /// The chats, and what else actions change.
     pub(super) rooms: Rooms,
     pub(super) ledger: Ledger,
@@ -209,6 +212,7 @@ impl State {
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
             calls: BTreeMap::new(),
             faults: FaultGenerator::new(config.seed),
+            videos: VecDeque::new(),
             rooms: Rooms::default(),
             ledger: Ledger::default(),
             irc: Clients::default(),
@@ -250,6 +254,14 @@ impl State {
             self.accounts.insert(person.id.clone(), Account::new(&person));
         }
         Ok(person)
+    }
+
+    /// Keeps a video, in place of the oldest one if there are too many.
+    pub(super) fn keep_video(&mut self, video: Video) {
+        if self.videos.len() >= MAX_HELD {
+            self.videos.pop_front();
+        }
+        self.videos.push_back(video);
     }
 
     /// Keeps the follower that the event of a `channel.follow` names.

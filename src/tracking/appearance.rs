@@ -56,6 +56,8 @@ pub enum CardField {
     Viewers,
     /// The language.
     Language,
+    /// The tags.
+    Tags,
 }
 
 /// The picture of the card.
@@ -65,7 +67,7 @@ pub enum Picture {
     /// None.
     #[default]
     Off,
-    /// What is live, as of the last edit; none once the stream has ended.
+    /// What is live, as of the last edit; once the stream has ended, that of its video or of the channel.
     Preview,
     /// The category's.
     Boxart,

@@ -2,10 +2,12 @@
 
 use minijinja::context;
 use minijinja::value::Value;
+use serde::Deserialize;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::store::tracking::announcements::MAX_SEGMENTS;
 use crate::store::tracking::posts::DuePost;
 
 /// What is known of a broadcast now. What is `None` is not known.
@@ -27,16 +29,42 @@ pub struct Broadcast {
     pub category_name: Option<String>,
     /// The language, such as `en`.
     pub language: Option<String>,
+    /// The tags.
+    pub tags: Vec<String>,
+    /// The labels of its content.
+    pub labels: Vec<String>,
+    /// Titles and categories, in their order.
+    pub segments: Vec<Segment>,
     /// How many watch it.
     pub viewers: Option<i64>,
     /// The picture of the channel.
     pub avatar_url: Option<String>,
+    /// The picture that the channel has while it is offline.
+    pub offline_picture_url: Option<String>,
+    /// The id of its video.
+    pub video_id: Option<String>,
+    /// The picture of its video.
+    pub video_picture_url: Option<String>,
     /// When it began.
     pub started_at: OffsetDateTime,
     /// When it ended; `None` while it is live.
     pub ended_at: Option<OffsetDateTime>,
     /// Grows with each change of these.
     pub revision: i32,
+    /// How many minutes after its begin it is shown so.
+    pub minute: i64,
+}
+
+/// A title and a category of a broadcast.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Segment {
+    /// The title.
+    pub title: Option<String>,
+    /// The name of the category.
+    pub category: Option<String>,
+    /// From when on it had them.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
 }
 
 impl From<&DuePost> for Broadcast {
@@ -50,17 +78,24 @@ impl From<&DuePost> for Broadcast {
             category_id: post.category_id.clone(),
             category_name: post.category_name.clone(),
             language: post.language.clone(),
+            tags: post.tags.clone().unwrap_or_default(),
+            labels: post.labels.clone().unwrap_or_default(),
+            segments: Vec::deserialize(&post.segments).unwrap_or_default(),
             viewers: post.viewers,
             avatar_url: None,
-            started_at: post.started_at,
+            offline_picture_url: None,
+            video_id: post.video_id.clone(),
+            video_picture_url: post.video_picture_url.clone(),
+            started_at: post.began_at.unwrap_or(post.started_at),
             ended_at: post.ended_at,
             revision: post.revision,
+            minute: 0,
         }
     }
 }
 
 /// The values, by their names in a text.
-pub const VALUES: [&str; 15] = [
+pub const VALUES: [&str; 20] = [
     "streamer.id",
     "streamer.login",
     "streamer.name",
@@ -69,13 +104,18 @@ pub const VALUES: [&str; 15] = [
     "stream.id",
     "stream.title",
     "stream.category",
+    "stream.category_art_url",
     "stream.language",
+    "stream.tags",
+    "stream.labels",
     "stream.viewers",
     "stream.started_at",
     "stream.thumbnail_url",
     "stream.url",
     "ended_at",
     "duration",
+    "vod_url",
+    "segments",
 ];
 
 impl Broadcast {
@@ -83,6 +123,11 @@ impl Broadcast {
     #[must_use]
     pub fn sample(is_ended: bool) -> Self {
         let started_at = datetime!(2026-07-01 18:00:00 UTC);
+        let segment = |title: &str, category: &str, minute| Segment {
+            title: Some(title.to_owned()),
+            category: Some(category.to_owned()),
+            at: started_at + Duration::minutes(minute),
+        };
         Self {
             stream_id: "317209849981".to_owned(),
             twitch_id: "141981764".to_owned(),
@@ -92,12 +137,30 @@ impl Broadcast {
             category_id: Some("27471".to_owned()),
             category_name: Some("Minecraft".to_owned()),
             language: Some("en".to_owned()),
+            tags: ["English", "Speedrun"].map(str::to_owned).to_vec(),
+            labels: vec!["ViolentGraphic".to_owned()],
+            segments: vec![
+                segment("Warm-up", "Just Chatting", 0),
+                segment("Speedrun practice, then co-op", "Minecraft", 20),
+            ],
             viewers: Some(128),
             avatar_url: Some("https://static-cdn.jtvnw.net/jtv_user_pictures/maplearcade-300x300.png".to_owned()),
+            offline_picture_url: None,
+            video_id: Some("2335921245".to_owned()),
+            video_picture_url: is_ended
+                .then(|| "https://static-cdn.jtvnw.net/cf_vods/maplearcade/thumb/thumb0-1280x720.jpg".to_owned()),
             started_at,
             ended_at: is_ended.then_some(started_at + Duration::HOUR * 2),
             revision: 1,
+            minute: 0,
         }
+    }
+
+    /// The same, with as many segments as a broadcast has at most.
+    #[must_use]
+    pub(super) fn long(self) -> Self {
+        let count = usize::try_from(MAX_SEGMENTS).unwrap_or_default();
+        Self { segments: self.segments.iter().cycle().take(count).cloned().collect(), ..self }
     }
 
     /// The same, of which nothing is known that may be unknown.
@@ -108,8 +171,13 @@ impl Broadcast {
             category_id: None,
             category_name: None,
             language: None,
+            tags: Vec::new(),
+            labels: Vec::new(),
+            segments: vec![Segment { title: None, category: None, at: self.started_at }],
             viewers: None,
             avatar_url: None,
+            video_id: None,
+            video_picture_url: None,
             ..self
         }
     }
@@ -129,20 +197,30 @@ impl Broadcast {
         format!("https://www.twitch.tv/{}", self.login)
     }
 
-    /// The address of a picture of what is live. It changes with what is said of the broadcast, since Discord shows what it knows of
-    /// an address. The picture of a stream that has ended is an empty one.
+    /// The address of a picture of what is live, or once it has ended of its video, or else of the channel. The first one changes with
+    /// what is said of the broadcast and with each minute, since Discord shows what it knows of an address; after the end it is an
+    /// empty picture.
     #[must_use]
     pub fn thumbnail_url(&self) -> Option<String> {
-        let Self { login, stream_id, revision, .. } = self;
+        let Self { login, stream_id, revision, minute, .. } = self;
+        if self.ended_at.is_some() {
+            return self.video_picture_url.clone().or_else(|| self.offline_picture_url.clone());
+        }
         let base = "https://static-cdn.jtvnw.net/previews-ttv/live_user_";
-        self.ended_at.is_none().then(|| format!("{base}{login}-1280x720.jpg?v={stream_id}-{revision}"))
+        Some(format!("{base}{login}-1280x720.jpg?v={stream_id}-{revision}-{minute}"))
+    }
+
+    /// The address of its video.
+    #[must_use]
+    pub fn video_url(&self) -> Option<String> {
+        let id = digits(self.video_id.as_deref())?;
+        Some(format!("https://www.twitch.tv/videos/{id}"))
     }
 
     /// The address of the picture of the category.
     #[must_use]
     pub fn boxart_url(&self) -> Option<String> {
-        let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-        let id = self.category_id.as_deref().filter(is_id)?;
+        let id = digits(self.category_id.as_deref())?;
         Some(format!("https://static-cdn.jtvnw.net/ttv-boxart/{id}-285x380.jpg"))
     }
 
@@ -158,6 +236,9 @@ impl Broadcast {
         let time = |at: OffsetDateTime| as_is(at.format(&Rfc3339).ok());
         let url = as_is(Some(self.url()));
         let text = |text: &Option<String>| text.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(Value::from);
+        let segments = self.segments.iter().map(|segment| {
+            context! { title => text(&segment.title), category => text(&segment.category), at => time(segment.at) }
+        });
         context! {
             streamer => context! {
                 id => &*self.twitch_id,
@@ -170,7 +251,10 @@ impl Broadcast {
                 id => &*self.stream_id,
                 title => text(&self.title),
                 category => text(&self.category_name),
+                category_art_url => as_is(self.boxart_url()),
                 language => text(&self.language),
+                tags => &self.tags,
+                labels => &self.labels,
                 viewers => self.viewers,
                 started_at => time(self.started_at),
                 thumbnail_url => as_is(self.thumbnail_url()),
@@ -178,8 +262,15 @@ impl Broadcast {
             },
             ended_at => self.ended_at.map_or(Value::from(()), time),
             duration => self.duration(),
+            vod_url => as_is(self.video_url()),
+            segments => segments.collect::<Vec<_>>(),
         }
     }
+}
+
+/// An id of Twitch's as a part of an address.
+fn digits(id: Option<&str>) -> Option<&str> {
+    id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A time in words, to the minute.

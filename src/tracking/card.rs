@@ -25,7 +25,9 @@ pub fn message(broadcast: &Broadcast, settings: &TrackSettings) -> Message {
     let template = if broadcast.ended_at.is_some() { &settings.end_message } else { &settings.message };
     let text = template.as_deref().and_then(|template| template::render(template, broadcast).ok());
     let text = text.map(|text| shorten(text.trim(), MAX_CONTENT)).filter(|text| !text.is_empty());
-    let usual = || if has_card { said.clone() } else { format!("{said}: {}", broadcast.url()) };
+    let video = broadcast.ended_at.and_then(|_| broadcast.video_url());
+    let url = video.unwrap_or_else(|| broadcast.url());
+    let usual = || if has_card { said.clone() } else { format!("{said}: {url}") };
     let (username, avatar_url) = poster(broadcast, settings);
     let button = settings.button.as_ref().map(|label| Row::link(label.trim().to_owned(), broadcast.url()));
     Message {
@@ -62,7 +64,10 @@ fn embed(broadcast: &Broadcast, settings: &TrackSettings, said: &str) -> Embed {
             (Some(_), _) => ENDED,
             (None, color) => color.unwrap_or(LIVE).0,
         },
-        description: duration.map(|duration| format!("was live for {duration}")),
+        description: duration.map(|duration| match broadcast.video_url() {
+            Some(url) => format!("was live for {duration} · [VOD]({url})"),
+            None => format!("was live for {duration}"),
+        }),
         url: broadcast.url(),
         timestamp: broadcast.started_at,
         author: Author {
@@ -83,6 +88,7 @@ fn field(broadcast: &Broadcast, kind: CardField) -> Option<Field> {
         CardField::Category => ("Category", text(&broadcast.category_name)),
         CardField::Viewers => ("Viewers", broadcast.viewers?.to_string()),
         CardField::Language => ("Language", text(&broadcast.language)),
+        CardField::Tags => ("Tags", escape(&broadcast.tags.join(", "), MAX_FIELD)),
     };
     (!value.is_empty()).then_some(Field { name, value, inline: true })
 }
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn card_looks_as_it_is_set() {
         let all = json!({
-            "color": "#00ff00", "fields": ["viewers", "language", "category"], "picture": "preview", "avatar": true,
+            "color": "#00ff00", "fields": ["viewers", "language", "category", "tags"], "picture": "preview", "avatar": true,
             "button": " Watch ", "poster": "streamer",
         });
         let shown = payload(&Broadcast::sample(false), all.clone());
@@ -188,14 +194,27 @@ mod tests {
             (&shown["embeds"][0], "https://static-cdn.jtvnw.net/jtv_user_pictures/maplearcade-300x300.png");
         let fields: Vec<_> =
             card["fields"].as_array().unwrap().iter().map(|it| it["value"].as_str().unwrap()).collect();
-        assert_eq!((fields, &card["color"]), (vec!["128", "en", "Minecraft"], &json!(0xff00)));
-        let picture = "https://static-cdn.jtvnw.net/previews-ttv/live_user_maplearcade-1280x720.jpg?v=317209849981-1";
+        assert_eq!((fields, &card["color"]), (vec!["128", "en", "Minecraft", "English, Speedrun"], &json!(0xff00)));
+        let picture = "https://static-cdn.jtvnw.net/previews-ttv/live_user_maplearcade-1280x720.jpg?v=317209849981-1-0";
         assert_eq!((&card["image"]["url"], &card["author"]["icon_url"]), (&json!(picture), &json!(avatar)));
         assert_eq!((&shown["username"], &shown["avatar_url"]), (&json!("MapleArcade"), &json!(avatar)));
         let button = json!({ "type": 2, "style": 5, "label": "Watch", "url": "https://www.twitch.tv/maplearcade" });
         assert_eq!(shown["components"], json!([{ "type": 1, "components": [button] }]));
         let ended = payload(&Broadcast::sample(true), all.clone());
-        assert_eq!((&ended["embeds"][0]["color"], &ended["embeds"][0]["image"]), (&json!(ENDED), &Value::Null));
+        let picture = "https://static-cdn.jtvnw.net/cf_vods/maplearcade/thumb/thumb0-1280x720.jpg";
+        let card = &ended["embeds"][0];
+        assert_eq!((&card["color"], &card["image"]["url"]), (&json!(ENDED), &json!(picture)));
+        assert_eq!(card["description"], "was live for 2 h · [VOD](https://www.twitch.tv/videos/2335921245)");
+        let bare = payload(&Broadcast::sample(true).sparse(), all.clone());
+        assert_eq!(
+            (&bare["embeds"][0]["image"], &bare["embeds"][0]["description"]),
+            (&Value::Null, &json!("was live for 2 h"))
+        );
+        let offline = Broadcast {
+            offline_picture_url: Some("https://x/offline.png".to_owned()),
+            ..Broadcast::sample(true).sparse()
+        };
+        assert_eq!(payload(&offline, all.clone())["embeds"][0]["image"]["url"], "https://x/offline.png");
         let sparse = payload(&Broadcast::sample(false).sparse(), all);
         assert_eq!((&sparse["embeds"][0]["fields"], &sparse["avatar_url"]), (&Value::Null, &Value::Null));
         assert_eq!(sparse["embeds"][0]["author"]["icon_url"], Value::Null);
@@ -217,6 +236,11 @@ mod tests {
             (&shown["embeds"], &shown["content"]),
             (&json!([]), &json!("MapleArcade is live: https://www.twitch.tv/maplearcade"))
         );
+        let ended = payload(&Broadcast::sample(true), json!({ "embed": false }));
+        assert_eq!(ended["content"], "MapleArcade was live for 2 h: https://www.twitch.tv/videos/2335921245");
+        let hostile = Broadcast { video_id: Some("../x".to_owned()), ..Broadcast::sample(true) };
+        let ended = payload(&hostile, json!({ "embed": false }));
+        assert_eq!(ended["content"], "MapleArcade was live for 2 h: https://www.twitch.tv/maplearcade");
     }
 
     #[test]

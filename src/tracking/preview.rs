@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::broadcast::Broadcast;
+use super::broadcast::{Broadcast, Segment};
 use super::budget::Budget;
 use super::card;
 use super::error::TrackingError;
@@ -158,6 +158,9 @@ impl Tracker {
         let now = self.clock.now();
         let known = trials::stream(&self.pool, &track.twitch_id, now).await?;
         let login = known.login.unwrap_or_else(|| track.login.clone());
+        let started_at = known.started_at.unwrap_or(now);
+        let (title, category) = (known.title.clone(), known.category_name.clone());
+        let segment = Segment { title, category, at: started_at };
         Ok(Broadcast {
             stream_id: known.stream_id.map_or_else(|| now.unix_timestamp().to_string(), String::from),
             twitch_id: track.twitch_id.to_string(),
@@ -167,11 +170,18 @@ impl Tracker {
             category_id: known.category_id,
             category_name: known.category_name,
             language: known.language,
+            tags: Vec::new(),
+            labels: known.labels.unwrap_or_default(),
+            segments: vec![segment],
             viewers: known.viewers,
             avatar_url: Some(self.images.get(track.twitch_id.as_str())).filter(|url| !url.is_empty()),
-            started_at: known.started_at.unwrap_or(now),
+            offline_picture_url: None,
+            video_id: None,
+            video_picture_url: None,
+            started_at,
             ended_at: None,
             revision: 1,
+            minute: (now - started_at).whole_minutes(),
         })
     }
 

@@ -25,6 +25,9 @@ const MAX_DELAY: u32 = 600;
 /// The longest time without another announcement, in minutes: a day.
 const MAX_COOLDOWN: u32 = 24 * 60;
 
+/// How long a stream may be offline until its end is told, in minutes: as long as a broadcast goes on, to a day.
+const OFFLINE_GRACE: [u32; 2] = [15, 24 * 60];
+
 /// The most tags of a thread.
 const MAX_TAGS: usize = 5;
 
@@ -51,7 +54,7 @@ pub struct TrackSettings {
     pub color: Option<Color>,
     /// The fields of the card, in this order; `["category"]` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_items = 3)]
+    #[schema(max_items = 4)]
     pub fields: Option<Vec<CardField>>,
     /// The picture of the card; `off` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +95,10 @@ pub struct TrackSettings {
     /// What becomes of the message when the stream has ended; `edit` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_end: Option<OnEnd>,
+    /// How many minutes a stream may be offline, 15 to 1,440, until the message says that it has ended. A stream that begins before goes
+    /// on in the same message. By default the end is shown at once, and a stream goes on for 15 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_grace: Option<u32>,
     /// How many minutes later the message is deleted, 1 to 10,080: for `delete` after the end, and at least 15, which is the default; for
     /// `post` after the message about the end, which stays by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,6 +272,7 @@ impl TrackSettings {
             ("delay", self.delay, 0, MAX_DELAY, "seconds"),
             ("cooldown", self.cooldown, 1, MAX_COOLDOWN, "minutes"),
             ("delete_after", self.delete_after, 1, MAX_DELETE_AFTER, "minutes"),
+            ("offline_grace", self.offline_grace, OFFLINE_GRACE[0], OFFLINE_GRACE[1], "minutes"),
         ] {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
                 return Err((field, format!("must be {least} to {most} {unit}")));
@@ -344,17 +352,17 @@ mod tests {
         assert_eq!(read(json!({})).unwrap(), TrackSettings::default());
         let all = json!({
             "filter": { "categories": ["Chess"] }, "message": "{{ streamer.name }}!",
-            "embed": false, "color": "#00ff00", "fields": ["viewers", "language"], "picture": "preview", "avatar": true,
+            "embed": false, "color": "#00ff00", "fields": ["viewers", "language", "tags"], "picture": "preview", "avatar": true,
             "button": "Watch", "poster": "streamer", "poster_name": "Alerts", "poster_avatar_url": "https://example.com/a.png",
             "mentions": { "roles": ["146404426746167296"], "everyone": true }, "silent": true,
-            "on_update": "ignore", "on_end": "delete", "delete_after": 60, "delay": 30, "cooldown": 60, "announce_current": true,
+            "on_update": "ignore", "on_end": "delete", "offline_grace": 30, "delete_after": 60, "delay": 30, "cooldown": 60, "announce_current": true,
             "crosspost": true, "thread_id": "146404426746167299", "on_uncertain": "silent_repost",
         });
         assert_eq!(serde_json::to_value(read(all.clone()).unwrap()).unwrap(), all);
         for wrong in [
             json!({ "colour": 1 }),
             json!({ "color": "red" }),
-            json!({ "fields": ["tags"] }),
+            json!({ "fields": ["mood"] }),
             json!({ "on_end": "burn" }),
             json!({ "mentions": { "roles": ["5"] } }),
         ] {
@@ -372,7 +380,9 @@ mod tests {
         let roles = vec!["146404426746167296"; MAX_MENTIONS + 1];
         let many = read(json!({ "mentions": { "roles": roles } })).unwrap();
         assert_eq!(many.check(), Err(("mentions.roles", "must be at most 20 ids".to_owned())));
-        for (field, least, most) in [("delay", 0, 600), ("cooldown", 1, 1_440), ("delete_after", 1, 10_080)] {
+        for (field, least, most) in
+            [("delay", 0, 600), ("cooldown", 1, 1_440), ("delete_after", 1, 10_080), ("offline_grace", 15, 1_440)]
+        {
             let is_valid = |value: i32| read(json!({ field: value })).is_ok_and(|it| it.check().is_ok());
             assert!(is_valid(least) && is_valid(most) && !is_valid(least - 1) && !is_valid(most + 1), "{field}");
         }

@@ -65,6 +65,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     language.set_debug(false);
     language.add_filter("default", default);
     language.add_filter("duration", duration);
+    language.add_filter("join", join);
     language.add_filter("lower", |value: &Value| Ok(text(value)?.to_lowercase()));
     language.add_filter("raw", |value: &Value| Ok(Value::from_safe_string(text(value)?)));
     language.add_filter("timestamp", timestamp);
@@ -90,6 +91,25 @@ fn text(value: &Value) -> Result<String, Error> {
 /// Another value in place of one that is not known, or empty.
 fn default(value: Value, other: Value) -> Value {
     if value.is_true() { value } else { other }
+}
+
+/// The texts of a list, with this between them, as far as they are printed.
+fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
+    if !matches!(list.kind(), ValueKind::Seq | ValueKind::None) {
+        let reason = format!("a list is needed, such as `stream.tags`, and not a {}", list.kind());
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
+    let (mut joined, between) = (String::new(), shorten(between.unwrap_or(", "), MAX_VALUE));
+    for item in list.try_iter()? {
+        if joined.len() > 4 * MAX_VALUE {
+            break;
+        }
+        if !joined.is_empty() {
+            joined.push_str(&between);
+        }
+        joined.push_str(&text(&item)?);
+    }
+    Ok(joined)
 }
 
 /// How much time there is between two times.
@@ -138,7 +158,7 @@ pub fn check(template: &str, is_end: bool) -> Result<(), TemplateError> {
         let reason = format!("there is no value `{name}`; there are {}", VALUES.join(", "));
         return Err(TemplateError::at(template, template.find(&**name).unwrap_or_default(), reason));
     }
-    let sample = Broadcast::sample(is_end);
+    let sample = Broadcast::sample(is_end).long();
     render(template, &sample)?;
     // What depends on a value may not be usable without it.
     render(template, &sample.sparse()).map(drop)
@@ -151,9 +171,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tracking::broadcast::Segment;
 
     fn titled(title: &str) -> Broadcast {
-        Broadcast { title: Some(title.to_owned()), ..Broadcast::sample(false) }
+        let (sample, title) = (Broadcast::sample(false), title.to_owned());
+        let segment = Segment { title: Some(title.clone()), ..sample.segments[0].clone() };
+        Broadcast { tags: vec![title.clone()], segments: vec![segment], title: Some(title), ..sample }
     }
 
     fn text(template: &str) -> String {
@@ -179,9 +202,24 @@ mod tests {
         let live = render("{{ duration }}{{ ended_at }}{{ stream.thumbnail_url }}", &Broadcast::sample(false)).unwrap();
         assert_eq!(
             live,
-            "https://static-cdn.jtvnw.net/previews-ttv/live_user_maplearcade-1280x720.jpg?v=317209849981-1"
+            "https://static-cdn.jtvnw.net/previews-ttv/live_user_maplearcade-1280x720.jpg?v=317209849981-1-0"
+        );
+        assert_eq!(
+            text("{{ stream.tags | join }} {{ stream.labels | join(' ') }} {{ vod_url }}"),
+            "English, Speedrun ViolentGraphic https://www.twitch.tv/videos/2335921245"
+        );
+        assert_eq!(
+            text(
+                "{% for it in segments %}{{ it.at | timestamp('t') }} {{ it.category }}{% if not loop.last %}; {% endif %}{% endfor %}"
+            ),
+            "<t:1782928800:t> Just Chatting; <t:1782930000:t> Minecraft"
         );
         let sparse = Broadcast::sample(false).sparse();
+        assert_eq!(
+            render("{{ stream.tags | join }}{% for it in segments %}{{ it.title }}{% endfor %}{{ vod_url }}", &sparse)
+                .unwrap(),
+            ""
+        );
         assert_eq!(render("{{ stream.category | default('a game') }}{{ stream.title }}", &sparse).unwrap(), "a game");
     }
 
@@ -199,6 +237,10 @@ mod tests {
             ("{{ stream.viewers + 1 }}", 1, 4, ""),
             ("é{% include 'a' %}", 1, 2, "no statement `include`"),
             ("{{ streamer }}", 1, 4, "no text"),
+            ("{{ segments }}", 1, 4, "no text"),
+            ("{{ segments | join }}", 1, 15, "no text"),
+            ("{{ stream.title | join }}", 1, 19, "a list is needed"),
+            ("{% for it in segments %}{{ it.titel }}{% endfor %}", 1, 28, "undefined"),
         ] {
             let error = check(template, false).expect_err(template);
             assert!(error.reason.contains(words), "{template}: {error}");
@@ -207,6 +249,9 @@ mod tests {
         let long = check(&"x".repeat(MAX_TEMPLATE + 1), false).unwrap_err();
         assert_eq!(long.to_string(), "must have at most 2000 characters (line 1, column 2002)");
         assert_eq!(check("{{ duration }} {{ stream.viewers }}", true), Ok(()));
+        // As if there were as many segments as there may be.
+        let heavy = format!("{{% for it in segments %}}{}{{% endfor %}}", "{{ it.title }}".repeat(60));
+        assert!(check(&heavy, false).unwrap_err().reason.contains("too long"));
     }
 
     /// In an unoptimized build.
@@ -217,6 +262,7 @@ mod tests {
         for template in [
             "{{ 'a' * 1000000000 }}",
             "{{ stream.title * 100000 }}",
+            "{% for a in stream.title %}{{ (stream.title, stream.title, stream.title) | join(stream.title) }}{% endfor %}",
             "{% for a in stream.title %}{% for b in stream.title %}{% for c in stream.title %}x{% endfor %}{% endfor %}{% endfor %}",
             "{% set x = stream.title %}{% for a in stream.title %}{% set x = x ~ x %}{{ x }}{% endfor %}",
             "{% macro m(x) %}{{ m(x) }}{{ m(x) }}{% endmacro %}{{ m(1) }}",
@@ -265,6 +311,7 @@ mod tests {
                 "{{ stream.title | truncate(7) }}",
                 "{{ stream.url ~ stream.title }}",
                 "{% for c in stream.title or '' %}{{ c }}{% endfor %}",
+                "{{ stream.tags | join }}{% for it in segments %}{{ it.title }}{% endfor %}",
                 "{{ stream.title | default(stream.title) }}{{ (stream.title, stream.url) ~ stream.url }}",
             ] {
                 let text = render(template, &titled(&title)).unwrap();

@@ -250,7 +250,7 @@ impl Executor {
         self.record_limits(&mut transaction, finished, now).await?;
         let mut is_recorded = Vec::with_capacity(finished.len());
         for Finished { post, attempt } in finished {
-            let Sequel { again_at, end_at } = sequel(post, &attempt.outcome);
+            let Sequel { again_at, end_at } = sequel(post, &attempt.outcome, now);
             let (key, outcome) = ((post.id, post.attempts), &attempt.outcome);
             let is_ours = outcomes::settle(&mut *transaction, key, outcome, again_at, now).await?;
             is_recorded.push(is_ours);
@@ -316,7 +316,11 @@ impl Executor {
             Outcome::Lost(..) => "unanswered",
             // The stream goes on, so there is no end to tell of.
             Outcome::Ended(PostState::Expired, _) if post.kind == PostKind::End => return,
-            Outcome::Kept(_) | Outcome::Later(_) | Outcome::Tidied | Outcome::Ended(PostState::Filtered, _) => return,
+            Outcome::Kept(_)
+            | Outcome::Later(_)
+            | Outcome::Continued(_)
+            | Outcome::Tidied
+            | Outcome::Ended(PostState::Filtered, _) => return,
             Outcome::Ended(state, _) => (*state).into(),
         };
         self.metrics.posts(name, 1);

@@ -9,6 +9,7 @@ mod attempt;
 mod check;
 mod executor;
 mod follower;
+mod look_ups;
 mod news;
 mod place;
 mod plan;
@@ -19,7 +20,9 @@ use std::time::Duration;
 
 use self::attempt::Sender;
 use self::executor::Executor;
+use self::look_ups::LookUps;
 use self::spreader::Spreader;
+use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
 use crate::outputs::follow::{Batch, Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
@@ -27,13 +30,22 @@ use crate::services::{Services, Stopper, Tasks};
 /// Time limit for the requests under way to end and be recorded when the server stops; more than [the limit of one](attempt::CALL_TIMEOUT).
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Starts the follower, the spreader and the executor, and registers the checks `announcements` and `posts`.
-pub fn spawn(services: &Services, images: &ProfileImages, tasks: &mut Tasks) -> Stopper {
+/// Starts the follower, the spreader and the executor, and registers the checks `announcements` and `posts`. With an application
+/// Twitch's API is asked about what events do not tell.
+pub fn spawn(
+    services: &Services,
+    application: Option<&Application>,
+    images: &ProfileImages,
+    tasks: &mut Tasks,
+) -> Stopper {
     let stopper = Stopper::new(STOP_TIMEOUT);
     services.checks.add_on_records(|records| check::check(&records.posts));
     let sender = Arc::new(Sender::new(services, stopper.stopping.clone()));
     tasks.spawn("posts", Executor::new(services, images.clone(), sender, stopper.clone()).run());
     tasks.spawn("announcements", Spreader::new(services).run());
+    if let Some(application) = application {
+        tasks.spawn("look-ups of broadcasts", LookUps::new(services, application).run());
+    }
     let clock = services.clock.clone();
     let handler =
         async move |db: &mut sqlx::PgConnection, batch: &Batch| follower::follow(db, batch, clock.now()).await;

@@ -24,8 +24,8 @@ pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
                 BotNews::PostCreated(PostNews { crosspost_requested, ..news })
             })
         }
-        Outcome::Edited(_, false) => tell(post, post.message_id, None, BotNews::PostUpdated),
-        Outcome::Edited(_, true) => tell(post, post.message_id, None, BotNews::PostEnded),
+        Outcome::Edited(_, true) if !post.is_end_shown => tell(post, post.message_id, None, BotNews::PostEnded),
+        Outcome::Edited(..) => tell(post, post.message_id, None, BotNews::PostUpdated),
         // The message was deleted because the stream has ended; else there would be a reason.
         Outcome::Ended(PostState::Dismissed, None) => tell(post, post.message_id, None, BotNews::PostEnded),
         Outcome::Lost(_, problem) => tell(post, None, Some(problem), BotNews::DeliveryUncertain),

@@ -8,6 +8,7 @@ use crate::discord::message::Message;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::outcomes::Outcome;
 use crate::store::tracking::posts::{DuePost, PostKind, PostState};
+use crate::tracking::appearance::Picture;
 use crate::tracking::broadcast::Broadcast;
 use crate::tracking::filter::Filtered;
 use crate::tracking::settings::{OnEnd, OnUncertain, OnUpdate, TrackSettings};
@@ -18,6 +19,9 @@ const END_LATENESS: Duration = Duration::HOUR;
 
 /// A broadcast goes on if the next stream begins within this time after the end.
 const GRACE: Duration = Duration::minutes(15);
+
+/// The picture of a stream is made so long after its begin, and that of its video so long after its end.
+pub(super) const PICTURE_DELAY: Duration = Duration::minutes(3);
 
 /// After so many lost answers a message is not posted again: about an hour and a half.
 const MAX_LOST: i32 = 100;
@@ -72,18 +76,43 @@ pub(super) fn plan(post: &DuePost, images: &ProfileImages, now: OffsetDateTime) 
     }
 }
 
-/// What follows from what came of a request: the message about the end comes when the first one says that it is over.
-pub(super) fn sequel(post: &DuePost, outcome: &Outcome) -> Sequel {
-    let Some((ended_at, settings)) = post.ended_at.zip(settings(post)) else { return Sequel::default() };
-    match (post.kind, outcome) {
-        (PostKind::Start, Outcome::Edited(_, true)) if settings.on_end == Some(OnEnd::Post) => {
-            Sequel { end_at: Some(ended_at + GRACE), ..Sequel::default() }
-        }
-        (PostKind::End, Outcome::Posted(..) | Outcome::Edited(..)) => {
-            Sequel { again_at: delete_end_at(ended_at, &settings), ..Sequel::default() }
-        }
-        _ => Sequel::default(),
-    }
+/// What follows from what came of a request: the message about the end comes when the first one says that it is over, and a message
+/// whose picture is not made yet is edited once more.
+pub(super) fn sequel(post: &DuePost, outcome: &Outcome, now: OffsetDateTime) -> Sequel {
+    let Some(settings) = settings(post) else { return Sequel::default() };
+    let is_shown = matches!(outcome, Outcome::Posted(..) | Outcome::Edited(..));
+    let end_at = post.ended_at.filter(|_| {
+        let is_end = matches!(outcome, Outcome::Edited(_, true));
+        post.kind == PostKind::Start && is_end && settings.on_end == Some(OnEnd::Post)
+    });
+    let again_at = match post.kind {
+        PostKind::Start => picture_at(post, &settings).filter(|at| *at > now),
+        PostKind::End => post.ended_at.and_then(|ended_at| delete_end_at(ended_at, &settings)),
+    };
+    Sequel { again_at: again_at.filter(|_| is_shown), end_at: end_at.map(|ended_at| ended_at + grace(&settings)) }
+}
+
+/// How long after its end a broadcast may go on in the same message.
+fn grace(settings: &TrackSettings) -> Duration {
+    settings.offline_grace.map_or(GRACE, |minutes| Duration::minutes(minutes.into()))
+}
+
+/// The post whose message goes on with this broadcast, since the one before ended shortly before it.
+fn continued(post: &DuePost, settings: &TrackSettings) -> Option<i64> {
+    let (earlier, ended_at) = post.earlier_post_id.zip(post.earlier_ended_at)?;
+    let is_soon = settings.offline_grace.is_some() && post.started_at - ended_at <= grace(settings);
+    (is_soon && post.lost_answers == 0).then_some(earlier)
+}
+
+/// When the picture of a message about the start is made, if it shows one that is not made at once.
+fn picture_at(post: &DuePost, settings: &TrackSettings) -> Option<OffsetDateTime> {
+    let is_kept = match post.ended_at {
+        None => settings.on_update == Some(OnUpdate::Ignore),
+        Some(_) => settings.on_end == Some(OnEnd::Leave),
+    };
+    let is_shown = settings.embed != Some(false) && settings.picture == Some(Picture::Preview);
+    (is_shown && !is_kept && post.kind == PostKind::Start)
+        .then_some(post.ended_at.unwrap_or(post.started_at) + PICTURE_DELAY)
 }
 
 /// The settings of the track; `None` if it is not tracked any more. Those of a newer version count as none.
@@ -105,6 +134,9 @@ fn plan_start(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, 
     if post.ended_at.is_some() {
         return Step::Settle(Outcome::Ended(PostState::Expired, None));
     }
+    if let Some(earlier) = continued(post, settings) {
+        return Step::Settle(Outcome::Continued(earlier));
+    }
     let due_at = post.wanted_at + Duration::seconds(settings.delay.unwrap_or_default().into());
     if due_at > now {
         return Step::Settle(Outcome::Later(due_at));
@@ -124,7 +156,7 @@ fn plan_start(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, 
         let problem = format!("the last stream was announced {ago} min ago, and the cooldown is {minutes} min");
         return Step::Settle(Outcome::Ended(PostState::Skipped, Some(problem)));
     }
-    let message = message(post, settings, images);
+    let message = message(post, settings, images, now);
     let is_silent = is_repeat && settings.on_uncertain.unwrap_or_default() == OnUncertain::SilentRepost;
     let message = if is_silent || settings.silent == Some(true) { message.silent() } else { message };
     let thread = settings.thread_id;
@@ -147,14 +179,15 @@ fn plan_end(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, no
     let expired = Step::Settle(Outcome::Ended(PostState::Expired, None));
     // It goes on: the next end makes the post due again.
     let Some(ended_at) = post.ended_at else { return expired };
-    if ended_at + GRACE > now {
-        return Step::Settle(Outcome::Later(ended_at + GRACE));
+    let due_at = ended_at + grace(settings);
+    if due_at > now {
+        return Step::Settle(Outcome::Later(due_at));
     }
-    if ended_at + GRACE + END_LATENESS <= now || delete_end_at(ended_at, settings).is_some_and(|at| at <= now) {
+    if due_at + END_LATENESS <= now || delete_end_at(ended_at, settings).is_some_and(|at| at <= now) {
         return expired;
     }
     uncertain(post, settings).unwrap_or_else(|| {
-        let (thread, message) = (place::thread(post, settings), message(post, settings, images).silent());
+        let (thread, message) = (place::thread(post, settings), message(post, settings, images, now).silent());
         Step::Request(Box::new(Request { thread, call: Call::Post(message) }))
     })
 }
@@ -168,7 +201,7 @@ fn uncertain(post: &DuePost, settings: &TrackSettings) -> Option<Step> {
 
 /// When the message about the end is deleted.
 fn delete_end_at(ended_at: OffsetDateTime, settings: &TrackSettings) -> Option<OffsetDateTime> {
-    settings.delete_after.map(|minutes| ended_at + GRACE + Duration::minutes(minutes.into()))
+    settings.delete_after.map(|minutes| ended_at + grace(settings) + Duration::minutes(minutes.into()))
 }
 
 /// When the message is deleted, if that is what becomes of it.
@@ -179,10 +212,17 @@ fn delete_at(post: &DuePost, settings: &TrackSettings) -> Option<OffsetDateTime>
         (PostKind::End, Some(ended_at)) => delete_end_at(ended_at, settings),
         (PostKind::Start, Some(ended_at)) if settings.on_end == Some(OnEnd::Delete) => {
             let after = settings.delete_after.map(|minutes| Duration::minutes(minutes.into()));
-            Some(ended_at + after.unwrap_or(GRACE).max(GRACE))
+            Some(ended_at + after.unwrap_or_default().max(grace(settings)))
         }
         (PostKind::Start, _) => None,
     }
+}
+
+/// Whether a message shows a picture from before there was one.
+fn is_picture_stale(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> bool {
+    let shown_at = post.edited_at.max(post.posted_at);
+    picture_at(post, settings).zip(shown_at).is_some_and(|(at, shown_at)| shown_at < at && at <= now)
+        && broadcast(post, settings, images, now).thumbnail_url().is_some()
 }
 
 fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Step {
@@ -197,7 +237,7 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, n
                 call: Call::Tidy(extra),
             }));
         }
-        Some(_) => return edit(post, settings, images, id),
+        Some(_) => return edit(post, settings, (images, now), id),
         None => {}
     }
     let is_current = post.have_revision >= post.revision;
@@ -208,33 +248,54 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, n
         Some(at) if is_current || post.kind == PostKind::Start => return Step::Settle(Outcome::Later(at)),
         _ => {}
     }
+    let told_at = post.ended_at.filter(|_| settings.offline_grace.is_some()).map(|ended_at| ended_at + grace(settings));
+    if let Some(told_at) = told_at.filter(|at| *at > now && !is_current) {
+        return Step::Settle(Outcome::Later(told_at));
+    }
     match post.ended_at {
-        _ if is_current => kept,
+        _ if is_current && is_picture_stale(post, settings, images, now) => edit(post, settings, (images, now), id),
+        // It was looked at for another reason.
+        _ if is_current => match picture_at(post, settings).filter(|at| *at > now) {
+            Some(at) => Step::Settle(Outcome::Later(at)),
+            None => kept,
+        },
         Some(_) if settings.on_end == Some(OnEnd::Leave) => kept,
         // What says that the stream has ended is edited if it goes on.
         None if settings.on_update == Some(OnUpdate::Ignore) && !post.is_end_shown => kept,
-        _ => edit(post, settings, images, id),
+        _ => edit(post, settings, (images, now), id),
     }
 }
 
-fn edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, id: Snowflake) -> Step {
-    let message = message(post, settings, images).edit();
+fn edit(
+    post: &DuePost,
+    settings: &TrackSettings,
+    (images, now): (&ProfileImages, OffsetDateTime),
+    id: Snowflake,
+) -> Step {
+    let message = message(post, settings, images, now).edit();
     Step::Request(Box::new(Request { thread: place::thread(post, settings), call: Call::Edit(id, message) }))
 }
 
 /// The message, with its mentions unless it is one that was posted again, or is about the end.
-fn message(post: &DuePost, settings: &TrackSettings, images: &ProfileImages) -> Message {
+fn message(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Message {
     let is_repeat = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
     let is_plain = is_repeat || post.kind == PostKind::End;
-    let mut broadcast = Broadcast::from(post);
-    if settings.shows_avatar() {
-        broadcast.avatar_url = Some(images.get(post.twitch_id.as_str())).filter(|url| !url.is_empty());
-    }
-    let message = card::message(&broadcast, settings);
+    let message = card::message(&broadcast(post, settings, images, now), settings);
     match &settings.mentions {
         Some(mentions) if !is_plain => card::mention(message, mentions),
         _ => message,
     }
+}
+
+/// What is known of the broadcast now, with the pictures of its channel that the track shows.
+fn broadcast(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Broadcast {
+    let id = post.twitch_id.as_str();
+    let known = |url: String| Some(url).filter(|url| !url.is_empty());
+    let avatar_url = settings.shows_avatar().then(|| images.get(id)).and_then(known);
+    let is_offline_shown = settings.picture == Some(Picture::Preview) && post.ended_at.is_some();
+    let offline_picture_url = is_offline_shown.then(|| images.offline(id)).and_then(known);
+    let minute = (now - post.started_at).whole_minutes();
+    Broadcast { avatar_url, offline_picture_url, minute, ..Broadcast::from(post) }
 }
 
 fn filtered(post: &DuePost) -> Filtered<'_> {

@@ -9,6 +9,12 @@ use crate::twitch::id::{ChannelId, StreamId};
 /// A change is spread so long after it, with all that change meanwhile.
 const DEBOUNCE_SECONDS: f64 = 10.0;
 
+/// The most titles and categories of a broadcast that are kept: the last ones.
+pub const MAX_SEGMENTS: i32 = 20;
+
+/// So long after the end Twitch's API is asked about the video, of which the picture is made meanwhile.
+const VIDEO_PICTURE_SECONDS: f64 = 120.0;
+
 /// A stream that began.
 #[derive(Clone, Debug)]
 pub struct Begun {
@@ -27,12 +33,14 @@ pub async fn begin(db: impl PgExecutor<'_>, begun: &[Begun], now: OffsetDateTime
     let (ids, times): (Vec<_>, Vec<_>) = begun.iter().map(|it| (it.stream_id.as_str(), it.received_at)).unzip();
     let added = sqlx::query!(
         "insert into announcement
-            (stream_id, twitch_id, login, display_name, title, category_id, category_name, started_at, created_at, spread_at)
+            (stream_id, twitch_id, login, display_name, title, category_id, category_name, started_at, created_at, spread_at,
+            look_up_at, segments)
         select distinct on (s.broadcast_id) s.id, s.channel_id, coalesce(u.login, s.channel_id),
             coalesce(u.display_name, s.channel_id), c.title, c.category_id, c.category_name,
             (select min(first.started_at) from stream first
                 where first.broadcast_id = s.broadcast_id and first.type is distinct from 'rerun'),
-            begun.received_at, $3
+            begun.received_at, $3, $3,
+            jsonb_build_array(jsonb_build_object('title', c.title, 'category', c.category_name, 'at', s.started_at))
         from unnest($1::text[], $2::timestamptz[]) as begun (stream_id, received_at)
         join stream s on s.id = begun.stream_id
         left join twitch_user u on u.id = s.channel_id
@@ -62,9 +70,21 @@ pub async fn update(db: impl PgExecutor<'_>, channels: &[ChannelId], now: Offset
             category_name = s.category_name, ended_at = s.ended_at, revision = a.revision + 1,
             spread_at = coalesce(a.spread_at, $2::timestamptz + make_interval(secs => $3)),
             spread_to = case when a.is_expanded then 0 else a.spread_to end,
-            spread_count = case when a.is_expanded then 0 else a.spread_count end
+            spread_count = case when a.is_expanded then 0 else a.spread_count end,
+            look_up_at = case when a.ended_at is null and s.ended_at is not null
+                then $2::timestamptz + make_interval(secs => $4) else a.look_up_at end,
+            segments = case
+                when (a.title, a.category_name) is not distinct from (s.title, s.category_name) then a.segments
+                -- What changes at the same time, or was not known yet, is one change.
+                when s.is_same then (a.segments - -1) || jsonb_build_object(
+                    'title', s.title, 'category', s.category_name, 'at', a.segments -> -1 -> 'at')
+                else (case when jsonb_array_length(a.segments) >= $5 then a.segments - 0 else a.segments end)
+                    || jsonb_build_object('title', s.title, 'category', s.category_name, 'at', s.changed_at)
+            end
         from (
-            select old.stream_id, broadcast.ended_at,
+            select old.stream_id, broadcast.ended_at, it.changed_at,
+                (old.segments -> -1 ->> 'at')::timestamptz > it.changed_at - make_interval(secs => $3)
+                    or old.title is null and old.category_name is null as is_same,
                 case when is_live then coalesce(u.login, old.login) else old.login end as login,
                 case when is_live then coalesce(u.display_name, old.display_name) else old.display_name end as display_name,
                 case when is_current then c.title else old.title end as title,
@@ -77,7 +97,7 @@ pub async fn update(db: impl PgExecutor<'_>, channels: &[ChannelId], now: Offset
                 ) as broadcast
                 left join twitch_user u on u.id = old.twitch_id
                 left join channel c on c.id = old.twitch_id
-                cross join lateral (select broadcast.ended_at is null as is_live,
+                cross join lateral (select broadcast.ended_at is null as is_live, coalesce(c.updated_at, $2) as changed_at,
                     c.id is not null and (broadcast.ended_at is null or c.updated_at <= broadcast.ended_at) as is_current) as it
             where old.twitch_id = any($1)
         ) as s
@@ -86,7 +106,9 @@ pub async fn update(db: impl PgExecutor<'_>, channels: &[ChannelId], now: Offset
                 is distinct from (s.login, s.display_name, s.title, s.category_id, s.category_name, s.ended_at)",
         channels as &[ChannelId],
         now,
-        DEBOUNCE_SECONDS
+        DEBOUNCE_SECONDS,
+        VIDEO_PICTURE_SECONDS,
+        MAX_SEGMENTS
     );
     Ok(updated.execute(db).await?.rows_affected())
 }
@@ -137,7 +159,7 @@ pub async fn next_spread(db: impl PgExecutor<'_>, now: OffsetDateTime, pause: f6
             ended_at is not null as "is_ended!", is_expanded, spread_at as "spread_at!", spread_to, spread_count
         from announcement
         where spread_at is not null and spread_at + make_interval(secs => spread_count * $2::float8) <= $1
-        order by spread_count, spread_at, stream_id limit 1 for no key update skip locked"#,
+        order by spread_count, spread_at, created_at, stream_id limit 1 for no key update skip locked"#,
         now,
         pause
     )

@@ -8,6 +8,7 @@ pub mod deliveries;
 pub mod destinations;
 pub mod egress;
 pub mod events;
+pub mod look_ups;
 pub mod names;
 pub mod outcomes;
 pub mod posts;

@@ -25,6 +25,8 @@ pub enum Outcome {
     Lost(OffsetDateTime, String),
     /// It has ended.
     Ended(PostState, Option<String>),
+    /// The message of this post, which is about the broadcast before, is about this one now, and is to be edited.
+    Continued(i64),
     /// The message that was posted again is not there any more.
     Tidied,
     /// The message that the bot has named is not there: the one that was posted again is kept.
@@ -60,7 +62,7 @@ impl Change {
                 Self { next_at: Some(*at), problem: plain(words), ..to(PostState::Pending) }
             }
             Outcome::Ended(state, words) => Self { problem: words.as_ref().and_then(plain), ..to(*state) },
-            Outcome::Tidied | Outcome::Unfound(_) => to(PostState::Posted),
+            Outcome::Continued(_) | Outcome::Tidied | Outcome::Unfound(_) => to(PostState::Posted),
         }
     }
 }
@@ -78,6 +80,7 @@ pub async fn settle(
     now: OffsetDateTime,
 ) -> sqlx::Result<bool> {
     match outcome {
+        Outcome::Continued(earlier) => return go_on(db, (id, attempts), *earlier, now).await,
         Outcome::Tidied => return tidy(db, (id, attempts), now).await,
         Outcome::Unfound(words) => return restore(db, (id, attempts), &words.replace('\0', ""), now).await,
         _ => {}
@@ -129,6 +132,34 @@ pub async fn settle(
     Ok(settled.execute(db).await?.rows_affected() > 0)
 }
 
+/// Takes the message over from the post about the broadcast before, which is told of no more.
+async fn go_on(
+    db: impl PgExecutor<'_>,
+    (id, attempts): (i64, i32),
+    earlier: i64,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let gone_on = sqlx::query!(
+        "with earlier as (select * from post where id = $3 and state = 'posted' for no key update),
+        given as (
+            update post set state = 'skipped', extra_message_id = null, lost_answers = 0, next_at = null,
+                problem = 'the message goes on with the next stream'
+            from earlier where post.id = earlier.id
+        )
+        update post set state = 'posted', message_id = earlier.message_id, extra_message_id = earlier.extra_message_id,
+            posted_channel_id = earlier.posted_channel_id, posted_at = earlier.posted_at, edited_at = earlier.edited_at,
+            is_end_shown = earlier.is_end_shown, lost_answers = earlier.lost_answers,
+            began_at = coalesce(earlier.began_at, a.started_at), have_revision = 0, next_at = $4
+        from earlier join announcement a on a.stream_id = earlier.stream_id
+        where post.id = $1 and post.attempts = $2 and post.state = 'pending'",
+        id,
+        attempts,
+        earlier,
+        now
+    );
+    Ok(gone_on.execute(db).await?.rows_affected() > 0)
+}
+
 /// The message that was posted again is not there any more: what is to be done about the first one is looked at again.
 async fn tidy(db: impl PgExecutor<'_>, (id, attempts): (i64, i32), now: OffsetDateTime) -> sqlx::Result<bool> {
     let tidied = sqlx::query!(
@@ -167,10 +198,10 @@ async fn restore(
 /// If the database fails.
 pub async fn add_end(db: impl PgExecutor<'_>, id: i64, at: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into post (stream_id, destination_id, kind, posted_channel_id, wanted_at, next_at)
-        select stream_id, destination_id, 'end', posted_channel_id, $2, $2 from post where id = $1
+        "insert into post (stream_id, destination_id, kind, posted_channel_id, began_at, wanted_at, next_at)
+        select stream_id, destination_id, 'end', posted_channel_id, began_at, $2, $2 from post where id = $1
         on conflict (stream_id, destination_id, kind) do update set state = 'pending', wanted_at = excluded.wanted_at,
-            posted_channel_id = excluded.posted_channel_id,
+            posted_channel_id = excluded.posted_channel_id, began_at = excluded.began_at,
             next_at = excluded.next_at, message_id = null, have_revision = 0, lost_answers = 0, failures = 0, problem = null
         where post.state in ('pending', 'expired')",
         id,

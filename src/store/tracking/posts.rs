@@ -83,6 +83,11 @@ pub struct DuePost {
     pub category_id: Option<String>,
     pub category_name: Option<String>,
     pub language: Option<String>,
+    pub labels: Option<Vec<String>>,
+    pub tags: Option<Vec<String>>,
+    pub segments: Value,
+    pub video_id: Option<String>,
+    pub video_picture_url: Option<String>,
     /// Of the last minutes.
     pub viewers: Option<i64>,
     pub started_at: OffsetDateTime,
@@ -90,6 +95,12 @@ pub struct DuePost {
     pub wanted_at: OffsetDateTime,
     /// When a message about an earlier broadcast was last posted there, or may have been; looked up for new messages only.
     pub last_posted_at: Option<OffsetDateTime>,
+    /// The post about the broadcast before, if it has a message, and when that broadcast ended; looked up for new messages only.
+    pub earlier_post_id: Option<i64>,
+    pub earlier_ended_at: Option<OffsetDateTime>,
+    pub posted_at: Option<OffsetDateTime>,
+    pub began_at: Option<OffsetDateTime>,
+    pub edited_at: Option<OffsetDateTime>,
     pub revision: i32,
     /// The settings of the bot, the channel of Discord and the track, of which the last counts; `None` if it is not tracked any more.
     pub settings: Option<Value>,
@@ -167,8 +178,10 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             post.message_id as "message_id: Snowflake", post.extra_message_id as "extra_message_id: Snowflake",
             post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown,
             a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name, a.title,
-            a.category_id, a.category_name, c.language as "language?", sample.viewers as "viewers?", a.started_at, a.ended_at,
-            post.wanted_at, last.posted_at as last_posted_at, a.revision, bot.defaults || d.settings || track.settings as "settings?"
+            a.category_id, a.category_name, c.language as "language?", c.content_classification_labels as "labels?",
+            a.tags, a.segments, a.video_id, a.video_picture_url, sample.viewers as "viewers?", a.started_at, a.ended_at,
+            post.wanted_at, last.posted_at as last_posted_at, post.posted_at, post.began_at, post.edited_at,
+            before.id as "earlier_post_id?", before.ended_at as earlier_ended_at, a.revision, bot.defaults || d.settings || track.settings as "settings?"
         from destination d join discord_bot bot on bot.id = d.bot_id
             cross join lateral (
                 select id from post where post.destination_id = d.id and post.next_at <= $2
@@ -191,6 +204,14 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
                     and other.kind = 'start' and (other.posted_at is not null or other.lost_answers > 0)
                     and post.state = 'pending' and post.kind = 'start'
             ) as last on true
+            left join lateral (
+                select other.id, earlier.ended_at from announcement earlier join post other on other.stream_id = earlier.stream_id
+                where earlier.twitch_id = a.twitch_id and earlier.stream_id <> a.stream_id and other.destination_id = d.id
+                    and earlier.ended_at between a.started_at - interval '1 day' and a.started_at
+                    and other.kind = 'start' and other.state = 'posted' and other.message_id is not null
+                    and post.state = 'pending' and post.kind = 'start'
+                order by earlier.ended_at desc, other.id desc limit 1
+            ) as before on true
         where d.id = any($1)
         order by post.state = 'pending' and post.kind = 'start' desc, post.next_at, post.id"#,
         destinations,

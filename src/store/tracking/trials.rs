@@ -15,6 +15,7 @@ pub struct KnownStream {
     pub category_id: Option<String>,
     pub category_name: Option<String>,
     pub language: Option<String>,
+    pub labels: Option<Vec<String>>,
     /// The live stream, if there is one.
     pub stream_id: Option<StreamId>,
     pub started_at: Option<OffsetDateTime>,
@@ -29,7 +30,8 @@ pub async fn stream(db: impl PgExecutor<'_>, id: &ChannelId, now: OffsetDateTime
     sqlx::query_as!(
         KnownStream,
         r#"select u.login as "login?", u.display_name as "display_name?", c.title as "title?", c.category_id as "category_id?",
-            c.category_name as "category_name?", c.language as "language?", live.id as "stream_id?: StreamId",
+            c.category_name as "category_name?", c.language as "language?", c.content_classification_labels as "labels?",
+            live.id as "stream_id?: StreamId",
             live.started_at as "started_at?", sample.viewers as "viewers?"
         from (select $1::text as id) as given
             left join twitch_user u on u.id = given.id

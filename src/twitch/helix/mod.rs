@@ -10,6 +10,7 @@ pub mod chat;
 mod error;
 pub mod moderation;
 mod types;
+pub mod videos;
 
 use std::collections::HashSet;
 use std::sync::Arc;

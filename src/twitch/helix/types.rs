@@ -12,7 +12,7 @@ use url::Url;
 use crate::twitch::id::{ChannelId, EventType, StreamId, UserId};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::subscription_status::SubscriptionStatus;
-use crate::twitch::tolerant::{Items, items, optional, required_time, time, version};
+use crate::twitch::tolerant::{Items, items, optional, required_time, stored_texts, time, version};
 
 /// The channel or user that a subscription is about: for example `broadcaster_user_id` to an id. Fields that are not used
 /// may be there as empty strings.
@@ -31,6 +31,9 @@ pub struct User {
     /// The address of the profile image.
     #[serde(default, deserialize_with = "optional")]
     pub profile_image_url: String,
+    /// The address of the picture that is shown while the channel is offline; empty if it has none.
+    #[serde(default, deserialize_with = "optional")]
+    pub offline_image_url: String,
 }
 
 /// A stream that is live now.
@@ -95,10 +98,13 @@ pub struct ChannelInformation {
     /// The labels of the content.
     #[serde(default, deserialize_with = "labels")]
     pub content_classification_labels: Option<Vec<String>>,
+    /// The tags.
+    #[serde(default, deserialize_with = "stored_texts")]
+    pub tags: Vec<String>,
 }
 
 impl From<&Stream> for ChannelInformation {
-    /// What a stream shows of its channel: all but the labels.
+    /// What a stream shows of its channel, as far as events tell it, too: all but the labels.
     fn from(stream: &Stream) -> Self {
         Self {
             broadcaster_id: stream.user_id.clone(),
@@ -109,6 +115,7 @@ impl From<&Stream> for ChannelInformation {
             game_name: stream.game_name.clone(),
             title: stream.title.clone(),
             content_classification_labels: None,
+            tags: Vec::new(),
         }
     }
 }
