@@ -64,6 +64,7 @@ pub mod grpc;
 pub mod http;
 pub mod incidents;
 pub mod ingest;
+mod jinja;
 pub mod load;
 pub mod message;
 pub mod metrics;

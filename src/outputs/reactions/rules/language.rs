@@ -11,6 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, fi
 use regex::Regex;
 
 use super::problem::proposal;
+use crate::jinja::{self, STATEMENTS};
 
 /// Instructions that one template may take.
 const FUEL: u64 = 20_000;
@@ -64,18 +65,6 @@ const TESTS: [&str; 12] = [
     "endingwith",
 ];
 
-/// The statements.
-const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
-
-#[expect(clippy::expect_used, reason = "constant, and tested")]
-static CODE: LazyLock<Regex> = LazyLock::new(|| {
-    // What looks like its end in a literal is none.
-    let pattern = r#"(?s)\{([{%])[-+]?((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^'"])*?)[-+]?[%}]\}"#;
-    Regex::new(pattern).expect("a pattern")
-});
-#[expect(clippy::expect_used, reason = "constant, and tested")]
-static LITERAL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"(?s)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#).expect("a pattern"));
 #[expect(clippy::expect_used, reason = "constant, and tested")]
 static FILTER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\|\s*([A-Za-z_]\w*)").expect("a pattern"));
 #[expect(clippy::expect_used, reason = "constant, and tested")]
@@ -186,20 +175,11 @@ pub fn is_template(text: &str) -> bool {
 /// # Errors
 /// What it uses that is not there, and a proposal.
 pub fn check_template(source: &str) -> Result<(), (String, Option<String>)> {
-    if source.contains("{#") {
-        return Err(("comments are not possible in a template".to_owned(), None));
-    }
-    for code in CODE.captures_iter(source) {
-        let body = LITERAL.replace_all(&code[2], "''");
-        if &code[1] == "%" {
-            let statement = body.split_whitespace().next().unwrap_or_default();
-            known("statement", statement, &STATEMENTS)?;
+    for code in jinja::code(source).map_err(|(_, what)| (format!("{what} not possible in a template"), None))? {
+        if code.is_statement {
+            known("statement", code.words().0, &STATEMENTS)?;
         }
-        // Its end would look like that of the code.
-        if body.contains('{') {
-            return Err(("maps are not possible in a template".to_owned(), None));
-        }
-        check_code(&body)?;
+        check_code(&code.text)?;
     }
     Ok(())
 }
@@ -209,7 +189,7 @@ pub fn check_template(source: &str) -> Result<(), (String, Option<String>)> {
 /// # Errors
 /// What it uses that is not there, and a proposal.
 pub fn check_expression(source: &str) -> Result<(), (String, Option<String>)> {
-    check_code(&LITERAL.replace_all(source, "''"))
+    check_code(&jinja::expression(source))
 }
 
 fn check_code(code: &str) -> Result<(), (String, Option<String>)> {
