@@ -17,7 +17,7 @@ use super::body::{Body, Line};
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::Page;
-use super::query::{Limit, Name, Nothing, Parsed, Query};
+use super::query::{Limit, Name, NewestFirst, Nothing, Parsed, Query};
 use super::responses::{ActionConflict, ActionKeyReused, BadBody, BadRequest, NotFound, ServerErrors};
 use crate::outputs::reactions::service::{self, ActionError, Requested};
 use crate::outputs::reactions::step::Step;
@@ -154,6 +154,10 @@ struct ListActions {
     /// Only actions on this channel: its id or login.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     channel: Option<Name>,
+    /// The order: newest or oldest first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: NewestFirst,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = i64, required = false, minimum = 0)]
     after: Option<Parsed<LogId>>,
@@ -181,7 +185,7 @@ struct Settle {
 
 /// List actions
 ///
-/// Newest first. Those that were settled are kept for 30 days.
+/// Newest first, or oldest first with `order=asc`. Those that were settled are kept for 30 days.
 #[utoipa::path(
     tag = "actions",
     params(ListActions),
@@ -195,7 +199,7 @@ struct Settle {
 )]
 #[get("/actions")]
 pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) -> Result<Json<Page<Action>>, Error> {
-    let Query(ListActions { state, rule, channel, after, limit }) = query;
+    let Query(ListActions { state, rule, channel, order, after, limit }) = query;
     let channel = match channel {
         Some(name) => Some(ctx.served_channel(&name).await?.id),
         None => None,
@@ -211,7 +215,8 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
         state,
         channel_id: channel.as_ref(),
         rule_id,
-        before: after.map(|Parsed(LogId(after))| after),
+        order: order.into(),
+        after: after.map(|Parsed(LogId(after))| after),
     };
     let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Action::from)))

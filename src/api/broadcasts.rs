@@ -12,7 +12,7 @@ use super::Context;
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::{Cursor, Page};
-use super::query::{Limit, Name, Nothing, Query};
+use super::query::{Limit, Name, NewestFirst, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use super::segments::Segment;
 use crate::store::read::activity::Totals;
@@ -135,6 +135,10 @@ impl Broadcast {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListBroadcasts {
+    /// The order: newest or oldest first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: NewestFirst,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
     after: Option<Cursor>,
@@ -146,7 +150,7 @@ struct ListBroadcasts {
 
 /// List a channel's broadcasts
 ///
-/// Newest first.
+/// Newest first, or oldest first with `order=asc`.
 #[utoipa::path(
     tag = "broadcasts",
     params(ChannelPath, ListBroadcasts),
@@ -164,12 +168,12 @@ pub(super) async fn list_broadcasts(
     path: Path<ChannelPath>,
     query: Query<ListBroadcasts>,
 ) -> Result<Json<Page<Broadcast>>, Error> {
-    let Query(ListBroadcasts { after, limit }) = query;
+    let Query(ListBroadcasts { order, after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let before = after.as_ref().map(Cursor::position);
+    let after = after.as_ref().map(Cursor::position);
     let (rows, parts) = ctx
         .read(async |db| {
-            let rows = store::page(&mut *db, &channel, before, limit.rows()).await?;
+            let rows = store::page(&mut *db, &channel, order.into(), after, limit.rows()).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
             Ok((rows, Parts::read(db, &ids).await?))
         })

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::page::Page;
 use super::query::{Flag, Limit, Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
+use crate::store::Order;
 use crate::store::read::{self, channels::Names};
 use crate::twitch::id::ChannelId;
 use crate::view::Channel;
@@ -60,6 +61,10 @@ struct ListChannels {
     /// `true`: only live channels; `false`: only the others.
     #[param(value_type = bool, required = false)]
     live: Option<Flag>,
+    /// The order of the ids.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     after: Option<Name>,
@@ -87,9 +92,9 @@ pub(super) async fn list_channels(
     ctx: Data<Context>,
     query: Query<ListChannels>,
 ) -> Result<Json<Page<Channel>>, Error> {
-    let Query(ListChannels { live, after, limit }) = query;
-    let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map_or("", Name::as_str));
-    let rows = ctx.read(async |db| read::channels::page(db, live, None, after, limit.rows()).await).await?;
+    let Query(ListChannels { live, order, after, limit }) = query;
+    let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map(Name::as_str));
+    let rows = ctx.read(async |db| read::channels::page(db, live, None, order, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Channel::from)))
 }
 

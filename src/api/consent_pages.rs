@@ -1,7 +1,7 @@
 //! `/auth`: where the links lead by which people elsewhere consent, and where Twitch sends their browsers back to.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
 use actix_web::web::{self, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use time::format_description::well_known::Rfc2822;
@@ -47,10 +47,7 @@ async fn begin(ctx: Data<Context>, id: Path<String>) -> HttpResponse {
         return fail(&LinkError::Unknown);
     };
     match links.begin(&id, ctx.clock.now()).await {
-        Ok(url) => HttpResponse::SeeOther()
-            .insert_header((LOCATION, url.as_str()))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .finish(),
+        Ok(url) => HttpResponse::SeeOther().insert_header((LOCATION, url.as_str())).finish(),
         Err(error) => fail(&error),
     }
 }
@@ -102,7 +99,6 @@ fn page(status: StatusCode, html: String) -> HttpResponse {
         http://127.0.0.1:*; frame-ancestors 'none'";
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_SECURITY_POLICY, policy))
         .body(html)
 }

@@ -1,6 +1,5 @@
 //! `/consents`: links by which people elsewhere consent.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
@@ -176,7 +175,7 @@ pub(super) async fn request_consent(
     let channel = if let Account::Broadcaster { id, .. } = account { Some(id) } else { None };
     let (url, expires_at) = links.create(channel, further, ctx.clock.now()).await?;
     (consent.url, consent.expires_at) = (Some(url), Some(expires_at));
-    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(consent))
+    Ok(HttpResponse::Created().json(consent))
 }
 
 fn check(scopes: &[String]) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::page::Page;
 use super::query::{Limit, Name, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
+use crate::store::Order;
 use crate::store::rules::outcomes;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -18,6 +19,10 @@ struct ListCounters {
     /// Only counters of this channel: its id or login.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     channel: Option<Name>,
+    /// The order of the ids and names.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     after: Option<Name>,
@@ -69,14 +74,13 @@ pub(super) async fn list_counters(
     ctx: Data<Context>,
     query: Query<ListCounters>,
 ) -> Result<Json<Page<Counter>>, Error> {
-    let Query(ListCounters { channel, after, limit }) = query;
+    let Query(ListCounters { channel, order, after, limit }) = query;
     let channel = match channel {
         Some(name) => Some(ctx.served_channel(&name).await?.id),
         None => None,
     };
-    let after = after.as_ref().map_or("", Name::as_str);
-    let after = after.split_once('/').unwrap_or((after, ""));
+    let after = after.as_ref().map(Name::as_str).map(|after| after.split_once('/').unwrap_or((after, "")));
     let channel = channel.as_ref().map(|channel| channel.as_str());
-    let rows = ctx.read(async |db| outcomes::counters(db, channel, after, limit.rows()).await).await?;
+    let rows = ctx.read(async |db| outcomes::counters(db, channel, order, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| format!("{}/{}", row.channel_id, row.name), Counter::from)))
 }

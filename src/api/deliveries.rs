@@ -15,8 +15,8 @@ use super::query::{Limit, Nothing, Parsed, Query};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use super::sinks::SinkPath;
 use crate::outputs::sink::service;
-use crate::store::LogId;
 use crate::store::deliveries as store;
+use crate::store::{LogId, Order};
 
 /// An event that a webhook has not delivered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,10 +59,13 @@ impl Delivery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListDeliveries {
-    /// Start after this: the `next` of the previous page.
+    /// The order of the events.
     #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
+    /// Start after this: the `next` of the previous page.
     #[param(value_type = i64, required = false, minimum = 0)]
-    after: Parsed<LogId>,
+    after: Option<Parsed<LogId>>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -98,7 +101,7 @@ struct EventCount {
 
 /// List what a webhook has not delivered
 ///
-/// Events that failed while others passed, oldest first. They are tried again, up to ten times in three days.
+/// Events that failed while others passed, oldest first or with `order=desc` newest first. They are tried again, up to ten times in three days.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath, ListDeliveries),
@@ -116,9 +119,10 @@ pub(super) async fn list_deliveries(
     path: Path<SinkPath>,
     query: Query<ListDeliveries>,
 ) -> Result<Json<Page<Delivery>>, Error> {
-    let Query(ListDeliveries { after: Parsed(after), limit }) = query;
+    let Query(ListDeliveries { order, after, limit }) = query;
     let mut connection = ctx.pool.acquire().await?;
-    let rows = service::undelivered(&mut connection, path.name.as_str(), after, limit.rows()).await?;
+    let after = after.map(|Parsed(after)| after);
+    let rows = service::undelivered(&mut connection, path.name.as_str(), order, after, limit.rows()).await?;
     Ok(Json(Page::new(rows, limit, |row| row.event_id.to_string(), Delivery::from)))
 }
 

@@ -17,9 +17,12 @@ static SPEC: LazyLock<String> = LazyLock::new(|| super::spec().to_json().unwrap_
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Without the setting, Swagger UI sends every specification that it shows to a validator on the internet.
-static SWAGGER: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
+/// Without `validator_url`, Swagger UI sends every specification that it shows to a validator on the internet. Schemas are
+/// collapsed, and a token that was entered outlives a reload of the page.
+static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    let config = Config::from("/openapi.json").validator_url("none");
+    Arc::new(config.default_models_expand_depth(0).persist_authorization(true))
+});
 
 /// Get the specification of this API
 ///

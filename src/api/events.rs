@@ -10,9 +10,9 @@ use super::Context;
 use super::error::Error;
 use super::query::{Limit, NameList, Nothing, Parsed, Query, Timestamp};
 use super::responses::{BadRequest, NotFound, ServerErrors};
-use crate::store::LogId;
-use crate::store::read::scan::{LogFilter, Order, Times};
+use crate::store::read::scan::{LogFilter, Times};
 use crate::store::read::{channels, events as store};
+use crate::store::{LogId, Order};
 use crate::view::Event;
 
 /// A page of the log.

@@ -11,7 +11,7 @@ use super::Context;
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::{Cursor, Page};
-use super::query::{Limit, Query};
+use super::query::{Limit, NewestFirst, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::store::gaps as store;
 
@@ -62,6 +62,10 @@ impl Gap {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListGaps {
+    /// The order: newest or oldest first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: NewestFirst,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
     after: Option<Cursor>,
@@ -73,7 +77,7 @@ struct ListGaps {
 
 /// List a channel's gaps
 ///
-/// The spans of time in which messages may have been lost, newest first: EventSub over WebSocket sends nothing twice.
+/// The spans of time in which messages may have been lost, newest first or with `order=asc` oldest first: EventSub over WebSocket sends nothing twice.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath, ListGaps),
@@ -91,10 +95,10 @@ pub(super) async fn list_gaps(
     path: Path<ChannelPath>,
     query: Query<ListGaps>,
 ) -> Result<Json<Page<Gap>>, Error> {
-    let Query(ListGaps { after, limit }) = query;
+    let Query(ListGaps { order, after, limit }) = query;
     let channel = ctx.served_channel(&path.channel).await?.id;
     // An id that is none of this list's begins at its time.
-    let before = after.as_ref().map(Cursor::position).map(|(at, id)| (at, id.parse().unwrap_or(i64::MAX)));
-    let rows = ctx.read(async |db| store::page(db, &channel, before, limit.rows()).await).await?;
+    let after = after.as_ref().map(Cursor::position).map(|(at, id)| (at, id.parse().unwrap_or(i64::MAX)));
+    let rows = ctx.read(async |db| store::page(db, &channel, order.into(), after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.began_at, &row.id.to_string()), Gap::from)))
 }

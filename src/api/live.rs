@@ -1,5 +1,6 @@
 //! `/live/…`: the feeds, as Server-Sent Events or, if the client upgrades, over a WebSocket.
 
+pub(super) mod data;
 mod heartbeat;
 mod listener;
 pub(super) mod sse;
@@ -8,13 +9,13 @@ mod websocket;
 use actix_web::http::header::UPGRADE;
 use actix_web::web::{Data, Payload, ReqData};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
-use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::macros::datetime;
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use self::data::Snapshot;
 use self::listener::Listener;
 use super::Context;
+use super::asyncapi;
 use super::error::Error;
 use super::fallback::WasHead;
 use super::query::{Flag, NameList, Parsed, Query};
@@ -24,34 +25,7 @@ use crate::outputs::live::feed::Feed;
 use crate::outputs::live::filter::FeedFilter;
 use crate::outputs::live::reader::Start;
 use crate::store::LogId;
-use crate::view::{Alert, Channel};
-
-/// The data of `snapshot`: the state of the channels.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Snapshot {
-    /// The requested channels, in the order of their ids.
-    channels: Vec<Channel>,
-}
-
-impl Snapshot {
-    pub(super) fn example() -> Self {
-        Self { channels: vec![Channel::example()] }
-    }
-}
-
-/// The data of `heartbeat`. Its `id` is the place up to which the reader has everything.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct HeartbeatData {
-    /// The server's time.
-    #[serde(with = "time::serde::rfc3339")]
-    sent_at: OffsetDateTime,
-}
-
-impl HeartbeatData {
-    pub(super) fn example() -> Self {
-        Self { sent_at: datetime!(2026-07-01 18:16:15 UTC) }
-    }
-}
+use crate::view::{Alert, Event};
 
 /// The number of past events to begin with: 1 to 100.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -165,8 +139,8 @@ struct LiveChat {
     tag = "live",
     params(LiveEvents),
     responses(
-        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
-            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: event\ndata: {\"id\":1042,\"type\":\"channel.follow\",…}\n\n: heartbeat\n\n")),
+        (status = OK, description = "An endless stream; the schema is that of the `data` of its events",
+            content_type = "text/event-stream", body = ref("#/components/schemas/EventsFeed"), example = json!(Event::example())),
         (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
@@ -194,8 +168,8 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
     tag = "live",
     params(LiveAlerts),
     responses(
-        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
-            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: alert\ndata: {\"id\":1042,\"type\":\"follow\",…}\n\n: heartbeat\n\n")),
+        (status = OK, description = "An endless stream; the schema is that of the `data` of its events",
+            content_type = "text/event-stream", body = ref("#/components/schemas/AlertsFeed"), example = json!(asyncapi::example("alert"))),
         (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
@@ -221,8 +195,8 @@ pub(super) async fn live_alerts(request: LiveRequest, query: Query<LiveAlerts>) 
     tag = "live",
     params(LiveState),
     responses(
-        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
-            example = json!("retry: 2000\nid: 1041\n\nid: 1041\nevent: snapshot\ndata: {\"channels\":[{\"id\":\"141981764\",…}]}\n\nid: 1042\nevent: channel\ndata: {\"id\":\"141981764\",…}\n\n")),
+        (status = OK, description = "An endless stream; the schema is that of the `data` of its events",
+            content_type = "text/event-stream", body = ref("#/components/schemas/StateFeed"), example = json!(Snapshot::example())),
         (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,
@@ -246,8 +220,8 @@ pub(super) async fn live_state(request: LiveRequest, query: Query<LiveState>) ->
     tag = "live",
     params(LiveChat),
     responses(
-        (status = OK, description = "An endless stream", content_type = "text/event-stream", body = String,
-            example = json!("retry: 2000\nid: 1041\n\nid: 1042\nevent: message\ndata: {\"id\":1042,\"text\":\"hello\",…}\n\n: heartbeat\n\n")),
+        (status = OK, description = "An endless stream; the schema is that of the `data` of its events",
+            content_type = "text/event-stream", body = ref("#/components/schemas/ChatFeed"), example = json!(asyncapi::example("message"))),
         (status = SWITCHING_PROTOCOLS, description = "A WebSocket with the same events"),
         BadRequest,
         ServerErrors,

@@ -28,6 +28,7 @@ mod overlays;
 mod page;
 mod pages;
 mod problem;
+mod problem_type;
 mod query;
 mod request_id;
 mod responses;
@@ -35,6 +36,7 @@ mod rule_history;
 mod rule_set;
 mod rule_trials;
 mod rules;
+mod schemas;
 mod segments;
 mod series;
 mod sinks;
@@ -171,6 +173,7 @@ impl Context {
             `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
     ),
+    servers((url = "/", description = "The server that this document comes from")),
     // utoipa does not collect schemas that only `IntoResponses` or a stream uses.
     components(schemas(
         Problem,
@@ -178,15 +181,14 @@ impl Context {
         ChatMessage,
         ChatMessageDeleted,
         ChatMessagesCleared,
-        live::Snapshot,
-        live::HeartbeatData,
+        live::data::Snapshot,
+        live::data::HeartbeatData,
         AlertControls,
         OverlayVersions,
         Resync,
         BotNews,
     )),
     tags(
-        (name = "callback", description = "Receives messages from Twitch"),
         (name = "channels", description = "The current state of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
         (name = "segments", description = "Parts of a broadcast that the broadcaster marked: a tape, a game, a guest"),
@@ -202,6 +204,7 @@ impl Context {
         (name = "bots", description = "Bots of Discord, and their secrets"),
         (name = "tracking", description = "For bots of Discord: go-live messages of any channel of Twitch"),
         (name = "health", description = "Whether the server works, and what to do if not"),
+        (name = "callback", description = "Receives messages from Twitch"),
     ),
 )]
 struct Doc;
@@ -222,6 +225,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(segments::get_segment)
         .service(segments::end_segment)
         .service(viewers::list_viewers)
+        .service(viewers::get_viewer)
         .service(events::list_events)
         .service(events::get_event)
         .service(test_events::replay_event)
@@ -324,6 +328,7 @@ pub fn spec() -> utoipa::openapi::OpenApi {
         actix_web::App::new().into_utoipa_app().openapi(Doc::openapi()).configure(routes).split_for_parts().1;
     access::describe(&mut spec);
     actions::describe(&mut spec);
+    schemas::complete(&mut spec);
     spec
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::{Error, List, seconds};
+use super::problem_type::{ProblemType, urn};
 use crate::ingest::IngestError;
 use crate::sources::body::BodyError;
 use crate::sources::webhook::WebhookError;
@@ -24,7 +25,7 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 pub(super) struct Problem {
     /// The type of the problem. Types never change; programs can rely on them.
     #[serde(rename = "type")]
-    #[schema(format = "uri")]
+    #[schema(value_type = ProblemType)]
     kind: &'static str,
     /// The type in words, always the same.
     title: &'static str,
@@ -48,13 +49,6 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     message: Option<String>,
-}
-
-/// The URN of a type of problem.
-macro_rules! urn {
-    ($name:literal) => {
-        concat!("urn:showtime:problem:", $name)
-    };
 }
 
 impl Error {

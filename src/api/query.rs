@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 use url::form_urlencoded;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::Error;
 use crate::clock::to_microseconds;
+use crate::store::Order;
 
 /// The query of a request. Unlike actix's, it names the parameter that is wrong, and refuses those that are not
 /// documented.
@@ -89,6 +90,27 @@ impl TryFrom<String> for Limit {
         match text.parse() {
             Ok(limit @ 1..=100) => Ok(Self(limit)),
             _ => Err(format!("`{text}` must be a number from 1 to 100")),
+        }
+    }
+}
+
+/// The order of a list that begins with its newest items, unless the client asks for the other one.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(default = "desc")]
+pub(super) enum NewestFirst {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    #[default]
+    Desc,
+}
+
+impl From<NewestFirst> for Order {
+    fn from(order: NewestFirst) -> Self {
+        match order {
+            NewestFirst::Asc => Self::Asc,
+            NewestFirst::Desc => Self::Desc,
         }
     }
 }

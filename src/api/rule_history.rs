@@ -2,18 +2,18 @@
 
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::error::Error;
 use super::page::Page;
-use super::query::{Parsed, Query};
+use super::query::{Limit, NewestFirst, Parsed, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
-use super::rules::{BY, ListRules, RulePath, example};
+use super::rules::{BY, RulePath, example};
 use crate::store::LogId;
 use crate::store::rules::change;
 
@@ -45,12 +45,28 @@ impl RuleRevision {
     }
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListRevisions {
+    /// The order: newest or oldest first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: NewestFirst,
+    /// Start after this: the `next` of the previous page.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after: Option<Parsed<LogId>>,
+    /// Maximum number of items.
+    #[serde(default)]
+    #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
 /// List the revisions of a rule
 ///
-/// Newest first, also of one that was removed.
+/// Newest first, or oldest first with `order=asc`, also of one that was removed.
 #[utoipa::path(
     tag = "rules",
-    params(RulePath, ListRules),
+    params(RulePath, ListRevisions),
     responses(
         (status = OK, description = "A page of revisions", body = Page<RuleRevision>,
             example = json!(Page::example(RuleRevision::example(), "7"))),
@@ -63,12 +79,12 @@ impl RuleRevision {
 pub(super) async fn list_rule_revisions(
     ctx: Data<Context>,
     path: Path<RulePath>,
-    query: Query<ListRules>,
+    query: Query<ListRevisions>,
 ) -> Result<Json<Page<RuleRevision>>, Error> {
-    let Query(ListRules { after, limit }) = query;
-    let (name, before) = (path.name.as_str(), after.map(|Parsed(LogId(after))| after));
-    let rows = ctx.read(async |db| change::history(db, name, before, limit.rows()).await).await?;
-    if rows.is_empty() && ctx.read(async |db| Ok(change::history(db, name, None, 1).await?.is_empty())).await? {
+    let Query(ListRevisions { order, after, limit }) = query;
+    let (name, order, after) = (path.name.as_str(), order.into(), after.map(|Parsed(LogId(after))| after));
+    let rows = ctx.read(async |db| change::history(db, name, order, after, limit.rows()).await).await?;
+    if rows.is_empty() && ctx.read(async |db| Ok(change::history(db, name, order, None, 1).await?.is_empty())).await? {
         return Err(Error::NotFound { what: "rule", name: name.to_owned() });
     }
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), RuleRevision::from)))

@@ -17,9 +17,9 @@ use super::query::{Limit, Nothing, Parsed, Query};
 use super::responses::{BadBody, BadRequest, NotFound, RuleExists, ServerErrors};
 use crate::outputs::reactions::rules::read::rule_from_json;
 use crate::outputs::reactions::rules::service::{self, RuleError};
-use crate::store::LogId;
 use crate::store::rules::outcomes::{self, RuleOutcome};
 use crate::store::rules::{self as store, StoredRule};
+use crate::store::{LogId, Order};
 
 /// Who changes rules here, as their history says.
 pub(super) const BY: &str = "API";
@@ -127,14 +127,18 @@ struct SwitchRule {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListRules {
+struct ListRules {
+    /// The order of the rules.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = i64, required = false, minimum = 0)]
-    pub(super) after: Option<Parsed<LogId>>,
+    after: Option<Parsed<LogId>>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
-    pub(super) limit: Limit,
+    limit: Limit,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -147,7 +151,7 @@ pub(super) struct RulePath {
 
 /// List the rules
 ///
-/// In the order in which they see an event, and what each did last.
+/// In the order in which they see an event, or with `order=desc` the other way round, and what each did last.
 #[utoipa::path(
     tag = "rules",
     params(ListRules),
@@ -163,10 +167,13 @@ pub(super) async fn list_rules(
     ctx: Data<Context>,
     query: Query<ListRules>,
 ) -> Result<Json<Page<StoredRuleReport>>, Error> {
-    let Query(ListRules { after, limit }) = query;
+    let Query(ListRules { order, after, limit }) = query;
     let (mut rows, mut outcomes) =
         ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
-    rows.retain(|row| after.is_none_or(|Parsed(LogId(after))| i64::from(row.position) > after));
+    rows.retain(|row| after.is_none_or(|Parsed(LogId(after))| order.is_behind(&i64::from(row.position), &after)));
+    if order == Order::Desc {
+        rows.reverse();
+    }
     let report = |row: StoredRule| {
         let outcome = outcomes.remove(&row.id).unwrap_or_default();
         StoredRuleReport::new(row, outcome)

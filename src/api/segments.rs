@@ -14,7 +14,7 @@ use super::body::{Body, Line};
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::{Cursor, Page};
-use super::query::{Limit, Name, Nothing, Query};
+use super::query::{Limit, Name, NewestFirst, Nothing, Query};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::access::grant::{Grant, Scope};
 use crate::message::Message;
@@ -78,6 +78,10 @@ struct ListSegments {
     /// Only segments of this broadcast: its id, or the id of any of its streams.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     broadcast: Option<Name>,
+    /// The order: newest or oldest first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: NewestFirst,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[0-9]{1,17}-[!-~]{1,256}$")]
     after: Option<Cursor>,
@@ -89,7 +93,7 @@ struct ListSegments {
 
 /// List a channel's segments
 ///
-/// Newest first.
+/// Newest first, or oldest first with `order=asc`.
 #[utoipa::path(
     tag = "segments",
     params(ChannelPath, ListSegments),
@@ -107,10 +111,11 @@ pub(super) async fn list_segments(
     path: Path<ChannelPath>,
     query: Query<ListSegments>,
 ) -> Result<Json<Page<Segment>>, Error> {
-    let Query(ListSegments { broadcast, after, limit }) = query;
+    let Query(ListSegments { broadcast, order, after, limit }) = query;
     let channel = path.resolve(&ctx).await?;
-    let (broadcast, before) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::position));
-    let rows = ctx.read(async |db| store::page(db, &channel, broadcast, before, limit.rows()).await).await?;
+    let (broadcast, after) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::position));
+    let rows =
+        ctx.read(async |db| store::page(db, &channel, broadcast, order.into(), after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.started_at, &row.id), Segment::from)))
 }
 

@@ -18,9 +18,9 @@ use super::query::{Limit, Name, Nothing, Query, Timestamp};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors, SinkExists, SinkFailed, SinkWithoutKey};
 use crate::outputs::sink::service::{self, SinkChange, SinkError, SinkReport};
 use crate::outputs::webhook::secret::ROTATION;
-use crate::store::LogId;
 use crate::store::followers::Start;
 use crate::store::sinks::{self as store, SinkKind};
+use crate::store::{LogId, Order};
 
 impl From<SinkError> for Error {
     fn from(error: SinkError) -> Self {
@@ -38,6 +38,10 @@ impl From<SinkError> for Error {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListSinks {
+    /// The order of the names.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
     /// Start after this: the `next` of the previous page.
     #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
     after: Option<Name>,
@@ -97,7 +101,7 @@ struct NewSink {
     /// The channels to select, by id or login.
     #[schema(max_items = 100)]
     channels: Option<Vec<String>>,
-    /// What its kind requires: `AmqpSettings` or `WebhookSettings`.
+    /// What its kind requires: fields of `AmqpSettings` or `WebhookSettings`; those that are left out have their defaults.
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
     /// Start after the event with this id, `0` for everything; without it, with the next event.
@@ -173,9 +177,12 @@ fn position(field: &str, id: i64) -> Result<Start, Error> {
 )]
 #[get("/sinks")]
 pub(super) async fn list_sinks(ctx: Data<Context>, query: Query<ListSinks>) -> Result<Json<Page<SinkReport>>, Error> {
-    let Query(ListSinks { after, limit }) = query;
+    let Query(ListSinks { order, after, limit }) = query;
     let mut sinks = ctx.read(async |db| service::list(db).await).await?;
-    sinks.retain(|sink| after.as_ref().is_none_or(|after| sink.name.as_str() > after.as_str()));
+    sinks.retain(|sink| after.as_ref().is_none_or(|after| order.is_behind(&sink.name.as_str(), &after.as_str())));
+    if order == Order::Desc {
+        sinks.reverse();
+    }
     Ok(Json(Page::new(sinks, limit, |sink| sink.name.clone(), std::convert::identity)))
 }
 

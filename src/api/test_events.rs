@@ -15,7 +15,7 @@ use super::query::{Nothing, Parsed, Query};
 use super::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::simulate::people::Person;
 use crate::simulate::test_event::TestEventError;
-use crate::store::log;
+use crate::store::{LogId, log};
 use crate::twitch::catalogue::lookup::{self, KindError};
 
 /// A test event to be sent.
@@ -34,13 +34,16 @@ struct TestEvent {
 /// The message that was sent.
 #[derive(Debug, Serialize, ToSchema)]
 struct TestEventSent {
-    /// Its `message_id` in the log.
+    /// Its id in the log.
+    #[schema(value_type = i64)]
+    id: LogId,
+    /// Its `message_id` there.
     message_id: String,
 }
 
 impl TestEventSent {
     fn example() -> Self {
-        Self { message_id: "befa7b53-d79d-478f-86b9-120f112b044e".into() }
+        Self { id: LogId(1042), message_id: "befa7b53-d79d-478f-86b9-120f112b044e".into() }
     }
 }
 
@@ -72,7 +75,9 @@ pub(super) async fn send_test_event(
     let channel = ctx.served_channel(&path.channel).await?;
     let channel = Person { id: channel.id.into(), login: channel.login, display_name: channel.display_name };
     let message_id = ctx.tester.send(&kind, channel, event).await?;
-    Ok(HttpResponse::Accepted().json(TestEventSent { message_id }))
+    let id = ctx.read(async |db| log::find(db, &message_id).await).await?;
+    let id = id.ok_or_else(|| Error::Broken(format!("the log lacks {message_id}")))?;
+    Ok(HttpResponse::Accepted().json(TestEventSent { id, message_id }))
 }
 
 impl From<TestEventError> for Error {

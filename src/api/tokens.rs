@@ -1,6 +1,5 @@
 //! `/tokens`: access tokens for overlays and programs.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json, Path, ReqData};
 use actix_web::{HttpResponse, delete, get, post};
 use secrecy::ExposeSecret as _;
@@ -109,7 +108,7 @@ pub(super) async fn create_token(
         return Err(Error::TokenExists(name));
     }
     let created = CreatedToken { name, scope, token: token.expose_secret().to_owned() };
-    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+    Ok(HttpResponse::Created().json(created))
 }
 
 /// A token, without its text.

@@ -11,9 +11,10 @@ use super::Context;
 use super::channels::ChannelPath;
 use super::error::Error;
 use super::page::Page;
-use super::query::{Limit, Name, Query};
+use super::query::{Limit, Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
-use crate::store::read::viewers as store;
+use crate::store::Order;
+use crate::store::read::viewers::{self as store, Selection, Sort};
 
 /// A viewer's history on a channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,12 +143,59 @@ impl Viewer {
     }
 }
 
+/// The position of a page: behind the viewer with this key and id.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct ViewerCursor {
+    key: i64,
+    id: Name,
+}
+
+impl TryFrom<String> for ViewerCursor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once('-');
+        let parsed =
+            parts.and_then(|(key, id)| Some(Self { key: key.parse().ok()?, id: id.to_owned().try_into().ok()? }));
+        parsed.ok_or_else(|| format!("`{}` must be the `next` of a page of this list", text.escape_default()))
+    }
+}
+
+/// The beginning of a login, which is then in lower case.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct LoginPrefix(String);
+
+impl TryFrom<String> for LoginPrefix {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if (1..=25).contains(&text.len()) && text.bytes().all(is_allowed) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(format!("`{}` must be 1 to 25 letters, digits or `_`", text.escape_default()))
+        }
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListViewers {
-    /// Start after this: the `next` of the previous page.
-    #[param(value_type = String, required = false, pattern = "^[!-~]{1,256}$")]
-    after: Option<Name>,
+    /// What they are sorted by. Viewers who have none of it are left out.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    sort: Sort,
+    /// The direction; without it `asc` for `id`, and else `desc`: the most, or the newest, first.
+    #[param(value_type = Order, inline, required = false)]
+    order: Option<Order>,
+    /// Only viewers whose login begins with this, in any case.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_]{1,25}$", example = "quiet")]
+    search: Option<LoginPrefix>,
+    /// Start after this: the `next` of the previous page, with the same `sort` and `order`.
+    #[param(value_type = String, required = false, pattern = "^[0-9]{1,18}-[!-~]{1,256}$")]
+    after: Option<ViewerCursor>,
     /// Maximum number of items.
     #[serde(default)]
     #[param(value_type = u8, required = false, minimum = 1, maximum = 100, default = 50)]
@@ -156,13 +204,13 @@ struct ListViewers {
 
 /// List a channel's viewers
 ///
-/// The users who followed, subscribed, cheered, gave or raided, ordered by id.
+/// The users who followed, subscribed, cheered, gave or raided.
 #[utoipa::path(
     tag = "viewers",
     params(ChannelPath, ListViewers),
     responses(
         (status = OK, description = "A page of viewers", body = Page<Viewer>,
-            example = json!(Page::example(Viewer::example(), "90790024"))),
+            example = json!(Page::example(Viewer::example(), "0-90790024"))),
         BadRequest,
         NotFound,
         ServerErrors,
@@ -174,9 +222,47 @@ pub(super) async fn list_viewers(
     path: Path<ChannelPath>,
     query: Query<ListViewers>,
 ) -> Result<Json<Page<Viewer>>, Error> {
-    let Query(ListViewers { after, limit }) = query;
-    let after = after.as_ref().map(Name::as_str);
+    let Query(ListViewers { sort, order, search, after, limit }) = query;
+    let order = order.unwrap_or(if sort == Sort::Id { Order::Asc } else { Order::Desc });
+    let after = after.as_ref().map(|after| (after.key, after.id.as_str()));
+    let selection = Selection { sort, order, login: search.as_ref().map(|search| search.0.as_str()), after };
     let channel = path.resolve(&ctx).await?;
-    let rows = ctx.read(async |db| store::page(db, &channel, after, limit.rows()).await).await?;
-    Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Viewer::from)))
+    let rows = ctx.read(async |db| store::page(db, &channel, &selection, limit.rows()).await).await?;
+    Ok(Json(Page::new(rows, limit, |row| format!("{}-{}", row.sort_key, row.id), Viewer::from)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ViewerPath {
+    /// The channel's id, or its login in any case. If it could be either, it is an id.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "twitchdev")]
+    channel: Name,
+    /// The viewer's id, or login in any case. If it could be either, it is an id.
+    #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "a_viewer")]
+    viewer: Name,
+}
+
+/// Get a viewer of a channel
+///
+/// By id or login.
+#[utoipa::path(
+    tag = "viewers",
+    params(ViewerPath),
+    responses(
+        (status = OK, description = "The viewer", body = Viewer, example = json!(Viewer::example())),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[get("/channels/{channel}/viewers/{viewer}")]
+pub(super) async fn get_viewer(
+    ctx: Data<Context>,
+    path: Path<ViewerPath>,
+    _query: Query<Nothing>,
+) -> Result<Json<Viewer>, Error> {
+    let channel = ctx.channel(&path.channel).await?;
+    let row = ctx.read(async |db| store::get(db, &channel, path.viewer.as_str()).await).await?;
+    let viewer = row.ok_or_else(|| Error::NotFound { what: "viewer", name: path.viewer.as_str().to_owned() })?;
+    Ok(Json(viewer.into()))
 }

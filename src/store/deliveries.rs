@@ -7,9 +7,9 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::LogId;
 use super::followers;
 use super::sinks::SinkDefinition;
+use super::{LogId, Order};
 
 /// An event that was not delivered.
 #[derive(Clone, Debug)]
@@ -166,22 +166,43 @@ pub async fn summary(db: impl PgExecutor<'_>, sink_id: i64) -> sqlx::Result<Deli
     .await
 }
 
-/// The events behind `after` that a sink has not delivered, oldest first.
+/// The events that a sink has not delivered, in this order, behind `after`.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn page(db: impl PgExecutor<'_>, sink_id: i64, after: LogId, limit: i64) -> sqlx::Result<Vec<Delivery>> {
-    sqlx::query_as!(
-        Delivery,
-        r#"select event_id as "event_id: LogId", event.type as "kind?", attempts, next_at, last_status, problem
-        from delivery left join event on event.id = event_id
-        where sink_id = $1 and event_id > $2 order by event_id limit $3"#,
-        sink_id,
-        after.0,
-        limit
-    )
-    .fetch_all(db)
-    .await
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    sink_id: i64,
+    order: Order,
+    after: Option<LogId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Delivery>> {
+    macro_rules! page {
+        ($behind:tt, $start:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Delivery,
+                r#"select event_id as "event_id: LogId", event.type as "kind?", attempts, next_at, last_status, problem
+                from delivery left join event on event.id = event_id
+                where sink_id = $1 and event_id "#
+                    + $behind
+                    + " coalesce($2, "
+                    + $start
+                    + r#")
+                order by event_id "#
+                    + $direction
+                    + " limit $3",
+                sink_id,
+                after.map(|after| after.0),
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "0::bigint", "asc"),
+        Order::Desc => page!("<", "9223372036854775807", "desc"),
+    }
 }
 
 /// Lets an event be sent again at once, with all its attempts; without one, all that are out of attempts. Returns how many.

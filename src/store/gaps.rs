@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::message::{Content, Event};
+use crate::store::Order;
 use crate::twitch::id::{ChannelId, UserId};
 use crate::twitch::payload;
 
@@ -134,21 +135,30 @@ pub async fn known_follows(
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel: &ChannelId,
-    before: Option<(OffsetDateTime, i64)>,
+    order: Order,
+    after: Option<(OffsetDateTime, i64)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Gap>> {
-    sqlx::query_as!(
-        Gap,
-        r#"select id, channel_id as "channel_id: ChannelId", began_at, ended_at, cause, looked_up_at, found from gap
-        where channel_id = $1 and ($2::timestamptz is null or (began_at, id) < ($2, $3::bigint))
-        order by began_at desc, id desc limit $4"#,
-        channel.as_str(),
-        before.map(|(began_at, _)| began_at),
-        before.map(|(_, id)| id),
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Gap,
+                r#"select id, channel_id as "channel_id: ChannelId", began_at, ended_at, cause, looked_up_at, found from gap
+                where channel_id = $1 and ($2::timestamptz is null or (began_at, id) "# + $behind + r#" ($2, $3::bigint))
+                order by began_at "# + $direction + ", id " + $direction + " limit $4",
+                channel.as_str(),
+                after.map(|(began_at, _)| began_at),
+                after.map(|(_, id)| id),
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "asc"),
+        Order::Desc => page!("<", "desc"),
+    }
 }
 
 /// The gaps that ended in the last day by the database's clock, newest first.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::LogId;
@@ -176,6 +176,16 @@ pub async fn probe(conn: &mut PgConnection, bytes: usize) -> sqlx::Result<()> {
 pub async fn complete_blocks(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select complete_blocks_v1()").execute(conn).await?;
     Ok(())
+}
+
+/// The id of the event of the message with this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(db: impl PgExecutor<'_>, message_id: &str) -> sqlx::Result<Option<LogId>> {
+    sqlx::query_scalar!(r#"select id as "id: LogId" from event where message_id = $1"#, message_id)
+        .fetch_optional(db)
+        .await
 }
 
 /// Asks the live feeds of all servers to send an event again. False if there is no such event.

@@ -22,6 +22,7 @@ pub mod locks;
 pub mod log;
 mod log_id;
 pub mod migrations;
+mod order;
 pub mod overlays;
 pub mod prune;
 pub mod read;
@@ -44,6 +45,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 pub use self::log_id::{LogId, LogIdError};
+pub use self::order::Order;
 pub use self::write_error::WriteError;
 
 /// The migrations, compiled in.

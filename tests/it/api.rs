@@ -426,9 +426,9 @@ async fn unknown_parameters_are_named_with_the_allowed_ones() {
     let api = Server::start().await;
     let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");
     assert_eq!(problem["parameters"], json!(["\0", "color"]));
-    assert_eq!(problem["allowed_parameters"], json!(["live", "after", "limit"]));
+    assert_eq!(problem["allowed_parameters"], json!(["live", "order", "after", "limit"]));
     let problem = api.get("/channels?color=red").await.problem(400, "unknown-parameter");
-    assert_eq!(problem["detail"], "unknown parameter `color`; allowed: live, after, limit");
+    assert_eq!(problem["detail"], "unknown parameter `color`; allowed: live, order, after, limit");
     let problem = api.get("/livez?color=red").await.problem(400, "unknown-parameter");
     assert_eq!(problem["detail"], "unknown parameter `color`; this path has none");
     let problem = api.get("/channels?limit=0").await.problem(400, "invalid-parameter");

@@ -109,6 +109,7 @@ async fn every_answer_forbids_framing_and_guessing_its_type() {
         let answer = server.get(path).await;
         assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(answer.headers["referrer-policy"], "no-referrer", "{path}");
+        assert_eq!(answer.headers["cache-control"], if path == "/" { "no-cache" } else { "no-store" }, "{path}");
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(
             policy.starts_with("default-src 'none'") && policy.ends_with("frame-ancestors 'none'"),
@@ -118,6 +119,7 @@ async fn every_answer_forbids_framing_and_guessing_its_type() {
     }
     let feed = server.open("/live/events", &[]).await;
     assert_eq!(feed.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(feed.headers()["cache-control"], "no-store");
     let refused = server.post(&[], Vec::new()).await;
     assert_eq!(
         (refused.status.as_u16(), &refused.headers["x-content-type-options"]),

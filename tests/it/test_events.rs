@@ -56,7 +56,8 @@ async fn test_event_is_logged_like_a_real_one_and_changes_no_state() {
         assert_eq!(answer.status, 202, "{test}: {answer:?}");
         let log = server.json("/events?after=3&limit=100").await["data"].clone();
         let event = log.as_array().unwrap().last().unwrap();
-        assert_eq!(event["message_id"], answer.json()["message_id"]);
+        let sent = answer.json();
+        assert_eq!((&event["id"], &event["message_id"]), (&sent["id"], &sent["message_id"]));
         assert_eq!((&event["type"], &event["is_test"]), (&test["type"], &json!(true)));
         assert_eq!((&event["channel_id"], &event["payload"]["is_test"]), (&json!(CHANNEL), &json!(true)));
         let callback = format!("http://{}/callback", server.addr);

@@ -6,7 +6,7 @@ use showtime::cli;
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::outputs::sink::service;
-use showtime::store::LogId;
+use showtime::store::{LogId, Order};
 use sqlx::PgConnection;
 use time::format_description::well_known::Rfc3339;
 
@@ -26,7 +26,7 @@ pub(super) async fn rotate(connection: &mut PgConnection, config: &Config, name:
 }
 
 pub(super) async fn list(connection: &mut PgConnection, name: &str) -> Result<()> {
-    let rows = service::undelivered(connection, name, LogId::START, MAX_LISTED).await?;
+    let rows = service::undelivered(connection, name, Order::Asc, None, MAX_LISTED).await?;
     cli::print(format_args!("{:>10}  {:>8}  {:20}  {:30}  problem", "event", "attempts", "next attempt", "type"));
     for row in rows {
         let next = row.next_at.and_then(|at| at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 use time::macros::datetime;
 
-use crate::api::live::{HeartbeatData, Snapshot};
+use crate::api::live::data::{HeartbeatData, Snapshot};
 use crate::api::overlays::AlertState;
+use crate::api::schemas::collect;
 use crate::outputs::live::control::OverlayVersions;
 use crate::outputs::live::feed::Feed;
 use crate::outputs::live::reader::Resync;
@@ -21,10 +22,10 @@ use crate::view::{Alert, Channel, Event, Person};
 /// The messages that every feed sends beside its own.
 const COMMON: [&str; 2] = ["resync", "heartbeat"];
 
-/// A message of a feed: its name, the schema of its data, a sentence, and an example.
-struct Message {
-    name: &'static str,
-    schema: &'static str,
+/// A message of a feed: its name, the schema of its data, a sentence, and an example of its data.
+pub(super) struct Message {
+    pub(super) name: &'static str,
+    pub(super) schema: &'static str,
     summary: &'static str,
     example: Value,
 }
@@ -36,7 +37,12 @@ pub fn live_spec() -> Value {
     let messages = messages();
     let mut schemas = Map::new();
     for message in &messages {
-        collect(&openapi["components"]["schemas"], message.schema, &mut schemas);
+        let payload = message.describe().1;
+        collect(&openapi["components"]["schemas"], &payload, &mut schemas);
+    }
+    // In `AsyncAPI` it is another thing.
+    for schema in schemas.values_mut().filter_map(Value::as_object_mut) {
+        schema.remove("discriminator");
     }
     let operation = |feed: Feed| {
         let name = feed.name();
@@ -82,27 +88,6 @@ fn channel(feed: Feed) -> (String, Value) {
     (name.to_owned(), json!({ "address": address, "summary": summary, "servers": servers, "messages": messages }))
 }
 
-/// Adds a schema and those that it refers to, directly or not.
-fn collect(all: &Value, name: &str, found: &mut Map<String, Value>) {
-    fn references<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
-        match value {
-            Value::Object(fields) => {
-                names.extend(fields.get("$ref").and_then(Value::as_str).and_then(|it| it.rsplit('/').next()));
-                fields.values().for_each(|it| references(it, names));
-            }
-            Value::Array(items) => items.iter().for_each(|it| references(it, names)),
-            _ => {}
-        }
-    }
-    if found.contains_key(name) {
-        return;
-    }
-    found.insert(name.to_owned(), all[name].clone());
-    let mut names = Vec::new();
-    references(&all[name], &mut names);
-    names.into_iter().for_each(|name| collect(all, name, found));
-}
-
 impl Message {
     fn new<T: serde::Serialize>(name: &'static str, schema: &'static str, summary: &'static str, example: T) -> Self {
         let example = serde_json::to_value(example).unwrap_or_default();
@@ -125,7 +110,13 @@ impl Message {
     }
 }
 
-fn messages() -> Vec<Message> {
+/// An example of the data of the message with this name.
+pub(super) fn example(name: &str) -> Value {
+    messages().into_iter().find(|message| message.name == name).map(|message| message.example).unwrap_or_default()
+}
+
+/// The messages of all feeds.
+pub(super) fn messages() -> Vec<Message> {
     let viewer = person("90790024", "a_viewer", "A_Viewer");
     let text = Fragment { kind: "text".into(), text: "hello".into(), emote: None, cheermote: None, mention: None };
     let message = ChatMessage {

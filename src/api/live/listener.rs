@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
 
-use super::Snapshot;
+use super::data::Snapshot;
 use crate::access::grant::Grant;
 use crate::access::session::Session;
 use crate::api::Context;

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::{StreamExt as _, stream};
@@ -21,7 +20,7 @@ pub(in crate::api) const RETRY: u32 = 2_000;
 pub(in crate::api) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream");
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header(("X-Accel-Buffering", "no"));
+    response.insert_header(("X-Accel-Buffering", "no"));
     response
 }
 

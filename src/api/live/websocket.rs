@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, rt};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
 use tokio::time::timeout;
 
-use super::HeartbeatData;
+use super::data::HeartbeatData;
 use super::heartbeat::Heartbeat;
 use super::listener::Listener;
 use super::sse::REVOKED;

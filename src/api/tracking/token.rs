@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, post, web};
 use futures_util::FutureExt as _;
@@ -137,7 +137,7 @@ pub(in crate::api) async fn issue_bot_token(
         issued => issued?,
     };
     let token = BotToken { token: token.expose_secret().to_owned() };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(token))
+    Ok(HttpResponse::Ok().json(token))
 }
 
 #[cfg(test)]

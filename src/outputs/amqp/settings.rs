@@ -22,18 +22,22 @@ pub struct AmqpSettings {
     /// The variable of the environment with the broker's URL; `null` if the URL was given, and is kept encrypted.
     pub url_env: Option<String>,
     /// The topic exchange.
+    #[schema(required)]
     pub exchange: String,
     /// Whether to declare the exchange; `false` for one that must exist.
+    #[schema(required)]
     pub declare: bool,
     /// Template of the routing key; `null` for `twitch.CHANNEL_ID.TYPE`.
     pub routing_key: Option<String>,
     /// Template of the body, in which each value is written as JSON; `null` for the event as in `/live/events`.
     pub body: Option<String>,
     /// Whether the broker reports messages that no queue gets.
+    #[schema(required)]
     pub mandatory: bool,
     /// A durable quorum queue to declare and bind to all messages; `null` for none.
     pub queue: Option<String>,
     /// Whether test events are published, with the header `showtime-test`.
+    #[schema(required)]
     pub tests: bool,
     /// File with the certificate of an own CA, in PEM, for `amqps`.
     #[schema(value_type = Option<String>)]

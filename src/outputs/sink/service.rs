@@ -18,11 +18,11 @@ use crate::outputs::amqp;
 use crate::outputs::amqp::settings::{AMQP_URL, AmqpSettings};
 use crate::outputs::webhook;
 use crate::outputs::webhook::secret::WebhookSecret;
-use crate::store::LogId;
 use crate::store::deliveries::{self, Delivery};
 use crate::store::followers::{self, Start};
 use crate::store::read::channels;
 use crate::store::sinks::{self, NewSink, SinkDefinition, SinkKind, SinkState, SinkStatus};
+use crate::store::{LogId, Order};
 
 /// The pattern that all types match.
 pub const ALL_TYPES: &str = "*";
@@ -353,18 +353,19 @@ pub async fn rotate(
     Ok(secret.key().text().clone())
 }
 
-/// The events behind `after` that a webhook has not delivered, and tries again or has given up.
+/// The events that a webhook has not delivered, and tries again or has given up: in this order, behind `after`.
 ///
 /// # Errors
 /// [`SinkError::NotFound`], or the database's.
 pub async fn undelivered(
     db: &mut PgConnection,
     name: &str,
-    after: LogId,
+    order: Order,
+    after: Option<LogId>,
     limit: i64,
 ) -> Result<Vec<Delivery>, SinkError> {
     let sink = definition(db, name).await?;
-    Ok(deliveries::page(db, sink.id, after, limit).await?)
+    Ok(deliveries::page(db, sink.id, order, after, limit).await?)
 }
 
 /// Lets an event that was not delivered be sent again at once; without one, all that are out of attempts. Returns how many.

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, RefBuilder};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::SettingsError;
 use super::filter::{PATTERN, is_known, is_pattern};
@@ -12,13 +14,36 @@ use crate::outputs::webhook::settings::WebhookSettings;
 use crate::store::sinks::SinkKind;
 
 /// The settings of a sink.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "settings", rename_all = "lowercase")]
 pub enum SinkSettings {
     /// For RabbitMQ.
     Amqp(AmqpSettings),
     /// For a receiver of signed requests.
     Webhook(WebhookSettings),
+}
+
+/// One object with two fields: generators of clients can't flatten a choice between objects into another one.
+impl PartialSchema for SinkSettings {
+    fn schema() -> RefOr<Schema> {
+        let refer = |name: &str| Ref::from_schema_name(name);
+        let settings = OneOfBuilder::new().item(refer(&AmqpSettings::name())).item(refer(&WebhookSettings::name()));
+        let kind = RefBuilder::new().ref_location_from_schema_name(SinkKind::name()).description(Some("Its kind."));
+        ObjectBuilder::new()
+            .property("kind", kind)
+            .required("kind")
+            .property("settings", settings.description(Some("What its kind requires.")))
+            .required("settings")
+            .into()
+    }
+}
+
+impl ToSchema for SinkSettings {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((SinkKind::name().into_owned(), SinkKind::schema()));
+        schemas.push((AmqpSettings::name().into_owned(), AmqpSettings::schema()));
+        schemas.push((WebhookSettings::name().into_owned(), WebhookSettings::schema()));
+    }
 }
 
 impl SinkSettings {

@@ -30,15 +30,19 @@ pub struct WebhookSettings {
     pub url_env: Option<String>,
     /// Inner networks that may be reached, also by `http`, such as `192.168.1.0/24`; without them only the internet, by
     /// `https`.
+    #[schema(required)]
     pub allow: Vec<String>,
     /// Template of the body, in which each value is written as JSON if the content type is JSON; `null` for the event as
     /// in `/live/events`.
     pub body: Option<String>,
     /// The content type of the body.
+    #[schema(required)]
     pub content_type: String,
     /// Whether an event that fails stops those behind it.
+    #[schema(required)]
     pub ordered: bool,
     /// Whether test events are sent, with the header `showtime-test`.
+    #[schema(required)]
     pub tests: bool,
 }
 

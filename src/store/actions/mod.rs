@@ -10,8 +10,8 @@ use strum::IntoStaticStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::LogId;
 use super::signals::Channel;
+use super::{LogId, Order};
 use crate::twitch::id::{ChannelId, UserId};
 
 /// What has become of an action.
@@ -215,32 +215,42 @@ pub struct Selection<'a> {
     pub channel_id: Option<&'a ChannelId>,
     /// Only those of this rule.
     pub rule_id: Option<i64>,
-    /// Only those before this one.
-    pub before: Option<i64>,
+    /// By their ids.
+    pub order: Order,
+    /// Only those behind this one, in this order.
+    pub after: Option<i64>,
 }
 
-/// Actions, newest first, at most `limit`.
+/// Actions, at most `limit`.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn page(db: impl PgExecutor<'_>, selection: &Selection<'_>, limit: i64) -> sqlx::Result<Vec<Action>> {
-    sqlx::query_as!(
-        Action,
-        r#"select id, rule_id, (select name from rule where rule.id = action.rule_id) as rule, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
-            channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
-            coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
-        from action
-        where ($1::text is null or state = $1) and ($2::text is null or channel_id = $2)
-            and ($3::bigint is null or rule_id = $3) and id < coalesce($4, 9223372036854775807)
-        order by id desc limit $5"#,
-        selection.state as Option<ActionState>,
-        selection.channel_id.map(ChannelId::as_str),
-        selection.rule_id,
-        selection.before,
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $start:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Action,
+                r#"select id, rule_id, (select name from rule where rule.id = action.rule_id) as rule, event_id as "event_id: LogId", subject, step, kind, params, class as "class: ActionClass",
+                    channel_id as "channel_id: ChannelId", as_user as "as_user: UserId", state as "state: ActionState", created_at,
+                    coalesce(retry_at, not_before) as "not_before!", expires_at, attempts, settled_at, result, problem
+                from action
+                where ($1::text is null or state = $1) and ($2::text is null or channel_id = $2)
+                    and ($3::bigint is null or rule_id = $3) and id "# + $behind + " coalesce($4, " + $start + r#")
+                order by id "# + $direction + " limit $5",
+                selection.state as Option<ActionState>,
+                selection.channel_id.map(ChannelId::as_str),
+                selection.rule_id,
+                selection.after,
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match selection.order {
+        Order::Asc => page!(">", "0::bigint", "asc"),
+        Order::Desc => page!("<", "9223372036854775807", "desc"),
+    }
 }
 
 /// What `/status` shows of the actions.

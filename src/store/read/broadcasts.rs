@@ -5,6 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::activity::Totals;
+use crate::store::Order;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// Streams of a channel with short pauses between them.
@@ -39,32 +40,40 @@ pub struct Stream {
     pub is_end_estimated: bool,
 }
 
-/// A channel's broadcasts, newest first, starting after the one with this start and id.
+/// A channel's broadcasts by their start in this order, starting behind the one with this start and id.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn page(
     db: impl PgExecutor<'_>,
     channel_id: &ChannelId,
-    before: Option<(OffsetDateTime, &str)>,
+    order: Order,
+    after: Option<(OffsetDateTime, &str)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Broadcast>> {
-    sqlx::query_as!(
-        Broadcast,
-        r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at,
-            (select to_json(totals) from channel_totals(channel_id, started_at, coalesce(ended_at, 'infinity')) as totals)
-                as "totals!: Json<Totals>"
-        from broadcast
-        where channel_id = $1 and ($2::timestamptz is null or (started_at, id) < ($2, $3))
-        order by started_at desc, id desc
-        limit $4"#,
-        channel_id.as_str(),
-        before.map(|(started_at, _)| started_at),
-        before.map(|(_, id)| id),
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Broadcast,
+                r#"select id as "id!: StreamId", channel_id as "channel_id!: ChannelId", started_at as "started_at!", ended_at,
+                    (select to_json(totals) from channel_totals(channel_id, started_at, coalesce(ended_at, 'infinity')) as totals)
+                        as "totals!: Json<Totals>"
+                from broadcast
+                where channel_id = $1 and ($2::timestamptz is null or (started_at, id) "# + $behind + r#" ($2, $3))
+                order by started_at "# + $direction + ", id " + $direction + " limit $4",
+                channel_id.as_str(),
+                after.map(|(started_at, _)| started_at),
+                after.map(|(_, id)| id),
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "asc"),
+        Order::Desc => page!("<", "desc"),
+    }
 }
 
 /// The broadcast that a stream belongs to.

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::activity::Totals;
+use crate::store::Order;
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// A row of the view `channel_now`.
@@ -42,10 +43,10 @@ pub struct Channel {
 /// # Errors
 /// If the database fails.
 pub async fn get(db: impl PgExecutor<'_>, id: &ChannelId) -> sqlx::Result<Option<Channel>> {
-    Ok(page(db, None, Some(slice::from_ref(id)), "", 1).await?.pop())
+    Ok(page(db, None, Some(slice::from_ref(id)), Order::Asc, None, 1).await?.pop())
 }
 
-/// The channels with these ids (all, if `None`) in the order of their ids, starting after the id `after`; only live ones, or
+/// The channels with these ids (all, if `None`) by their ids in this order, starting behind the id `after`; only live ones, or
 /// only others, as `live` says.
 ///
 /// # Errors
@@ -54,29 +55,38 @@ pub async fn page(
     db: impl PgExecutor<'_>,
     live: Option<bool>,
     ids: Option<&[ChannelId]>,
-    after: &str,
+    order: Order,
+    after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<Channel>> {
-    sqlx::query_as!(
-        Channel,
-        r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!", title, language, category_id,
-            category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
-            anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id as "stream_id: StreamId", stream_type, stream_started_at,
-            broadcast_id as "broadcast_id: StreamId", broadcast_started_at,
-            (select to_json(totals) from channel_totals(id, broadcast_started_at, 'infinity') as totals where broadcast_id is not null)
-                as "totals: Json<Totals>",
-            segment_id, segment_title, segment_reference, segment_started_at
-        from channel_now
-        where ($1::bool is null or is_live = $1) and ($2::text[] is null or id = any($2)) and id > $3
-        order by id
-        limit $4"#,
-        live,
-        ids as Option<&[ChannelId]>,
-        after,
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $start:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Channel,
+                r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!", title, language, category_id,
+                    category_name, content_classification_labels, updated_at, anonymous_bits as "anonymous_bits!",
+                    anonymous_gifts as "anonymous_gifts!", is_live as "is_live!", stream_id as "stream_id: StreamId", stream_type, stream_started_at,
+                    broadcast_id as "broadcast_id: StreamId", broadcast_started_at,
+                    (select to_json(totals) from channel_totals(id, broadcast_started_at, 'infinity') as totals where broadcast_id is not null)
+                        as "totals: Json<Totals>",
+                    segment_id, segment_title, segment_reference, segment_started_at
+                from channel_now
+                where ($1::bool is null or is_live = $1) and ($2::text[] is null or id = any($2))
+                    and id "# + $behind + " coalesce($3, " + $start + r#")
+                order by id "# + $direction + " limit $4",
+                live,
+                ids as Option<&[ChannelId]>,
+                after,
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "''", "asc"),
+        Order::Desc => page!("<", "'~'", "desc"),
+    }
 }
 
 /// The ids that these names stand for, in the same order; `None` for a name that is not known. This is the one rule for

@@ -5,9 +5,9 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::scan::{self, LogFilter, Order, Range, Times};
+use super::scan::{self, LogFilter, Range, Times};
 use crate::message::MessageType;
-use crate::store::LogId;
+use crate::store::{LogId, Order};
 use crate::twitch::id::ChannelId;
 
 /// A row of `event`, with the names of its channel.

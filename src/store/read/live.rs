@@ -4,8 +4,8 @@ use sqlx::{Connection as _, PgConnection, PgExecutor};
 
 use super::channels::{self, Channel};
 use super::events::{self, LoggedEvent};
-use super::scan::{self, LogFilter, Order, Range, Times};
-use crate::store::LogId;
+use super::scan::{self, LogFilter, Range, Times};
+use crate::store::{LogId, Order};
 use crate::twitch::id::ChannelId;
 
 /// The first and the last id of the log.
@@ -118,8 +118,8 @@ pub async fn snapshot(db: &mut PgConnection, ids: Option<&[ChannelId]>) -> sqlx:
     let newest = bounds(&mut *transaction).await?.newest.unwrap_or_default();
     let mut found: Vec<Channel> = Vec::new();
     loop {
-        let after = found.last().map_or("", |last| last.id.as_str()).to_owned();
-        let page = channels::page(&mut *transaction, None, ids, &after, CHANNELS).await?;
+        let after = found.last().map(|last| last.id.to_string());
+        let page = channels::page(&mut *transaction, None, ids, Order::Asc, after.as_deref(), CHANNELS).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANNELS);
         found.extend(page);
         if is_last {

@@ -7,12 +7,10 @@
 //! beside the range of the triple are redundant; the planner counts them when it compares that index with the one by
 //! channel.)
 
-use serde::Deserialize;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 
-use crate::store::LogId;
+use crate::store::{LogId, Order};
 use crate::twitch::id::ChannelId;
 
 /// Selects events of the log. `None` does not restrict.
@@ -31,18 +29,6 @@ pub struct Times {
     pub since: Option<OffsetDateTime>,
     /// Before this time.
     pub until: Option<OffsetDateTime>,
-}
-
-/// The order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(default = "asc")]
-pub enum Order {
-    /// Oldest first.
-    #[default]
-    Asc,
-    /// Newest first.
-    Desc,
 }
 
 /// A range of log ids.

@@ -4,6 +4,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
+use crate::store::Order;
+
 /// A rule to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleChange<'a> {
@@ -111,24 +113,39 @@ pub struct RuleRevision {
     pub changed_at: OffsetDateTime,
 }
 
-/// The revisions of the rules that had this name, newest first, before this one.
+/// The revisions of the rules that had this name, in this order, behind this one.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn history(
     db: impl PgExecutor<'_>,
     name: &str,
-    before: Option<i64>,
+    order: Order,
+    after: Option<i64>,
     limit: i64,
 ) -> sqlx::Result<Vec<RuleRevision>> {
-    sqlx::query_as!(
-        RuleRevision,
-        "select id, revision, body, changed_by, changed_at from rule_history
-        where name = $1 and id < coalesce($2, 9223372036854775807) order by id desc limit $3",
-        name,
-        before,
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $start:tt, $direction:tt) => {
+            sqlx::query_as!(
+                RuleRevision,
+                "select id, revision, body, changed_by, changed_at from rule_history
+                where name = $1 and id "
+                    + $behind
+                    + " coalesce($2, "
+                    + $start
+                    + ") order by id "
+                    + $direction
+                    + " limit $3",
+                name,
+                after,
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "0::bigint", "asc"),
+        Order::Desc => page!("<", "9223372036854775807", "desc"),
+    }
 }

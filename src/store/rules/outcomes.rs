@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
+use crate::store::Order;
+
 /// When a rule last reacted, and when and why it last did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the columns of rule_outcome, which db/migrations describes")]
@@ -64,26 +66,44 @@ pub struct Counter {
     pub value: i64,
 }
 
-/// Counters by channel and name, after this one; of one channel only if it is given.
+/// Counters by channel and name in this order, behind this one; of one channel only if it is given.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn counters(
     db: impl PgExecutor<'_>,
     channel_id: Option<&str>,
-    (after_channel, after_name): (&str, &str),
+    order: Order,
+    after: Option<(&str, &str)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Counter>> {
-    sqlx::query_as!(
-        Counter,
-        "select channel_id, name, value from counter
-        where ($1::text is null or channel_id = $1) and (channel_id, name) > ($2, $3)
-        order by channel_id, name limit $4",
-        channel_id,
-        after_channel,
-        after_name,
-        limit
-    )
-    .fetch_all(db)
-    .await
+    macro_rules! page {
+        ($behind:tt, $start:tt, $direction:tt) => {
+            sqlx::query_as!(
+                Counter,
+                "select channel_id, name, value from counter
+                where ($1::text is null or channel_id = $1)
+                    and (channel_id, name) "
+                    + $behind
+                    + " (coalesce($2, "
+                    + $start
+                    + "), coalesce($3, ''))
+                order by channel_id "
+                    + $direction
+                    + ", name "
+                    + $direction
+                    + " limit $4",
+                channel_id,
+                after.map(|(channel_id, _)| channel_id),
+                after.map(|(_, name)| name),
+                limit
+            )
+            .fetch_all(db)
+            .await
+        };
+    }
+    match order {
+        Order::Asc => page!(">", "''", "asc"),
+        Order::Desc => page!("<", "'~'", "desc"),
+    }
 }

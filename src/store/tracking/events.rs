@@ -86,6 +86,7 @@ pub struct PostNews {
     pub stream_id: String,
     /// Which message about it: the one about its start, or the one about its end.
     #[serde(default)]
+    #[schema(required)]
     pub kind: PostKind,
     /// The message, if there is one.
     #[schema(value_type = Option<String>)]
@@ -95,6 +96,7 @@ pub struct PostNews {
     pub posted_channel_id: Option<Snowflake>,
     /// Whether the bot is asked to publish the message to the followers of the channel.
     #[serde(default)]
+    #[schema(required)]
     pub crosspost_requested: bool,
     /// What went wrong.
     pub problem: Option<String>,

@@ -65,9 +65,9 @@ struct ListBotEvents {
     tag = "tracking",
     params(ListBotEvents),
     responses(
-        (status = OK, description = "A page of events, or an endless stream", content(
+        (status = OK, description = "A page of events, or an endless stream; its schema is that of the `data` of its events", content(
             (BotEventPage = "application/json", example = json!(BotEventPage::example())),
-            (String = "text/event-stream", example = json!("retry: 2000\nid: 310\n\nid: 311\nevent: event\ndata: {\"id\":311,\"type\":\"webhook_gone\",…}\n\n: heartbeat\n\n")),
+            (BotEventView = "text/event-stream", example = json!(BotEventView::example())),
         )),
         BadRequest,
         ServerErrors,

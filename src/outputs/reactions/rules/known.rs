@@ -11,10 +11,9 @@ use super::occurrence::{Occurrence, Person};
 use super::state::{
     BatchState, ChannelFacts, OwnMessage, Pace, PermitState, RuleId, State, Strikes, TimerState, ViewerFacts,
 };
-use crate::store::LogId;
 use crate::store::read::channels;
 use crate::store::rules::{facts, known};
-use crate::store::served_channels;
+use crate::store::{LogId, Order, served_channels};
 use crate::twitch::id::ChannelId;
 
 /// How long a sent message is known as our own. Its echo comes within seconds.
@@ -90,7 +89,7 @@ async fn read_timed(db: &mut PgConnection, compiled: &Compiled, state: &mut Stat
 
 async fn read_channels(db: &mut PgConnection, ids: &[ChannelId], state: &mut State) -> sqlx::Result<()> {
     let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    for row in channels::page(&mut *db, None, Some(ids), "", limit).await? {
+    for row in channels::page(&mut *db, None, Some(ids), Order::Asc, None, limit).await? {
         let facts = ChannelFacts {
             login: row.login,
             name: row.display_name,
