@@ -59,6 +59,7 @@ mod reconcile;
 mod refusals;
 mod repeats;
 mod request_id;
+mod sdks;
 mod secret_drift;
 mod segments;
 mod session_reconcile;
