@@ -47,12 +47,17 @@ create table segment (
     -- Made by the server that received the mark.
     id text collate "C" primary key,
     channel_id text collate "C" not null,
-    -- From the begin mark; null while only the end is known.
+    -- What it is, and the stamp of the message that said so: the mark of its begin, or a change.
     title text,
     reference text,
+    described_at timestamptz,
+    described_by text collate "C",
+    -- From the begin mark; null while only later ones are known.
     started_at timestamptz,
     -- When the broadcaster marked the end.
     end_marked_at timestamptz,
+    -- When the broadcaster removed it. It is not shown, and ends no other one.
+    removed_at timestamptz,
     -- Derived from the columns above, the channel's other segments and its broadcasts.
     ended_at timestamptz,
     broadcast_id text collate "C"
@@ -112,7 +117,7 @@ left join stream first on first.id = live.broadcast_id
 -- The newest segment, unless it has ended.
 left join lateral (
     select id, title, reference, started_at, ended_at from segment
-    where segment.channel_id = channel.id and segment.started_at is not null
+    where segment.channel_id = channel.id and segment.started_at is not null and segment.removed_at is null
     order by segment.started_at desc, segment.id desc
     limit 1
 ) running on running.ended_at is null;

@@ -167,7 +167,7 @@ impl Context {
         description = "The state of your Twitch channels: which are live, their broadcasts and segments, who followed, \
             subscribed, cheered and raided, and every event as Twitch sent it.\n\nTimes are RFC 3339 in UTC. Twitch's ids are strings; \
             ids of the log are integers. A list answers `{data, next}`: pass `next` as `after` to get the next page, \
-            until it is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
+            until it is `null`; `order` says at which end it begins. An answer has all its keys: what is not known is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
             parameters are errors.\n\nEvery response has a header `X-Request-Id`; the server's log has the same id in each line about the \
             request. A request may set its own: 1 to 64 letters, digits, `-` and `_`.\n\nMost paths require an access token, as \
             `Authorization: Bearer TOKEN`.",
@@ -223,6 +223,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(segments::list_segments)
         .service(segments::begin_segment)
         .service(segments::get_segment)
+        .service(segments::change_segment)
+        .service(segments::remove_segment)
         .service(segments::end_segment)
         .service(viewers::list_viewers)
         .service(viewers::get_viewer)

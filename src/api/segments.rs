@@ -2,7 +2,7 @@
 
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path, ReqData};
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpResponse, delete, get, patch, post};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -226,6 +226,77 @@ pub(super) async fn end_segment(
     Ok(Json(ctx.mark(&grant, channel, &segment.id, Edge::End).await?))
 }
 
+/// What is to be different. What is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeSegment {
+    /// Its title.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 140, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    title: Option<Line<1, 140>>,
+    /// Your own reference; an empty one removes it.
+    #[schema(value_type = Option<String>, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    reference: Option<Line<0, 500>>,
+}
+
+/// Change a segment
+///
+/// Its title or reference, also after its end. The last change counts.
+#[utoipa::path(
+    tag = "segments",
+    params(SegmentPath),
+    request_body(content = ChangeSegment, example = json!({ "title": "Tape 12: holiday in the snow" })),
+    responses(
+        (status = OK, description = "The segment", body = Segment, example = json!(Segment::example())),
+        BadBody,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[patch("/channels/{channel}/segments/{id}")]
+pub(super) async fn change_segment(
+    ctx: Data<Context>,
+    grant: ReqData<Grant>,
+    path: Path<SegmentPath>,
+    _query: Query<Nothing>,
+    body: Body<ChangeSegment>,
+) -> Result<Json<Segment>, Error> {
+    let Body(ChangeSegment { title, reference }) = body;
+    let channel = ctx.served_channel(&path.channel).await?;
+    let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
+    let given = reference.as_ref().map(Line::as_str).or(segment.reference.as_deref());
+    let change = Edge::Change {
+        title: title.as_ref().map_or(&segment.title, Line::as_str),
+        reference: given.filter(|reference| !reference.is_empty()),
+    };
+    Ok(Json(ctx.mark(&grant, channel, &segment.id, change).await?))
+}
+
+/// Remove a segment
+///
+/// As if it had never begun: the one before goes on, or ends with the broadcast. The log keeps that it was marked.
+#[utoipa::path(
+    tag = "segments",
+    params(SegmentPath),
+    responses(
+        (status = NO_CONTENT, description = "The segment is removed"),
+        BadRequest,
+        NotFound,
+        ServerErrors,
+    ),
+)]
+#[delete("/channels/{channel}/segments/{id}")]
+pub(super) async fn remove_segment(
+    ctx: Data<Context>,
+    grant: ReqData<Grant>,
+    path: Path<SegmentPath>,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Error> {
+    let channel = ctx.served_channel(&path.channel).await?;
+    let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
+    ctx.submit_mark(&grant, &channel, &segment.id, Edge::Remove).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 impl Context {
     async fn segment(&self, channel_id: &ChannelId, id: &str) -> Result<Segment, Error> {
         let row = self.read(async |db| store::get(db, channel_id, id).await).await?;
@@ -234,15 +305,21 @@ impl Context {
 
     /// Puts a mark into the log, and returns the segment as it is then.
     async fn mark(&self, grant: &Grant, channel: Names, segment_id: &str, edge: Edge<'_>) -> Result<Segment, Error> {
-        let Names { id: channel_id, login, display_name } = channel;
-        let name = |text: String| Ident::try_from(text).ok();
-        let broadcaster = User { id: channel_id.user(), login: name(login), display_name: name(display_name) };
+        self.submit_mark(grant, &channel, segment_id, edge).await?;
+        self.segment(&channel.id, segment_id).await
+    }
+
+    /// Puts a mark into the log.
+    async fn submit_mark(&self, grant: &Grant, channel: &Names, segment_id: &str, edge: Edge<'_>) -> Result<(), Error> {
+        let name = |text: &str| Ident::try_from(text.to_owned()).ok();
+        let (login, display_name) = (name(&channel.login), name(&channel.display_name));
+        let broadcaster = User { id: channel.id.user(), login, display_name };
         let mark = Mark { broadcaster: &broadcaster, segment_id, at: self.clock.now(), edge };
         let message = Message::segment(grant, &mark).map_err(|error| match error {
             MarkError::ReadOnly => Error::ScopeTooSmall { held: grant.scope(), needed: Scope::Admin },
             MarkError::Unreadable(error) => Error::Broken(error.to_string()),
         })?;
         self.ingest.submit(message).await?;
-        self.segment(&channel_id, segment_id).await
+        Ok(())
     }
 }

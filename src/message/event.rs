@@ -1,4 +1,6 @@
-use super::segment::{SEGMENT_BEGIN, SEGMENT_END, SegmentBegin, SegmentEnd};
+use super::segment::{
+    SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE, SegmentBegin, SegmentChange, SegmentEnd, SegmentRemove,
+};
 use super::viewers::{STREAM_VIEWERS, StreamViewers};
 use crate::twitch::payload;
 
@@ -11,6 +13,10 @@ pub enum Event {
     SegmentBegin(SegmentBegin),
     /// A broadcaster ended a segment.
     SegmentEnd(SegmentEnd),
+    /// A broadcaster described a segment anew.
+    SegmentChange(SegmentChange),
+    /// A broadcaster took a segment back.
+    SegmentRemove(SegmentRemove),
     /// How many viewers a stream had.
     StreamViewers(StreamViewers),
 }
@@ -24,6 +30,8 @@ impl Event {
         match kind {
             SEGMENT_BEGIN => serde_json::from_str(json).map(Self::SegmentBegin).map(Some),
             SEGMENT_END => serde_json::from_str(json).map(Self::SegmentEnd).map(Some),
+            SEGMENT_CHANGE => serde_json::from_str(json).map(Self::SegmentChange).map(Some),
+            SEGMENT_REMOVE => serde_json::from_str(json).map(Self::SegmentRemove).map(Some),
             STREAM_VIEWERS => serde_json::from_str(json).map(Self::StreamViewers).map(Some),
             kind => Ok(payload::Event::parse(kind, json)?.map(Self::Twitch)),
         }

@@ -42,7 +42,14 @@ pub use self::webhook::Incoming;
 pub use self::websocket::NoticeError;
 
 /// The types of events that Twitch does not have.
-pub const OWN_TYPES: [&str; 4] = [segment::SEGMENT_BEGIN, segment::SEGMENT_END, irc::PRESENCE, viewers::STREAM_VIEWERS];
+pub const OWN_TYPES: [&str; 6] = [
+    segment::SEGMENT_BEGIN,
+    segment::SEGMENT_END,
+    segment::SEGMENT_CHANGE,
+    segment::SEGMENT_REMOVE,
+    irc::PRESENCE,
+    viewers::STREAM_VIEWERS,
+];
 
 /// A message that may enter the log.
 #[derive(Clone, Debug)]

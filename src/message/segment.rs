@@ -16,6 +16,12 @@ pub const SEGMENT_BEGIN: &str = "showtime.segment.begin";
 /// The type of [`SegmentEnd`].
 pub const SEGMENT_END: &str = "showtime.segment.end";
 
+/// The type of [`SegmentChange`].
+pub const SEGMENT_CHANGE: &str = "showtime.segment.change";
+
+/// The type of [`SegmentRemove`].
+pub const SEGMENT_REMOVE: &str = "showtime.segment.remove";
+
 /// `showtime.segment.begin` v1: the broadcaster began a segment.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct SegmentBegin {
@@ -40,7 +46,31 @@ pub struct SegmentEnd {
     pub id: Ident,
 }
 
-/// The begin or the end of a segment, as a broadcaster marks it.
+/// `showtime.segment.change` v1: the broadcaster described a segment anew.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SegmentChange {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The segment's id.
+    pub id: Ident,
+    /// Its title from now on.
+    pub title: String,
+    /// The broadcaster's own reference from now on.
+    pub reference: Option<String>,
+}
+
+/// `showtime.segment.remove` v1: the broadcaster took a segment back, as if it had never begun.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SegmentRemove {
+    /// The channel.
+    #[serde(flatten, with = "Broadcaster")]
+    pub broadcaster: User,
+    /// The segment's id.
+    pub id: Ident,
+}
+
+/// What a broadcaster says of a segment.
 #[derive(Clone, Debug)]
 pub struct Mark<'a> {
     /// The channel.
@@ -49,11 +79,11 @@ pub struct Mark<'a> {
     pub segment_id: &'a str,
     /// When it was marked.
     pub at: OffsetDateTime,
-    /// Which of the two.
+    /// What.
     pub edge: Edge<'a>,
 }
 
-/// The begin or the end of a segment.
+/// The begin or the end of a segment, or what is said of it later.
 #[derive(Clone, Copy, Debug)]
 pub enum Edge<'a> {
     /// The segment begins.
@@ -65,6 +95,15 @@ pub enum Edge<'a> {
     },
     /// The segment ends.
     End,
+    /// The segment has another title or reference.
+    Change {
+        /// Its title.
+        title: &'a str,
+        /// The broadcaster's own reference, such as a URL.
+        reference: Option<&'a str>,
+    },
+    /// The segment was a mistake.
+    Remove,
 }
 
 /// Why a segment can't be marked.
@@ -79,7 +118,7 @@ pub enum MarkError {
 }
 
 impl Message {
-    /// A message that holds a mark. Its id follows from the mark, so a segment begins once and ends once, however often
+    /// A message that holds a mark. Its id follows from the mark, so a segment begins, ends and is removed once, however often
     /// it is marked.
     ///
     /// # Errors
@@ -96,15 +135,23 @@ impl Message {
             "broadcaster_user_name": broadcaster.display_name,
         });
         let kind = match edge {
-            Edge::Begin { title, reference } => {
-                event["title"] = (*title).into();
-                event["reference"] = (*reference).into();
-                SEGMENT_BEGIN
-            }
+            Edge::Begin { .. } => SEGMENT_BEGIN,
             Edge::End => SEGMENT_END,
+            Edge::Change { .. } => SEGMENT_CHANGE,
+            Edge::Remove => SEGMENT_REMOVE,
+        };
+        if let Edge::Begin { title, reference } | Edge::Change { title, reference } = edge {
+            event["title"] = (*title).into();
+            event["reference"] = (*reference).into();
+        }
+        let at = to_microseconds(*at);
+        let id = match edge {
+            // It may change more than once.
+            Edge::Change { .. } => format!("{kind}:{segment_id}:{}", at.unix_timestamp_nanos() / 1_000),
+            _ => format!("{kind}:{segment_id}"),
         };
         let subject = json!({ "type": kind, "version": "1", "channel_id": broadcaster.id.as_str() });
         let body = json!({ SEGMENT: subject, "event": event });
-        Ok(Self::own(MessageType::Segment, format!("{kind}:{segment_id}"), to_microseconds(*at), &body)?)
+        Ok(Self::own(MessageType::Segment, id, at, &body)?)
     }
 }

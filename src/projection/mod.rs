@@ -23,7 +23,7 @@ pub use self::activity::Activity;
 pub use self::broadcast::{HELIX_LAG, MAX_PAUSE};
 pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
-pub use self::segment::{Segment, SegmentBegan};
+pub use self::segment::{Description, Segment};
 use crate::clock::to_microseconds;
 use crate::message::{Content, Event, Message, Origin};
 use crate::twitch::eventsub::decode;
@@ -257,6 +257,8 @@ impl State {
             Some(Event::Twitch(event)) => self.apply_twitch(fact, event),
             Some(Event::SegmentBegin(begin)) => self.segment_begin(&fact.stamp, begin),
             Some(Event::SegmentEnd(end)) => self.segment_end(&fact.stamp, end),
+            Some(Event::SegmentChange(change)) => self.segment_change(&fact.stamp, change),
+            Some(Event::SegmentRemove(remove)) => self.segment_remove(&fact.stamp, remove),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Segments: parts of the programme that a broadcaster marks. A segment ends when the broadcaster ends it, when the next one
-//! begins, or when the broadcast ends, whichever comes first.
+//! begins, or when the broadcast ends, whichever comes first. One that was removed neither ends another one nor is part of a
+//! broadcast.
 
 use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::merge::{Stamp, earliest};
+use super::merge::{Latest, Stamp, earliest};
 use super::{State, Stream};
-use crate::message::segment::{SegmentBegin, SegmentEnd};
+use crate::message::segment::{SegmentBegin, SegmentChange, SegmentEnd, SegmentRemove};
 use crate::twitch::id::{ChannelId, StreamId};
 use crate::twitch::payload::{Ident, User};
 
@@ -16,21 +17,23 @@ use crate::twitch::payload::{Ident, User};
 pub struct Segment {
     /// The channel.
     pub channel_id: ChannelId,
-    /// How it began; its end may arrive first.
-    pub began: Option<SegmentBegan>,
+    /// When it began; its end may arrive first.
+    pub began_at: Option<OffsetDateTime>,
+    /// What it is, as the broadcaster said last.
+    pub description: Option<Latest<Description>>,
     /// When the broadcaster ended it.
     pub end_marked_at: Option<OffsetDateTime>,
+    /// When the broadcaster removed it.
+    pub removed_at: Option<OffsetDateTime>,
     /// Derived: when it ended.
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: the broadcast during which it was on, if there was one.
     pub broadcast_id: Option<StreamId>,
 }
 
-/// How a segment began.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SegmentBegan {
-    /// When it began.
-    pub at: OffsetDateTime,
+/// What a segment is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
     /// Its title.
     pub title: String,
     /// The broadcaster's own reference, such as a URL.
@@ -47,8 +50,18 @@ struct Broadcast {
 impl State {
     pub(super) fn segment_begin(&mut self, stamp: &Stamp, begin: &SegmentBegin) {
         let SegmentBegin { broadcaster, id, title, reference } = begin;
-        let began = SegmentBegan { at: stamp.at, title: title.clone(), reference: reference.clone() };
-        earliest(&mut self.segment(stamp, id, broadcaster).began, began);
+        let segment = self.segment(stamp, id, broadcaster);
+        earliest(&mut segment.began_at, stamp.at);
+        segment.describe(stamp, title, reference.as_deref());
+    }
+
+    pub(super) fn segment_change(&mut self, stamp: &Stamp, change: &SegmentChange) {
+        let SegmentChange { broadcaster, id, title, reference } = change;
+        self.segment(stamp, id, broadcaster).describe(stamp, title, reference.as_deref());
+    }
+
+    pub(super) fn segment_remove(&mut self, stamp: &Stamp, remove: &SegmentRemove) {
+        earliest(&mut self.segment(stamp, &remove.id, &remove.broadcaster).removed_at, stamp.at);
     }
 
     pub(super) fn segment_end(&mut self, stamp: &Stamp, end: &SegmentEnd) {
@@ -60,8 +73,10 @@ impl State {
         self.channel(&Stamp { at: OffsetDateTime::UNIX_EPOCH, by: stamp.by.clone() }, broadcaster);
         self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
             channel_id: broadcaster.id.channel(),
-            began: None,
+            began_at: None,
+            description: None,
             end_marked_at: None,
+            removed_at: None,
             ended_at: None,
             broadcast_id: None,
         })
@@ -76,10 +91,11 @@ impl State {
         let broadcasts = broadcasts(&self.streams);
         let mut channels: BTreeMap<ChannelId, Vec<(OffsetDateTime, String)>> = BTreeMap::new();
         for (id, segment) in &mut self.segments {
-            match &segment.began {
-                Some(began) => channels.entry(segment.channel_id.clone()).or_default().push((began.at, id.clone())),
+            match (segment.began_at, segment.removed_at) {
+                (Some(at), None) => channels.entry(segment.channel_id.clone()).or_default().push((at, id.clone())),
                 // It can't be placed among the others before its beginning is known.
-                None => segment.ended_at = segment.end_marked_at,
+                (None, None) => segment.ended_at = segment.end_marked_at,
+                (_, Some(_)) => (segment.ended_at, segment.broadcast_id) = (None, None),
             }
         }
         for (channel_id, mut segments) in channels {
@@ -95,6 +111,11 @@ impl State {
 }
 
 impl Segment {
+    fn describe(&mut self, stamp: &Stamp, title: &str, reference: Option<&str>) {
+        let value = Description { title: title.to_owned(), reference: reference.map(str::to_owned) };
+        Latest { stamp: stamp.clone(), value }.merge_into(&mut self.description);
+    }
+
     /// `broadcasts` are the channel's, oldest first.
     fn derive(&mut self, began_at: OffsetDateTime, next_began_at: Option<OffsetDateTime>, broadcasts: &[Broadcast]) {
         // Broadcasts don't overlap, and the end of one ends the segment: this is the only one that

@@ -24,8 +24,8 @@ pub struct Event {
     /// title, or the number of viewers) or `segment` (the broadcaster marked one); `irc` came over IRC,
     /// and `demo` is of the demo show.
     pub message_type: String,
-    /// The subscription type, for example `channel.follow`; `showtime.segment.begin` and
-    /// `showtime.segment.end` for segments, `showtime.chat.presence` for who comes into a chat and leaves it,
+    /// The subscription type, for example `channel.follow`; `showtime.segment.begin`, `….end`,
+    /// `….change` and `….remove` for segments, `showtime.chat.presence` for who comes into a chat and leaves it,
     /// `showtime.stream.viewers` for the number of viewers.
     #[serde(rename = "type")]
     pub kind: Option<String>,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use showtime::load::oracle::{self, Oracle};
-use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
 use showtime::message::viewers::STREAM_VIEWERS;
 use showtime::message::{Content, Event, Origin};
 use showtime::projection::{Activity, Fact, Stamp, State, Viewer};
@@ -21,6 +21,7 @@ use showtime::twitch::payload::Ids;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::segment_oracle::assert_segments_match;
 use crate::support::messages::{CHANNEL, text, with_person, with_user};
 
 const MIDNIGHT: OffsetDateTime = datetime!(2026-11-20 00:00 UTC);
@@ -65,7 +66,7 @@ impl HistoryMessage {
 const STREAM_KINDS: Range<u8> = 0..5;
 
 /// All kinds of messages in [`message`].
-const ALL_KINDS: Range<u8> = 0..21;
+const ALL_KINDS: Range<u8> = 0..23;
 
 /// The kinds of messages in [`message`] that may be repeated or taken back.
 pub(crate) const REPEATED_KINDS: [u8; 12] = [0, 1, 2, 3, 4, 6, 7, 9, 15, 16, 17, 18];
@@ -120,6 +121,11 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 11 => ("channel.subscription.gift", with_user(user, json!({ "total": amount, "tier": tier }))),
                 12 => (SEGMENT_BEGIN, json!({ "id": format!("g{}", amount % 5), "title": "tape", "reference": null })),
                 13 => (SEGMENT_END, json!({ "id": format!("g{}", amount % 5) })),
+                21 => (
+                    SEGMENT_CHANGE,
+                    json!({ "id": format!("g{}", amount % 5), "title": format!("tape {amount}"), "reference": "shelf" }),
+                ),
+                22 => (SEGMENT_REMOVE, json!({ "id": format!("g{}", amount % 5) })),
                 15 => ("channel.poll.end", json!({ "id": format!("p{}", amount % 3) })),
                 16 if amount % 3 == 0 => (
                     "channel.chat.message",
@@ -142,9 +148,12 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 "user.update" | "channel.raid" => event,
                 _ => with_person("broadcaster_user_", CHANNEL, event),
             };
-            // A segment begins and ends once, which the ids of these messages say.
-            let is_mark = [SEGMENT_BEGIN, SEGMENT_END].contains(&kind);
-            let id = if is_mark { format!("{kind}:{}", event["id"].as_str().unwrap()) } else { id };
+            // A segment begins, ends and is removed once, which the ids of these messages say; it changes once at a time.
+            let id = match (kind, event["id"].as_str()) {
+                (SEGMENT_BEGIN | SEGMENT_END | SEGMENT_REMOVE, Some(segment)) => format!("{kind}:{segment}"),
+                (SEGMENT_CHANGE, Some(segment)) => format!("{kind}:{segment}:{}", at.unix_timestamp_nanos() / 1_000),
+                _ => id,
+            };
             HistoryMessage { id, at, kind, is_inferred, event }
         },
     )
@@ -206,7 +215,7 @@ impl HistoryMessage {
     }
 }
 
-type Streams = BTreeMap<String, ledger::Stream>;
+pub(crate) type Streams = BTreeMap<String, ledger::Stream>;
 
 fn assert_matches_oracle(state: &State, history: &[HistoryMessage]) {
     let mut oracle = Oracle::default();
@@ -331,45 +340,6 @@ fn assert_newest_names(state: &State, history: &[HistoryMessage]) {
     let update = newest(history.iter().filter(|message| message.kind == "channel.update").collect());
     let info = state.channels.get(CHANNEL).and_then(|channel| channel.info.clone());
     assert_eq!(info.map(|info| info.value.title), update.and_then(|update| update.text("title")));
-}
-
-/// Works out the segments naively, from the messages and the oracle's streams.
-fn assert_segments_match(state: &State, history: &[HistoryMessage], streams: &Streams) {
-    let marks = |kind: &str| -> Vec<(&str, OffsetDateTime)> {
-        let marks = history.iter().filter(|message| message.kind == kind);
-        marks.map(|message| (message.event["id"].as_str().unwrap(), message.at)).collect()
-    };
-    let (begins, ends) = (marks(SEGMENT_BEGIN), marks(SEGMENT_END));
-    let broadcasts: Vec<(&str, OffsetDateTime, Option<OffsetDateTime>)> = streams
-        .values()
-        .filter_map(|stream| stream.broadcast_id.as_deref())
-        .map(|broadcast| {
-            let parts = || streams.values().filter(|stream| stream.broadcast_id.as_deref() == Some(broadcast));
-            let start = parts().map(|stream| stream.started_at.unwrap()).min().unwrap();
-            let is_over = parts().all(|stream| stream.ended_at.is_some());
-            (broadcast, start, parts().filter_map(|stream| stream.ended_at).max().filter(|_| is_over))
-        })
-        .collect();
-
-    let mut expected = BTreeMap::new();
-    for (id, began) in &begins {
-        let marked = ends.iter().filter(|(ended, _)| ended == id).map(|(_, at)| *at.max(began));
-        let followed = begins.iter().filter(|(next, at)| (at, next) > (began, id)).map(|(_, at)| *at);
-        let broadcast_ends = broadcasts.iter().filter_map(|(_, _, end)| *end).filter(|end| end > began);
-        let ended = marked.chain(followed).chain(broadcast_ends).min();
-        let broadcast = broadcasts.iter().find(|(_, start, end)| {
-            end.is_none_or(|end| end > *began) && (start <= began || ended.is_none_or(|ended| *start < ended))
-        });
-        expected.insert(id.to_string(), (Some(*began), ended, broadcast.map(|(id, ..)| id.to_string())));
-    }
-    for (id, at) in &ends {
-        expected.entry(id.to_string()).or_insert((None, Some(*at), None));
-    }
-    let segments = state.segments.iter().map(|(id, segment)| {
-        let began = segment.began.as_ref().map(|began| began.at);
-        (id.clone(), (began, segment.ended_at, segment.broadcast_id.as_ref().map(StreamId::to_string)))
-    });
-    assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
 }
 
 proptest! {

@@ -61,6 +61,7 @@ mod repeats;
 mod request_id;
 mod sdks;
 mod secret_drift;
+mod segment_oracle;
 mod segments;
 mod session_reconcile;
 mod signals;

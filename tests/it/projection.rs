@@ -13,7 +13,7 @@ use showtime::access::grant::{Grant, Scope};
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, Receipt};
-use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_END};
+use showtime::message::segment::{Edge, Mark, SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
 use showtime::message::{Inference, Message};
 use showtime::metrics::Metrics;
 use showtime::projection::Fact;
@@ -49,7 +49,7 @@ impl Witnesses {
         if message.is_inferred {
             return self.inferred(message);
         }
-        if [SEGMENT_BEGIN, SEGMENT_END].contains(&message.kind) {
+        if [SEGMENT_BEGIN, SEGMENT_END, SEGMENT_CHANGE, SEGMENT_REMOVE].contains(&message.kind) {
             return self.segment(message);
         }
         let subscription = subscription(message.kind, &message.event);
@@ -74,6 +74,8 @@ impl Witnesses {
         let text = |field: &str| message.event[field].as_str();
         let edge = match message.kind {
             SEGMENT_BEGIN => Edge::Begin { title: text("title").unwrap(), reference: text("reference") },
+            SEGMENT_CHANGE => Edge::Change { title: text("title").unwrap(), reference: text("reference") },
+            SEGMENT_REMOVE => Edge::Remove,
             _ => Edge::End,
         };
         let broadcaster = Broadcaster::deserialize(&message.event).unwrap();

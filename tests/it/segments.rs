@@ -293,3 +293,69 @@ async fn two_servers_agree_and_rebuild_keeps_every_segment() {
     transaction.commit().await.unwrap();
     assert_eq!(servers[1].json(SEGMENTS).await, seen);
 }
+
+fn path(segment: &Value) -> String {
+    format!("{SEGMENTS}/{}", segment["id"].as_str().unwrap())
+}
+
+/// Makes the state again from the log.
+async fn rebuild(server: &Server) {
+    let mut connection = server.pool.acquire().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    showtime::store::state::rebuild(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn segment_is_changed_also_after_its_end() {
+    let server = server().await;
+    let tape = server.post_json(SEGMENTS, &json!({ "title": "Tape 12", "reference": "shelf 3" })).await.json();
+    let changed = server.patch_json(&path(&tape), &json!({ "title": "Tape 13" })).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let changed = changed.json();
+    assert_eq!((&changed["title"], &changed["reference"]), (&json!("Tape 13"), &json!("shelf 3")));
+    assert_eq!(changed["started_at"], tape["started_at"]);
+    assert_eq!(server.json("/channels/90210441").await["segment"]["title"], "Tape 13");
+
+    end(&server, &tape).await;
+    server.clock.advance(Duration::minutes(5));
+    let changed = server.patch_json(&path(&tape), &json!({ "title": "Tape 14", "reference": "" })).await.json();
+    assert_eq!((&changed["title"], &changed["reference"]), (&json!("Tape 14"), &Value::Null));
+    assert!(changed["ended_at"].is_string(), "{changed}");
+    let log = server.json("/events?type=showtime.segment.change").await;
+    assert_eq!(log["data"].as_array().unwrap().len(), 2, "{log}");
+    rebuild(&server).await;
+    assert_eq!(get(&server, &tape).await, changed);
+
+    for (body, field) in
+        [(json!({ "title": "" }), "title"), (json!({ "name": "x" }), "name"), (json!({ "title": 1 }), "title")]
+    {
+        let problem = server.patch_json(&path(&tape), &body).await.problem(400, "invalid-field");
+        assert_eq!(problem["field"], field, "{body}");
+    }
+    server.patch_json(&format!("{SEGMENTS}/none"), &json!({ "title": "x" })).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn removed_segment_has_never_begun() {
+    let server = server().await;
+    server.deliver(&online("s1", at(1))).await;
+    let (first, second) = (begin(&server, "first").await, begin(&server, "second").await);
+    let third = begin(&server, "third").await;
+    assert_eq!(get(&server, &first).await["ended_at"], second["started_at"]);
+    assert_eq!(server.send(reqwest::Method::DELETE, &path(&second)).await.status, 204);
+    assert_eq!(get(&server, &first).await["ended_at"], third["started_at"], "it went on until the third");
+    server.get(&path(&second)).await.problem(404, "not-found");
+    server.send(reqwest::Method::DELETE, &path(&second)).await.problem(404, "not-found");
+    end(&server, &second).await.problem(404, "not-found");
+
+    assert_eq!(server.send(reqwest::Method::DELETE, &path(&third)).await.status, 204);
+    assert_eq!(get(&server, &first).await["ended_at"], Value::Null, "it goes on");
+    assert_eq!(server.json("/channels/90210441").await["segment"]["id"], first["id"]);
+    assert_eq!(titles(&server.json("/broadcasts/s1").await["segments"]), ["first"]);
+    let listed = server.json(SEGMENTS).await;
+    assert_eq!(titles(&listed["data"]), ["first"]);
+    rebuild(&server).await;
+    assert_eq!(server.json(SEGMENTS).await, listed);
+    assert_eq!(server.json("/events?type=showtime.segment.remove").await["data"].as_array().unwrap().len(), 2);
+}

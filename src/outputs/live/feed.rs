@@ -7,11 +7,11 @@ use strum::{EnumIter, IntoStaticStr};
 
 use super::entry::Entry;
 use super::frame::Frame;
-use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
 use crate::view::{alert, chat};
 
 /// The subscription types that can change how a channel looks.
-const STATE_SOURCES: [&str; 8] = [
+const STATE_SOURCES: [&str; 10] = [
     "stream.online",
     "stream.offline",
     "channel.update",
@@ -20,6 +20,8 @@ const STATE_SOURCES: [&str; 8] = [
     "user.update",
     SEGMENT_BEGIN,
     SEGMENT_END,
+    SEGMENT_CHANGE,
+    SEGMENT_REMOVE,
 ];
 
 /// A live feed. Its name in the path, in metrics and in `AsyncAPI` is that of the variant in lower case.

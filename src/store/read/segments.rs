@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::store::Order;
 use crate::twitch::id::{ChannelId, StreamId};
 
-/// A segment with a known start.
+/// A segment with a known start, which was not removed.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of segment, which db/migrations describes")]
 pub struct Segment {
@@ -57,7 +57,7 @@ async fn select(
                 Segment,
                 r#"select id, channel_id as "channel_id: ChannelId", broadcast_id as "broadcast_id: StreamId", title as "title!", reference, started_at as "started_at!", ended_at
                 from segment
-                where channel_id = $1 and started_at is not null
+                where channel_id = $1 and started_at is not null and removed_at is null
                     and ($2::text is null or id = $2)
                     and ($3::text is null or broadcast_id = (select broadcast_id from stream where id = $3))
                     and ($4::timestamptz is null or (started_at, id) "# + $behind + r#" ($4, $5))
@@ -88,7 +88,7 @@ pub async fn of_broadcasts(db: impl PgExecutor<'_>, broadcast_ids: &[StreamId]) 
         Segment,
         r#"select id, channel_id as "channel_id: ChannelId", broadcast_id as "broadcast_id: StreamId", title as "title!", reference, started_at as "started_at!", ended_at
         from segment
-        where broadcast_id = any($1) and started_at is not null
+        where broadcast_id = any($1) and started_at is not null and removed_at is null
         order by started_at, id"#,
         broadcast_ids as &[StreamId]
     )

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::arrays::keys;
 use super::earliest::Earliest;
-use crate::projection::{Segment, SegmentBegan};
+use crate::projection::{Description, Latest, Segment, Stamp};
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// By segment id.
@@ -22,9 +22,14 @@ struct Row {
     title: Option<String>,
     reference: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
+    described_at: Option<OffsetDateTime>,
+    described_by: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     end_marked_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    removed_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     broadcast_id: Option<StreamId>,
@@ -37,8 +42,8 @@ pub(super) async fn with_ids(conn: &mut PgConnection, segments: &Segments) -> sq
     }
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, channel_id as "channel_id: ChannelId", title, reference, started_at, end_marked_at, ended_at,
-            broadcast_id as "broadcast_id: StreamId"
+        r#"select id, channel_id as "channel_id: ChannelId", title, reference, described_at, described_by, started_at,
+            end_marked_at, removed_at, ended_at, broadcast_id as "broadcast_id: StreamId"
         from segment where id = any($1)"#,
         &keys(segments) as &[&str]
     )
@@ -57,8 +62,8 @@ pub(super) async fn from_before_previous_broadcast(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id as "channel_id: ChannelId", s.title, s.reference, s.started_at, s.end_marked_at, s.ended_at,
-            s.broadcast_id as "broadcast_id: StreamId"
+        select s.id, s.channel_id as "channel_id: ChannelId", s.title, s.reference, s.described_at, s.described_by,
+            s.started_at, s.end_marked_at, s.removed_at, s.ended_at, s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at
@@ -70,7 +75,7 @@ pub(super) async fn from_before_previous_broadcast(
         left join lateral (
             select previous.started_at
             from segment as previous
-            where previous.channel_id = touched.channel_id
+            where previous.channel_id = touched.channel_id and previous.removed_at is null
                 and previous.started_at < coalesce(broadcast.started_at, touched.at)
             order by previous.started_at desc
             limit 1
@@ -96,8 +101,9 @@ pub(super) async fn save(conn: &mut PgConnection, segments: &Segments) -> sqlx::
         r#"
         insert into segment select * from jsonb_populate_recordset(null::segment, $1)
         on conflict (id) do update set
-            title = excluded.title, reference = excluded.reference, started_at = excluded.started_at,
-            end_marked_at = excluded.end_marked_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
+            title = excluded.title, reference = excluded.reference, described_at = excluded.described_at,
+            described_by = excluded.described_by, started_at = excluded.started_at, end_marked_at = excluded.end_marked_at,
+            removed_at = excluded.removed_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
         where segment is distinct from excluded
         "#,
         Json(rows) as _
@@ -113,22 +119,37 @@ fn by_id(rows: Vec<Row>) -> Segments {
 
 impl Row {
     fn new(id: &str, segment: &Segment) -> Self {
-        let Segment { channel_id, began, end_marked_at, ended_at, broadcast_id } = segment.clone();
-        let (started_at, title, reference) = match began {
-            Some(began) => (Some(began.at), Some(began.title), began.reference),
-            None => (None, None, None),
-        };
-        Self { id: id.to_owned(), channel_id, title, reference, started_at, end_marked_at, ended_at, broadcast_id }
+        let segment = segment.clone();
+        let (described, stamp) = segment.description.map(|latest| (latest.value, latest.stamp)).unzip();
+        let (described_at, described_by) = stamp.map(|stamp| (stamp.at, stamp.by)).unzip();
+        let (title, reference) = described.map(|Description { title, reference }| (title, reference)).unzip();
+        Self {
+            id: id.to_owned(),
+            channel_id: segment.channel_id,
+            title,
+            reference: reference.flatten(),
+            described_at,
+            described_by,
+            started_at: segment.began_at,
+            end_marked_at: segment.end_marked_at,
+            removed_at: segment.removed_at,
+            ended_at: segment.ended_at,
+            broadcast_id: segment.broadcast_id,
+        }
     }
 }
 
 impl From<Row> for Segment {
     fn from(row: Row) -> Self {
-        let reference = row.reference;
+        let (title, reference) = (row.title, row.reference);
+        let stamp = row.described_at.zip(row.described_by).map(|(at, by)| Stamp { at, by });
+        let value = title.map(|title| Description { title, reference });
         Self {
             channel_id: row.channel_id,
-            began: row.started_at.zip(row.title).map(|(at, title)| SegmentBegan { at, title, reference }),
+            began_at: row.started_at,
+            description: stamp.zip(value).map(|(stamp, value)| Latest { stamp, value }),
             end_marked_at: row.end_marked_at,
+            removed_at: row.removed_at,
             ended_at: row.ended_at,
             broadcast_id: row.broadcast_id,
         }

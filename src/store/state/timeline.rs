@@ -48,6 +48,6 @@ fn include_starts(earliest: &mut Earliest, state: &State) {
         earliest.include(&stream.channel_id, stream.began.as_ref().map(|began| began.at));
     }
     for segment in state.segments.values() {
-        earliest.include(&segment.channel_id, segment.began.as_ref().map(|began| began.at));
+        earliest.include(&segment.channel_id, segment.began_at);
     }
 }

@@ -14,7 +14,7 @@ mod words;
 use self::fields::Fields;
 use self::words::{count, quoted, said};
 use crate::message::MessageType;
-use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_END};
+use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
 use crate::store::read::events::LoggedEvent;
 
 /// The sentence of an event, such as `CopperKite gifted 20 subs (Tier 1)`.
@@ -33,6 +33,8 @@ pub fn sentence(logged: &LoggedEvent) -> String {
     let known = match kind {
         SEGMENT_BEGIN => Some(said("A segment began".to_owned(), it.text("title"))),
         SEGMENT_END => Some("The segment ended".to_owned()),
+        SEGMENT_CHANGE => Some(said("The segment was changed".to_owned(), it.text("title"))),
+        SEGMENT_REMOVE => Some("The segment was removed".to_owned()),
         "drop.entitlement.grant" => Some(account::drops(&body.objects("events"))),
         _ => support::sentence(kind, &it, &channel)
             .or_else(|| programme::sentence(kind, &it, &channel))

@@ -130,6 +130,9 @@ fn segments_have_sentences() {
     let begin = segment("showtime.segment.begin", json!({ "title": "Tape 12: holiday in the snow" }));
     assert_eq!(sentence(&begin), "A segment began: Tape 12: holiday in the snow");
     assert_eq!(sentence(&segment("showtime.segment.end", json!({}))), "The segment ended");
+    let change = segment("showtime.segment.change", json!({ "title": "Tape 13" }));
+    assert_eq!(sentence(&change), "The segment was changed: Tape 13");
+    assert_eq!(sentence(&segment("showtime.segment.remove", json!({}))), "The segment was removed");
 }
 
 #[test]
