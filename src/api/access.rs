@@ -77,8 +77,8 @@ fn need(method: &Method, path: &str) -> Need {
         _ if path.starts_with("/auth/") && (is_reading || *method == Method::POST) => Need::Nothing,
         _ if is_reading && ["/docs/", "/overlay/", "/assets/"].iter().any(|dir| path.starts_with(dir)) => Need::Nothing,
         "/live/alerts" | "/live/chat" | "/tokens/current" if is_reading => Need::Token(Scope::Overlay),
-        // Sums, such as an overlay shows.
-        _ if is_reading && is_series(path) => Need::Token(Scope::Overlay),
+        // Sums, and the pictures of a chat, such as an overlay shows.
+        _ if is_reading && is_for_overlays(path) => Need::Token(Scope::Overlay),
         _ if is_reading && path.starts_with("/overlays/settings/") => Need::Token(Scope::Overlay),
         // They show where events go, what was said in whose name, and what follows from what.
         _ if ADMIN.iter().any(|place| is_within(path, place)) => Need::Token(Scope::Admin),
@@ -94,9 +94,10 @@ fn is_within(path: &str, place: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether it is `/channels/{channel}/series`.
-fn is_series(path: &str) -> bool {
-    matches!(path.split('/').collect::<Vec<_>>()[..], ["", "channels", _, "series"])
+/// Whether it is `/channels/{channel}/series` or `/channels/{channel}/chat/pictures`.
+fn is_for_overlays(path: &str) -> bool {
+    let parts: Vec<_> = path.split('/').collect();
+    matches!(parts[..], ["", "channels", _, "series"] | ["", "channels", _, "chat", "pictures"])
 }
 
 /// Lets a request through, with the [`Grant`](crate::access::grant::Grant) of its token among its
@@ -213,7 +214,7 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
-        makes more. The scope `overlay` allows following alerts and chat, and reading series and the saved settings of overlays, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
+        makes more. The scope `overlay` allows following alerts and chat, and reading series, the pictures of chats and the saved settings of overlays, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
         the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
@@ -272,7 +273,7 @@ mod tests {
         for path in ["/sinks", "/sinks/amqp", "/rules/a%20rule", "/%63allback", "/%6civez", "/%73inks"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Admin), "{path}");
         }
-        for path in ["/live/alerts", "/live/chat", "/overlays/settings/main"] {
+        for path in ["/live/alerts", "/live/chat", "/overlays/settings/main", "/channels/1/chat/pictures"] {
             assert_eq!(need(&Method::GET, path), Need::Token(Scope::Overlay), "{path}");
         }
         for path in ["/v1", "/v1/tokens", "/v1/api", "/v1/api/webhooks/1", "/v2/channels"] {

@@ -107,8 +107,8 @@ pub(super) enum Error {
     /// Too many wrong tokens from one address.
     #[error("too many wrong tokens came from this address; wait for {} s", seconds(*.0))]
     TooManyFailures(Duration),
-    /// A token of Twitch's can't be checked now.
-    #[error("Twitch can't be asked about this token now; try again later")]
+    /// Twitch does not answer.
+    #[error("Twitch can't be asked now; try again later")]
     TwitchUnavailable,
     /// The content type is this, or missing.
     #[error("the body must be JSON: send `Content-Type: application/json`{}", instead(.0.as_deref()))]

@@ -10,6 +10,7 @@ mod broadcasts;
 mod callback;
 mod channels;
 mod chat;
+mod chat_pictures;
 mod consent_pages;
 mod consents;
 mod counters;
@@ -62,6 +63,7 @@ use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::application::Application;
+use crate::credentials::chat_pictures::ChatPictures;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -115,6 +117,8 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The configured Twitch application.
     pub application: Option<Application>,
+    /// Badges and cheermotes.
+    pub chat_pictures: ChatPictures,
 }
 
 /// The components that handlers call. See [`Context`], which has them too.
@@ -136,6 +140,7 @@ impl Context {
         let Components { webhook, access, tracking, tester, demo, hub } = components;
         Self {
             pool: services.pool,
+            chat_pictures: ChatPictures::new(services.clock.clone(), application.as_ref()),
             clock: services.clock,
             webhook,
             ingest: services.ingest,
@@ -216,6 +221,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(channels::get_channel)
         .service(chat::get_chat)
         .service(chat::change_chat)
+        .service(chat_pictures::get_chat_pictures)
         .service(gaps::list_gaps)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)

@@ -24,12 +24,12 @@ static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
 
 /// The pages: path, file, and what each may load beside scripts, styles and answers of this server.
 ///
-/// The settings of an overlay name its images and sounds; emotes are Twitch's.
+/// The settings of an overlay name its images and sounds. Emotes and badges are at Twitch's first address, cheermotes at the second.
 const PAGES: [(&str, &str, &str); 11] = [
     ("/", "dashboard.html", "img-src 'self'"),
     ("/history", "history.html", "img-src 'self'"),
     ("/overlay/alerts", "alerts.html", "img-src 'self' https:; media-src 'self' https:"),
-    ("/overlay/chat", "chat.html", "img-src 'self' https://static-cdn.jtvnw.net"),
+    ("/overlay/chat", "chat.html", "img-src 'self' https://static-cdn.jtvnw.net https://d3aqoihi2n8ty8.cloudfront.net"),
     ("/overlay/goal", "small.html", "img-src 'self'"),
     ("/overlay/label", "small.html", "img-src 'self'"),
     ("/overlay/events", "small.html", "img-src 'self'"),

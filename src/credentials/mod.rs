@@ -1,6 +1,7 @@
 //! Twitch's tokens: kept encrypted, renewed before they expire, validated as Twitch demands.
 
 pub mod application;
+pub mod chat_pictures;
 pub mod check;
 pub mod consent;
 pub mod consent_page;

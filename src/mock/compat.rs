@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::actions;
 use super::helix::{self, Query, Refusal, bad_request, error_answer};
 use super::oauth;
+use super::pictures;
 use super::state::{Held, Route, State, Token, rfc3339};
 use super::websocket;
 use super::world::World;
@@ -29,8 +30,9 @@ const CALLS: u32 = 800;
 const MAX_COST: u32 = 10;
 
 /// How the addresses begin that [`is_action`] knows.
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "authorization/",
+    "bits/",
     "channels/commercial",
     "channels/vips",
     "chat/",
@@ -52,7 +54,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(options)),
         );
     }
-    cfg.service(web::scope("/mock").guard(fn_guard(is_action)).configure(actions::routes));
+    cfg.service(web::scope("/mock").guard(fn_guard(is_action)).configure(actions::routes).configure(pictures::routes));
     cfg.route("/mock/users", web::get().to(helix::users))
         .route("/mock/streams", web::get().to(helix::streams))
         .route("/mock/channels", web::get().to(helix::channels))

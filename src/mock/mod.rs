@@ -18,6 +18,7 @@ mod faults;
 mod helix;
 mod irc;
 mod oauth;
+mod pictures;
 mod scenario;
 mod schedule;
 mod state;
@@ -179,7 +180,11 @@ fn serve(world: &Arc<World>, listener: TcpListener) -> io::Result<Server> {
 fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(web::scope("/oauth2").configure(oauth::routes))
         .service(
-            web::scope("/helix").configure(helix::routes).configure(subscriptions::routes).configure(actions::routes),
+            web::scope("/helix")
+                .configure(helix::routes)
+                .configure(pictures::routes)
+                .configure(subscriptions::routes)
+                .configure(actions::routes),
         )
         .configure(websocket::routes)
         .configure(websocket::control_routes)

@@ -62,7 +62,8 @@ pub struct ChatMessage {
     pub fragments: Vec<Fragment>,
     /// Whether it was written with `/me`: the text says what the author does.
     pub is_action: bool,
-    /// How it was written: `text`, `channel_points_highlighted`, `user_intro` …; `null` for notices.
+    /// How it was written: `text`, `channel_points_highlighted`, `user_intro` (the first message of its author on the channel, as far as
+    /// Twitch tells) …; `null` for notices.
     pub message_type: Option<String>,
     /// What Twitch announced. Then `text` is what the user wrote with it, and may be empty.
     pub notice: Option<Notice>,
@@ -154,6 +155,8 @@ pub struct Notice {
     pub kind: String,
     /// The text; may be empty.
     pub text: String,
+    /// The color of an announcement: `blue`, `green`, `orange`, `purple`, or `primary` for that of the channel.
+    pub color: Option<String>,
 }
 
 /// The message that another one replies to.
@@ -222,7 +225,9 @@ fn message(json: &str, event: &dyn Fn(User) -> ChatEvent) -> Option<Chat> {
         return None;
     }
     let has_notice = it.notice_type.is_some() || !it.system_message.is_empty();
-    let notice = || Notice { kind: it.notice_type.unwrap_or_else(|| "unknown".to_owned()), text: it.system_message };
+    let color = it.announcement.and_then(|it| it.color).map(|color| color.to_lowercase());
+    let notice =
+        || Notice { kind: it.notice_type.unwrap_or_else(|| "unknown".to_owned()), text: it.system_message, color };
     let source_channel = it.source.filter(|source| source.id != it.broadcaster.id).map(Person::from);
     let source_message_id = it.source_message_id.filter(|_| source_channel.is_some());
     Some(Chat::Message(Box::new(ChatMessage {

@@ -59,7 +59,8 @@ const READ_BY_ADMINS: [&str; 12] = [
 ];
 
 /// Operations for tokens with the scope `overlay`.
-const OVERLAY: [&str; 5] = [
+const OVERLAY: [&str; 6] = [
+    "GET /channels/{channel}/chat/pictures",
     "GET /channels/{channel}/series",
     "GET /live/alerts",
     "GET /live/chat",

@@ -70,6 +70,12 @@ async fn wrong_setting_is_refused_by_its_path() {
             "at most 20",
         ),
         (json!({ "chat": { "max": 0 } }), "chat.max", "from 1 to 100"),
+        (json!({ "chat": { "direction": "left" } }), "chat.direction", "unknown variant `left`"),
+        (json!({ "chat": { "hidden": ["@otter"] } }), "chat.hidden[0]", "must be a login"),
+        (json!({ "chat": { "lifetime": 0.5 } }), "chat.lifetime", "from 1 to 3600"),
+        (json!({ "alerts": { "speech": 0 } }), "alerts.speech", "from 1 to 1000000"),
+        (json!({ "blocked_words": ["darn", "a,b"] }), "blocked_words[1]", "without commas"),
+        (json!({ "blocked_words": vec!["darn"; 501] }), "blocked_words", "at most 500"),
         (json!({ "colour": 1 }), "colour", "unknown field"),
     ] {
         let problem = server.save_settings("main", &settings).await.problem(400, "invalid-field");

@@ -81,6 +81,22 @@ text!(
         }),
     "must be a language such as en or pt-BR"
 );
+text!(
+    BlockedWord,
+    "A word, or several, that is not shown.",
+    |text| (1..=50).contains(&text.chars().count())
+        && text.trim() == text
+        && text.chars().any(char::is_alphanumeric)
+        && !text.contains(|letter: char| letter == ',' || letter.is_control()),
+    "must be 1 to 50 characters without commas, a letter or digit among them"
+);
+text!(
+    Login,
+    "The login of a user.",
+    |text| (1..=25).contains(&text.len())
+        && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_'),
+    "must be a login: 1 to 25 letters, digits and underscores"
+);
 text!(AlertType, "A type of alerts.", |text| Alert::kinds().contains(&text), "is no type of alerts: /docs has them");
 
 /// A path on this server, or an https address, as the policy of the pages allows.
@@ -89,6 +105,26 @@ fn is_address(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with('/') && (text.starts_with('/') || !rest.is_empty()))
         && text.len() <= MAX_ADDRESS
         && !text.contains(char::is_control)
+}
+
+/// A list of at most `MAX` items.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
+pub(super) struct AtMost<const MAX: usize, T>(Vec<T>);
+
+impl<const MAX: usize, T> Default for AtMost<MAX, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<const MAX: usize, T> TryFrom<Vec<T>> for AtMost<MAX, T> {
+    type Error = String;
+
+    fn try_from(items: Vec<T>) -> Result<Self, String> {
+        let count = items.len();
+        if count <= MAX { Ok(Self(items)) } else { Err(format!("there are {count}, but must be at most {MAX}")) }
+    }
 }
 
 /// Where it stands in the source.
@@ -122,6 +158,26 @@ pub(super) enum Animation {
     Zoom,
     /// Without movement.
     Fade,
+}
+
+/// Which way the chat grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Direction {
+    /// New messages stand below the others, which move up.
+    Up,
+    /// New messages stand above the others, which move down.
+    Down,
+}
+
+/// Whether messages of a kind are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Visibility {
+    /// They are.
+    Show,
+    /// They are not.
+    Hide,
 }
 
 /// The tier of a subscription.
@@ -180,6 +236,13 @@ mod tests {
                 format!("`{bad}` must be a colour such as #8b5cf6")
             );
         }
+        for good in ["darn", "two words", "Straße", "n00b", "c++"] {
+            assert!(BlockedWord::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", " darn", "a,b", "a\nb", "***", &"x".repeat(51)] {
+            assert!(BlockedWord::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+        assert!(Login::try_from("quiet_otter".to_owned()).is_ok() && Login::try_from("@otter".to_owned()).is_err());
         assert!(Font::try_from("Noto Sans".to_owned()).is_ok());
         for bad in ["", "a\"; x", "a, b", "url(x)"] {
             assert!(Font::try_from(bad.to_owned()).is_err(), "{bad}");

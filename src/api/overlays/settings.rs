@@ -11,7 +11,10 @@ use time::macros::datetime;
 use utoipa::openapi::{RefOr, Response};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use super::fields::{Address, AlertType, Animation, Color, Font, Language, Place, Sound, Theme, Tier, Within};
+use super::fields::{
+    Address, AlertType, Animation, AtMost, BlockedWord, Color, Direction, Font, Language, Login, Place, Sound, Theme,
+    Tier, Visibility, Within,
+};
 use crate::api::Context;
 use crate::api::body::{Body, Line};
 use crate::api::error::Error;
@@ -31,6 +34,9 @@ struct OverlaySettings {
     /// Minutes after which an event is too old to show.
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1440)]
     max_age: Option<Within<0, 1_440>>,
+    /// Words that are not for air, whole and in any case: chat messages with one are not shown, and in alerts it is stars.
+    #[schema(value_type = Option<Vec<String>>, max_items = 500)]
+    blocked_words: Option<AtMost<500, BlockedWord>>,
     /// How everything looks.
     #[serde(deserialize_with = "object")]
     look: Look,
@@ -94,6 +100,9 @@ struct AlertOverlay {
     /// The text when more than five followers wait, with the placeholder `{count}`.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     followers: Option<Line<1, 200>>,
+    /// The least bits whose messages are read out; without it, none is.
+    #[schema(value_type = Option<f64>, minimum = 1, maximum = 1_000_000)]
+    speech: Option<Within<1, 1_000_000>>,
     /// What differs by type.
     #[serde(deserialize_with = "objects")]
     #[schema(value_type = BTreeMap<String, KindSettings>)]
@@ -117,25 +126,7 @@ struct KindSettings {
     minimum: Option<u32>,
     /// What differs for some of them. The first that fits counts.
     #[schema(value_type = Vec<Variation>, max_items = 20)]
-    variations: Variations,
-}
-
-/// At most 20 variations.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(try_from = "Vec<Variation>")]
-struct Variations(Vec<Variation>);
-
-impl TryFrom<Vec<Variation>> for Variations {
-    type Error = String;
-
-    fn try_from(variations: Vec<Variation>) -> Result<Self, String> {
-        let count = variations.len();
-        if count <= 20 {
-            Ok(Self(variations))
-        } else {
-            Err(format!("there are {count} variations, but must be at most 20"))
-        }
-    }
+    variations: AtMost<20, Variation>,
 }
 
 /// What differs for alerts with an amount or of a tier.
@@ -188,6 +179,18 @@ struct ChatOverlay {
     /// How many messages are shown at once.
     #[schema(value_type = Option<f64>, minimum = 1, maximum = 100)]
     max: Option<Within<1, 100>>,
+    /// Seconds after which a message disappears; without it, it stays until others take its place.
+    #[schema(value_type = Option<f64>, minimum = 1, maximum = 3600)]
+    lifetime: Option<Within<1, 3_600>>,
+    /// Which way the chat grows: `up` by default.
+    direction: Option<Direction>,
+    /// Messages of bots: those with Twitch's badge for them, and those of some that are known. Shown by default.
+    bots: Option<Visibility>,
+    /// Messages that begin with `!`. Shown by default.
+    commands: Option<Visibility>,
+    /// Users whose messages are not shown, by their logins.
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    hidden: Option<AtMost<100, Login>>,
 }
 
 /// Settings with their name.

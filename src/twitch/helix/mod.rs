@@ -9,6 +9,7 @@ pub mod channel;
 pub mod chat;
 mod error;
 pub mod moderation;
+pub mod pictures;
 mod types;
 pub mod videos;
 

@@ -56,7 +56,7 @@ impl ChatLine {
             "message": { "text": text, "fragments": fragments(text, line.tag("emotes").unwrap_or_default()) },
             "color": line.tag("color").unwrap_or_default(),
             "badges": badges(line.tag("badges"), line.tag("badge-info")),
-            "message_type": if line.tag("msg-id") == Some("highlighted-message") { "channel_points_highlighted" } else { "text" },
+            "message_type": message_type(line),
             "cheer": bits.map(|bits| json!({ "bits": bits })),
             "reply": reply(line),
             "channel_points_custom_reward_id": line.tag("custom-reward-id"),
@@ -84,6 +84,15 @@ impl ChatLine {
         event["broadcaster_user_login"] = self.channel.as_str().into();
         event["broadcaster_user_name"] = channel_name.into();
         event
+    }
+}
+
+/// EventSub has no mark of its own for the first message on a channel, and one for those with which users introduce themselves.
+fn message_type(line: &Line<'_>) -> &'static str {
+    match (line.tag("msg-id"), line.tag("first-msg")) {
+        (Some("highlighted-message"), _) => "channel_points_highlighted",
+        (Some("user-intro"), _) | (_, Some("1")) => "user_intro",
+        _ => "text",
     }
 }
 
@@ -204,6 +213,20 @@ mod tests {
         assert_eq!(message.cheer.unwrap().bits, 100);
         let reply = message.reply.unwrap();
         assert_eq!((reply.parent_message_id.as_str(), reply.parent_message_body.as_str()), ("p-1", "so what"));
+    }
+
+    #[test]
+    fn highlight_and_first_message_are_told() {
+        for (tags, expected) in [
+            ("", "text"),
+            ("msg-id=highlighted-message;first-msg=1;", "channel_points_highlighted"),
+            ("msg-id=user-intro;first-msg=0;", "user_intro"),
+            ("first-msg=1;", "user_intro"),
+            ("first-msg=0;", "text"),
+        ] {
+            let event = line(&format!("{tags}{TAGS}"), "hi").unwrap().event("MapleArcade");
+            assert_eq!(event["message_type"], expected, "{tags}");
+        }
     }
 
     #[test]

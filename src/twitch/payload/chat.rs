@@ -49,6 +49,9 @@ pub struct ChatMessage {
     /// The text of a notification.
     #[serde(default, deserialize_with = "optional")]
     pub system_message: String,
+    /// How an announcement looks; only notifications have it.
+    #[serde(default, deserialize_with = "optional")]
+    pub announcement: Option<Announcement>,
     /// Bits that were cheered with it.
     #[serde(default, deserialize_with = "optional")]
     pub cheer: Option<CheeredBits>,
@@ -203,6 +206,14 @@ pub struct Badge {
     /// For example the number of months.
     #[serde(default, deserialize_with = "text")]
     pub info: Option<String>,
+}
+
+/// How an announcement looks.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Announcement {
+    /// For example `BLUE` or `PRIMARY`.
+    #[serde(default, deserialize_with = "text")]
+    pub color: Option<String>,
 }
 
 /// The bits of a message.

@@ -8,7 +8,8 @@ const DOCUMENT = {
   max_age: 5,
   look: { place: 'top', width: 40 },
   alerts: { types: ['follow', 'raid'], duration: 3, kinds: { hype_train_begin: { text: 'Go {level}', sound: 'chime' } } },
-  chat: { max: 7 },
+  chat: { max: 7, direction: 'down', hidden: ['nightbot', 'other'] },
+  blocked_words: ['darn', 'two words'],
 };
 
 test('document and query say the same', () => {
@@ -16,14 +17,17 @@ test('document and query say the same', () => {
   assert.deepEqual(Object.fromEntries(query), {
     channel: 'maplearcade', max_age: '5', place: 'top', width: '40', types: 'follow,raid', duration: '3',
     text_hype_train_begin: 'Go {level}', sound_hype_train_begin: 'chime', max: '7',
+    direction: 'down', hidden: 'nightbot,other', blocked_words: 'darn,two words',
   });
   assert.deepEqual(nested(query), DOCUMENT);
 });
 
 test('null and parts of other overlays are left out', () => {
   const query = flat({ ...DOCUMENT, max_age: null, look: { place: null } }, ['chat']);
-  assert.deepEqual(Object.fromEntries(query), { channel: 'maplearcade', max: '7' });
-  assert.deepEqual(Object.fromEntries(flat(DOCUMENT, [])), { channel: 'maplearcade', place: 'top', width: '40' });
+  assert.deepEqual(Object.fromEntries(query), {
+    channel: 'maplearcade', max: '7', direction: 'down', hidden: 'nightbot,other', blocked_words: 'darn,two words',
+  });
+  assert.deepEqual(Object.fromEntries(flat(DOCUMENT, [])), { channel: 'maplearcade', place: 'top', width: '40', blocked_words: 'darn,two words' });
 });
 
 test('what is no number is left to the server', () => {
@@ -33,7 +37,7 @@ test('what is no number is left to the server', () => {
 test('field of a problem is a setting', () => {
   for (const [path, name] of [
     ['max_age', 'max_age'], ['look.place', 'place'], ['alerts.types[1]', 'types'], ['alerts.kinds.raid.text', 'text_raid'],
-    ['chat.max', 'max'],
+    ['chat.max', 'max'], ['chat.hidden[1]', 'hidden'], ['blocked_words[2]', 'blocked_words'],
   ]) {
     assert.equal(nameAt(path), name);
   }

@@ -3,6 +3,7 @@
 mod accessibility;
 mod actions;
 mod chat;
+mod chat_look;
 mod chromium;
 mod connection;
 mod consent;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::chromium::in_chromium;
 use super::overlay::RECORDER;
 use super::overlay_control::{EARS, told};
-use crate::support::messages::{at, cheer, follow};
+use crate::support::messages::{at, cheer, follow, notification, with_user};
 use crate::support::server::Server;
 
 #[tokio::test]
@@ -80,6 +80,58 @@ async fn variation_is_added_previewed_and_saved_on_the_page() {
         }]);
         assert_eq!(saved["settings"]["alerts"]["kinds"]["cheer"]["variations"], expected);
         page.until("document.getElementById('unsaved').hidden").await;
+    })
+    .await;
+}
+
+/// Keeps what is read out, and reads each text at once, or, if it says so, for ever.
+const VOICE: &str = "
+    Object.assign(window, { read: [], hushed: 0 });
+    const speak = it => {
+        read.push([it.lang, it.volume, it.text].join(' '));
+        if (!it.text.includes('forever')) queueMicrotask(() => it.dispatchEvent(new Event('end')));
+    };
+    Object.defineProperty(window, 'speechSynthesis', { value: { speak, cancel: () => { hushed++; } } });
+";
+
+#[tokio::test]
+async fn messages_are_read_out_from_so_many_bits_on_until_the_alert_is_skipped() {
+    let server = Server::start().await;
+    let cheer = async |user: &str, bits: u32, message: &str| {
+        let event = json!({ "is_anonymous": false, "message": message, "bits": bits });
+        server.deliver(&notification("channel.cheer", at(0), with_user(user, event))).await;
+    };
+    let settings = json!({
+        "max_age": 60, "blocked_words": ["darn"], "alerts": { "duration": 1, "volume": 50, "language": "de", "speech": 100 },
+    });
+    server.save_settings("main", &settings).await;
+    in_chromium(async |page| {
+        page.prepare(VOICE).await;
+        page.open_overlay(&server.page("/overlay/alerts/main")).await;
+        cheer("1", 99, "too little").await;
+        cheer("2", 100, "Cheer100 what a Darn jump").await;
+        cheer("3", 100, "forever and ever").await;
+        page.until("read.length === 2").await;
+        assert_eq!(page.eval("read").await, json!(["de 0.5 what a jump", "de 0.5 forever and ever"]));
+        // It is shown for as long as it is read.
+        page.until("document.querySelector('.alert:not(.leaving) .message')?.textContent === 'forever and ever'").await;
+        server.control("skip").await;
+        page.until("hushed > 0 && !document.querySelector('.alert')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn blocked_word_is_stars_in_alerts_and_small_overlays() {
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        page.open_overlay(&server.page("/overlay/alerts?max_age=60&blocked_words=darn,user2")).await;
+        let event = json!({ "is_anonymous": false, "message": "well, DARN it, darned", "bits": 5 });
+        server.deliver(&notification("channel.cheer", at(0), with_user("2", event))).await;
+        let shown = page.until("document.querySelector('.alert .words')?.innerText").await;
+        assert!(shown.as_str().unwrap().ends_with("***** cheers 5 bits!\n\nwell, **** it, darned"), "{shown}");
+        page.open_overlay(&server.page("/overlay/label?of=cheer&blocked_words=user2")).await;
+        page.until("document.querySelector('.panel')?.innerText === 'Latest cheer: ***** (5)'").await;
     })
     .await;
 }

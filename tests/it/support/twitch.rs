@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth2::RedirectUrl;
-use reqwest::Client;
 use reqwest::header::LOCATION;
 use secrecy::SecretString;
 use showtime::backoff::Backoff;
 use showtime::clock::Clock;
+use showtime::config::{Client, Config};
 use showtime::http::{Http, RetryPolicy};
 use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
@@ -38,7 +38,7 @@ pub(crate) struct Twitch {
     pub(crate) clock: Clock,
     pub(crate) oauth: OAuth,
     pub(crate) helix: Helix,
-    pub(crate) browser: Client,
+    pub(crate) browser: reqwest::Client,
 }
 
 /// The default retries, almost without pauses.
@@ -80,8 +80,17 @@ impl Twitch {
         let config = MockConfig { clock: clock.clone(), redelivery, ..config };
         let mock = Mock::start(config).await.unwrap();
         let (oauth, helix) = clients(mock.api_url(), &mock.auth_url(), quick_retries(), &clock);
-        let browser = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
+        let browser =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { mock, clock, oauth, helix, browser }
+    }
+
+    /// Has a server act at this mock.
+    pub(crate) fn configure(&self, config: &mut Config) {
+        let Credentials { client_id: id, client_secret: secret } = credentials(self.mock.world.config());
+        config.twitch.client = Some(Client { id, secret });
+        (config.twitch.api_url, config.twitch.auth_url) = (self.mock.api_url(), self.mock.auth_url());
+        (config.twitch.websocket_url, config.twitch.irc_url) = (self.mock.websocket_url(), self.mock.irc_url());
     }
 
     /// Presses a button on the consent page, and returns where the browser is sent.

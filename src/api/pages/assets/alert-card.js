@@ -3,6 +3,7 @@
 import { element, isolated } from './dom.js';
 import { KINDS } from './kinds.js';
 import { play, silence } from './sound.js';
+import { speak, spoken } from './speech.js';
 import { fill } from './template.js';
 import { variantOf } from './variant.js';
 
@@ -16,8 +17,8 @@ const sleep = (milliseconds, signal) => new Promise(resolve => {
 });
 
 /**
- * Shows one alert in this place, with its sound, and removes it after its duration or when `signal` is aborted. With `count`, it is
- * the alert of so many followers.
+ * Shows one alert in this place, with its sound, and removes it after its duration and when its message was read out, or when
+ * `signal` is aborted. With `count`, it is the alert of so many followers.
  */
 export async function showAlert(place, alert, settings, { isMuted = false, signal, count = null } = {}) {
   const kind = KINDS[alert.type];
@@ -30,7 +31,8 @@ export async function showAlert(place, alert, settings, { isMuted = false, signa
   card.classList.add(`by-${animation}`);
   place.replaceChildren(card);
   play(isMuted ? 'none' : sound, settings.volume / 100);
-  await sleep(duration * 1000, signal);
+  const reading = isMuted ? null : speak(spoken(alert, settings.speech), settings, signal);
+  await Promise.all([sleep(duration * 1000, signal), reading]);
   if (signal?.aborted) silence();
   card.classList.add('leaving');
   await sleep(LEAVE_MS);

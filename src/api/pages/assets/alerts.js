@@ -12,6 +12,7 @@ import { NAME, SavedSettings } from './saved.js';
 import { alertSettings } from './settings.js';
 import { showAlert } from './alert-card.js';
 import { silence } from './sound.js';
+import { hush } from './speech.js';
 
 /** Followers that may wait for their turn; more are shown together. */
 const FOLLOWERS_AT_ONCE = 5;
@@ -75,7 +76,7 @@ async function show(item) {
   if (isOld(item) || item.id !== null && control.clears(item)) return;
   present = { alert, ending: new AbortController() };
   const isMuted = control.of(alert).is_muted;
-  await showAlert(place, alert, settings, { isMuted, signal: present.ending.signal, count: followersWith(item) });
+  await showAlert(place, settings.blocked.starAlert(alert), settings, { isMuted, signal: present.ending.signal, count: followersWith(item) });
   present = null;
 }
 
@@ -111,7 +112,10 @@ function obey({ controls }) {
   queue.keep(item => !control.clears(item, before));
   for (const item of queue.waiting) item.heldFor += control.heldFor(item.alert, before, feed.now());
   if (present && control.skips(present.alert, before)) present.ending.abort();
-  if (present && control.of(present.alert).is_muted) silence();
+  if (present && control.of(present.alert).is_muted) {
+    silence();
+    hush();
+  }
   queue.go();
 }
 

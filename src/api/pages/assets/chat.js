@@ -1,29 +1,37 @@
 // The overlay that shows chat.
 
-import { tokenInAddress } from './api.js';
-import { readable } from './color.js';
+import { call, tokenInAddress } from './api.js';
+import { isHidden } from './chat-filter.js';
+import { contentOf, lineOf } from './chat-line.js';
+import { ChatPictures } from './chat-pictures.js';
 import { Cursor } from './cursor.js';
-import { element, isolated } from './dom.js';
 import { Feed } from './feed.js';
-import { applyLook, panelOf } from './look.js';
+import { applyLook } from './look.js';
 import { settingsProblems, showNotice, showState, startFeed } from './notice.js';
 import { IS_PREVIEW, followPage } from './preview.js';
 import { NAME, SavedSettings } from './saved.js';
 import { chatSettings } from './settings.js';
 
+/** The length of the animation of `leaving` in overlay.css. */
+const LEAVE_MS = 400;
+const TICK_MS = 250;
+
 const saved = new SavedSettings('chat');
 const list = document.getElementById('messages');
+/** Of each line: its message, and when it was shown. */
+const lines = new WeakMap();
+const pictures = new ChatPictures(
+  async channel => IS_PREVIEW ? {} : call(tokenInAddress(), 'GET', `/channels/${encodeURIComponent(channel)}/chat/pictures`),
+  channel => redraw(({ message }) => message.channel.id === channel));
 let settings = null;
 let complaints = [];
 adopt(await saved.load());
 const cursor = new Cursor('chat', NAME ? `@${NAME}` : settings.channel);
-const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 const handlers = {
   message: message => {
     if (feed.now() - Date.parse(message.occurred_at) > settings.max_age * 60_000 && !message.is_replay) return;
-    if (!isEmpty(message)) list.append(line(message));
-    trim();
+    if (!isHidden(message, settings)) show(message);
   },
   message_deleted: ({ message_id }) => remove(it => [it.dataset.message, it.dataset.source].includes(message_id)),
   messages_cleared: ({ user, channel }) =>
@@ -57,43 +65,60 @@ function adopt({ query, problems }) {
   settings = read.settings;
   if (before !== null && settings.channel !== before.channel && !IS_PREVIEW) return location.reload();
   applyLook(settings.look);
+  document.body.dataset.direction = settings.direction;
+  if (before !== null && settings.direction !== before.direction) list.append(...[...list.children].reverse());
+  remove(it => isHidden(lines.get(it).message, settings));
+  redraw(() => true);
   trim();
   return before !== null && showNotice(complaints);
 }
 
+function show(message) {
+  const line = lineOf(message);
+  lines.set(line, { message, at: performance.now() });
+  line.append(...contentOf(message, settings, pictures));
+  if (settings.direction === 'down') list.prepend(line);
+  else list.append(line);
+  trim();
+}
+
+function redraw(isChosen) {
+  for (const line of list.children) {
+    const shown = lines.get(line);
+    if (isChosen(shown)) line.replaceChildren(...contentOf(shown.message, settings, pictures));
+  }
+}
+
+/** Removes the oldest lines while there are too many, or the newest is not in sight. */
 function trim() {
-  while (list.children.length > settings.max) list.firstElementChild.remove();
+  const isDown = settings.direction === 'down';
+  const [newest, oldest] = isDown ? ['firstElementChild', 'lastElementChild'] : ['lastElementChild', 'firstElementChild'];
+  while (list.children.length > settings.max || list.children.length > 1 && !isInSight(list[newest])) list[oldest].remove();
+}
+
+/** Whether a line is within the list; its animation does not count. */
+function isInSight({ offsetTop, offsetHeight }) {
+  return offsetTop >= list.offsetTop && offsetTop + offsetHeight <= list.offsetTop + list.clientHeight;
 }
 
 function remove(matches) {
   for (const item of [...list.children]) if (matches(item)) item.remove();
 }
 
-/** Whether there is nothing to read in it: neither a text of Twitch's nor of the user's. */
-function isEmpty({ notice, fragments }) {
-  return !notice?.text.trim() && !fragments.some(({ text }) => text.trim());
+/** Has lines go whose time is over. */
+function expire() {
+  if (settings.lifetime === null) return;
+  const last = performance.now() - settings.lifetime * 1000;
+  for (const line of list.children) {
+    if (lines.get(line).at > last || line.classList.contains('leaving')) continue;
+    line.classList.add('leaving');
+    setTimeout(() => line.remove(), LEAVE_MS);
+  }
 }
 
-/** A line of chat. Twitch's notice stands before the text that the user wrote with it. */
-function line({ message_id, source_message_id, user, channel, color, notice, fragments, is_action }) {
-  const name = isolated('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
-  name.style.color = readable(color, panelOf(settings.look));
-  const data = { 'data-message': message_id, 'data-source': source_message_id, 'data-user': user?.id, 'data-channel': channel.id };
-  return element('li', { class: is_action ? 'action' : null, ...data },
-    notice?.text ? isolated('p', { class: 'notice' }, notice.text) : null,
-    ...fragments.length > 0 ? [name, ' ', isolated('span', { class: 'said' }, ...fragments.map(piece))] : []);
-}
-
-/** Emotes are pictures of Twitch's; everything else is text. */
-function piece({ text, emote }) {
-  if (!/^\w+$/.test(emote?.id ?? '')) return text;
-  const format = isStill || !emote.formats?.includes('animated') ? 'static' : 'animated';
-  const source = `https://static-cdn.jtvnw.net/emoticons/v2/${emote.id}/${format}/dark/2.0`;
-  return element('img', { class: 'emote', src: source, alt: text, title: text });
-}
-
+setInterval(expire, TICK_MS);
 if (IS_PREVIEW) {
-  followPage({ onSettings: query => adopt({ query, problems: [] }), onShow: message => list.append(line(message)) });
+  followPage({ onSettings: query => adopt({ query, problems: [] }), onShow: message => isHidden(message, settings) || show(message) });
 } else {
   startFeed(feed, complaints);
 }

@@ -9,8 +9,8 @@ const SAID = [
 ];
 
 const message = ({ name, color, text }, at) => ({
-  message_id: String(at), channel: { id: '90210441' }, user: { id: name, display_name: name }, color, notice: null,
-  fragments: [{ text, emote: null }], is_action: false,
+  message_id: String(at), channel: { id: '90210441' }, user: { id: name, login: name.toLowerCase(), display_name: name }, color, notice: null,
+  badges: [], text, fragments: [{ type: 'text', text, emote: null }], is_action: false, message_type: 'text',
 });
 
 export class Preview {

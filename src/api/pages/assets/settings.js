@@ -1,6 +1,7 @@
 // Reads the settings of an overlay from the query of its address. A wrong setting is reported on the overlay and
 // ignored: OBS has no console to look into.
 
+import { BlockedWords } from './blocked-words.js';
 import { KINDS } from './kinds.js';
 import { ANIMATIONS, PLACES, THEMES } from './look.js';
 import { placeholders } from './template.js';
@@ -11,6 +12,8 @@ export const NUMBERS = {
   volume: { min: 0, max: 100, fallback: 50, unit: 'percent' },
   max_age: { min: 0, max: 1440, fallback: 5, unit: 'minutes' },
   max: { min: 1, max: 100, fallback: 12, unit: 'messages' },
+  lifetime: { min: 1, max: 3600, fallback: null, unit: 'seconds' },
+  speech: { min: 1, max: 1_000_000, fallback: null, unit: 'bits' },
   width: { min: 10, max: 100, fallback: null, unit: 'percent' },
   minimum: { min: 0, max: 1_000_000_000, fallback: null, unit: 'at least' },
 };
@@ -31,6 +34,8 @@ export function alertSettings(query, variations = {}) {
     max_age: read.number('max_age'),
     volume: read.number('volume'),
     look: read.look(),
+    blocked: read.blockedWords(),
+    speech: read.number('speech'),
     language: read.shaped('language', /^[a-z]{2,3}(-[a-z0-9]{2,8})*$/i, 'a language such as en or pt-BR') ?? 'en',
     followers: read.template('followers', { values: () => ({ count: 0, channel: '' }) }) ?? FOLLOWERS,
     of: {},
@@ -55,7 +60,18 @@ export function alertSettings(query, variations = {}) {
 /** `{settings, problems}` of `/overlay/chat`. */
 export function chatSettings(query) {
   const read = new Reader(query);
-  const settings = { channel: read.text('channel'), max: read.number('max'), max_age: read.number('max_age'), look: read.look() };
+  const settings = {
+    channel: read.text('channel'),
+    max: read.number('max'),
+    max_age: read.number('max_age'),
+    look: read.look(),
+    blocked: read.blockedWords(),
+    lifetime: read.number('lifetime'),
+    direction: read.choice('direction', ['up', 'down']),
+    hidesBots: read.choice('bots', ['show', 'hide']) === 'hide',
+    hidesCommands: read.choice('commands', ['show', 'hide']) === 'hide',
+    hidden: read.list('hidden').map(login => login.toLowerCase()),
+  };
   return { settings, problems: read.problems() };
 }
 
@@ -83,6 +99,15 @@ export class Reader {
   text(name) {
     this.#known.add(name);
     return this.#query.get(name)?.trim() || null;
+  }
+
+  /** The values between commas. */
+  list(name) {
+    return (this.text(name) ?? '').split(',').map(it => it.trim()).filter(Boolean);
+  }
+
+  blockedWords() {
+    return new BlockedWords(this.list('blocked_words'));
   }
 
   number(name, { min, max, fallback, unit } = NUMBERS[name]) {
@@ -142,7 +167,7 @@ export class Reader {
   }
 
   types() {
-    const names = (this.text('types') ?? '').split(',').map(name => name.trim()).filter(Boolean);
+    const names = this.list('types');
     const unknown = names.filter(name => !Object.hasOwn(KINDS, name));
     if (unknown.length > 0) {
       this.#wrong('types', `“${unknown.join(', ')}”, allowed: ${Object.keys(KINDS).join(', ')}`);

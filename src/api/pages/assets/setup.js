@@ -16,10 +16,10 @@ const form = $('form');
 
 /** The settings of each overlay; those of a single kind belong to the alerts. */
 const LOOK = ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'];
-const COMMON = ['channel', 'max_age', ...LOOK];
+const COMMON = ['channel', 'max_age', 'blocked_words', ...LOOK];
 const TAKES = {
-  alerts: [...COMMON, 'types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers'],
-  chat: [...COMMON, 'max'],
+  alerts: [...COMMON, 'types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers', 'speech'],
+  chat: [...COMMON, 'max', 'lifetime', 'direction', 'bots', 'commands', 'hidden'],
 };
 let savedCard = null;
 /** Those of each type of alerts that has an amount or a tier. */
@@ -110,12 +110,8 @@ function address(overlay, settings, own = new URLSearchParams()) {
 function smallAddress(overlay, given) {
   const own = new URLSearchParams(given);
   own.delete('channel');
-  return address(overlay, new URLSearchParams([...look(), ...given]), own);
-}
-
-/** The look of the form. */
-function look() {
-  return [...query('chat')].filter(([name]) => LOOK.includes(name));
+  const common = [...query('chat')].filter(([name]) => name === 'blocked_words' || LOOK.includes(name));
+  return address(overlay, new URLSearchParams([...common, ...given]), own);
 }
 
 function compose() {

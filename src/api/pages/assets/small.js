@@ -33,6 +33,7 @@ const saved = new SavedSettings();
 const { query, problems } = await saved.load();
 const read = new Reader(query);
 const settings = { channel: read.text('channel'), ...overlay.settings(read) };
+const blocked = read.blockedWords();
 applyLook(read.look());
 const complaints = settingsProblems([...problems, ...read.problems()]);
 const place = document.getElementById('place');
@@ -44,10 +45,11 @@ const feed = new Feed({
   query: { ...settings.channel && { channel: settings.channel }, type: overlay.types(settings).join(','), last: KEPT, overlay: true },
   token: tokenInAddress(),
   on: {
-    event: (name, alert) => {
+    event: (name, content) => {
       // It keeps nothing that the feed would not send again.
-      if (name === 'settings' && saved.haveChanged(alert)) return location.reload();
+      if (name === 'settings' && saved.haveChanged(content)) return location.reload();
       if (name !== 'alert') return;
+      const alert = blocked.starAlert(content);
       if (alert.is_test || alert.is_replay) tryOut(alert);
       else alerts = [...alerts, alert].slice(-KEPT);
       draw();

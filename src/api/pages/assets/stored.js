@@ -5,9 +5,12 @@ import { NUMBERS } from './settings.js';
 /** The names of settings by the part of the document that they stand in; others stand in the document itself. */
 const PARTS = {
   look: ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'],
-  alerts: ['types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers'],
-  chat: ['max'],
+  alerts: ['types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers', 'speech'],
+  chat: ['max', 'lifetime', 'direction', 'bots', 'commands', 'hidden'],
 };
+
+/** Settings that are lists; a query has commas between their values. */
+const LISTS = ['types', 'blocked_words', 'hidden'];
 
 /** The path of a setting in the document: `text_raid` is `alerts.kinds.raid.text`. */
 function pathOf(name) {
@@ -58,7 +61,7 @@ export function nested(query) {
 
 /** A number that can't be read stays a text, and the server says what is wrong with it. */
 function valueOf(name, text) {
-  if (name === 'types') return text.split(',');
+  if (LISTS.includes(name)) return text.split(',').map(it => it.trim()).filter(Boolean);
   const number = Number(text);
   return (name in NUMBERS || name.startsWith('minimum_')) && Number.isFinite(number) ? number : text;
 }
