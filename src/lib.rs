@@ -46,7 +46,7 @@
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
 //!   beside the component.
 //! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
-//! - [`postgres`]: the private Postgres of a server that is given none.
+//! - [`postgres`]: the private Postgres of a server that is given none. [`media`]: the folder of pictures and sounds for overlays.
 //! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
 //! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: traffic and
 //!   crashes, and what they did.
@@ -66,6 +66,7 @@ pub mod incidents;
 pub mod ingest;
 mod jinja;
 pub mod load;
+pub mod media;
 pub mod message;
 pub mod metrics;
 pub mod mock;

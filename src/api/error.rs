@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use crate::access::Denial;
 use crate::access::grant::Scope;
 use crate::ingest::IngestError;
+use crate::media::MediaError;
 use crate::outputs::live::hub::SubscribeError;
 use crate::outputs::live::reader::OpenError;
 use crate::sources::body::BodyError;
@@ -168,6 +169,9 @@ pub(super) enum Error {
     /// The body can't be read.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// A file for overlays is not taken.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// The callback refuses a message.
     #[error(transparent)]
     Callback(#[from] WebhookError),

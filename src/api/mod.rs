@@ -24,6 +24,7 @@ mod gaps;
 mod headers;
 mod health;
 mod live;
+mod media;
 mod metrics;
 mod overlays;
 mod page;
@@ -66,6 +67,7 @@ use crate::credentials::application::Application;
 use crate::credentials::chat_pictures::ChatPictures;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
+use crate::media::MediaFolder;
 use crate::metrics::Metrics;
 use crate::outputs::live::control::{AlertControls, OverlayVersions};
 use crate::outputs::live::hub::Hub;
@@ -119,6 +121,8 @@ pub struct Context {
     pub application: Option<Application>,
     /// Badges and cheermotes.
     pub chat_pictures: ChatPictures,
+    /// The pictures and sounds of overlays.
+    pub media: MediaFolder,
 }
 
 /// The components that handlers call. See [`Context`], which has them too.
@@ -140,6 +144,7 @@ impl Context {
         let Components { webhook, access, tracking, tester, demo, hub } = components;
         Self {
             pool: services.pool,
+            media: MediaFolder::new(services.config.data_dir.join("media")),
             chat_pictures: ChatPictures::new(services.clock.clone(), application.as_ref()),
             clock: services.clock,
             webhook,
@@ -250,6 +255,10 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(overlays::settings::get_overlay_settings)
         .service(overlays::settings::save_overlay_settings)
         .service(overlays::settings::delete_overlay_settings)
+        .service(media::list_media)
+        .service(media::upload_media)
+        .service(media::delete_media)
+        .service(media::get_media)
         .service(actions::list_actions)
         .service(actions::get_action)
         .service(actions::request_action)

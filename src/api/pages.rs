@@ -86,7 +86,8 @@ fn policy(sources: &str, ancestors: &str) -> String {
     )
 }
 
-fn is_known(req: &HttpRequest, tag: &EntityTag) -> bool {
+/// Whether the client has what has this tag.
+pub(super) fn is_known(req: &HttpRequest, tag: &EntityTag) -> bool {
     match IfNoneMatch::parse(req) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::error::{Error, List, seconds};
 use super::problem_type::{ProblemType, urn};
 use crate::ingest::IngestError;
+use crate::media::MediaError;
 use crate::sources::body::BodyError;
 use crate::sources::webhook::WebhookError;
 use crate::tracking::error::TrackingError;
@@ -100,6 +101,7 @@ impl Error {
             Self::NotWebSocket(_) => (StatusCode::BAD_REQUEST, urn!("invalid-handshake"), "Invalid handshake"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, urn!("not-ready"), "Not ready"),
             Self::Body(error) => body_kind(error),
+            Self::Media(error) => media_kind(error),
             Self::Callback(error) => callback_kind(error),
             Self::Internal(_) | Self::Broken(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, urn!("internal"), "Internal error")
@@ -143,6 +145,7 @@ impl Error {
             Self::Unavailable(None) => tracing::warn!("the database does not answer in time"),
             Self::Internal(error) => tracing::error!(%error, "a request failed"),
             Self::Broken(error) => tracing::error!(error, "a request failed"),
+            Self::Media(MediaError::Io(error)) => tracing::error!(%error, "the media folder can't be used"),
             Self::Undelivered(error) => tracing::warn!(error, "a test event did not arrive"),
             _ => {}
         }
@@ -155,6 +158,19 @@ fn body_kind(error: &BodyError) -> (StatusCode, &'static str, &'static str) {
         BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, urn!("body-too-slow"), "Body too slow"),
         BodyError::Crowded => (StatusCode::SERVICE_UNAVAILABLE, urn!("unavailable"), "Temporarily unavailable"),
         BodyError::Incomplete(_) => (StatusCode::BAD_REQUEST, urn!("body-incomplete"), "Body incomplete"),
+    }
+}
+
+fn media_kind(error: &MediaError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        MediaError::TooLarge => body_kind(&BodyError::TooLarge),
+        MediaError::TooSlow => body_kind(&BodyError::TooSlow),
+        MediaError::Empty | MediaError::CutOff(_) => (StatusCode::BAD_REQUEST, urn!("invalid-body"), "Invalid body"),
+        MediaError::Unknown(_) | MediaError::Misnamed { .. } => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, urn!("unsupported-media-type"), "Unsupported media type")
+        }
+        MediaError::TooMany => (StatusCode::CONFLICT, urn!("wrong-state"), "Not possible in this state"),
+        MediaError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, urn!("internal"), "Internal error"),
     }
 }
 

@@ -25,8 +25,15 @@ use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
 
 /// Operations without a token.
-const PUBLIC: [&str; 6] =
-    ["POST /callback", "GET /livez", "GET /readyz", "GET /status", "GET /openapi.json", "POST /v1/token"];
+const PUBLIC: [&str; 7] = [
+    "POST /callback",
+    "GET /livez",
+    "GET /readyz",
+    "GET /status",
+    "GET /openapi.json",
+    "GET /overlay/media/{name}",
+    "POST /v1/token",
+];
 
 fn client() -> Client {
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30));

@@ -37,6 +37,7 @@ mod lists;
 mod live;
 mod load;
 mod local_db;
+mod media;
 mod metrics;
 mod migrations;
 mod mock;

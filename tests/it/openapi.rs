@@ -181,8 +181,9 @@ async fn every_path_is_served_and_refuses_other_methods() {
                 "{method} {path}: {answer:?}"
             );
         }
-        // A rule can be put, also one that is named `test`, settings of overlays, and what bots have.
-        let is_put = ["/rules/", "/overlays/settings/", "/v2/"].iter().any(|place| path.starts_with(place));
+        // A rule can be put, also one that is named `test`, settings and files of overlays, and what bots have.
+        let is_put =
+            ["/rules/", "/overlays/settings/", "/overlays/media/", "/v2/"].iter().any(|place| path.starts_with(place));
         let other = if is_put { Method::TRACE } else { Method::PUT };
         let refused = api.send_as(token, other, &path).await;
         refused.problem(405, "method-not-allowed");

@@ -14,6 +14,7 @@ mod docs;
 mod feed;
 mod history;
 mod kill;
+mod media;
 mod mock_page;
 mod modules;
 mod overlay;

@@ -39,10 +39,18 @@ export async function showAlert(place, alert, settings, { isMuted = false, signa
   card.remove();
 }
 
+/** An image, or a silent video as one. */
+function picture(src) {
+  if (!/\.(webm|mp4)$/i.test(src)) return element('img', { class: 'image', src, alt: '' });
+  const video = element('video', { class: 'image', src, loop: true, playsinline: true, 'aria-hidden': 'true' });
+  Object.assign(video, { muted: true, autoplay: true });
+  return video;
+}
+
 function cardOf(label, alert, parts, message, image) {
   const isInText = parts.some(part => part.isValue && part.text === message);
   return element('article', { class: `alert alert-${alert.type}`, 'data-id': alert.id ?? '' },
-    image ? element('img', { class: 'image', src: image, alt: '' }) : null,
+    image ? picture(image) : null,
     element('div', { class: 'words' },
       element('p', { class: 'label' }, alert.is_test ? `${label} · test` : label),
       element('p', { class: 'text' }, ...parts.map(part => part.isValue ? isolated('strong', {}, part.text) : part.text)),

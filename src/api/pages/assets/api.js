@@ -41,11 +41,12 @@ export function bearer(token) {
   return `Bearer ${encodeURIComponent(token)}`;
 }
 
-/** Calls the API and returns the JSON answer, or null. Throws `Refused` on an error answer. */
+/** Calls the API and returns the JSON answer, or null. A body is sent as JSON, unless it is a file. Throws `Refused` on an error answer. */
 export async function call(token, method, path, body) {
   const headers = { Authorization: bearer(token) };
-  if (body !== undefined) headers['Content-Type'] = 'application/json';
-  const content = body === undefined ? undefined : JSON.stringify(body);
+  const isJson = body !== undefined && !(body instanceof Blob);
+  if (isJson) headers['Content-Type'] = 'application/json';
+  const content = isJson ? JSON.stringify(body) : body;
   const response = await fetch(path, { method, headers, body: content, cache: 'no-store' });
   const isStatus = path === '/status' && response.status === 503;
   if (!response.ok && !isStatus) throw new Refused(await problemOf(response));

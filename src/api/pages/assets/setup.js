@@ -3,6 +3,7 @@
 import { element } from './dom.js';
 import { KINDS } from './kinds.js';
 import { LinkToken } from './link-token.js';
+import { MediaCard } from './media-card.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
 import { Preview } from './preview-frame.js';
 import { SavedCard } from './saved-card.js';
@@ -27,20 +28,19 @@ const variations = {};
 
 function kindFields([type, kind]) {
   const placeholders = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
-  const field = (name, label, placeholder, note) => [
+  const field = (name, label, placeholder, { note = null, list = null } = {}) => [
     element('label', { for: `${name}_${type}` }, label),
-    element('input', { id: `${name}_${type}`, name: `${name}_${type}`, placeholder, autocomplete: 'off',
-      'aria-describedby': note ? `placeholders_${type}` : null }),
+    element('input', { id: `${name}_${type}`, name: `${name}_${type}`, placeholder, list, autocomplete: 'off', 'aria-describedby': note }),
   ];
   return element('div', { class: 'kind' },
     element('label', { class: 'shown' },
       element('input', { type: 'checkbox', name: 'types', value: type, checked: kind.isUsual }), nameOf(type, kind)),
     element('details', {},
       element('summary', {}, 'Text, sound and image', element('span', { class: 'unseen' }, ` of ${nameOf(type, kind)}`)),
-      ...field('text', 'Text', kind.text, true),
+      ...field('text', 'Text', kind.text, { note: `placeholders_${type}` }),
       element('p', { id: `placeholders_${type}`, class: 'quiet' }, `Placeholders: ${placeholders}`),
-      ...field('sound', 'Sound', 'as above'),
-      ...field('image', 'Image', 'as above'),
+      ...field('sound', 'Sound', 'as above', { list: 'sounds' }),
+      ...field('image', 'Image', 'as above', { list: 'images' }),
       ...kind.amount === null ? [] : field('minimum', `Least ${kind.amount} to show`, 'none'),
       ...variationFields(type, kind)));
 }
@@ -175,6 +175,7 @@ for (const [name, { fallback }] of Object.entries(NUMBERS)) if (name !== 'minimu
 const showSmall = smallLinks($('small-addresses'), copy);
 const preview = new Preview(KINDS);
 const token = new LinkToken(compose, ask => {
+  new MediaCard(ask);
   savedCard = new SavedCard(ask, { document: settingsDocument, fill, refuse, changed: compose });
 });
 form.addEventListener('input', compose);

@@ -5,6 +5,8 @@ import { ANIMATIONS } from './look.js';
 
 /** What a variation may have of its own, with labels. */
 const OWN = { text: 'Text', duration: 'Seconds', sound: 'Sound', image: 'Image' };
+/** The lists of the page from which they can be chosen. */
+const LISTS = { sound: 'sounds', image: 'images' };
 let made = 0;
 
 export class Variations {
@@ -46,7 +48,7 @@ export class Variations {
     const at = element('input', { id: `variation-${++made}`, inputmode: 'numeric', autocomplete: 'off' });
     at.value = name === 'tier' ? value.replace('000', '') : value;
     const fields = Object.fromEntries(Object.entries(OWN).map(([name, label]) => {
-      const field = element('input', { id: `variation-${++made}`, autocomplete: 'off', spellcheck: 'false', placeholder: 'as above' });
+      const field = element('input', { id: `variation-${++made}`, list: LISTS[name], autocomplete: 'off', spellcheck: 'false', placeholder: 'as above' });
       field.value = own[name] ?? '';
       return [name, field];
     }));
