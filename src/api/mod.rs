@@ -255,6 +255,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(overlays::settings::get_overlay_settings)
         .service(overlays::settings::save_overlay_settings)
         .service(overlays::settings::delete_overlay_settings)
+        .service(overlays::missing::list_missing_sources)
         .service(media::list_media)
         .service(media::upload_media)
         .service(media::delete_media)

@@ -1,6 +1,7 @@
-//! `/overlays`: what is done with alerts, and below [`settings`] how overlays look.
+//! `/overlays`: what is done with alerts; in [`settings`] how overlays look, in [`missing`] what they do not get.
 
 mod fields;
+pub(super) mod missing;
 pub(super) mod settings;
 
 use actix_web::web::{Data, Json, Path};

@@ -40,6 +40,7 @@ mod local_db;
 mod media;
 mod metrics;
 mod migrations;
+mod missing_sources;
 mod mock;
 mod mock_actions;
 mod mock_discord;

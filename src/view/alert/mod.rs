@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 pub use self::campaigns::*;
-pub use self::sources::{sources, sources_of};
+pub use self::sources::{kinds_by_source, sources, sources_of};
 pub use self::stream::*;
 pub use self::support::*;
 use super::{Person, event_json, text};

@@ -63,6 +63,11 @@ pub fn sources_of(kinds: &[String]) -> impl Iterator<Item = &'static str> {
     SOURCES.iter().filter(move |(_, kind, _)| is_one(*kind)).map(|(source, ..)| *source)
 }
 
+/// Each subscription type with the kind of alerts that comes from it; both occur several times.
+pub fn kinds_by_source() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SOURCES.iter().map(|(source, kind, _)| (*source, (*kind).into()))
+}
+
 /// The channel and the alert of an event of this type.
 pub(super) fn read(kind: &str, json: &str) -> Option<(User, AlertKind)> {
     SOURCES.iter().filter(|(source, ..)| *source == kind).find_map(|(.., read)| read(json))

@@ -125,3 +125,37 @@ async fn token_that_may_do_more_than_an_overlay_is_refused_in_words() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn settings_say_what_twitch_does_not_send_of_the_chosen_alerts() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "insert into served_channel (id, login, display_name, requested_at) values ('1', 'one', 'One', now());
+            insert into desired_subscription (type, version, channel_id, transport, status, since) values
+                ('channel.follow', '2', '1', 'websocket', 'needs_consent', now())",
+        )
+        .await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        let said = "document.getElementById('missing-alerts').innerText";
+        page.until(&format!("{said}.includes('one does not get New follower: ') && {said}.includes('Run: init')"))
+            .await;
+        let small = page.eval("document.getElementById('missing-small').textContent").await;
+        let small = small.as_str().unwrap();
+        assert!(
+            small.starts_with("one does not get Goal: begin, ") && small.contains("TWITCH_EVENTSUB_TYPES"),
+            "{small}"
+        );
+        page.click("input[name=types][value=follow]").await;
+        page.until(&format!("!{said}.includes('New follower')")).await;
+        let chat = "document.getElementById('missing-chat').innerText";
+        assert_eq!(
+            page.eval(chat).await,
+            "one does not get the chat: the chat is not read. Run: server chat set one live"
+        );
+        page.fill("channel", "other").await;
+        page.until(&format!("{said} === '' && {chat} === '' && !document.querySelector('#missing-small li')")).await;
+    })
+    .await;
+}

@@ -4,6 +4,7 @@ import { element } from './dom.js';
 import { KINDS } from './kinds.js';
 import { LinkToken } from './link-token.js';
 import { MediaCard } from './media-card.js';
+import { Missing } from './missing.js';
 import { NUMBERS, alertSettings, chatSettings } from './settings.js';
 import { Preview } from './preview-frame.js';
 import { SavedCard } from './saved-card.js';
@@ -23,6 +24,7 @@ const TAKES = {
   chat: [...COMMON, 'max', 'lifetime', 'direction', 'bots', 'commands', 'hidden'],
 };
 let savedCard = null;
+let missing = null;
 /** Those of each type of alerts that has an amount or a tier. */
 const variations = {};
 
@@ -125,6 +127,7 @@ function compose() {
   if (!new FormData(form).has('types')) problems.set('types', 'choose at least one kind of alert');
   show(problems);
   savedCard?.compare();
+  missing?.show(new FormData(form).getAll('types'), (chat.get('channel') ?? '').toLowerCase().split(',').map(it => it.trim()).filter(Boolean));
   preview.settings = { alerts, chat, variations: chosenVariations() };
 }
 
@@ -176,6 +179,7 @@ const showSmall = smallLinks($('small-addresses'), copy);
 const preview = new Preview(KINDS);
 const token = new LinkToken(compose, ask => {
   new MediaCard(ask);
+  missing = new Missing(ask, type => nameOf(type, KINDS[type]), compose);
   savedCard = new SavedCard(ask, { document: settingsDocument, fill, refuse, changed: compose });
 });
 form.addEventListener('input', compose);
