@@ -249,17 +249,6 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(live::live_alerts)
         .service(live::live_state)
         .service(live::live_chat)
-        .service(overlays::get_alert_state)
-        .service(overlays::control_alerts)
-        .service(overlays::settings::list_overlay_settings)
-        .service(overlays::settings::get_overlay_settings)
-        .service(overlays::settings::save_overlay_settings)
-        .service(overlays::settings::delete_overlay_settings)
-        .service(overlays::missing::list_missing_sources)
-        .service(media::list_media)
-        .service(media::upload_media)
-        .service(media::delete_media)
-        .service(media::get_media)
         .service(actions::list_actions)
         .service(actions::get_action)
         .service(actions::request_action)
@@ -295,23 +284,39 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(tokens::create_token)
         .service(tokens::current_token)
         .service(tokens::revoke_token)
-        .service(bots::list_bots)
-        .service(bots::add_bot)
-        .service(bots::rotate_bot)
-        .service(bots::disable_bot)
-        .service(bots::enable_bot)
-        .service(bots::remove_bot)
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
         .service(metrics::get_metrics)
         .service(docs::get_openapi);
+    overlay_routes(cfg);
     tracking_routes(cfg);
 }
 
-/// What bots of Discord use.
+/// What overlays use, and their settings page.
+fn overlay_routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(overlays::get_alert_state)
+        .service(overlays::control_alerts)
+        .service(overlays::settings::list_overlay_settings)
+        .service(overlays::settings::get_overlay_settings)
+        .service(overlays::settings::save_overlay_settings)
+        .service(overlays::settings::delete_overlay_settings)
+        .service(overlays::missing::list_missing_sources)
+        .service(media::list_media)
+        .service(media::upload_media)
+        .service(media::delete_media)
+        .service(media::get_media);
+}
+
+/// What bots of Discord use, and their owner.
 fn tracking_routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(tracking::token::issue_bot_token)
+    cfg.service(bots::list_bots)
+        .service(bots::add_bot)
+        .service(bots::rotate_bot)
+        .service(bots::disable_bot)
+        .service(bots::enable_bot)
+        .service(bots::remove_bot)
+        .service(tracking::token::issue_bot_token)
         .service(tracking::v1::check_bot_token)
         .service(tracking::v1::get_tracked_channels)
         .service(tracking::v1::track_channel)

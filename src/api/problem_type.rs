@@ -14,11 +14,12 @@ macro_rules! urn {
 pub(super) use urn;
 
 /// All of them, over HTTP and gRPC. They never change.
-const TYPES: [&str; 46] = [
+const TYPES: [&str; 47] = [
     urn!("bad-signature"),
     urn!("body-incomplete"),
     urn!("body-too-large"),
     urn!("body-too-slow"),
+    urn!("bot-exists"),
     urn!("discord-refuses"),
     urn!("discord-unavailable"),
     urn!("internal"),
