@@ -225,17 +225,14 @@ create function append_v1(
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
     eventsub_statuses_by text[], key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[],
     chats_since timestamptz[]
-) returns table (is_appended boolean, has_waited boolean)
+) returns table (is_appended boolean)
 language plpgsql as $$
 declare
     first_id bigint;
     last_id bigint;
 begin
     is_appended := false;
-    has_waited := not pg_try_advisory_xact_lock(append_lock);
-    if has_waited then
-        perform pg_advisory_xact_lock(append_lock);
-    end if;
+    perform pg_advisory_xact_lock(append_lock);
     if exists (select from event where message_id = any(message_ids))
         or exists (select from transport_switch where channel_id = any(channel_ids))
         or cardinality(line_channels) > 0
