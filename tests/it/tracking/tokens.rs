@@ -58,12 +58,16 @@ async fn unknown_name_and_wrong_secret_are_refused_alike() {
     assert_eq!(one, other);
     assert_eq!(one["message"], one["detail"], "{one}");
     // A hash is computed for both: a refusal is no faster for a name that is not known.
-    let began = Instant::now();
-    refused("tatsu", &wrong).await;
-    let known = began.elapsed();
-    let began = Instant::now();
-    refused("nobot", &wrong).await;
-    let unknown = began.elapsed();
+    let fastest = async |name: &str| {
+        let mut fastest = std::time::Duration::MAX;
+        for _ in 0..5 {
+            let began = Instant::now();
+            refused(name, &wrong).await;
+            fastest = fastest.min(began.elapsed());
+        }
+        fastest
+    };
+    let (known, unknown) = (fastest("tatsu").await, fastest("nobot").await);
     assert!(unknown * 4 > known, "{unknown:?} for an unknown name, {known:?} for a known one");
     server.post_as("/v1/token", Some("application/json"), "{}").await.problem(400, "invalid-field");
     server.post_as("/v1/token", Some("text/plain"), "").await.problem(415, "unsupported-media-type");
