@@ -204,8 +204,8 @@ language sql as $$
 $$;
 
 -- Appends messages, and merges the state that they add up to, if none of them has been told before, be it with the same message
--- id or by another message, and nothing has to be read first. Otherwise does nothing. The state counts the ids of its events
--- from the first of these messages.
+-- id or by another message, and nothing has to be read first; returns whether it did. Otherwise does nothing. The state counts the
+-- ids of its events from the first of these messages.
 --
 -- Each statement sees what was committed when it began, so those behind the lock see all that was appended before.
 create function append_v1(
@@ -225,13 +225,12 @@ create function append_v1(
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
     eventsub_statuses_by text[], key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[],
     chats_since timestamptz[]
-) returns table (is_appended boolean)
+) returns boolean
 language plpgsql as $$
 declare
     first_id bigint;
     last_id bigint;
 begin
-    is_appended := false;
     perform pg_advisory_xact_lock(append_lock);
     if exists (select from event where message_id = any(message_ids))
         or exists (select from transport_switch where channel_id = any(channel_ids))
@@ -239,8 +238,7 @@ begin
             and exists (select from chat where channel_id = any(line_channels) and lines_until > received)
         or exists (select from told_v1(key_kinds, key_channels, key_subjects, chat_channels, chats_since))
     then
-        return next;
-        return;
+        return false;
     end if;
     with appended as (
         insert into event
@@ -271,7 +269,6 @@ begin
         perform complete_blocks_v1();
     end if;
     perform pg_notify(signal, last_id::text);
-    is_appended := true;
-    return next;
+    return true;
 end
 $$;

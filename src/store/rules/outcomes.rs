@@ -78,16 +78,14 @@ pub async fn counters(
     limit: i64,
 ) -> sqlx::Result<Vec<Counter>> {
     macro_rules! page {
-        ($behind:tt, $start:tt, $direction:tt) => {
+        ($behind:tt, $direction:tt) => {
             sqlx::query_as!(
                 Counter,
                 "select channel_id, name, value from counter
                 where ($1::text is null or channel_id = $1)
-                    and (channel_id, name) "
+                    and ($2::text is null or (channel_id, name) "
                     + $behind
-                    + " (coalesce($2, "
-                    + $start
-                    + "), coalesce($3, ''))
+                    + " ($2, $3::text))
                 order by channel_id "
                     + $direction
                     + ", name "
@@ -103,7 +101,7 @@ pub async fn counters(
         };
     }
     match order {
-        Order::Asc => page!(">", "''", "asc"),
-        Order::Desc => page!("<", "'~'", "desc"),
+        Order::Asc => page!(">", "asc"),
+        Order::Desc => page!("<", "desc"),
     }
 }

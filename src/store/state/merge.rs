@@ -59,10 +59,8 @@ pub(super) struct Changes<'a> {
 
 /// A statement that passes on these changes to a function of `db/migrations/0017_append.up.sql`, behind its other parameters.
 macro_rules! with_changes {
-    ($output:ident, $statement:literal, [$($first:tt)*], $of:ident) => {
-        sqlx::query_as!(
-            $output,
-            $statement,
+    ($query:ident, [$($first:tt)*], $of:ident) => {
+        sqlx::$query!(
             $($first)*,
             &arrays::keys(&$of.state.users) as &[&str],
             &column(&$of.state.users, |user| user.value.login.as_str()) as &[&str],
@@ -125,38 +123,31 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx
         return Ok(Vec::new());
     }
     with_changes!(
-        StoredTold,
-        r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
+        query_as,
+        [StoredTold, r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52)"#,
-        [0],
+            $51, $52)"#, 0],
         changes
     )
     .fetch_all(conn)
     .await
 }
 
-/// What came of an append in one round trip.
-pub(super) struct Outcome {
-    /// Otherwise something had to be known first, and nothing was written.
-    pub(super) is_appended: bool,
-}
-
-/// Appends messages with what they add up to, whose events have the ids from 1 on, in one round trip and one transaction.
+/// Appends messages with what they add up to, whose events have the ids from 1 on, in one round trip and one transaction, or
+/// returns false, if something had to be known first.
 pub(super) async fn append(
     conn: &mut PgConnection,
     messages: &[&Message],
     changes: &Changes<'_>,
     received_at: OffsetDateTime,
-) -> sqlx::Result<Outcome> {
+) -> sqlx::Result<bool> {
     with_changes!(
-        Outcome,
-        r#"select is_appended as "is_appended!" from append_v1(
+        query_scalar,
+        [r#"select append_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)"#,
-        [
+            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64) as "is_appended!""#,
             Lock::Append as i64,
             received_at,
             signals::Channel::Event.name(),

@@ -57,8 +57,7 @@ pub async fn append_new(
     {
         return Ok(false);
     }
-    let outcome = merge::append(conn, messages, &Changes::new(&changes, &relations), received_at).await?;
-    Ok(outcome.is_appended)
+    merge::append(conn, messages, &Changes::new(&changes, &relations), received_at).await
 }
 
 /// Merges `changes`, what these facts add up to, into the tables. Returns which of the events repeat which earlier ones.
