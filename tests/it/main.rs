@@ -45,6 +45,7 @@ mod mock;
 mod mock_actions;
 mod mock_discord;
 mod mock_irc;
+mod mock_videos;
 mod mock_websocket;
 mod nginx;
 mod nodelay;

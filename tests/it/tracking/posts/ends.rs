@@ -10,23 +10,6 @@ use super::{about, is_notifying};
 use crate::support::messages::{CHANNEL, text};
 
 impl Stage {
-    /// Of a stream of an hour, ten seconds after its end, with these settings and mentions.
-    async fn ended(mut settings: Value) -> Self {
-        let stage = Self::tracking().await;
-        settings["mentions"] = json!({ "everyone": true });
-        stage.set(&settings).await;
-        stage.online("5001").await;
-        stage.settled().await;
-        stage.clock.advance(Duration::hours(1));
-        stage.offline("5001").await;
-        stage.after(Duration::seconds(11)).await;
-        stage
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.messages().into_iter().map(|message| message.content).collect()
-    }
-
     async fn told(&self) -> Vec<Value> {
         // The first token may have expired.
         let token = self.new_token().await;

@@ -9,45 +9,33 @@ use super::super::Stage;
 const LIVE: &str = "@everyone User90210441 is live";
 
 impl Stage {
-    /// Of a stream of an hour, ten seconds after its end, with a grace of an hour.
+    /// Ten seconds after the end of a stream of an hour, with a grace of an hour.
     async fn paused(mut settings: Value) -> Self {
-        let stage = Self::tracking().await;
-        settings["mentions"] = json!({ "everyone": true });
         settings["offline_grace"] = json!(60);
-        stage.set(&settings).await;
-        stage.online("5001").await;
-        stage.settled().await;
-        stage.clock.advance(Duration::hours(1));
-        stage.offline("5001").await;
-        stage.after(Duration::seconds(11)).await;
-        stage
-    }
-
-    fn contents(&self) -> Vec<String> {
-        self.messages().into_iter().map(|message| message.content).collect()
+        Self::ended(settings).await
     }
 }
 
 #[tokio::test]
 async fn end_is_told_after_the_grace() {
     let stage = Stage::paused(json!({})).await;
-    assert_eq!(stage.contents(), [LIVE]);
+    assert_eq!(stage.texts(), [LIVE]);
     stage.after(Duration::minutes(59)).await;
-    assert_eq!(stage.contents(), [LIVE]);
+    assert_eq!(stage.texts(), [LIVE]);
     stage.after(Duration::minutes(1)).await;
-    assert_eq!(stage.contents(), ["@everyone User90210441 was live for 1 h"]);
+    assert_eq!(stage.texts(), ["@everyone User90210441 was live for 1 h"]);
     // A later one has a message of its own.
     stage.clock.advance(Duration::minutes(1));
     stage.online("5002").await;
     stage.settled().await;
-    assert_eq!(stage.contents(), ["@everyone User90210441 was live for 1 h", LIVE]);
+    assert_eq!(stage.texts(), ["@everyone User90210441 was live for 1 h", LIVE]);
     assert_eq!(stage.states().await, ["posted", "posted"]);
     stage.end().await;
 
     for (on_end, count) in [("delete", 0), ("post", 2)] {
         let stage = Stage::paused(json!({ "on_end": on_end })).await;
         stage.after(Duration::minutes(59)).await;
-        assert_eq!(stage.contents(), [LIVE], "{on_end}");
+        assert_eq!(stage.texts(), [LIVE], "{on_end}");
         stage.after(Duration::minutes(1)).await;
         stage.after(Duration::SECOND).await;
         assert_eq!(stage.messages().len(), count, "{on_end}");
@@ -75,7 +63,7 @@ async fn stream_that_goes_on_within_the_grace_is_the_same_message() {
 
         // The end of the first one is not told any more; that of the second one is, with the time of both.
         stage.after(Duration::minutes(74)).await;
-        assert_eq!(stage.contents(), [LIVE], "{on_end}");
+        assert_eq!(stage.texts(), [LIVE], "{on_end}");
         stage.offline("5002").await;
         stage.after(Duration::minutes(61)).await;
         stage.after(Duration::SECOND).await;
@@ -85,7 +73,7 @@ async fn stream_that_goes_on_within_the_grace_is_the_same_message() {
             "delete" => vec![],
             _ => vec![format!("@everyone {over}"), over.to_owned()],
         };
-        assert_eq!(stage.contents(), all);
+        assert_eq!(stage.texts(), all);
         let changes = stage.discord.world.changes();
         let created = changes.iter().filter(|change| change.kind == ChangeKind::Created).count();
         assert_eq!(created, 1 + usize::from(on_end == "post"), "{on_end}");
@@ -103,9 +91,9 @@ async fn stream_goes_on_more_than_once_in_the_same_message() {
         stage.offline(stream).await;
         stage.after(Duration::seconds(11)).await;
     }
-    assert_eq!(stage.contents(), [LIVE]);
+    assert_eq!(stage.texts(), [LIVE]);
     stage.after(Duration::minutes(60)).await;
-    assert_eq!(stage.contents(), ["@everyone User90210441 was live for 3 h"]);
+    assert_eq!(stage.texts(), ["@everyone User90210441 was live for 3 h"]);
     assert_eq!(stage.states().await, ["skipped", "skipped", "posted"]);
     stage.end().await;
 }
@@ -118,7 +106,7 @@ async fn message_that_is_gone_does_not_go_on() {
     stage.set(&json!({ "offline_grace": 120 })).await;
     stage.online("5002").await;
     stage.settled().await;
-    assert_eq!(stage.contents(), ["User90210441 is live"]);
+    assert_eq!(stage.texts(), ["User90210441 is live"]);
     assert_eq!(stage.states().await, ["dismissed", "posted"]);
     stage.end().await;
 

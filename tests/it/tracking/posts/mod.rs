@@ -66,6 +66,23 @@ pub(super) fn is_notifying(message: &DiscordMessage) -> bool {
 }
 
 impl Stage {
+    /// Of a stream of an hour, ten seconds after its end, with these settings and mentions.
+    async fn ended(mut settings: Value) -> Self {
+        let stage = Self::tracking().await;
+        settings["mentions"] = json!({ "everyone": true });
+        stage.set(&settings).await;
+        stage.online("5001").await;
+        stage.settled().await;
+        stage.clock.advance(Duration::hours(1));
+        stage.offline("5001").await;
+        stage.after(Duration::seconds(11)).await;
+        stage
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.messages().into_iter().map(|message| message.content).collect()
+    }
+
     /// The channel of the tests is known and tracked over the first webhook.
     async fn tracking() -> Self {
         let stage = Self::start().await;
