@@ -18,9 +18,10 @@ use crate::store::within;
 /// Tracks or posts per transaction, if Discord takes any number of posts.
 const CHUNK: i32 = 1_000;
 
-/// Otherwise so few, and spread so many times as fast as Discord takes them: to spread all at once would hold up the writer of
-/// the log, and be of no use.
+/// The same if it does not: to spread all at once would hold up the writer of the log, and be of no use.
 const SMALL_CHUNK: i32 = 100;
+
+/// Then they are spread so many times as fast as Discord takes posts.
 const LEAD: f64 = 16.0;
 
 /// It looks for announcements at least this often, also when no notification came.
