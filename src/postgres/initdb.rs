@@ -29,7 +29,7 @@ log_timezone = 'UTC'";
 /// The same for a throwaway cluster: many connections, and no durability.
 const THROWAWAY_SETTINGS: &str = "\
 shared_buffers = 32MB
-max_connections = 200
+max_connections = 1000
 timezone = 'UTC'
 log_timezone = 'UTC'
 fsync = off

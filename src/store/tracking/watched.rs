@@ -47,7 +47,7 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<WatchedChannel>> {
 }
 
 /// The channels that are worth it most: those that are tracked in many channels of Discord and were live often in the last 30
-/// days. One that has its subscriptions counts twice, so that two that are nearly equal do not take turns.
+/// days. One that has its subscriptions counts twice and goes first, so that two that are nearly equal do not take turns.
 ///
 /// # Errors
 /// If the database fails.
@@ -62,7 +62,7 @@ pub async fn choose(db: &mut PgConnection, limit: u32, now: OffsetDateTime) -> s
         ) as live on live.channel_id = tracked.twitch_id
         where tracked.twitch_id ~ '^[1-9][0-9]{0,19}$' and not exists (select from served_channel where id = tracked.twitch_id)
         order by tracks * (1 + coalesce(starts, 0)) * (case when watched.twitch_id is null then 1 else 2 end) desc,
-            tracked.twitch_id
+            watched.twitch_id is null, tracked.twitch_id
         limit $1"#,
         i64::from(limit),
         now

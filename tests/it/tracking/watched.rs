@@ -71,7 +71,8 @@ async fn stream_of_a_watched_channel_is_announced_at_once_and_not_looked_up() {
 
     untrack(&stage, STREAMER).await;
     until_with_time(&stage.server, "Twitch sends it no more", async || sent(&twitch, STREAMER).is_empty()).await;
-    assert_eq!(sqlx::query("select from watched_channel").fetch_all(&stage.server.pool).await.unwrap().len(), 0);
+    let watched = async || sqlx::query("select from watched_channel").fetch_all(&stage.server.pool).await.unwrap();
+    until("no channel is watched", async || watched().await.is_empty()).await;
     stage.stop().await;
 }
 
