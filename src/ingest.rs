@@ -51,6 +51,13 @@ struct Submission {
     answer: oneshot::Sender<Result<Receipt, IngestError>>,
 }
 
+impl Submission {
+    /// Answers the caller, who may have given up meanwhile.
+    fn reply(self, receipt: Result<Receipt, IngestError>) {
+        let _ = self.answer.send(receipt);
+    }
+}
+
 impl Ingest {
     /// The submitting side and the writer, which the caller must [`run`](Writer::run).
     #[must_use]
@@ -113,13 +120,22 @@ impl Writer {
         while self.receive(&mut batch).await > 0 {
             // The callers of these have given up; Twitch sends them again.
             batch.retain(|submission| !submission.answer.is_closed());
+            if batch.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.log.wait_turn().await {
+                batch.drain(..).for_each(|submission| submission.reply(Err(error)));
+                continue;
+            }
+            while batch.len() < MAX_BATCH
+                && let Ok(submission) = self.submissions.try_recv()
+            {
+                batch.push(submission);
+            }
             let messages: Vec<&Message> = batch.iter().map(|submission| &*submission.message).collect();
             let span = tracing::info_span!("batch", batch.messages = messages.len());
             let receipts = self.log.write_batch(&messages).instrument(span).await;
-            for (submission, receipt) in batch.drain(..).zip(receipts) {
-                // A caller that has given up meanwhile is no error.
-                let _ = submission.answer.send(receipt);
-            }
+            batch.drain(..).zip(receipts).for_each(|(submission, receipt)| submission.reply(receipt));
         }
     }
 

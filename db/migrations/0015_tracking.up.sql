@@ -185,7 +185,7 @@ create table post (
 
 create index post_due_idx on post (destination_id, next_at) where next_at is not null;
 create index post_sending_idx on post (destination_id) where state = 'sending';
-create index post_open_idx on post (state, id) where state in ('pending', 'sending', 'uncertain', 'failed');
+create index post_open_idx on post (state, id) where state in ('pending', 'uncertain', 'failed');
 
 -- The limits of the address that calls Discord.
 create table egress (

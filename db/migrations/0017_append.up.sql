@@ -1,10 +1,12 @@
 -- What an append does in the database. Servers of two versions run side by side during an upgrade: a function that changes gets
 -- another name, and the old one stays until the next version.
 
--- What events told with these keys, and what they took back in these chats since a time. However little the planner knows of
--- the tables, each key is looked up in their index, and what was taken back in a chat since a time is a range of told_chat_idx.
+-- What events told with these keys, and which of these messages and users they took back in these chats: messages that were
+-- deleted, or the chat that was cleared, since a time each. However little the planner knows of the tables, each key is looked up
+-- in their index, and what was taken back in a chat since a time is a range of told_chat_idx.
 create function told_v1(
-    key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[], chats_since timestamptz[]
+    key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[], chats_deleted_since timestamptz[],
+    chats_cleared_since timestamptz[], chat_subjects text[]
 ) returns table (kind text, channel_id text, subject text, id bigint, at timestamptz)
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -28,14 +30,16 @@ begin
     ) found
     union all
     select found.kind, chat.channel_id, found.subject, found.id, found.at
-    from unnest(chat_channels, chats_since) as chat (channel_id, since)
+    from unnest(chat_channels, chats_deleted_since, chats_cleared_since) as chat (channel_id, deleted_since, cleared_since)
     cross join lateral (
         select kind, subject, id, at from told
         where kind in ('channel.chat.message_delete', 'channel.chat.clear')
-            and told.channel_id = chat.channel_id and told.at >= chat.since
+            and told.channel_id = chat.channel_id and told.at >= chat.deleted_since
         order by told.channel_id, told.at
         limit 10000
-    ) found;
+    ) found
+    where (found.kind = 'channel.chat.message_delete' or found.at >= chat.cleared_since)
+        and (found.subject = '' or found.subject in (select unnest(chat_subjects)));
 end
 $$;
 
@@ -56,12 +60,14 @@ create function merge_state_v1(
     eventsub_versions text[], eventsub_conditions text[], eventsub_transports text[], eventsub_costs integer[],
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
     eventsub_statuses_by text[], key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[],
-    chats_since timestamptz[]
+    chats_deleted_since timestamptz[], chats_cleared_since timestamptz[], chat_subjects text[]
 ) returns table (kind text, channel_id text, subject text, id bigint, at timestamptz)
 language plpgsql as $$
 #variable_conflict use_column
 begin
-    return query select * from told_v1(key_kinds, key_channels, key_subjects, chat_channels, chats_since);
+    return query select * from told_v1(
+        key_kinds, key_channels, key_subjects, chat_channels, chats_deleted_since, chats_cleared_since, chat_subjects
+    );
     -- The newest names win.
     if cardinality(user_ids) > 0 then
         insert into twitch_user as stored (id, login, display_name, named_at, named_by)
@@ -209,7 +215,7 @@ $$;
 --
 -- Each statement sees what was committed when it began, so those behind the lock see all that was appended before.
 create function append_v1(
-    append_lock bigint, received timestamptz, signal text,
+    append_lock bigint, has_turn boolean, received timestamptz, signal text,
     message_ids text[], message_types text[], types text[], versions text[], subscription_ids text[],
     channel_ids text[], times timestamptz[], are_tests boolean[], payloads text[], line_channels text[],
     user_ids text[], user_logins text[], user_names text[], users_named_at timestamptz[], users_named_by text[],
@@ -224,21 +230,34 @@ create function append_v1(
     eventsub_versions text[], eventsub_conditions text[], eventsub_transports text[], eventsub_costs integer[],
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
     eventsub_statuses_by text[], key_kinds text[], key_channels text[], key_subjects text[], chat_channels text[],
-    chats_since timestamptz[]
-) returns boolean
+    chats_deleted_since timestamptz[], chats_cleared_since timestamptz[], chat_subjects text[],
+    out is_appended boolean, out has_waited boolean
+)
 language plpgsql as $$
 declare
     first_id bigint;
     last_id bigint;
 begin
-    perform pg_advisory_xact_lock(append_lock);
+    is_appended := false;
+    has_waited := not pg_try_advisory_xact_lock(append_lock);
+    if has_waited then
+        perform pg_advisory_xact_lock(append_lock);
+    end if;
+    if has_turn then
+        -- From here on, the transaction holds the lock.
+        perform pg_advisory_unlock(append_lock), set_config('idle_session_timeout', null, false);
+    end if;
     if exists (select from event where message_id = any(message_ids))
         or exists (select from transport_switch where channel_id = any(channel_ids))
         or cardinality(line_channels) > 0
             and exists (select from chat where channel_id = any(line_channels) and lines_until > received)
-        or exists (select from told_v1(key_kinds, key_channels, key_subjects, chat_channels, chats_since))
+        or exists (
+            select from told_v1(
+                key_kinds, key_channels, key_subjects, chat_channels, chats_deleted_since, chats_cleared_since, chat_subjects
+            )
+        )
     then
-        return false;
+        return;
     end if;
     with appended as (
         insert into event
@@ -262,13 +281,13 @@ begin
         logins_named_by, channels_changed, told_kinds, told_channels, told_subjects, told_ids, told_at,
         activities, eventsub_ids, eventsub_types, eventsub_versions, eventsub_conditions,
         eventsub_transports, eventsub_costs, eventsub_created_at, eventsub_statuses,
-        eventsub_statuses_at, eventsub_statuses_by, '{}', '{}', '{}', '{}', '{}'
+        eventsub_statuses_at, eventsub_statuses_by, '{}', '{}', '{}', '{}', '{}', '{}', '{}'
     );
     -- Lost ids may hide that a block is complete; the next append that completes one makes up for it.
     if (first_id - 1) / 1024 < last_id / 1024 then
         perform complete_blocks_v1();
     end if;
     perform pg_notify(signal, last_id::text);
-    return true;
+    is_appended := true;
 end
 $$;

@@ -47,6 +47,10 @@ pub(super) struct Log {
     failed_size: usize,
     /// When a batch last had to be compared with earlier messages.
     long_way_since: Option<Instant>,
+    /// Whether another connection held the lock when this one last asked for it.
+    is_contended: bool,
+    /// Whether the connection holds the lock for the next batch.
+    has_turn: bool,
 }
 
 impl std::fmt::Debug for Log {
@@ -74,6 +78,16 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// Of a transaction without messages.
+    fn of_database(self) -> (WriteError, String) {
+        match self {
+            Self::Database(error, detail) => (error, detail),
+            Self::Messages(detail) => (WriteError::Other, detail),
+        }
+    }
+}
+
 impl Log {
     pub(super) fn new(
         database: PgConnectOptions,
@@ -82,12 +96,48 @@ impl Log {
         metrics: Metrics,
         health: Health,
     ) -> Self {
-        Self { database, clock, incidents, metrics, health, connection: None, failed_size: 0, long_way_since: None }
+        Self {
+            database,
+            clock,
+            incidents,
+            metrics,
+            health,
+            connection: None,
+            failed_size: 0,
+            long_way_since: None,
+            is_contended: false,
+            has_turn: false,
+        }
     }
 
     /// Whether the last transaction succeeded.
     pub(super) fn is_writable(&self) -> bool {
         self.health.error().is_none()
+    }
+
+    /// Waits until other servers have committed, if the last batch had to wait for that: all that comes meanwhile is then
+    /// part of the next batch. Does nothing otherwise.
+    pub(super) async fn wait_turn(&mut self) -> Result<(), IngestError> {
+        if !self.is_contended || self.is_long_way() {
+            return Ok(());
+        }
+        let connection = self.connection.take();
+        let waiting = async {
+            let mut connection = self.connected(connection).await?;
+            let has_waited = Lock::Append.wait_turn(&mut connection).await?;
+            Ok((connection, has_waited))
+        };
+        match caught(waiting).await {
+            Ok((connection, has_waited)) => {
+                (self.connection, self.is_contended, self.has_turn) = (Some(connection), has_waited, true);
+                Ok(())
+            }
+            Err(failure) => {
+                self.is_contended = false;
+                self.record(Some(failure.of_database()));
+                Err(IngestError::Unavailable)
+            }
+        }
     }
 
     /// One transaction for all; if that fails because of a message, one for each, so that a message that can't be stored
@@ -150,18 +200,27 @@ impl Log {
         connection: Option<PgConnection>,
         messages: &[&Message],
     ) -> Result<(PgConnection, Vec<Receipt>), Failure> {
+        let mut has_turn = std::mem::take(&mut self.has_turn);
         let (mut connection, now) = (self.connected(connection).await?, self.clock.now());
-        if self.long_way_since.is_none_or(|since| since.elapsed() >= LONG_WAY) {
+        if !self.is_long_way() {
             let mut ids = HashSet::with_capacity(messages.len());
             let is_first: Vec<_> = messages.iter().map(|message| ids.insert(message.id())).collect();
             let firsts: Vec<_> = messages.iter().zip(&is_first).filter(|it| *it.1).map(|it| *it.0).collect();
-            if store::state::append_new(&mut connection, &firsts, now).await? {
-                let receipt = |is_first| if is_first { Receipt::Appended } else { Receipt::Duplicate };
-                return Ok((connection, is_first.into_iter().map(receipt).collect()));
+            if let Some(append) = store::state::append_new(&mut connection, &firsts, now, has_turn).await? {
+                // One that has its turn never waits.
+                self.is_contended = append.has_waited || has_turn && self.is_contended;
+                has_turn = false;
+                if append.is_appended {
+                    let receipt = |is_first| if is_first { Receipt::Appended } else { Receipt::Duplicate };
+                    return Ok((connection, is_first.into_iter().map(receipt).collect()));
+                }
+                self.long_way_since = Some(Instant::now());
             }
-            self.long_way_since = Some(Instant::now());
         }
         let mut transaction = Lock::Append.begin(&mut connection).await?;
+        if has_turn {
+            Lock::Append.end_turn(&mut transaction).await?;
+        }
         let mut appended = store::log::append(&mut transaction, messages, now).await?;
         let mut facts = Vec::with_capacity(appended.ids.len());
         let receipts = messages.iter().map(|message| match appended.ids.remove(message.id()) {
@@ -191,9 +250,13 @@ impl Log {
                 self.connection = Some(connection);
                 self.record(None);
             }
-            Err(Failure::Database(error, detail)) => self.record(Some((error, detail))),
-            Err(Failure::Messages(detail)) => self.record(Some((WriteError::Other, detail))),
+            Err(failure) => self.record(Some(failure.of_database())),
         }
+    }
+
+    /// Whether batches are likely to have messages that must be compared with earlier ones.
+    fn is_long_way(&self) -> bool {
+        self.long_way_since.is_some_and(|since| since.elapsed() < LONG_WAY)
     }
 
     async fn try_probe(&self, connection: Option<PgConnection>) -> Result<PgConnection, Failure> {

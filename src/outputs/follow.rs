@@ -105,6 +105,10 @@ pub fn pool(database: PgConnectOptions) -> PgPool {
         ("application_name", "showtime followers"),
         ("statement_timeout", DATABASE_TIMEOUT),
         ("idle_in_transaction_session_timeout", DATABASE_TIMEOUT),
+        // As for the log: all is looked up by key, and to plan a statement takes longer than to execute it.
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
     ]);
     PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(BATCH_TIMEOUT).connect_lazy_with(options)
 }

@@ -26,7 +26,7 @@ const CHAT_TAKEN_BACK: [&str; 2] = [CHAT_MESSAGE_DELETE, CHAT_CLEAR];
 const MAX_SUBSCRIBE_DELAY: Duration = Duration::minutes(5);
 
 /// A chat message that was deleted longer ago than this does not arrive any more.
-const MAX_REDELIVERY: Duration = Duration::minutes(10);
+pub const MAX_REDELIVERY: Duration = Duration::minutes(10);
 
 /// What an event tells. Events with the same key tell the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +62,16 @@ pub struct StoredTold {
 /// The events that told something, by what they told.
 pub type ToldByKey<'a> = BTreeMap<Key<'a>, Told>;
 
+/// Messages of chats. What was taken back in a chat of late is little, while to look up each message would slow down a busy
+/// chat: so the former is looked through for these.
+#[derive(Debug, Default)]
+pub struct Chats<'a> {
+    /// The channels, each with the time of its first message.
+    pub began_at: BTreeMap<&'a str, OffsetDateTime>,
+    /// The ids of the messages and of their authors.
+    pub subjects: Vec<&'a str>,
+}
+
 /// How events of the log relate to others, in the order of their ids.
 #[derive(Debug)]
 pub struct Relations<'a>(Vec<Relation<'a>>);
@@ -89,14 +99,19 @@ impl<'a> Relations<'a> {
         keys.filter(|key| !CHAT_TAKEN_BACK.contains(&key.kind)).collect()
     }
 
-    /// The channels with chat messages, each with a time: what was taken back there since then must be known as well. That is
-    /// little, while to look up each message would slow down a busy chat.
+    /// The chats whose messages are among these events: what was taken back of them must be known as well.
     #[must_use]
-    pub fn chats(&self) -> BTreeMap<&'a str, OffsetDateTime> {
-        let mut chats = BTreeMap::new();
+    pub fn chats(&self) -> Chats<'a> {
+        let mut chats = Chats::default();
         for (key, since) in self.0.iter().flat_map(|relation| &relation.repeats) {
-            if let Some(since) = since.filter(|_| CHAT_TAKEN_BACK.contains(&key.kind)) {
-                chats.entry(key.channel_id).and_modify(|first| *first = since.min(*first)).or_insert(since);
+            if !CHAT_TAKEN_BACK.contains(&key.kind) {
+                continue;
+            }
+            if let Some(at) = since.filter(|_| key.kind == CHAT_CLEAR) {
+                chats.began_at.entry(key.channel_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+            }
+            if !key.subject.is_empty() {
+                chats.subjects.push(key.subject);
             }
         }
         chats

@@ -49,6 +49,34 @@ impl Lock {
         Ok(())
     }
 
+    /// Waits for the lock and holds it until [`end_turn`](Self::end_turn), or a function of the database that ends the turn.
+    /// Returns whether another connection held it. A client that is not heard of for five seconds loses its connection, and
+    /// with it the lock.
+    ///
+    /// # Errors
+    /// If the database fails, or the lock isn't free within the connection's `statement_timeout` or `lock_timeout`.
+    pub async fn wait_turn(self, conn: &mut PgConnection) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(
+            r#"select case when pg_try_advisory_lock($1) then false else pg_advisory_lock($1)::text is not null end
+                    as "has_waited!"
+            from (select set_config('idle_session_timeout', '5000', false)) as limited"#,
+            self as i64
+        )
+        .fetch_one(conn)
+        .await
+    }
+
+    /// Gives up what [`wait_turn`](Self::wait_turn) took.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn end_turn(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query!("select pg_advisory_unlock($1), set_config('idle_session_timeout', null, false)", self as i64)
+            .fetch_one(conn)
+            .await?;
+        Ok(())
+    }
+
     /// Takes the lock until [`release`](Self::release), or until the connection is closed. False if another connection
     /// holds it.
     ///

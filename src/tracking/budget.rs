@@ -10,6 +10,9 @@ use crate::store::tracking::egress::Egress;
 /// The part of a second's requests that may be made at once.
 const BURST: f64 = 0.1;
 
+/// The part of the burst that must be free before requests are made again: each group of them costs a few transactions.
+const GROUP: f64 = 2.0 / 3.0;
+
 /// How fast a rate that was halved grows again, per second.
 const GROWTH: f64 = 1.0 / 60.0;
 
@@ -80,15 +83,15 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// When a request may be made; `None` if one may be now.
+    /// When the next group of requests may be made; `None` if it may be now.
     #[must_use]
     pub fn next_at(&self) -> Option<OffsetDateTime> {
         if let Some(until) = self.stopped_until() {
             return Some(until);
         }
-        let missing = (1.0 - self.egress.tokens).max(0.0);
-        let wait = self.rate().map(|rate| Duration::seconds_f64(missing / rate)).filter(|wait| wait.is_positive());
-        wait.map(|wait| self.now + wait)
+        let rate = self.rate()?;
+        let missing = (rate * BURST * GROUP).max(1.0) - self.egress.tokens;
+        (missing > 0.0).then(|| self.now + Duration::seconds_f64(missing / rate))
     }
 
     /// Counts an answer that Discord counts towards a ban.

@@ -221,18 +221,33 @@ async fn random_histories_are_stored_and_rebuilt_as_the_projection_has_them() {
     }
 }
 
-/// Appends as the writer does, and returns whether one round trip was enough.
-async fn append(connection: &mut PgConnection, messages: &[&Message]) -> bool {
+/// Appends as the writer does, waiting its turn or not, and returns whether one round trip was enough for the append.
+async fn append(connection: &mut PgConnection, messages: &[&Message], mut has_turn: bool) -> bool {
     let now = at(0);
-    if state::append_new(connection, messages, now).await.unwrap() {
-        return true;
+    if has_turn {
+        Lock::Append.wait_turn(connection).await.unwrap();
+    }
+    if let Some(append) = state::append_new(connection, messages, now, has_turn).await.unwrap() {
+        has_turn = false;
+        if append.is_appended {
+            return true;
+        }
     }
     let mut transaction = Lock::Append.begin(connection).await.unwrap();
+    if has_turn {
+        Lock::Append.end_turn(&mut transaction).await.unwrap();
+    }
     let appended = log::append(&mut transaction, messages, now).await.unwrap();
     let new = messages.iter().filter_map(|message| Some(Fact::new(appended.ids.get(message.id())?.0, message)));
     state::fold(&mut transaction, &new.collect::<Vec<_>>()).await.unwrap();
     transaction.commit().await.unwrap();
     false
+}
+
+/// The advisory locks that this connection holds.
+async fn locks(connection: &mut PgConnection) -> i64 {
+    let held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+    sqlx::query_scalar(held).fetch_one(connection).await.unwrap()
 }
 
 /// What is folded before it is known to be new must not differ from what is folded afterwards.
@@ -252,7 +267,9 @@ async fn state_is_the_same_whether_a_batch_takes_one_round_trip_or_more() {
             batch.extend(messages[..number].last().filter(|_| number % 5 == 4).map(AsRef::as_ref));
             let mut ids = HashSet::new();
             batch.retain(|message| ids.insert(message.id()));
-            *(if append(&mut connection, &batch).await { &mut short } else { &mut long }) += 1;
+            let is_short = append(&mut connection, &batch, (round + number) % 3 == 0).await;
+            *(if is_short { &mut short } else { &mut long }) += 1;
+            assert_eq!(locks(&mut connection).await, 0, "the turn has ended");
         }
         assert_eq!(dump(&mut connection).await, folded_at_once(&messages).await, "{history:#?}");
         let repeats = dump_repeats(&mut connection).await;
@@ -275,7 +292,7 @@ async fn message_that_another_server_appends_meanwhile_is_not_appended_again() {
     log::append(&mut transaction, &[&message], at(0)).await.unwrap();
     let waits = tokio::spawn({
         let message = message.clone();
-        async move { append(&mut second, &[&message]).await }
+        async move { append(&mut second, &[&message], false).await }
     });
     let mut observer = database.connect().await.unwrap();
     until("it waits for the lock", async || {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use showtime::load::oracle::Oracle;
-use showtime::projection::repeats::{Relations, StoredTold, Told, ToldByKey};
+use showtime::projection::repeats::{MAX_REDELIVERY, Relations, StoredTold, Told, ToldByKey};
 use showtime::projection::{Fact, State};
 use time::{Duration, OffsetDateTime};
 
@@ -46,8 +46,13 @@ impl Database {
             keys.iter().any(|key| (&*it.kind, &*it.channel_id, &*it.subject) == (key.kind, key.channel_id, key.subject))
         };
         let is_in_chat = |it: &StoredTold| {
-            let is_taken_back = ["channel.chat.message_delete", "channel.chat.clear"].contains(&&*it.kind);
-            is_taken_back && chats.get(&*it.channel_id).is_some_and(|since| it.at >= Some(*since))
+            let Some(began_at) = chats.began_at.get(&*it.channel_id) else { return false };
+            let is_recent = match &*it.kind {
+                "channel.chat.message_delete" => it.at >= Some(*began_at - MAX_REDELIVERY),
+                "channel.chat.clear" => it.at >= Some(*began_at),
+                _ => false,
+            };
+            is_recent && (it.subject.is_empty() || chats.subjects.contains(&&*it.subject))
         };
         self.0.iter().filter(|it| is_key(it) || is_in_chat(it)).cloned().collect()
     }

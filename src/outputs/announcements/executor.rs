@@ -41,6 +41,9 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause while the database is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long the answers that come after another one are waited for, to be recorded with it.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// Limit of requests at once.
 const MAX_REQUESTS: usize = 128;
 
@@ -86,6 +89,8 @@ pub(super) struct Executor {
     running: HashMap<Id, i64>,
     /// What is not recorded yet.
     finished: Vec<Finished>,
+    /// Nothing is claimed before, because the limits allow nothing.
+    claims_from: Option<OffsetDateTime>,
 }
 
 impl Executor {
@@ -103,6 +108,7 @@ impl Executor {
             requests: JoinSet::new(),
             running: HashMap::new(),
             finished: Vec::new(),
+            claims_from: None,
         }
     }
 
@@ -151,7 +157,10 @@ impl Executor {
         let wait = if is_idle { wait.max(PAUSE / 100) } else { wait };
         tokio::select! {
             () = wakeup.notified() => {}
-            Some(ended) = self.requests.join_next_with_id() => self.end(ended),
+            Some(ended) = self.requests.join_next_with_id() => {
+                self.end(ended);
+                sleep(GATHERING).await;
+            }
             () = self.clock.sleep(wait.min(POLL_INTERVAL)) => {}
             () = self.stopper.stopping.cancelled() => {}
         }
@@ -176,10 +185,13 @@ impl Executor {
     /// Records what has ended, and claims what is due and within the limits.
     async fn round(&mut self) -> sqlx::Result<Round> {
         self.settle().await?;
+        if let Some(at) = self.claims_from.filter(|at| *at > self.clock.now()) {
+            return Ok(Round { next_at: Some(at), ..Round::default() });
+        }
         within(QUERY_TIMEOUT, self.claim()).await
     }
 
-    async fn claim(&self) -> sqlx::Result<Round> {
+    async fn claim(&mut self) -> sqlx::Result<Round> {
         let own: Vec<_> = self.running.values().copied().collect();
         let free = MAX_REQUESTS.saturating_sub(own.len());
         let due_at = if free > 0 { posts::next_at(&self.pool, &own).await? } else { None };
@@ -192,7 +204,9 @@ impl Executor {
         let mut budget = Budget::new(&mut egress, self.rate, now);
         let limit = budget.available(free);
         if limit == 0 {
-            return Ok(Round { next_at: budget.next_at(), ..Round::default() });
+            let next_at = budget.next_at();
+            self.claims_from = next_at.map(|at| at.min(now + POLL_INTERVAL));
+            return Ok(Round { next_at, ..Round::default() });
         }
         let (most, until) = (i64::try_from(limit).unwrap_or(i64::MAX), now + LEASE);
         let claim = posts::claim(&mut transaction, self.server, &own, most, (now, until)).await?;
@@ -204,7 +218,8 @@ impl Executor {
             }
         }
         budget.take(requests.len());
-        let next_at = Some(budget.next_at().unwrap_or(now));
+        self.claims_from = budget.next_at();
+        let next_at = Some(self.claims_from.unwrap_or(now));
         egress::save(&mut transaction, &egress).await?;
         for (post, outcome) in &settled {
             outcomes::settle(&mut *transaction, (post.id, post.attempts), outcome, None, now).await?;

@@ -1,6 +1,6 @@
 //! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `activity`, `told` and `subscription`, whose rows do not depend on each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::arrays::{self, column};
 use crate::message::Message;
-use crate::projection::repeats::{FOLLOW, Key, Relations, StoredTold, ToldByKey};
+use crate::projection::repeats::{Chats, FOLLOW, Key, MAX_REDELIVERY, Relations, StoredTold, ToldByKey};
 use crate::projection::{Activity, Channel, Latest, State, Subscribed, Viewer};
 use crate::store::chat_lines;
 use crate::store::locks::Lock;
@@ -54,7 +54,16 @@ pub(super) struct Changes<'a> {
     activities: Vec<ActivityRow<'a>>,
     told: ToldByKey<'a>,
     keys: BTreeSet<Key<'a>>,
-    chats: BTreeMap<&'a str, OffsetDateTime>,
+    chats: Chats<'a>,
+}
+
+/// How an append of messages that may all be new ended.
+#[derive(Clone, Copy, Debug)]
+pub struct AppendOfNew {
+    /// Whether all are in the log now. Otherwise nothing was written.
+    pub is_appended: bool,
+    /// Whether another connection held the lock.
+    pub has_waited: bool,
 }
 
 /// A statement that passes on these changes to a function of `db/migrations/0017_append.up.sql`, behind its other parameters.
@@ -111,8 +120,10 @@ macro_rules! with_changes {
             &$of.keys.iter().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
             &$of.keys.iter().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
             &$of.keys.iter().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
-            &$of.chats.keys().copied().collect::<Vec<_>>() as &[&str],
-            &$of.chats.values().copied().collect::<Vec<_>>()
+            &$of.chats.began_at.keys().copied().collect::<Vec<_>>() as &[&str],
+            &column(&$of.chats.began_at, |at| *at - MAX_REDELIVERY),
+            &column(&$of.chats.began_at, |at| *at),
+            &$of.chats.subjects as &[&str]
         )
     };
 }
@@ -127,7 +138,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx
         [StoredTold, r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52)"#, 0],
+            $51, $52, $53, $54)"#, 0],
         changes
     )
     .fetch_all(conn)
@@ -135,20 +146,22 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx
 }
 
 /// Appends messages with what they add up to, whose events have the ids from 1 on, in one round trip and one transaction, or
-/// returns false, if something had to be known first.
+/// writes nothing, if something had to be known first.
 pub(super) async fn append(
     conn: &mut PgConnection,
     messages: &[&Message],
     changes: &Changes<'_>,
     received_at: OffsetDateTime,
-) -> sqlx::Result<bool> {
+    has_turn: bool,
+) -> sqlx::Result<AppendOfNew> {
     with_changes!(
-        query_scalar,
-        [r#"select append_v1(
+        query_as,
+        [AppendOfNew, r#"select is_appended as "is_appended!", has_waited as "has_waited!" from append_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64) as "is_appended!""#,
+            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65, $66, $67)"#,
             Lock::Append as i64,
+            has_turn,
             received_at,
             signals::Channel::Event.name(),
             &fields(messages, |m| m.id()) as &[&str],
@@ -196,7 +209,11 @@ impl<'a> Changes<'a> {
     fn is_empty(&self) -> bool {
         let State { users, channels, viewers, activity, subscriptions, .. } = self.state;
         let has_none = users.is_empty() && channels.is_empty() && viewers.is_empty() && activity.is_empty();
-        has_none && subscriptions.is_empty() && self.told.is_empty() && self.keys.is_empty() && self.chats.is_empty()
+        has_none
+            && subscriptions.is_empty()
+            && self.told.is_empty()
+            && self.keys.is_empty()
+            && self.chats.began_at.is_empty()
     }
 }
 

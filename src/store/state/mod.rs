@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+pub use self::merge::AppendOfNew;
 use self::merge::Changes;
 use super::locks::Lock;
 use super::log;
@@ -40,7 +41,10 @@ pub async fn fold(conn: &mut PgConnection, facts: &[Fact<'_>]) -> sqlx::Result<(
 }
 
 /// Appends messages and projects them, in one round trip and one transaction, if all are new, none repeats an earlier event, and
-/// the timeline is not touched. Otherwise writes nothing, and returns false. Each message must have an id of its own.
+/// the timeline is not touched. Otherwise writes nothing; returns none if the messages alone say so, and the database is not
+/// asked. Each message must have an id of its own.
+///
+/// `has_turn` tells whether this connection [waited its turn](Lock::wait_turn), which ends with this transaction.
 ///
 /// # Errors
 /// If the database fails, or the append lock isn't free within the connection's `lock_timeout`.
@@ -48,16 +52,17 @@ pub async fn append_new(
     conn: &mut PgConnection,
     messages: &[&Message],
     received_at: OffsetDateTime,
-) -> sqlx::Result<bool> {
+    has_turn: bool,
+) -> sqlx::Result<Option<AppendOfNew>> {
     let facts: Vec<_> = messages.iter().zip(1..).map(|(message, id)| Fact::new(id, message)).collect();
     let (changes, relations) = (State::from_facts(&facts), Relations::new(&facts));
     if messages.iter().any(|message| log::is_end(message))
         || timeline::is_touched(&changes)
         || !relations.find(&[]).is_empty()
     {
-        return Ok(false);
+        return Ok(None);
     }
-    merge::append(conn, messages, &Changes::new(&changes, &relations), received_at).await
+    merge::append(conn, messages, &Changes::new(&changes, &relations), received_at, has_turn).await.map(Some)
 }
 
 /// Merges `changes`, what these facts add up to, into the tables. Returns which of the events repeat which earlier ones.

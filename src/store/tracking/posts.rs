@@ -169,6 +169,8 @@ pub async fn claim(
     Ok(Claim { destinations, due, lost })
 }
 
+/// Each table is read by a key of the one before, in a subquery of its own: plans are kept, and one that was made while the
+/// tables were empty would read the whole table for each destination.
 async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime) -> sqlx::Result<Vec<DuePost>> {
     sqlx::query_as!(
         DuePost,
@@ -184,13 +186,16 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             before.id as "earlier_post_id?", before.ended_at as earlier_ended_at, a.revision, bot.defaults || d.settings || track.settings as "settings?"
         from destination d join discord_bot bot on bot.id = d.bot_id
             cross join lateral (
-                select id from post where post.destination_id = d.id and post.next_at <= $2
+                select * from post where post.destination_id = d.id and post.next_at <= $2
                 order by post.state = 'pending' and post.kind = 'start' desc, post.next_at, post.id limit 1
-            ) as first
-            join post on post.id = first.id
-            join announcement a on a.stream_id = post.stream_id
-            left join track on track.destination_id = d.id and track.twitch_id = a.twitch_id
-            left join channel c on c.id = a.twitch_id
+            ) as post
+            cross join lateral (select * from announcement where stream_id = post.stream_id limit 1) as a
+            left join lateral (
+                -- Among its tracks, which are few: those of the channel of Twitch may be in all destinations.
+                select settings from (select twitch_id, settings from track where destination_id = d.id offset 0) as own
+                where own.twitch_id = a.twitch_id
+            ) as track on true
+            left join lateral (select * from channel where id = a.twitch_id limit 1) as c on true
             left join lateral (
                 select activity.viewers / activity.viewer_samples as viewers from activity
                 where channel_id = a.twitch_id and viewer_samples > 0 and minute > $2::timestamptz - interval '10 minutes'
@@ -198,17 +203,21 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
             ) as sample on a.ended_at is null
             left join lateral (
                 select max(coalesce(other.posted_at, other.attempt_at)) as posted_at
-                from announcement earlier join post other on other.stream_id = earlier.stream_id
+                from announcement earlier cross join lateral (
+                    select * from post where stream_id = earlier.stream_id and destination_id = d.id and kind = 'start' limit 1
+                ) as other
                 where earlier.twitch_id = a.twitch_id and earlier.stream_id <> a.stream_id
-                    and earlier.started_at > a.started_at - interval '7 days' and other.destination_id = d.id
-                    and other.kind = 'start' and (other.posted_at is not null or other.lost_answers > 0)
+                    and earlier.started_at > a.started_at - interval '7 days'
+                    and (other.posted_at is not null or other.lost_answers > 0)
                     and post.state = 'pending' and post.kind = 'start'
             ) as last on true
             left join lateral (
-                select other.id, earlier.ended_at from announcement earlier join post other on other.stream_id = earlier.stream_id
-                where earlier.twitch_id = a.twitch_id and earlier.stream_id <> a.stream_id and other.destination_id = d.id
+                select other.id, earlier.ended_at from announcement earlier cross join lateral (
+                    select * from post where stream_id = earlier.stream_id and destination_id = d.id and kind = 'start' limit 1
+                ) as other
+                where earlier.twitch_id = a.twitch_id and earlier.stream_id <> a.stream_id
                     and earlier.ended_at between a.started_at - interval '1 day' and a.started_at
-                    and other.kind = 'start' and other.state = 'posted' and other.message_id is not null
+                    and other.state = 'posted' and other.message_id is not null
                     and post.state = 'pending' and post.kind = 'start'
                 order by earlier.ended_at desc, other.id desc limit 1
             ) as before on true
