@@ -19,10 +19,10 @@ use crate::store::within;
 const CHUNK: i32 = 1_000;
 
 /// The same if it does not: to spread all at once would hold up the writer of the log, and be of no use.
-const SMALL_CHUNK: i32 = 100;
+const SMALL_CHUNK: i32 = 50;
 
 /// Then they are spread so many times as fast as Discord takes posts.
-const LEAD: f64 = 16.0;
+const LEAD: f64 = 4.0;
 
 /// It looks for announcements at least this often, also when no notification came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

@@ -121,8 +121,10 @@ pub(super) async fn wake(
     sqlx::query!(
         "update destination set
             next_at = least(destination.next_at, greatest(due.at, destination.not_before)),
-            is_edit_next = not exists (select from post where post.destination_id = destination.id
-                and post.state = 'pending' and post.kind = 'start' and post.next_at is not null)
+            is_edit_next = coalesce((
+                select bool_and(state <> 'pending' or kind <> 'start') from post
+                where post.destination_id = destination.id and post.next_at is not null
+            ), true)
         from (
             select id, min(at) as at from unnest($1::bigint[], $2::timestamptz[]) as each (id, at) group by id
         ) as due
