@@ -1,6 +1,8 @@
 //! Incidents: what was refused, not stored or not understood. Counted by kind and subject, logged once per cause and span of
 //! time, and shown in `/status`.
 
+pub mod outages;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use strum::IntoStaticStr;
 use time::OffsetDateTime;
 
+use self::outages::Outages;
 use crate::clock::Clock;
 
 /// The shortest time between two log lines about incidents of one kind and subject.
@@ -96,6 +99,8 @@ pub struct Incident {
 #[derive(Clone, Debug, Default)]
 pub struct Incidents {
     clock: Clock,
+    /// When parts of the server did not work.
+    pub outages: Outages,
     seen: Arc<Mutex<HashMap<(Kind, String), Incident>>>,
 }
 
@@ -103,7 +108,7 @@ impl Incidents {
     /// None yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, seen: Arc::default() }
+        Self { outages: Outages::new(clock.clone()), clock, seen: Arc::default() }
     }
 
     /// Counts an incident, and logs it unless one of its kind and subject was logged lately.

@@ -42,7 +42,7 @@
 //! - [`subscriptions`]: which EventSub subscriptions should exist, and the reconciler that creates them.
 //! - [`retention`]: deletes events that are old enough, if the settings say so.
 //! - [`status`]: the verdict of `/status`, from the checks that components register. [`incidents`]: what was refused, not
-//!   stored or not understood. [`metrics`]: the counters of `/metrics`.
+//!   stored or not understood, and when a part did not work, which [`outages`] stores. [`metrics`]: the counters of `/metrics`.
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
 //!   beside the component.
 //! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
@@ -71,6 +71,7 @@ pub mod message;
 pub mod metrics;
 pub mod mock;
 mod object;
+pub mod outages;
 pub mod outputs;
 pub mod postgres;
 pub mod program;

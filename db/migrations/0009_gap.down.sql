@@ -1,1 +1,2 @@
+drop table outage;
 drop table gap;

@@ -18,3 +18,16 @@ create table gap (
 );
 create index gap_channel on gap (channel_id, began_at desc, id desc);
 create index gap_ended on gap (ended_at desc, id desc);
+
+-- Spans of time in which a part of a server did not work, as that server saw it. Does not follow from the log.
+create table outage (
+    id bigint generated always as identity primary key,
+    -- database, feeds, subscriptions; or server, while none ran.
+    part text collate "C" not null,
+    began_at timestamptz not null,
+    ended_at timestamptz not null,
+    -- In words.
+    cause text not null,
+    check (began_at <= ended_at)
+);
+create index outage_ended on outage (ended_at desc, id desc);

@@ -42,6 +42,7 @@ mod schemas;
 mod segments;
 mod series;
 mod sinks;
+mod status_history;
 mod test_events;
 mod tokens;
 mod tracking;
@@ -287,6 +288,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(health::livez)
         .service(health::readyz)
         .service(health::status)
+        .service(status_history::get_status_history)
         .service(metrics::get_metrics)
         .service(docs::get_openapi);
     overlay_routes(cfg);

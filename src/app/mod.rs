@@ -28,6 +28,7 @@ use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::Incidents;
 use crate::ingest::{Ingest, Writer};
 use crate::metrics::Metrics;
+use crate::outages;
 use crate::outputs::live::hub::Hub;
 use crate::outputs::{announcements, follow, live, reactions, sink};
 use crate::postgres::{self, LocalError, LocalPostgres};
@@ -183,6 +184,7 @@ impl App {
         gap::spawn(&services, application.as_ref(), &mut tasks);
         let (demo, show) = demo::spawn(&services, &mut tasks);
         retention::spawn(&services, &mut tasks);
+        outages::spawn(&services, &mut tasks);
         let access = access::spawn(&services, application.as_ref(), &mut tasks);
         let hub = live::spawn(&services, &mut tasks);
         let images = ProfileImages::spawn(&services, application.as_ref(), &mut tasks);

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::answer::{IngestError, Receipt};
 use super::health::Health;
 use crate::clock::Clock;
+use crate::incidents::outages::Part;
 use crate::incidents::{Incidents, Kind};
 use crate::message::Message;
 use crate::metrics::Metrics;
@@ -308,8 +309,12 @@ impl Log {
         match error {
             Some((error, detail)) if before != Some(error) => {
                 self.incidents.record(Kind::NotWritable, Some(error.into()), &detail);
+                self.incidents.outages.observe(Part::Database, Some(error.to_string()));
             }
-            None if before.is_some() => tracing::info!("the log can be written to again"),
+            None if before.is_some() => {
+                self.incidents.outages.observe(Part::Database, None);
+                tracing::info!("the log can be written to again");
+            }
             _ => {}
         }
     }

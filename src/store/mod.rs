@@ -23,6 +23,7 @@ pub mod log;
 mod log_id;
 pub mod migrations;
 mod order;
+pub mod outages;
 pub mod overlays;
 pub mod prune;
 pub mod read;

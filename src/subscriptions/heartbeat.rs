@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::check;
 use crate::clock::Clock;
 use crate::services::{Services, Tasks};
+use crate::store::outages;
 use crate::store::reconciler as store;
 use crate::store::servers::{self, ServerRow};
 use crate::twitch::signature::WebhookSecret;
@@ -31,9 +32,9 @@ pub(super) fn spawn(services: &Services, secret: &WebhookSecret, tasks: &mut Tas
 
 /// Writes heartbeats, over a connection of its own: they must not wait for the API's.
 async fn run(database: PgConnectOptions, clock: Clock, server: ServerRow) -> Infallible {
-    let mut have_differed = false;
+    let (mut is_first, mut have_differed) = (true, false);
     loop {
-        if let Err(error) = beat_until_failure(&database, &clock, &server, &mut have_differed).await {
+        if let Err(error) = beat_until_failure(&database, &clock, &server, &mut is_first, &mut have_differed).await {
             tracing::debug!(%error, "no heartbeat could be written");
         }
         clock.sleep(BEAT_PAUSE).await;
@@ -44,9 +45,14 @@ async fn beat_until_failure(
     database: &PgConnectOptions,
     clock: &Clock,
     server: &ServerRow,
+    is_first: &mut bool,
     have_differed: &mut bool,
 ) -> sqlx::Result<()> {
     let mut db = store::connect(database, "showtime heartbeat").await?;
+    if *is_first {
+        outages::record_absence(&mut db).await?;
+        *is_first = false;
+    }
     loop {
         servers::beat(&mut db, server).await?;
         let differ = servers::count_secrets(&mut db).await? > 1;

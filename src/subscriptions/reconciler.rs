@@ -30,6 +30,7 @@ use super::watched::Watcher;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::incidents::Incidents;
+use crate::incidents::outages::Part;
 use crate::services::{Services, Tasks};
 use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::locks::Lock;
@@ -131,12 +132,14 @@ impl Reconciler {
             let pause = match self.cycle(is_first).await {
                 Ok(pause) => {
                     (failures, is_first) = (0, false);
+                    self.incidents.outages.observe(Part::Subscriptions, None);
                     pause
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the subscriptions could not be compared with the desired ones");
                     failures += 1;
                     let pause = if error.is_transient() { BACKOFF.pause(failures) } else { MAX_PAUSE };
+                    self.incidents.outages.observe(Part::Subscriptions, Some(error.to_string()));
                     self.last_error.send_replace(Some(error.to_string()));
                     pause
                 }

@@ -23,7 +23,7 @@ const LEVELS: [&[&str]; 16] = [
     // `load` kills the private Postgres.
     &["services", "load", "cli"],
     &["credentials"],
-    &["subscriptions", "access", "sources", "retention"],
+    &["subscriptions", "access", "sources", "retention", "outages"],
     &["tracking"],
     &["outputs"],
     &["api", "grpc"],

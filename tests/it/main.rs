@@ -72,6 +72,7 @@ mod signals;
 mod simulate;
 mod sinks;
 mod socket_faults;
+mod status_history;
 mod support;
 mod switch;
 mod test_events;

@@ -29,6 +29,7 @@ async fn migrations_revert_with_data_to_an_empty_database() {
     assert_eq!(server.post_json("/channels/90210441/segments", &json!({ "title": "Tape" })).await.status, 201);
     server.sql("insert into follower (name, cursor) values ('toy', 1)").await;
     server.sql("insert into gap (channel_id, began_at, ended_at, cause) values ('1', now(), now(), 'io')").await;
+    server.sql("insert into outage (part, began_at, ended_at, cause) values ('feeds', now(), now(), 'away')").await;
     server.sql("insert into sink (kind, name, settings) values ('webhook', 'hook', '{}')").await;
     server.sql("insert into delivery (sink_id, event_id, attempts, problem) select id, 1, 1, 'away' from sink").await;
     server

@@ -20,7 +20,8 @@ use crate::services::{Services, Tasks};
 /// Starts the tail of the log, and returns the hub that readers subscribe to.
 pub fn spawn(services: &Services, tasks: &mut Tasks) -> Arc<Hub> {
     let hub = Hub::new(services.pool.clone());
-    let tail = Tail::new(hub.clone(), services.database.clone(), services.signals.clone());
+    let (database, outages) = (services.database.clone(), services.incidents.outages.clone());
+    let tail = Tail::new(hub.clone(), database, services.signals.clone(), outages);
     tasks.spawn("tail of the log", tail.run());
     let control = hub.control.clone().run(services.pool.clone(), services.signals.clone());
     tasks.spawn("control of overlays", control);

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::entry::Entry;
 use super::hub::Hub;
+use crate::incidents::outages::{Outages, Part};
 use crate::store::read::scan::LogFilter;
 use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
@@ -39,14 +40,15 @@ pub struct Tail {
     hub: Arc<Hub>,
     database: PgConnectOptions,
     signals: Signals,
+    outages: Outages,
 }
 
 impl Tail {
     /// A tail with a connection of its own to this database.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, database: PgConnectOptions, signals: Signals) -> Self {
+    pub fn new(hub: Arc<Hub>, database: PgConnectOptions, signals: Signals, outages: Outages) -> Self {
         let options = [("application_name", "showtime hub"), ("statement_timeout", "5000")];
-        Self { hub, database: database.options(options), signals }
+        Self { hub, database: database.options(options), signals, outages }
     }
 
     /// Follows the log, through every outage of the database.
@@ -57,6 +59,7 @@ impl Tail {
             let Err(error) = self.follow(&mut appended, &mut replays, &mut is_away).await;
             if !std::mem::replace(&mut is_away, true) {
                 tracing::warn!(%error, "the log can't be followed; trying again");
+                self.outages.observe(Part::Feeds, Some("the log could not be followed".to_owned()));
             }
             sleep(PAUSE).await;
         }
@@ -73,6 +76,7 @@ impl Tail {
         self.check(&mut connection).await?;
         if std::mem::take(is_away) {
             tracing::info!("the log is followed again");
+            self.outages.observe(Part::Feeds, None);
         }
         loop {
             self.read_on(&mut connection).await?;

@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod broadcasts;
 pub mod channels;
+pub mod delivery;
 pub mod events;
 pub mod health;
 pub mod live;

@@ -90,6 +90,35 @@ async fn dashboard_shows_live_channels_events_and_health() {
 }
 
 #[tokio::test]
+async fn health_shows_how_long_delivery_took_and_what_did_not_work() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "insert into event (message_id, message_type, occurred_at, received_at, payload)
+            select n, 'notification', now() - interval '2 hours', now() - interval '2 hours' + n * interval '1 s', '{}'
+            from generate_series(1, 3) as n;
+            insert into outage (part, began_at, ended_at, cause)
+            values ('database', now() - interval '4 hours', now() - interval '2 hours', 'it was <b>away</b>')",
+        )
+        .await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until("/^M[0-9.]+ 0.0h0$/.test(document.querySelector('#delivery .line')?.getAttribute('d'))").await;
+        let cells = page.eval(
+            "[...document.querySelectorAll('#delivery tbody')[0].rows[0].cells].slice(1).map(it => it.textContent)",
+        );
+        assert_eq!(cells.await, json!(["2.00 s", "2.90 s", "3.00 s"]));
+        let band = page.eval("document.querySelector('#delivery .band').getAttribute('d')").await;
+        assert!(band.as_str().unwrap().ends_with("h50.0v20h-50.0z"), "{band}");
+        let outages = page.eval("document.querySelector('#delivery ul').textContent").await;
+        assert!(outages.as_str().unwrap().ends_with("Database · 2 h 00 min: it was <b>away</b>"), "{outages}");
+        // One picture has the lag, the other the rate: 0.2 per minute.
+        page.until("document.querySelector('#delivery .bars').getAttribute('d').includes('80v-16.0h5.0v16.0z')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn event_that_repeats_another_is_marked_and_not_counted() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;

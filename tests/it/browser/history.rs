@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::chromium::{TAB, in_chromium};
+use super::chromium::{ENTER, TAB, in_chromium};
 use crate::support::messages::{at, cheer, follow, notification, offline, online, with_user};
 use crate::support::server::Server;
 
@@ -69,6 +69,9 @@ async fn known_log_gives_rows_and_exact_pictures() {
         page.press(TAB).await;
         page.until("document.querySelector('.timeline .told').innerText.includes('<b>Seven</b>')").await;
         assert_eq!(page.eval("document.querySelectorAll('.timeline b').length").await, 0);
+        page.press(ENTER).await;
+        page.until("document.getElementById('toast').innerText.includes('Replayed: ')").await;
+        assert_eq!(page.eval("document.querySelectorAll('.timeline g[role=button]').length").await, 3);
 
         page.eval(
             "(it => [it.value = 'bits', it.dispatchEvent(new Event('input'))])(document.getElementById('metric'))",

@@ -88,7 +88,7 @@ class Card {
   #category = element('p', { class: 'quiet' });
   #totalsTitle = element('h4', { hidden: true });
   #totals = element('dl', { class: 'totals', tabindex: '0' });
-  #curve = element('figure', { class: 'curve', hidden: true });
+  #curve = element('figure', { class: 'picture', hidden: true });
   #segment = element('div', { class: 'segment', hidden: true });
   #broadcasts = element('ol', { class: 'list' });
   #viewers = element('div', { class: 'scrolls', tabindex: '0', role: 'region' });

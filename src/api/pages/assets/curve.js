@@ -45,10 +45,14 @@ export function filled(points, { since, until, step }) {
     .map(at => ({ at: new Date(at).toISOString(), value: known.get(at) ?? 0 }));
 }
 
-/** The curve of points, and their table. `name` says what it shows; `span` is `{since, until, step}`. */
-export function curve(name, points, span) {
+/**
+ * The curve of points over other `shapes`, and their table. `name` says what it shows; `span` is `{since, until, step}`; `columns` are
+ * those of the table beside the time: of each the name, and a function from a point to a text.
+ */
+export function curve(name, points, span, { shapes = [], columns = undefined, maxRows = MAX_ROWS } = {}) {
   const max = highest(points);
-  return [drawing(name, max, shape('path', { class: 'line', d: path(points, { ...span, max }) })), ...table(name, points, clock)];
+  const line = shape('path', { class: 'line', d: path(points, { ...span, max }) });
+  return [drawing(name, max, ...shapes, line), ...table(name, points, clock, columns, maxRows)];
 }
 
 /** The bars of points, and their table, in which `when` formats the times. */
@@ -63,12 +67,13 @@ function drawing(name, max, ...shapes) {
   return made;
 }
 
-function table(name, points, when) {
-  const every = Math.ceil(points.length / MAX_ROWS);
-  const rows = points.filter((_, index) => index % every === 0).map(({ at, value }) =>
-    element('tr', {}, element('td', {}, element('time', { datetime: at }, when(at))), element('td', {}, number(value))));
+function table(name, points, when, columns = { [name]: ({ value }) => number(value) }, maxRows = MAX_ROWS) {
+  const every = Math.ceil(points.length / maxRows);
+  const rows = points.filter((_, index) => every <= 1 || index % every === 0).map(point =>
+    element('tr', {}, element('td', {}, element('time', { datetime: point.at }, when(point.at))),
+      ...Object.values(columns).map(cell => element('td', {}, cell(point)))));
   const made = element('table', {},
-    element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Time'), element('th', { scope: 'col' }, name))),
+    element('thead', {}, element('tr', {}, ...['Time', ...Object.keys(columns)].map(it => element('th', { scope: 'col' }, it)))),
     element('tbody', {}, ...rows));
   return [element('details', {}, element('summary', {}, `${name} as a table`),
     element('div', { class: 'scrolls', tabindex: '0', role: 'region', 'aria-label': `${name} as a table` }, made))];

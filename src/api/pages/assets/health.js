@@ -1,5 +1,6 @@
-// Shows /status.
+// Shows /status, and with it the last 24 hours.
 
+import { DeliveryHistory } from './delivery.js';
 import { element } from './dom.js';
 import { day } from './format.js';
 
@@ -18,6 +19,7 @@ export class Health {
   start() {
     this.load();
     setInterval(() => document.hidden || this.load(), EVERY_MS);
+    new DeliveryHistory(this.#ask).start();
   }
 
   async load() {

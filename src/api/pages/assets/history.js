@@ -5,6 +5,7 @@ import { bars, curve, filled } from './curve.js';
 import { element, isolated } from './dom.js';
 import { day, duration, number } from './format.js';
 import { TYPES, layout, timeline } from './timeline.js';
+import { toast } from './toast.js';
 import { seriesOf, viewerCurve } from './viewer-curve.js';
 
 const $ = id => document.getElementById(id);
@@ -24,6 +25,8 @@ const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone:
 const token = takeToken();
 const ask = path => call(token, 'GET', path);
 let older = null;
+/** Whether events can be replayed. */
+let isAdmin = false;
 
 /** Shows why something is missing. */
 async function attempt(action) {
@@ -96,6 +99,11 @@ function rows(broadcast, title) {
     isolated('td', {}, title), ...[...numbers, viewers].map(text => element('td', {}, text))), details];
 }
 
+/** Sends an event to the live feeds once more. */
+function replay({ id, text }) {
+  return call(token, 'POST', `/events/${id}/replay`).then(() => toast(`Replayed: ${text}`), error => toast(error.message, true));
+}
+
 async function showTimeline(place, broadcast) {
   const now = Date.now();
   const { query, span } = seriesOf(broadcast, now);
@@ -104,7 +112,7 @@ async function showTimeline(place, broadcast) {
   const [events, messages, viewers] = await Promise.all([eventsOf({ type: TYPES.join(','), since: broadcast.started_at, until }), series('messages'), series('viewers')]);
   const picture = (...children) => element('figure', { class: 'picture' }, ...children);
   place.replaceChildren(
-    picture(...timeline(layout(broadcast, events, now))),
+    picture(...timeline(layout(broadcast, events, now), isAdmin ? replay : null)),
     picture(element('figcaption', { class: 'quiet' }, `Chat messages by the ${query.get('bucket')}`),
       ...curve('Messages', filled(messages.points, span), span)),
     ...viewers.points.length > 0 ? [picture(...viewerCurve(broadcast, viewers.points, span))] : []);
@@ -117,6 +125,7 @@ function show() {
 }
 
 async function start() {
+  isAdmin = (await ask('/tokens/current').catch(() => ({}))).scope === 'admin';
   const { data } = await ask('/channels?limit=100');
   $('channel').append(...data.map(it => new Option(it.display_name, it.id)));
   if (data.length > 0) return show();
