@@ -42,6 +42,8 @@ pub enum Kind {
     UnreadPayload,
     /// An item of an answer of Twitch's API could not be read; the subject is the call.
     UnreadItem,
+    /// An emote of a service could not be read; the subject is the service.
+    UnreadEmote,
     /// A frame of a WebSocket was not accepted; the subject is why.
     RefusedFrame,
     /// A line of IRC was not accepted; the subject is why.
@@ -67,6 +69,7 @@ impl Kind {
             Self::Unstorable => "a message was refused because the database can't store it",
             Self::UnreadPayload => "an event is stored, but its payload is not as expected and changes no state",
             Self::UnreadItem => "an item of an answer of Twitch's is not as expected and was left out",
+            Self::UnreadEmote => "an emote of another service is not as expected and stays a word",
             Self::RefusedFrame => "a frame of a WebSocket was not accepted",
             Self::RefusedLine => "a line of a chat was not accepted",
             Self::Backfill => "missed events could not be looked up; trying again soon",

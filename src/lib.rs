@@ -45,7 +45,8 @@
 //!   stored or not understood, and when a part did not work, which [`outages`] stores. [`metrics`]: the counters of `/metrics`.
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
 //!   beside the component.
-//! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`]: calls to other servers.
+//! - [`emotes`]: emotes of 7TV, BetterTTV and FrankerFaceZ, for overlays that show them.
+//! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`], [`kept`]: calls to other servers.
 //! - [`postgres`]: the private Postgres of a server that is given none. [`media`]: the folder of pictures and sounds for overlays.
 //! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
 //! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: traffic and
@@ -60,11 +61,13 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod discord;
+pub mod emotes;
 pub mod grpc;
 pub mod http;
 pub mod incidents;
 pub mod ingest;
 mod jinja;
+pub mod kept;
 pub mod load;
 pub mod media;
 pub mod message;

@@ -26,7 +26,7 @@ pub enum Verdict {
 pub struct Check {
     /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `websocket`,
     /// `chat`, `switches`, `spool`, `backfill`, `gaps`, `events`, `sinks`, `actions`, `consents`, `reactions`,
-    /// `posts`, `announcements` or `grpc`.
+    /// `posts`, `announcements`, `emotes` or `grpc`.
     pub name: &'static str,
     /// The verdict.
     pub status: Verdict,

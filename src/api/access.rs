@@ -94,10 +94,10 @@ fn is_within(path: &str, place: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether it is `/channels/{channel}/series` or `/channels/{channel}/chat/pictures`.
+/// Whether it is `/channels/{channel}/series`, `/channels/{channel}/chat/pictures` or `/channels/{channel}/chat/emotes`.
 fn is_for_overlays(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
-    matches!(parts[..], ["", "channels", _, "series"] | ["", "channels", _, "chat", "pictures"])
+    matches!(parts[..], ["", "channels", _, "series"] | ["", "channels", _, "chat", "pictures" | "emotes"])
 }
 
 /// Lets a request through, with the [`Grant`](crate::access::grant::Grant) of its token among its

@@ -10,6 +10,7 @@ mod broadcasts;
 mod callback;
 mod channels;
 mod chat;
+mod chat_emotes;
 mod chat_pictures;
 mod consent_pages;
 mod consents;
@@ -66,6 +67,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::application::Application;
 use crate::credentials::chat_pictures::ChatPictures;
+use crate::emotes::Emotes;
 use crate::incidents::Incidents;
 use crate::ingest::Ingest;
 use crate::media::MediaFolder;
@@ -122,6 +124,8 @@ pub struct Context {
     pub application: Option<Application>,
     /// Badges and cheermotes.
     pub chat_pictures: ChatPictures,
+    /// Emotes of other services.
+    pub emotes: Emotes,
     /// The pictures and sounds of overlays.
     pub media: MediaFolder,
 }
@@ -136,13 +140,14 @@ pub struct Components {
     pub tester: TestEventSender,
     pub demo: Demo,
     pub hub: Arc<Hub>,
+    pub emotes: Emotes,
 }
 
 impl Context {
     /// Takes what the handlers need from the services, and the components that they call.
     #[must_use]
     pub fn new(services: Services, application: Option<Application>, components: Components) -> Self {
-        let Components { webhook, access, tracking, tester, demo, hub } = components;
+        let Components { webhook, access, tracking, tester, demo, hub, emotes } = components;
         Self {
             pool: services.pool,
             media: MediaFolder::new(services.config.data_dir.join("media")),
@@ -158,6 +163,7 @@ impl Context {
             tester,
             demo,
             hub,
+            emotes,
             checks: services.checks,
             config: services.config,
             application,
@@ -228,6 +234,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(chat::get_chat)
         .service(chat::change_chat)
         .service(chat_pictures::get_chat_pictures)
+        .service(chat_emotes::get_chat_emotes)
         .service(gaps::list_gaps)
         .service(broadcasts::list_broadcasts)
         .service(broadcasts::get_broadcast)

@@ -8,9 +8,14 @@ use actix_web::http::header::{self, ContentType, ETag, EntityTag, Header, IfNone
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
+use url::form_urlencoded;
 
+use super::Context;
 use super::error::Error;
 use super::fallback::only_get;
+use super::overlays::settings;
+use crate::emotes::service::Service;
+use crate::store::overlays as store;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api/pages");
 
@@ -24,7 +29,8 @@ static TAGS: LazyLock<BTreeMap<&str, EntityTag>> = LazyLock::new(|| {
 
 /// The pages: path, file, and what each may load beside scripts, styles and answers of this server.
 ///
-/// The settings of an overlay name its images and sounds. Emotes and badges are at Twitch's first address, cheermotes at the second.
+/// The settings of an overlay name its images and sounds. Emotes and badges are at Twitch's first address, cheermotes at the second; the
+/// chat may also load pictures of the services whose emotes it shows.
 const PAGES: [(&str, &str, &str); 11] = [
     ("/", "dashboard.html", "img-src 'self'"),
     ("/history", "history.html", "img-src 'self'"),
@@ -39,6 +45,9 @@ const PAGES: [(&str, &str, &str); 11] = [
     ("/overlay/settings", "settings.html", "img-src 'self' https:; media-src 'self' https:; frame-src 'self'"),
 ];
 
+/// The path of the chat.
+const CHAT: &str = "/overlay/chat";
+
 /// Mounts the pages, and their assets below `/assets/`.
 pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     let mut mount = |path: &str, route| {
@@ -46,7 +55,8 @@ pub(super) fn pages(cfg: &mut web::ServiceConfig) {
     };
     for (path, file, sources) in PAGES {
         let ancestors = if is_overlay(path) { "'self'" } else { "'none'" };
-        let page = move || web::get().to(async move |req: HttpRequest| answer(&req, file, sources, ancestors));
+        let page =
+            move || web::get().to(async move |req: HttpRequest| page(&req, path, file, sources, ancestors).await);
         mount(path, page());
         if is_overlay(path) {
             // With the name of saved settings.
@@ -64,17 +74,49 @@ fn is_overlay(path: &str) -> bool {
     path.starts_with("/overlay/") && path != "/overlay/settings"
 }
 
+/// Answers with a page, which may load what is in `sources`, and the pictures of emotes that it shows.
+async fn page(
+    req: &HttpRequest,
+    path: &str,
+    file: &str,
+    sources: &str,
+    ancestors: &str,
+) -> Result<HttpResponse, Error> {
+    let services = if path == CHAT { emotes(req).await } else { Vec::new() };
+    let images: String = services.into_iter().map(|service| format!(" {}", service.images())).collect();
+    answer(req, file, &format!("{sources}{images}"), ancestors)
+}
+
+/// The services whose emotes an overlay of the chat shows: by its address, else by the saved settings that it names. While these can't
+/// be read there are none, and the page loads itself again as soon as it has read them.
+async fn emotes(req: &HttpRequest) -> Vec<Service> {
+    let given = form_urlencoded::parse(req.query_string().as_bytes()).filter(|(name, _)| name == "emotes");
+    if let Some((_, names)) = given.last() {
+        return Service::ALL
+            .into_iter()
+            .filter(|service| names.split(',').any(|it| it.trim() == service.name()))
+            .collect();
+    }
+    let name = req.match_info().get("name").map(str::to_owned);
+    let Some((ctx, name)) = req.app_data::<web::Data<Context>>().zip(name) else { return Vec::new() };
+    let row = ctx.read(async |db| store::settings(db, &name).await).await;
+    row.ok().flatten().as_ref().map_or_else(Vec::new, settings::emotes)
+}
+
 /// Answers with the file, or with 304 if the browser has it. Browsers revalidate each time, so that an update of the
 /// server never leaves them with parts of different versions.
 fn answer(req: &HttpRequest, path: &str, sources: &str, ancestors: &str) -> Result<HttpResponse, Error> {
     let found = FILES.get_file(path).zip(TAGS.get(path)).zip(content_type(path));
     let ((file, tag), content_type) = found.ok_or_else(|| Error::NoSuchPath(req.path().to_owned()))?;
-    let is_known = is_known(req, tag);
+    let policy = policy(sources, ancestors);
+    // A page with another policy is another page.
+    let tag = EntityTag::new_strong(format!("{}-{}", tag.tag(), hex::encode(&Sha256::digest(&policy)[..4])));
+    let is_known = is_known(req, &tag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
-        .insert_header(ETag(tag.clone()))
+        .insert_header(ETag(tag))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(sources, ancestors)));
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy));
     Ok(if is_known { response.finish() } else { response.insert_header(content_type).body(file.contents()) })
 }
 

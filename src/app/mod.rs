@@ -23,6 +23,7 @@ use crate::config::{Config, SecretFileError};
 use crate::credentials;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
+use crate::emotes::Emotes;
 use crate::grpc::{self, Grpc};
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::Incidents;
@@ -89,7 +90,7 @@ pub enum AppError {
     #[error("test events can't be sent: {0}")]
     TestEventSender(#[from] TestEventError),
     /// HTTPS can't be used.
-    #[error("Twitch can't be called: {0}")]
+    #[error("no other server can be called: {0}")]
     Twitch(#[from] TransportError),
     /// WebSocket sessions with Twitch can't be kept.
     #[error(transparent)]
@@ -191,12 +192,13 @@ impl App {
         let sinks = sink::spawn(&services, &images, &mut tasks);
         let actions = reactions::spawn(&services, application.as_ref(), &mut tasks);
         let posts = announcements::spawn(&services, application.as_ref(), &images, &mut tasks);
+        let emotes = Emotes::new(&services)?;
 
         let tracking = Arc::new(Tracking::spawn(&services, application.as_ref(), images, &mut tasks));
         let bot_feed = tracking.feed.clone();
         let Grpc { addr: grpc_addr, stopper: grpc } = grpc::spawn(&services, &tracking, &access, &mut tasks)?;
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
-        let components = api::Components { webhook, access, tracking, tester, demo, hub: hub.clone() };
+        let components = api::Components { webhook, access, tracking, tester, demo, hub: hub.clone(), emotes };
         let context = api::Context::new(services, application, components);
         let server = http::serve(listener, context)?;
         Ok(Self {

@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The Twitch application and its channel.
     pub twitch: Twitch,
+    /// Where other services than Twitch tell their emotes: no setting, but tests have others.
+    pub emotes: EmoteUrls,
     /// Tracking for bots of Discord.
     pub tracking: Tracking,
     /// The port of tracking over gRPC, which is off without it.
@@ -145,6 +147,27 @@ pub struct Tracking {
     pub discord_rate: u32,
     /// How long a token of a bot is valid.
     pub token_ttl: Duration,
+}
+
+/// The addresses of the APIs of services with emotes, without a trailing slash.
+#[derive(Clone, Debug)]
+pub struct EmoteUrls {
+    /// [7TV's](https://7tv.io/docs).
+    pub seven_tv: String,
+    /// [BetterTTV's](https://betterttv.com/developers/api).
+    pub better_ttv: String,
+    /// [FrankerFaceZ's](https://api.frankerfacez.com/docs/).
+    pub franker_face_z: String,
+}
+
+impl Default for EmoteUrls {
+    fn default() -> Self {
+        Self {
+            seven_tv: "https://7tv.io/v3".to_owned(),
+            better_ttv: "https://api.betterttv.net/3".to_owned(),
+            franker_face_z: "https://api.frankerfacez.com/v1".to_owned(),
+        }
+    }
 }
 
 /// A key of 256 bits, as 64 hex digits.

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::settings::{self, Setting};
-use super::{Client, Config, Database, EncryptionKey, LogFormat, Retention, Tracking, Twitch};
+use super::{Client, Config, Database, EmoteUrls, EncryptionKey, LogFormat, Retention, Tracking, Twitch};
 use crate::twitch::catalogue::{SubscriptionType, selection};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::transport::TransportKind;
@@ -74,6 +74,7 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
         migrate: read.parsed(&settings::MIGRATE, "true or false"),
         data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),
         twitch: read.twitch(),
+        emotes: EmoteUrls::default(),
         tracking: read.tracking(),
         encryption_key: read
             .optional(&settings::ENCRYPTION_KEY, |text| EncryptionKey::new(text).map_err(str::to_owned)),

@@ -13,6 +13,7 @@ mod control_client;
 mod cut;
 mod deliver;
 pub mod discord;
+mod emotes;
 mod fault_generator;
 mod faults;
 mod helix;
@@ -48,6 +49,7 @@ pub use self::actions::ledger::PerformedAction;
 pub use self::actions::rooms::{Ban, ChatSettings, Clip, Pin, Role, Room, RoomMessage};
 pub use self::config::MockConfig;
 pub use self::control_client::{ControlClient, ControlClientError};
+pub use self::emotes::Look;
 pub use self::faults::Faults;
 pub use self::irc::IrcEnd;
 pub use self::scenario::{ChannelEdit, Notify, ScenarioError};
@@ -134,6 +136,13 @@ impl Mock {
         url
     }
 
+    /// The URL to use instead of that of a service with emotes, such as `https://7tv.io`, without a trailing slash: the services are
+    /// `7tv`, `bttv` and `ffz`.
+    #[must_use]
+    pub fn emotes_url(&self, service: &str) -> String {
+        format!("{}/emotes/{service}", self.base_url())
+    }
+
     fn url(&self, path: &str) -> Url {
         #[expect(clippy::expect_used, reason = "an address makes a URL")]
         Url::parse(&format!("{}/{path}", self.base_url())).expect("an address makes a URL")
@@ -189,6 +198,7 @@ fn routes(cfg: &mut web::ServiceConfig) {
         .configure(websocket::routes)
         .configure(websocket::control_routes)
         .configure(irc::routes)
+        .configure(emotes::routes)
         .configure(compat::routes)
         .configure(control::routes);
 }

@@ -55,6 +55,15 @@ pub struct Account {
     pub stream: Option<LiveStream>,
 }
 
+/// What services with emotes of their own tell.
+#[derive(Debug, Default)]
+pub(super) struct EmoteState {
+    /// Emotes by service and channel, those of all channels without one.
+    pub(super) emotes: BTreeMap<(&'static str, Option<String>), Vec<Value>>,
+    /// The services that answer 500.
+    pub(super) broken: BTreeSet<&'static str>,
+}
+
 /// A stream that is live.
 #[derive(Clone, Debug, Serialize)]
 pub struct LiveStream {
@@ -182,6 +191,8 @@ pub(super) struct State {
     pub(super) sessions: Sessions,
     pub(super) log: VecDeque<Delivery>,
     pub(super) points: Points,
+    /// Services with emotes of their own.
+    pub(super) services: EmoteState,
     /// Number of calls, by method and path.
     pub(super) calls: BTreeMap<String, usize>,
     pub(super) faults: FaultGenerator,
@@ -210,6 +221,7 @@ impl State {
             sessions: Sessions::default(),
             log: VecDeque::new(),
             points: Points { remaining: config.rate_limit, full_at: OffsetDateTime::UNIX_EPOCH },
+            services: EmoteState::default(),
             calls: BTreeMap::new(),
             faults: FaultGenerator::new(config.seed),
             videos: VecDeque::new(),

@@ -66,7 +66,8 @@ const READ_BY_ADMINS: [&str; 12] = [
 ];
 
 /// Operations for tokens with the scope `overlay`.
-const OVERLAY: [&str; 6] = [
+const OVERLAY: [&str; 7] = [
+    "GET /channels/{channel}/chat/emotes",
     "GET /channels/{channel}/chat/pictures",
     "GET /channels/{channel}/series",
     "GET /live/alerts",

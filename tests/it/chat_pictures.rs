@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::credentials::chat_pictures::{AFTER_FAILURE, FRESH};
+use showtime::kept::{AFTER_FAILURE, FRESH};
 use showtime::mock::Faults;
 
 use crate::support::messages::{at, follow};

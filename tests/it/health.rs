@@ -92,6 +92,11 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
           "name": "announcements",
           "status": "pass"
         },
+        {
+          "message": "no overlay shows emotes of 7TV, BetterTTV or FrankerFaceZ",
+          "name": "emotes",
+          "status": "pass"
+        },
         {"message":"gRPC is off: set SHOWTIME_GRPC_PORT to use it","name":"grpc","status":"pass"}
       ],
       "gaps": [],

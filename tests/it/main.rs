@@ -17,6 +17,7 @@ mod browser;
 mod callback;
 mod cases;
 mod chat;
+mod chat_emotes;
 mod chat_pictures;
 mod clients;
 mod crash;

@@ -112,6 +112,13 @@ fn is_address(text: &str) -> bool {
 #[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
 pub(super) struct AtMost<const MAX: usize, T>(Vec<T>);
 
+impl<const MAX: usize, T> AtMost<MAX, T> {
+    /// The items.
+    pub(super) fn into_items(self) -> Vec<T> {
+        self.0
+    }
+}
+
 impl<const MAX: usize, T> Default for AtMost<MAX, T> {
     fn default() -> Self {
         Self(Vec::new())

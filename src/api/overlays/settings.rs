@@ -21,6 +21,7 @@ use crate::api::error::Error;
 use crate::api::page::Page;
 use crate::api::query::{Nothing, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors, described};
+use crate::emotes::service::Service;
 use crate::object::{object, objects};
 use crate::store::overlays::{self as store, MAX_SETTINGS, SettingsRow};
 
@@ -191,6 +192,10 @@ struct ChatOverlay {
     /// Users whose messages are not shown, by their logins.
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     hidden: Option<AtMost<100, Login>>,
+    /// The services whose emotes are shown beside Twitch's; none by default. Each learns the server's address and Twitch's id of
+    /// the channel, and the address of the machine that shows the overlay.
+    #[schema(value_type = Option<Vec<Service>>, max_items = 3)]
+    emotes: Option<AtMost<3, Service>>,
 }
 
 /// Settings with their name.
@@ -211,6 +216,12 @@ impl NamedSettings {
         let settings = serde_json::value::to_raw_value(&OverlaySettings::default()).unwrap_or_default();
         Self { name: "main".into(), changed_at: datetime!(2026-07-01 18:00:00 UTC), settings }
     }
+}
+
+/// The services whose emotes the chat overlay of saved settings shows.
+pub(in crate::api) fn emotes(row: &SettingsRow) -> Vec<Service> {
+    let settings: OverlaySettings = serde_json::from_str(row.settings.get()).unwrap_or_default();
+    settings.chat.emotes.map_or_else(Vec::new, AtMost::into_items)
 }
 
 impl From<SettingsRow> for NamedSettings {

@@ -45,7 +45,7 @@ const PICTURES = {
 
 test('pictures are asked for once, told when they are there, and asked for again after an hour', async () => {
   let [now, asked, news] = [0, [], []];
-  const pictures = new ChatPictures(async id => { asked.push(id); return PICTURES; }, id => news.push(id), () => now);
+  const pictures = new ChatPictures(async id => { asked.push(id); return PICTURES; }, assert.fail, id => news.push(id), () => now);
   const badge = { set_id: 'subscriber', id: '6' };
   assert.equal(pictures.badge('7', badge), undefined);
   assert.equal(pictures.badge('7', badge), undefined);
@@ -66,7 +66,7 @@ test('pictures are asked for once, told when they are there, and asked for again
 
 test('after an error they are asked for again after a minute', async () => {
   let [now, asked] = [0, 0];
-  const pictures = new ChatPictures(async () => { asked++; throw new Error('away'); }, () => assert.fail(), () => now);
+  const pictures = new ChatPictures(async () => { asked++; throw new Error('away'); }, assert.fail, () => assert.fail(), () => now);
   const ask = async at => {
     now = at;
     pictures.badge('7', { set_id: 'vip', id: '1' });
@@ -74,6 +74,32 @@ test('after an error they are asked for again after a minute', async () => {
     return asked;
   };
   assert.deepEqual([await ask(0), await ask(59_999), await ask(60_000)], [1, 1, 2]);
+});
+
+test('words are emotes of other services, which are asked for again soon if one was away', async () => {
+  let [now, asked] = [0, 0];
+  const emotes = { Wave: { url: 'https://x/1' }, ['__proto__x']: { url: 'https://x/2' } };
+  const load = async () => ({ emotes, unavailable: asked++ === 0 ? ['ffz'] : [] });
+  const pictures = new ChatPictures(assert.fail, load, () => {}, () => now);
+  const ask = async (at, word) => {
+    now = at;
+    pictures.emote('7', word);
+    await new Promise(resolve => setImmediate(resolve));
+    return pictures.emote('7', word)?.url;
+  };
+  assert.deepEqual([await ask(0, 'Wave'), asked], ['https://x/1', 1]);
+  for (const word of ['wave', 'constructor', '__proto__', 'toString']) assert.equal(await ask(0, word), undefined, word);
+  await ask(59_999, 'Wave');
+  assert.equal(asked, 1);
+  await ask(60_000, 'Wave');
+  await ask(120_000, 'Wave');
+  assert.equal(asked, 2, 'a whole answer counts for an hour');
+});
+
+test('services with emotes are those that are named', () => {
+  const { settings, problems } = chatSettings(new URLSearchParams('emotes=ffz,7tv,twitch'));
+  assert.deepEqual([settings.emotes, problems.map(it => it.message)], [['7tv', 'ffz'], ['“twitch”, allowed: 7tv, bttv, ffz']]);
+  assert.deepEqual(chatSettings(new URLSearchParams()).settings.emotes, [], 'off by default');
 });
 
 test('messages are read out from so many bits on, without cheermotes', () => {

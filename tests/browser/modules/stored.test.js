@@ -8,7 +8,7 @@ const DOCUMENT = {
   max_age: 5,
   look: { place: 'top', width: 40 },
   alerts: { types: ['follow', 'raid'], duration: 3, kinds: { hype_train_begin: { text: 'Go {level}', sound: 'chime' } } },
-  chat: { max: 7, direction: 'down', hidden: ['nightbot', 'other'] },
+  chat: { max: 7, direction: 'down', hidden: ['nightbot', 'other'], emotes: ['7tv', 'ffz'] },
   blocked_words: ['darn', 'two words'],
 };
 
@@ -17,7 +17,7 @@ test('document and query say the same', () => {
   assert.deepEqual(Object.fromEntries(query), {
     channel: 'maplearcade', max_age: '5', place: 'top', width: '40', types: 'follow,raid', duration: '3',
     text_hype_train_begin: 'Go {level}', sound_hype_train_begin: 'chime', max: '7',
-    direction: 'down', hidden: 'nightbot,other', blocked_words: 'darn,two words',
+    direction: 'down', hidden: 'nightbot,other', emotes: '7tv,ffz', blocked_words: 'darn,two words',
   });
   assert.deepEqual(nested(query), DOCUMENT);
 });
@@ -25,7 +25,7 @@ test('document and query say the same', () => {
 test('null and parts of other overlays are left out', () => {
   const query = flat({ ...DOCUMENT, max_age: null, look: { place: null } }, ['chat']);
   assert.deepEqual(Object.fromEntries(query), {
-    channel: 'maplearcade', max: '7', direction: 'down', hidden: 'nightbot,other', blocked_words: 'darn,two words',
+    channel: 'maplearcade', max: '7', direction: 'down', hidden: 'nightbot,other', emotes: '7tv,ffz', blocked_words: 'darn,two words',
   });
   assert.deepEqual(Object.fromEntries(flat(DOCUMENT, [])), { channel: 'maplearcade', place: 'top', width: '40', blocked_words: 'darn,two words' });
 });

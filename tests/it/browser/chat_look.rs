@@ -14,7 +14,7 @@ use crate::support::twitch::Twitch;
 const LINES: &str = "[...document.querySelectorAll('#messages li')]";
 
 /// Keeps the picture of each element that is added, `[class, address, word]`, and what the policy of the page forbade.
-const RECORDER: &str = "
+pub(super) const RECORDER: &str = "
     Object.assign(window, { pictures: [], forbidden: [] });
     addEventListener('securitypolicyviolation', it => forbidden.push(it.blockedURI), true);
     addEventListener('DOMContentLoaded', () => {
@@ -28,7 +28,7 @@ const RECORDER: &str = "
     });
 ";
 
-fn fragment(kind: &str, text: &str, fields: Value) -> Value {
+pub(super) fn fragment(kind: &str, text: &str, fields: Value) -> Value {
     let mut fragment = json!({ "type": kind, "text": text, "cheermote": null, "emote": null, "mention": null });
     for (name, value) in fields.as_object().into_iter().flatten() {
         fragment[name] = value.clone();
@@ -37,7 +37,7 @@ fn fragment(kind: &str, text: &str, fields: Value) -> Value {
 }
 
 /// A message of these fragments, with some fields changed.
-fn message(id: &str, user: &str, fragments: &[Value], change: Value) -> Outgoing {
+pub(super) fn message(id: &str, user: &str, fragments: &[Value], change: Value) -> Outgoing {
     let text: String = fragments.iter().map(|it| it["text"].as_str().unwrap()).collect();
     let mut event = json!({
         "message_id": id, "message": { "text": text, "fragments": fragments },
@@ -53,19 +53,19 @@ fn message(id: &str, user: &str, fragments: &[Value], change: Value) -> Outgoing
     notification(kind, at(0), with_person("chatter_user_", user, event))
 }
 
-fn text(id: &str, user: &str, text: &str) -> Outgoing {
+pub(super) fn text(id: &str, user: &str, text: &str) -> Outgoing {
     message(id, user, &[fragment("text", text, json!({}))], json!({}))
 }
 
 impl Server {
-    async fn say(&self, message: &Outgoing) {
+    pub(super) async fn say(&self, message: &Outgoing) {
         let answer = self.deliver(message).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 }
 
 impl Page {
-    async fn until_said(&self, expected: &[&str]) {
+    pub(super) async fn until_said(&self, expected: &[&str]) {
         self.until(&format!("{LINES}.map(it => it.innerText).join('|') === {:?}", expected.join("|"))).await;
     }
 }

@@ -3,6 +3,7 @@
 mod accessibility;
 mod actions;
 mod chat;
+mod chat_emotes;
 mod chat_look;
 mod chromium;
 mod connection;

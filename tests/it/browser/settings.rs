@@ -35,6 +35,13 @@ async fn settings_page_composes_the_address_of_an_overlay() {
         let shown = "document.getElementById('preview').contentDocument?.querySelector('.alert .text')?.textContent";
         page.until(&format!("{shown} === 'Hello QuietOtter'")).await;
 
+        page.click("[name=emotes][value=ffz]").await;
+        page.click("[name=emotes][value=\"7tv\"]").await;
+        let chat = "document.getElementById('chat-address').value";
+        page.until(&format!("{chat} === {:?}", server.url("/overlay/chat?emotes=7tv,ffz"))).await;
+        page.click("[name=emotes][value=ffz]").await;
+        page.until(&format!("{chat} === {:?}", server.url("/overlay/chat?emotes=7tv"))).await;
+
         page.fill("duration", "soon").await;
         page.until(&format!("{PROBLEMS}.includes('Duration (seconds): “soon”')")).await;
         assert_eq!(page.eval("document.getElementById('duration').getAttribute('aria-invalid')").await, "true");

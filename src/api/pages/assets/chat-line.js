@@ -30,7 +30,7 @@ export function lineOf({ message_id, source_message_id, user, channel, is_action
 export function contentOf(message, settings, pictures) {
   const { user, channel, color, notice, badges, fragments, reply, message_type, bits } = message;
   const panel = panelOf(settings.look);
-  const look = { ground: settings.look.theme === 'light' ? 'light' : 'dark', panel, pictures, channel: channel.id };
+  const look = { ground: settings.look.theme === 'light' ? 'light' : 'dark', panel, pictures, channel: channel.id, emotes: settings.emotes };
   const name = isolated('span', { class: 'name' }, user?.display_name ?? 'Anonymous');
   name.style.color = readable(color, panel);
   const shown = badges.map(badge => pictures.badge(channel.id, badge)).filter(Boolean).map(badgePicture);
@@ -41,7 +41,7 @@ export function contentOf(message, settings, pictures) {
     ...fragments.length === 0 ? [] : [
       ...shown.length > 0 ? [element('span', { class: 'badges' }, ...shown), ' '] : [],
       name, ' ',
-      isolated('span', { class: 'said' }, ...fragments.flatMap(fragment => pieces(fragment, bits, look))),
+      isolated('span', { class: 'said' }, ...laid(fragments.flatMap(fragment => pieces(fragment, bits, look)))),
     ],
   ].filter(Boolean);
 }
@@ -51,11 +51,35 @@ function pieces({ type, text, emote, cheermote }, bits, look) {
   if (cheermote) return [cheer(text, cheermote.prefix, cheermote.bits, look)];
   if (type === 'mention') return [isolated('span', { class: 'mention' }, text)];
   if (/^\w+$/.test(emote?.id ?? '')) return [emotePicture(text, emote, look)];
-  if (!bits) return [text];
+  if (!bits && look.emotes.length === 0) return [text];
   return text.split(/(\s+)/).map(word => {
-    const [, prefix, number] = /^([a-z]+)(\d+)$/i.exec(word) ?? [];
-    return prefix ? cheer(word, prefix, Number(number), look) : word;
+    const [, prefix, number] = bits ? /^([a-z]+)(\d+)$/i.exec(word) ?? [] : [];
+    return prefix ? cheer(word, prefix, Number(number), look) : ownEmote(word, look);
   });
+}
+
+/** The picture of an emote of another service, or the word. */
+function ownEmote(word, { pictures, channel, emotes }) {
+  const found = emotes.length > 0 && word.trim() !== '' ? pictures.emote(channel, word) : undefined;
+  if (!found) return word;
+  return picture(found.is_zero_width ? 'emote over' : 'emote', isStill ? found.still_url : found.url, word, word);
+}
+
+/** Lays emotes of no width over the emote before them; where there is none, they stand for themselves. */
+function laid(pieces) {
+  const made = [];
+  for (const piece of pieces) {
+    const below = made.findLastIndex(it => typeof it !== 'string' || it.trim() !== '');
+    if (piece.classList?.contains('over') && made[below]?.matches?.('.emote, .stack')) {
+      const stack = made[below].matches('.stack') ? made[below] : element('span', { class: 'stack' }, made[below]);
+      // The space stands before the word, if its picture can't be loaded.
+      stack.append(' ', piece);
+      made.splice(below, Infinity, stack);
+    } else {
+      made.push(piece);
+    }
+  }
+  return made;
 }
 
 function emotePicture(text, { id, formats }, { ground }) {

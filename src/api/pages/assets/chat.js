@@ -15,13 +15,17 @@ import { chatSettings } from './settings.js';
 /** The length of the animation of `leaving` in overlay.css. */
 const LEAVE_MS = 400;
 const TICK_MS = 250;
+const RELOAD_MS = 60_000;
+const RELOADED = 'showtime.chat.reloaded';
 
 const saved = new SavedSettings('chat');
 const list = document.getElementById('messages');
 /** Of each line: its message, and when it was shown. */
 const lines = new WeakMap();
+const ask = async (channel, path) => IS_PREVIEW ? {} : call(tokenInAddress(), 'GET', `/channels/${encodeURIComponent(channel)}/chat/${path}`);
 const pictures = new ChatPictures(
-  async channel => IS_PREVIEW ? {} : call(tokenInAddress(), 'GET', `/channels/${encodeURIComponent(channel)}/chat/pictures`),
+  channel => ask(channel, 'pictures'),
+  channel => ask(channel, `emotes?services=${settings.emotes.join()}`),
   channel => redraw(({ message }) => message.channel.id === channel));
 let settings = null;
 let complaints = [];
@@ -58,12 +62,13 @@ const feed = new Feed({
   },
 });
 
-/** Takes over settings. Other channels need another page. */
+/** Takes over settings. Other channels need another page, and so do pictures of other services, which the policy of a page names. */
 function adopt({ query, problems }) {
   const [read, before] = [chatSettings(query), settings];
   complaints = settingsProblems([...problems, ...read.problems]);
   settings = read.settings;
-  if (before !== null && settings.channel !== before.channel && !IS_PREVIEW) return location.reload();
+  const needsPage = ({ channel, emotes }) => channel !== settings.channel || emotes.join() !== settings.emotes.join();
+  if (before !== null && needsPage(before) && !IS_PREVIEW) return location.reload();
   applyLook(settings.look);
   document.body.dataset.direction = settings.direction;
   if (before !== null && settings.direction !== before.direction) list.append(...[...list.children].reverse());
@@ -116,6 +121,15 @@ function expire() {
   }
 }
 
+/** The server could not read the settings when it made the policy of this page: the page is loaded again, once a minute at most. */
+function reloadForPolicy() {
+  const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
+  if (Date.now() - last < RELOAD_MS) return;
+  sessionStorage.setItem(RELOADED, Date.now());
+  location.reload();
+}
+
+addEventListener('securitypolicyviolation', ({ effectiveDirective }) => effectiveDirective === 'img-src' && reloadForPolicy());
 setInterval(expire, TICK_MS);
 if (IS_PREVIEW) {
   followPage({ onSettings: query => adopt({ query, problems: [] }), onShow: message => isHidden(message, settings) || show(message) });

@@ -18,6 +18,9 @@ export const NUMBERS = {
   minimum: { min: 0, max: 1_000_000_000, fallback: null, unit: 'at least' },
 };
 
+/** The services whose emotes the chat can show. */
+export const EMOTE_SERVICES = ['7tv', 'bttv', 'ffz'];
+
 /** The built-in sounds. */
 export const SOUNDS = ['none', 'chime'];
 
@@ -71,6 +74,7 @@ export function chatSettings(query) {
     hidesBots: read.choice('bots', ['show', 'hide']) === 'hide',
     hidesCommands: read.choice('commands', ['show', 'hide']) === 'hide',
     hidden: read.list('hidden').map(login => login.toLowerCase()),
+    emotes: read.some('emotes', EMOTE_SERVICES),
   };
   return { settings, problems: read.problems() };
 }
@@ -125,6 +129,14 @@ export class Reader {
     if (text === null || allowed.includes(text)) return text ?? allowed[0];
     this.#wrong(name, `“${text}”, allowed: ${allowed.join(', ')}`);
     return allowed[0];
+  }
+
+  /** Those of these that are listed, in their own order. */
+  some(name, allowed) {
+    const given = this.list(name);
+    const unknown = given.filter(it => !allowed.includes(it));
+    if (unknown.length > 0) this.#wrong(name, `“${unknown.join(', ')}”, allowed: ${allowed.join(', ')}`);
+    return allowed.filter(it => given.includes(it));
   }
 
   /** A time in milliseconds, of `20:15` (the next one) or a date with a time; null if it is missing. */

@@ -21,7 +21,7 @@ const LOOK = ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'];
 const COMMON = ['channel', 'max_age', 'blocked_words', ...LOOK];
 const TAKES = {
   alerts: [...COMMON, 'types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers', 'speech'],
-  chat: [...COMMON, 'max', 'lifetime', 'direction', 'bots', 'commands', 'hidden'],
+  chat: [...COMMON, 'max', 'lifetime', 'direction', 'bots', 'commands', 'hidden', 'emotes'],
 };
 let savedCard = null;
 let missing = null;
@@ -67,7 +67,7 @@ function query(overlay) {
   for (const name of new Set(data.keys())) {
     const isOfKind = /^(text|sound|image|minimum)_/.test(name);
     if (name === 'types' || !(takes.includes(name) || overlay !== 'chat' && isOfKind)) continue;
-    const value = data.get(name).trim();
+    const value = data.getAll(name).join().trim();
     if (value !== '' && value !== String(NUMBERS[name]?.fallback ?? '')) given.set(name, value);
   }
   const types = data.getAll('types');
@@ -81,6 +81,7 @@ function fill(given, own) {
   for (const type of Object.keys(variations)) variations[type].value = own[type] ?? [];
   for (const input of form.elements) {
     if (input.name === 'types') input.checked = given.has('types') ? given.get('types').split(',').includes(input.value) : KINDS[input.value].isUsual;
+    else if (input.type === 'checkbox') input.checked = (given.get(input.name) ?? '').split(',').includes(input.value);
     else if (input.name) input.value = given.get(input.name) ?? NUMBERS[input.name]?.fallback ?? '';
   }
   compose();

@@ -6,11 +6,11 @@ import { NUMBERS } from './settings.js';
 const PARTS = {
   look: ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'],
   alerts: ['types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers', 'speech'],
-  chat: ['max', 'lifetime', 'direction', 'bots', 'commands', 'hidden'],
+  chat: ['max', 'lifetime', 'direction', 'bots', 'commands', 'hidden', 'emotes'],
 };
 
 /** Settings that are lists; a query has commas between their values. */
-const LISTS = ['types', 'blocked_words', 'hidden'];
+const LISTS = ['types', 'blocked_words', 'hidden', 'emotes'];
 
 /** The path of a setting in the document: `text_raid` is `alerts.kinds.raid.text`. */
 function pathOf(name) {
