@@ -68,7 +68,8 @@ pub(super) async fn start_demo(ctx: Data<Context>, _query: Query<Nothing>) -> Re
 
 /// Remove the demo
 ///
-/// Ends the show that is on, removes its channel from the state, and empties its events.
+/// Ends the show that is on, removes its channel from the state, and empties its events. When it is answered, the feeds of this server
+/// have forgotten them, too.
 #[utoipa::path(
     tag = "events",
     responses((status = NO_CONTENT, description = "There is no demo"), BadRequest, ServerErrors),
@@ -76,5 +77,6 @@ pub(super) async fn start_demo(ctx: Data<Context>, _query: Query<Nothing>) -> Re
 #[delete("/demo")]
 pub(super) async fn remove_demo(ctx: Data<Context>, _query: Query<Nothing>) -> Result<HttpResponse, Error> {
     ctx.demo.remove().await?;
+    ctx.hub.forget_deleted().await?;
     Ok(HttpResponse::NoContent().finish())
 }

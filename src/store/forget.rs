@@ -11,6 +11,7 @@ use super::LogId;
 use super::gaps;
 use super::locks::Lock;
 use super::rules;
+use super::signals::Channel;
 use super::state::baseline;
 use super::tracking::tracks;
 use crate::message::irc::PRESENCE;
@@ -226,8 +227,8 @@ async fn empty(conn: &mut PgConnection, id: &UserId, ids: &[LogId], names: &mut 
     .await?;
     sqlx::query!("delete from action where event_id = any($1)", ids as &[LogId]).execute(&mut *conn).await?;
     sqlx::query!("delete from delivery where event_id = any($1)", ids as &[LogId]).execute(&mut *conn).await?;
-    sqlx::query!("update log_epoch set revision = revision + 1").execute(conn).await?;
-    Ok(())
+    sqlx::query!("update log_epoch set revision = revision + 1").execute(&mut *conn).await?;
+    Channel::Deletion.notify(conn, "").await
 }
 
 /// Removes the user from the state and from the baseline, and notes it for a restore.

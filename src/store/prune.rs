@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::LogId;
 use super::locks::Lock;
+use super::signals::Channel;
 use super::state::baseline;
 
 /// Events that are deleted in one transaction. It does not hold the append lock.
@@ -112,9 +113,9 @@ async fn delete(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<()> {
         update log_epoch set revision = revision + 1, pruned_through = greatest(pruned_through, (select max(id) from unnest($1) as id))",
         ids as &[LogId]
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    Channel::Deletion.notify(conn, "").await
 }
 
 /// How many events a rule selects now.

@@ -46,11 +46,13 @@ pub enum Channel {
     Post,
     /// What overlays do has changed.
     Overlay,
+    /// Events were emptied or deleted.
+    Deletion,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Event,
         Self::Reconcile,
         Self::Replay,
@@ -60,6 +62,7 @@ impl Channel {
         Self::BotEvent,
         Self::Post,
         Self::Overlay,
+        Self::Deletion,
     ];
 
     /// Its name in Postgres. Servers of different versions notify each other, so names stay.
@@ -75,6 +78,7 @@ impl Channel {
             Self::BotEvent => "showtime_bot_event",
             Self::Post => "showtime_post",
             Self::Overlay => "showtime_overlay",
+            Self::Deletion => "showtime_deletion",
         }
     }
 
@@ -99,6 +103,7 @@ pub struct Signals {
     bot_events: watch::Sender<()>,
     posts: watch::Sender<()>,
     overlays: watch::Sender<()>,
+    deletions: watch::Sender<()>,
     replays: broadcast::Sender<LogId>,
 }
 
@@ -113,6 +118,7 @@ impl Default for Signals {
             bot_events: watch::Sender::new(()),
             posts: watch::Sender::new(()),
             overlays: watch::Sender::new(()),
+            deletions: watch::Sender::new(()),
             replays: broadcast::Sender::new(MAX_REPLAYS),
         }
     }
@@ -181,6 +187,12 @@ impl Signals {
         Wakeup(self.overlays.subscribe())
     }
 
+    /// Wakes when events were emptied or deleted.
+    #[must_use]
+    pub fn deletions(&self) -> Wakeup {
+        Wakeup(self.deletions.subscribe())
+    }
+
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
     #[must_use]
     pub fn replays(&self) -> broadcast::Receiver<LogId> {
@@ -218,6 +230,7 @@ impl Signals {
         self.bot_events.send_replace(());
         self.posts.send_replace(());
         self.overlays.send_replace(());
+        self.deletions.send_replace(());
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -238,6 +251,7 @@ impl Signals {
             Some(Channel::BotEvent) => self.bot_events.send_modify(|()| {}),
             Some(Channel::Post) => self.posts.send_modify(|()| {}),
             Some(Channel::Overlay) => self.overlays.send_modify(|()| {}),
+            Some(Channel::Deletion) => self.deletions.send_modify(|()| {}),
             Some(Channel::Replay) => {
                 if let Ok(id) = notification.payload().parse() {
                     // An error only says that nothing shows replays here.

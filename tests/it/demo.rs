@@ -129,6 +129,22 @@ async fn removed_demo_is_gone_and_plays_on_nowhere() {
 }
 
 #[tokio::test]
+async fn feeds_have_forgotten_the_demo_when_its_removal_is_answered() {
+    let server = Server::start().await;
+    server.start_demo().await;
+    server.clock.advance(Duration::seconds(20));
+    until("some of the show is played", async || server.demo_events("channel.poll.begin").await.len() == 1).await;
+    // With a reader, the events are in memory.
+    let mut reader = Sse::open(&server, "/live/events?channel=showtime-demo&last=1").await;
+    assert_ne!(reader.next().await.unwrap().data["payload"], json!({}));
+    assert_eq!(server.send(Method::DELETE, "/demo").await.status, 204);
+    let mut feed = Sse::open(&server, "/live/events?last=10").await;
+    for _ in 0..10 {
+        assert_eq!(feed.next().await.unwrap().data["payload"], json!({}));
+    }
+}
+
+#[tokio::test]
 async fn show_that_a_stop_interrupted_is_ended_once_by_those_who_start() {
     let (clock, database) = (Clock::default(), fresh_database().await);
     let server = Server::at(clock.clone(), database.clone(), |_| {}).await;

@@ -129,6 +129,24 @@ async fn chatter_is_found_by_login() {
     assert!(forget::find(&mut connection, "hi").await.unwrap().is_none());
 }
 
+/// A pooler in transaction mode passes no notification.
+#[tokio::test]
+async fn feeds_of_a_busy_log_forget_without_a_notification() {
+    let server = Server::start().await;
+    server.deliver(&cheer("5", 300, at(0))).await;
+    let mut reader = Sse::open(&server, "/live/events?type=channel.cheer&last=1").await;
+    assert_ne!(reader.next().await.unwrap().data["payload"], json!({}));
+    server.sql("update event set payload = '{}'; update log_epoch set revision = revision + 1").await;
+    let mut user = 100;
+    until("the feeds have forgotten it", async || {
+        user += 1;
+        assert_eq!(server.deliver(&follow(&user.to_string(), at(1))).await.status, 204);
+        let mut feed = Sse::open(&server, "/live/events?type=channel.cheer&last=1").await;
+        feed.next().await.unwrap().data["payload"] == json!({})
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn forgotten_channel_is_gone_with_its_events() {
     let server = Server::start().await;

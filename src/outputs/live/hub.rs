@@ -97,6 +97,19 @@ impl Hub {
         live::snapshot(&mut *self.pool.acquire().await?, ids).await
     }
 
+    /// Returns once nothing is in memory any more that is emptied or deleted in the log by now, or after five seconds.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_deleted(&self) -> sqlx::Result<()> {
+        let (now, _) = live::version(&mut *self.pool.acquire().await?).await?;
+        let mut ring = self.ring.subscribe();
+        let is_current = |ring: &Ring| ring.cursor().is_none() || ring.version().revision >= now.revision;
+        // The tail looks for what was deleted as often as it can reach the database.
+        let _ = timeout(READY_TIMEOUT, ring.wait_for(is_current)).await;
+        Ok(())
+    }
+
     /// Disconnects every reader, and refuses new ones.
     pub fn stop(&self) {
         self.ring.send_modify(Ring::stop);

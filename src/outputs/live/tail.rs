@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::entry::Entry;
 use super::hub::Hub;
@@ -18,7 +18,7 @@ use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::{LogId, within};
 
-/// Time without a notification after which the log is read all the same.
+/// How often the log is read, and what was deleted of it looked for, without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the database may take to answer before the connection is given up.
@@ -43,6 +43,14 @@ pub struct Tail {
     outages: Outages,
 }
 
+/// What the tail waits for.
+#[derive(Debug)]
+struct Wakeups {
+    appended: Wakeup,
+    deleted: Wakeup,
+    replays: Receiver<LogId>,
+}
+
 impl Tail {
     /// A tail with a connection of its own to this database.
     #[must_use]
@@ -53,10 +61,14 @@ impl Tail {
 
     /// Follows the log, through every outage of the database.
     pub async fn run(self) -> Infallible {
-        let (mut appended, mut replays) = (self.signals.events(), self.signals.replays());
+        let mut wakeups = Wakeups {
+            appended: self.signals.events(),
+            deleted: self.signals.deletions(),
+            replays: self.signals.replays(),
+        };
         let mut is_away = false;
         loop {
-            let Err(error) = self.follow(&mut appended, &mut replays, &mut is_away).await;
+            let Err(error) = self.follow(&mut wakeups, &mut is_away).await;
             if !std::mem::replace(&mut is_away, true) {
                 tracing::warn!(%error, "the log can't be followed; trying again");
                 self.outages.observe(Part::Feeds, Some("the log could not be followed".to_owned()));
@@ -66,30 +78,28 @@ impl Tail {
     }
 
     /// Follows the log until the connection breaks.
-    async fn follow(
-        &self,
-        appended: &mut Wakeup,
-        replays: &mut Receiver<LogId>,
-        is_away: &mut bool,
-    ) -> sqlx::Result<Infallible> {
+    async fn follow(&self, wakeups: &mut Wakeups, is_away: &mut bool) -> sqlx::Result<Infallible> {
         let mut connection = answered(self.database.connect()).await?;
         self.check(&mut connection).await?;
         if std::mem::take(is_away) {
             tracing::info!("the log is followed again");
             self.outages.observe(Part::Feeds, None);
         }
+        let mut poll = interval(POLL_INTERVAL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.read_on(&mut connection).await?;
             tokio::select! {
-                () = appended.notified() => {}
+                () = wakeups.appended.notified() => {}
                 () = self.hub.first_reader.notified() => {}
-                replay = replays.recv() => match replay {
+                replay = wakeups.replays.recv() => match replay {
                     Ok(id) => self.replay(&mut connection, id).await?,
                     Err(RecvError::Lagged(dropped)) => tracing::warn!(dropped, "too many replays at once"),
                     // Not while `self` has the signals.
                     Err(RecvError::Closed) => std::future::pending().await,
                 },
-                () = sleep(POLL_INTERVAL) => self.check(&mut connection).await?,
+                () = wakeups.deleted.notified() => self.check(&mut connection).await?,
+                _ = poll.tick() => self.check(&mut connection).await?,
             }
         }
     }

@@ -8,9 +8,6 @@ import { attempt } from './toast.js';
 
 const $ = id => document.getElementById(id);
 
-/** The server looks every two seconds for what was deleted, and has it in memory until then. */
-const FORGOTTEN_AFTER_MS = 3_000;
-
 /** By the step of the server's setup that `/status` names. */
 const STEPS = {
   unconfigured: 'first-unconfigured',
@@ -60,7 +57,7 @@ export class Demo {
   /** What a page has shown is gone only from a new one. */
   async #remove(button) {
     const isRemoved = await attempt(button, () => this.#ask('DELETE', '/demo'), 'The demo is removed');
-    if (isRemoved) setTimeout(() => location.reload(), FORGOTTEN_AFTER_MS);
+    if (isRemoved) location.reload();
   }
 }
 
