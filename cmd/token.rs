@@ -9,9 +9,10 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TokenHash, check_name, generate};
-use showtime::cli::{self, with_database};
+use showtime::api::AccessToken;
+use showtime::cli::{self, AsJson, with_database};
 use showtime::clock::Clock;
-use showtime::config::{Config, settings_help};
+use showtime::config::Config;
 use showtime::program::Program;
 use showtime::store::access_tokens;
 use sqlx::PgConnection;
@@ -21,7 +22,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// Makes, lists and revokes the tokens of the API, whether the server runs or not.
 #[derive(Parser)]
-#[command(version, after_help = settings_help())]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,7 +40,7 @@ enum Command {
         scope: Scope,
     },
     /// List the tokens, without their text
-    List,
+    List(AsJson),
     /// Revoke a token; running servers notice within seconds
     Revoke {
         /// The token's name or id, as `list` shows them
@@ -53,7 +54,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 }
 
 fn main() -> ExitCode {
-    match start(&Arguments::parse().command) {
+    match start(&cli::parse::<Arguments>().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(error.as_ref()),
     }
@@ -66,7 +67,7 @@ fn start(command: &Command) -> Result<()> {
         cli::require_migrations(connection).await?;
         match command {
             Command::Create { name, scope } => create(connection, name, *scope).await,
-            Command::List => list(connection).await,
+            Command::List(format) => list(connection, *format).await,
             Command::Revoke { name } => revoke(connection, name).await,
         }
     }))
@@ -87,8 +88,11 @@ async fn create(connection: &mut PgConnection, name: &str, scope: Scope) -> Resu
     Ok(())
 }
 
-async fn list(connection: &mut PgConnection) -> Result<()> {
+async fn list(connection: &mut PgConnection, format: AsJson) -> Result<()> {
     let tokens = access_tokens::all(connection).await?;
+    if format.json {
+        return Ok(cli::print_json(&tokens.into_iter().map(AccessToken::from).collect::<Vec<_>>())?);
+    }
     let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or_default().max(4);
     cli::print(format_args!("{:>4}  {:width$}  scope    {:20}  last used", "id", "name", "created"));
     for token in tokens {

@@ -1,8 +1,12 @@
-//! What the programs share: the runtime, the log, signals, a connection to the database, error texts.
+//! What the programs share: the runtime, the log, signals, a connection to the database, lists as JSON, colour, error texts.
+
+pub mod colour;
+mod help;
+mod json;
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +20,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Database, LogFormat};
+use self::colour::{BAD, styled};
+pub use self::help::parse;
+pub use self::json::{AsJson, escaped, print_json};
+use crate::config::{Config, Database, LogFormat, address};
 use crate::postgres::{self, LocalError};
 use crate::program::Program;
 use crate::store::read::health::missing_migrations;
@@ -42,7 +49,7 @@ pub fn log(filter: &str, format: LogFormat) {
         .with_writer(io::stderr)
         .log_internal_errors(false);
     match format {
-        LogFormat::Human => output.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Human => output.with_ansi(colour::is_shown_on_stderr()).init(),
         LogFormat::Json => output.json().init(),
     }
 }
@@ -76,9 +83,17 @@ pub enum DatabaseError {
     #[error(transparent)]
     Local(#[from] LocalError),
     /// The connection took more than ten seconds.
-    #[error("the database did not answer in time")]
-    Timeout,
-    /// The connection was refused, or a query failed.
+    #[error("the database did not answer in time ({0})")]
+    Timeout(String),
+    /// There is no connection.
+    #[error("the database can't be used ({address}): {source}")]
+    NotConnected {
+        /// Where the database is.
+        address: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
+    /// A query failed.
     #[error("the database can't be used: {0}")]
     Failed(#[from] sqlx::Error),
     /// The server has not migrated it yet.
@@ -100,8 +115,10 @@ pub async fn with_database<T, E: From<DatabaseError>>(
         Database::Private => postgres::start_or_join(&config.data_dir).await.map_err(DatabaseError::from)?,
     };
     let outcome = async {
-        let connected = timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(|_| DatabaseError::Timeout)?;
-        command(&mut connected.map_err(DatabaseError::from)?).await
+        let connected = timeout(CONNECT_TIMEOUT, options.connect()).await;
+        let connected = connected.map_err(|_| DatabaseError::Timeout(address(&options)))?;
+        let failed = |source| DatabaseError::NotConnected { address: address(&options), source };
+        command(&mut connected.map_err(failed)?).await
     };
     let outcome = outcome.await;
     if let Some(postgres) = postgres {
@@ -145,20 +162,25 @@ pub fn parse_mock<A: Parser>() -> A {
     A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Prints a line on stdout. Unlike `println!`, does not panic if that can't be written.
+/// Prints a line on stdout, with its colours if they are shown. Unlike `println!`, does not panic if that can't be written.
 pub fn print(text: impl Display) {
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// Prints a line on stderr. Unlike `eprintln!`, does not panic if that can't be written.
+/// Prints a line on stderr, with its colours if they are shown. Unlike `eprintln!`, does not panic if that can't be written.
 pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Prints an error with its causes.
+pub fn note_error(error: &(dyn Error + 'static)) {
+    note(format_args!("{} {}", styled(BAD, "error:"), with_causes(error)));
 }
 
 /// Prints an error with its causes, and returns the exit status of a failure.
 #[must_use]
 pub fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    note(format_args!("error: {}", with_causes(error)));
+    note_error(error);
     ExitCode::FAILURE
 }
 

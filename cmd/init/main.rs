@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use showtime::cli;
-use showtime::config::{Config, settings_help, unknown_settings};
+use showtime::config::{Config, unknown_settings};
 use showtime::credentials::vault::Vault;
 use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
@@ -28,7 +28,7 @@ use self::session::Session;
 /// subscriptions, and waits until they are enabled. Run it while the server runs. It does only what is missing, so it can
 /// be run again at any time.
 #[derive(Parser)]
-#[command(version, after_help = settings_help())]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -72,7 +72,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = cli::parse();
     match start(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -2,13 +2,13 @@
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use showtime::cli;
+use showtime::cli::{self, AsJson};
 use showtime::mock::ControlClient;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChannelCommand {
     /// Show the channels and threads.
-    List,
+    List(AsJson),
     /// Make a channel, or with --parent a thread.
     Create {
         /// Its name
@@ -59,8 +59,11 @@ impl Kind {
 pub(crate) async fn run(control: &ControlClient, command: ChannelCommand) -> anyhow::Result<()> {
     let path = |channel: &str| format!("/mock/channels/{channel}");
     match command {
-        ChannelCommand::List => {
+        ChannelCommand::List(format) => {
             let state = control.get("/mock/state").await?;
+            if format.json {
+                return Ok(cli::print_json(&state["channels"])?);
+            }
             let channels = state["channels"].as_array().map(Vec::as_slice).unwrap_or_default();
             channels.iter().for_each(show);
         }

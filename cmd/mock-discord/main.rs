@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use showtime::cli;
+use showtime::cli::{self, AsJson};
 use showtime::mock::ControlClient;
 use showtime::program::Program;
 use url::Url;
@@ -79,9 +79,11 @@ enum Command {
         /// Name or id of the channel
         #[arg(default_value = "go-live")]
         channel: String,
+        #[command(flatten)]
+        format: AsJson,
     },
     /// Show the pings.
-    Pings,
+    Pings(AsJson),
     /// Delete a message, as a person can.
     DeleteMessage {
         /// Its id
@@ -115,8 +117,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let Some(command) = args.command else { return serve::run(args.serve).await };
     let control = ControlClient::new(args.url, Program::MockDiscord)?;
     match command {
-        Command::Messages { channel } => messages::list(&control, &channel).await,
-        Command::Pings => messages::pings(&control).await,
+        Command::Messages { channel, format } => messages::list(&control, &channel, format).await,
+        Command::Pings(format) => messages::pings(&control, format).await,
         Command::DeleteMessage { id } => {
             control.delete(&format!("/mock/messages/{id}")).await?;
             cli::print(format_args!("deleted the message {id}"));

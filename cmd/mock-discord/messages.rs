@@ -1,11 +1,14 @@
 //! `mock-discord messages` and `pings`: what was posted, and what it pinged.
 
 use serde_json::Value;
-use showtime::cli::{self, printable};
+use showtime::cli::{self, AsJson, printable};
 use showtime::mock::ControlClient;
 
-pub(crate) async fn list(control: &ControlClient, channel: &str) -> anyhow::Result<()> {
+pub(crate) async fn list(control: &ControlClient, channel: &str, format: AsJson) -> anyhow::Result<()> {
     let answer = control.get(&format!("/mock/channels/{channel}/messages")).await?;
+    if format.json {
+        return Ok(cli::print_json(&answer["data"])?);
+    }
     let messages = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     if messages.is_empty() {
         cli::print("there is no message");
@@ -33,10 +36,13 @@ fn line(message: &Value) -> String {
     line
 }
 
-pub(crate) async fn pings(control: &ControlClient) -> anyhow::Result<()> {
+pub(crate) async fn pings(control: &ControlClient, format: AsJson) -> anyhow::Result<()> {
     let answer = control.get("/mock/ledger").await?;
     let changes = answer["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let notifying: Vec<_> = changes.iter().filter(|change| change["is_notifying"] == true).collect();
+    if format.json {
+        return Ok(cli::print_json(&notifying)?);
+    }
     if notifying.is_empty() {
         cli::print("there is no ping");
     }

@@ -2,13 +2,13 @@
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use showtime::cli;
+use showtime::cli::{self, AsJson};
 use showtime::mock::ControlClient;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
     /// Show the webhooks.
-    List,
+    List(AsJson),
     /// Make a webhook.
     Create {
         /// Name or id of its channel
@@ -37,8 +37,11 @@ pub(crate) enum WebhookCommand {
 
 pub(crate) async fn run(control: &ControlClient, command: WebhookCommand) -> anyhow::Result<()> {
     match command {
-        WebhookCommand::List => {
+        WebhookCommand::List(format) => {
             let state = control.get("/mock/state").await?;
+            if format.json {
+                return Ok(cli::print_json(&state["webhooks"])?);
+            }
             let webhooks = state["webhooks"].as_array().map(Vec::as_slice).unwrap_or_default();
             webhooks.iter().for_each(show);
         }

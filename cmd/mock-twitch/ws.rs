@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use showtime::cli;
+use showtime::cli::{self, AsJson};
 
 use crate::serve::ServeArgs;
 use showtime::mock::ControlClient;
@@ -28,7 +28,7 @@ pub(crate) enum WsCommand {
     #[command(name = "start-server", alias = "start")]
     Start(Box<ServeArgs>),
     /// Show the sessions.
-    List,
+    List(AsJson),
     /// Ask sessions to reconnect: all of them, or the one that is named.
     Reconnect(OneSession),
     /// End a session.
@@ -60,7 +60,8 @@ pub(crate) struct OneSession {
 pub(crate) async fn run(control: &ControlClient, command: WsCommand) -> anyhow::Result<()> {
     match command {
         WsCommand::Start(_) => bail!("`start-server` takes no --url"),
-        WsCommand::List => list(&sessions(control).await?),
+        WsCommand::List(AsJson { json: true }) => cli::print_json(&sessions(control).await?)?,
+        WsCommand::List(_) => list(&sessions(control).await?),
         WsCommand::Reconnect(OneSession { session }) => {
             let mut body = json!({});
             if let Some(session) = session {

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
-use showtime::cli::{self, with_database};
+use showtime::api;
+use showtime::cli::{self, AsJson, with_database};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::store::tracking::bots::{self, Bot};
@@ -22,7 +23,7 @@ pub(crate) enum Bots {
         name: String,
     },
     /// List the bots, and how much they track
-    List,
+    List(AsJson),
     /// Give a bot no more tokens, and refuse those that it has; what it tracks stays
     Disable {
         /// Its name
@@ -47,7 +48,7 @@ pub(crate) async fn run(command: Bots, config: &Config) -> Result<()> {
         match command {
             Bots::Add { name } => print(&service::add(connection, &name, now).await?),
             Bots::Rotate { name } => print(&service::rotate(connection, &name).await?),
-            Bots::List => list(connection).await?,
+            Bots::List(format) => list(connection, format).await?,
             Bots::Disable { name } => {
                 service::switch(connection, &name, Some(now)).await?;
                 cli::print(format_args!("{name} gets no tokens"));
@@ -71,8 +72,11 @@ fn print(secret: &SecretString) {
     cli::print(secret.expose_secret());
 }
 
-async fn list(connection: &mut PgConnection) -> Result<()> {
+async fn list(connection: &mut PgConnection, format: AsJson) -> Result<()> {
     let bots = bots::all(connection).await?;
+    if format.json {
+        return Ok(cli::print_json(&bots.into_iter().map(api::Bot::from).collect::<Vec<_>>())?);
+    }
     let width = bots.iter().map(|bot| bot.name.len()).max().unwrap_or_default().max(4);
     cli::print(format_args!("{:width$}  {:8}  {:>16}  {:>15}", "name", "state", "Discord channels", "Twitch channels"));
     for Bot { name, disabled_at, destinations, tracks, .. } in bots {

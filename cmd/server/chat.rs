@@ -1,7 +1,9 @@
 //! The commands on chats.
 
 use anyhow::{Result, bail};
-use showtime::cli::{self, with_database};
+use serde::Serialize;
+use showtime::api::ChatReading;
+use showtime::cli::{self, AsJson, with_database};
 use showtime::config::Config;
 use showtime::store::chat::{self, ChatChoice, ChatEdit, ChatMode, ChatSetting};
 use showtime::store::read::channels;
@@ -9,7 +11,7 @@ use showtime::store::read::channels;
 #[derive(clap::Subcommand)]
 pub(crate) enum Chat {
     /// List the channels, and how the chat of each is read
-    List,
+    List(AsJson),
     /// Set how the chat of a channel is read
     Set {
         /// The channel's login or id
@@ -23,6 +25,14 @@ pub(crate) enum Chat {
     },
 }
 
+/// The chat of a channel, as the API has it, with the channel's login.
+#[derive(Serialize)]
+struct ChatOfChannel {
+    channel: String,
+    #[serde(flatten)]
+    reading: ChatReading,
+}
+
 fn mode(text: &str) -> Result<ChatChoice, String> {
     text.parse().map_err(|_| "must be off, live, always or default".to_owned())
 }
@@ -31,7 +41,14 @@ pub(crate) async fn run(command: Chat, config: &Config) -> Result<()> {
     with_database(config, async |connection| {
         cli::require_migrations(connection).await?;
         match command {
-            Chat::List => chat::all(&mut *connection).await?.iter().for_each(|(login, setting)| show(login, *setting)),
+            Chat::List(AsJson { json: true }) => {
+                let of_channel = |(channel, setting)| ChatOfChannel { channel, reading: ChatReading::from(setting) };
+                let chats = chat::all(&mut *connection).await?;
+                cli::print_json(&chats.into_iter().map(of_channel).collect::<Vec<_>>())?;
+            }
+            Chat::List(_) => {
+                chat::all(&mut *connection).await?.iter().for_each(|(login, setting)| show(login, *setting));
+            }
             Chat::Set { channel, mode, membership } => {
                 let id = channels::find(&mut *connection, &channel).await?;
                 let edit = ChatEdit { mode, membership };

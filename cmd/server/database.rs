@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use showtime::app::backup;
-use showtime::cli::{print, with_database};
+use showtime::cli::{AsJson, print, print_json, with_database};
 use showtime::config::Config;
 use showtime::postgres;
 use showtime::store::{migrations, state};
@@ -23,7 +23,7 @@ pub(crate) enum Migrate {
         force: bool,
     },
     /// List them
-    Status,
+    Status(AsJson),
 }
 
 #[derive(Subcommand)]
@@ -84,7 +84,10 @@ pub(crate) async fn migrate(command: Migrate, config: &Config) -> Result<()> {
                 Some(reverted) => print(format_args!("reverted {:04} {}", reverted.version, reverted.description)),
                 None => print("nothing to revert"),
             },
-            Migrate::Status => {}
+            Migrate::Status(AsJson { json: true }) => {
+                return Ok(print_json(&migrations::status(connection).await?)?);
+            }
+            Migrate::Status(_) => {}
         }
         for migration in migrations::status(connection).await? {
             let mark = if migration.is_applied { "applied" } else { "missing" };

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use showtime::app::App;
 use showtime::cli::{self, Shutdown};
 use showtime::clock::Clock;
-use showtime::config::{Config, LogFormat, settings_help, unknown_settings};
+use showtime::config::{Config, LogFormat, unknown_settings};
 
 use self::bots::Bots;
 use self::chat::Chat;
@@ -36,7 +36,7 @@ const ENOUGH_FILES: u64 = 1024;
 
 /// Receives Twitch's events, stores each exactly once, and serves events and the state of channels over HTTP.
 #[derive(Parser)]
-#[command(version, after_help = settings_help())]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -88,7 +88,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = cli::parse();
     let config = match Config::load() {
         Ok(config) => config,
         Err(error) => return cli::fail(&error),

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use showtime::cli::{self, with_database};
+use showtime::api::StoredRuleReport;
+use showtime::cli::{self, AsJson, printable, with_database};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::outputs::reactions::rules::compiled::Compiled;
@@ -15,12 +16,17 @@ use showtime::outputs::reactions::rules::role::Role;
 use showtime::outputs::reactions::rules::rule;
 use showtime::outputs::reactions::rules::service::{self, Applied, Stored};
 use showtime::outputs::reactions::rules::trial::{Trial, TrialResult};
+use showtime::store::rules::{self as store, outcomes};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Who changes rules here, as their history says.
 const BY: &str = "command line";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Rules {
+    /// List the stored rules, and what each did last
+    List(AsJson),
     /// Write the stored rules as TOML
     Export {
         /// The file, which is replaced; without it, the terminal
@@ -53,6 +59,8 @@ pub(crate) struct Test {
     /// The variant of the sample, such as `anonymous`
     #[arg(long, requires = "event")]
     variant: Option<String>,
+    #[command(flatten)]
+    format: AsJson,
 }
 
 #[derive(clap::Args)]
@@ -72,6 +80,7 @@ fn role(text: &str) -> Result<Role, String> {
 
 pub(crate) async fn run(command: Rules, config: &Config) -> Result<()> {
     match command {
+        Rules::List(format) => list(config, format).await,
         Rules::Export { file } => export(config, file.as_deref()).await,
         Rules::Apply { file } => apply(config, &file).await,
         Rules::Check { file } => {
@@ -84,7 +93,11 @@ pub(crate) async fn run(command: Rules, config: &Config) -> Result<()> {
                 Some(file) => Compiled::of_file(&read(file)?),
                 None => stored(config).await?.compile(),
             };
-            trial(&test)?.run(&compiled.map_err(anyhow::Error::msg)?).iter().for_each(show);
+            let results = trial(&test)?.run(&compiled.map_err(anyhow::Error::msg)?);
+            if test.format.json {
+                return Ok(cli::print_json(&results)?);
+            }
+            results.iter().for_each(show);
             Ok(())
         }
     }
@@ -96,6 +109,42 @@ fn read(file: &Path) -> Result<rule::Rules> {
         let problems: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
         anyhow::Error::msg(format!("{} is wrong:\n{}", file.display(), problems.join("\n")))
     })
+}
+
+async fn list(config: &Config, format: AsJson) -> Result<()> {
+    let (rows, mut outcomes) = with_database(config, async |connection| {
+        cli::require_migrations(connection).await?;
+        anyhow::Ok((store::all(&mut *connection).await?, outcomes::all(connection).await?))
+    })
+    .await?;
+    let reports = rows.into_iter().map(|row| {
+        let outcome = outcomes.remove(&row.id).unwrap_or_default();
+        StoredRuleReport::new(row, outcome)
+    });
+    let reports: Vec<_> = reports.collect();
+    if format.json {
+        return Ok(cli::print_json(&reports)?);
+    }
+    let width = reports.iter().map(|rule| rule.name.len()).max().unwrap_or_default().max(4);
+    cli::print(format_args!("{:width$}  state  {:20}  {:20}  refusal", "name", "last fired", "last refused"));
+    for StoredRuleReport { name, is_enabled, is_dry, fired_at, refused_at, refusal, .. } in reports {
+        let state = if !is_enabled {
+            "off"
+        } else if is_dry {
+            "dry"
+        } else {
+            "on"
+        };
+        let (fired, refused) = (text(fired_at)?, text(refused_at)?);
+        let refusal = printable(&refusal.unwrap_or_default());
+        cli::print(format_args!("{name:width$}  {state:5}  {fired:20}  {refused:20}  {refusal}"));
+    }
+    Ok(())
+}
+
+fn text(at: Option<OffsetDateTime>) -> Result<String> {
+    let Some(at) = at else { return Ok("never".to_owned()) };
+    Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
 }
 
 async fn stored(config: &Config) -> Result<Stored> {
@@ -130,7 +179,7 @@ async fn apply(config: &Config, file: &Path) -> Result<()> {
     })
     .await?;
     for change in &applied {
-        cli::print(cli::printable(&match change {
+        cli::print(printable(&match change {
             Applied::Added(name) => format!("added {name}"),
             Applied::Changed(name, fields) => format!("changed {name}: {}", fields.join(", ")),
             Applied::Moved(name) => format!("moved {name}"),
@@ -141,7 +190,7 @@ async fn apply(config: &Config, file: &Path) -> Result<()> {
     if applied.is_empty() {
         cli::print(format!("all {count} rules are so already"));
     }
-    missing.iter().for_each(|missing| cli::print(cli::printable(missing)));
+    missing.iter().for_each(|missing| cli::print(printable(missing)));
     Ok(())
 }
 
@@ -157,9 +206,9 @@ fn trial(test: &Test) -> Result<Trial> {
 }
 
 fn show(result: &TrialResult) {
-    cli::print(format!("{}: {}", cli::printable(&result.rule), cli::printable(&result.outcome)));
+    cli::print(format!("{}: {}", printable(&result.rule), printable(&result.outcome)));
     for action in &result.actions {
         let problem = action.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-        cli::print(cli::printable(&format!("    {} {}{problem}", action.kind, action.params)));
+        cli::print(printable(&format!("    {} {}{problem}", action.kind, action.params)));
     }
 }

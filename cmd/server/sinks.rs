@@ -7,13 +7,14 @@ mod webhooks;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use showtime::cli::{self, with_database};
+use showtime::cli::colour::{FAINT, GOOD, WARNING, styled};
+use showtime::cli::{self, AsJson, with_database};
 use showtime::config::Config;
 use showtime::outputs::sink::service::{self, SinkReport};
 use showtime::postgres;
 use showtime::store::LogId;
 use showtime::store::followers::Start;
-use showtime::store::sinks::{self, SinkKind};
+use showtime::store::sinks::{self, SinkKind, SinkStatus};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -21,7 +22,7 @@ use time::format_description::well_known::Rfc3339;
 #[derive(clap::Subcommand)]
 pub(crate) enum Sinks {
     /// List the sinks, and how each does
-    List,
+    List(AsJson),
     /// Add a sink, which begins with the next event
     Add(Box<add::Add>),
     /// Remove a sink and its place in the log
@@ -65,6 +66,8 @@ pub(crate) enum Sinks {
     Deliveries {
         /// Its name
         name: String,
+        #[command(flatten)]
+        format: AsJson,
     },
     /// Send again what a webhook has not delivered
     Resend {
@@ -105,7 +108,7 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
     with_database(config, async |connection| {
         cli::require_migrations(connection).await?;
         match command {
-            Sinks::List => list(connection).await?,
+            Sinks::List(format) => list(connection, format).await?,
             Sinks::Add(sink) => add::run(connection, config, *sink).await?,
             Sinks::Remove { name } => {
                 service::remove(connection, &name).await?;
@@ -143,7 +146,7 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
                 });
             }
             Sinks::Rotate { name } => webhooks::rotate(connection, config, &name).await?,
-            Sinks::Deliveries { name } => webhooks::list(connection, &name).await?,
+            Sinks::Deliveries { name, format } => webhooks::list(connection, &name, format).await?,
             Sinks::Resend { name, event } => webhooks::resend(connection, &name, event).await?,
             Sinks::Dismiss { name, event } => webhooks::dismiss(connection, &name, event).await?,
         }
@@ -152,8 +155,11 @@ pub(crate) async fn run(command: Sinks, config: &Config) -> Result<()> {
     .await
 }
 
-async fn list(connection: &mut PgConnection) -> Result<()> {
+async fn list(connection: &mut PgConnection, format: AsJson) -> Result<()> {
     let sinks = service::list(connection).await?;
+    if format.json {
+        return Ok(cli::print_json(&sinks)?);
+    }
     let width = sinks.iter().map(|sink| sink.name.len()).max().unwrap_or_default().max(4);
     cli::print(format_args!(
         "{:width$}  kind     state    {:>10}  {:>13}  {:>14}",
@@ -161,13 +167,18 @@ async fn list(connection: &mut PgConnection) -> Result<()> {
     ));
     for sink in sinks {
         let SinkReport { name, settings, state, cursor, events_behind, seconds_behind, problem, .. } = sink;
+        let style = match state {
+            SinkStatus::Ok => GOOD,
+            SinkStatus::Waiting | SinkStatus::Blocked => WARNING,
+            SinkStatus::Off => FAINT,
+        };
         let (kind, state): (&str, &str) = (settings.kind().into(), state.into());
-        let cursor = cursor.to_string();
+        let (state, cursor) = (styled(style, format_args!("{state:7}")), cursor.to_string());
         cli::print(format_args!(
-            "{name:width$}  {kind:7}  {state:7}  {cursor:>10}  {events_behind:>13}  {seconds_behind:>14.1}"
+            "{name:width$}  {kind:7}  {state}  {cursor:>10}  {events_behind:>13}  {seconds_behind:>14.1}"
         ));
         if let Some(problem) = problem {
-            cli::print(format_args!("  {problem}"));
+            cli::print(format_args!("  {}", cli::printable(&problem)));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use showtime::config::settings_help;
+use showtime::cli::AsJson;
 use showtime::load::mix::Mix;
 use showtime::simulate::edit::Edit;
 use url::Url;
@@ -67,7 +67,7 @@ correct; 1 if not; 2 if the server did not recover.
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = format!("{EXAMPLES}\n{}", settings_help())
+    after_help = EXAMPLES
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -82,6 +82,8 @@ pub(crate) enum Command {
     List {
         /// Only types whose name or summary contains this
         filter: Option<String>,
+        #[command(flatten)]
+        format: AsJson,
     },
     /// Sends a challenge, as Twitch does when a subscription is created
     Challenge {

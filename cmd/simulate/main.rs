@@ -11,8 +11,7 @@ mod target;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser as _;
-use showtime::cli::{note, with_causes};
+use showtime::cli::{self, AsJson, note_error, print_json};
 use showtime::simulate::answer::ExpectedAnswer;
 use showtime::simulate::edit::Edit;
 use showtime::simulate::people::Person;
@@ -27,11 +26,11 @@ const CONDUIT: (&str, &str) = ("3d6a2b1c-2222-4333-8444-555566667777", "0");
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+    match run(cli::parse::<Cli>()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            note(format_args!("error: {}", with_causes(error.as_ref())));
+            note_error(error.as_ref());
             ExitCode::from(2)
         }
     }
@@ -41,7 +40,11 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         None => notify(&cli.notify).await,
-        Some(Command::List { filter }) => {
+        Some(Command::List { filter, format: AsJson { json: true } }) => {
+            print_json(&kind::reports(filter.as_deref())?)?;
+            Ok(true)
+        }
+        Some(Command::List { filter, .. }) => {
             report::print(&kind::table(filter.as_deref())?)?;
             Ok(true)
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use showtime::cli::colour::{BAD, styled};
 use showtime::cli::printable;
 use showtime::simulate::answer::{CallbackAnswer, ExpectedAnswer};
 use showtime::twitch::eventsub::outgoing::Outgoing;
@@ -38,9 +39,9 @@ impl Tally {
     }
 }
 
-/// Prints to standard output. A closed pipe is no error (`simulate list | head`).
+/// Prints to standard output, with colours if they are shown. A closed pipe is no error (`simulate list | head`).
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+    match anstream::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -86,7 +87,7 @@ pub(crate) fn answer(answer: &CallbackAnswer, expected: &ExpectedAnswer) -> Stri
     }
     text.push('\n');
     if let Some(objection) = expected.objection(answer) {
-        let _ = writeln!(text, "NOT as expected ({expected}): {objection}");
+        let _ = writeln!(text, "{} ({expected}): {objection}", styled(BAD, "NOT as expected"));
     }
     text
 }

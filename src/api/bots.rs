@@ -70,7 +70,7 @@ fn shown_once(mut response: HttpResponseBuilder, name: String, secret: &SecretSt
 
 /// A bot, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-struct Bot {
+pub struct Bot {
     /// Its name.
     name: String,
     /// When it was added.

@@ -15,7 +15,7 @@ use crate::store::chat::{self, ChatChoice, ChatEdit, ChatMode, ChatSetting};
 
 /// How the chat of a channel is read.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChatReading {
+pub struct ChatReading {
     /// When it is read: `off`, `live` (while the channel is live, and 15 minutes longer), or `always`.
     chat: ChatMode,
     /// Whether `chat` was not set, and follows from the rules: `live` if one of them needs the chat, else `off`.

@@ -20,7 +20,7 @@ use crate::store::{LogId, Order};
 
 /// An event that a webhook has not delivered.
 #[derive(Debug, Serialize, ToSchema)]
-struct Delivery {
+pub struct Delivery {
     /// The event's id in the log.
     event_id: i64,
     /// Its type; `null` if the log no longer has it.

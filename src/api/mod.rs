@@ -60,8 +60,13 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use self::asyncapi::live_spec;
+pub use self::bots::Bot;
+pub use self::chat::ChatReading;
+pub use self::deliveries::Delivery;
 use self::error::Error;
 use self::problem::Problem;
+pub use self::rules::StoredRuleReport;
+pub use self::tokens::AccessToken;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::Config;

@@ -40,35 +40,37 @@ impl From<RuleError> for Error {
 
 /// A rule, and what it did last.
 #[derive(Debug, Serialize, ToSchema)]
-struct StoredRuleReport {
+pub struct StoredRuleReport {
     /// Its name.
-    name: String,
+    pub name: String,
     /// Grows with every change of the rule.
-    revision: i32,
+    pub revision: i32,
     /// Its place among the rules, which see an event in this order.
-    position: i32,
+    pub position: i32,
     /// Whether it is used.
-    is_enabled: bool,
+    pub is_enabled: bool,
     /// Whether it only records what it would do.
-    is_dry: bool,
+    pub is_dry: bool,
     /// The rule, as docs/rules.md describes it.
     #[schema(value_type = Object)]
-    rule: Value,
+    pub rule: Value,
     /// When it was last changed.
     #[serde(with = "time::serde::rfc3339")]
-    changed_at: OffsetDateTime,
+    pub changed_at: OffsetDateTime,
     /// When it last reacted.
     #[serde(with = "time::serde::rfc3339::option")]
-    fired_at: Option<OffsetDateTime>,
+    pub fired_at: Option<OffsetDateTime>,
     /// When it last did not react though it waits for such an event.
     #[serde(with = "time::serde::rfc3339::option")]
-    refused_at: Option<OffsetDateTime>,
+    pub refused_at: Option<OffsetDateTime>,
     /// Why: the first check that said no.
-    refusal: Option<String>,
+    pub refusal: Option<String>,
 }
 
 impl StoredRuleReport {
-    fn new(row: StoredRule, outcome: RuleOutcome) -> Self {
+    /// A stored rule with what it did last.
+    #[must_use]
+    pub fn new(row: StoredRule, outcome: RuleOutcome) -> Self {
         let flag = |name: &str| row.body.get(name).and_then(Value::as_bool);
         Self {
             is_enabled: flag("enabled").unwrap_or(true),

@@ -113,7 +113,7 @@ pub(super) async fn create_token(
 
 /// A token, without its text.
 #[derive(Debug, Serialize, ToSchema)]
-struct AccessToken {
+pub struct AccessToken {
     /// Its name.
     name: String,
     /// `overlay`, `read` or `admin`.

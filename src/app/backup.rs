@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::config::{Config, Database, EncryptionKey, SecretFileError};
+use crate::config::{Config, Database, EncryptionKey, SecretFileError, address};
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations::{self, MigrationError};
 use crate::store::{databases, epoch, forget};
@@ -67,6 +67,14 @@ pub enum BackupError {
     /// The restored database can't be migrated.
     #[error("the database can't be migrated: {0}")]
     Migrate(#[from] MigrationError),
+    /// There is no connection to the database.
+    #[error("the database can't be used ({address}): {source}")]
+    NotConnected {
+        /// Where it is.
+        address: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
     /// The database failed.
     #[error("the database can't be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -99,9 +107,14 @@ pub async fn backup(config: &Config, path: &Path) -> Result<(), BackupError> {
     outcome.inspect_err(|_| drop(fs::remove_file(&draft)))
 }
 
+async fn connect(database: &PgConnectOptions) -> Result<PgConnection, BackupError> {
+    let failed = |source| BackupError::NotConnected { address: address(database), source };
+    database.connect().await.map_err(failed)
+}
+
 async fn write(config: &Config, database: &PgConnectOptions, draft: &Path) -> Result<(), BackupError> {
     let failed = |source| BackupError::File { path: draft.to_owned(), source };
-    let mut connection = database.connect().await?;
+    let mut connection = connect(database).await?;
     if !databases::has_tables(&mut connection).await? {
         return Err(BackupError::Empty);
     }
@@ -148,7 +161,7 @@ async fn restore_into(
     header: &Header,
     force: bool,
 ) -> Result<(), BackupError> {
-    let mut connection = database.connect().await?;
+    let mut connection = connect(database).await?;
     if databases::is_served(&mut connection).await? {
         return Err(BackupError::Served);
     }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::AppError;
 use crate::access::{self, BootstrapToken};
 use crate::clock::Clock;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, address};
 use crate::ingest::Ingest;
 use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
@@ -71,8 +71,8 @@ impl Preparation {
     pub(super) async fn start(services: &Services) -> Result<(Self, Option<BootstrapToken>), AppError> {
         let (database, config, clock) = (services.database.clone(), services.config.clone(), services.clock.clone());
         match prepare(&database, &config, &clock).await {
-            Err(AppError::Database(error)) if is_outage(&error) => {
-                tracing::warn!(%error, "the database is away; waiting for it");
+            Err(AppError::Database { address, source: error }) if is_outage(&error) => {
+                tracing::warn!(%error, database.address = address, "the database is away; waiting for it");
                 Ok((Self(Some(tokio::spawn(retry(database, config, clock)))), None))
             }
             outcome => outcome.map(|token| (Self::default(), token)),
@@ -104,7 +104,7 @@ async fn retry(database: PgConnectOptions, config: Arc<Config>, clock: Clock) ->
     loop {
         tokio::time::sleep(RETRY_PAUSE).await;
         match prepare(&database, &config, &clock).await {
-            Err(AppError::Database(error)) if is_outage(&error) => {}
+            Err(AppError::Database { source, .. }) if is_outage(&source) => {}
             outcome => {
                 let token = outcome?;
                 tracing::info!("the database is there");
@@ -120,13 +120,14 @@ async fn prepare(
     config: &Config,
     clock: &Clock,
 ) -> Result<Option<BootstrapToken>, AppError> {
+    let failed = |source| AppError::Database { address: address(database), source };
     let mut connection = connect(database).await?;
     if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
             MigrationError::Failed(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
                 if is_outage(&error) =>
             {
-                AppError::Database(error)
+                failed(error)
             }
             error => AppError::Migrate(error),
         })?;
@@ -137,11 +138,11 @@ async fn prepare(
             start over"
         ),
         Ok(None) => {}
-        Err(error) if is_outage(&error) => return Err(AppError::Database(error)),
+        Err(error) if is_outage(&error) => return Err(failed(error)),
         Err(error) => tracing::warn!(%error, "whether the database was restored can't be found out"),
     }
     let token = match access::bootstrap(&mut connection, config, clock).await {
-        Err(error) if is_outage(&error) => return Err(AppError::Database(error)),
+        Err(error) if is_outage(&error) => return Err(failed(error)),
         // Migrations may be missing; `/readyz` shows them.
         Err(error) => {
             tracing::warn!(%error, "access tokens can't be used yet");
@@ -149,7 +150,7 @@ async fn prepare(
         }
         Ok(token) => token,
     };
-    connection.close().await.map_err(AppError::Database)?;
+    connection.close().await.map_err(failed)?;
     Ok(token)
 }
 
@@ -170,7 +171,7 @@ async fn connect(database: &PgConnectOptions) -> Result<PgConnection, AppError> 
         Ok((connection, false)) => Ok(connection),
         Ok((_, true)) => Err(AppError::Pooler("its connections share sessions".to_owned())),
         Err(error) if databases::is_poolers_fault(&error) => Err(AppError::Pooler(error.to_string())),
-        Err(error) => Err(AppError::Database(error)),
+        Err(source) => Err(AppError::Database { address: address(database), source }),
     }
 }
 

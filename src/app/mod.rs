@@ -72,8 +72,13 @@ pub enum AppError {
         source: io::Error,
     },
     /// The database answers, but waiting won't help.
-    #[error("the database can't be used: {0}")]
-    Database(sqlx::Error),
+    #[error("the database can't be used ({address}): {source}")]
+    Database {
+        /// Where it is.
+        address: String,
+        /// Why it can't be used.
+        source: sqlx::Error,
+    },
     /// A connection pooler is between this program and the database.
     #[error(
         "the address of the database leads to a connection pooler in transaction mode, or to one that refuses settings \

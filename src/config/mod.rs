@@ -75,9 +75,20 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Private => f.write_str("Private"),
-            Self::Given(options) => write!(f, "Given({}:{})", options.get_host(), options.get_port()),
+            Self::Given(options) => write!(f, "Given({})", address(options)),
         }
     }
+}
+
+/// Where this database is, and as which user it is used, for error texts. Never the password.
+#[must_use]
+pub fn address(database: &PgConnectOptions) -> String {
+    let (port, user) = (database.get_port(), database.get_username());
+    let host = match database.get_socket() {
+        Some(directory) => directory.display().to_string(),
+        None => database.get_host().to_owned(),
+    };
+    format!("host {host}, port {port}, user {user}, database {}", database.get_database().unwrap_or(user))
 }
 
 /// The format of log lines.

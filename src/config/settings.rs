@@ -1,4 +1,4 @@
-//! The list of settings. `--help`, `.env.example` and error texts are made from it.
+//! The list of settings. `--help-all`, `.env.example` and error texts are made from it.
 
 use std::fmt::Write as _;
 
@@ -157,7 +157,7 @@ const ALL: &[&Setting] = &[
     &LOG_FORMAT,
 ];
 
-/// The settings as shown at the end of each program's `--help`.
+/// The settings as shown at the end of each program's `--help-all`.
 #[must_use]
 pub fn settings_help() -> String {
     let mut text = String::from("Settings (environment variables, or lines of a .env file):\n");
@@ -186,6 +186,9 @@ pub fn env_example() -> String {
 /// Variables of these families belong to showtime.
 const FAMILIES: [&str; 2] = ["SHOWTIME_", "TWITCH_"];
 
+/// Those of this one may belong to other programs as well, such as a bot beside it: only what resembles a setting is told.
+const SHARED_FAMILY: &str = "DISCORD_";
+
 /// The token of `server listen`, which is no setting of the server.
 const TOKEN: &str = "SHOWTIME_TOKEN";
 
@@ -196,17 +199,23 @@ const MIN_SIMILARITY: f64 = 0.8;
 pub(super) fn unknown<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let is_unknown = |name: &&str| {
         let is_ours = FAMILIES.iter().any(|family| name.starts_with(family));
-        is_ours && *name != TOKEN && ALL.iter().all(|setting| setting.name != *name)
+        let is_misspelt = name.starts_with(SHARED_FAMILY) && nearest(name).is_some();
+        (is_ours || is_misspelt) && *name != TOKEN && ALL.iter().all(|setting| setting.name != *name)
     };
     names.into_iter().filter(is_unknown).map(|name| format!("{name} is not a setting{}", suggestion(name))).collect()
 }
 
-fn suggestion(name: &str) -> String {
+/// The setting that may be meant.
+fn nearest(name: &str) -> Option<&'static Setting> {
     let similarity = |setting: &Setting| strsim::normalized_damerau_levenshtein(setting.name, name);
     let nearest = ALL.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    match nearest.filter(|setting| similarity(setting) >= MIN_SIMILARITY) {
+    nearest.filter(|setting| similarity(setting) >= MIN_SIMILARITY).copied()
+}
+
+fn suggestion(name: &str) -> String {
+    match nearest(name) {
         Some(setting) => format!(" (did you mean {}?)", setting.name),
-        None => "; --help lists the settings".to_owned(),
+        None => "; --help-all lists the settings".to_owned(),
     }
 }
 
@@ -217,11 +226,13 @@ mod tests {
     #[test]
     fn misspelt_setting_is_told_with_the_one_that_is_meant() {
         let names = ["PATH", "TWITCH_CHANEL_NAME", "TWITCH_CHANNEL_NAME", "SHOWTIME_TOKEN", "SHOWTIME_COLOUR"];
+        let names = names.into_iter().chain(["DISCORD_API_URI", "DISCORD_API_URL", "DISCORD_TOKEN"]);
         assert_eq!(
             unknown(names),
             [
                 "TWITCH_CHANEL_NAME is not a setting (did you mean TWITCH_CHANNEL_NAME?)",
-                "SHOWTIME_COLOUR is not a setting; --help lists the settings",
+                "SHOWTIME_COLOUR is not a setting; --help-all lists the settings",
+                "DISCORD_API_URI is not a setting (did you mean DISCORD_API_URL?)",
             ]
         );
     }

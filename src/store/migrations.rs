@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde::Serialize;
 use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::{Connection as _, PgConnection};
 
@@ -9,7 +10,7 @@ use super::{MIGRATOR, databases};
 use crate::program::Program;
 
 /// A migration, and whether this database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Migration {
     /// The number that its file name begins with.
     pub version: i64,

@@ -34,6 +34,7 @@ mod gaps;
 mod health;
 mod helix;
 mod init;
+mod json_lists;
 mod lists;
 mod live;
 mod load;

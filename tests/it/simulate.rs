@@ -381,7 +381,12 @@ async fn list_needs_no_configuration() {
     assert_exit(&output, 0);
     let shown = text(&output);
     assert!(shown.contains("channel.cheer ") && shown.contains("variants: anonymous"), "{shown}");
+    let json = run_in(directory.path(), &[], &["list", "channel.cheer", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let fields = (&listed[0]["type"], &listed[0]["version"], &listed[0]["status"]);
+    assert_eq!(fields, (&"channel.cheer".into(), &"1".into(), &"current".into()), "{listed}");
+    assert_eq!(listed[0]["variants"], serde_json::json!(["anonymous"]));
     let help = run_in(directory.path(), &[], &["--help"]).await;
     assert_exit(&help, 0);
-    assert!(text(&help).contains("LISTEN_PORT") && text(&help).contains("Exit status"), "{}", text(&help));
+    assert!(text(&help).contains("Exit status"), "{}", text(&help));
 }

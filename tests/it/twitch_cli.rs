@@ -1,5 +1,7 @@
 //! What mock-twitch has of twitch-cli: its commands, and its address for subscriptions with its answers.
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -82,6 +84,9 @@ async fn ws_commands_show_and_disturb_sessions() {
     let (_, listed) = run(&twitch, "ws list").await;
     assert_eq!(listed.lines().count(), 2);
     assert!(listed.contains(&format!("{one}  since 2")), "{listed}");
+    let listed: Value = serde_json::from_str(&run(&twitch, "ws list --json").await.1).unwrap();
+    let ids: BTreeSet<_> = listed.as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, BTreeSet::from([one.as_str(), two.as_str()]));
     let (succeeded, error) = run(&twitch, "ws close --reason 4000").await;
     assert!(!succeeded && error.contains("there are 2 sessions; choose one") && error.contains(&two), "{error}");
     let (_, error) = run(&twitch, "ws close --session nothing --reason 4000").await;

@@ -1,7 +1,10 @@
 //! The line that is printed for an event.
 
+use std::fmt;
+
 use serde_json::{Value, json};
-use showtime::cli::printable;
+use showtime::cli::colour::{FAINT, KIND, styled};
+use showtime::cli::{escaped, printable};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -11,28 +14,34 @@ use super::sse::FeedEvent;
 /// The isolates that the server puts around names that are written from right to left. They end with the line.
 const ISOLATES: [char; 2] = ['\u{2068}', '\u{2069}'];
 
+/// A line of the feed, for a terminal.
+pub(super) struct Line {
+    at: String,
+    channel: String,
+    kind: String,
+    text: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, channel, kind, text } = self;
+        write!(f, "{}  {channel}  {}  {text}", styled(FAINT, at), styled(KIND, kind))
+    }
+}
+
 /// The event as one JSON object, as over a WebSocket. What could change a terminal is escaped.
 pub(super) fn json(event: &FeedEvent) -> String {
-    // Line breaks stand between the parts of a document only.
     let mut line = String::from("{");
     if let Some(id) = event.id.as_ref().and_then(|id| id.parse::<i64>().ok()) {
         line.push_str(&format!("\"id\":{id},"));
     }
     line.push_str(&format!("\"event\":{},\"data\":", json!(event.name)));
-    for c in event.data.chars() {
-        match c {
-            '\t' | '\n' | '\r' => line.push(' '),
-            c if printable(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() => {
-                line.push_str(&format!("\\u{:04x}", u32::from(c)))
-            }
-            c => line.push(c),
-        }
-    }
-    line + "}"
+    // White space stands between the parts of a document only.
+    line + &escaped(&event.data.replace(['\t', '\n', '\r'], " ")) + "}"
 }
 
 /// The event for people: time, channel, type, text. A snapshot has a line for each channel.
-pub(super) fn text(event: &FeedEvent, now: OffsetDateTime) -> Vec<String> {
+pub(super) fn text(event: &FeedEvent, now: OffsetDateTime) -> Vec<Line> {
     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
     match event.name.as_str() {
         "event" => vec![line(&data, now, &channel_of(&data), kind(&data), data["text"].as_str().unwrap_or_default())],
@@ -48,14 +57,15 @@ pub(super) fn text(event: &FeedEvent, now: OffsetDateTime) -> Vec<String> {
     }
 }
 
-fn line(data: &Value, now: OffsetDateTime, channel: &str, kind: &str, text: &str) -> String {
+fn line(data: &Value, now: OffsetDateTime, channel: &str, kind: &str, text: &str) -> Line {
     let at = data["occurred_at"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()).unwrap_or(now);
     let at = at.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).unwrap_or_default();
     let marks = [("is_test", "test"), ("is_replay", "replay")];
     let marks: String =
         marks.iter().filter(|(flag, _)| data[*flag] == true).map(|(_, mark)| format!(" [{mark}]")).collect();
     let repeat = if data["repeats"].is_number() { " [repeat]" } else { "" };
-    format!("{at}  {}  {}  {}{marks}{repeat}", printable(channel), printable(kind), shown(text))
+    let text = format!("{}{marks}{repeat}", shown(text));
+    Line { at, channel: printable(channel), kind: printable(kind), text }
 }
 
 /// A text of the server: the isolates in it stay.
@@ -129,7 +139,8 @@ mod tests {
     }
 
     fn lines(name: &str, data: &Value) -> Vec<String> {
-        text(&event(name, data), datetime!(2026-07-01 18:00 UTC))
+        let lines = text(&event(name, data), datetime!(2026-07-01 18:00 UTC));
+        lines.into_iter().map(|Line { at, channel, kind, text }| [at, channel, kind, text].join("  ")).collect()
     }
 
     #[test]

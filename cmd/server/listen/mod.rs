@@ -200,7 +200,7 @@ impl Follower {
     }
 
     fn write(&self, event: &sse::FeedEvent) -> Result<()> {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = anstream::stdout().lock();
         if self.is_json {
             writeln!(stdout, "{}", line::json(event))?;
         } else if event.name == "resync" {

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
-use showtime::cli;
+use showtime::api::Delivery;
+use showtime::cli::{self, AsJson, printable};
 use showtime::clock::Clock;
 use showtime::config::Config;
 use showtime::outputs::sink::service;
@@ -25,14 +26,17 @@ pub(super) async fn rotate(connection: &mut PgConnection, config: &Config, name:
     Ok(())
 }
 
-pub(super) async fn list(connection: &mut PgConnection, name: &str) -> Result<()> {
+pub(super) async fn list(connection: &mut PgConnection, name: &str, format: AsJson) -> Result<()> {
     let rows = service::undelivered(connection, name, Order::Asc, None, MAX_LISTED).await?;
+    if format.json {
+        return Ok(cli::print_json(&rows.into_iter().map(Delivery::from).collect::<Vec<_>>())?);
+    }
     cli::print(format_args!("{:>10}  {:>8}  {:20}  {:30}  problem", "event", "attempts", "next attempt", "type"));
     for row in rows {
         let next = row.next_at.and_then(|at| at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
         let (event, next) = (row.event_id.to_string(), next.unwrap_or_else(|| "none".to_owned()));
-        let kind = row.kind.as_deref().unwrap_or("deleted");
-        cli::print(format_args!("{event:>10}  {:>8}  {next:20}  {kind:30}  {}", row.attempts, row.problem));
+        let (kind, problem) = (printable(row.kind.as_deref().unwrap_or("deleted")), printable(&row.problem));
+        cli::print(format_args!("{event:>10}  {:>8}  {next:20}  {kind:30}  {problem}", row.attempts));
     }
     Ok(())
 }

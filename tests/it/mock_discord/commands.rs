@@ -25,6 +25,10 @@ async fn control_api_and_commands_change_the_world() {
     let id = message["id"].as_str().unwrap();
     assert_eq!(run("messages").await, (true, format!("{id}  Stream alerts: <@&{role}> live  pings role {role}")));
     assert!(run("pings").await.1.contains(&format!("message {id} in {}: role {role}", fixture.webhook.channel_id)));
+    for (list, items) in [("messages", 1), ("pings", 1), ("webhook list", 1), ("channel list", 3)] {
+        let listed: Value = serde_json::from_str(&run(&format!("{list} --json")).await.1).unwrap();
+        assert_eq!(listed.as_array().map(Vec::len), Some(items), "{list}: {listed}");
+    }
     assert!(run(&format!("delete-message {id}")).await.0 && fixture.messages().is_empty());
     let (is_done, text) = run("messages nowhere").await;
     assert!(!is_done && text.contains("there is no channel nowhere"), "{text}");

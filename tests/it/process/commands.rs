@@ -3,7 +3,8 @@
 use serde_json::Value;
 use showtime::config::env_example;
 
-use super::{Place, SERVER, SIMULATE};
+use super::{Place, SERVER, SIMULATE, TOKEN};
+use crate::init::INIT;
 
 /// The first words of the lines of `migrate status`.
 fn marks(status: &str) -> Vec<&str> {
@@ -98,20 +99,28 @@ async fn cause_of_an_error_is_shown_once() {
 }
 
 #[tokio::test]
-async fn help_of_both_programs_lists_every_setting() {
+async fn settings_are_in_the_help_that_asks_for_all() {
     let place = Place::new();
+    let help = async |program, arguments: &[&str]| {
+        let output = place.command(program, &[], arguments).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
     let example = env_example();
     let names = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).map(|(name, _)| name);
     let names: Vec<_> = names.filter(|name| !name.contains(' ')).collect();
     assert!(names.contains(&"TWITCH_WEBHOOK_SECRET"), "{names:?}");
-    for program in [SERVER, SIMULATE] {
-        let output = place.command(program, &[], &["--help"]).output().await.unwrap();
-        let help = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success());
+    for (program, command) in
+        [(SERVER, &[][..]), (SERVER, &["sinks", "list"]), (SIMULATE, &[]), (TOKEN, &["create"]), (INIT, &["check"])]
+    {
+        let own = help(program, &[command, &["--help"]].concat()).await;
+        assert!(own.contains("--help-all") && !own.contains("TWITCH_CLIENT_SECRET"), "{own}");
+        let all = help(program, &[command, &["--help-all"]].concat()).await;
+        assert!(all.starts_with(own.trim_end()), "{own}\n{all}");
         for name in &names {
-            assert!(help.contains(name), "{name} is not in {help}");
+            assert!(all.contains(name), "{name} is not in {all}");
         }
-        assert!(help.contains("[default: 5001]"), "{help}");
+        assert!(all.contains("[default: 5001]"), "{all}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod colour;
 mod commands;
 mod first_steps;
 mod listen;

@@ -84,7 +84,12 @@ async fn missing_database_or_user_is_an_error_at_once() {
         for command in [&[][..], &["rebuild"], &["migrate", "status"]] {
             let said = place.refused(&[("DATABASE_URL", &url)], command).await;
             let last = said.lines().last().unwrap();
-            assert!(last.starts_with("error: the database can't be used: ") && last.contains(expected), "{said}");
+            let place = format!("port {}, user {}, database {database})", options.get_port(), options.get_username());
+            let begin = format!(
+                "error: the database can't be used (host {}, {place}: ",
+                options.get_socket().unwrap().display()
+            );
+            assert!(last.starts_with(&begin) && last.contains(expected), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
     }
@@ -106,12 +111,15 @@ async fn refuse_passwords(listener: tokio::net::TcpListener) {
 async fn wrong_password_is_an_error_at_once() {
     let place = Place::new();
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("postgres://me:hunter2@{}/db?sslmode=disable", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let url = format!("postgres://me:hunter2@127.0.0.1:{port}/db?sslmode=disable");
     tokio::spawn(refuse_passwords(listener));
     assert_eq!(
         place.refused(&[("DATABASE_URL", &url)], &[]).await,
-        "error: the database can't be used: error returned from database: \
-         password authentication failed for user \"me\"\n"
+        format!(
+            "error: the database can't be used (host 127.0.0.1, port {port}, user me, database db): error returned from \
+             database: password authentication failed for user \"me\"\n"
+        )
     );
 }
 
@@ -126,5 +134,7 @@ async fn database_that_is_away_is_waited_for() {
     assert!(code == Some(1) && said.contains("503 Service Unavailable"), "{said}");
     let log = server.stop().await;
     assert!(log.contains("the database is away; waiting for it"), "{log}");
+    let address = format!("host 127.0.0.1, port {}, user me, database db", unused.addr().port());
+    assert!(log.contains(&address), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
 }
