@@ -1,8 +1,10 @@
 //! Requests the consents that the channels' subscriptions need and that are not given yet.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use showtime::cli::{print, printable, with_causes};
 use showtime::credentials::consent::{self, Account};
 use showtime::setup::consent::{CONSENT_TIMEOUT, Listener};
@@ -113,17 +115,34 @@ pub(crate) async fn request(
     Ok(consent::redeem(&session.oauth, &code, &redirect_url).await?)
 }
 
-/// Shows which consents are missing. Returns true if none is.
-pub(crate) async fn show(session: &Session, channels: &[ServedChannel]) -> Result<bool> {
-    let mut is_complete = true;
+/// A channel that has not consented to all that is needed. Its `Display` says so.
+#[derive(Serialize)]
+pub(crate) struct MissingConsent {
+    /// The channel's login.
+    channel: String,
+    #[serde(skip)]
+    display_name: String,
+    /// What it has not consented to.
+    scopes: Vec<&'static str>,
+}
+
+impl fmt::Display for MissingConsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has not consented to: {}", printable(&self.display_name), self.scopes.join(", "))
+    }
+}
+
+/// The consents that are missing.
+pub(crate) async fn missing(session: &Session, channels: &[ServedChannel]) -> Result<Vec<MissingConsent>> {
+    let mut consents = Vec::new();
     for channel in channels {
         let granted = session.granted(channel).await?;
-        let mut missing: Vec<_> = session.scopes(channel, &granted).await?.into_iter().collect();
-        missing.retain(|scope| !granted.iter().any(|granted| granted == scope));
-        if !missing.is_empty() {
-            print(format_args!("{} has not consented to: {}", printable(&channel.display_name), missing.join(", ")));
-            is_complete = false;
+        let mut scopes: Vec<_> = session.scopes(channel, &granted).await?.into_iter().collect();
+        scopes.retain(|scope| !granted.iter().any(|granted| granted == scope));
+        if !scopes.is_empty() {
+            let (channel, display_name) = (channel.login.clone(), channel.display_name.clone());
+            consents.push(MissingConsent { channel, display_name, scopes });
         }
     }
-    Ok(is_complete)
+    Ok(consents)
 }

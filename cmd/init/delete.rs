@@ -27,7 +27,7 @@ pub(crate) async fn unwanted(session: &Session, channels: &[ServedChannel], forc
     let desired = Desired::over_webhooks(session, channels, &webhook).await?;
     let held = session.helix.subscriptions().await?.subscriptions;
     let plan = desired.plan(&held);
-    desired.show_others(&plan);
+    desired.others(&plan).iter().for_each(print);
     if force {
         return Ok(delete(&session.helix, plan.unwanted.iter().copied()).await == 0);
     }

@@ -1,6 +1,7 @@
 //! Sets everything up at Twitch with one command: consent, callback or WebSocket, subscriptions.
 
 mod bot;
+mod check;
 mod consent;
 mod delete;
 mod progress;
@@ -10,13 +11,12 @@ mod subscriptions;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
-use showtime::cli;
+use showtime::cli::{self, AsJson};
 use showtime::config::{Config, unknown_settings};
 use showtime::credentials::vault::Vault;
-use showtime::program::Program;
 use showtime::setup::consent::DEFAULT_PORT;
 use showtime::store::served_channels::ServedChannel;
 use showtime::twitch::transport::TransportKind;
@@ -66,7 +66,7 @@ fn transports() -> impl clap::builder::TypedValueParser<Value = TransportKind> {
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
     /// Show what is missing, and change nothing; exit status 1 if anything is
-    Check,
+    Check(AsJson),
     /// Delete every subscription of the application, and serve no channel any more; requires --force
     DeleteAll,
 }
@@ -88,13 +88,13 @@ fn start(arguments: &Arguments) -> Result<bool> {
     unknown_settings().iter().for_each(|warning| tracing::warn!("{warning}"));
     cli::runtime()?.block_on(async {
         let vault = match arguments.command {
-            Some(Command::Check) => Vault::peek_for(&config)?,
+            Some(Command::Check(_)) => Vault::peek_for(&config)?,
             None | Some(Command::DeleteAll) => Vault::open_for(&config)?,
         };
         let session = Session::open(&config, vault).await?;
         match arguments.command {
             None => set_up(&session, arguments).await,
-            Some(Command::Check) => check(&session, arguments).await,
+            Some(Command::Check(format)) => check::run(&session, &arguments.channels, format).await,
             Some(Command::DeleteAll) => delete::all(&session, arguments.force).await,
         }
     })
@@ -120,7 +120,7 @@ async fn set_up(session: &Session, arguments: &Arguments) -> Result<bool> {
         is_complete = consent::obtain(session, &channels, &arguments.scopes, browser).await?;
     }
     is_complete &= delete::unwanted(session, &channels, arguments.force).await?;
-    is_complete &= prove::transports(session, &channels).await?;
+    is_complete &= prove::show(session, &channels).await?;
     let asked_at = session.request(&mut channels).await?;
     let are_enabled = progress::follow(session, &channels, asked_at).await?;
     is_complete &= progress::show_switches(session, &channels).await?;
@@ -134,22 +134,4 @@ fn choose_transport(channels: &mut [ServedChannel], chosen: Option<TransportKind
     for channel in channels {
         channel.transport = chosen.or(channel.transport);
     }
-}
-
-async fn check(session: &Session, arguments: &Arguments) -> Result<bool> {
-    session.prove_client().await?;
-    let channels = session.channels(&arguments.channels).await?;
-    if channels.is_empty() {
-        bail!("no channel is served yet: run `{}`, which serves the channel that consents", Program::Init);
-    }
-    session.require_settings(&channels)?;
-    let mut is_complete = consent::show(session, &channels).await?;
-    is_complete &= subscriptions::show(session, &channels).await?;
-    is_complete &= prove::transports(session, &channels).await?;
-    if is_complete {
-        cli::print("nothing is missing");
-    } else {
-        cli::print(format_args!("something is missing: run `{}`", Program::Init));
-    }
-    Ok(is_complete)
 }

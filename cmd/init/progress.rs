@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use showtime::cli::colour::{GOOD, styled};
 use showtime::cli::{print, printable};
 use showtime::program::Program;
 use showtime::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
@@ -11,9 +12,8 @@ use showtime::store::served_channels::ServedChannel;
 use showtime::store::switches::{self, SwitchState};
 use showtime::store::{reconciler, servers};
 use showtime::subscriptions::check::different_secrets;
-use showtime::subscriptions::explain::describe;
+use showtime::subscriptions::problems::{Cause, Failure, problems};
 use showtime::subscriptions::switch;
-use showtime::twitch::catalogue;
 use showtime::twitch::id::ChannelId;
 use showtime::twitch::transport::TransportKind;
 use time::OffsetDateTime;
@@ -138,7 +138,7 @@ struct Progress {
     requests: BTreeMap<ChannelId, Request>,
     enabled: BTreeSet<(ChannelId, String)>,
     /// With the reason. The server tries again soon, so that the row may already have another status.
-    failed: BTreeMap<(ChannelId, String), String>,
+    failed: BTreeMap<(ChannelId, String), Cause>,
     /// Whether it was shown that some have another webhook secret.
     has_shown_secrets: bool,
 }
@@ -162,10 +162,11 @@ impl Progress {
             let key = key(row);
             if row.delivers() {
                 if self.enabled.insert(key) {
-                    print(format_args!("  enabled  {} ({} of {})", line(row), self.enabled.len(), rows.len()));
+                    let count = format!("({} of {})", self.enabled.len(), rows.len());
+                    print(format_args!("  {}  {} {count}", styled(GOOD, "enabled"), line(row)));
                 }
             } else if self.requests[&row.channel_id].has_failed(row, is_compared) {
-                self.failed.insert(key, describe(row));
+                self.failed.insert(key, Cause::of(row));
             }
         }
         let is_known = |row: &DesiredRow| self.enabled.contains(&key(row)) || self.failed.contains_key(&key(row));
@@ -174,23 +175,16 @@ impl Progress {
         is_compared && self.requests.keys().all(has_rows) && rows.iter().all(is_known)
     }
 
-    /// Prints how many are enabled, and why each of the others is not; returns whether all are.
+    /// Prints how many are enabled, and why the others are not; returns whether all are.
     fn conclude(&self, rows: &[DesiredRow]) -> bool {
         let enabled = rows.iter().filter(|row| row.delivers()).count();
         print(format_args!("{enabled} of {} subscriptions are enabled", rows.len()));
-        // What has one cause is one line.
-        let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| !row.delivers()) {
+        let failures = rows.iter().filter(|row| !row.delivers()).map(|row| {
             let failure = self.failed.get(&key(row)).filter(|_| row.status.is_alive());
-            let reason = failure.cloned().unwrap_or_else(|| describe(row));
-            causes.entry((&row.channel_login, reason)).or_default().push(row);
-        }
-        for ((login, reason), rows) in causes {
-            let types: Vec<_> = rows.iter().map(|row| format!("{} v{}", row.kind, row.version)).collect();
-            print(format_args!(
-                "  {}",
-                printable(&format!("{login}  {}: {reason}{}", types.join(", "), required_scopes(&rows)))
-            ));
+            Failure::new(row, failure.cloned().unwrap_or_else(|| Cause::of(row)))
+        });
+        for problem in problems(failures) {
+            print(format_args!("  {}", printable(&problem.in_full())));
         }
         enabled == rows.len() && enabled > 0
     }
@@ -202,18 +196,4 @@ fn key(row: &DesiredRow) -> (ChannelId, String) {
 
 fn line(row: &DesiredRow) -> String {
     printable(&format!("{}  {} v{}", row.channel_login, row.kind, row.version))
-}
-
-/// What a consent has to grant for these rows, if it is that which they need.
-fn required_scopes(rows: &[&DesiredRow]) -> String {
-    let waiting = rows.iter().filter(|row| row.status == DesiredStatus::NeedsConsent);
-    let kinds = waiting.filter_map(|row| catalogue::find(&row.kind, Some(&row.version)));
-    let scopes: BTreeSet<_> = kinds.flat_map(|kind| &kind.scopes).map(|group| group.join(" or ")).collect();
-    match scopes.len() {
-        0 => String::new(),
-        _ => {
-            let subject = if rows.len() == 1 { "it needs" } else { "they need" };
-            format!(" ({subject} {})", scopes.into_iter().collect::<Vec<_>>().join(", "))
-        }
-    }
 }

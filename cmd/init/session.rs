@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use showtime::cli;
 use showtime::clock::Clock;
-use showtime::config::{Client, Config, Database, Twitch};
+use showtime::config::{Client, Config, Database, Twitch, address};
 use showtime::credentials::consent::Account;
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
@@ -265,8 +265,9 @@ async fn connect(config: &Config) -> Result<PgPool> {
             joined => joined?,
         },
     };
+    let address = address(&options);
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(DATABASE_TIMEOUT).connect_with(options).await;
-    let pool = pool.context("the database can't be used")?;
+    let pool = pool.with_context(|| format!("the database can't be used ({address})"))?;
     cli::require_migrations(&mut *pool.acquire().await?).await?;
     Ok(pool)
 }

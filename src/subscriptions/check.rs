@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::explain::{describe, explain};
+use super::problems::{Cause, Failure, Problem, problems};
 use crate::config::Twitch;
 use crate::program::Program;
 use crate::services::Services;
@@ -14,6 +15,9 @@ use crate::store::desired_subscriptions::{DesiredRow, DesiredStatus};
 use crate::store::read::health::{DesiredCount, Records, SubscriptionRow};
 use crate::twitch::subscription_status::SubscriptionStatus;
 use crate::twitch::transport::TransportKind;
+
+/// Causes that the check names; the rest is counted.
+const MAX_PROBLEMS: usize = 5;
 
 /// An EventSub subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -162,15 +166,17 @@ pub fn different_secrets(count: i64) -> String {
 
 fn desired(records: &Records) -> Check {
     let DesiredCount { total, enabled } = records.desired_count;
-    let mut rows = records.desired.iter().filter(|row| !row.delivers());
-    let Some(first) = rows.next() else {
+    let failed = records.desired.iter().filter(|row| !row.delivers());
+    let mut problems = problems(failed.map(|row| Failure::new(row, Cause::of(row))));
+    if problems.is_empty() {
         return Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled"));
-    };
-    let (login, reason) = (&first.channel_login, describe(first));
-    let alike = rows.filter(|row| row.channel_login == *login && describe(row) == reason).count();
-    let more = if alike > 0 { format!(" and {alike} more") } else { String::new() };
-    let first = format!("{}{more} of {login} ({}): {reason}", first.kind, first.status);
-    Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions deliver; {first}"))
+    }
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
+    let mut texts: Vec<_> = problems.iter().map(Problem::with_command).collect();
+    texts.extend((more > 0).then(|| format!("and {more} more causes, which `wanted` shows")));
+    let problems = texts.join("; ");
+    Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions deliver; {problems}"))
 }
 
 fn seen(records: &Records) -> Check {

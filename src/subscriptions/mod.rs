@@ -8,6 +8,7 @@ mod error;
 pub mod explain;
 mod heartbeat;
 pub mod plan;
+pub mod problems;
 mod progress;
 pub mod reconciler;
 mod session;

@@ -403,7 +403,10 @@ async fn missing_consents_and_limits_are_explained_and_not_retried() {
     assert!(message.contains("has not granted") && message.contains("cargo run --bin init"), "{message}");
 
     until("they are one cause", async || {
-        check(&server, "subscriptions").await.1.contains(" and 5 more of maplearcade")
+        check(&server, "subscriptions")
+            .await
+            .1
+            .contains("6 subscriptions need consent of maplearcade: run `cargo run --bin init`")
     })
     .await;
 

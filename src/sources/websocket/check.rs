@@ -4,7 +4,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::incidents::{Incident, Incidents, Kind};
-use crate::program::Program;
 use crate::services::Services;
 use crate::status::Check;
 use crate::store::sessions::SessionState;
@@ -40,10 +39,10 @@ fn websocket(is_default: bool, states: &[SessionState], incidents: &Incidents) -
 /// Why a channel gets no messages, or not all, and what to do.
 fn problem(state: &SessionState) -> Option<String> {
     let SessionState { login, enabled, total, .. } = state;
-    let consent = || format!("run `{}` and have {login} click Authorize on the page that it opens", Program::Init);
     match (state.has_token, &state.needs_consent, state.has_session, &state.problem) {
-        (false, ..) => Some(format!("{login} has not consented, so there is no session: {}", consent())),
-        (true, Some(reason), ..) => Some(format!("{login} has to consent again ({reason}): {}", consent())),
+        // What to do about it the checks `subscriptions` and `tokens` say.
+        (false, ..) => Some(format!("{login} has no session, since it has not consented")),
+        (true, Some(_), ..) => Some(format!("{login} has no session, since it has to consent again")),
         (true, None, false, _) => Some(match (&state.ended_at, &state.ended_reason) {
             (Some(at), Some(reason)) => format!("{login} has had no session since {}: {reason}", time_of(*at)),
             (None, Some(reason)) => format!("{login} has no session yet: {reason}"),
@@ -122,8 +121,11 @@ mod tests {
             let (verdict, message) = check(true, &[state]);
             assert!(verdict == Verdict::Warn && message.contains(expected), "{message}");
         };
-        has(SessionState { has_token: false, ..state() }, "have maplearcade click Authorize");
-        has(SessionState { needs_consent: Some("revoked".to_owned()), ..state() }, "consent again (revoked)");
+        has(SessionState { has_token: false, ..state() }, "no session, since it has not consented");
+        has(
+            SessionState { needs_consent: Some("revoked".to_owned()), ..state() },
+            "no session, since it has to consent again",
+        );
         has(SessionState { has_session: false, ..state() }, "no session since 2026-03-14T18:02:10Z: 4000 internal");
         let never = SessionState { ended_at: None, ended_reason: None, ..state() };
         has(SessionState { has_session: false, ..never }, "maplearcade has no session yet");

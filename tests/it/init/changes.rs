@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use showtime::store::locks::Lock;
 use showtime::store::signals::Channel;
 use showtime::twitch::signature::WebhookSecret;
@@ -38,9 +39,17 @@ async fn check_says_what_is_missing_and_changes_nothing() {
     let before = dump(&scene.database).await;
     let said = scene.run(&["check", "--channel", CHANNEL]).await;
     let scopes = format!("maplearcade has not consented to: {}", SCOPES.join(", "));
-    said.has(1, &[&scopes, "  missing  maplearcade  stream.online v1"]);
-    said.has(1, &["something is missing: run `cargo run --bin init`"]);
-    assert_eq!(said.count("  missing"), 10);
+    said.has(1, &[&scopes, "something is missing: run `cargo run --bin init`"]);
+    let none = "  missing  4 subscriptions of maplearcade: Twitch has none (channel.update v2, stream.online v1, stream.offline v1, \
+        channel.raid v1)";
+    said.has(1, &[none]);
+    assert_eq!(
+        said.count("  missing  6 subscriptions need consent of maplearcade (channel.follow v2, "),
+        1,
+        "{}",
+        said.out
+    );
+    assert_eq!(said.count("  missing"), 2, "one line for each cause: {}", said.out);
     assert_eq!(dump(&scene.database).await, before);
     assert_eq!(held(&scene), Vec::<String>::new());
     let made: Vec<_> = std::fs::read_dir(scene.place.path()).unwrap().collect();
@@ -55,6 +64,13 @@ async fn dump_without_heartbeat(scene: &Scene) -> String {
     })
 }
 
+/// The JSON that `init check` prints, with this exit code.
+async fn checked(scene: &Scene, code: i32) -> Value {
+    let said = scene.run(&["check", "--json"]).await;
+    assert_eq!(said.code, Some(code), "{said:?}");
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
 #[tokio::test]
 async fn check_finds_nothing_where_nothing_is_missing() {
     let (scene, server) = Scene::served().await;
@@ -64,11 +80,27 @@ async fn check_finds_nothing_where_nothing_is_missing() {
     let said = scene.run(&["check"]).await;
     said.has(0, &["nothing is missing"]);
     assert_eq!(said.count("  enabled"), 10);
+    let report = checked(&scene, 0).await;
+    assert_eq!((&report["is_complete"], &report["consents"]), (&json!(true), &json!([])));
+    let follow = |subscription: &&Value| subscription["type"] == "channel.follow";
+    let follow = report["subscriptions"].as_array().unwrap().iter().find(follow).unwrap();
+    let expected = json!({
+        "channel_id": CHANNEL_ID, "channel_login": CHANNEL, "type": "channel.follow", "version": "2", "transport": "webhook",
+        "subscription_id": follow["subscription_id"], "status": "enabled", "delivers": true, "message": "messages arrive",
+    });
+    assert_eq!(follow, &expected);
+    let callback = &scene.settings["TWITCH_WEBHOOK_CALLBACK_URL"];
+    let transport = json!({ "transport": "webhook", "url": callback, "problem": null });
+    assert_eq!(report["transports"], json!([transport]));
     assert_eq!((dump_without_heartbeat(&scene).await, held(&scene)), (before, held_before));
     server.stop().await;
 
     scene.twitch.helix.delete_subscription(&held(&scene)[3]).await.unwrap();
     scene.run(&["check"]).await.has(1, &["something is missing: run `cargo run --bin init`"]);
+    let report = checked(&scene, 1).await;
+    let missing = |subscription: &&Value| subscription["status"] == "missing" && subscription["delivers"] == false;
+    assert_eq!(report["subscriptions"].as_array().unwrap().iter().filter(missing).count(), 1, "{report}");
+    assert!(report["is_complete"] == false && report["transports"][0]["problem"].is_string(), "{report}");
 }
 
 #[tokio::test]
@@ -109,9 +141,10 @@ async fn subscriptions_with_another_secret_are_shown_and_created_again() {
     let secret = WebhookSecret::new(&scene.settings["TWITCH_WEBHOOK_SECRET"]).unwrap();
     keep_from_creating_again(&server.pool, &secret).await;
     let said = scene.run(&["check"]).await;
-    let refused = "  refused  maplearcade  channel.follow v2: not known to have this webhook secret";
-    said.has(1, &[refused, "something is missing: run `cargo run --bin init`"]);
-    assert_eq!((said.count("  refused"), scene.calls(CREATE)), (10, 10), "{}", said.out);
+    said.has(1, &["something is missing: run `cargo run --bin init`"]);
+    let refused =
+        "  refused  10 subscriptions of maplearcade: not known to have this webhook secret (channel.update v2, ";
+    assert_eq!((said.count(refused), said.count("  refused"), scene.calls(CREATE)), (1, 1, 10), "{}", said.out);
 
     let again = "10 subscriptions are not known to have the server's webhook secret: it creates them again";
     let see = async |line: &str| {

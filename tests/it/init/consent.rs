@@ -9,11 +9,9 @@ use showtime::twitch::subscription_status::SubscriptionStatus;
 use url::Url;
 
 /// One cause, one line.
-const NO_CONSENT: &str = "  maplearcade  channel.cheer v1, channel.follow v2, channel.subscribe v1, \
-    channel.subscription.end v1, channel.subscription.gift v1, channel.subscription.message v1: Twitch refused to create \
-    the subscription: subscription missing proper authorization (403: the user has not granted this application a scope \
-    that it needs): consent with `cargo run --bin init` (they need bits:read, channel:read:subscriptions, \
-    moderator:read:followers)";
+const NO_CONSENT: &str = "  6 subscriptions need consent of maplearcade to bits:read, channel:read:subscriptions, \
+    moderator:read:followers: run `cargo run --bin init` (channel.cheer v1, channel.follow v2, channel.subscribe v1, \
+    channel.subscription.end v1, channel.subscription.gift v1, channel.subscription.message v1)";
 
 #[tokio::test]
 async fn denied_consent_leaves_types_without_scopes_and_explains_the_rest() {
@@ -26,7 +24,7 @@ async fn denied_consent_leaves_types_without_scopes_and_explains_the_rest() {
     let said = scene.attended(&["--channel", CHANNEL], attend).await;
     let denied = "maplearcade: no consent: consent was not given: The user denied you access";
     said.has(1, &[denied, "4 of 10 subscriptions are enabled", NO_CONSENT]);
-    assert_eq!(said.out.matches("consent with").count(), 1, "{}", said.out);
+    assert_eq!(said.out.matches("need consent").count(), 1, "{}", said.out);
 
     let said = scene.consenting(&[]).await;
     said.has(0, &["maplearcade has consented", "10 of 10 subscriptions are enabled"]);

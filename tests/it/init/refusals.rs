@@ -86,8 +86,9 @@ async fn wrong_settings_are_named_once_with_the_remedy() {
     scene.settings.insert("DATABASE_URL", database);
     let said = scene.run(&["--channel", CHANNEL]).await;
     scene.settings = all;
-    let begin = "error: the database can't be used: error returned from database: database";
-    assert!(said.err.starts_with(&format!("{begin} \"{name}\" does not exist")), "{}", said.err);
+    let place = format!(", database {name}): error returned from database: database");
+    assert!(said.err.starts_with("error: the database can't be used (host "), "{}", said.err);
+    assert!(said.err.contains(&format!("{place} \"{name}\" does not exist")), "{}", said.err);
     assert_eq!(said.err.matches("does not exist").count(), 1, "{}", said.err);
 
     let said = scene.run(&["--channel", "no_such_channel"]).await;
@@ -157,7 +158,7 @@ async fn limit_is_explained_and_stops_none_of_the_others() {
         scene.twitch.subscribe("stream.online", "1", &callback.url(path)).await.unwrap();
     }
     let said = scene.run(&["--channel", CHANNEL]).await;
-    let limit = "  maplearcade  stream.online v1: Twitch refused to create the subscription: maximum subscriptions with \
+    let limit = "  stream.online v1 of maplearcade: Twitch refused to create the subscription: maximum subscriptions with \
         type and condition exceeded (429: a limit on subscriptions, not on the rate of calls: waiting can't help, \
         deleting some can)";
     said.has(1, &[limit, "9 of 10 subscriptions are enabled", "  3 subscriptions of other callbacks are left alone"]);
@@ -193,10 +194,10 @@ async fn failed_challenge_is_explained() {
     scene.settings.insert("TWITCH_WEBHOOK_CALLBACK_URL", fickle.url("/callback"));
     let server = scene.serve().await;
     let said = scene.run(&["--channel", CHANNEL]).await;
-    let failed = "  maplearcade  channel.cheer v1, channel.follow v2, channel.raid v1, channel.subscribe v1, \
+    let failed = "  10 subscriptions of maplearcade: the callback did not answer Twitch's challenge as it should: `init \
+        check` finds out why (channel.cheer v1, channel.follow v2, channel.raid v1, channel.subscribe v1, \
         channel.subscription.end v1, channel.subscription.gift v1, channel.subscription.message v1, channel.update v2, \
-        stream.offline v1, stream.online v1: the callback did not answer Twitch's challenge as it should: `init check` \
-        finds out why";
+        stream.offline v1, stream.online v1)";
     said.has(1, &[failed, "0 of 10 subscriptions are enabled"]);
     assert_eq!(said.out.matches("did not answer Twitch's challenge").count(), 1, "{}", said.out);
     server.stop().await;
@@ -248,8 +249,7 @@ const ANSWERS: [(&str, u16, &str, &str); 9] = [
         "channel.cheer v1",
         403,
         "subscription missing proper authorization",
-        "Twitch refused to create the subscription: subscription missing proper authorization (403: the user has not \
-         granted this application a scope that it needs): consent with `cargo run --bin init` (it needs bits:read)",
+        "needs consent of maplearcade to bits:read: run `cargo run --bin init`",
     ),
     (
         "channel.follow v2",
@@ -345,8 +345,9 @@ async fn every_answer_to_a_request_is_explained_and_stops_none_of_the_others() {
     let server = scene.serve().await;
     let said = scene.run(&["--channel", CHANNEL]).await;
     let host = twitch.url("").replace("http://", "");
-    for (kind, _, _, text) in ANSWERS {
-        said.has(1, &[&format!("  {CHANNEL}  {kind}: {}", text.replace("HOST", &host))]);
+    for (kind, status, _, text) in ANSWERS {
+        let separator = if status == 403 { " ".to_owned() } else { format!(" of {CHANNEL}: ") };
+        said.has(1, &[&format!("  {kind}{separator}{}", text.replace("HOST", &host))]);
     }
     said.has(1, &["1 of 10 subscriptions are enabled"]);
     let requests: Vec<_> =

@@ -80,11 +80,16 @@ async fn denied_consent_serves_no_channel() {
 
     let said = scene.attended(&["--channel", CHANNEL], deny).await;
     said.has(1, &["0 of 10 subscriptions are enabled"]);
-    assert!(said.out.contains("consent with `cargo run --bin init`"), "{}", said.out);
+    assert!(said.out.contains("10 subscriptions need consent of maplearcade to "), "{}", said.out);
     let said = scene.run(&["check"]).await;
     let missing = format!("{CHANNEL} has not consented to: {}", SCOPES.join(", "));
-    let session = format!("  missing  {CHANNEL}: no WebSocket is open: consent comes first");
-    said.has(1, &[&missing, &session, "something is missing: run `cargo run --bin init`"]);
+    said.has(1, &[&missing, "something is missing: run `cargo run --bin init`"]);
+    assert_eq!(
+        said.count("  missing  10 subscriptions need consent of maplearcade (channel.update v2, "),
+        1,
+        "{}",
+        said.out
+    );
     server.stop().await;
 }
 

@@ -51,7 +51,10 @@ async fn session_ends_with_the_consent_and_status_says_who_must_click() {
     until_row(&server, "session_id", None).await;
     let check = check(&server).await;
     assert_eq!(check["status"], "warn");
-    assert!(check["message"].as_str().unwrap().contains("have maplearcade click Authorize"), "{check}");
+    assert!(
+        check["message"].as_str().unwrap().contains("maplearcade has no session, since it has to consent again"),
+        "{check}"
+    );
     server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
     let _peer = sockets.welcome("AgoQ2").await;
     subscribe(&server, "AgoQ2").await;
