@@ -89,3 +89,31 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn settings_of_overlays_are_accessible_on_a_screen_and_on_a_phone() {
+    let Some(axe) = axe() else { return skip("axe-core: run `npm ci` in tests/browser") };
+    let server = Server::start().await;
+    in_chromium(async |page| {
+        for (width, height) in [(1_440, 900), (390, 844)] {
+            for scheme in ["light", "dark"] {
+                page.prefer_still(scheme).await;
+                page.resize(width, height).await;
+                page.open(&server.page("/overlay/settings")).await;
+                page.until(
+                    "document.querySelector('#kinds .kind') && !document.getElementById('saved-settings').hidden",
+                )
+                .await;
+                page.eval("document.querySelectorAll('details').forEach(it => it.open = true)").await;
+                page.fill("color", "red").await;
+                must_be_accessible(page, &axe, &format!("the settings at {width} pixels in {scheme}")).await;
+                let overhang = "document.documentElement.scrollWidth - innerWidth";
+                assert_eq!(page.eval(overhang).await, 0, "nothing is cut off at {width} pixels");
+            }
+        }
+        let small = "[...document.querySelectorAll('button, summary, nav a, select, input:not([type=checkbox])')]
+            .filter(it => it.offsetParent && it.getBoundingClientRect().height < 44).map(it => it.outerHTML)";
+        assert_eq!(page.eval(small).await, serde_json::json!([]));
+    })
+    .await;
+}
