@@ -64,12 +64,13 @@ pub(crate) async fn follow(session: &Session, channels: &[ServedChannel], asked_
     let mut progress = Progress { requests, ..Progress::default() };
     let (mut known, mut advanced_at) = (0, began);
     loop {
-        let mut rows = rows::list(&mut connection, Some(&ids), None).await?;
-        rows.retain(|row| progress.requests[&row.channel_id].transport == row.transport);
+        // Before the rows, which then have the outcome of the comparison.
         let is_compared = match reconciler::compared_at(&mut connection).await? {
             Some(at) => at > asked_at && switches::were_compared_at(&mut connection, at).await?,
             None => false,
         };
+        let mut rows = rows::list(&mut connection, Some(&ids), None).await?;
+        rows.retain(|row| progress.requests[&row.channel_id].transport == row.transport);
         if progress.observe(&rows, is_compared) {
             return Ok(progress.conclude(&rows));
         }
