@@ -27,6 +27,15 @@ SQL
     echo "($row, :body::text)) as sent (number, body);"
 }
 
+# The same of the smallest row that keeps a message: no more than a key, an id that is unique, a time and the body.
+smallest() {
+    cat <<'SQL'
+\set n :n + 1
+\set first (:measurement * 1000000000 + :n) * :clients + :client_id
+insert into smallest (message_id, received_at, payload) values (lpad(:first::text, 36, '0'), now(), :body::jsonb);
+SQL
+}
+
 # watched NAME COMMAND...: a measurement, and beside its report how much of the processors' time was stolen during it: given
 # to others by the hypervisor.
 watched() {
@@ -39,9 +48,10 @@ watched() {
     echo "$((after[8] - before[8])) $all" >"$results/$round-$name.stolen"
 }
 
-# insert NAME ROWS CLIENTS: so many clients insert so many rows in each transaction.
+# insert NAME ROWS CLIENTS: so many clients insert so many rows in each transaction; of `smallest`, if the name begins so.
 insert() {
-    local file=$place/insert-$2.sql threads report
+    local file=$place/insert-$2.sql body=$body threads report
+    [[ $1 != smallest-* ]] || file=$place/smallest.sql body=$follow
     threads=$(($3 < $(nproc) ? $3 : $(nproc)))
     sql checkpoint
     measurements=$((measurements + 1))
@@ -62,7 +72,7 @@ measure() {
 floors() {
     local kind clients
     # Now, since some file systems take a while to give back what was freed, and commits are slow until they have.
-    sql 'truncate event' floor
+    sql 'truncate event, smallest' floor
     sql checkpoint
     sync
     for kind in nothing verify; do
@@ -74,6 +84,10 @@ floors() {
     for clients in 1 8 16 64; do
         echo "  floor: one row per transaction, $clients clients" >&2
         watched "row-$clients" insert "row-$clients" 1 "$clients"
+    done
+    for clients in 8 16 64; do
+        echo "  floor: one of the smallest rows per transaction, $clients clients" >&2
+        watched "smallest-$clients" insert "smallest-$clients" 1 "$clients"
     done
     for clients in 1 2 8; do
         echo "  floor: 100 rows per transaction, $clients clients" >&2
@@ -87,6 +101,10 @@ showtime() {
     measure chat --mix chat
     measure chat-flood --mix chat --flood 64
     for mix in follows channels hot; do measure "$mix" --mix "$mix"; done
+    measure follows-128 --mix follows --connections 128
+    start_replica
+    measure follows-two --mix follows --connections 128 --replica "$replica"
+    stop_replica
     measure open --mix chat --rate 5000
     measure open-flood --mix chat --rate 5000 --flood 64
     measure open-slow --mix chat --rate 5000 --slow 2000
@@ -99,19 +117,25 @@ build
 rm -rf "$results"
 mkdir -p "$results"
 start_cluster
-sql 'alter system set max_connections = 100' # 60 are too few for floor (b) with 64 clients
+sql 'alter system set max_connections = 150' # 60 are too few for a floor with 64 clients, and for two servers
 "$server" local-db down >/dev/null
 start_cluster
 sql 'create database floor'
 PGDATABASE=floor "$server" migrate up >/dev/null
+sql 'create table smallest (id bigint generated always as identity primary key, message_id text not null unique,
+    received_at timestamptz not null, payload jsonb not null)' floor
 
-# The body that is inserted is one that showtime has accepted.
+# The bodies that are inserted are such that showtime has accepted.
 start_server
-(cd "$place" && "$simulate" channel.chat.message --target "$url/callback") >/dev/null
+for type in channel.chat.message channel.follow; do
+    (cd "$place" && "$simulate" "$type" --target "$url/callback") >/dev/null
+done
 stop_server
 body=$(sql "select payload from event where type = 'channel.chat.message'")
+follow=$(sql "select payload from event where type = 'channel.follow'")
 sql 'truncate event'
 for rows in 1 100; do script "$rows" >"$place/insert-$rows.sql"; done
+smallest >"$place/smallest.sql"
 
 measurements=0
 for ((round = 1; round <= rounds; round++)); do
@@ -120,5 +144,5 @@ for ((round = 1; round <= rounds; round++)); do
     showtime
 done
 machine
-printf '\nEach measurement took %d s; floors (b) and (c) insert bodies of %d bytes.\n' "$seconds" "${#body}"
+printf '\nEach measurement took %d s; floors (b) and (c) insert bodies of %d bytes, and (d) of %d.\n' "$seconds" "${#body}" "${#follow}"
 python3 "$repository/benches/compare/table.py" "$results"

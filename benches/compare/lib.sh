@@ -14,12 +14,13 @@ export SHOWTIME_DATA_DIR=$place/data SHOWTIME_LOG=warn LISTEN_PORT=0 TWITCH_WEBH
 
 server='' simulate='' floor=''       # programs
 postgres=''                          # directory of Postgres' programs
-url=''                               # address of the server or floor
-server_pid='' floor_pid='' cluster='' # must be ended at the exit
+url='' replica=''                    # addresses of the server or floor, and of another server
+server_pid='' replica_pid='' floor_pid='' cluster='' # must be ended at the exit
 
 clean_up() {
     local status=$?
     trap - EXIT
+    stop_replica || true
     stop_server || true
     stop_floor || true
     [[ -z $cluster ]] || "$server" local-db down >/dev/null || true
@@ -94,6 +95,26 @@ stop_server() {
     server_pid=''
 }
 
+# Another server on the same database, with a directory of its own; sets `replica` to its address.
+start_replica() {
+    local environment first=$url
+    environment=$("$server" local-db env)
+    : >"$place/replica.log"
+    (eval "$environment"; cd "$place" && SHOWTIME_DATA_DIR=$place/replica exec "$server") >"$place/replica.log" &
+    replica_pid=$!
+    address "$replica_pid" "$place/replica.log"
+    curl --silent --show-error --fail --retry 20 --retry-delay 1 --output /dev/null "$url/readyz"
+    # shellcheck disable=SC2034 # compare.sh reads it
+    replica=${url#http://} url=$first
+}
+
+stop_replica() {
+    [[ -n $replica_pid ]] || return 0
+    kill "$replica_pid"
+    wait "$replica_pid"
+    replica_pid=''
+}
+
 # start_floor verify|nothing: see floor.rs. It ends with its standard input.
 start_floor() {
     : >"$place/floor.log"
@@ -109,12 +130,13 @@ stop_floor() {
     floor_pid=''
 }
 
-# load FILE OPTION...: one run of the generator, with its report in the file. It fails when a message is not acknowledged
+# load FILE OPTION...: one run of the generator over 64 connections, unless an option says how many, with its report in the file. It fails when a message is not acknowledged
 # or the ledger is not clean; the table shows that, and the record of acknowledged messages is kept beside the file.
 load() {
     local file=$1 status=0
     shift
-    (cd "$place" && TMPDIR=${file%/*} "$simulate" load --json --warm-up 2s --connections 64 \
+    [[ " $* " == *' --connections '* ]] || set -- --connections 64 "$@"
+    (cd "$place" && TMPDIR=${file%/*} "$simulate" load --json --warm-up 2s \
         --target "$url/callback" "$@") >"$file" || status=$?
     python3 -m json.tool "$file" /dev/null || die "simulate load $* ended with $status, without a report"
 }

@@ -11,8 +11,17 @@ import statistics
 import sys
 from pathlib import Path
 
-INSERTS = {"row": "one row per transaction", "rows": "100 rows per transaction"}
+INSERTS = {
+    "row": "one row per transaction",
+    "rows": "100 rows per transaction",
+    "smallest": "one of the smallest rows per transaction",
+}
 MIXES = ["chat", "follows", "channels", "hot"]
+FOLLOWS = {
+    "follows": "64 connections",
+    "follows-128": "128 connections",
+    "follows-two": "128 connections to two servers on one database",
+}
 OPEN = {
     "open": "alone",
     "open-flood": "beside a flood of 64 unsigned connections",
@@ -87,7 +96,7 @@ def floors():
     table("floor", "per second")
     row("the generator alone, against a server that does nothing", f"{rate('nothing'):,.0f}")
     row("(a) actix-web that verifies and keeps nothing", f"{rate('verify'):,.0f}")
-    for letter, (kind, what) in zip("bc", INSERTS.items()):
+    for letter, (kind, what) in zip("bcd", INSERTS.items()):
         for name in sorted((n for n in measured if n.rsplit("-", 1)[0] == kind), key=lambda n: int(n.rsplit("-", 1)[1])):
             clients = name.rsplit("-", 1)[1]
             mark = " (the best)" if clients == best(kind)[0] else ""
@@ -105,6 +114,14 @@ def closed_loop():
     left = beside("chat-flood", "chat", "acknowledged_per_second")
     refused = median("chat-flood", "flood", "per_second")
     print(f"\nWith the flood / without: {left}; forged messages refused per second: {refused:,.0f}.")
+
+
+def follows():
+    """What more connections and another server make of it."""
+    table("showtime, follows", "acknowledged per second", "of (d)", "of one server", "p50 ms", "p99 ms")
+    for name, what in FOLLOWS.items():
+        figures = (ratio(rate(name), best("smallest")[1]), beside(name, "follows-128", "acknowledged_per_second"))
+        row(what, f"{rate(name):,.0f}", *figures, milliseconds(name, "p50"), milliseconds(name, "p99"))
 
 
 def open_loop():
@@ -149,6 +166,7 @@ print(f"\nMedians of {len(counted)} of {len(stolen)} rounds; in the others the h
       f"disturbed least, with up to {max(stolen[counted[0]]):.0%} of the processors' time stolen.")
 floors()
 closed_loop()
+follows()
 open_loop()
 memory()
 sys.exit(0 if ledger() else 1)

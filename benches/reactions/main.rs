@@ -90,6 +90,7 @@ async fn load(scene: &Scene, rate: u32, warm_up: Duration, duration: Duration) -
         traffic: Traffic { run: Run::new(), mix: Mix::Chat },
         callback: own_callback(scene.addr).expect("a URL"),
         target: scene.addr,
+        replicas: Vec::new(),
         secret: secret(scene),
         connections: 64,
         rate: rate.try_into().ok(),

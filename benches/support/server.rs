@@ -127,6 +127,7 @@ impl Server {
             traffic: Traffic { run: Run::new(), mix },
             callback: own_callback(self.addr).expect("a URL"),
             target: self.addr,
+            replicas: Vec::new(),
             secret: WebhookSecret::new(SECRET).expect("a secret"),
             connections: 64,
             rate: NonZeroU32::new(rate),

@@ -1,5 +1,6 @@
 //! Command-line arguments of `simulate`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -238,6 +239,9 @@ pub(crate) struct LoadArgs {
     /// Records the acknowledged messages and compares them with the database of the settings
     #[arg(long)]
     pub(crate) ledger: bool,
+    /// Address of another server on the same database, which gets a part of the connections; may be given several times
+    #[arg(long = "replica", value_name = "HOST:PORT")]
+    pub(crate) replicas: Vec<SocketAddr>,
     /// Prints the report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -72,6 +72,7 @@ async fn plan(args: &LoadArgs, config: &Config) -> Result<Plan> {
         traffic: Traffic { run: Run::new(), mix: args.mix },
         callback,
         target,
+        replicas: args.replicas.clone(),
         secret,
         connections: args.connections.into(),
         rate: args.rate.and_then(NonZeroU32::new),

@@ -53,6 +53,8 @@ pub struct Plan {
     pub callback: Url,
     /// The callback's address.
     pub target: SocketAddr,
+    /// Addresses of more servers on the same database, which get as many of the connections each.
+    pub replicas: Vec<SocketAddr>,
     /// The secret that the messages are signed with.
     pub secret: WebhookSecret,
     /// Number of connections.
@@ -134,8 +136,8 @@ pub async fn run(
     let next = AtomicU64::new(0);
     let shared = Arc::new(Shared { requests, clock, pace, counted_from, next, journal, progress, stop });
     let mut workers = JoinSet::new();
-    for _ in 0..plan.connections {
-        workers.spawn(work(shared.clone(), Connection::new(plan.target)));
+    for target in std::iter::once(&plan.target).chain(&plan.replicas).cycle().take(plan.connections) {
+        workers.spawn(work(shared.clone(), Connection::new(*target)));
     }
     let (mut warm_up, mut counted) = (Tally::default(), Tally::default());
     while let Some(worked) = workers.join_next().await {

@@ -55,6 +55,27 @@ fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("a number: {value}"))
 }
 
+/// They take turns at the log, which a single server never needs.
+#[tokio::test]
+async fn two_servers_that_share_a_load_store_each_message_once() {
+    let database = fresh_database().await;
+    let (first, second) = (Server::on(database.clone()).await, Server::on(database.clone()).await);
+    let replica = second.addr.to_string();
+    let args = ["--json", "--ledger", "--connections=32", "--duration=2s", "--warm-up=200ms", "--replica", &replica];
+    let report = report(&run(&first.url("/callback"), Some(&database), &args).await, 0);
+    let (sent, ledger) = (count(&report["sent"]), &report["ledger"]);
+    assert!(sent > 0 && report["acknowledged"] == sent, "{report}");
+    assert_eq!(["lost", "doubled", "effects_differ"].map(|name| count(&ledger[name])), [0, 0, 0], "{report}");
+    for server in [first, second] {
+        let metrics = server.get("/metrics").await.text;
+        let appended = metrics
+            .lines()
+            .find(|line| line.starts_with("showtime_eventsub_messages_total{") && line.contains("appended"));
+        assert!(appended.is_some_and(|line| !line.ends_with(" 0")), "it took a part: {metrics}");
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn every_mix_is_acknowledged_and_stored_once_with_correct_sums() {
     let database = fresh_database().await;

@@ -282,6 +282,17 @@ async fn state_is_the_same_whether_a_batch_takes_one_round_trip_or_more() {
     assert!(short > 0 && long > 0, "{short} batches took one round trip, {long} more");
 }
 
+#[tokio::test]
+async fn turn_of_a_connection_that_is_not_heard_of_ends() {
+    let database = fresh_database().await;
+    let (mut first, mut second) = (database.connect().await.unwrap(), database.connect().await.unwrap());
+    assert!(!Lock::Append.wait_turn(&mut first).await.unwrap(), "no other has it");
+    assert!(Lock::Append.wait_turn(&mut second).await.unwrap(), "another had it");
+    assert!(Lock::Append.end_turn(&mut first).await.is_err(), "its session has ended");
+    Lock::Append.end_turn(&mut second).await.unwrap();
+    assert_eq!(locks(&mut second).await, 0);
+}
+
 /// A message that was appended after a statement began, while it waited for the lock, is known to it.
 #[tokio::test]
 async fn message_that_another_server_appends_meanwhile_is_not_appended_again() {
