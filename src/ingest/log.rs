@@ -22,8 +22,8 @@ use crate::projection::Fact;
 use crate::store::locks::Lock;
 use crate::store::{self, WriteError};
 
-/// Time limit for one batch, connecting included; shorter than [`ANSWER_BUDGET`](super::ANSWER_BUDGET), so that callers
-/// learn of a failure while they are still listening.
+/// Time limit for one batch, connecting included, and for the wait for its turn; shorter than
+/// [`ANSWER_BUDGET`](super::ANSWER_BUDGET), so that callers learn of a failure while they are still listening.
 const BATCH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// After a batch with a message that had to be compared with earlier ones, for how long the next batches go the long way at

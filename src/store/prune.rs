@@ -44,7 +44,13 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
     loop {
         let mut transaction = Lock::Baseline.begin(conn).await?;
         let old = old_events(&mut transaction, rule, after).await?;
-        let Some(last) = old.last() else { return Ok(pruned) };
+        let Some(last) = old.last() else {
+            if pruned.events > 0 {
+                Channel::Deletion.notify(&mut transaction, "").await?;
+            }
+            transaction.commit().await?;
+            return Ok(pruned);
+        };
         after = *last;
         let follower = first_behind(&mut transaction).await?;
         // The event at the cursor shows that it is still the same log.
@@ -53,6 +59,9 @@ pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned>
         if !ids.is_empty() {
             baseline::absorb(&mut transaction, &ids, None).await?;
             delete(&mut transaction, &ids).await?;
+        }
+        if ids.len() < old.len() {
+            Channel::Deletion.notify(&mut transaction, "").await?;
         }
         transaction.commit().await?;
         pruned.events += ids.len() as u64;
@@ -113,9 +122,9 @@ async fn delete(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<()> {
         update log_epoch set revision = revision + 1, pruned_through = greatest(pruned_through, (select max(id) from unnest($1) as id))",
         ids as &[LogId]
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    Channel::Deletion.notify(conn, "").await
+    Ok(())
 }
 
 /// How many events a rule selects now.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
@@ -90,7 +90,7 @@ pub(super) struct Executor {
     /// What is not recorded yet.
     finished: Vec<Finished>,
     /// Nothing is claimed before, because the limits allow nothing.
-    claims_from: Option<OffsetDateTime>,
+    claims_from: Option<Instant>,
 }
 
 impl Executor {
@@ -185,8 +185,9 @@ impl Executor {
     /// Records what has ended, and claims what is due and within the limits.
     async fn round(&mut self) -> sqlx::Result<Round> {
         self.settle().await?;
-        if let Some(at) = self.claims_from.filter(|at| *at > self.clock.now()) {
-            return Ok(Round { next_at: Some(at), ..Round::default() });
+        let pause = self.claims_from.map(|at| at.saturating_duration_since(self.clock.instant()));
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            return Ok(Round { next_at: Some(self.clock.now() + pause), ..Round::default() });
         }
         within(QUERY_TIMEOUT, self.claim()).await
     }
@@ -205,7 +206,7 @@ impl Executor {
         let limit = budget.available(free);
         if limit == 0 {
             let next_at = budget.next_at();
-            self.claims_from = next_at.map(|at| at.min(now + POLL_INTERVAL));
+            self.pause_claims(next_at, now);
             return Ok(Round { next_at, ..Round::default() });
         }
         let (most, until) = (i64::try_from(limit).unwrap_or(i64::MAX), now + LEASE);
@@ -218,8 +219,9 @@ impl Executor {
             }
         }
         budget.take(requests.len());
-        self.claims_from = budget.next_at();
-        let next_at = Some(self.claims_from.unwrap_or(now));
+        let next_at = budget.next_at();
+        self.pause_claims(next_at, now);
+        let next_at = Some(next_at.unwrap_or(now));
         egress::save(&mut transaction, &egress).await?;
         for (post, outcome) in &settled {
             outcomes::settle(&mut *transaction, (post.id, post.attempts), outcome, None, now).await?;
@@ -236,6 +238,12 @@ impl Executor {
         self.metrics.posts("unanswered", claim.lost.len() as u64);
         settled.iter().for_each(|(post, outcome)| self.count(post, outcome, now));
         Ok(Round { requests, next_at })
+    }
+
+    /// Claims nothing until then, but for at most as long as it waits for a notification: other servers change the limits, too.
+    fn pause_claims(&mut self, until: Option<OffsetDateTime>, now: OffsetDateTime) {
+        let pause = until.map(|at| Duration::try_from(at - now).unwrap_or_default().min(POLL_INTERVAL));
+        self.claims_from = pause.map(|pause| self.clock.instant() + pause);
     }
 
     /// Records what has ended; what the database refuses is left to the end of its lease.

@@ -118,7 +118,7 @@ impl Tail {
         has_readers
     }
 
-    /// Fills the ring if it is empty. Else checks that the log still reaches the ring's cursor and is the same, and fills the
+    /// Fills the ring if it is empty and there are readers. Else checks that the log still reaches the ring's cursor and is the same, and fills the
     /// ring again if not.
     async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let (version, lost) = answered(live::version(connection)).await?;
@@ -127,6 +127,9 @@ impl Tail {
             let ring = self.hub.ring.borrow();
             (ring.cursor(), ring.version())
         };
+        if known.is_none() && self.hub.readers() == 0 {
+            return Ok(());
+        }
         let is_same = version.epoch == old.epoch && known.is_some_and(|cursor| cursor <= newest);
         if is_same && version == old {
             return Ok(());

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::incidents::{Incident, Incidents, Kind};
+use crate::program::Program;
 use crate::services::Services;
 use crate::status::Check;
 use crate::store::sessions::SessionState;
@@ -36,13 +37,14 @@ fn websocket(is_default: bool, states: &[SessionState], incidents: &Incidents) -
     Check::pass("websocket", shortened(states.into_iter().map(describe).collect()))
 }
 
-/// Why a channel gets no messages, or not all, and what to do.
+/// Why a channel gets no messages, or not all.
 fn problem(state: &SessionState) -> Option<String> {
     let SessionState { login, enabled, total, .. } = state;
     match (state.has_token, &state.needs_consent, state.has_session, &state.problem) {
-        // What to do about it the checks `subscriptions` and `tokens` say.
-        (false, ..) => Some(format!("{login} has no session, since it has not consented")),
-        (true, Some(_), ..) => Some(format!("{login} has no session, since it has to consent again")),
+        (false, ..) => Some(format!("{login} has no session, since it has not consented: run `{}`", Program::Init)),
+        (true, Some(_), ..) => {
+            Some(format!("{login} has no session, since it has to consent again: run `{}`", Program::Init))
+        }
         (true, None, false, _) => Some(match (&state.ended_at, &state.ended_reason) {
             (Some(at), Some(reason)) => format!("{login} has had no session since {}: {reason}", time_of(*at)),
             (None, Some(reason)) => format!("{login} has no session yet: {reason}"),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn channel_without_a_session_says_why_and_what_to_do() {
+    fn channel_without_a_session_says_why() {
         let has = |state: SessionState, expected: &str| {
             let (verdict, message) = check(true, &[state]);
             assert!(verdict == Verdict::Warn && message.contains(expected), "{message}");
