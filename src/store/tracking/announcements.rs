@@ -42,7 +42,7 @@ pub async fn begin(db: impl PgExecutor<'_>, begun: &[Begun], now: OffsetDateTime
             begun.received_at, $3, $3,
             jsonb_build_array(jsonb_build_object('title', c.title, 'category', c.category_name, 'at', s.started_at))
         from unnest($1::text[], $2::timestamptz[]) as begun (stream_id, received_at)
-        join stream s on s.id = begun.stream_id
+        cross join lateral (select * from stream where id = begun.stream_id limit 1) as s
         left join twitch_user u on u.id = s.channel_id
         left join channel c on c.id = s.channel_id
         where s.started_at is not null and s.type is distinct from 'rerun'

@@ -135,13 +135,13 @@ pub async fn claim(
                 select id from destination
                 where not is_edit_next and next_at <= $1 and state = 'ok' and (leased_until is null or leased_until <= $1)
                     and id <> all($5)
-                order by next_at, id limit $2 for no key update skip locked
+                order by next_at limit $2 for no key update skip locked
             ) as posts
             union all select id from (
                 select id from destination
                 where is_edit_next and next_at <= $1 and state = 'ok' and (leased_until is null or leased_until <= $1)
                     and id <> all($5)
-                order by next_at, id limit $2 for no key update skip locked
+                order by next_at limit $2 for no key update skip locked
             ) as edits
             limit $2
         ) as due

@@ -86,10 +86,14 @@ pub async fn mark(
                     case when post.posted_at < $4::timestamptz - interval '1 hour' then $5::float8 else $6::float8 end))
             end
         from (
-            select id, $7::timestamptz + make_interval(secs => ($8::float8 + place - 1) * $9::float8) as at
-            from unnest($2::bigint[]) with ordinality as due (id, place)
-        ) as due join destination on destination.id = due.id and destination.state <> 'gone'
-        where post.stream_id = $1 and post.destination_id = due.id and (
+            select own.id, $7::timestamptz + make_interval(secs => ($8::float8 + place - 1) * $9::float8) as at
+            from unnest($2::bigint[]) with ordinality as each (id, place)
+                join destination on destination.id = each.id and destination.state <> 'gone'
+                cross join lateral (
+                    select id from post where post.stream_id = $1 and post.destination_id = each.id offset 0
+                ) as own
+        ) as due
+        where post.id = due.id and (
             post.state = 'posted' and post.have_revision < $10
             or post.kind = 'start'
                 and case when $3 then post.state = 'pending' else post.state in ('expired', 'filtered') end)
