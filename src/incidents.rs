@@ -116,6 +116,15 @@ impl Incidents {
 
     /// Counts an incident, and logs it unless one of its kind and subject was logged lately.
     pub fn record(&self, kind: Kind, subject: Option<&str>, detail: &(impl Display + ?Sized)) {
+        self.record_many(kind, subject, 1, detail);
+    }
+
+    /// Counts so many incidents at once, which [`Incidents::record`] does for one.
+    pub fn record_many(&self, kind: Kind, subject: Option<&str>, count: usize, detail: &(impl Display + ?Sized)) {
+        if count == 0 {
+            return;
+        }
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         let (now, at) = (self.clock.instant(), self.clock.now());
         let mut seen = self.lock();
         let mut key = (kind, subject.unwrap_or_default().to_owned());
@@ -123,7 +132,7 @@ impl Incidents {
             OTHER.clone_into(&mut key.1);
         }
         let incident = seen.entry(key.clone()).or_insert_with(|| Incident::new(key.1, now, at));
-        let unlogged = incident.add(now, at, detail.to_string());
+        let unlogged = incident.add(now, at, count, detail.to_string());
         drop(seen);
         if let Some(count) = unlogged {
             tracing::warn!(incident.subject = subject, incident.count = count, error = %detail, "{}", kind.text());
@@ -132,9 +141,8 @@ impl Incidents {
 
     /// Counts items of an answer of this endpoint of Twitch's API that could not be read.
     pub fn record_items(&self, endpoint: &str, count: usize) {
-        for _ in 0..count {
-            self.record(Kind::UnreadItem, Some(endpoint), "what decides identity or time is missing or odd");
-        }
+        let detail = "what decides identity or time is missing or odd";
+        self.record_many(Kind::UnreadItem, Some(endpoint), count, detail);
     }
 
     /// The incidents of this kind that are shown, by subject.
@@ -167,12 +175,12 @@ impl Incident {
     }
 
     /// Returns the number of incidents that are not logged yet, if it is time to log them.
-    fn add(&mut self, now: Instant, at: OffsetDateTime, detail: String) -> Option<u64> {
+    fn add(&mut self, now: Instant, at: OffsetDateTime, count: u64, detail: String) -> Option<u64> {
         if now.saturating_duration_since(self.last_at) >= SHOWN_FOR {
             (self.recent, self.since) = (0, at);
         }
-        self.total += 1;
-        self.recent += 1;
+        self.total += count;
+        self.recent += count;
         (self.last_at, self.detail) = (now, detail);
         let (logged_at, logged) = self.logged;
         if logged > 0 && now.saturating_duration_since(logged_at) < LOG_INTERVAL {
@@ -208,10 +216,20 @@ mod tests {
     fn incident_is_logged_once_per_span() {
         let (clock, incident) =
             (Clock::default(), &mut Incident::new(String::new(), Instant::now(), OffsetDateTime::UNIX_EPOCH));
-        let mut add = || incident.add(clock.instant(), clock.now(), String::new());
-        assert_eq!([add(), add(), add()], [Some(1), None, None]);
+        let mut add = |count| incident.add(clock.instant(), clock.now(), count, String::new());
+        assert_eq!([add(1), add(1), add(1)], [Some(1), None, None]);
         clock.advance(time::Duration::minutes(10));
-        assert_eq!([add(), add()], [Some(3), None]);
+        assert_eq!([add(5), add(1)], [Some(7), None]);
+    }
+
+    #[test]
+    fn many_count_as_so_many_and_none_as_no_incident() {
+        let incidents = Incidents::default();
+        incidents.record_items("Get Streams", 0);
+        assert!(incidents.totals().is_empty());
+        incidents.record_items("Get Streams", 1_000_000);
+        incidents.record_items("Get Streams", 1);
+        assert_eq!(incidents.totals(), [("unread_item", "Get Streams".to_owned(), 1_000_001)]);
     }
 
     #[test]

@@ -118,9 +118,8 @@ impl Emotes {
             404 if channel.is_some() => Set::default(),
             status => return Err(LookUpError::Refused(status)),
         };
-        for _ in 0..unreadable {
-            self.incidents.record(Kind::UnreadEmote, Some(service.name()), "its name or picture is missing or odd");
-        }
+        let detail = "its name or picture is missing or odd";
+        self.incidents.record_many(Kind::UnreadEmote, Some(service.name()), unreadable, detail);
         Ok(emotes)
     }
 }
