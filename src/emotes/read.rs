@@ -95,7 +95,11 @@ fn name(text: String) -> Result<String, Unreadable> {
     let is_odd = |letter: char| {
         letter.is_whitespace()
             || letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+            || matches!(
+                letter,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+                    | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            )
     };
     let is_word = (1..=MAX_NAME).contains(&text.chars().count()) && !text.contains(is_odd);
     if is_word { Ok(text) } else { Err(Unreadable) }
@@ -271,6 +275,7 @@ mod tests {
             { "id": "01E", "name": "two words" },
             { "id": "01F", "name": "" },
             { "id": "01F", "name": "turned\u{202e}" },
+            { "id": "01F", "name": "hidden\u{feff}" },
             { "id": "01G" },
             { "id": 7, "name": "Number" },
             null,
@@ -281,8 +286,8 @@ mod tests {
             emote("Hat", "/emote/01C/2x.webp", "/emote/01C/2x.webp", true),
             emote(":)", "/emote/01D/2x.webp", "/emote/01D/2x.webp", false),
         ];
-        assert_eq!(emotes(Service::SevenTv, false, &json!({ "emotes": items })), (read.clone(), 7));
-        assert_eq!(emotes(Service::SevenTv, true, &json!({ "emote_set": { "emotes": items } })), (read, 7));
+        assert_eq!(emotes(Service::SevenTv, false, &json!({ "emotes": items })), (read.clone(), 8));
+        assert_eq!(emotes(Service::SevenTv, true, &json!({ "emote_set": { "emotes": items } })), (read, 8));
         for none in
             [json!({ "emote_set": null }), json!({ "emote_set": { "emotes": null } }), json!({ "emote_set": {} })]
         {
