@@ -81,6 +81,16 @@ async fn long_log_is_sampled_evenly() {
 }
 
 #[tokio::test]
+async fn log_that_lost_all_its_events_has_no_deliveries() {
+    let server = Server::start().await;
+    server
+        .sql("insert into event_block (block, earliest_from_here, latest_so_far) values (24, now() - interval '1 h', now())")
+        .await;
+    let found = history(&server).await;
+    assert_eq!((&found["delivery"], &found["sampled_every"]), (&json!([]), &json!(1)), "{found}");
+}
+
+#[tokio::test]
 async fn outage_of_the_database_is_shown_when_it_is_over_also_after_a_restart() {
     let database = fresh_database().await;
     let proxy = Proxy::start(&database).await;
