@@ -31,16 +31,20 @@ pub async fn record(conn: &mut PgConnection, outage: &OutageRow) -> sqlx::Result
     Ok(())
 }
 
-/// Records that no server ran since the last heartbeat, if that is longer ago than the time of a lease. To be called before the
-/// first heartbeat of a server. Heartbeats do not survive a crash of the database, and then nothing is recorded.
+/// Records that no server ran since the last heartbeat, if that is longer ago than the time of a lease and no other server has just
+/// recorded it, and deletes outages that ended 30 days ago. To be called before the first heartbeat of a server. Heartbeats do not
+/// survive a crash of the database, and then nothing is recorded. A server that starts right after an outage of the database may
+/// record an absence although another ran, which could not write its heartbeats.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn record_absence(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into outage (part, began_at, ended_at, cause)
+        "with old as (delete from outage where ended_at < now() - interval '30 days')
+        insert into outage (part, began_at, ended_at, cause)
         select 'server', max(beat_at), now(), 'no server ran' from server
-        having max(beat_at) <= now() - interval '15 seconds'"
+        having max(beat_at) <= now() - interval '15 seconds'
+            and not exists (select from outage where part = 'server' and ended_at > now() - interval '15 seconds')"
     )
     .execute(conn)
     .await?;

@@ -140,13 +140,7 @@ async fn time_without_a_server_and_gaps_of_sessions_are_outages() {
     assert_eq!(outages(&server).await, [], "none ran before the first");
     server.stop().await;
     let server = Server::on(database.clone()).await;
-    until("the server is alive", async || {
-        sqlx::query_scalar("select count(*) = 1 from living_server where beat_at > now() - interval '1 s'")
-            .fetch_one(&server.pool)
-            .await
-            .unwrap()
-    })
-    .await;
+    alive(&server).await;
     assert_eq!(outages(&server).await, [], "a restart is none");
     server
         .sql(
@@ -159,11 +153,41 @@ async fn time_without_a_server_and_gaps_of_sessions_are_outages() {
         (&json!("websocket"), &json!("7"))
     );
     let (pool, _) = (server.pool.clone(), server.stop().await);
-    sqlx::query("update server set beat_at = beat_at - interval '1 hour'").execute(&pool).await.unwrap();
+    let set_back = "update server set beat_at = beat_at - interval '1 hour'";
+    sqlx::query(set_back).execute(&pool).await.unwrap();
+    sqlx::query(
+        "insert into outage (part, began_at, ended_at, cause)
+        select 'feeds', at, at, 'old' from (values (now() - interval '31 days')) as old (at)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
 
+    let absences = async |server: &Server| {
+        let outages = outages(server).await;
+        outages.iter().filter(|it| **it == ("server".to_owned(), "no server ran".to_owned(), true)).count()
+    };
+    let server = Server::on(database.clone()).await;
+    until("the absence is recorded", async || absences(&server).await == 1).await;
+    let old: i64 =
+        sqlx::query_scalar("select count(*) from outage where cause = 'old'").fetch_one(&pool).await.unwrap();
+    assert_eq!(old, 0, "those of more than 30 days ago are deleted");
+    server.stop().await;
+    // As another server finds it that started at the same time, before the first heartbeat of this one.
+    sqlx::query(set_back).execute(&pool).await.unwrap();
+    sqlx::query("update outage set ended_at = now() where part = 'server'").execute(&pool).await.unwrap();
     let server = Server::on(database).await;
-    until("the absence is recorded", async || {
-        outages(&server).await.contains(&("server".to_owned(), "no server ran".to_owned(), true))
+    alive(&server).await;
+    assert_eq!(absences(&server).await, 1, "not recorded twice");
+}
+
+/// Waits for the first heartbeat of this server.
+async fn alive(server: &Server) {
+    until("the server is alive", async || {
+        sqlx::query_scalar("select count(*) = 1 from living_server where beat_at > now() - interval '1 s'")
+            .fetch_one(&server.pool)
+            .await
+            .unwrap()
     })
     .await;
 }
