@@ -23,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 use self::colour::{BAD, styled};
 pub use self::help::parse;
 pub use self::json::{AsJson, escaped, print_json};
-use crate::config::{Config, Database, LogFormat, address};
+use crate::config::{Config, Database, LogFormat, describe_database};
 use crate::postgres::{self, LocalError};
 use crate::program::Program;
 use crate::store::read::health::missing_migrations;
@@ -116,8 +116,8 @@ pub async fn with_database<T, E: From<DatabaseError>>(
     };
     let outcome = async {
         let connected = timeout(CONNECT_TIMEOUT, options.connect()).await;
-        let connected = connected.map_err(|_| DatabaseError::Timeout(address(&options)))?;
-        let failed = |source| DatabaseError::NotConnected { address: address(&options), source };
+        let connected = connected.map_err(|_| DatabaseError::Timeout(describe_database(&options)))?;
+        let failed = |source| DatabaseError::NotConnected { address: describe_database(&options), source };
         command(&mut connected.map_err(failed)?).await
     };
     let outcome = outcome.await;

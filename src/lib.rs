@@ -46,7 +46,7 @@
 //! - [`services`]: what all components share. [`app`] starts, runs and stops the server; each component's `spawn` is
 //!   beside the component.
 //! - [`emotes`]: emotes of 7TV, BetterTTV and FrankerFaceZ, for overlays that show them.
-//! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`], [`kept`]: calls to other servers.
+//! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`], [`cache`]: calls to other servers.
 //! - [`postgres`]: the private Postgres of a server that is given none. [`media`]: the folder of pictures and sounds for overlays.
 //! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
 //! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: traffic and
@@ -56,6 +56,7 @@ pub mod access;
 pub mod api;
 pub mod app;
 pub mod backoff;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -67,7 +68,6 @@ pub mod http;
 pub mod incidents;
 pub mod ingest;
 mod jinja;
-pub mod kept;
 pub mod load;
 pub mod media;
 pub mod message;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use showtime::cli;
 use showtime::clock::Clock;
-use showtime::config::{Client, Config, Database, Twitch, address};
+use showtime::config::{Client, Config, Database, Twitch, describe_database};
 use showtime::credentials::consent::Account;
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
@@ -265,7 +265,7 @@ async fn connect(config: &Config) -> Result<PgPool> {
             joined => joined?,
         },
     };
-    let address = address(&options);
+    let address = describe_database(&options);
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(DATABASE_TIMEOUT).connect_with(options).await;
     let pool = pool.with_context(|| format!("the database can't be used ({address})"))?;
     cli::require_migrations(&mut *pool.acquire().await?).await?;

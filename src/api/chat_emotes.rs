@@ -112,5 +112,5 @@ pub(super) async fn get_chat_emotes(
 ) -> Result<Json<ChatEmotes>, Error> {
     let channel = ctx.served_channel(&path.channel).await?.id;
     let Services(services) = query.0.services;
-    Ok(Json(ctx.emotes.of(&channel, &services).await.into()))
+    Ok(Json(ctx.emotes.for_channel(&channel, &services).await.into()))
 }

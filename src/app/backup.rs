@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::config::{Config, Database, EncryptionKey, SecretFileError, address};
+use crate::config::{Config, Database, EncryptionKey, SecretFileError, describe_database};
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations::{self, MigrationError};
 use crate::store::{databases, epoch, forget};
@@ -108,7 +108,7 @@ pub async fn backup(config: &Config, path: &Path) -> Result<(), BackupError> {
 }
 
 async fn connect(database: &PgConnectOptions) -> Result<PgConnection, BackupError> {
-    let failed = |source| BackupError::NotConnected { address: address(database), source };
+    let failed = |source| BackupError::NotConnected { address: describe_database(database), source };
     database.connect().await.map_err(failed)
 }
 

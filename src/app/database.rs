@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::AppError;
 use crate::access::{self, BootstrapToken};
 use crate::clock::Clock;
-use crate::config::{Config, Database, address};
+use crate::config::{Config, Database, describe_database};
 use crate::ingest::Ingest;
 use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
@@ -120,7 +120,7 @@ async fn prepare(
     config: &Config,
     clock: &Clock,
 ) -> Result<Option<BootstrapToken>, AppError> {
-    let failed = |source| AppError::Database { address: address(database), source };
+    let failed = |source| AppError::Database { address: describe_database(database), source };
     let mut connection = connect(database).await?;
     if config.migrate {
         migrations::up(&mut connection).await.map_err(|error| match error {
@@ -171,7 +171,7 @@ async fn connect(database: &PgConnectOptions) -> Result<PgConnection, AppError> 
         Ok((connection, false)) => Ok(connection),
         Ok((_, true)) => Err(AppError::Pooler("its connections share sessions".to_owned())),
         Err(error) if databases::is_poolers_fault(&error) => Err(AppError::Pooler(error.to_string())),
-        Err(source) => Err(AppError::Database { address: address(database), source }),
+        Err(source) => Err(AppError::Database { address: describe_database(database), source }),
     }
 }
 

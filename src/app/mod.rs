@@ -96,7 +96,7 @@ pub enum AppError {
     TestEventSender(#[from] TestEventError),
     /// HTTPS can't be used.
     #[error("no other server can be called: {0}")]
-    Twitch(#[from] TransportError),
+    Https(#[from] TransportError),
     /// WebSocket sessions with Twitch can't be kept.
     #[error(transparent)]
     WebSocket(#[from] StartError),

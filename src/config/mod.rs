@@ -75,14 +75,14 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Private => f.write_str("Private"),
-            Self::Given(options) => write!(f, "Given({})", address(options)),
+            Self::Given(options) => write!(f, "Given({})", describe_database(options)),
         }
     }
 }
 
 /// Where this database is, and as which user it is used, for error texts. Never the password.
 #[must_use]
-pub fn address(database: &PgConnectOptions) -> String {
+pub fn describe_database(database: &PgConnectOptions) -> String {
     let (port, user) = (database.get_port(), database.get_username());
     let host = match database.get_socket() {
         Some(directory) => directory.display().to_string(),

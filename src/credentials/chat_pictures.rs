@@ -1,8 +1,8 @@
 //! The badges and cheermotes of chats, looked up when an overlay asks for them and kept for a while.
 
 use super::application::Application;
+use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::kept::Kept;
 use crate::twitch::helix::pictures::{BadgeSet, Cheermote};
 use crate::twitch::helix::{Helix, HelixError};
 use crate::twitch::id::ChannelId;
@@ -20,8 +20,8 @@ pub struct ChatPictures(Option<Source>);
 #[derive(Debug)]
 struct Source {
     helix: Helix,
-    global: Kept<(), Vec<BadgeSet>>,
-    channels: Kept<ChannelId, Own>,
+    global: Cache<(), Vec<BadgeSet>>,
+    channels: Cache<ChannelId, Own>,
 }
 
 /// What a channel has beside the badges that all have.
@@ -46,8 +46,8 @@ impl ChatPictures {
     pub fn new(clock: Clock, application: Option<&Application>) -> Self {
         let source = |it: &Application| Source {
             helix: it.helix.clone(),
-            global: Kept::new(clock.clone(), 1),
-            channels: Kept::new(clock, MAX_CHANNELS),
+            global: Cache::new(clock.clone(), 1),
+            channels: Cache::new(clock, MAX_CHANNELS),
         };
         Self(application.map(source))
     }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::read::{Emote, Set, read};
-use self::service::{Service, address};
+use self::service::{Service, api_url};
+use crate::cache::Cache;
 use crate::config::EmoteUrls;
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::{Incidents, Kind};
-use crate::kept::Kept;
 use crate::services::Services;
 use crate::status::Check;
 use crate::twitch::id::ChannelId;
@@ -35,7 +35,7 @@ pub struct Emotes {
     http: Http,
     urls: EmoteUrls,
     incidents: Incidents,
-    sets: Kept<(Service, Option<ChannelId>), Vec<Emote>>,
+    sets: Cache<(Service, Option<ChannelId>), Vec<Emote>>,
     problems: Problems,
 }
 
@@ -80,13 +80,13 @@ impl Emotes {
             http: Http::new(policy, clock.clone())?,
             urls: services.config.emotes.clone(),
             incidents: incidents.clone(),
-            sets: Kept::new(clock.clone(), MAX_SETS),
+            sets: Cache::new(clock.clone(), MAX_SETS),
             problems,
         })
     }
 
     /// The emotes of these services on a channel.
-    pub async fn of(&self, channel: &ChannelId, services: &[Service]) -> Found {
+    pub async fn for_channel(&self, channel: &ChannelId, services: &[Service]) -> Found {
         // That of a demo is known to no service.
         let own = Some(channel).filter(|id| id.as_str().bytes().all(|byte| byte.is_ascii_digit()));
         let places = [None].into_iter().chain(own.map(Some));
@@ -109,7 +109,7 @@ impl Emotes {
     }
 
     async fn look_up(&self, (service, channel): &(Service, Option<ChannelId>)) -> Result<Vec<Emote>, LookUpError> {
-        let url = address(&self.urls, *service, channel.as_ref().map(ChannelId::as_str));
+        let url = api_url(&self.urls, *service, channel.as_ref().map(ChannelId::as_str));
         let request = self.http.client().get(url).build().map_err(|error| LookUpError::Request(error.without_url()))?;
         let answer = self.http.send(request).await?;
         let Set { emotes, unreadable } = match answer.status.as_u16() {

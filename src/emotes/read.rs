@@ -222,9 +222,9 @@ struct FrankerFaceZEmote {
 impl FrankerFaceZEmote {
     fn read(self) -> Result<Option<Emote>, Unreadable> {
         let Self { name: word, urls, animated, modifier, hidden } = self;
-        let still_url = address(&urls)?;
+        let still_url = picture_url(&urls)?;
         let url = match &animated {
-            Some(urls) => address(urls)?,
+            Some(urls) => picture_url(urls)?,
             None => still_url.clone(),
         };
         let emote = Emote { name: name(word)?, service: Service::FrankerFaceZ, url, still_url, is_zero_width: false };
@@ -233,7 +233,7 @@ impl FrankerFaceZEmote {
 }
 
 /// The address of the second size, or else of the first, which all have.
-fn address(urls: &BTreeMap<String, Value>) -> Result<String, Unreadable> {
+fn picture_url(urls: &BTreeMap<String, Value>) -> Result<String, Unreadable> {
     let given = ["2", "1"].into_iter().find_map(|size| urls.get(size)?.as_str()).ok_or(Unreadable)?;
     // Some begin with the slashes.
     let whole = if given.starts_with("//") { format!("https:{given}") } else { given.to_owned() };

@@ -67,7 +67,7 @@ impl FromStr for Service {
 }
 
 /// Where a service tells the emotes of a channel, or those of all channels.
-pub(super) fn address(urls: &EmoteUrls, service: Service, channel_id: Option<&str>) -> String {
+pub(super) fn api_url(urls: &EmoteUrls, service: Service, channel_id: Option<&str>) -> String {
     let EmoteUrls { seven_tv, better_ttv, franker_face_z } = urls;
     match (service, channel_id) {
         (Service::SevenTv, Some(id)) => format!("{seven_tv}/users/twitch/{id}"),

@@ -13,7 +13,7 @@ use showtime::view::Alert;
 /// The modules of `src/` from the bottom to the top. A module imports only from levels below its own.
 const LEVELS: [&[&str]; 16] = [
     &["backoff", "clock", "jinja", "media", "object", "program"],
-    &["http", "kept"],
+    &["cache", "http"],
     &["discord", "twitch"],
     &["config", "incidents", "metrics", "simulate"],
     &["message"],

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use showtime::cache::{AFTER_FAILURE, TTL};
 use showtime::config::{Config, EmoteUrls};
-use showtime::kept::{AFTER_FAILURE, FRESH};
 use showtime::mock::Look;
 
 use crate::support::messages::{at, follow};
@@ -102,7 +102,7 @@ async fn only_services_that_are_named_are_asked_and_once_an_hour() {
     assert_eq!(get(&server, "bttv").await.json(), json!({ "emotes": {}, "unavailable": [] }), "none is no failure");
     assert_eq!(get(&server, "bttv,bttv").await.status, 200);
     assert_eq!(twitch.emote_calls(), [0, 2, 0]);
-    twitch.clock.advance(FRESH.try_into().unwrap());
+    twitch.clock.advance(TTL.try_into().unwrap());
     get(&server, "bttv").await;
     assert_eq!(twitch.emote_calls(), [0, 4, 0]);
     for wrong in ["", "twitch", "7tv,", "7TV"] {
@@ -142,7 +142,7 @@ async fn service_that_is_away_costs_no_emotes_of_others_and_is_shown_in_the_stat
     );
     assert_eq!(check(&server).await.0, "pass");
     twitch.mock.world.break_emotes("7tv", true);
-    twitch.clock.advance(FRESH.try_into().unwrap());
+    twitch.clock.advance(TTL.try_into().unwrap());
     assert_eq!(names(&get(&server, "7tv,ffz").await.json()), ["Smile ffz", "Wave 7tv"], "those that were known before");
 }
 

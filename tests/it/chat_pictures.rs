@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::kept::{AFTER_FAILURE, FRESH};
+use showtime::cache::{AFTER_FAILURE, TTL};
 use showtime::mock::Faults;
 
 use crate::support::messages::{at, follow};
@@ -66,12 +66,12 @@ async fn pictures_are_looked_up_once_an_hour_and_kept_while_twitch_is_away() {
     assert_eq!(calls(&twitch), [1, 1, 1]);
     let first = answers[0].json();
 
-    twitch.clock.advance(FRESH.try_into().unwrap());
+    twitch.clock.advance(TTL.try_into().unwrap());
     assert_eq!(get(&server).await.json(), first);
     assert_eq!(calls(&twitch), [2, 2, 2]);
 
     twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
-    twitch.clock.advance(FRESH.try_into().unwrap());
+    twitch.clock.advance(TTL.try_into().unwrap());
     assert_eq!(get(&server).await.json(), first, "the old ones");
     let asked = calls(&twitch);
     assert_eq!(get(&server).await.json(), first);
