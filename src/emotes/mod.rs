@@ -4,15 +4,16 @@
 pub mod read;
 pub mod service;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use self::read::{Emote, Set, read};
 use self::service::{Service, api_url};
-use crate::cache::Cache;
+use crate::cache::{Cache, TTL};
+use crate::clock::Clock;
 use crate::config::EmoteUrls;
 use crate::http::{Http, RetryPolicy, TransportError};
 use crate::incidents::{Incidents, Kind};
@@ -35,12 +36,16 @@ pub struct Emotes {
     http: Http,
     urls: EmoteUrls,
     incidents: Incidents,
-    sets: Cache<(Service, Option<ChannelId>), Vec<Emote>>,
-    problems: Problems,
+    clock: Clock,
+    sets: Cache<SetKey, Vec<Emote>>,
+    outcomes: Arc<Mutex<Outcomes>>,
 }
 
-/// Of the services that were asked, why the last look-up failed, if it did.
-type Problems = Arc<Mutex<BTreeMap<Service, Option<String>>>>;
+/// Which set: the service's, for a channel, or else for all channels.
+type SetKey = (Service, Option<ChannelId>);
+
+/// Of the sets that an overlay asked for: when it did so last, and why the look-up failed, if it did.
+type Outcomes = BTreeMap<SetKey, (Instant, Option<String>)>;
 
 /// The emotes of a channel.
 #[derive(Debug, Default)]
@@ -73,15 +78,16 @@ impl Emotes {
         let Services { clock, incidents, .. } = services;
         // A client of its own: that of the services knows Twitch's time by the last answer.
         let policy = RetryPolicy { timeout: TIMEOUT, retries: 1, ..RetryPolicy::default() };
-        let problems = Problems::default();
-        let shown = problems.clone();
-        services.checks.add(move || check(&shown.lock().unwrap_or_else(PoisonError::into_inner)));
+        let outcomes = Arc::<Mutex<Outcomes>>::default();
+        let (shown, now) = (Arc::clone(&outcomes), clock.clone());
+        services.checks.add(move || check(&shown.lock().unwrap_or_else(PoisonError::into_inner), now.instant()));
         Ok(Self {
             http: Http::new(policy, clock.clone())?,
             urls: services.config.emotes.clone(),
             incidents: incidents.clone(),
+            clock: clock.clone(),
             sets: Cache::new(clock.clone(), MAX_SETS),
-            problems,
+            outcomes,
         })
     }
 
@@ -94,21 +100,24 @@ impl Emotes {
         let sets: Vec<_> = sets.collect();
         let known = join_all(sets.iter().map(|set| self.sets.get(set, NAME, self.look_up(set)))).await;
         let mut found = Found::default();
-        let mut problems = BTreeMap::new();
-        for ((service, _), known) in sets.iter().zip(known) {
+        let mut unavailable = BTreeSet::new();
+        let now = self.clock.instant();
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (set, known) in sets.into_iter().zip(known) {
             for emote in known.value.iter().flat_map(|emotes| emotes.iter()) {
                 found.emotes.insert(emote.name.clone(), emote.clone());
             }
-            let problem: &mut Option<String> = problems.entry(*service).or_default();
-            *problem = problem.take().or(known.problem);
+            if known.problem.is_some() {
+                unavailable.insert(set.0);
+            }
+            outcomes.insert(set, (now, known.problem));
         }
-        found.unavailable =
-            problems.iter().filter(|(_, problem)| problem.is_some()).map(|(service, _)| *service).collect();
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).extend(problems);
+        outcomes.retain(|_, (noted_at, _)| is_shown(*noted_at, now));
+        found.unavailable = unavailable.into_iter().collect();
         found
     }
 
-    async fn look_up(&self, (service, channel): &(Service, Option<ChannelId>)) -> Result<Vec<Emote>, LookUpError> {
+    async fn look_up(&self, (service, channel): &SetKey) -> Result<Vec<Emote>, LookUpError> {
         let url = api_url(&self.urls, *service, channel.as_ref().map(ChannelId::as_str));
         let request = self.http.client().get(url).build().map_err(|error| LookUpError::Request(error.without_url()))?;
         let answer = self.http.send(request).await?;
@@ -124,21 +133,53 @@ impl Emotes {
     }
 }
 
+/// Whether an outcome of then still counts: for as long as an answer does. Nothing is looked up for an overlay that is gone.
+fn is_shown(noted_at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(noted_at) < TTL
+}
+
 /// The check `emotes`.
-fn check(problems: &BTreeMap<Service, Option<String>>) -> Check {
-    if problems.is_empty() {
+fn check(outcomes: &Outcomes, now: Instant) -> Check {
+    let (mut titles, mut failed) = (BTreeMap::new(), BTreeMap::new());
+    for ((service, _), (noted_at, problem)) in outcomes {
+        if is_shown(*noted_at, now) {
+            titles.insert(*service, service.title());
+            if let Some(problem) = problem {
+                failed.entry(*service).or_insert_with(|| format!("{}: {problem}", service.title()));
+            }
+        }
+    }
+    if titles.is_empty() {
         return Check::pass(NAME, "no overlay shows emotes of 7TV, BetterTTV or FrankerFaceZ");
     }
-    let failed =
-        problems.iter().filter_map(|(service, problem)| Some(format!("{}: {}", service.title(), problem.as_ref()?)));
-    let failed: Vec<_> = failed.collect();
     if failed.is_empty() {
-        let titles: Vec<_> = problems.keys().map(|service| service.title()).collect();
+        let titles: Vec<_> = titles.into_values().collect();
         return Check::pass(NAME, format!("overlays show emotes of {}", titles.join(", ")));
     }
+    let failed: Vec<_> = failed.into_values().collect();
     let message = format!(
-        "emotes can't be looked up, so overlays show those that were known before, or words; trying again in a minute ({})",
+        "emotes can't be looked up, so overlays show those that were known before, or words; looked up again when an overlay \
+        asks, after a minute at the earliest ({})",
         failed.join("; ")
     );
     Check::warn(NAME, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_that_failed_is_shown_whatever_others_did_until_its_answer_would_be_old() {
+        let clock = Clock::default();
+        let own = Some("7".parse().unwrap());
+        let of = |set: SetKey, problem: Option<&str>| (set, (clock.instant(), problem.map(ToOwned::to_owned)));
+        let mut outcomes: Outcomes =
+            [of((Service::SevenTv, own), Some("away")), of((Service::SevenTv, None), None)].into();
+        let shown = check(&outcomes, clock.instant()).message;
+        assert!(shown.ends_with("(7TV: away)"), "{shown}");
+        clock.advance(TTL.try_into().unwrap());
+        outcomes.extend([of((Service::BetterTtv, None), None)]);
+        assert_eq!(check(&outcomes, clock.instant()), Check::pass(NAME, "overlays show emotes of BetterTTV"));
+    }
 }

@@ -144,6 +144,9 @@ async fn service_that_is_away_costs_no_emotes_of_others_and_is_shown_in_the_stat
     twitch.mock.world.break_emotes("7tv", true);
     twitch.clock.advance(TTL.try_into().unwrap());
     assert_eq!(names(&get(&server, "7tv,ffz").await.json()), ["Smile ffz", "Wave 7tv"], "those that were known before");
+    assert_eq!(check(&server).await.0, "warn");
+    twitch.clock.advance(TTL.try_into().unwrap());
+    assert_eq!(check(&server).await.0, "pass", "no overlay has asked for an hour");
 }
 
 #[tokio::test]
