@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
@@ -123,21 +123,41 @@ pub fn spawn(services: &Services, application: Option<&Application>, secret: &We
     tasks.spawn("reconciler", reconciler.run());
 }
 
+/// How a cycle ended that did not fail.
+#[derive(Debug)]
+enum Cycle {
+    /// This server compared; the next cycle is due after this time.
+    Compared(Duration),
+    /// Another server holds the lock. How long ago the last complete comparison began, by the database's clock.
+    Skipped { age: Option<Duration> },
+}
+
 impl Reconciler {
     /// Never ends by itself.
     async fn run(self) -> Infallible {
         let mut woken = self.signals.reconcile();
-        let (mut failures, mut is_first) = (0, true);
+        let (mut failures, mut failed_at, mut is_first) = (0, None, true);
         loop {
-            let pause = match self.cycle(is_first).await {
-                Ok(pause) => {
-                    (failures, is_first) = (0, false);
+            let outcome = self.cycle(is_first).await;
+            let now = self.clock.instant();
+            let pause = match outcome {
+                Ok(Cycle::Compared(pause)) => {
+                    (failures, failed_at, is_first) = (0, None, false);
                     self.incidents.outages.observe(Part::Subscriptions, None);
                     pause
                 }
+                Ok(Cycle::Skipped { age }) => {
+                    is_first = false;
+                    if failed_at.zip(age).is_some_and(|(failed_at, age)| is_newer(age, failed_at, now)) {
+                        (failures, failed_at) = (0, None);
+                        self.incidents.outages.observe(Part::Subscriptions, None);
+                        self.last_error.send_replace(None);
+                    }
+                    SKIPPED_PAUSE
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the subscriptions could not be compared with the desired ones");
-                    failures += 1;
+                    (failures, failed_at) = (failures + 1, Some(now));
                     let pause = if error.is_transient() { BACKOFF.pause(failures) } else { MAX_PAUSE };
                     self.incidents.outages.observe(Part::Subscriptions, Some(error.to_string()));
                     self.last_error.send_replace(Some(error.to_string()));
@@ -151,16 +171,18 @@ impl Reconciler {
         }
     }
 
-    /// Compares and repairs once, and returns the time until the next cycle.
-    async fn cycle(&self, is_first: bool) -> Result<Duration, CycleError> {
+    /// Compares and repairs once, unless another server holds the lock.
+    async fn cycle(&self, is_first: bool) -> Result<Cycle, CycleError> {
         let mut db = store::connect(&self.database, "showtime reconciler").await?;
-        let pause = if Lock::Reconciler.try_hold(&mut db).await? {
-            self.cycle_alone(&mut db, is_first).await?
+        let cycle = if Lock::Reconciler.try_hold(&mut db).await? {
+            Cycle::Compared(self.cycle_alone(&mut db, is_first).await?)
         } else {
-            SKIPPED_PAUSE
+            let now = store::now(&mut db).await?;
+            let compared_at = store::compared_at(&mut db).await?;
+            Cycle::Skipped { age: compared_at.map(|at| Duration::try_from(now - at).unwrap_or_default()) }
         };
         db.close().await?;
-        Ok(pause)
+        Ok(cycle)
     }
 
     async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
@@ -351,6 +373,11 @@ impl Reconciler {
     }
 }
 
+/// Whether a comparison of this age began after a failure of then.
+fn is_newer(age: Duration, failed_at: Instant, now: Instant) -> bool {
+    age < now.saturating_duration_since(failed_at)
+}
+
 /// The time between two cycles if Twitch holds so many subscriptions.
 fn idle_pause(held: usize) -> Duration {
     let times = u32::try_from(held.div_ceil(LISTED_OFTEN)).unwrap_or(u32::MAX);
@@ -360,6 +387,15 @@ fn idle_pause(held: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_comparison_after_the_failure_is_newer() {
+        let failed_at = Instant::now();
+        let now = failed_at + Duration::from_secs(60);
+        for (age, newer) in [(0, true), (59, true), (60, false), (3_600, false)] {
+            assert_eq!(is_newer(Duration::from_secs(age), failed_at, now), newer, "{age}");
+        }
+    }
 
     #[test]
     fn cycles_are_frequent_until_listing_costs_too_many_points() {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use showtime::mock::Faults;
+use showtime::store::locks::Lock;
+use sqlx::{Connection as _, PgConnection};
 use time::Duration;
 
 use crate::support::messages::{at, follow};
@@ -129,6 +131,37 @@ async fn outage_that_lasts_has_no_end_yet() {
     until("the comparison works again", async || {
         twitch.clock.advance(Duration::minutes(1));
         subscriptions().await.is_some_and(|(_, _, is_over)| is_over)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn comparison_that_is_left_to_another_server_ends_an_outage_only_when_that_server_has_compared() {
+    let twitch = Twitch::start().await;
+    twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    let database = fresh_database().await;
+    let server = Server::at(twitch.clock.clone(), database.clone(), |config| {
+        twitch.configure(config);
+        config.twitch.callback_url = Some("https://hooks.example.org/callback".parse().unwrap());
+    })
+    .await;
+    let is_over = async || {
+        let found = outages(&server).await.into_iter().find(|(part, _, _)| part == "subscriptions");
+        found.map(|(_, _, is_over)| is_over)
+    };
+    until("the comparison fails", async || is_over().await == Some(false)).await;
+    // The other server.
+    let mut other = PgConnection::connect_with(&database).await.unwrap();
+    until("the other server has the lock", async || Lock::Reconciler.try_hold(&mut other).await.unwrap()).await;
+    server.sql("insert into reconciler (compared_at) values (now() - interval '1 hour')").await;
+    for _ in 0..5 {
+        twitch.clock.advance(Duration::minutes(1));
+        assert_eq!(is_over().await, Some(false), "the other server compared before the failure");
+    }
+    server.sql("update reconciler set compared_at = now()").await;
+    until("the other server's comparison ends it", async || {
+        twitch.clock.advance(Duration::minutes(1));
+        is_over().await == Some(true)
     })
     .await;
 }
