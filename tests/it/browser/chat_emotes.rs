@@ -1,6 +1,6 @@
 //! Emotes of other services in the chat overlay.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use showtime::mock::Look;
 
 use super::chat_look::{RECORDER, fragment, message, text};
@@ -87,6 +87,35 @@ async fn chat_shows_emotes_as_soon_as_saved_settings_have_them_and_asks_no_servi
         assert_eq!(page.eval("forbidden").await, json!([]));
         let calls = twitch.emote_calls();
         assert_eq!(calls, [2, 0, 0], "of all channels, and of this one");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn page_is_loaded_again_for_an_emote_that_its_policy_forbids_and_three_times_at_most() {
+    const RELOADS: &str = "sessionStorage.getItem('showtime.chat.reloaded')";
+    let server = Server::start().await;
+    server.save_settings("main", &json!({})).await;
+    let load =
+        |origin: &str| format!("document.body.append(Object.assign(new Image(), {{ src: '{origin}/emote/1.webp' }}))");
+    let (of_7tv, of_another) = (load("https://cdn.7tv.app"), load("https://cdn.7tv.app.example.org"));
+    in_chromium(async |page| {
+        page.prepare(RECORDER).await;
+        for (path, picture) in [("/overlay/chat", &of_7tv), ("/overlay/chat/main", &of_another)] {
+            page.open_overlay(&server.page(path)).await;
+            page.eval(picture).await;
+            page.until("forbidden.length === 1").await;
+            assert_eq!(page.eval(RELOADS).await, Value::Null, "{path}");
+        }
+        page.eval(&of_7tv).await;
+        let is_again = "performance.getEntriesByType('navigation')[0].type === 'reload'";
+        page.until(&format!("document.body?.dataset.feed === 'open' && {is_again}")).await;
+        assert_eq!(page.eval(&format!("JSON.parse({RELOADS}).length")).await, 1);
+
+        page.eval("sessionStorage.setItem('showtime.chat.reloaded', '[1, 2, 3]')").await;
+        page.eval(&of_7tv).await;
+        page.until("forbidden.length === 1").await;
+        assert_eq!(page.eval(RELOADS).await, "[1, 2, 3]", "not a fourth time");
     })
     .await;
 }

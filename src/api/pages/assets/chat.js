@@ -16,7 +16,11 @@ import { chatSettings } from './settings.js';
 const LEAVE_MS = 400;
 const TICK_MS = 250;
 const RELOAD_MS = 60_000;
+const MAX_RELOADS = 3;
+/** When this page was loaded again for its policy, as JSON. */
 const RELOADED = 'showtime.chat.reloaded';
+/** Where the pictures of emotes are that only the policy of a page with these emotes allows. */
+const EMOTE_ORIGINS = ['https://cdn.7tv.app', 'https://cdn.betterttv.net', 'https://cdn.frankerfacez.com'];
 
 const saved = new SavedSettings('chat');
 const list = document.getElementById('messages');
@@ -121,15 +125,20 @@ function expire() {
   }
 }
 
-/** The server could not read the settings when it made the policy of this page: the page is loaded again, once a minute at most. */
-function reloadForPolicy() {
-  const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
-  if (Date.now() - last < RELOAD_MS) return;
-  sessionStorage.setItem(RELOADED, Date.now());
+/**
+ * The server could not read the saved settings when it made the policy of this page, which forbids an emote: the page is loaded again,
+ * once a minute and three times at most. After that the emote stays a word.
+ */
+function reloadForPolicy({ effectiveDirective, blockedURI }) {
+  const isEmote = EMOTE_ORIGINS.some(origin => `${blockedURI}/`.startsWith(`${origin}/`));
+  if (NAME === null || effectiveDirective !== 'img-src' || !isEmote) return;
+  const times = JSON.parse(sessionStorage.getItem(RELOADED) ?? '[]');
+  if (times.length >= MAX_RELOADS || Date.now() - (times.at(-1) ?? 0) < RELOAD_MS) return;
+  sessionStorage.setItem(RELOADED, JSON.stringify([...times, Date.now()]));
   location.reload();
 }
 
-addEventListener('securitypolicyviolation', ({ effectiveDirective }) => effectiveDirective === 'img-src' && reloadForPolicy());
+addEventListener('securitypolicyviolation', reloadForPolicy);
 setInterval(expire, TICK_MS);
 if (IS_PREVIEW) {
   followPage({ onSettings: query => adopt({ query, problems: [] }), onShow: message => isHidden(message, settings) || show(message) });
