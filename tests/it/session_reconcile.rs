@@ -149,11 +149,10 @@ async fn new_session_is_subscribed_on_at_once() {
     let server = fixture.serve().await;
     until_shown(&server, 10, "needs_consent").await;
     let (verdict, message) = check(&server, "subscriptions").await;
-    assert!(
-        verdict == "warn"
-            && message.contains("has not consented, which Twitch requires of every channel over a WebSocket"),
-        "{message}"
-    );
+    let consent = format!("10 subscriptions need consent of {CHANNEL}: run `cargo run --bin init`");
+    assert!(verdict == "warn" && message.contains(&consent), "{message}");
+    let first = server.json("/status").await["wanted"][0]["message"].clone();
+    assert!(first.as_str().unwrap().contains("which Twitch requires of every channel over a WebSocket"), "{first}");
     assert_eq!(check(&server, "twitch").await.0, "pass", "it needs no callback");
 
     fixture.consent(&server, &SCOPES).await;
