@@ -130,8 +130,9 @@ stop_floor() {
     floor_pid=''
 }
 
-# load FILE OPTION...: one run of the generator over 64 connections, unless an option says how many, with its report in the file. It fails when a message is not acknowledged
-# or the ledger is not clean; the table shows that, and the record of acknowledged messages is kept beside the file.
+# load FILE OPTION...: one run of the generator over 64 connections, unless an option says how many, with its report in the
+# file. It fails when a message is not acknowledged or the ledger is not clean; the table shows that, and the record of
+# acknowledged messages is kept beside the file.
 load() {
     local file=$1 status=0
     shift
