@@ -44,8 +44,8 @@ end
 $$;
 
 -- Merges changes into the tables whose rows do not depend on each other, and returns what told_v1 finds before. The ids of events
--- are counted from `base`. Parameters are one array for each column; for channels rows in JSON, since labels are arrays, and for
--- activities, since they are few.
+-- are counted from `base`. Parameters are one array for each column; for channels that changed rows in JSON, since labels are
+-- arrays, and for activities, since they are few. A column of `viewer` in which all is missing may be an empty array.
 create function merge_state_v1(
     base bigint,
     user_ids text[], user_logins text[], user_names text[], users_named_at timestamptz[], users_named_by text[],
@@ -55,7 +55,8 @@ create function merge_state_v1(
     viewers_raided bigint[], are_subscribed boolean[], subscription_tiers text[], subscriptions_at timestamptz[],
     subscriptions_by text[], subscriptions_began_at timestamptz[], subscriptions_ended_at timestamptz[],
     months_subscribed bigint[], logins_of_channels text[], login_channels text[], logins_named_at timestamptz[],
-    logins_named_by text[], channels_changed jsonb, told_kinds text[], told_channels text[], told_subjects text[],
+    logins_named_by text[], channels_named text[], channels_changed jsonb,
+    told_kinds text[], told_channels text[], told_subjects text[],
     told_ids bigint[], told_at timestamptz[], activities jsonb, eventsub_ids text[], eventsub_types text[],
     eventsub_versions text[], eventsub_conditions text[], eventsub_transports text[], eventsub_costs integer[],
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
@@ -65,9 +66,11 @@ create function merge_state_v1(
 language plpgsql as $$
 #variable_conflict use_column
 begin
-    return query select * from told_v1(
-        key_kinds, key_channels, key_subjects, chat_channels, chats_deleted_since, chats_cleared_since, chat_subjects
-    );
+    if cardinality(key_kinds) > 0 or cardinality(chat_channels) > 0 then
+        return query select * from told_v1(
+            key_kinds, key_channels, key_subjects, chat_channels, chats_deleted_since, chats_cleared_since, chat_subjects
+        );
+    end if;
     -- The newest names win.
     if cardinality(user_ids) > 0 then
         insert into twitch_user as stored (id, login, display_name, named_at, named_by)
@@ -84,6 +87,11 @@ begin
         on conflict (login, channel_id) do update set named_at = excluded.named_at, named_by = excluded.named_by
         where (excluded.named_at, excluded.named_by) > (stored.named_at, stored.named_by);
     end if;
+    -- Most messages only name their channel, and change nothing there.
+    if cardinality(channels_named) > 0 then
+        insert into channel (id, anonymous_bits, anonymous_gifts) select id, 0, 0 from unnest(channels_named) as named (id)
+        on conflict (id) do nothing;
+    end if;
     if channels_changed <> '[]' then
         insert into channel as stored select * from jsonb_populate_recordset(null::channel, channels_changed)
         on conflict (id) do update set
@@ -99,9 +107,7 @@ begin
                 limit 1
             ),
             anonymous_bits = stored.anonymous_bits + excluded.anonymous_bits,
-            anonymous_gifts = stored.anonymous_gifts + excluded.anonymous_gifts
-        -- Most messages only name the channel, and change nothing here.
-        where excluded.updated_at is not null or excluded.anonymous_bits > 0 or excluded.anonymous_gifts > 0;
+            anonymous_gifts = stored.anonymous_gifts + excluded.anonymous_gifts;
     end if;
     if cardinality(viewer_users) > 0 then
         insert into viewer as stored (
@@ -112,14 +118,21 @@ begin
             is_subscribed, subscription_tier, subscription_at, subscription_by,
             subscription_began_at, subscription_ended_at, subscription_months
         )
-        select * from unnest(
-            viewer_channels, viewer_users, first_follows_at,
-            array(select base + id from unnest(follow_event_ids) with ordinality as follow (id, number) order by number),
+        select channel_id, user_id, first_followed_at, base + follow_id,
+            first_cheer_at, coalesce(bits, 0), coalesce(cheers, 0),
+            first_gift_at, coalesce(gifts, 0), coalesce(gift_events, 0),
+            first_raid_at, coalesce(raids, 0), coalesce(raid_viewers, 0),
+            is_subscribed, tier, subscribed_at, subscribed_by, began_at, ended_at, months
+        from unnest(
+            viewer_channels, viewer_users, first_follows_at, follow_event_ids,
             first_cheers_at, bits_cheered, cheer_counts,
             first_gifts_at, gifts_given, gift_counts,
             first_raids_at, raid_counts, viewers_raided,
             are_subscribed, subscription_tiers, subscriptions_at, subscriptions_by,
             subscriptions_began_at, subscriptions_ended_at, months_subscribed
+        ) as v (
+            channel_id, user_id, first_followed_at, follow_id, first_cheer_at, bits, cheers, first_gift_at, gifts, gift_events,
+            first_raid_at, raids, raid_viewers, is_subscribed, tier, subscribed_at, subscribed_by, began_at, ended_at, months
         )
         on conflict (channel_id, user_id) do update set
             -- The earliest time wins; least() ignores nulls.
@@ -225,7 +238,8 @@ create function append_v1(
     viewers_raided bigint[], are_subscribed boolean[], subscription_tiers text[], subscriptions_at timestamptz[],
     subscriptions_by text[], subscriptions_began_at timestamptz[], subscriptions_ended_at timestamptz[],
     months_subscribed bigint[], logins_of_channels text[], login_channels text[], logins_named_at timestamptz[],
-    logins_named_by text[], channels_changed jsonb, told_kinds text[], told_channels text[], told_subjects text[],
+    logins_named_by text[], channels_named text[], channels_changed jsonb,
+    told_kinds text[], told_channels text[], told_subjects text[],
     told_ids bigint[], told_at timestamptz[], activities jsonb, eventsub_ids text[], eventsub_types text[],
     eventsub_versions text[], eventsub_conditions text[], eventsub_transports text[], eventsub_costs integer[],
     eventsub_created_at timestamptz[], eventsub_statuses text[], eventsub_statuses_at timestamptz[],
@@ -262,7 +276,8 @@ begin
     with appended as (
         insert into event
             (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received_at, is_test, payload)
-        select message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received, is_test, payload::json
+        select message_id, message_type, type, version, subscription_id, channel_id, occurred_at, received,
+            coalesce(is_test, false), payload::json
         from unnest(message_ids, message_types, types, versions, subscription_ids, channel_ids, times, are_tests, payloads)
             as m (message_id, message_type, type, version, subscription_id, channel_id, occurred_at, is_test, payload)
         returning id
@@ -278,7 +293,7 @@ begin
         gifts_given, gift_counts, first_raids_at, raid_counts, viewers_raided, are_subscribed,
         subscription_tiers, subscriptions_at, subscriptions_by, subscriptions_began_at,
         subscriptions_ended_at, months_subscribed, logins_of_channels, login_channels, logins_named_at,
-        logins_named_by, channels_changed, told_kinds, told_channels, told_subjects, told_ids, told_at,
+        logins_named_by, channels_named, channels_changed, told_kinds, told_channels, told_subjects, told_ids, told_at,
         activities, eventsub_ids, eventsub_types, eventsub_versions, eventsub_conditions,
         eventsub_transports, eventsub_costs, eventsub_created_at, eventsub_statuses,
         eventsub_statuses_at, eventsub_statuses_by, '{}', '{}', '{}', '{}', '{}', '{}', '{}'

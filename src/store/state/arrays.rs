@@ -13,3 +13,11 @@ pub(super) fn keys<K: AsRef<str>, V>(map: &BTreeMap<K, V>) -> Vec<&str> {
 pub(super) fn column<'a, K, V, T>(map: &'a BTreeMap<K, V>, field: impl Fn(&'a V) -> T) -> Vec<T> {
     map.values().map(field).collect()
 }
+
+/// The same of a field that is mostly missing or zero: without an element if all are. Postgres reads the missing elements of
+/// `unnest` as null.
+pub(super) fn sparse<'a, K, V, T: Default + PartialEq>(map: &'a BTreeMap<K, V>, field: impl Fn(&'a V) -> T) -> Vec<T> {
+    let column = column(map, field);
+    let is_missing = column.iter().all(|value| *value == T::default());
+    if is_missing { Vec::new() } else { column }
+}

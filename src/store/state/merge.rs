@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::arrays::{self, column};
+use super::arrays::{self, column, sparse};
 use crate::message::Message;
 use crate::projection::repeats::{Chats, FOLLOW, Key, MAX_REDELIVERY, Relations, StoredTold, ToldByKey};
 use crate::projection::{Activity, Channel, Latest, State, Subscribed, Viewer};
@@ -48,7 +48,8 @@ pub(super) struct Changes<'a> {
     state: &'a State,
     logins: Vec<&'a str>,
     named_channels: Vec<&'a str>,
-    channels: Vec<ChannelRow<'a>>,
+    unchanged_channels: Vec<&'a str>,
+    changed_channels: Vec<ChannelRow<'a>>,
     viewer_channels: Vec<&'a str>,
     viewer_users: Vec<&'a str>,
     activities: Vec<ActivityRow<'a>>,
@@ -78,29 +79,30 @@ macro_rules! with_changes {
             &column(&$of.state.users, |user| user.stamp.by.as_str()) as &[&str],
             &$of.viewer_channels as &[&str],
             &$of.viewer_users as &[&str],
-            &column(&$of.state.viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.follow_event_id) as &[Option<i64>],
-            &column(&$of.state.viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.bits.total),
-            &column(&$of.state.viewers, |viewer| viewer.bits.count),
-            &column(&$of.state.viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.gifts.total),
-            &column(&$of.state.viewers, |viewer| viewer.gifts.count),
-            &column(&$of.state.viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.raids.count),
-            &column(&$of.state.viewers, |viewer| viewer.raids.total),
-            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
-            &column(&$of.state.viewers, |viewer| subscribed(viewer).and_then(|newest| newest.value.tier.as_deref())) as &[Option<&str>],
-            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
-            &column(&$of.state.viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
-            &column(&$of.state.viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
+            &sparse(&$of.state.viewers, |viewer| viewer.first_followed_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.follow_event_id) as &[Option<i64>],
+            &sparse(&$of.state.viewers, |viewer| viewer.bits.first_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.bits.total),
+            &sparse(&$of.state.viewers, |viewer| viewer.bits.count),
+            &sparse(&$of.state.viewers, |viewer| viewer.gifts.first_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.gifts.total),
+            &sparse(&$of.state.viewers, |viewer| viewer.gifts.count),
+            &sparse(&$of.state.viewers, |viewer| viewer.raids.first_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.raids.count),
+            &sparse(&$of.state.viewers, |viewer| viewer.raids.total),
+            &sparse(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.value.is_active)) as &[Option<bool>],
+            &sparse(&$of.state.viewers, |viewer| subscribed(viewer).and_then(|newest| newest.value.tier.as_deref())) as &[Option<&str>],
+            &sparse(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.at)) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| subscribed(viewer).map(|newest| newest.stamp.by.as_str())) as &[Option<&str>],
+            &sparse(&$of.state.viewers, |viewer| viewer.subscription_began_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.subscription_ended_at) as &[Option<OffsetDateTime>],
+            &sparse(&$of.state.viewers, |viewer| viewer.subscription_months) as &[Option<i64>],
             &$of.logins as &[&str],
             &$of.named_channels as &[&str],
             &column(&$of.state.logins, |stamp| stamp.at),
             &column(&$of.state.logins, |stamp| stamp.by.as_str()) as &[&str],
-            Json(&$of.channels) as _,
+            &$of.unchanged_channels as &[&str],
+            Json(&$of.changed_channels) as _,
             &$of.told.keys().map(|key| key.kind).collect::<Vec<_>>() as &[&str],
             &$of.told.keys().map(|key| key.channel_id).collect::<Vec<_>>() as &[&str],
             &$of.told.keys().map(|key| key.subject).collect::<Vec<_>>() as &[&str],
@@ -138,7 +140,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx
         [StoredTold, r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52, $53, $54)"#, 0],
+            $51, $52, $53, $54, $55)"#, 0],
         changes
     )
     .fetch_all(conn)
@@ -159,7 +161,7 @@ pub(super) async fn append(
         [AppendOfNew, r#"select is_appended as "is_appended!", has_waited as "has_waited!" from append_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65, $66, $67)"#,
+            $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65, $66, $67, $68)"#,
             Lock::Append as i64,
             has_turn,
             received_at,
@@ -191,11 +193,14 @@ impl<'a> Changes<'a> {
         let (logins, named_channels) = named.keys().map(|(login, channel)| (login.as_str(), channel.as_str())).unzip();
         let (viewer_channels, viewer_users) =
             viewers.keys().map(|(channel, user)| (channel.as_str(), user.as_str())).unzip();
+        let (changed_channels, unchanged_channels): (Vec<_>, Vec<_>) =
+            channels.iter().partition(|(_, channel)| **channel != Channel::default());
         Self {
             state,
             logins,
             named_channels,
-            channels: channels.iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect(),
+            unchanged_channels: unchanged_channels.into_iter().map(|(id, _)| id.as_str()).collect(),
+            changed_channels: changed_channels.into_iter().map(|(id, channel)| ChannelRow::new(id, channel)).collect(),
             viewer_channels,
             viewer_users,
             activities: activity.iter().map(ActivityRow::new).collect(),
