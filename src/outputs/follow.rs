@@ -6,23 +6,27 @@
 //! written down by the handler, and sent by another task.
 //!
 //! A server that loses its lease, because it hung for example, can't save any more: saving needs the epoch, which a new
-//! holder has changed. Nothing about the log or the lease is kept in memory; times are those of the database's clock.
+//! holder has changed. Leases are judged by the database's clock.
+//!
+//! Followers share the machine with the writer of the log, so they cost as little as they can: only events that concern the
+//! handler are read, the cursor is saved once a second while none do, and batches begin at a pace.
 //!
 //! Replays are not in the log, so they reach no follower.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::time::{sleep, timeout};
+use sqlx::{Acquire as _, PgConnection};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::services::Services;
 use crate::status::Check;
-pub use crate::store::followers::Start;
 use crate::store::followers::{self, FollowerState, Lease};
+pub use crate::store::followers::{Next, Start};
 use crate::store::read::events::{self, LoggedEvent};
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::{LogId, within};
@@ -34,8 +38,11 @@ pub const MAX_BATCH: usize = 256;
 /// its lease ends, which leaves 2 s for a machine that is slow.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// The holder looks at the log, and so renews its lease, at least this often, also when no notification came.
+/// The holder looks at the log, saves its cursor and so renews its lease at least this often, also when no notification came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// From the beginning of one batch to that of the next, unless there are more events than fit into one.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Time limit of a batch. With the poll interval it makes one lease, so a holder that is well keeps it.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -59,7 +66,55 @@ const MAX_SECONDS_BEHIND: f64 = 60.0;
 /// Why a handler failed, as `/status` shows it.
 pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Events to handle, oldest first: at most [`MAX_BATCH`], and at least one unless the follower is timed.
+/// What a follower does.
+#[expect(async_fn_in_trait, reason = "who spawns a follower knows its handler, and so whether its futures are `Send`")]
+pub trait Handler {
+    /// Which of the next events concern it, by what is stored now. Not in the transaction of [`handle`](Self::handle), and must not
+    /// write.
+    ///
+    /// # Errors
+    /// If that can't be read.
+    async fn concern(&mut self, db: &mut PgConnection, next: &Next) -> Result<Concern, HandlerError>;
+
+    /// Handles events in the transaction that saves the cursor, which it must not end.
+    ///
+    /// # Errors
+    /// If they can't be handled now: they come again.
+    async fn handle(&mut self, db: &mut PgConnection, batch: &Batch) -> Result<(), HandlerError>;
+}
+
+/// All events concern a function.
+impl<F: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>> Handler for F {
+    async fn concern(&mut self, _: &mut PgConnection, _: &Next) -> Result<Concern, HandlerError> {
+        Ok(Concern { types: Types::All, is_timed: false })
+    }
+
+    async fn handle(&mut self, db: &mut PgConnection, batch: &Batch) -> Result<(), HandlerError> {
+        self(db, batch).await
+    }
+}
+
+/// What concerns a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concern {
+    /// Events of these types.
+    pub types: Types,
+    /// Whether it is also called without events, about every second, for what is due at a time.
+    pub is_timed: bool,
+}
+
+/// Types of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Types {
+    /// Of no type.
+    None,
+    /// Of these types.
+    Only(&'static [&'static str]),
+    /// Of all types.
+    All,
+}
+
+/// Events to handle, oldest first: at most [`MAX_BATCH`], and at least one unless the handler is timed.
 ///
 /// `is_test`, [`is_inferred`](LoggedEvent::is_inferred) and `repeats` of an event say what it is: what repeats an earlier event,
 /// or was taken back by one, is no news. Echoes and the demo show are left out.
@@ -67,6 +122,15 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Batch {
     /// The events, with the names of their channels.
     pub events: Vec<LoggedEvent>,
+}
+
+/// How far a holder has got.
+#[derive(Debug)]
+struct Progress {
+    /// The last event up to which all is done, and when it was received. The cursor may be behind it.
+    read_to: Option<(LogId, OffsetDateTime)>,
+    /// When the cursor was last saved.
+    saved_at: Instant,
 }
 
 /// Why a batch was not saved.
@@ -95,8 +159,6 @@ pub struct Follower {
     pub name: &'static str,
     /// Where it starts when no server has run it before.
     pub start: Start,
-    /// Whether its handler is also called without events, every second, for what is due at a time.
-    pub is_timed: bool,
 }
 
 /// The connections that the followers of a process share, opened as they are needed.
@@ -118,25 +180,15 @@ impl Follower {
     #[must_use]
     pub fn new(services: &Services, name: &'static str, start: Start) -> Self {
         services.checks.add_on_records(move |records| check(name, &records.followers));
-        Self { pool: services.follower_pool.clone(), signals: services.signals.clone(), name, start, is_timed: false }
-    }
-
-    /// The same, whose handler is also called without events, about every second.
-    #[must_use]
-    pub fn timed(self) -> Self {
-        Self { is_timed: true, ..self }
+        Self { pool: services.follower_pool.clone(), signals: services.signals.clone(), name, start }
     }
 
     /// Handles events whenever this server has the lease.
     ///
-    /// The handler gets a connection in the transaction that saves the cursor, which it must not end, and has 2 s. If it
-    /// fails, nothing of the batch is saved, and the same events come again: after a pause that grows to 30 s, and fewer
-    /// at a time, so that an event that always fails stands alone in the end. So the result may depend neither on where
-    /// batches are cut nor on the clock; time is the events'.
-    pub async fn run<H>(self, mut handler: H) -> Infallible
-    where
-        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
-    {
+    /// The handler has 2 s for a batch. If it fails, nothing of the batch is saved, and the same events come again: after a
+    /// pause that grows to 30 s, and fewer at a time, so that an event that always fails stands alone in the end. So the result
+    /// may depend neither on where batches are cut nor on the clock; time is the events'.
+    pub async fn run(self, mut handler: impl Handler) -> Infallible {
         let mut appended = self.signals.events();
         loop {
             let epoch = self.lease().await;
@@ -172,23 +224,22 @@ impl Follower {
     }
 
     /// Handles batches until the lease is taken over.
-    async fn hold<H>(&self, epoch: i64, handler: &mut H, appended: &mut Wakeup)
-    where
-        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
-    {
+    async fn hold(&self, epoch: i64, handler: &mut impl Handler, appended: &mut Wakeup) {
         let (mut limit, mut failures, mut is_failing) = (MAX_BATCH, 0, false);
+        let mut progress = Progress { read_to: None, saved_at: Instant::now() };
         loop {
-            let handled = timeout(BATCH_TIMEOUT, self.handle(epoch, limit, handler)).await;
+            let began = Instant::now();
+            let handled = timeout(BATCH_TIMEOUT, self.handle(epoch, limit, &mut progress, handler)).await;
             let error = match handled.unwrap_or(Err(BatchError::Timeout(limit))) {
-                Ok(handled) => {
+                Ok(is_all) => {
                     if std::mem::take(&mut is_failing) {
                         tracing::info!(follower.name = self.name, "the follower goes on");
                     }
                     failures = 0;
-                    let is_all = handled < limit;
                     limit = (limit * 2).min(MAX_BATCH);
                     if is_all {
-                        let _ = timeout(POLL_INTERVAL, appended.notified()).await;
+                        let _ = timeout_at(progress.saved_at + POLL_INTERVAL, appended.notified()).await;
+                        sleep_until(began + PACE).await;
                     }
                     continue;
                 }
@@ -212,32 +263,50 @@ impl Follower {
         }
     }
 
-    /// Handles the next events and returns how many there were; none only renews the lease.
-    async fn handle<H>(&self, epoch: i64, limit: usize, handler: &mut H) -> Result<usize, BatchError>
-    where
-        H: AsyncFnMut(&mut PgConnection, &Batch) -> Result<(), HandlerError>,
-    {
-        let mut transaction = self.pool.begin().await?;
-        let position = followers::position(&mut transaction, self.name, epoch).await?;
-        let position = position.ok_or(BatchError::Superseded)?;
-        if !position.is_reachable {
-            return Err(BatchError::Unreachable(position.cursor));
-        }
+    /// Handles the next events and returns whether the log has no more.
+    async fn handle(
+        &self,
+        epoch: i64,
+        limit: usize,
+        progress: &mut Progress,
+        handler: &mut impl Handler,
+    ) -> Result<bool, BatchError> {
+        let mut connection = self.pool.acquire().await?;
+        let read_to = progress.read_to.map_or(LogId::START, |(id, _)| id);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut events = events::between(&mut *transaction, position.cursor, LogId::MAX, limit).await?;
-        let (count, last) = (events.len(), events.last().map(|event| (event.id, event.received_at)));
-        events.retain(|event| !event.is_echo && !event.is_demo());
-        let batch = Batch { events };
-        if self.is_timed || !batch.events.is_empty() {
+        let next = followers::next(&mut connection, self.name, epoch, read_to, limit).await?;
+        let next = next.ok_or(BatchError::Superseded)?;
+        if !next.is_reachable {
+            return Err(BatchError::Unreachable(next.cursor));
+        }
+        let concern = handler.concern(&mut connection, &next).await.map_err(BatchError::Handler)?;
+        let batch = read(&mut connection, &next, concern.types).await?;
+        let read_to = next.last.zip(next.received_at).or(progress.read_to);
+        if concern.is_timed || !batch.events.is_empty() {
+            let mut transaction = connection.begin().await?;
             let span = tracing::info_span!("follower", follower.name = self.name, batch.events = batch.events.len());
-            let handled = handler(&mut *transaction, &batch).instrument(span);
+            let handled = handler.handle(&mut transaction, &batch).instrument(span);
             handled.await.map_err(BatchError::Handler)?;
+            self.save(&mut transaction, epoch, read_to).await?;
+            transaction.commit().await?;
+            progress.saved_at = Instant::now();
+        } else if progress.saved_at.elapsed() >= POLL_INTERVAL {
+            self.save(&mut connection, epoch, read_to).await?;
+            progress.saved_at = Instant::now();
         }
-        if !followers::save(&mut transaction, self.name, epoch, last, LEASE).await? {
-            return Err(BatchError::Superseded);
-        }
-        transaction.commit().await?;
-        Ok(count)
+        progress.read_to = read_to;
+        Ok(next.is_all)
+    }
+
+    /// Saves the cursor, and renews the lease.
+    async fn save(
+        &self,
+        conn: &mut PgConnection,
+        epoch: i64,
+        read_to: Option<(LogId, OffsetDateTime)>,
+    ) -> Result<(), BatchError> {
+        let is_saved = followers::save(conn, self.name, epoch, read_to, LEASE).await?;
+        if is_saved { Ok(()) } else { Err(BatchError::Superseded) }
     }
 
     /// Records the error, and keeps the lease through the pause. False if the lease was taken over.
@@ -248,6 +317,21 @@ impl Follower {
         })
         .await
     }
+}
+
+/// Those of the next events that concern the handler.
+async fn read(db: &mut PgConnection, next: &Next, types: Types) -> sqlx::Result<Batch> {
+    let types = match types {
+        Types::None => None,
+        Types::Only(types) => Some(Some(types)),
+        Types::All => Some(None),
+    };
+    let mut events = match next.last.zip(types) {
+        Some((last, types)) => events::between(db, next.after, last, types, i64::MAX).await?,
+        None => Vec::new(),
+    };
+    events.retain(|event| !event.is_echo && !event.is_demo());
+    Ok(Batch { events })
 }
 
 /// The check of a follower, from its row.

@@ -43,6 +43,25 @@ pub struct Position {
     pub is_reachable: bool,
 }
 
+/// What a follower has to handle next.
+#[derive(Clone, Copy, Debug)]
+pub struct Next {
+    /// The id of the last event that is saved as handled.
+    pub cursor: LogId,
+    /// Whether the log still has what is behind it.
+    pub is_reachable: bool,
+    /// The id of the last event before these.
+    pub after: LogId,
+    /// The id of the last of these; `None` if there are none.
+    pub last: Option<LogId>,
+    /// When that one was received.
+    pub received_at: Option<OffsetDateTime>,
+    /// When the first of these was received.
+    pub received_since: Option<OffsetDateTime>,
+    /// Whether the log has no more.
+    pub is_all: bool,
+}
+
 /// A follower as `/status` and `/metrics` show it.
 #[derive(Clone, Debug)]
 pub struct FollowerState {
@@ -124,6 +143,40 @@ pub async fn position(conn: &mut PgConnection, name: &str, epoch: i64) -> sqlx::
         where name = $1 and epoch = $2"#,
         name,
         epoch
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The events behind the cursor and behind `read_to`, at most `limit`; `None` if the lease was taken over since this epoch.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next(
+    conn: &mut PgConnection,
+    name: &str,
+    epoch: i64,
+    read_to: LogId,
+    limit: i64,
+) -> sqlx::Result<Option<Next>> {
+    // Ids nearly follow each other, so they are counted instead of the events, unless a range of them was left out.
+    sqlx::query_as!(
+        Next,
+        r#"select cursor as "cursor!: LogId", is_reachable as "is_reachable!", after as "after!: LogId",
+            newest.id as "last?: LogId", newest.received_at as "received_at?", oldest.received_at as "received_since?",
+            coalesce(newest.id = (select max(id) from event), true) as "is_all!"
+        from follower_state
+        cross join lateral (select greatest(cursor, $3) as after) place
+        left join lateral (select id, received_at from event where id > after order by id limit 1) oldest on true
+        left join lateral (
+            select id, received_at from event where id > after and id <= greatest(oldest.id, after + $4)
+            order by id desc limit 1
+        ) newest on true
+        where name = $1 and epoch = $2"#,
+        name,
+        epoch,
+        read_to.0,
+        limit
     )
     .fetch_optional(conn)
     .await

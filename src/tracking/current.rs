@@ -7,6 +7,9 @@ use super::tracker::Tracker;
 use crate::store::tracking::current;
 use crate::twitch::id::ChannelId;
 
+/// Events after which something else may be to be said of a broadcast.
+pub const TYPES: [&str; 3] = ["stream.online", "stream.offline", "channel.update"];
+
 /// How long to wait, at most, until all that is in the log now is announced where it was tracked before.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -21,8 +24,8 @@ impl Tracker {
         destination_id: i64,
         twitch_id: &ChannelId,
     ) -> Result<(), TrackingError> {
-        let newest = current::followed(&self.pool).await?.newest;
-        let is_followed = async || Ok::<_, sqlx::Error>(current::followed(&self.pool).await?.cursor >= newest);
+        let newest = current::followed(&self.pool, &TYPES).await?.newest;
+        let is_followed = async || Ok::<_, sqlx::Error>(current::followed(&self.pool, &TYPES).await?.cursor >= newest);
         let until_followed = async {
             while !is_followed().await? {
                 tokio::time::sleep(PAUSE).await;

@@ -9,7 +9,7 @@ pub mod broadcast;
 pub mod budget;
 pub mod card;
 pub mod channels;
-mod current;
+pub mod current;
 mod deliveries;
 pub mod error;
 pub mod feed;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use reqwest::Method;
 use serde_json::{Value, json};
 use showtime::clock::Clock;
-use showtime::outputs::follow::{Follower, Start};
+use showtime::outputs::follow::{Batch, Follower, Start};
 use showtime::simulate::demo::{CHANNEL_ID, LOGIN};
 use showtime::store::LogId;
 use showtime::store::signals::Signals;
+use sqlx::PgConnection;
 use time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -170,9 +171,9 @@ async fn sinks_and_followers_pass_the_demo_over() {
     add(&server, &receiver, json!({})).await;
     let (followed, all) = (Arc::new(Mutex::new(Vec::new())), Start::After(LogId::START));
     let (pool, signals) = (server.pool.clone(), Signals::default());
-    let follower = Follower { pool, signals, name: "toy", start: all, is_timed: false };
+    let follower = Follower { pool, signals, name: "toy", start: all };
     let seen = followed.clone();
-    let _task = AbortOnDropHandle::new(tokio::spawn(follower.run(async move |_, batch| {
+    let _task = AbortOnDropHandle::new(tokio::spawn(follower.run(async move |_: &mut PgConnection, batch: &Batch| {
         seen.lock().unwrap().extend(batch.events.iter().map(|event| event.message_type.clone()));
         Ok(())
     })));

@@ -69,7 +69,7 @@ async fn cheer_that_two_transports_tell_counts_once() {
         assert_eq!(server.deliver(&cheer(transport, seconds)).await.status, 204);
     }
     assert_eq!(bits(&server).await, (json!(15), json!(3)));
-    let events = events::between(&mut db, LogId::START, LogId::MAX, 10).await.unwrap();
+    let events = events::between(&mut db, LogId::START, LogId::MAX, None, 10).await.unwrap();
     let repeats: Vec<_> = events.iter().map(|event| event.repeats).collect();
     let id = |index: usize| Some(events[index].id);
     assert_eq!(repeats, [None, None, id(0), id(1), None, id(4)]);
@@ -94,14 +94,14 @@ async fn echo_is_in_no_feed_and_no_follower_gets_it() {
     let (sender, mut handled) = mpsc::unbounded_channel();
     let database = server.pool.connect_options().as_ref().clone();
     let (pool, signals) = (follow::pool(database), Signals::default());
-    let follower = Follower { pool, signals, name: "reader", start: Start::After(LogId::START), is_timed: false };
+    let follower = Follower { pool, signals, name: "reader", start: Start::After(LogId::START) };
     let following = tokio::spawn(follower.run(async move |_: &mut PgConnection, batch: &Batch| {
         batch.events.iter().try_for_each(|event| sender.send(event.id)).map_err(Into::into)
     }));
     for (transport, seconds) in [(Webhook, 1), (Websocket, 1), (Webhook, 30), (Websocket, 30), (Webhook, 60)] {
         assert_eq!(server.deliver(&cheer(transport, seconds)).await.status, 204);
     }
-    let events = events::between(&mut db, LogId::START, LogId::MAX, 10).await.unwrap();
+    let events = events::between(&mut db, LogId::START, LogId::MAX, None, 10).await.unwrap();
     let news: Vec<_> = events.iter().filter(|event| !event.is_echo).map(|event| event.id).collect();
     assert_eq!(news.len(), 3);
     for feed in &mut feeds {

@@ -10,12 +10,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use showtime::outputs;
-use showtime::outputs::follow::{Batch, Follower, HandlerError, MAX_BATCH, Start};
+use showtime::outputs::follow::{Batch, Concern, Follower, Handler, HandlerError, MAX_BATCH, Next, Start, Types};
 use showtime::store::LogId;
 use showtime::store::followers::{self, FollowerState};
 use showtime::store::signals::{Channel, Signals};
 use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -106,7 +107,7 @@ impl Runner {
     }
 
     fn follower(&self, name: &'static str, start: Start) -> Follower {
-        Follower { pool: self.pool.clone(), signals: self.signals.clone(), name, start, is_timed: false }
+        Follower { pool: self.pool.clone(), signals: self.signals.clone(), name, start }
     }
 
     /// Runs a follower that records its events.
@@ -382,6 +383,41 @@ async fn emptied_log_stops_the_follower_until_it_is_rewound() {
     until_all_handled(&pool, "stopped").await;
     assert!(runner.state("stopped").await.is_reachable);
     assert!(!followers::rewind(&mut pool.acquire().await.unwrap(), "other", Start::Now).await.unwrap());
+}
+
+/// Reads cheers, and writes nothing.
+struct Cheers(mpsc::UnboundedSender<i64>);
+
+impl Handler for Cheers {
+    async fn concern(&mut self, _: &mut PgConnection, _: &Next) -> Result<Concern, HandlerError> {
+        Ok(Concern { types: Types::Only(&["channel.cheer"]), is_timed: false })
+    }
+
+    async fn handle(&mut self, _: &mut PgConnection, batch: &Batch) -> Result<(), HandlerError> {
+        batch.events.iter().try_for_each(|event| self.0.send(event.id.0)).map_err(Into::into)
+    }
+}
+
+/// Saves its cursor behind the others once in a while, and does not read them again.
+#[tokio::test]
+async fn follower_gets_the_events_that_concern_it_once() {
+    let (database, pool) = database().await;
+    let mut runner = Runner::start(database);
+    let (sender, mut handled) = mpsc::unbounded_channel();
+    runner.tasks.spawn(runner.follower("cheers", Start::After(LogId::START)).run(Cheers(sender)));
+    let mut expected = Vec::new();
+    for count in [1, 20, 700] {
+        append(&pool, count).await;
+        let cheer = "insert into event (message_id, message_type, type, occurred_at, received_at, payload)
+            values (gen_random_uuid()::text, 'notification', 'channel.cheer', now(), now(), '{}') returning id";
+        expected.push(sqlx::query_scalar::<_, i64>(cheer).fetch_one(&pool).await.unwrap());
+        assert_eq!(handled.recv().await, expected.last().copied());
+    }
+    append(&pool, 300).await;
+    let newest = log(&pool).await.last().copied();
+    until("the cursor is at the end", async || Some(runner.state("cheers").await.cursor.0) == newest).await;
+    drop(runner);
+    assert_eq!(handled.recv().await, None, "none came again");
 }
 
 #[tokio::test]

@@ -6,26 +6,39 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::clock::Clock;
 use crate::message::MessageType;
-use crate::outputs::follow::{Batch, HandlerError};
+use crate::outputs::follow::{Batch, Concern, Handler, HandlerError, Next, Types};
 use crate::store::read::events::LoggedEvent;
 use crate::store::signals::Channel;
 use crate::store::tracking::announcements::{self, Begun};
 use crate::store::tracking::names;
+use crate::tracking::current::TYPES;
 use crate::twitch::id::{ChannelId, StreamId};
 use crate::twitch::subscription_status::SubscriptionStatus;
-
-/// Events after which something else may be to be said.
-const TYPES: [&str; 3] = [ONLINE, "stream.offline", "channel.update"];
 
 /// An event with which a broadcast may begin.
 const ONLINE: &str = "stream.online";
 
+/// Keeps the broadcasts up to date.
+#[derive(Debug)]
+pub(super) struct Broadcasts {
+    pub(super) clock: Clock,
+}
+
+impl Handler for Broadcasts {
+    async fn concern(&mut self, _: &mut PgConnection, _: &Next) -> Result<Concern, HandlerError> {
+        Ok(Concern { types: Types::Only(&TYPES), is_timed: false })
+    }
+
+    async fn handle(&mut self, db: &mut PgConnection, batch: &Batch) -> Result<(), HandlerError> {
+        follow(db, batch, self.clock.now()).await
+    }
+}
+
 /// Follows from the state of the channels that these events are about; only a stream that begins makes a new announcement.
-pub(super) async fn follow(db: &mut PgConnection, batch: &Batch, now: OffsetDateTime) -> Result<(), HandlerError> {
-    let is_relevant =
-        |event: &&LoggedEvent| !event.is_test && event.kind.as_deref().is_some_and(|kind| TYPES.contains(&kind));
-    let events: Vec<_> = batch.events.iter().filter(is_relevant).collect();
+async fn follow(db: &mut PgConnection, batch: &Batch, now: OffsetDateTime) -> Result<(), HandlerError> {
+    let events: Vec<_> = batch.events.iter().filter(|event| !event.is_test).collect();
     if events.is_empty() {
         return Ok(());
     }

@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use self::attempt::Sender;
 use self::executor::Executor;
+use self::follower::Broadcasts;
 use self::look_ups::LookUps;
 use self::spreader::Spreader;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
-use crate::outputs::follow::{Batch, Follower, Start};
+use crate::outputs::follow::{Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
 
 /// Time limit for the requests under way to end and be recorded when the server stops; more than [the limit of one](attempt::CALL_TIMEOUT).
@@ -46,9 +47,7 @@ pub fn spawn(
     if let Some(application) = application {
         tasks.spawn("look-ups of broadcasts", LookUps::new(services, application).run());
     }
-    let clock = services.clock.clone();
-    let handler =
-        async move |db: &mut sqlx::PgConnection, batch: &Batch| follower::follow(db, batch, clock.now()).await;
-    tasks.spawn("followed broadcasts", Follower::new(services, "announcements", Start::Now).run(handler));
+    let broadcasts = Broadcasts { clock: services.clock.clone() };
+    tasks.spawn("followed broadcasts", Follower::new(services, "announcements", Start::Now).run(broadcasts));
     stopper
 }

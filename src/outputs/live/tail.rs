@@ -165,7 +165,7 @@ impl Tail {
         }
         loop {
             let cursor = self.hub.ring.borrow().cursor().unwrap_or_default();
-            let new = answered(events::between(&mut *connection, cursor, LogId::MAX, BATCH)).await?;
+            let new = answered(events::between(&mut *connection, cursor, LogId::MAX, None, BATCH)).await?;
             let is_all = i64::try_from(new.len()).is_ok_and(|count| count < BATCH);
             if !new.is_empty() {
                 self.hub.ring.send_modify(|ring| ring.extend(new.into_iter().map(Entry::from)));
@@ -182,7 +182,7 @@ impl Tail {
         if !self.has_readers() {
             return Ok(());
         }
-        let found = answered(events::between(connection, id.previous(), id, 1)).await?;
+        let found = answered(events::between(connection, id.previous(), id, None, 1)).await?;
         self.hub.ring.send_modify(|ring| {
             let cursor = ring.cursor().unwrap_or_default();
             ring.extend(found.into_iter().map(|logged| Entry::replay(logged, cursor)));

@@ -2,14 +2,16 @@
 //! the answer was lost, and may come before the answer.
 
 use sqlx::PgConnection;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::metrics::Metrics;
-use crate::outputs::follow::{Batch, HandlerError};
-use crate::store::actions::settle::{self, Settled};
+use crate::store::actions::settle::{self, Author, Settled};
 use crate::store::read::events::LoggedEvent;
 use crate::twitch::id::{ChannelId, UserId};
 use crate::view::chat::{Chat, ChatMessage};
+
+/// The type of the events in which echoes come.
+pub(super) const MESSAGE: &str = "channel.chat.message";
 
 /// Badges of those whose messages have a higher limit.
 const PRIVILEGED: [&str; 4] = ["broadcaster", "lead_moderator", "moderator", "vip"];
@@ -17,16 +19,26 @@ const PRIVILEGED: [&str; 4] = ["broadcaster", "lead_moderator", "moderator", "vi
 /// An echo comes within seconds. What is older is not looked for.
 const MAX_AGE: Duration = Duration::hours(1);
 
-/// Settles the actions whose messages are in this batch.
+/// Who wrote lately for us, and where: echoes may come from events that were received since then.
 ///
 /// # Errors
 /// If the database fails.
-pub(super) async fn settle(db: &mut PgConnection, metrics: &Metrics, batch: &Batch) -> Result<(), HandlerError> {
-    let is_message = |event: &&LoggedEvent| event.kind.as_deref() == Some("channel.chat.message") && !event.is_test;
-    let messages: Vec<_> = batch.events.iter().filter(is_message).collect();
-    let Some(first) = messages.first() else { return Ok(()) };
-    let authors = settle::authors(&mut *db, first.received_at - MAX_AGE).await?;
-    for logged in messages {
+pub(super) async fn authors(db: &mut PgConnection, received_since: OffsetDateTime) -> sqlx::Result<Vec<Author>> {
+    settle::authors(db, received_since - MAX_AGE).await
+}
+
+/// Settles the actions of these authors whose messages are among these events.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn settle(
+    db: &mut PgConnection,
+    metrics: &Metrics,
+    authors: &[Author],
+    events: &[LoggedEvent],
+) -> sqlx::Result<()> {
+    let is_message = |event: &&LoggedEvent| event.kind.as_deref() == Some(MESSAGE) && !event.is_test;
+    for logged in events.iter().filter(is_message) {
         let Some(Chat::Message(message)) = Chat::new(logged, false) else { continue };
         let Some((channel, author)) = place(logged, &message) else { continue };
         if authors.iter().any(|known| known.as_user == author && known.channel_id == channel) {

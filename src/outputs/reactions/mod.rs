@@ -11,6 +11,7 @@ mod check;
 pub mod consent;
 mod echo;
 mod executor;
+mod follower;
 pub mod limits;
 pub mod link_error;
 pub mod links;
@@ -27,9 +28,9 @@ use std::time::Duration;
 
 use self::act::Actor;
 use self::executor::Executor;
-use self::rules::reactor::Reactor;
+use self::follower::Reactions;
 use crate::credentials::application::Application;
-use crate::outputs::follow::{Batch, Follower, Start};
+use crate::outputs::follow::{Follower, Start};
 use crate::services::{Services, Stopper, Tasks};
 use crate::status::Check;
 
@@ -39,8 +40,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 /// Starts the reactor, and the executor if an application is configured, and registers the checks `actions`,
 /// `consents` and `rules`.
 ///
-/// One follower settles messages by their echo and judges events by the rules, in this order: so the rules know which messages
-/// are our own. It also runs without an application, so that it does not hold up pruning.
+/// The reactor also runs without an application, so that it does not hold up pruning.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) -> Stopper {
     let stopper = Stopper::new(STOP_TIMEOUT);
     let has_application = application.is_some();
@@ -62,11 +62,7 @@ pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut
         }
         None => stopper.stopped.cancel(),
     }
-    let (metrics, mut reactor) = (services.metrics.clone(), Reactor::new(services, has_application));
-    let handler = async move |db: &mut sqlx::PgConnection, batch: &Batch| {
-        echo::settle(&mut *db, &metrics, batch).await?;
-        reactor.react(db, batch).await
-    };
-    tasks.spawn("reactions", Follower::new(services, "reactions", Start::Now).timed().run(handler));
+    let reactions = Reactions::new(services, has_application);
+    tasks.spawn("reactions", Follower::new(services, "reactions", Start::Now).run(reactions));
     stopper
 }

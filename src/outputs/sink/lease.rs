@@ -99,7 +99,7 @@ impl<'a> SinkLease<'a> {
     /// [`LeaseError`]
     pub async fn read(&self, after: LogId, limit: i64) -> Result<Vec<LoggedEvent>, LeaseError> {
         self.cursor().await?;
-        Ok(within(QUERY_TIMEOUT, events::between(self.pool, after, LogId::MAX, limit)).await?)
+        Ok(within(QUERY_TIMEOUT, events::between(self.pool, after, LogId::MAX, None, limit)).await?)
     }
 
     /// Saves the cursor, if there is a new one, and renews the lease.

@@ -104,11 +104,17 @@ pub async fn with_ids(db: impl PgExecutor<'_>, ids: &[LogId]) -> sqlx::Result<Ve
     .await
 }
 
-/// The first events with an id greater than `after` and at most `last`.
+/// The first events with an id greater than `after` and at most `last`, of these types or of all.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+pub async fn between(
+    db: impl PgExecutor<'_>,
+    after: LogId,
+    last: LogId,
+    types: Option<&[&str]>,
+    limit: i64,
+) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
         r#"select e.id as "id: LogId", e.message_id, e.message_type, e.type as kind, e.version, e.channel_id as "channel_id: ChannelId", e.subscription_id,
@@ -119,11 +125,12 @@ pub async fn between(db: impl PgExecutor<'_>, after: LogId, last: LogId, limit: 
                 union select channel_id from event where repeats = e.repeats and id < e.id and channel_id is not null
             ) else array[e.channel_id] end as "repeated_on: Vec<ChannelId>", e.is_echo
         from event e left join twitch_user u on u.id = e.channel_id
-        where e.id > $1 and e.id <= $2
+        where e.id > $1 and e.id <= $2 and ($3::text[] is null or e.type = any($3))
         order by e.id
-        limit $3"#,
+        limit $4"#,
         after.0,
         last.0,
+        types as Option<&[&str]>,
         limit
     )
     .fetch_all(db)

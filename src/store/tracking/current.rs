@@ -9,24 +9,28 @@ use crate::store::LogId;
 use crate::store::signals::Channel;
 use crate::twitch::id::{ChannelId, StreamId};
 
-/// The id of the newest event of the log, and how far announcements have followed it.
+/// The id of the newest event that concerns announcements, and how far they have followed the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// The newest event.
+    /// The newest event of the types.
     pub newest: LogId,
     /// The event up to which streams are announced.
     pub cursor: LogId,
 }
 
-/// How far announcements have followed the log.
+/// How far announcements, which events of these types concern, have followed the log.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn followed(db: impl PgExecutor<'_>) -> sqlx::Result<Followed> {
+pub async fn followed(db: impl PgExecutor<'_>, types: &[&str]) -> sqlx::Result<Followed> {
     sqlx::query_as!(
         Followed,
-        r#"select (select coalesce(max(id), 0) from event) as "newest!: LogId",
-            coalesce((select cursor from follower where name = 'announcements'), 0) as "cursor!: LogId""#
+        r#"select (
+                select coalesce(max(newest.id), 0) from unnest($1::text[]) as kind (name)
+                cross join lateral (select id from event where type = kind.name order by type desc, id desc limit 1) newest
+            ) as "newest!: LogId",
+            coalesce((select cursor from follower where name = 'announcements'), 0) as "cursor!: LogId""#,
+        types as &[&str]
     )
     .fetch_one(db)
     .await

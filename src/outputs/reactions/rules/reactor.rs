@@ -19,8 +19,9 @@ use super::service;
 use super::write;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::outputs::follow::{Batch, HandlerError};
+use crate::outputs::follow::HandlerError;
 use crate::services::Services;
+use crate::store::read::events::LoggedEvent;
 use crate::store::rules::{self as store, save_values};
 
 /// Pause between two deletions of what has ended.
@@ -53,17 +54,26 @@ impl Reactor {
         Self { prune_at: clock.instant(), clock, metrics, has_application, current: None }
     }
 
+    /// The rules that are stored now, if there are any.
+    ///
+    /// # Errors
+    /// If the database fails, or the rules can't be compiled.
+    pub async fn rules(&mut self, db: &mut PgConnection) -> Result<Option<&Compiled>, HandlerError> {
+        self.update(db).await?;
+        Ok(self.current.as_ref().map(|current| &current.compiled).filter(|compiled| !compiled.rules.is_empty()))
+    }
+
     /// Decides what follows from these events, which may be none, and what is due by now.
     ///
     /// # Errors
     /// If the database fails, or the rules can't be compiled.
-    pub async fn react(&mut self, db: &mut PgConnection, batch: &Batch) -> Result<(), HandlerError> {
+    pub async fn react(&mut self, db: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), HandlerError> {
         self.update(&mut *db).await?;
         let Some(Current { compiled, bot, .. }) = &self.current else { return Ok(()) };
         if compiled.rules.is_empty() {
             return Ok(());
         }
-        let occurrences = batch.events.iter().flat_map(Occurrence::read);
+        let occurrences = events.iter().flat_map(Occurrence::read);
         let occurrences: Vec<_> = occurrences.filter(|it| compiled.is_relevant(it)).collect();
         if occurrences.is_empty() && !compiled.is_timed() {
             return Ok(());
