@@ -85,7 +85,7 @@ floors() {
         echo "  floor: one row per transaction, $clients clients" >&2
         watched "row-$clients" insert "row-$clients" 1 "$clients"
     done
-    for clients in 8 16 64; do
+    for clients in 1 8 16 64; do
         echo "  floor: one of the smallest rows per transaction, $clients clients" >&2
         watched "smallest-$clients" insert "smallest-$clients" 1 "$clients"
     done
@@ -101,6 +101,7 @@ showtime() {
     measure chat --mix chat
     measure chat-flood --mix chat --flood 64
     for mix in follows channels hot; do measure "$mix" --mix "$mix"; done
+    measure follows-1 --mix follows --connections 1
     measure follows-128 --mix follows --connections 128
     start_replica
     measure follows-two --mix follows --connections 128 --replica "$replica"

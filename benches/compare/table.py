@@ -18,6 +18,7 @@ INSERTS = {
 }
 MIXES = ["chat", "follows", "channels", "hot"]
 FOLLOWS = {
+    "follows-1": "1 connection, beside (d) with 1 client",
     "follows": "64 connections",
     "follows-128": "128 connections",
     "follows-two": "128 connections to two servers on one database",
@@ -117,10 +118,11 @@ def closed_loop():
 
 
 def follows():
-    """What more connections and another server make of it."""
+    """What fewer or more connections and another server make of it."""
     table("showtime, follows", "acknowledged per second", "of (d)", "of one server", "p50 ms", "p99 ms")
     for name, what in FOLLOWS.items():
-        figures = (ratio(rate(name), best("smallest")[1]), beside(name, "follows-128", "acknowledged_per_second"))
+        bound = rate("smallest-1") if name == "follows-1" else best("smallest")[1]
+        figures = (ratio(rate(name), bound), beside(name, "follows-128", "acknowledged_per_second"))
         row(what, f"{rate(name):,.0f}", *figures, milliseconds(name, "p50"), milliseconds(name, "p99"))
 
 
