@@ -142,12 +142,15 @@ pub(super) fn backfill(last_error: Option<&str>) -> Check {
     }
 }
 
-/// The check `polling`: how many channels only look-ups tell of, or why they can't be looked up.
-pub(super) fn polling(channels: usize, error: Option<&str>) -> Check {
+/// The check `polling`: how many channels only look-ups tell of, with the first of them, or why they can't be looked up.
+pub(super) fn polling(channels: usize, named: &[String], error: Option<&str>) -> Check {
     match error {
         Some(error) => Check::warn("polling", format!("the channels that bots track can't be looked up: {error}")),
         None => {
-            Check::pass("polling", format!("{channels} channels are looked up because Twitch sends nothing about them"))
+            let more = if channels > named.len() { ", …" } else { "" };
+            let named = if named.is_empty() { String::new() } else { format!(": {}{more}", named.join(", ")) };
+            let message = format!("{channels} channels are looked up because Twitch sends nothing about them{named}");
+            Check::pass("polling", message)
         }
     }
 }

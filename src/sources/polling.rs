@@ -25,16 +25,26 @@ const CHANNELS_PER_CALL: usize = 100;
 /// Between two calls of a round: 600 of the application's 800 points a minute, so that 84,000 channels take 84 seconds.
 const CALL_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many channels the last round was about, and why it failed.
-type Progress = (usize, Option<String>);
+/// How many channels of a round are named.
+const NAMED: usize = 5;
+
+/// What the last round was about.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// The number of channels, and the logins of the first of them.
+    channels: usize,
+    named: Vec<String>,
+    /// Why it failed.
+    error: Option<String>,
+}
 
 /// Starts polling, if an application is configured, and registers the check `polling`.
 pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
     let Some(application) = application else { return };
     let (progress, read_progress) = watch::channel(Progress::default());
     services.checks.add(move || {
-        let (channels, error) = &*read_progress.borrow();
-        check::polling(*channels, error.as_deref())
+        let Progress { channels, named, error } = &*read_progress.borrow();
+        check::polling(*channels, named, error.as_deref())
     });
     let poller = Poller { pool: services.pool.clone(), backfill: Backfill::new(services, application) };
     tasks.spawn("polling", poller.run(progress));
@@ -51,24 +61,26 @@ impl Poller {
         loop {
             let began = clock.instant();
             let round = self.round().await;
-            let (channels, error) = match round {
-                Ok(channels) => (channels, None),
+            match round {
+                Ok(round) => drop(progress.send_replace(round)),
                 Err(error) => {
                     self.backfill.incidents.record(Kind::Polling, None, &error);
-                    (progress.borrow().0, Some(error.to_string()))
+                    progress.send_modify(|progress| progress.error = Some(error.to_string()));
                 }
-            };
-            progress.send_replace((channels, error));
+            }
             clock.sleep_until(began + PERIOD).await;
         }
     }
 
-    /// Looks up all channels. Returns how many there are, also if another server looks them up now.
-    async fn round(&self) -> Result<usize, BackfillError> {
-        let channels = store::polled_channels(&self.pool).await?;
-        if channels.is_empty() {
-            return Ok(0);
+    /// Looks up all channels. Returns which there are, also if another server looks them up now.
+    async fn round(&self) -> Result<Progress, BackfillError> {
+        let polled = store::polled_channels(&self.pool).await?;
+        let named = polled.iter().take(NAMED).map(|streamer| streamer.login.clone()).collect();
+        let round = Progress { channels: polled.len(), named, error: None };
+        if polled.is_empty() {
+            return Ok(round);
         }
+        let channels: Vec<_> = polled.into_iter().map(|streamer| streamer.id).collect();
         self.backfill
             .run_alone(Lock::Polling, async |conn| {
                 for (number, part) in channels.chunks(CHANNELS_PER_CALL).enumerate() {
@@ -80,6 +92,6 @@ impl Poller {
                 Ok(())
             })
             .await?;
-        Ok(channels.len())
+        Ok(round)
     }
 }

@@ -3,6 +3,7 @@
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
+use super::tracking::tracks::Streamer;
 use crate::projection::ChannelInfo;
 use crate::twitch::id::{ChannelId, StreamId};
 
@@ -24,17 +25,18 @@ pub async fn known_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Channel
     .await
 }
 
-/// The ids of the channels that bots track and about which Twitch sends nothing: they are not served, nor
+/// The channels that bots track and about which Twitch sends nothing, by id: they are not served, nor
 /// [watched](crate::store::tracking::watched).
 ///
 /// # Errors
 /// If the database fails.
-pub async fn polled_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<ChannelId>> {
-    sqlx::query_scalar!(
-        r#"select distinct twitch_id as "id!: ChannelId" from track
+pub async fn polled_channels(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Streamer>> {
+    sqlx::query_as!(
+        Streamer,
+        r#"select distinct on (twitch_id) twitch_id as "id: ChannelId", login from track
         where twitch_id ~ '^[1-9][0-9]{0,19}$' and not exists (select from served_channel where id = twitch_id)
             and not exists (select from watched_channel w where w.twitch_id = track.twitch_id and is_enabled)
-        order by 1"#
+        order by twitch_id, login"#
     )
     .fetch_all(db)
     .await

@@ -103,6 +103,8 @@ async fn channels_that_are_served_or_not_tracked_are_not_polled() {
     let twitch = Twitch::start().await;
     let stage = Stage::polling(&twitch).await;
     until_with_time(&stage.server, "one is polled", async || stage.polled().await == 1).await;
+    let named = stage.polling_check().await["message"].as_str().unwrap().ends_with(": copperkite");
+    assert!(named, "it says which one");
     let path = format!("/v1/api/webhooks/{0}/{STREAMER}/{1}", stage.webhook().channel_id, stage.webhook().id);
     assert_eq!(stage.send(reqwest::Method::DELETE, &path).await.status, 200);
     serve_channel(&stage.server.pool, CHANNEL_ID, CHANNEL).await;
