@@ -12,6 +12,8 @@ create table discord_bot (
     disabled_at timestamptz,
     -- Whether a channel of Discord and its tracks are kept or dropped when its webhook was deleted.
     on_webhook_gone text collate "C" not null default 'keep' check (on_webhook_gone in ('keep', 'drop')),
+    -- How many days they are kept then.
+    keep_gone_days integer not null default 30 check (keep_gone_days between 1 and 365),
     -- How its tracks are announced, but for what a channel of Discord or a track sets itself.
     defaults jsonb not null default '{}'
 );

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::error::{DiscordError, Refusal};
 use super::limits;
-use super::message::{Message, Posted, Webhook};
+use super::message::{Created, Message, Posted, Webhook};
 use super::snowflake::Snowflake;
 use crate::http::{Answer, Http, RetryPolicy, TransportError};
 
@@ -59,7 +59,8 @@ impl Discord {
         self.send(self.request(Method::GET, key, "")).await
     }
 
-    /// Posts a message, into a thread of the webhook's channel if one is given, and waits until it is there.
+    /// Posts a message, into a thread of the webhook's channel if one is given, and waits until it is there. If Discord refuses the name
+    /// that it is to have, it has that of the webhook.
     ///
     /// # Errors
     /// [`DiscordError`]
@@ -68,9 +69,15 @@ impl Discord {
         key: &WebhookKey,
         thread: Option<Snowflake>,
         message: &Message,
-    ) -> Result<Reply<Posted>, DiscordError> {
+    ) -> Result<Reply<Created>, DiscordError> {
         let query = within(thread, "wait=true&with_components=true");
-        self.send(self.request(Method::POST, key, &query).json(message)).await
+        let post = async |message: &Message| self.send(self.request(Method::POST, key, &query).json(message)).await;
+        match post(message).await {
+            Err(DiscordError::Refused(refusal)) if refusal.is_of_name && message.username.is_some() => {
+                post(&Message { username: None, ..message.clone() }).await
+            }
+            answer => answer,
+        }
     }
 
     /// Edits a message, which is in a thread if one is given. Doing it again changes nothing.

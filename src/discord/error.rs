@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::{Answer, TransportError};
 
@@ -31,6 +32,18 @@ impl From<TransportError> for DiscordError {
         match error {
             TransportError::Unreachable { was_connected: false, .. } | TransportError::Setup(_) => Self::NotSent(error),
             error => Self::Lost(error),
+        }
+    }
+}
+
+impl DiscordError {
+    /// Whether it says something of the address that calls: that it met a limit, or came closer to a ban.
+    #[must_use]
+    pub fn is_of_address(&self) -> bool {
+        match self {
+            Self::NotSent(_) | Self::Lost(_) => false,
+            Self::Limited(limited) => limited.scope != LimitScope::Shared,
+            Self::Refused(refusal) => refusal.is_invalid(),
         }
     }
 }
@@ -69,6 +82,8 @@ pub struct Refusal {
     pub code: Option<u64>,
     /// In Discord's words.
     pub message: String,
+    /// Whether it is about the name that a message was to have.
+    pub is_of_name: bool,
 }
 
 impl Refusal {
@@ -76,10 +91,13 @@ impl Refusal {
         #[derive(Deserialize)]
         struct Body {
             code: Option<u64>,
+            #[serde(default)]
+            errors: Value,
         }
         let body = serde_json::from_slice::<Body>(&answer.body).ok();
+        let is_of_name = body.as_ref().is_some_and(|body| body.errors.get("username").is_some());
         let message = answer.message().chars().take(MAX_MESSAGE).collect();
-        Self { status: answer.status.as_u16(), code: body.and_then(|body| body.code), message }
+        Self { status: answer.status.as_u16(), code: body.and_then(|body| body.code), message, is_of_name }
     }
 
     /// Whether the webhook was deleted, or never had this token.
@@ -102,8 +120,7 @@ impl Refusal {
 
     /// What a bot's settings have to do with it, if they do
     /// (<https://docs.discord.com/developers/topics/opcodes-and-status-codes#json>).
-    #[must_use]
-    pub fn advice(&self) -> Option<&'static str> {
+    fn advice(&self) -> Option<&'static str> {
         Some(match self.code? {
             10_003 => "the thread does not exist in this channel",
             10_087 => "the forum has no such tag as `forum.tags` names",
@@ -117,6 +134,12 @@ impl Refusal {
             220_004 => "this webhook can't post in a forum",
             _ => return None,
         })
+    }
+
+    /// What is wrong, with what a bot's settings have to do with it.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        self.advice().map_or_else(|| self.to_string(), |advice| format!("{advice}: {self}"))
     }
 
     /// Whether another answer may come later: the edge of Discord said it, and not Discord.

@@ -1,12 +1,17 @@
 //! Messages as [Discord takes them](https://docs.discord.com/developers/resources/webhook#execute-webhook), and its answers.
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::snowflake::Snowflake;
 
 /// The flag of a message that makes no sound on devices.
 const SUPPRESS_NOTIFICATIONS: u32 = 1 << 12;
+
+/// The flag of a message in a thread with roles that Discord could not mention.
+const ROLES_NOT_MENTIONED: u64 = 1 << 8;
 
 /// The longest text of a message, in characters.
 pub const MAX_CONTENT: usize = 2_000;
@@ -165,6 +170,59 @@ pub struct Webhook {
     pub application_id: Option<Snowflake>,
 }
 
+/// A message that was posted, and what it mentions. What Discord does not say, or says in another form, is `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Created {
+    /// Its id.
+    pub id: Snowflake,
+    /// Where it is.
+    pub channel_id: Snowflake,
+    #[serde(default, deserialize_with = "if_readable")]
+    mention_everyone: Option<bool>,
+    #[serde(default, deserialize_with = "if_readable")]
+    mention_roles: Option<Vec<Snowflake>>,
+    #[serde(default, deserialize_with = "if_readable")]
+    flags: Option<u64>,
+}
+
+/// Mentions of a message that Discord did not make: a role that not all may mention, or a webhook without the permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmentioned {
+    /// Roles that were not notified. In a thread Discord may not say which, and these are all of them.
+    pub roles: Vec<Snowflake>,
+    /// Whether `@everyone` and `@here` notified no one.
+    pub everyone: bool,
+}
+
+impl Created {
+    /// Which message it is.
+    #[must_use]
+    pub fn posted(&self) -> Posted {
+        Posted { id: self.id, channel_id: self.channel_id }
+    }
+
+    /// What this message should mention and does not; `None` if it mentions all of it, as far as Discord says.
+    #[must_use]
+    pub fn unmentioned(&self, message: &Message) -> Option<Unmentioned> {
+        let AllowedMentions { parse, roles, .. } = &message.allowed_mentions;
+        let has = |word: &str| message.content.contains(word);
+        let everyone =
+            parse.contains(&"everyone") && (has("@everyone") || has("@here")) && self.mention_everyone == Some(false);
+        let wanted: Vec<_> = roles.iter().copied().filter(|id| has(&format!("<@&{id}>"))).collect();
+        let is_missing = |id: &Snowflake| self.mention_roles.as_ref().is_some_and(|made| !made.contains(id));
+        let mut missing: Vec<_> = wanted.iter().copied().filter(is_missing).collect();
+        if missing.is_empty() && self.flags.is_some_and(|flags| flags & ROLES_NOT_MENTIONED != 0) {
+            missing = wanted;
+        }
+        (everyone || !missing.is_empty()).then_some(Unmentioned { roles: missing, everyone })
+    }
+}
+
+/// Reads a value, or none if it has another form: the message is there in any case.
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
 /// A message that was posted or edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Posted {
@@ -172,4 +230,44 @@ pub struct Posted {
     pub id: Snowflake,
     /// Where it is.
     pub channel_id: Snowflake,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_discord_did_not_mention_is_found_in_its_answer() {
+        let (fans, mods) = (Snowflake(146_404_426_746_167_296), Snowflake(146_404_426_746_167_297));
+        let message = |content: &str| Message {
+            content: content.to_owned(),
+            allowed_mentions: AllowedMentions { parse: vec!["everyone"], roles: vec![fans, mods], users: Vec::new() },
+            ..Message::default()
+        };
+        let all = message("@here <@&146404426746167296> <@&146404426746167297> live");
+        let answer = |rest: Value| {
+            let mut answer = json!({ "id": "1131000000000000001", "channel_id": "146404426746167298" });
+            answer.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            serde_json::from_value::<Created>(answer).unwrap()
+        };
+        let missing = |answer: &Created, message: &Message| {
+            answer.unmentioned(message).map(|it| (it.roles.iter().map(|id| id.0 % 10).collect::<Vec<_>>(), it.everyone))
+        };
+        let none = answer(json!({ "mention_everyone": false, "mention_roles": [], "flags": 0 }));
+        assert_eq!(missing(&none, &all), Some((vec![6, 7], true)));
+        assert_eq!(missing(&none, &message("live")), None, "nothing was to be mentioned");
+        let one = answer(json!({ "mention_everyone": true, "mention_roles": [fans] }));
+        assert_eq!(missing(&one, &all), Some((vec![7], false)));
+        assert_eq!(missing(&answer(json!({ "mention_everyone": true, "mention_roles": [fans, mods] })), &all), None);
+        assert_eq!(
+            missing(&answer(json!({ "mention_everyone": true, "flags": 256 })), &all),
+            Some((vec![6, 7], false))
+        );
+        // What is not said, or in another form, is no complaint, and never a reason not to know the message.
+        let odd = answer(json!({ "mention_everyone": "no", "mention_roles": [{ "id": 5 }], "flags": -1 }));
+        assert_eq!((missing(&odd, &all), missing(&answer(json!({})), &all)), (None, None));
+        assert_eq!(odd.posted().id, Snowflake(1_131_000_000_000_000_001));
+    }
 }

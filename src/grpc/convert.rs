@@ -215,6 +215,15 @@ fn news(news: BotNews) -> proto::watch_events_response::Event {
         BotNews::PostEnded(it) => Event::PostEnded(post(it)),
         BotNews::DeliveryUncertain(it) => Event::DeliveryUncertain(post(it)),
         BotNews::DeliveryFailed(it) => Event::DeliveryFailed(post(it)),
+        BotNews::MentionIneffective(it) => Event::MentionIneffective(proto::MentionIneffective {
+            delivery_id: it.delivery_id,
+            channel_id: it.channel_id.to_string(),
+            twitch_id: it.twitch_id,
+            login: it.login,
+            message_id: text(it.message_id),
+            roles: it.roles.iter().map(ToString::to_string).collect(),
+            everyone: it.everyone,
+        }),
         BotNews::ChannelRenamed(it) => Event::ChannelRenamed(proto::ChannelRenamed {
             twitch_id: it.twitch_id,
             old_login: it.old_login,

@@ -39,7 +39,7 @@ impl Face {
         &self,
         request: &Request<T>,
         name: &str,
-        shard: u32,
+        shard: u16,
         secret: &str,
     ) -> Result<String, Status> {
         match self.tracking.authority.issue(name, shard.into(), SecretString::from(secret)).await {

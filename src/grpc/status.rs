@@ -68,7 +68,7 @@ pub(super) fn refused(error: TrackingError) -> Status {
         | E::WebhookUnusable(_)
         | E::Refused(_)
         | E::TwitchNotConfigured(_) => Code::FailedPrecondition,
-        E::InvalidSetting { .. } => Code::InvalidArgument,
+        E::InvalidSetting { field, reason } => return invalid(&format!("settings_json.{field}"), reason),
         E::TooManyTracks { .. } | E::TooManyTests(_) => Code::ResourceExhausted,
         E::Discord(_) | E::Busy | E::Twitch(_) => Code::Unavailable,
         E::Database(error) => return database(error),

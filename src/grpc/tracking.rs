@@ -24,7 +24,8 @@ impl TrackingService for Face {
 
     async fn issue_token(&self, request: Request<proto::IssueTokenRequest>) -> Answer<proto::IssueTokenResponse> {
         let proto::IssueTokenRequest { name, shard, secret } = request.get_ref();
-        let token = self.issue(&request, name, *shard, secret).await?;
+        let shard = u16::try_from(*shard).map_err(|_| invalid("shard", "must be at most 65535"))?;
+        let token = self.issue(&request, name, shard, secret).await?;
         Ok(Response::new(proto::IssueTokenResponse { token }))
     }
 
@@ -35,14 +36,12 @@ impl TrackingService for Face {
         let given = given.as_ref().map(|given| webhook(Some(given))).transpose()?;
         let settings = if settings_json.is_empty() { None } else { Some(settings::<TrackSettings>(settings_json)?) };
         let tracker = &self.tracking.tracker;
-        let tracked = match &given {
-            Some(key) => tracker.track(bot, channel, &name, key).await.map_err(refused)?,
-            None => tracker.keep_track(bot, channel, &name).await.map_err(refused)?,
+        let tracked = match (&given, &settings) {
+            (Some(key), settings) => tracker.track(bot, channel, &name, key, settings.as_ref()).await,
+            (None, Some(settings)) => tracker.put_track(bot, channel, &name, settings).await.map(|(_, is_new)| is_new),
+            (None, None) => tracker.keep_track(bot, channel, &name).await,
         };
-        if let Some(settings) = settings {
-            tracker.put_track(bot, channel, &name, &settings).await.map_err(refused)?;
-        }
-        Ok(Response::new(proto::TrackResponse { is_new: tracked }))
+        Ok(Response::new(proto::TrackResponse { is_new: tracked.map_err(refused)? }))
     }
 
     async fn update_track(&self, request: Request<proto::UpdateTrackRequest>) -> Answer<proto::UpdateTrackResponse> {

@@ -33,7 +33,7 @@ impl Twitch for Face {
             tracker.keep_track(bot, channel, &name).await.map_err(refused)?;
         } else {
             let key = key(("webhook_id", webhook_id), ("webhook_token", webhook_token))?;
-            tracker.track(bot, channel, &name, &key).await.map_err(refused)?;
+            tracker.track(bot, channel, &name, &key, None).await.map_err(refused)?;
         }
         Ok(Response::new(NewWebhookResponse {}))
     }

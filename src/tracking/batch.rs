@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use secrecy::ExposeSecret as _;
 
 use super::error::TrackingError;
+use super::levels::merged;
 use super::settings::{TrackSettings, check};
 use super::tracker::{MAX_TRACKS, StreamerName, Tracker, is_new};
-use super::webhooks;
+use super::webhooks::{self, require_usable};
 use crate::discord::client::WebhookKey;
 use crate::discord::snowflake::Snowflake;
-use crate::store::tracking::destinations::{self, Destination, DestinationState, NewWebhook};
-use crate::store::tracking::tracks;
+use crate::store::tracking::destinations::{self, Destination, NewWebhook};
+use crate::store::tracking::tracks::{self, Added, Streamer};
 
 /// The most tracks of one batch.
 pub const MAX_BATCH: usize = 1_000;
@@ -61,6 +62,7 @@ impl Tracker {
         });
         tracks::set_all(&mut *transaction, &Vec::from_iter(set)).await?;
         transaction.commit().await?;
+        self.announce_new(bot_id, new, &found, &added, &destinations).await?;
         let mut added = added.into_iter();
         let result = |(track, found): (&NewTrack, Result<_, TrackingError>)| {
             found?;
@@ -68,6 +70,27 @@ impl Tracker {
             added.next().map_or(Ok(false), |added| is_new(added, track.channel))
         };
         Ok(new.iter().zip(found).map(result).collect())
+    }
+
+    /// Announces the streams that are live now of those tracks that are new and want that.
+    async fn announce_new(
+        &self,
+        bot_id: i64,
+        new: &[NewTrack],
+        found: &[Result<(i64, &Streamer), TrackingError>],
+        added: &[Added],
+        destinations: &HashMap<Snowflake, Destination>,
+    ) -> Result<(), TrackingError> {
+        let defaults = self.defaults(bot_id).await?;
+        let found = new.iter().zip(found).filter_map(|(track, found)| Some((track, found.as_ref().ok()?)));
+        let is_new = |added: &Added| *added == Added::New;
+        for ((track, (destination_id, streamer)), _) in found.zip(added).filter(|(_, added)| is_new(added)) {
+            let settings = serde_json::to_value(&track.settings).unwrap_or_default();
+            if merged(&defaults, destinations.get(&track.channel), &settings).announce_current == Some(true) {
+                self.announce_current(*destination_id, &streamer.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The channels of Discord of these tracks, of which the new ones are added with the first webhook that is given for them.
@@ -111,13 +134,7 @@ impl Tracker {
         if known.webhook_id != webhook {
             return Err(TrackingError::WebhookMismatch { channel, stored: known.webhook_id });
         }
-        match (known.state, known.moved_to) {
-            (DestinationState::Moved, Some(to)) => {
-                return Err(TrackingError::WebhookElsewhere { webhook, channel: to });
-            }
-            (DestinationState::Ok, _) => {}
-            _ => return Err(TrackingError::WebhookGone(webhook)),
-        }
+        require_usable(known)?;
         if self.open(known)?.token.expose_secret() != track.key.token.expose_secret() {
             return Err(TrackingError::WebhookGone(webhook));
         }

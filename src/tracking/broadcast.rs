@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use super::language::Language;
 use crate::store::tracking::announcements::MAX_SEGMENTS;
 use crate::store::tracking::posts::DuePost;
 
@@ -47,6 +48,8 @@ pub struct Broadcast {
     pub video_picture_url: Option<String>,
     /// When it began.
     pub started_at: OffsetDateTime,
+    /// When the stream began that the video is of: later, if the message is about an earlier one as well.
+    pub stream_started_at: OffsetDateTime,
     /// When it ended; `None` while it is live.
     pub ended_at: Option<OffsetDateTime>,
     /// Grows with each change of these.
@@ -87,6 +90,7 @@ impl From<&DuePost> for Broadcast {
             video_id: post.video_id.clone(),
             video_picture_url: post.video_picture_url.clone(),
             started_at: post.began_at.unwrap_or(post.started_at),
+            stream_started_at: post.started_at,
             ended_at: post.ended_at,
             revision: post.revision,
             minute: 0,
@@ -150,6 +154,7 @@ impl Broadcast {
             video_picture_url: is_ended
                 .then(|| "https://static-cdn.jtvnw.net/cf_vods/maplearcade/thumb/thumb0-1280x720.jpg".to_owned()),
             started_at,
+            stream_started_at: started_at,
             ended_at: is_ended.then_some(started_at + Duration::HOUR * 2),
             revision: 1,
             minute: 0,
@@ -226,12 +231,12 @@ impl Broadcast {
 
     /// How long it was, in words; `None` while it is live.
     #[must_use]
-    pub fn duration(&self) -> Option<String> {
-        Some(words(self.ended_at? - self.started_at))
+    pub fn duration(&self, language: Language) -> Option<String> {
+        Some(language.time(self.ended_at? - self.started_at))
     }
 
-    /// What a text may use. Addresses and times need no escaping.
-    pub(super) fn values(&self) -> Value {
+    /// What a text in this language may use. Addresses and times need no escaping.
+    pub(super) fn values(&self, language: Language) -> Value {
         let as_is = |text: Option<String>| text.map_or(Value::from(()), Value::from_safe_string);
         let time = |at: OffsetDateTime| as_is(at.format(&Rfc3339).ok());
         let url = as_is(Some(self.url()));
@@ -261,7 +266,7 @@ impl Broadcast {
                 url => url,
             },
             ended_at => self.ended_at.map_or(Value::from(()), time),
-            duration => self.duration(),
+            duration => self.duration(language),
             vod_url => as_is(self.video_url()),
             segments => segments.collect::<Vec<_>>(),
         }
@@ -273,38 +278,13 @@ fn digits(id: Option<&str>) -> Option<&str> {
     id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// A time in words, to the minute.
-#[must_use]
-pub fn words(time: Duration) -> String {
-    match (time.whole_hours(), time.whole_minutes() % 60) {
-        (..=0, ..=0) => "less than a minute".to_owned(),
-        (..=0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn duration_is_told_to_the_minute() {
-        let texts = [
-            (-5, "less than a minute"),
-            (59, "less than a minute"),
-            (60, "1 min"),
-            (3_600, "1 h"),
-            (11_549, "3 h 12 min"),
-        ];
-        for (seconds, text) in texts {
-            assert_eq!(words(Duration::seconds(seconds)), text);
-        }
-    }
-
-    #[test]
     fn listed_values_are_there_and_no_others() {
-        let values = Broadcast::sample(true).values();
+        let values = Broadcast::sample(true).values(Language::En);
         let fields = |value: &Value| -> Vec<String> { value.try_iter().unwrap().map(|key| key.to_string()).collect() };
         let mut found = Vec::new();
         for name in fields(&values) {

@@ -5,6 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use crate::discord::error::{DiscordError, LimitScope, Limited};
 use crate::store::tracking::egress::Egress;
 
 /// The part of a second's requests that may be made at once.
@@ -97,6 +98,18 @@ impl<'a> Budget<'a> {
     /// Counts an answer that Discord counts towards a ban.
     pub fn count_invalid(&mut self) {
         self.egress.invalid_count += 1;
+    }
+
+    /// Counts what an answer says of the address.
+    pub fn count(&mut self, error: &DiscordError) {
+        if !error.is_of_address() {
+            return;
+        }
+        self.count_invalid();
+        if let DiscordError::Limited(Limited { wait, scope: scope @ (LimitScope::Global | LimitScope::Banned) }) = error
+        {
+            self.stop(*wait, *scope == LimitScope::Global);
+        }
     }
 
     /// Stops all requests for this time. After the global limit, they go on half as fast.

@@ -1,9 +1,13 @@
 //! The message about a broadcast.
 
+use time::OffsetDateTime;
+
 use super::appearance::{CardField, Color, Picture, Poster};
-use super::broadcast::Broadcast;
-use super::settings::{TrackMentions, TrackSettings};
-use super::template;
+use super::broadcast::{Broadcast, Segment};
+use super::language::Language;
+use super::mentions::TrackMentions;
+use super::settings::TrackSettings;
+use super::template::{self, TextOptions};
 use crate::discord::markdown::{escape, shorten};
 use crate::discord::message::{
     AllowedMentions, Author, Embed, Field, Image, MAX_CONTENT, MAX_FIELD, MAX_TITLE, Message, Row,
@@ -14,44 +18,67 @@ use crate::discord::name;
 const LIVE: Color = Color(0x91_46_ff);
 const ENDED: u32 = 0x6e_6e_6e;
 
+/// The longest name of a category in the list of chapters, in characters.
+const MAX_CHAPTER: usize = 60;
+
 /// The longest name of a streamer that is shown, in characters; Twitch's are shorter.
 const MAX_NAME: usize = 100;
 
-/// The message that says what is to be said now, without mentions. A text that fails is left out, with what is said without one.
+/// The message that says what is to be said now, and mentions these and no others. A text that fails is left out, with what is said
+/// without one. Mentions are before the text, unless it says itself where they are.
 #[must_use]
-pub fn message(broadcast: &Broadcast, settings: &TrackSettings) -> Message {
+pub fn message(broadcast: &Broadcast, settings: &TrackSettings, mentions: Option<&TrackMentions>) -> Message {
     let has_card = settings.embed != Some(false);
-    let said = said(broadcast);
+    let (language, mentions) = (settings.language.unwrap_or_default(), mentions.cloned().unwrap_or_default());
+    let said = said(broadcast, language);
     let template = if broadcast.ended_at.is_some() { &settings.end_message } else { &settings.message };
-    let text = template.as_deref().and_then(|template| template::render(template, broadcast).ok());
-    let text = text.map(|text| shorten(text.trim(), MAX_CONTENT)).filter(|text| !text.is_empty());
+    let text = template.as_deref().and_then(|template| {
+        let text = template::render(template, broadcast, TextOptions { mentions: &mentions, language }).ok()?;
+        let text = shorten(text.trim(), MAX_CONTENT);
+        (!text.is_empty()).then(|| (text, template::places_mentions(template)))
+    });
     let video = broadcast.ended_at.and_then(|_| broadcast.video_url());
     let url = video.unwrap_or_else(|| broadcast.url());
     let usual = || if has_card { said.clone() } else { format!("{said}: {url}") };
+    let (text, is_placed) = text.unwrap_or_else(|| (usual(), false));
     let (username, avatar_url) = poster(broadcast, settings);
     let button = settings.button.as_ref().map(|label| Row::link(label.trim().to_owned(), broadcast.url()));
     Message {
-        content: text.unwrap_or_else(usual),
+        content: if is_placed { text } else { mentioning(&mentions, text) },
         embeds: has_card.then(|| embed(broadcast, settings, &said)).into_iter().collect(),
         components: button.into_iter().collect(),
         username,
         avatar_url,
+        allowed_mentions: allowed(mentions),
         ..Message::default()
     }
 }
 
+/// A text behind these mentions.
+fn mentioning(mentions: &TrackMentions, text: String) -> String {
+    shorten(&mentions.words().into_iter().chain([text]).collect::<Vec<_>>().join(" "), MAX_CONTENT)
+}
+
+/// What lets these be notified, and no others.
+fn allowed(mentions: TrackMentions) -> AllowedMentions {
+    let TrackMentions { roles, users, everyone, here } = mentions;
+    let parse = if everyone || here { vec!["everyone"] } else { Vec::new() };
+    AllowedMentions { parse, roles, users }
+}
+
 /// What is said without a text.
-fn said(broadcast: &Broadcast) -> String {
+fn said(broadcast: &Broadcast, language: Language) -> String {
     let name = escape(broadcast.name(), MAX_NAME);
-    match broadcast.duration() {
-        None => format!("{name} is live"),
-        Some(duration) => format!("{name} was live for {duration}"),
+    match broadcast.duration(language) {
+        None => language.is_live(&name),
+        Some(duration) => format!("{name} {}", language.was_live(&duration)),
     }
 }
 
 fn embed(broadcast: &Broadcast, settings: &TrackSettings, said: &str) -> Embed {
     let title = escape(broadcast.title.as_deref().unwrap_or_default(), MAX_TITLE);
-    let duration = broadcast.duration();
+    let language = settings.language.unwrap_or_default();
+    let duration = broadcast.duration(language);
     let fields = settings.fields.as_deref().unwrap_or(&[CardField::Category]);
     let (image, thumbnail) = match settings.picture.unwrap_or_default() {
         Picture::Off => (None, None),
@@ -64,10 +91,7 @@ fn embed(broadcast: &Broadcast, settings: &TrackSettings, said: &str) -> Embed {
             (Some(_), _) => ENDED,
             (None, color) => color.unwrap_or(LIVE).0,
         },
-        description: duration.map(|duration| match broadcast.video_url() {
-            Some(url) => format!("was live for {duration} · [VOD]({url})"),
-            None => format!("was live for {duration}"),
-        }),
+        description: duration.map(|duration| summary(broadcast, &language.was_live(&duration))),
         url: broadcast.url(),
         timestamp: broadcast.started_at,
         author: Author {
@@ -75,22 +99,52 @@ fn embed(broadcast: &Broadcast, settings: &TrackSettings, said: &str) -> Embed {
             url: broadcast.url(),
             icon_url: broadcast.avatar_url.clone().filter(|_| settings.avatar == Some(true)),
         },
-        fields: fields.iter().filter_map(|kind| field(broadcast, *kind)).collect(),
+        fields: fields.iter().filter_map(|kind| field(broadcast, language, *kind)).collect(),
         image: image.map(|url| Image { url }),
         thumbnail: thumbnail.map(|url| Image { url }),
     }
 }
 
-/// A field, if its value is known.
-fn field(broadcast: &Broadcast, kind: CardField) -> Option<Field> {
-    let text = |text: &Option<String>| escape(text.as_deref().unwrap_or_default(), MAX_FIELD);
-    let (name, value) = match kind {
-        CardField::Category => ("Category", text(&broadcast.category_name)),
-        CardField::Viewers => ("Viewers", broadcast.viewers?.to_string()),
-        CardField::Language => ("Language", text(&broadcast.language)),
-        CardField::Tags => ("Tags", escape(&broadcast.tags.join(", "), MAX_FIELD)),
+/// How long a broadcast was, where its video is, and if it had several categories, from when on each.
+fn summary(broadcast: &Broadcast, length: &str) -> String {
+    let video = broadcast.video_url();
+    let length = match &video {
+        Some(url) => format!("{length} · [VOD]({url})"),
+        None => length.to_owned(),
     };
-    (!value.is_empty()).then_some(Field { name, value, inline: true })
+    let mut chapters: Vec<(&str, OffsetDateTime)> = Vec::new();
+    for Segment { category, at, .. } in &broadcast.segments {
+        let name = category.as_deref().unwrap_or_default().trim();
+        if !name.is_empty() && chapters.last().is_none_or(|(last, _)| *last != name) {
+            chapters.push((name, *at));
+        }
+    }
+    let is_several = chapters.len() > 1;
+    let lines = chapters.into_iter().filter(|_| is_several).map(|(name, at)| {
+        let (into, name) = (at - broadcast.started_at, escape(name, MAX_CHAPTER));
+        let (hours, minutes) = (into.whole_hours().max(0), into.whole_minutes().max(0) % 60);
+        match &video {
+            // The video begins with the stream, and the broadcast maybe with an earlier one.
+            Some(url) => {
+                let place = (at - broadcast.stream_started_at).whole_seconds().max(0);
+                format!("[{hours}:{minutes:02}]({url}?t={place}s) {name}")
+            }
+            None => format!("{hours}:{minutes:02} {name}"),
+        }
+    });
+    [length].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// A field, if its value is known.
+fn field(broadcast: &Broadcast, language: Language, kind: CardField) -> Option<Field> {
+    let text = |text: &Option<String>| escape(text.as_deref().unwrap_or_default(), MAX_FIELD);
+    let value = match kind {
+        CardField::Category => text(&broadcast.category_name),
+        CardField::Viewers => broadcast.viewers?.to_string(),
+        CardField::Language => text(&broadcast.language),
+        CardField::Tags => escape(&broadcast.tags.join(", "), MAX_FIELD),
+    };
+    (!value.is_empty()).then_some(Field { name: language.field(kind), value, inline: true })
 }
 
 /// The name and the picture that the message has in place of those of the webhook.
@@ -108,24 +162,16 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect()
 }
 
-/// The message with these mentions, which notify those and no others.
-#[must_use]
-pub fn mention(message: Message, mentions: &TrackMentions) -> Message {
-    let TrackMentions { roles, users, everyone, here } = mentions;
-    let words = everyone.then(|| "@everyone".to_owned()).into_iter().chain(here.then(|| "@here".to_owned()));
-    let words =
-        words.chain(roles.iter().map(|id| format!("<@&{id}>"))).chain(users.iter().map(|id| format!("<@{id}>")));
-    let content = words.chain([message.content]).collect::<Vec<_>>().join(" ");
-    let parse = if *everyone || *here { vec!["everyone"] } else { Vec::new() };
-    let allowed_mentions = AllowedMentions { parse, roles: roles.clone(), users: users.clone() };
-    Message { content: shorten(&content, MAX_CONTENT), allowed_mentions, ..message }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// The message without mentions.
+    fn message(broadcast: &Broadcast, settings: &TrackSettings) -> Message {
+        super::message(broadcast, settings, None)
+    }
 
     fn settings(json: Value) -> TrackSettings {
         serde_json::from_value(json).unwrap()
@@ -139,8 +185,72 @@ mod tests {
     fn text_of_the_track_has_at_most_two_thousand_characters() {
         let message = message(&Broadcast::sample(false), &settings(json!({ "message": "é".repeat(2_000) })));
         assert_eq!(message.content.chars().count(), 2_000);
-        let mentioned = mention(message, &TrackMentions { here: true, ..TrackMentions::default() }).content;
+        let (broadcast, here) = (Broadcast::sample(false), TrackMentions { here: true, ..TrackMentions::default() });
+        let long = settings(json!({ "message": "é".repeat(2_000) }));
+        let mentioned = super::message(&broadcast, &long, Some(&here)).content;
         assert_eq!((mentioned.chars().count(), mentioned.starts_with("@here é")), (2_000, true));
+    }
+
+    #[test]
+    fn mentions_are_where_the_text_has_them() {
+        let (broadcast, role) = (Broadcast::sample(false), "<@&146404426746167296>");
+        let list: TrackMentions =
+            serde_json::from_value(json!({ "roles": ["146404426746167296"], "everyone": true })).unwrap();
+        for (text, content) in [
+            ("{{ streamer.name }}!", format!("@everyone {role} MapleArcade!")),
+            ("{{ streamer.name }}! {{ mentions }}", format!("MapleArcade! @everyone {role}")),
+            ("{{ role('146404426746167296') }} {{ streamer.name }}", format!("{role} MapleArcade")),
+            ("{% if stream.category == 'Chess' %}{{ everyone }} {% endif %}live", "live".to_owned()),
+            ("{{ here }}", format!("@everyone {role} MapleArcade is live")),
+        ] {
+            let shown = super::message(&broadcast, &settings(json!({ "message": text })), Some(&list));
+            assert_eq!(shown.content, content, "{text}");
+            let allowed = json!({ "parse": ["everyone"], "roles": ["146404426746167296"] });
+            assert_eq!(json!(shown.allowed_mentions), allowed, "{text}");
+        }
+    }
+
+    #[test]
+    fn message_is_in_the_language_of_the_track() {
+        let said = |language: &str, is_ended: bool| {
+            let shown = payload(&Broadcast::sample(is_ended), json!({ "language": language, "fields": ["viewers"] }));
+            let card = &shown["embeds"][0];
+            let description = card["description"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
+            let length = description.split(" · ").next().unwrap_or_default().to_owned();
+            (
+                shown["content"].as_str().unwrap().to_owned(),
+                length,
+                card["fields"][0]["name"].as_str().unwrap().to_owned(),
+            )
+        };
+        let own = |content: &str, length: &str, field: &str| (content.to_owned(), length.to_owned(), field.to_owned());
+        assert_eq!(said("de", false), own("MapleArcade ist live", "", "Zuschauer"));
+        assert_eq!(said("de", true), own("MapleArcade war 2 h live", "war 2 h live", "Zuschauer"));
+        assert_eq!(said("pt", true), own("MapleArcade ficou ao vivo por 2 h", "ficou ao vivo por 2 h", "Espectadores"));
+        assert!(serde_json::from_value::<TrackSettings>(json!({ "language": "xx" })).is_err());
+    }
+
+    #[test]
+    fn chapters_are_the_categories_if_there_are_several() {
+        let said = |broadcast: &Broadcast| payload(broadcast, json!({}))["embeds"][0]["description"].clone();
+        let ended = Broadcast::sample(true);
+        let silent = Broadcast { video_id: None, ..ended.clone() };
+        assert_eq!(said(&silent), "was live for 2 h\n0:00 Just Chatting\n0:20 Minecraft");
+        // A title changes within a chapter, and the broadcast began with an earlier stream.
+        let mut later = silent.clone();
+        later.segments.insert(1, Segment { title: Some("Second".to_owned()), ..later.segments[0].clone() });
+        later.started_at -= time::Duration::HOUR;
+        assert_eq!(said(&later), "was live for 3 h\n1:00 Just Chatting\n1:20 Minecraft");
+        later.segments.truncate(2);
+        assert_eq!(said(&later), "was live for 3 h");
+        let hostile = Segment { category: Some("[x](https://evil.example)\n".repeat(9)), ..ended.segments[0].clone() };
+        let hostile = Broadcast {
+            segments: std::iter::repeat_n([hostile, ended.segments[1].clone()], 10).flatten().collect(),
+            ..silent
+        };
+        let shown = said(&hostile);
+        assert!(shown.as_str().unwrap().lines().count() == 21 && !shown.as_str().unwrap().contains("]("), "{shown}");
+        assert!(shown.as_str().unwrap().chars().count() < 4_096);
     }
 
     #[test]
@@ -204,7 +314,11 @@ mod tests {
         let picture = "https://static-cdn.jtvnw.net/cf_vods/maplearcade/thumb/thumb0-1280x720.jpg";
         let card = &ended["embeds"][0];
         assert_eq!((&card["color"], &card["image"]["url"]), (&json!(ENDED), &json!(picture)));
-        assert_eq!(card["description"], "was live for 2 h · [VOD](https://www.twitch.tv/videos/2335921245)");
+        let video = "https://www.twitch.tv/videos/2335921245";
+        let summary = format!(
+            "was live for 2 h · [VOD]({video})\n[0:00]({video}?t=0s) Just Chatting\n[0:20]({video}?t=1200s) Minecraft"
+        );
+        assert_eq!(card["description"], summary);
         let bare = payload(&Broadcast::sample(true).sparse(), all.clone());
         assert_eq!(
             (&bare["embeds"][0]["image"], &bare["embeds"][0]["description"]),
@@ -258,7 +372,7 @@ mod tests {
     #[test]
     fn edit_changes_neither_name_nor_picture() {
         let all = settings(json!({ "poster": "streamer", "mentions": { "everyone": true } }));
-        let message = mention(message(&Broadcast::sample(false), &all), &all.mentions.clone().unwrap()).silent().edit();
+        let message = super::message(&Broadcast::sample(false), &all, all.mentions.as_ref()).silent().edit();
         let payload = serde_json::to_value(message).unwrap();
         let fields: Vec<_> = payload.as_object().unwrap().keys().collect();
         assert_eq!(fields, ["allowed_mentions", "components", "content", "embeds"]);

@@ -13,7 +13,7 @@ use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
-use crate::store::tracking::tracks::{self, Track};
+use crate::store::tracking::tracks::{self, Streamer, Track};
 use crate::twitch::id::ChannelId;
 
 /// A channel of Discord, and what is tracked there in the order in which it was added.
@@ -128,27 +128,20 @@ impl Tracker {
             return Ok(Checked::Gone);
         }
         let key = self.open(&known)?;
-        match self.webhooks.find(&key, channel).await? {
+        match self.find(&key, channel).await? {
             Found::Here(webhook) => {
                 self.put(bot_id, &key, &webhook).await?;
                 Ok(Checked::Ok)
             }
             Found::Elsewhere(to) => {
-                let reason = format!("the webhook posts into the Discord channel {to}");
-                self.record(&known, Loss::Moved(to), &reason).await?;
+                self.lose(&known, Loss::Moved(to)).await?;
                 Ok(Checked::Moved(to))
             }
             Found::Gone => {
-                self.record(&known, Loss::Gone, "Discord says that the webhook does not exist").await?;
+                self.lose(&known, Loss::Gone).await?;
                 Ok(Checked::Gone)
             }
         }
-    }
-
-    async fn record(&self, known: &Destination, loss: Loss, reason: &str) -> Result<(), TrackingError> {
-        let (webhook, now) = ((known.id, known.webhook_id), self.clock.now());
-        destinations::record_loss(&mut *self.pool.acquire().await?, webhook, loss, reason, now).await?;
-        Ok(())
     }
 
     /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings. Returns the track, and
@@ -166,13 +159,21 @@ impl Tracker {
         check(settings)?;
         let destination = self.get(bot_id, channel).await?;
         let streamer = self.streamer(name).await?;
-        let is_new = self.add(&destination, &streamer).await?;
-        let mut track = self.track_of(&destination, name, &streamer.id).await?;
+        self.add_with(&destination, name, &streamer, settings).await
+    }
+
+    /// Adds a track, or replaces the settings of one that is there.
+    pub(super) async fn add_with(
+        &self,
+        destination: &Destination,
+        name: &StreamerName,
+        streamer: &Streamer,
+        settings: &TrackSettings,
+    ) -> Result<(Track, bool), TrackingError> {
+        let is_new = self.add(destination, streamer).await?;
+        let mut track = self.track_of(destination, name, &streamer.id).await?;
         self.set(&mut track, settings).await?;
-        let settings = self.effective(bot_id, Some(&destination), &track.settings).await?;
-        if settings.announce_current == Some(true) {
-            self.announce_current(destination.id, &streamer.id).await?;
-        }
+        self.announce_if_wanted(destination, &streamer.id, &track.settings).await?;
         Ok((track, is_new))
     }
 
@@ -187,7 +188,7 @@ impl Tracker {
         name: &StreamerName,
     ) -> Result<bool, TrackingError> {
         let destination = self.get(bot_id, channel).await?;
-        self.add(&destination, &self.streamer(name).await?).await
+        self.add_plain(&destination, &self.streamer(name).await?).await
     }
 
     /// Changes settings of a track: those that are left out stay, and those that are null take their default.
@@ -209,16 +210,19 @@ impl Tracker {
         Ok(track)
     }
 
-    /// The track of a channel of Twitch.
+    /// The track of a channel of Twitch: of one that the log knows, or else of that which was called so when it was added.
     pub(super) async fn known_track(
         &self,
         destination: &Destination,
         name: &StreamerName,
     ) -> Result<Track, TrackingError> {
         let known = channels::find(&self.pool, name.as_str()).await?;
-        let (as_given, channel) = (name.as_str().to_owned(), destination.channel_id);
-        let known = known.ok_or(TrackingError::NotTracked { name: as_given, channel })?;
-        self.track_of(destination, name, &known).await
+        let mut tracks = tracks::of(&self.pool, &[destination.id]).await?;
+        let of_log = tracks.iter().position(|track| known.as_ref() == Some(&track.twitch_id));
+        let is_called = |track: &Track| track.twitch_id.as_str() == name.as_str() || track.login == name.login();
+        let place = of_log.or_else(|| tracks.iter().position(is_called));
+        let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
+        place.map(|place| tracks.swap_remove(place)).ok_or(TrackingError::NotTracked { name, channel })
     }
 
     async fn track_of(

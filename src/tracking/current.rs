@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::error::TrackingError;
 use super::tracker::Tracker;
 use crate::store::tracking::current;
+use crate::store::tracking::destinations::Destination;
 use crate::twitch::id::ChannelId;
 
 /// Events after which something else may be to be said of a broadcast.
@@ -17,6 +20,20 @@ const LIMIT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Tracker {
+    /// Announces a stream that is live now where a track with these settings wants that.
+    pub(super) async fn announce_if_wanted(
+        &self,
+        destination: &Destination,
+        twitch_id: &ChannelId,
+        settings: &Value,
+    ) -> Result<(), TrackingError> {
+        let settings = self.effective(destination.bot_id, Some(destination), settings).await?;
+        if settings.announce_current == Some(true) {
+            self.announce_current(destination.id, twitch_id).await?;
+        }
+        Ok(())
+    }
+
     /// Announces a stream that is live now in a destination that tracks its channel. If its begin is still to be announced, which
     /// it then is there as well, nothing is to be done.
     pub(super) async fn announce_current(

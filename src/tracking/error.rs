@@ -96,7 +96,7 @@ pub enum TrackingError {
     #[error("the webhook is in use, or Discord wants no request now; try again later")]
     Busy,
     /// Discord refuses a message.
-    #[error(transparent)]
+    #[error("{}", .0.explained())]
     Refused(Refusal),
     /// The key that encrypts can't be read or made.
     #[error(transparent)]

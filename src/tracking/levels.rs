@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::channels::DiscordChannel;
 use super::error::TrackingError;
-use super::settings::{BotSettings, TrackSettings, changed, check};
+use super::settings::{BotSettings, KEEP_GONE_DAYS, TrackSettings, changed, check};
 use super::tracker::Tracker;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::bots::{self, StoredSettings};
@@ -17,8 +17,9 @@ impl Tracker {
     /// [`TrackingError`]
     pub async fn bot_settings(&self, bot_id: i64) -> Result<Option<BotSettings>, TrackingError> {
         let stored = bots::settings(&self.pool, bot_id).await?;
-        Ok(stored.map(|StoredSettings { on_webhook_gone, defaults }| BotSettings {
+        Ok(stored.map(|StoredSettings { on_webhook_gone, keep_gone_days, defaults }| BotSettings {
             on_webhook_gone,
+            keep_gone_days,
             defaults: serde_json::from_value(defaults).unwrap_or_default(),
         }))
     }
@@ -33,8 +34,14 @@ impl Tracker {
             reason,
         };
         settings.defaults.check().map_err(invalid)?;
+        let [least, most] = KEEP_GONE_DAYS;
+        if !(least..=most).contains(&settings.keep_gone_days) {
+            let (field, reason) = ("keep_gone_days".to_owned(), format!("must be {least} to {most} days"));
+            return Err(TrackingError::InvalidSetting { field, reason });
+        }
         let stored = StoredSettings {
             on_webhook_gone: settings.on_webhook_gone,
+            keep_gone_days: settings.keep_gone_days,
             defaults: serde_json::to_value(&settings.defaults).unwrap_or_default(),
         };
         bots::set_settings(&self.pool, bot_id, &stored).await?;
@@ -79,10 +86,19 @@ impl Tracker {
         channel: Option<&Destination>,
         closest: &Value,
     ) -> Result<TrackSettings, TrackingError> {
-        let bot = bots::settings(&self.pool, bot_id).await?.map(|stored| stored.defaults).unwrap_or_default();
-        let levels = [Some(&bot), channel.map(|channel| &channel.settings), Some(closest)];
-        let settings: Map<String, Value> =
-            levels.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::clone).collect();
-        Ok(serde_json::from_value(settings.into()).unwrap_or_default())
+        Ok(merged(&self.defaults(bot_id).await?, channel, closest))
     }
+
+    /// What the bot has set for all of its tracks.
+    pub(super) async fn defaults(&self, bot_id: i64) -> Result<Value, TrackingError> {
+        Ok(bots::settings(&self.pool, bot_id).await?.map(|stored| stored.defaults).unwrap_or_default())
+    }
+}
+
+/// The settings that count of these levels.
+pub(super) fn merged(bot: &Value, channel: Option<&Destination>, closest: &Value) -> TrackSettings {
+    let levels = [Some(bot), channel.map(|channel| &channel.settings), Some(closest)];
+    let settings: Map<String, Value> =
+        levels.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::clone).collect();
+    serde_json::from_value(settings.into()).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 //! behind the API; what is posted is made by `outputs::announcements`.
 
 pub mod appearance;
+mod asking;
 pub mod authority;
 pub mod batch;
 pub mod bots;
@@ -18,7 +19,9 @@ pub mod following;
 pub mod forum;
 pub mod jwt;
 mod keys;
+pub mod language;
 mod levels;
+pub mod mentions;
 pub mod preview;
 pub mod secret;
 pub mod settings;

@@ -1,10 +1,9 @@
 //! What a message looks like before a stream begins: without posting it, or as a test that notifies no one.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::asking::{MAX_ASKED, PAUSE};
 use super::broadcast::{Broadcast, Segment};
 use super::budget::Budget;
 use super::card;
@@ -12,12 +11,12 @@ use super::error::TrackingError;
 use super::forum;
 use super::settings::{SettingProblem, TrackSettings};
 use super::tracker::{StreamerName, Tracker};
-use super::webhooks::Found;
+use super::webhooks::{Found, lost, require_usable};
 use crate::discord::client::{Reply, WebhookKey};
-use crate::discord::error::{DiscordError, LimitScope};
+use crate::discord::error::{DiscordError, LimitScope, Limited};
 use crate::discord::message::{Message, Posted};
 use crate::discord::snowflake::Snowflake;
-use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
+use crate::store::tracking::destinations::{Destination, Loss};
 use crate::store::tracking::posts::{self, Release};
 use crate::store::tracking::tracks::Track;
 use crate::store::tracking::{egress, spread, trials};
@@ -27,10 +26,6 @@ const TEST_INTERVAL: time::Duration = time::Duration::seconds(5);
 
 /// How long a test keeps others from its webhook, if the server ends meanwhile.
 const LEASE: time::Duration = time::Duration::seconds(30);
-
-/// How often a test asks for its turn, and the pause between.
-const MAX_ASKED: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The broadcast of a preview. What is left out is that of an example; an empty text is one that is not known.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -103,13 +98,11 @@ impl Tracker {
         let errors = settings.problems();
         let given = serde_json::to_value(settings).unwrap_or_default();
         let settings = self.effective(bot_id, destination.as_ref(), &given).await?;
-        let is_ended = sample.is_ended;
-        let message = card::message(&sample.into(), &settings);
-        let message = match &settings.mentions {
-            Some(mentions) => card::mention(message, mentions),
-            None => message,
-        };
-        Ok(Preview { message: if is_ended { message.edit() } else { message }, errors })
+        let (is_ended, broadcast) = (sample.is_ended, Broadcast::from(sample));
+        let message = card::message(&broadcast, &settings, settings.mentions.as_ref());
+        let message = if settings.silent == Some(true) { message.silent() } else { message };
+        let message = if is_ended { message.edit() } else { forum::begin(message, &broadcast, &settings) };
+        Ok(Preview { message, errors })
     }
 
     /// Posts what would be said now of a channel of Twitch, without mentions and without a sound; with `is_dry` it is only made.
@@ -127,22 +120,11 @@ impl Tracker {
         let track = self.known_track(&destination, name).await?;
         let settings = self.effective(bot_id, Some(&destination), &track.settings).await?;
         let (broadcast, thread) = (self.now(&track).await?, settings.thread_id);
-        let message = card::message(&broadcast, &settings).silent();
-        let message = match &settings.forum {
-            Some(forum) if thread.is_none() => forum::begin(message, &broadcast, forum),
-            _ => message,
-        };
+        let message = forum::begin(card::message(&broadcast, &settings, None).silent(), &broadcast, &settings);
         if is_dry {
             return Ok(Test { message, posted: None });
         }
-        let webhook = destination.webhook_id;
-        match (destination.state, destination.moved_to) {
-            (DestinationState::Ok, _) => {}
-            (DestinationState::Moved, Some(channel)) => {
-                return Err(TrackingError::WebhookElsewhere { webhook, channel });
-            }
-            _ => return Err(TrackingError::WebhookGone(webhook)),
-        }
+        require_usable(&destination)?;
         let key = self.open(&destination)?;
         let server = self.take_turn(&destination).await?;
         let posted = self.webhooks.post(&key, thread, &message).await;
@@ -160,6 +142,7 @@ impl Tracker {
         let login = known.login.unwrap_or_else(|| track.login.clone());
         let started_at = known.started_at.unwrap_or(now);
         let (title, category) = (known.title.clone(), known.category_name.clone());
+        let segments = known.segments.and_then(|told| Vec::<Segment>::deserialize(told).ok());
         let segment = Segment { title, category, at: started_at };
         Ok(Broadcast {
             stream_id: known.stream_id.map_or_else(|| now.unix_timestamp().to_string(), String::from),
@@ -170,15 +153,16 @@ impl Tracker {
             category_id: known.category_id,
             category_name: known.category_name,
             language: known.language,
-            tags: Vec::new(),
+            tags: known.tags.unwrap_or_default(),
             labels: known.labels.unwrap_or_default(),
-            segments: vec![segment],
+            segments: segments.unwrap_or_else(|| vec![segment]),
             viewers: known.viewers,
             avatar_url: Some(self.images.get(track.twitch_id.as_str())).filter(|url| !url.is_empty()),
             offline_picture_url: None,
-            video_id: None,
+            video_id: known.video_id,
             video_picture_url: None,
             started_at,
+            stream_started_at: started_at,
             ended_at: None,
             revision: 1,
             minute: (now - started_at).whole_minutes(),
@@ -224,24 +208,16 @@ impl Tracker {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         spread::lock(&mut transaction, &[destination.id]).await?;
-        let (mut pause, mut stop, mut is_invalid) = (None, None, false);
-        match posted {
-            Ok(reply) => pause = reply.pause,
-            Err(DiscordError::Limited(limited)) => match limited.scope {
-                LimitScope::Webhook => (pause, is_invalid) = (Some(limited.wait), true),
-                LimitScope::Shared => pause = Some(limited.wait),
-                scope => (stop, is_invalid) = (Some((limited.wait, scope == LimitScope::Global)), true),
-            },
-            Err(DiscordError::Refused(refusal)) => is_invalid = refusal.is_invalid(),
-            Err(DiscordError::NotSent(_) | DiscordError::Lost(_)) => {}
-        }
-        if is_invalid {
-            let mut egress = egress::lock(&mut transaction).await?;
-            let mut budget = Budget::new(&mut egress, self.rate, now);
-            budget.count_invalid();
-            if let Some((wait, is_limit)) = stop {
-                budget.stop(wait, is_limit);
+        let pause = match posted {
+            Ok(reply) => reply.pause,
+            Err(DiscordError::Limited(Limited { wait, scope: LimitScope::Webhook | LimitScope::Shared })) => {
+                Some(*wait)
             }
+            Err(_) => None,
+        };
+        if let Some(error) = posted.as_ref().err().filter(|error| error.is_of_address()) {
+            let mut egress = egress::lock(&mut transaction).await?;
+            Budget::new(&mut egress, self.rate, now).count(error);
             egress::save(&mut transaction, &egress).await?;
         }
         let release = Release { id: destination.id, not_before: pause.map(|pause| now + pause) };
@@ -265,7 +241,7 @@ impl Tracker {
             Ok(reply) => return Ok(reply.value),
             Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => {
                 // It is never used again if it is gone, so it is asked for once more.
-                match self.webhooks.find(key, destination.channel_id).await? {
+                match self.find(key, destination.channel_id).await? {
                     Found::Gone => Loss::Gone,
                     _ => return Err(TrackingError::Refused(refusal)),
                 }
@@ -275,19 +251,8 @@ impl Tracker {
             }
             Err(error) => return Err(TrackingError::Discord(error)),
         };
-        let webhook = (destination.id, destination.webhook_id);
-        let mut connection = self.pool.acquire().await?;
-        let (reason, error) = match loss {
-            Loss::Gone => {
-                ("Discord says that the webhook does not exist".to_owned(), TrackingError::WebhookGone(webhook.1))
-            }
-            Loss::Moved(channel) => (
-                format!("the webhook posts into the Discord channel {channel}"),
-                TrackingError::WebhookElsewhere { webhook: webhook.1, channel },
-            ),
-        };
-        destinations::record_loss(&mut connection, webhook, loss, &reason, self.clock.now()).await?;
-        Err(error)
+        self.lose(destination, loss).await?;
+        Err(lost(destination.webhook_id, loss))
     }
 }
 

@@ -7,14 +7,13 @@ use utoipa::ToSchema;
 use super::appearance::{CardField, Color, MAX_LABEL, Picture, Poster, check_url};
 use super::error::TrackingError;
 use super::filter::TrackFilter;
+use super::language::Language;
+use super::mentions::TrackMentions;
 use super::template::{self, TemplateError};
 use crate::discord::name::name;
 use crate::discord::snowflake::Snowflake;
 use crate::object::{object, optional_object};
 use crate::store::tracking::bots::OnWebhookGone;
-
-/// The most roles, and the most users, that a message mentions.
-pub const MAX_MENTIONS: usize = 20;
 
 /// The latest that a message is deleted, in minutes: a week.
 const MAX_DELETE_AFTER: u32 = 7 * 24 * 60;
@@ -38,6 +37,9 @@ pub struct TrackSettings {
     /// Which broadcasts are announced; all by default.
     #[serde(deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub filter: Option<TrackFilter>,
+    /// The language of what a message says without a text, and of the names of fields; `en` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// The text above the card while the stream is live, such as `{{ streamer.name }} is live: {{ stream.title }}`: a template of
     /// Jinja, of at most 2,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +82,7 @@ pub struct TrackSettings {
     /// How many minutes after a message about a stream another one is not announced, 1 to 1,440.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<u32>,
-    /// Whether a stream that is live when the track is put is announced at once; false by default.
+    /// Whether a stream that is live when the track is added or put is announced at once; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announce_current: Option<bool>,
     /// Who is notified when the stream begins; no one by default.
@@ -141,26 +143,6 @@ impl ForumThread {
     }
 }
 
-/// Who is notified by a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrackMentions {
-    /// Ids of roles, at most 20.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    pub roles: Vec<Snowflake>,
-    /// Ids of users, at most 20.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    pub users: Vec<Snowflake>,
-    /// All members of the server.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub everyone: bool,
-    /// The members that are online.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub here: bool,
-}
-
 /// What becomes of a message when title or category change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -213,16 +195,33 @@ pub struct SettingProblem {
     pub column: Option<usize>,
 }
 
+/// How many days a channel of Discord is kept whose webhook was deleted: at least and at most, and by default.
+pub(super) const KEEP_GONE_DAYS: [i32; 2] = [1, 365];
+const DEFAULT_KEEP_GONE_DAYS: i32 = 30;
+
 /// What holds for all that a bot tracks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BotSettings {
     /// What becomes of a channel of Discord when its webhook was deleted: with `keep`, which is the default, its tracks wait for
     /// another webhook; with `drop` it is dropped with all that is tracked there.
     pub on_webhook_gone: OnWebhookGone,
+    /// How many days such a channel waits, 1 to 365, until it is dropped.
+    #[schema(minimum = 1, maximum = 365, default = 30)]
+    pub keep_gone_days: i32,
     /// How all tracks are announced, but for what a channel of Discord or a track sets itself.
     #[serde(deserialize_with = "object")]
     pub defaults: TrackSettings,
+}
+
+impl Default for BotSettings {
+    fn default() -> Self {
+        Self {
+            on_webhook_gone: OnWebhookGone::default(),
+            keep_gone_days: DEFAULT_KEEP_GONE_DAYS,
+            defaults: TrackSettings::default(),
+        }
+    }
 }
 
 impl TrackSettings {
@@ -282,13 +281,7 @@ impl TrackSettings {
             return Err(("forum", "can't be set together with `thread_id`".to_owned()));
         }
         self.forum.as_ref().map_or(Ok(()), ForumThread::check)?;
-        let Some(mentions) = &self.mentions else { return Ok(()) };
-        for (field, ids) in [("mentions.roles", &mentions.roles), ("mentions.users", &mentions.users)] {
-            if ids.len() > MAX_MENTIONS {
-                return Err((field, format!("must be at most {MAX_MENTIONS} ids")));
-            }
-        }
-        Ok(())
+        self.mentions.as_ref().map_or(Ok(()), TrackMentions::check)
     }
 
     fn check_appearance(&self) -> Result<(), (&'static str, String)> {
@@ -345,13 +338,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tracking::mentions::MAX_MENTIONS;
 
     #[test]
     fn settings_are_optional_and_known() {
         let read = |value| serde_json::from_value::<TrackSettings>(value);
         assert_eq!(read(json!({})).unwrap(), TrackSettings::default());
         let all = json!({
-            "filter": { "categories": ["Chess"] }, "message": "{{ streamer.name }}!",
+            "filter": { "categories": ["Chess"] }, "language": "fr", "message": "{{ streamer.name }}!",
             "embed": false, "color": "#00ff00", "fields": ["viewers", "language", "tags"], "picture": "preview", "avatar": true,
             "button": "Watch", "poster": "streamer", "poster_name": "Alerts", "poster_avatar_url": "https://example.com/a.png",
             "mentions": { "roles": ["146404426746167296"], "everyone": true }, "silent": true,
@@ -363,6 +357,7 @@ mod tests {
             json!({ "colour": 1 }),
             json!({ "color": "red" }),
             json!({ "fields": ["mood"] }),
+            json!({ "language": "xx" }),
             json!({ "on_end": "burn" }),
             json!({ "mentions": { "roles": ["5"] } }),
         ] {

@@ -1,18 +1,23 @@
 //! Texts of messages, in the language of [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/index.html).
 //!
 //! What a text prints is shown as it is, without formatting and mentions, unless it comes out of the filter `raw`; addresses and
-//! times need no escaping. Fuel limits the time and the memory that a text takes, whatever it says.
+//! times need no escaping. Mentions are values of their own, which print what the list of the track has, and nothing else. Fuel
+//! limits the time and the memory that a text takes, whatever it says.
 
-use std::sync::LazyLock;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, context};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::broadcast::{Broadcast, VALUES, words};
+use super::broadcast::{Broadcast, VALUES};
+use super::language::Language;
+use super::mentions::TrackMentions;
 use super::syntax;
 use crate::discord::markdown::{escape_part, shorten};
+use crate::discord::snowflake::Snowflake;
 
 /// The longest template, in characters.
 pub const MAX_TEMPLATE: usize = 2_000;
@@ -22,6 +27,12 @@ const FUEL: u64 = 2_000;
 
 /// The longest text that one expression prints, in characters.
 const MAX_VALUE: usize = 500;
+
+/// The value from which filters know the language; no text may use it.
+const LANGUAGE_NAME: &str = "language";
+
+/// The values that print mentions; the last one is a function.
+const MENTIONS: [&str; 4] = ["mentions", "everyone", "here", "role"];
 
 /// The styles in which Discord shows a [time](https://docs.discord.com/developers/reference#message-formatting-timestamp-styles).
 const STYLES: [&str; 9] = ["t", "T", "d", "D", "f", "F", "s", "S", "R"];
@@ -72,12 +83,59 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     language.add_filter("truncate", |value: &Value, limit: usize| Ok(shorten(&text(value)?, limit)));
     language.add_filter("upper", |value: &Value| Ok(text(value)?.to_uppercase()));
     language.set_formatter(|out, _, value| {
+        if let Some(Mention(text)) = value.downcast_object_ref() {
+            return Ok(out.write_str(text)?);
+        }
         let text = text(value)?;
         let text = if value.is_safe() { shorten(&text, MAX_VALUE) } else { escape_part(&text, MAX_VALUE) };
         Ok(out.write_str(&text)?)
     });
     language
 });
+
+/// How a text is made of a broadcast.
+#[derive(Clone, Copy, Debug)]
+pub struct TextOptions<'a> {
+    /// What it mentions, where it says so.
+    pub mentions: &'a TrackMentions,
+    /// The language of times.
+    pub language: Language,
+}
+
+/// One or more mentions of the list of a track. They are printed as they are, and can't be made a part of another value.
+#[derive(Debug)]
+struct Mention(String);
+
+impl Object for Mention {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The value that prints these mentions; without any, it is one that is not known.
+fn mention(words: Vec<String>) -> Value {
+    if words.is_empty() { Value::from(()) } else { Value::from_object(Mention(words.join(" "))) }
+}
+
+/// The values that print the mentions of a list.
+fn mention_values(list: &TrackMentions) -> Value {
+    let only = |is_listed: bool, word: &str| mention(is_listed.then(|| word.to_owned()).into_iter().collect());
+    let roles = list.roles.clone();
+    let role = move |id: &Value| {
+        let id: Snowflake = text(id)?.parse().map_err(|reason| Error::new(ErrorKind::InvalidOperation, reason))?;
+        Ok::<_, Error>(mention(roles.contains(&id).then(|| format!("<@&{id}>")).into_iter().collect()))
+    };
+    context! {
+        mentions => mention(list.words()),
+        everyone => only(list.everyone, "@everyone"),
+        here => only(list.here, "@here"),
+        role => Value::from_function(role),
+    }
+}
 
 /// What an expression prints: nothing for what is not known.
 fn text(value: &Value) -> Result<String, Error> {
@@ -113,8 +171,9 @@ fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
 }
 
 /// How much time there is between two times.
-fn duration(from: &Value, until: &Value) -> Result<String, Error> {
-    Ok(words(time(until)? - time(from)?))
+fn duration(state: &State, from: &Value, until: &Value) -> Result<String, Error> {
+    let language = state.lookup(LANGUAGE_NAME).and_then(|name| name.as_str()?.parse().ok());
+    Ok(language.unwrap_or(Language::En).time(time(until)? - time(from)?))
 }
 
 /// A time that each reader is shown in their own zone.
@@ -132,18 +191,27 @@ fn time(value: &Value) -> Result<OffsetDateTime, Error> {
     time.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "a time is needed, such as `stream.started_at`"))
 }
 
+/// Whether a template says itself where mentions are.
+#[must_use]
+pub fn places_mentions(template: &str) -> bool {
+    let names = LANGUAGE.template_from_str(template).map(|it| it.undeclared_variables(false)).unwrap_or_default();
+    MENTIONS.iter().any(|name| names.contains(*name))
+}
+
 /// The text that a template makes of a broadcast.
 ///
 /// # Errors
 /// [`TemplateError`]
-pub fn render(template: &str, broadcast: &Broadcast) -> Result<String, TemplateError> {
+pub fn render(template: &str, broadcast: &Broadcast, options: TextOptions<'_>) -> Result<String, TemplateError> {
     if template.chars().count() > MAX_TEMPLATE {
         let reason = format!("must have at most {MAX_TEMPLATE} characters");
         return Err(TemplateError::at(template, template.len(), reason));
     }
     syntax::check(template).map_err(|(offset, reason)| TemplateError::at(template, offset, reason))?;
     let wrong = |error: Error| TemplateError::new(template, &error);
-    LANGUAGE.template_from_str(template).map_err(wrong)?.render(broadcast.values()).map_err(wrong)
+    let language = context! { language => <&str>::from(options.language) };
+    let values = context! { ..language, ..mention_values(options.mentions), ..broadcast.values(options.language) };
+    LANGUAGE.template_from_str(template).map_err(wrong)?.render(values).map_err(wrong)
 }
 
 /// Checks a template with broadcasts of which all is known, or nothing, and with values that are not there. `is_end` says whether it is
@@ -153,15 +221,18 @@ pub fn render(template: &str, broadcast: &Broadcast) -> Result<String, TemplateE
 /// [`TemplateError`]
 pub fn check(template: &str, is_end: bool) -> Result<(), TemplateError> {
     let names = LANGUAGE.template_from_str(template).map(|it| it.undeclared_variables(true)).unwrap_or_default();
-    let is_known = |name: &str| VALUES.iter().any(|it| *it == name || it.split('.').next() == Some(name));
+    let is_known = |name: &str| {
+        MENTIONS.contains(&name) || VALUES.iter().any(|it| *it == name || it.split('.').next() == Some(name))
+    };
     if let Some(name) = names.iter().filter(|name| !is_known(name)).min() {
-        let reason = format!("there is no value `{name}`; there are {}", VALUES.join(", "));
+        let reason = format!("there is no value `{name}`; there are {}, {}", VALUES.join(", "), MENTIONS.join(", "));
         return Err(TemplateError::at(template, template.find(&**name).unwrap_or_default(), reason));
     }
     let sample = Broadcast::sample(is_end).long();
-    render(template, &sample)?;
+    let [all, none] = [true, false].map(|is| TrackMentions { everyone: is, here: is, ..TrackMentions::default() });
+    render(template, &sample, TextOptions { mentions: &all, language: Language::En })?;
     // What depends on a value may not be usable without it.
-    render(template, &sample.sparse()).map(drop)
+    render(template, &sample.sparse(), TextOptions { mentions: &none, language: Language::En }).map(drop)
 }
 
 #[cfg(test)]
@@ -172,6 +243,11 @@ mod tests {
 
     use super::*;
     use crate::tracking::broadcast::Segment;
+
+    /// A text without mentions.
+    fn render(template: &str, broadcast: &Broadcast) -> Result<String, TemplateError> {
+        super::render(template, broadcast, TextOptions { mentions: &TrackMentions::default(), language: Language::En })
+    }
 
     fn titled(title: &str) -> Broadcast {
         let (sample, title) = (Broadcast::sample(false), title.to_owned());
@@ -224,6 +300,60 @@ mod tests {
     }
 
     #[test]
+    fn times_are_in_the_language_of_the_track() {
+        let mut broadcast = Broadcast::sample(true);
+        broadcast.ended_at = Some(broadcast.started_at);
+        let text = "{{ duration }}, {{ stream.started_at | duration(ended_at) }}";
+        let options = TextOptions { mentions: &TrackMentions::default(), language: Language::De };
+        let said = super::render(text, &broadcast, options).unwrap();
+        assert_eq!(said, "weniger als eine Minute, weniger als eine Minute");
+        assert!(check("{{ language }}", false).unwrap_err().reason.starts_with("there is no value `language`"));
+    }
+
+    #[test]
+    fn mentions_are_those_of_the_list() {
+        let (fans, mods) = (Snowflake(146_404_426_746_167_296), Snowflake(146_404_426_746_167_297));
+        let list = TrackMentions { roles: vec![fans], users: vec![mods], everyone: false, here: true };
+        let said = |template: &str, list: &TrackMentions| {
+            let options = TextOptions { mentions: list, language: Language::En };
+            super::render(template, &titled("@everyone"), options).map_err(|error| error.reason)
+        };
+        let all =
+            "{{ mentions }}|{{ everyone }}|{{ here }}|{{ role('146404426746167296') }}|{{ role(146404426746167297) }}";
+        let role = "<@&146404426746167296>";
+        assert_eq!(
+            said(all, &list),
+            Ok(format!("@here {role} <@146404426746167297>||@here|{role}|")),
+            "what is not on the list is not mentioned"
+        );
+        assert_eq!(said(all, &TrackMentions::default()), Ok("||||".to_owned()));
+        let if_any = "{% if mentions %}{{ mentions }}: {% endif %}{{ stream.title }}";
+        assert_eq!(said(if_any, &TrackMentions::default()), Ok(r"\@everyone".to_owned()));
+        assert_eq!(
+            said(if_any, &TrackMentions { here: true, ..TrackMentions::default() }),
+            Ok(r"@here: \@everyone".to_owned())
+        );
+        assert_eq!(
+            said("{{ role(5) }}", &list),
+            Err("invalid operation: must be an id of Discord, which has 17 to 20 digits".to_owned())
+        );
+        for template in ["{{ role }}", "{{ mentions | upper }}", "{{ role() }}", "{{ here.x }}"] {
+            assert!(said(template, &list).is_err(), "{template}");
+        }
+        // All of a long list is printed.
+        let many = TrackMentions { roles: vec![fans; 20], users: vec![mods; 20], ..TrackMentions::default() };
+        assert_eq!(said("{{ mentions }}", &many).map(|text| text.matches("<@").count()), Ok(40));
+        for (template, is_placing) in [
+            ("{{ mentions }}", true),
+            ("{% if role(1) %}{% endif %}", true),
+            ("@here {{ stream.title }}", false),
+            ("{{", false),
+        ] {
+            assert_eq!(places_mentions(template), is_placing, "{template}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_explained_with_their_place() {
         for (template, line, column, words) in [
             ("a\né {{ streamer.nam }}", 2, 6, "there is no value `streamer.nam`"),
@@ -241,6 +371,7 @@ mod tests {
             ("{{ segments | join }}", 1, 15, "no text"),
             ("{{ stream.title | join }}", 1, 19, "a list is needed"),
             ("{% for it in segments %}{{ it.titel }}{% endfor %}", 1, 28, "undefined"),
+            ("{{ mentions }} {{ role('fans') }}", 1, 19, "must be an id of Discord"),
         ] {
             let error = check(template, false).expect_err(template);
             assert!(error.reason.contains(words), "{template}: {error}");

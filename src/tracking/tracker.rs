@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use sqlx::PgPool;
 
 use super::error::TrackingError;
 use super::keys::Keys;
-use super::webhooks::{self, Found, Webhooks};
+use super::settings::{TrackSettings, check};
+use super::webhooks::{self, Found, Webhooks, lost, require_usable};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
@@ -18,7 +20,7 @@ use crate::discord::message::Webhook;
 use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
 use crate::store::read::channels;
-use crate::store::tracking::destinations::{self, Destination, DestinationState, NewWebhook};
+use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss, NewWebhook};
 use crate::store::tracking::names;
 use crate::store::tracking::tracks::{self, Added, Streamer};
 use crate::twitch::helix::User;
@@ -95,7 +97,8 @@ impl Tracker {
         }
     }
 
-    /// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. True if it is new.
+    /// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. True if it is new; else its settings stay
+    /// unless some are given.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -105,14 +108,38 @@ impl Tracker {
         channel: Snowflake,
         name: &StreamerName,
         key: &WebhookKey,
+        settings: Option<&TrackSettings>,
     ) -> Result<bool, TrackingError> {
+        settings.map_or(Ok(()), check)?;
         let streamer = self.streamer(name).await?;
         let destination = self.destination(bot_id, channel, key).await?;
-        self.add(&destination, &streamer).await
+        match settings {
+            Some(settings) => Ok(self.add_with(&destination, name, &streamer, settings).await?.1),
+            None => self.add_plain(&destination, &streamer).await,
+        }
     }
 
-    /// Adds a track. True if it is new.
+    /// Adds a track without settings of its own. True if it is new.
+    pub(super) async fn add_plain(
+        &self,
+        destination: &Destination,
+        streamer: &Streamer,
+    ) -> Result<bool, TrackingError> {
+        let is_new = self.add(destination, streamer).await?;
+        if is_new {
+            self.announce_if_wanted(destination, &streamer.id, &Value::Null).await?;
+        }
+        Ok(is_new)
+    }
+
+    /// Adds a track. True if it is new; then posts must be possible.
     pub(super) async fn add(&self, destination: &Destination, streamer: &Streamer) -> Result<bool, TrackingError> {
+        if let Err(lost) = require_usable(destination) {
+            let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+            if !tracks.iter().any(|track| track.twitch_id == streamer.id) {
+                return Err(lost);
+            }
+        }
         let now = self.clock.now();
         let added = tracks::insert(&self.pool, destination.id, streamer, MAX_TRACKS, now).await?;
         // A login that is not known is taken from the request, which may name the id.
@@ -247,16 +274,18 @@ impl Tracker {
         channel: Snowflake,
         key: &WebhookKey,
     ) -> Result<Destination, TrackingError> {
-        match self.webhooks.find(key, channel).await? {
-            Found::Here(webhook) => self.put(bot_id, key, &webhook).await,
-            Found::Elsewhere(elsewhere) => Err(TrackingError::WebhookElsewhere { webhook: key.id, channel: elsewhere }),
-            Found::Gone => Err(TrackingError::WebhookGone(key.id)),
-        }
+        let loss = match self.find(key, channel).await? {
+            Found::Here(webhook) => return self.put(bot_id, key, &webhook).await,
+            Found::Elsewhere(elsewhere) => Loss::Moved(elsewhere),
+            Found::Gone => Loss::Gone,
+        };
+        self.lose_if_stored(bot_id, channel, key, loss).await?;
+        Err(lost(key.id, loss))
     }
 
     /// Fails if the stored webhook still posts into its channel.
     async fn require_gone(&self, known: &Destination, stored: &WebhookKey) -> Result<(), TrackingError> {
-        match self.webhooks.find(stored, known.channel_id).await {
+        match self.find(stored, known.channel_id).await {
             Ok(Found::Here(_)) => {
                 Err(TrackingError::WebhookMismatch { channel: known.channel_id, stored: known.webhook_id })
             }

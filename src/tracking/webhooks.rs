@@ -11,6 +11,7 @@ use crate::discord::error::{DiscordError, Refusal};
 use crate::discord::message::{Message, Posted, Webhook};
 use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
+use crate::store::tracking::destinations::{Destination, DestinationState, Loss};
 
 /// Time limit of a question to Discord that a request waits for.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +41,11 @@ impl Webhooks {
         Self { discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT) }
     }
 
+    /// Asks Discord about a webhook.
+    pub(super) async fn show(&self, key: &WebhookKey) -> Result<Reply<Webhook>, DiscordError> {
+        self.discord.webhook(key).await
+    }
+
     /// Posts a message, into a thread if one is given.
     pub(super) async fn post(
         &self,
@@ -47,22 +53,44 @@ impl Webhooks {
         thread: Option<Snowflake>,
         message: &Message,
     ) -> Result<Reply<Posted>, DiscordError> {
-        self.discord.post(key, thread, message).await
+        let Reply { value, pause } = self.discord.post(key, thread, message).await?;
+        Ok(Reply { value: value.map(|created| created.posted()), pause })
     }
+}
 
-    /// Where a webhook posts to, and whether that is this channel.
-    pub(super) async fn find(&self, key: &WebhookKey, channel: Snowflake) -> Result<Found, TrackingError> {
-        let webhook = match self.discord.webhook(key).await {
-            Ok(reply) => reply.value.ok_or(TrackingError::WebhookUnusable(key.id))?,
-            Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(Found::Gone),
-            // A token that is none at all is not found, or not a number.
-            Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => return Ok(Found::Gone),
-            Err(error) => return Err(TrackingError::Discord(error)),
-        };
-        if webhook.kind != INCOMING {
-            return Err(TrackingError::WebhookUnusable(key.id));
-        }
-        Ok(if webhook.channel_id == channel { Found::Here(webhook) } else { Found::Elsewhere(webhook.channel_id) })
+/// Where a webhook posts to, as Discord's answer says, and whether that is this channel.
+pub(super) fn found(
+    key: &WebhookKey,
+    channel: Snowflake,
+    answer: Result<Reply<Webhook>, DiscordError>,
+) -> Result<Found, TrackingError> {
+    let webhook = match answer {
+        Ok(reply) => reply.value.ok_or(TrackingError::WebhookUnusable(key.id))?,
+        Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(Found::Gone),
+        // A token that is none at all is not found, or not a number.
+        Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => return Ok(Found::Gone),
+        Err(error) => return Err(TrackingError::Discord(error)),
+    };
+    if webhook.kind != INCOMING {
+        return Err(TrackingError::WebhookUnusable(key.id));
+    }
+    Ok(if webhook.channel_id == channel { Found::Here(webhook) } else { Found::Elsewhere(webhook.channel_id) })
+}
+
+/// Fails unless posts can be made over the webhook of a channel, as far as is known.
+pub(super) fn require_usable(known: &Destination) -> Result<(), TrackingError> {
+    match (known.state, known.moved_to) {
+        (DestinationState::Ok, _) => Ok(()),
+        (DestinationState::Moved, Some(to)) => Err(lost(known.webhook_id, Loss::Moved(to))),
+        _ => Err(lost(known.webhook_id, Loss::Gone)),
+    }
+}
+
+/// Why nothing can be posted over a webhook.
+pub(super) fn lost(webhook: Snowflake, loss: Loss) -> TrackingError {
+    match loss {
+        Loss::Gone => TrackingError::WebhookGone(webhook),
+        Loss::Moved(channel) => TrackingError::WebhookElsewhere { webhook, channel },
     }
 }
 

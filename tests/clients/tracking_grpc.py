@@ -1,4 +1,5 @@
-"""A bot over gRPC, generated from proto/ by grpcio-tools: token, track, get, untrack; and the same by the older messages."""
+"""A bot over gRPC, generated from proto/ by grpcio-tools: token, track, a stream from its begin to its end, untrack; and tracking by
+the older messages."""
 
 import importlib.resources
 import json
@@ -67,6 +68,21 @@ with tempfile.TemporaryDirectory() as target:
         test = stub.SendTest(pb.SendTestRequest(**there, dry_run=True), **options)
         assert json.loads(test.payload_json)["content"] and not test.message_id, test
         print("previewed")
+
+        events = stub.WatchEvents(pb.WatchEventsRequest(shard=0, shard_count=1), metadata=metadata, timeout=120)
+        events.initial_metadata()
+        print("watching", flush=True)
+        message = None
+        for event in events:
+            kind = event.WhichOneof("event")
+            print(kind, flush=True)
+            post = getattr(event, kind)
+            assert post.login == settings["login"] and post.channel_id == settings["channel"], event
+            assert message in (None, post.message_id), event
+            message = post.message_id
+            if kind == "post_ended":
+                break
+        events.cancel()
 
         twitch = old_grpc.TwitchStub(channel)
         request = old.NewWebhookRequest(channel=settings["channel"], twitchname=settings["login"])

@@ -53,8 +53,9 @@ impl IntoResponses for PutTrackRefusals {
                 TrackingError::TooManyTracks { channel: CHANNEL, limit: MAX_TRACKS },
             ),
             tracking(
-                "The channel is not known here, and no Twitch application is configured.",
-                TrackingError::TwitchNotConfigured("maplearcadd".to_owned()),
+                "The webhook was deleted or posts into another channel, so that nothing new can be tracked there; or the channel of \
+                Twitch is not known here, and no Twitch application is configured.",
+                TrackingError::WebhookGone(WEBHOOK),
             ),
         ]
         .into()

@@ -109,7 +109,7 @@ track_path! {
 }
 
 async fn track(ctx: &Context, bot: &BotGrant, path: &TrackPath, webhook: GivenWebhook) -> Result<HttpResponse, Error> {
-    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, &path.name.0, &webhook.into()).await?;
+    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, &path.name.0, &webhook.into(), None).await?;
     let mut response = if tracked { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(SUCCESS))
 }

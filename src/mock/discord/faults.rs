@@ -9,6 +9,7 @@ use serde_json::json;
 use strum::{Display, EnumIter, EnumString};
 
 use super::answer::{Answer, Refusal};
+use super::form::FormErrors;
 use super::limits::{Scope, rate_limited};
 use crate::mock::chances::is_chance;
 
@@ -51,6 +52,8 @@ pub enum DiscordFault {
     HarmfulLink,
     /// 400 with the code 160006: the channel has too many threads.
     TooManyThreads,
+    /// 400 with the code 50035: the name of the message is refused.
+    NameRefused,
     /// 404 with a page instead of JSON, without an effect.
     NotFoundWithoutJson,
     /// The connection is closed after the effect.
@@ -110,6 +113,7 @@ impl DiscordFault {
             Self::BlockedByEdge => Refusal::new(403, 40_333, "internal network error").0,
             Self::AutoModeration => Refusal::new(400, 200_000, "Message was blocked by automatic moderation").0,
             Self::HarmfulLink => Refusal::new(400, 240_000, "Message blocked by harmful links filter").0,
+            Self::NameRefused => FormErrors::refusal("username", "USERNAME_INVALID", "Username cannot be this").0,
             Self::TooManyThreads => Refusal::new(400, 160_006, "Maximum number of active threads reached").0,
         })
     }

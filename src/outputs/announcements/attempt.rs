@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::credentials::vault::Vault;
 use crate::discord::client::{Discord, Reply, WebhookKey};
 use crate::discord::error::{DiscordError, LimitScope, Limited, Refusal};
-use crate::discord::message::Posted;
+use crate::discord::message::{Created, Posted, Unmentioned};
 use crate::services::Services;
 use crate::store::tracking::destinations::Loss;
 use crate::store::tracking::outcomes::Outcome;
@@ -49,11 +49,13 @@ pub(super) struct Attempt {
     pub(super) invalid: u32,
     /// Whether the webhook can't be used any more, and why.
     pub(super) lost: Option<(Loss, String)>,
+    /// What the new message should mention, and does not.
+    pub(super) unmentioned: Option<Unmentioned>,
 }
 
 impl Attempt {
     fn new(outcome: Outcome) -> Self {
-        Self { outcome, pause: None, stop: None, invalid: 0, lost: None }
+        Self { outcome, pause: None, stop: None, invalid: 0, lost: None, unmentioned: None }
     }
 }
 
@@ -95,7 +97,10 @@ impl Sender {
         let thread = request.thread;
         let error = match &request.call {
             Call::Post(message) => match self.discord.post(&key, thread, message).await {
-                Ok(reply) => return self.posted(post, request, &reply),
+                Ok(reply) => {
+                    let unmentioned = reply.value.as_ref().and_then(|created| created.unmentioned(message));
+                    return Attempt { unmentioned, ..self.posted(post, request, &reply) };
+                }
                 Err(error) => error,
             },
             Call::Edit(id, message) => match self.discord.edit(&key, (*id, thread), message).await {
@@ -125,11 +130,12 @@ impl Sender {
         webhooks::open(vault, post.webhook_id, &post.token_sealed).map_err(|error| error.to_string())
     }
 
-    fn posted(&self, post: &DuePost, request: &Request, reply: &Reply<Posted>) -> Attempt {
+    fn posted(&self, post: &DuePost, request: &Request, reply: &Reply<Created>) -> Attempt {
+        let posted = reply.value.as_ref().map(Created::posted);
         Attempt {
             pause: reply.pause,
-            lost: moved(post, request, reply),
-            ..Attempt::new(Outcome::Posted(reply.value, post.revision))
+            lost: posted.and_then(|posted| moved(post, request, posted)),
+            ..Attempt::new(Outcome::Posted(posted, post.revision))
         }
     }
 
@@ -160,7 +166,7 @@ impl Sender {
                 let attempt = if refusal.is_webhook_gone() {
                     self.confirm(post, request, key, words).await
                 } else {
-                    Attempt::new(self.refused(post, request, &refusal, words))
+                    Attempt::new(self.refused(post, request, &refusal))
                 };
                 Attempt { invalid: attempt.invalid + invalid, ..attempt }
             }
@@ -178,9 +184,8 @@ impl Sender {
         }
     }
 
-    fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal, words: String) -> Outcome {
-        let is_named = post.extra_message_id.is_some();
-        let words = refusal.advice().map_or_else(|| words.clone(), |advice| format!("{advice}: {words}"));
+    fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal) -> Outcome {
+        let (is_named, words) = (post.extra_message_id.is_some(), refusal.explained());
         match request.call {
             Call::Edit(..) if refusal.is_message_gone() && is_named => Outcome::Unfound(words),
             Call::Edit(..) | Call::Delete(_) if refusal.is_message_gone() => {
@@ -238,9 +243,9 @@ fn left(post: &DuePost, request: &Request, words: String) -> Outcome {
 
 /// Whether a message went into another channel than the one that is meant. A thread is in its channel, and the id of a new thread
 /// of a forum is not known before.
-fn moved(post: &DuePost, request: &Request, reply: &Reply<Posted>) -> Option<(Loss, String)> {
+fn moved(post: &DuePost, request: &Request, posted: Posted) -> Option<(Loss, String)> {
     let is_in_thread = request.thread.is_some() || matches!(&request.call, Call::Post(it) if it.thread_name.is_some());
-    let channel = reply.value?.channel_id;
+    let channel = posted.channel_id;
     (channel != post.channel_id && !is_in_thread)
         .then(|| (Loss::Moved(channel), format!("the webhook posts into the channel {channel} of Discord")))
 }

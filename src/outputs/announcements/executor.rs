@@ -290,7 +290,7 @@ impl Executor {
             destinations::verify(&mut *transaction, &shown, now).await?;
         }
         let recorded = finished.iter().zip(&is_recorded).filter(|(_, is_recorded)| **is_recorded);
-        let news = recorded.filter_map(|(it, _)| news(&it.post, &it.attempt.outcome));
+        let news = recorded.flat_map(|(it, _)| news(&it.post, &it.attempt));
         events::append_all(&mut transaction, &Vec::from_iter(news), now).await?;
         let released = finished.iter().map(|Finished { post, attempt }| Release {
             id: post.destination_id,

@@ -1,13 +1,34 @@
 //! What bots are told of their posts.
 
+use super::attempt::Attempt;
 use super::plan;
 use crate::discord::snowflake::Snowflake;
-use crate::store::tracking::events::{BotNews, NewBotEvent, PostNews};
+use crate::store::tracking::events::{BotNews, MentionIneffective, NewBotEvent, PostNews};
 use crate::store::tracking::outcomes::Outcome;
 use crate::store::tracking::posts::{DuePost, PostKind, PostState};
 
-/// What the bot is told of what came of a request, if it is told of it.
-pub(super) fn news(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
+/// What the bot is told of what came of a request.
+pub(super) fn news(post: &DuePost, attempt: &Attempt) -> impl Iterator<Item = NewBotEvent> {
+    delivery(post, &attempt.outcome).into_iter().chain(ineffective(post, attempt))
+}
+
+/// That Discord has not made all mentions of a new message.
+fn ineffective(post: &DuePost, attempt: &Attempt) -> Option<NewBotEvent> {
+    let (Outcome::Posted(posted, _), Some(unmentioned)) = (&attempt.outcome, &attempt.unmentioned) else { return None };
+    let news = BotNews::MentionIneffective(MentionIneffective {
+        delivery_id: post.id,
+        channel_id: post.channel_id,
+        twitch_id: post.twitch_id.to_string(),
+        login: post.login.clone(),
+        message_id: posted.map(|posted| posted.id),
+        roles: unmentioned.roles.clone(),
+        everyone: unmentioned.everyone,
+    });
+    Some(NewBotEvent { bot_id: post.bot_id, guild_id: post.guild_id, news })
+}
+
+/// What the bot is told of a message, if it is told of it.
+fn delivery(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
     Some(match outcome {
         Outcome::Posted(posted, _) => {
             let created = posted.map_or_else(

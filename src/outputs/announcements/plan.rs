@@ -159,12 +159,8 @@ fn plan_start(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, 
     let message = message(post, settings, images, now);
     let is_silent = is_repeat && settings.on_uncertain.unwrap_or_default() == OnUncertain::SilentRepost;
     let message = if is_silent || settings.silent == Some(true) { message.silent() } else { message };
-    let thread = settings.thread_id;
-    let message = match &settings.forum {
-        Some(forum) if thread.is_none() => forum::begin(message, &Broadcast::from(post), forum),
-        _ => message,
-    };
-    Step::Request(Box::new(Request { thread, call: Call::Post(message) }))
+    let message = forum::begin(message, &Broadcast::from(post), settings);
+    Step::Request(Box::new(Request { thread: settings.thread_id, call: Call::Post(message) }))
 }
 
 fn cooldown(minutes: u32) -> Duration {
@@ -280,11 +276,8 @@ fn edit(
 fn message(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now: OffsetDateTime) -> Message {
     let is_repeat = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
     let is_plain = is_repeat || post.kind == PostKind::End;
-    let message = card::message(&broadcast(post, settings, images, now), settings);
-    match &settings.mentions {
-        Some(mentions) if !is_plain => card::mention(message, mentions),
-        _ => message,
-    }
+    let mentions = settings.mentions.as_ref().filter(|_| !is_plain);
+    card::message(&broadcast(post, settings, images, now), settings, mentions)
 }
 
 /// What is known of the broadcast now, with the pictures of its channel that the track shows.

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::store::signals::{Channel, Signals, Wakeup};
 use crate::store::tracking::announcements;
+use crate::store::tracking::destinations;
 use crate::store::tracking::spread;
 use crate::store::within;
 
@@ -84,6 +85,7 @@ impl Spreader {
         while within(QUERY_TIMEOUT, self.spread_one(self.clock.now())).await? {}
         if self.clock.instant() >= *prune_at {
             while within(QUERY_TIMEOUT, announcements::prune(&self.pool, self.clock.now() - KEPT)).await? > 0 {}
+            while within(QUERY_TIMEOUT, self.drop_gone()).await? {}
             *prune_at = self.clock.instant() + PRUNE_INTERVAL;
         }
         let next_at = within(QUERY_TIMEOUT, announcements::next_spread_at(&self.pool, self.pause / LEAD)).await?;
@@ -94,6 +96,10 @@ impl Spreader {
             () = self.clock.sleep(wait.clamp(PAUSE / 50, POLL_INTERVAL)) => {}
         }
         Ok(())
+    }
+
+    async fn drop_gone(&self) -> sqlx::Result<bool> {
+        destinations::drop_gone(&mut *self.pool.acquire().await?, self.clock.now()).await
     }
 
     /// Spreads a part of an announcement. False if none is due.

@@ -51,6 +51,8 @@ pub enum OnWebhookGone {
 pub struct StoredSettings {
     /// What becomes of its channels whose webhook was deleted.
     pub on_webhook_gone: OnWebhookGone,
+    /// How many days these are kept.
+    pub keep_gone_days: i32,
     /// How its tracks are announced, but for what a channel of Discord or a track sets itself.
     pub defaults: Value,
 }
@@ -161,7 +163,8 @@ pub async fn generation(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option
 pub async fn settings(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<StoredSettings>> {
     sqlx::query_as!(
         StoredSettings,
-        r#"select on_webhook_gone as "on_webhook_gone: OnWebhookGone", defaults from discord_bot where id = $1"#,
+        r#"select on_webhook_gone as "on_webhook_gone: OnWebhookGone", keep_gone_days, defaults
+        from discord_bot where id = $1"#,
         id
     )
     .fetch_optional(db)
@@ -174,9 +177,10 @@ pub async fn settings(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<S
 /// If the database fails.
 pub async fn set_settings(db: impl PgExecutor<'_>, id: i64, settings: &StoredSettings) -> sqlx::Result<bool> {
     let set = sqlx::query!(
-        "update discord_bot set on_webhook_gone = $2, defaults = $3 where id = $1",
+        "update discord_bot set on_webhook_gone = $2, keep_gone_days = $3, defaults = $4 where id = $1",
         id,
         settings.on_webhook_gone as OnWebhookGone,
+        settings.keep_gone_days,
         settings.defaults
     );
     Ok(set.execute(db).await?.rows_affected() > 0)

@@ -11,6 +11,7 @@ use super::events::{self, BotNews, WebhookGone, WebhookMoved};
 use super::tracks;
 use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
+use crate::store::locks::Lock;
 
 /// Whether posts can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
@@ -258,6 +259,33 @@ pub async fn record_loss(
         }
     };
     events::append(&mut transaction, lost.bot_id, lost.guild_id, &news, now).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Drops a destination whose webhook was deleted longer ago than its bot has such kept, and tells the bot. False if there is none.
+///
+/// # Errors
+/// If the database fails.
+pub async fn drop_gone(conn: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<bool> {
+    let mut transaction = conn.begin().await?;
+    let late = sqlx::query!(
+        r#"select d.id, bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
+            webhook_id as "webhook_id: Snowflake", keep_gone_days
+        from destination d join discord_bot bot on bot.id = bot_id
+        where state = 'gone' and state_at < $1::timestamptz - make_interval(days => keep_gone_days)
+        order by d.id limit 1 for no key update of d skip locked"#,
+        now
+    );
+    let Some(late) = late.fetch_optional(&mut *transaction).await? else { return Ok(false) };
+    let logins = tracks::logins(&mut *transaction, late.id).await?;
+    // Before its tracks, which a transaction that has the lock may want.
+    Lock::BotEvent.acquire(&mut transaction).await?;
+    delete(&mut *transaction, late.bot_id, late.channel_id).await?;
+    let (channel_id, webhook_id) = (late.channel_id, late.webhook_id);
+    let reason = format!("its webhook was deleted more than {} days ago", late.keep_gone_days);
+    let news = BotNews::WebhookGone(WebhookGone { channel_id, webhook_id, reason, logins, is_dropped: true });
+    events::append(&mut transaction, late.bot_id, late.guild_id, &news, now).await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -33,6 +33,8 @@ pub enum BotNews {
     DeliveryUncertain(PostNews),
     /// A message could not be posted.
     DeliveryFailed(PostNews),
+    /// Discord has not made all mentions of a message.
+    MentionIneffective(MentionIneffective),
     /// A channel of Twitch has another login.
     ChannelRenamed(ChannelRenamed),
     /// A channel of Twitch does not exist any more.
@@ -100,6 +102,29 @@ pub struct PostNews {
     pub crosspost_requested: bool,
     /// What went wrong.
     pub problem: Option<String>,
+}
+
+/// Mentions of a message that Discord did not make, as its answer says: the role is not one that all may mention, or the webhook has not
+/// the permission.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct MentionIneffective {
+    /// The delivery, of `GET /v2/deliveries`.
+    pub delivery_id: i64,
+    /// The channel of Discord.
+    #[schema(value_type = String)]
+    pub channel_id: Snowflake,
+    /// The channel of Twitch.
+    pub twitch_id: String,
+    /// Its login.
+    pub login: String,
+    /// The message.
+    #[schema(value_type = Option<String>)]
+    pub message_id: Option<Snowflake>,
+    /// The roles that were not notified. In a thread Discord may not say which, and these are all of the message.
+    #[schema(value_type = Vec<String>)]
+    pub roles: Vec<Snowflake>,
+    /// Whether `@everyone` and `@here` notified no one.
+    pub everyone: bool,
 }
 
 /// A channel of Twitch that has another login.

@@ -1,5 +1,6 @@
 //! Messages that a bot posts to see what they look like: what they are about, and the turn of the webhook.
 
+use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
@@ -20,6 +21,10 @@ pub struct KnownStream {
     pub stream_id: Option<StreamId>,
     pub started_at: Option<OffsetDateTime>,
     pub viewers: Option<i64>,
+    /// What is told of its broadcast, if it was announced.
+    pub tags: Option<Vec<String>>,
+    pub segments: Option<Value>,
+    pub video_id: Option<String>,
 }
 
 /// What is known of a channel of Twitch now.
@@ -32,19 +37,24 @@ pub async fn stream(db: impl PgExecutor<'_>, id: &ChannelId, now: OffsetDateTime
         r#"select u.login as "login?", u.display_name as "display_name?", c.title as "title?", c.category_id as "category_id?",
             c.category_name as "category_name?", c.language as "language?", c.content_classification_labels as "labels?",
             live.id as "stream_id?: StreamId",
-            live.started_at as "started_at?", sample.viewers as "viewers?"
+            coalesce(told.started_at, live.started_at) as started_at, sample.viewers as "viewers?", told.tags as "tags?",
+            told.segments as "segments?", told.video_id as "video_id?"
         from (select $1::text as id) as given
             left join twitch_user u on u.id = given.id
             left join channel c on c.id = given.id
             left join lateral (
-                select id, started_at, ended_at from stream where channel_id = given.id and started_at is not null
+                select id, broadcast_id, started_at, ended_at from stream where channel_id = given.id and started_at is not null
                 order by started_at desc, id desc limit 1
             ) as live on live.ended_at is null
             left join lateral (
                 select activity.viewers / activity.viewer_samples as viewers from activity
                 where channel_id = given.id and viewer_samples > 0 and minute > $2::timestamptz - interval '10 minutes'
                 order by minute desc limit 1
-            ) as sample on live.id is not null"#,
+            ) as sample on live.id is not null
+            left join lateral (
+                select a.* from stream part join announcement a on a.stream_id = part.id
+                where part.broadcast_id = live.broadcast_id limit 1
+            ) as told on live.id is not null"#,
         id.as_str(),
         now
     )

@@ -1,35 +1,29 @@
-//! The gRPC interface, called by tonic's own client and by a Python client that is generated from the same files.
-
-use std::path::Path;
-use std::time::Duration;
+//! The gRPC interface, called by tonic's own client.
 
 use prost::Message as _;
 use serde_json::{Value, json};
 use showtime::grpc::proto::tracking::tracking_service_client::TrackingServiceClient;
-use showtime::grpc::proto::tracking::watch_events_response::Event;
 use showtime::grpc::proto::tracking::{
     BatchTrackItem, BatchTrackRequest, CheckWebhookRequest, DeleteDestinationRequest, DeleteGuildRequest,
     GetDestinationRequest, GetSettingsRequest, IssueTokenRequest, ListDeliveriesRequest, ListDestinationsRequest,
     PreviewRequest, ReplaceWebhookRequest, ReportWebhookGoneRequest, ResolveDeliveryRequest, SendTestRequest,
     SetSettingsRequest, TrackRequest, UntrackRequest, UpdateDestinationRequest, UpdateTrackRequest, WatchEventsRequest,
-    WatchEventsResponse, Webhook, WebhookState,
+    Webhook, WebhookState,
 };
 use showtime::grpc::proto::twitch::twitch_client::TwitchClient;
 use showtime::grpc::proto::twitch::{DeleteWebhookRequest, GetChannelsRequest, NewWebhookRequest};
 use showtime::mock::discord::Webhook as DiscordWebhook;
-use tokio::process::Command;
-use tokio::time::timeout;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::{LOGIN, Stage};
+use crate::support::bots;
 use crate::support::messages::CHANNEL;
-use crate::support::{PATIENCE, bots, skip};
 
 /// A client of both services, with a token.
-struct Client {
-    tracking: TrackingServiceClient<Channel>,
+pub(super) struct Client {
+    pub(super) tracking: TrackingServiceClient<Channel>,
     twitch: TwitchClient<Channel>,
     token: String,
 }
@@ -40,7 +34,7 @@ impl Stage {
         Channel::from_shared(url).unwrap().connect().await.unwrap()
     }
 
-    async fn client(&self, token: &str) -> Client {
+    pub(super) async fn client(&self, token: &str) -> Client {
         let channel = self.channel().await;
         let (tracking, twitch) = (TrackingServiceClient::new(channel.clone()), TwitchClient::new(channel));
         Client { tracking, twitch, token: token.to_owned() }
@@ -48,21 +42,16 @@ impl Stage {
 }
 
 impl Client {
-    fn with<T>(&self, message: T) -> Request<T> {
+    pub(super) fn with<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
         request
     }
 
-    async fn track(&mut self, webhook: &DiscordWebhook, name: &str) -> Result<bool, Status> {
+    pub(super) async fn track(&mut self, webhook: &DiscordWebhook, name: &str) -> Result<bool, Status> {
         let (channel_id, name, webhook) = (webhook.channel_id.to_string(), name.to_owned(), Some(given(webhook)));
         let request = self.with(TrackRequest { channel_id, name, webhook, ..TrackRequest::default() });
         Ok(self.tracking.track(request).await?.into_inner().is_new)
-    }
-
-    async fn watch(&mut self, request: WatchEventsRequest) -> Streaming<WatchEventsResponse> {
-        let request = self.with(request);
-        self.tracking.watch_events(request).await.unwrap().into_inner()
     }
 }
 
@@ -72,17 +61,13 @@ fn given(webhook: &DiscordWebhook) -> Webhook {
 
 /// Fails the test unless the status has this code and this type of problem.
 #[track_caller]
-fn problem<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, kind: &str) -> Status {
+pub(super) fn problem<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, kind: &str) -> Status {
     let status = answer.unwrap_err();
     assert_eq!(status.code(), code, "{status:?}");
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.metadata["type"], format!("urn:showtime:problem:{kind}"), "{status:?}");
     assert_eq!(info.reason, kind.to_uppercase().replace('-', "_"));
     status
-}
-
-async fn next(stream: &mut Streaming<WatchEventsResponse>) -> Result<Option<WatchEventsResponse>, Status> {
-    timeout(PATIENCE, stream.message()).await.expect("something comes")
 }
 
 #[tokio::test]
@@ -95,6 +80,8 @@ async fn bot_gets_a_token_tracks_lists_and_untracks() {
     let secret = secrecy::ExposeSecret::expose_secret(&stage.secret).to_owned();
     let wrong = IssueTokenRequest { name: "tatsu".to_owned(), shard: 3, secret: "stb_wrong".to_owned() };
     problem(client.tracking.issue_token(wrong.clone()).await, Code::Unauthenticated, "wrong-secret");
+    let large = IssueTokenRequest { shard: 65_536, ..wrong.clone() };
+    problem(client.tracking.issue_token(large).await, Code::InvalidArgument, "invalid-field");
     let issued = client.tracking.issue_token(IssueTokenRequest { secret, ..wrong }).await.unwrap().into_inner();
     assert!(!format!("{issued:?}").contains(&issued.token), "{issued:?}");
     client.token = issued.token;
@@ -225,48 +212,6 @@ async fn batch_has_a_result_for_each_track() {
 }
 
 #[tokio::test]
-async fn events_are_watched_from_a_cursor_until_the_server_stops() {
-    let stage = Stage::start().await;
-    stage.know_streamer().await;
-    let (gone, moved) = (stage.webhook(), stage.new_webhook("second"));
-    let mut client = stage.client(&stage.token).await;
-    for webhook in [&gone, &moved] {
-        client.track(webhook, LOGIN).await.unwrap();
-    }
-    let mut stream = client.watch(WatchEventsRequest::default()).await;
-    let other = stage.new_channel("other");
-    stage.discord.world.move_webhook(&moved.id.to_string(), &other.name).unwrap();
-    let request = client.with(ReportWebhookGoneRequest { channel_id: gone.channel_id.to_string() });
-    client.tracking.report_webhook_gone(request).await.unwrap();
-    let request = client.with(CheckWebhookRequest { channel_id: moved.channel_id.to_string() });
-    let checked = client.tracking.check_webhook(request).await.unwrap().into_inner();
-    assert_eq!((checked.state(), checked.moved_to.as_str()), (WebhookState::Moved, other.id.to_string().as_str()));
-    let first = next(&mut stream).await.unwrap().unwrap();
-    assert_eq!(first.guild_id, gone.guild_id.to_string());
-    let Some(Event::WebhookGone(told)) = &first.event else { panic!("{first:?}") };
-    assert_eq!((told.channel_id.clone(), told.logins.clone()), (gone.channel_id.to_string(), vec![LOGIN.to_owned()]));
-    let second = next(&mut stream).await.unwrap().unwrap();
-    assert!(
-        matches!(&second.event, Some(Event::WebhookMoved(told)) if told.moved_to == other.id.to_string()),
-        "{second:?}"
-    );
-
-    let mut resumed = client.watch(WatchEventsRequest { after: Some(first.cursor), ..Default::default() }).await;
-    assert_eq!(next(&mut resumed).await.unwrap().unwrap(), second);
-    let guild: u64 = gone.guild_id.to_string().parse().unwrap();
-    let shard = |number: u64| u32::try_from(number % 2).unwrap();
-    let of = |number| WatchEventsRequest { after: Some(0), shard: Some(number), shard_count: Some(2) };
-    let mut ours = client.watch(of(shard(guild >> 22))).await;
-    assert_eq!(next(&mut ours).await.unwrap().unwrap(), first);
-    let mut others = client.watch(of(shard((guild >> 22) + 1))).await;
-
-    let stopped = tokio::spawn(stage.stop());
-    let status = next(&mut others).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    timeout(Duration::from_secs(8), stopped).await.expect("it drains at once").unwrap();
-}
-
-#[tokio::test]
 async fn settings_are_set_and_changed_and_deliveries_listed_and_resolved() {
     let stage = Stage::start().await;
     stage.know_streamer().await;
@@ -281,11 +226,24 @@ async fn settings_are_set_and_changed_and_deliveries_listed_and_resolved() {
     };
     let request = client.with(track(r#"{"silent":true}"#));
     assert!(client.tracking.track(request).await.unwrap().into_inner().is_new);
-    for (wrong, field) in [(r#"{"on_end":"burn"}"#, "settings_json.on_end"), ("x", "settings_json")] {
+    let untrack = UntrackRequest { channel_id: channel_id.clone(), name: LOGIN.to_owned() };
+    let untrack = client.with(untrack);
+    client.tracking.untrack(untrack).await.unwrap();
+    for (wrong, reason) in [
+        (r#"{"on_end":"burn"}"#, "`settings_json.on_end`"),
+        (r#"{"message":"{{ streamer.nam }}"}"#, "`settings_json.message`: there is no value `streamer.nam`"),
+        (r#"{"message":"a\n{{ streamer.nam }}"}"#, "(line 2, column 4)"),
+        ("x", "`settings_json`"),
+    ] {
         let request = client.with(track(wrong));
         let status = problem(client.tracking.track(request).await, Code::InvalidArgument, "invalid-field");
-        assert!(status.message().contains(&format!("`{field}`")), "{status:?}");
+        assert!(status.message().contains(reason), "{status:?}");
+        let get = client.with(GetDestinationRequest { channel_id: channel_id.clone() });
+        let shown = client.tracking.get_destination(get).await.unwrap().into_inner().destination.unwrap();
+        assert_eq!(shown.tracks, [], "what is refused tracks nothing");
     }
+    let request = client.with(track(r#"{"silent":true}"#));
+    assert!(client.tracking.track(request).await.unwrap().into_inner().is_new);
     let update = |settings: &str| UpdateTrackRequest {
         channel_id: channel_id.clone(),
         name: LOGIN.to_owned(),
@@ -430,36 +388,5 @@ async fn services_are_healthy_and_described() {
     let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
     let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
     assert!(names.contains(&"showtime.tracking.v1.TrackingService") && names.contains(&"twitch.Twitch"), "{names:?}");
-    stage.stop().await;
-}
-
-#[tokio::test]
-async fn python_client_that_is_generated_from_the_same_files_tracks() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/clients/bin/python3");
-    let has_tools = async || {
-        let tried = Command::new(&python).args(["-c", "import grpc_tools"]).status().await;
-        tried.is_ok_and(|status| status.success())
-    };
-    if !has_tools().await {
-        return skip("grpcio-tools: install tests/clients/requirements.txt in target/clients");
-    }
-    let stage = Stage::start().await;
-    stage.know_streamer().await;
-    let webhook = stage.webhook();
-    let settings = json!({
-        "address": stage.server.grpc_addr.unwrap().to_string(),
-        "name": "tatsu",
-        "secret": secrecy::ExposeSecret::expose_secret(&stage.secret),
-        "channel": webhook.channel_id,
-        "webhook": { "id": webhook.id, "token": webhook.token },
-        "login": LOGIN,
-    });
-    let mut command = Command::new(&python);
-    let command = command.arg("tests/clients/tracking_grpc.py").arg(settings.to_string()).current_dir(root);
-    let output = command.kill_on_drop(true).output().await.unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(printed, "tracked\nknown\nlisted\npreviewed\nold messages understood\nuntracked\nrefused NOT_FOUND\n");
     stage.stop().await;
 }

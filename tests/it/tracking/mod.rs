@@ -12,6 +12,7 @@ mod previews;
 mod tokens;
 mod v1;
 mod v2;
+mod watch;
 mod watched;
 
 use reqwest::Method;

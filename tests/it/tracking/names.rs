@@ -2,11 +2,15 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use showtime::mock::Faults;
+use showtime::mock::discord::Limits;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::Duration;
 
 use super::{LOGIN, Stage};
+use crate::backfill::on;
 use crate::support::messages::{CHANNEL, subscription, text, with_person};
+use crate::support::twitch::Twitch;
 
 impl Stage {
     /// An event of the channel of the tests, under another login.
@@ -36,6 +40,47 @@ impl Stage {
 
 fn titled(title: &str) -> Value {
     json!({ "title": title, "language": "en", "category_id": "1", "category_name": "Chess" })
+}
+
+#[tokio::test]
+async fn login_that_the_log_does_not_know_is_looked_up_at_twitch() {
+    let twitch = Twitch::start().await;
+    twitch.mock.world.add_channel("copperkite").unwrap();
+    let on = on(&twitch.mock);
+    let stage = Stage::with(Limits::NONE, |config| {
+        config.tracking.discord_rate = 0;
+        on(config);
+    });
+    let (stage, known) = (stage.await, twitch.mock.world.accounts());
+    let id = known.iter().find(|account| account.login == "copperkite").unwrap().id.clone();
+    let webhook = stage.webhook();
+    let problem = stage.track(&webhook, "nosuchlogin").await.problem(404, "not-found");
+    assert_eq!(problem["detail"], "Twitch has no channel `nosuchlogin`");
+    assert!(stage.discord.world.calls().is_empty(), "Discord is not asked about its webhook");
+    for (name, status) in [("CopperKite", 201), (id.as_str(), 200)] {
+        assert_eq!(stage.track(&webhook, name).await.status, status, "{name}");
+    }
+    // It has had no event yet, and is tracked all the same.
+    let track = |name: &str| format!("/v2/channels/{}/tracks/{name}", webhook.channel_id);
+    for name in ["CopperKite", id.as_str()] {
+        let silent = json!({ "silent": true });
+        let changed = stage.server.send_json_as(&stage.token, Method::PATCH, &track(name), &silent).await;
+        assert_eq!((changed.status.as_u16(), &changed.json()["settings"]), (200, &silent), "{changed:?}");
+        let tested = stage.send(Method::POST, &format!("{}/test?dry_run=true", track(name))).await;
+        assert_eq!(tested.json()["payload"]["content"], "copperkite is live", "{tested:?}");
+    }
+    let item = |name: &str| json!({ "channel_id": webhook.channel_id, "name": name, "webhook": { "id": webhook.id, "token": webhook.token } });
+    let batch = json!({ "tracks": [item("copperkite"), item("nosuchlogin")] });
+    let results = stage.post("/v2/tracks/batch", &batch).await.json()["results"].clone();
+    assert_eq!(
+        (&results[0]["result"], &results[1]["problem"]["status"]),
+        (&json!("unchanged"), &json!(404)),
+        "{results}"
+    );
+    // Twitch does not answer.
+    twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    stage.track(&webhook, "mintcomet").await.problem(503, "twitch-unavailable");
+    stage.stop().await;
 }
 
 #[tokio::test]

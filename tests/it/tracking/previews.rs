@@ -57,6 +57,9 @@ async fn message_is_rendered_with_what_is_wrong_with_it() {
     assert_eq!(payload["content"], r"@everyone Kit plays Go\_ for 7");
     assert_eq!(payload["embeds"][0]["fields"], json!([{ "name": "Viewers", "value": "7", "inline": true }]));
     assert_eq!(payload["components"][0]["components"][0]["label"], "Watch");
+    let settings = json!({ "silent": true, "forum": { "title": "{{ streamer.name }} {{ mentions }}" }, "mentions": { "here": true } });
+    let shown = stage.render(json!({ "settings": settings })).await["payload"].clone();
+    assert_eq!((&shown["flags"], &shown["thread_name"]), (&json!(SUPPRESS_NOTIFICATIONS), &json!("MapleArcade")));
     let ended =
         stage.render(json!({ "settings": { "end_message": "{{ duration }}" }, "sample": { "is_ended": true } }));
     assert_eq!(ended.await["payload"]["content"], "2 h");
@@ -127,6 +130,21 @@ async fn test_keeps_the_limits_of_posts() {
     let answer = stage.send(Method::POST, &stage.test_path()).await;
     answer.problem(503, "discord-unavailable");
     assert_eq!(stage.discord.world.calls().len(), calls);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn test_that_discord_refuses_says_which_setting_is_to_blame() {
+    let stage = Stage::with_track().await;
+    for (settings, reason) in [
+        (json!({ "thread_id": "146404426746167299" }), "the thread does not exist in this channel: Discord refuses it"),
+        (json!({ "forum": {} }), "the channel is not a forum, so `forum` can't be set: Discord refuses it"),
+    ] {
+        stage.set_track(settings).await;
+        let problem = stage.send(Method::POST, &stage.test_path()).await.problem(422, "discord-refuses");
+        assert!(problem["detail"].as_str().unwrap().starts_with(reason), "{problem}");
+        stage.clock.advance(Duration::seconds(6));
+    }
     stage.stop().await;
 }
 

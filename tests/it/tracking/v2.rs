@@ -2,11 +2,14 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::mock::discord::Webhook;
+use showtime::mock::discord::{DiscordFault, DiscordFaults, Limits, Webhook};
+use showtime::store::tracking::destinations;
+use time::Duration;
 
 use super::{LOGIN, Stage};
 use crate::support::bots;
 use crate::support::messages::CHANNEL;
+use crate::support::until;
 
 fn given(webhook: &Webhook) -> Value {
     json!({ "id": webhook.id, "token": webhook.token })
@@ -115,22 +118,125 @@ async fn lost_webhook_drops_its_channel_if_the_bot_wants_that() {
     }
     assert_eq!(
         stage.send(Method::GET, "/v2/settings").await.json(),
-        json!({ "on_webhook_gone": "keep", "defaults": {} })
+        json!({ "on_webhook_gone": "keep", "keep_gone_days": 30, "defaults": {} })
     );
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&kept))).await.status, 204);
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&kept))).await.status, 204, "again");
     let set = stage.put("/v2/settings", &json!({ "on_webhook_gone": "drop" })).await;
-    assert_eq!((set.status.as_u16(), set.json()), (200, json!({ "on_webhook_gone": "drop", "defaults": {} })));
+    let dropping = json!({ "on_webhook_gone": "drop", "keep_gone_days": 30, "defaults": {} });
+    assert_eq!((set.status.as_u16(), set.json()), (200, dropping));
     assert_eq!(stage.send(Method::GET, "/v2/settings").await.json(), set.json());
     assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&dropped))).await.status, 204);
     assert_eq!(stage.send(Method::GET, &channel(&kept)).await.json()["state"], "gone");
     stage.send(Method::GET, &channel(&dropped)).await.problem(404, "not-found");
     assert!(stage.discord.world.calls().len() == 2, "Discord was asked when they were tracked, and not since");
-    stage.put("/v2/settings", &json!({ "on_webhook_gone": "burn" })).await.problem(400, "invalid-field");
+    for (wrong, field) in [
+        (json!({ "on_webhook_gone": "burn" }), "on_webhook_gone"),
+        (json!({ "keep_gone_days": 0 }), "keep_gone_days"),
+        (json!({ "keep_gone_days": 366 }), "keep_gone_days"),
+    ] {
+        let problem = stage.put("/v2/settings", &wrong).await.problem(400, "invalid-field");
+        assert_eq!(problem["field"], field, "{problem}");
+    }
     assert_eq!(
         stage.put("/v2/settings", &json!({})).await.json(),
-        json!({ "on_webhook_gone": "keep", "defaults": {} })
+        json!({ "on_webhook_gone": "keep", "keep_gone_days": 30, "defaults": {} })
     );
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn channel_whose_webhook_was_deleted_is_dropped_after_the_days_that_the_bot_sets() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (gone, kept) = (stage.webhook(), stage.new_webhook("kept"));
+    for webhook in [&gone, &kept] {
+        assert_eq!(stage.track(webhook, LOGIN).await.status, 201);
+    }
+    assert_eq!(stage.put("/v2/settings", &json!({ "keep_gone_days": 2 })).await.status, 200);
+    assert_eq!(stage.send(Method::DELETE, &format!("{}/webhook", channel(&gone))).await.status, 204);
+    let drop_gone = async || {
+        let mut connection = stage.server.pool.acquire().await.unwrap();
+        destinations::drop_gone(&mut connection, stage.clock.now()).await.unwrap()
+    };
+    stage.clock.advance(Duration::hours(47));
+    assert!(!drop_gone().await, "it waits for another webhook");
+    stage.clock.advance(Duration::hours(2));
+    // By the server itself, which looks each hour, or here.
+    drop_gone().await;
+    until("it is dropped", async || stage.send(Method::GET, &channel(&gone)).await.status == 404).await;
+    assert!(!drop_gone().await, "what has its webhook stays");
+    assert_eq!(stage.send(Method::GET, &channel(&kept)).await.json()["state"], "ok");
+    let events = stage.send(Method::GET, "/v2/events").await.json();
+    let told: Vec<_> = events["data"].as_array().unwrap().iter().map(|it| it["data"]["is_dropped"].clone()).collect();
+    assert_eq!(told, [false, true], "it is not dropped silently: {events}");
+    let last = &events["data"][1]["data"];
+    assert_eq!((&last["logins"], &last["channel_id"]), (&json!([LOGIN]), &json!(gone.channel_id)), "{events}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_new_is_tracked_over_a_webhook_that_was_lost() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    stage.server.sql("insert into channel (id, anonymous_bits, anonymous_gifts) values ('500001', 0, 0)").await;
+    let (gone, moved) = (stage.webhook(), stage.new_webhook("second"));
+    for webhook in [&gone, &moved] {
+        assert_eq!(stage.track(webhook, LOGIN).await.status, 201);
+    }
+    stage.discord.world.delete_webhook(&gone.id.to_string()).unwrap();
+    let other = stage.new_channel("other");
+    stage.discord.world.move_webhook(&moved.id.to_string(), &other.name).unwrap();
+    for (webhook, problem) in [(&gone, "webhook-gone"), (&moved, "webhook-elsewhere")] {
+        // The same webhook again: what Discord says of it is recorded, so that it is not called for the next stream.
+        stage.put(&format!("{}/webhook", channel(webhook)), &given(webhook)).await.problem(422, problem);
+        let calls = stage.discord.world.calls().len();
+        stage.put(&format!("{}/tracks/500001", channel(webhook)), &json!({})).await.problem(422, problem);
+        let known = stage.put(&format!("{}/tracks/{LOGIN}", channel(webhook)), &json!({ "silent": true })).await;
+        assert_eq!(known.status, 200, "settings can be changed meanwhile: {known:?}");
+        assert_eq!(stage.discord.world.calls().len(), calls);
+    }
+    for (webhook, state) in [(&gone, "gone"), (&moved, "moved")] {
+        assert_eq!(stage.send(Method::GET, &channel(webhook)).await.json()["state"], state);
+    }
+    let events = stage.send(Method::GET, "/v2/events").await.json();
+    let types: Vec<_> = events["data"].as_array().unwrap().iter().map(|it| it["type"].clone()).collect();
+    assert_eq!(types, ["webhook_gone", "webhook_moved"]);
+    // Another token says nothing of the webhook that is known.
+    let third = stage.new_webhook("third");
+    assert_eq!(stage.track(&third, LOGIN).await.status, 201);
+    let wrong = json!({ "id": third.id, "token": "wrong" });
+    stage.put(&format!("{}/webhook", channel(&third)), &wrong).await.problem(422, "webhook-gone");
+    assert_eq!(stage.send(Method::GET, &channel(&third)).await.json()["state"], "ok");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn webhooks_are_verified_within_the_limits_of_the_address() {
+    let stage = Stage::with(Limits::NONE, |_| {}).await;
+    stage.know_streamer().await;
+    let (webhook, path) = (stage.webhook(), format!("{}/webhook", channel(&stage.webhook())));
+    let wrong = json!({ "id": webhook.id, "token": "wrong" });
+    stage.put(&path, &wrong).await.problem(422, "webhook-gone");
+    let counted = "select invalid_count from egress";
+    let counted = async || sqlx::query_scalar::<_, i32>(counted).fetch_one(&stage.server.pool).await.unwrap();
+    assert_eq!(counted().await, 1, "Discord counts a wrong token towards a ban");
+
+    let faults = DiscordFaults { retry_after_ms: 30_000, ..DiscordFaults::next(DiscordFault::RateLimitedGlobally, 1) };
+    stage.discord.world.set_faults(faults).unwrap();
+    stage.put(&path, &given(&webhook)).await.problem(503, "discord-unavailable");
+    let calls = stage.discord.world.calls().len();
+    stage.put(&path, &given(&webhook)).await.problem(503, "discord-unavailable");
+    assert_eq!((stage.discord.world.calls().len(), counted().await), (calls, 2), "it is not called in vain");
+    stage.clock.advance(Duration::seconds(30));
+    assert_eq!(stage.put(&path, &given(&webhook)).await.status, 200);
+
+    // After thousands of invalid requests Discord is left alone.
+    let many = "update egress set invalid_count = 5000, invalid_since = $1";
+    sqlx::query(many).bind(stage.clock.now()).execute(&stage.server.pool).await.unwrap();
+    let calls = stage.discord.world.calls().len();
+    stage.send(Method::POST, &format!("{path}/check")).await.problem(503, "discord-unavailable");
+    assert_eq!(stage.discord.world.calls().len(), calls);
     stage.stop().await;
 }
 
@@ -202,7 +308,7 @@ async fn bots_see_and_change_only_what_is_their_own() {
     stage.server.send_json_as(&other, Method::PUT, "/v2/settings", &settings).await;
     assert_eq!(
         stage.send(Method::GET, "/v2/settings").await.json(),
-        json!({ "on_webhook_gone": "keep", "defaults": {} })
+        json!({ "on_webhook_gone": "keep", "keep_gone_days": 30, "defaults": {} })
     );
     let list = stage.server.send_as(&other, Method::GET, "/v2/channels").await.json();
     assert_eq!(list, json!({ "data": [], "next": null }));

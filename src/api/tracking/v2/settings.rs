@@ -14,7 +14,7 @@ use crate::api::tracking::caller::Caller;
 use crate::tracking::settings::{BotSettings, TrackSettings};
 
 fn example() -> Value {
-    json!({ "on_webhook_gone": "keep", "defaults": { "color": "#9146ff", "picture": "preview", "button": "Watch" } })
+    json!({ "on_webhook_gone": "keep", "keep_gone_days": 30, "defaults": { "color": "#9146ff", "picture": "preview", "button": "Watch" } })
 }
 
 /// Get the settings of a bot

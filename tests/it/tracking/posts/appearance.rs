@@ -1,6 +1,7 @@
 //! The look of messages.
 
 use serde_json::{Value, json};
+use showtime::mock::discord::DiscordFault;
 use time::Duration;
 
 use super::settings::with;
@@ -50,6 +51,18 @@ async fn message_without_a_card_has_the_address_of_the_stream() {
     assert_eq!(message.content, "User90210441 is live: https://www.twitch.tv/user90210441");
     assert!(message.embeds.is_empty());
     stage.end().await;
+}
+
+#[tokio::test]
+async fn name_that_discord_refuses_is_no_reason_to_post_nothing() {
+    let stage = with(&json!({ "poster": "streamer" })).await;
+    stage.next(DiscordFault::NameRefused, 1);
+    stage.online("5001").await;
+    stage.settled().await;
+    assert_eq!(stage.message().name, stage.webhook().name);
+    assert_eq!((stage.count("execute 400"), stage.count("execute 200")), (1, 1));
+    assert_eq!(stage.states().await, ["posted"]);
+    stage.stop().await;
 }
 
 #[tokio::test]

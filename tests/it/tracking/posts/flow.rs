@@ -90,6 +90,26 @@ async fn stream_is_announced_edited_and_ended_in_one_message() {
 }
 
 #[tokio::test]
+async fn message_of_an_hour_is_edited_every_five_minutes_but_for_the_end() {
+    let stage = Stage::tracking().await;
+    stage.online("5001").await;
+    stage.after(Duration::minutes(70)).await;
+    let edits = || stage.count("edit_message 200");
+    stage.update("Second run", "Chess").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(edits(), 1);
+    stage.update("Third run", "Chess").await;
+    stage.after(Duration::seconds(280)).await;
+    assert_eq!(edits(), 1, "Discord lets these be edited less often");
+    stage.after(Duration::seconds(25)).await;
+    assert_eq!((edits(), &stage.message().embeds[0]["title"]), (2, &json!("Third run")));
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    assert_eq!(edits(), 3, "the end does not wait");
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn stream_that_goes_on_within_a_quarter_of_an_hour_is_the_same_message() {
     let stage = Stage::tracking().await;
     stage.online("5001").await;

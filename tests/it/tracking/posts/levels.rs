@@ -26,7 +26,7 @@ async fn closest_level_that_has_a_setting_counts() {
     let (channel_settings, put) = (format!("{channel}/settings"), Method::PUT);
     let defaults = json!({ "message": "bot", "color": "#000001", "button": "Watch", "silent": true });
     let set = stage.set_at(put.clone(), "/v2/settings", json!({ "defaults": defaults })).await;
-    assert_eq!(set, json!({ "on_webhook_gone": "keep", "defaults": defaults }));
+    assert_eq!(set, json!({ "on_webhook_gone": "keep", "keep_gone_days": 30, "defaults": defaults }));
     let own = json!({ "message": "channel {{ stream.title }}", "color": "#000002" });
     let shown = stage.set_at(put.clone(), &channel_settings, own.clone()).await;
     assert_eq!((&shown["settings"], &shown["tracks"][0]["settings"]), (&own, &json!({})));

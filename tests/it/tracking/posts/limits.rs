@@ -42,6 +42,7 @@ async fn post_for_one_channel_is_not_behind_those_for_many() {
     stage.know_streamer().await;
     for number in 0..100 {
         stage.track_anew(&format!("channel-{number}")).await;
+        stage.clock.advance(Duration::milliseconds(50));
     }
     stage.deliver(super::update("1001", "Run", "Chess", at(0))).await;
     assert_eq!(stage.track(&stage.webhook(), "1001").await.status, 201);
@@ -53,6 +54,29 @@ async fn post_for_one_channel_is_not_behind_those_for_many() {
     crate::support::until("the post for one channel is made", is_posted).await;
     let before = stage.messages().len();
     assert!(before < 60, "{before} of 101 were posted before");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn post_is_not_behind_edits() {
+    let stage = Stage::with(Limits::NONE, |config| config.tracking.discord_rate = 20).await;
+    stage.know_streamer().await;
+    for number in 0..60 {
+        stage.track_anew(&format!("channel-{number}")).await;
+        stage.clock.advance(Duration::milliseconds(50));
+    }
+    stage.deliver(super::update("1001", "Run", "Chess", at(0))).await;
+    assert_eq!(stage.track(&stage.webhook(), "1001").await.status, 201);
+    stage.online("5001").await;
+    crate::support::until("all are posted", async || stage.messages().len() == 60).await;
+    stage.update("Second run", "Chess").await;
+    stage.followed().await;
+    stage.clock.advance(Duration::seconds(11));
+    crate::support::until("the edits have begun", async || stage.count("edit_message 200") > 0).await;
+    stage.deliver(online("1001", "6001", stage.clock.now())).await;
+    crate::support::until("the post is made", async || stage.messages().len() == 61).await;
+    let edits = stage.count("edit_message 200");
+    assert!(edits < 40, "{edits} of 60 messages were edited before");
     stage.stop().await;
 }
 

@@ -112,6 +112,29 @@ async fn tags_come_with_the_next_edit_and_the_video_with_the_end() {
 }
 
 #[tokio::test]
+async fn test_of_a_live_stream_shows_what_its_message_shows() {
+    let twitch = Twitch::start().await;
+    let settings = json!({
+        "message": "{{ stream.tags | join(' ') }}|{{ vod_url }}|{% for it in segments %}{{ it.title }};{% endfor %}", "fields": ["tags"],
+    });
+    let stage = Stage::asking(&twitch, &settings).await;
+    let stream = stage.begin(&twitch).await;
+    stage.known("tags is not null").await;
+    stage.clock.advance(Duration::minutes(4));
+    stage.known("video_id is not null").await;
+    twitch.mock.world.update_channel(CHANNEL, edit("Second run", "7"), Notify::No).unwrap();
+    stage.update("Second run", "Chess").await;
+    stage.after(Duration::seconds(11)).await;
+    let (shown, url) = (stage.message(), video_url(&twitch, &stream).await);
+    assert_eq!(shown.content, format!("English Speedrun|{url}|First run;Second run;"));
+    let path = format!("/v2/channels/{}/tracks/{LOGIN}/test?dry_run=true", stage.webhook().channel_id);
+    let payload = stage.post(&path, &json!({})).await.json()["payload"].clone();
+    assert_eq!(payload["content"], shown.content, "{payload}");
+    assert_eq!(payload["embeds"][0]["fields"], shown.embeds[0]["fields"]);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn video_that_is_found_after_the_end_makes_an_edit() {
     let twitch = Twitch::start().await;
     let stage = Stage::asking(&twitch, &json!({ "picture": "preview" })).await;

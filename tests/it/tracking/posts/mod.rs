@@ -79,6 +79,16 @@ impl Stage {
         stage
     }
 
+    /// A stream that begins, changes its title and ends.
+    pub(super) async fn broadcast(&self) {
+        self.online("5001").await;
+        self.settled().await;
+        self.update("Second run", "Chess").await;
+        self.after(Duration::seconds(11)).await;
+        self.offline("5001").await;
+        self.after(Duration::seconds(11)).await;
+    }
+
     fn texts(&self) -> Vec<String> {
         self.messages().into_iter().map(|message| message.content).collect()
     }

@@ -1,11 +1,13 @@
 //! What settings of a track change.
 
+use reqwest::Method;
 use serde_json::{Value, json};
-use showtime::mock::discord::DiscordFault;
+use showtime::mock::discord::{DiscordFault, NewWebhook};
 use time::Duration;
 
-use super::super::Stage;
+use super::super::{LOGIN, Stage};
 use super::is_notifying;
+use crate::support::messages::CHANNEL;
 
 /// A stage whose track has these settings.
 pub(super) async fn with(settings: &Value) -> Stage {
@@ -35,6 +37,61 @@ async fn mentions_are_exactly_those_of_the_list() {
     assert!(stage.message().content.contains("was live"));
     let pings = stage.discord.world.changes().iter().filter(|change| change.is_notifying).count();
     assert_eq!(pings, 1, "an edit pings no one");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn mentions_are_where_the_text_places_them_and_only_if_they_are_on_the_list() {
+    let stage = Stage::tracking().await;
+    let [fans, mods] = ["fans", "mods"].map(|name| stage.discord.world.add_role(name, true).unwrap().id);
+    let text = format!("{{{{ role('{fans}') }}}} {{{{ streamer.name }}}}{{{{ role('{mods}') }}}} {{{{ everyone }}}}");
+    let settings = json!({ "message": text, "mentions": { "roles": [fans], "here": true } });
+    let path = format!("/v2/channels/{}/tracks/{LOGIN}", stage.webhook().channel_id);
+    assert_eq!(stage.put(&path, &settings).await.status, 200);
+    stage.online("5001").await;
+    stage.settled().await;
+    let message = stage.message();
+    assert_eq!(message.content, format!("<@&{fans}> User90210441"));
+    assert!(message.pings.roles == [fans].into() && !message.pings.here && !message.pings.everyone, "{message:?}");
+    // What is posted again mentions no one, in its text either.
+    stage.offline("5001").await;
+    stage.after(Duration::minutes(20)).await;
+    stage.next(DiscordFault::ErrorAfter, 1);
+    stage.online("5002").await;
+    stage.after(Duration::seconds(2)).await;
+    let repost = stage.messages().pop().unwrap();
+    assert!(repost.content == "User90210441" && repost.pings.is_empty(), "{repost:?}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn bot_is_told_of_mentions_that_discord_did_not_make() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let channel = stage.new_channel("weak").name;
+    let weak = NewWebhook { channel, may_mention_everyone: false, ..NewWebhook::default() };
+    let webhook = stage.discord.world.add_webhook(&weak).unwrap();
+    assert_eq!(stage.track(&webhook, LOGIN).await.status, 201);
+    let [open, closed] = [true, false].map(|is_open| stage.discord.world.add_role("role", is_open).unwrap().id);
+    stage.set(&json!({ "mentions": { "roles": [open, closed], "everyone": true } })).await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let message = stage.message();
+    assert_eq!((&message.pings.roles, message.pings.everyone), (&[open].into(), false));
+    let events = stage.send(Method::GET, "/v2/events?after=0").await.json();
+    let types: Vec<_> = events["data"].as_array().unwrap().iter().map(|it| it["type"].clone()).collect();
+    assert_eq!(types, ["post_created", "mention_ineffective"], "{events}");
+    let (created, told) = (&events["data"][0]["data"], &events["data"][1]["data"]);
+    let expected = json!({
+        "delivery_id": created["delivery_id"], "channel_id": webhook.channel_id, "twitch_id": CHANNEL, "login": LOGIN,
+        "message_id": message.id, "roles": [closed], "everyone": true,
+    });
+    assert_eq!(told, &expected);
+    // An edit mentions no one, and is no reason to tell.
+    stage.offline("5001").await;
+    stage.after(Duration::seconds(11)).await;
+    let events = stage.send(Method::GET, "/v2/events?after=0").await.json();
+    assert_eq!(events["data"].as_array().unwrap().len(), 3, "{events}");
     stage.end().await;
 }
 

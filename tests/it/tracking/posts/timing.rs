@@ -70,6 +70,32 @@ async fn stream_within_the_cooldown_of_the_last_one_is_not_announced() {
 }
 
 #[tokio::test]
+async fn stream_that_is_live_is_announced_for_all_new_tracks_if_the_bot_wants_it() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let set = stage.put("/v2/settings", &json!({ "defaults": { "announce_current": true } })).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    let webhooks = [stage.new_webhook("one"), stage.new_webhook("two"), stage.new_webhook("three")];
+    for _ in 0..2 {
+        assert!(stage.track(&webhooks[0], LOGIN).await.status.is_success());
+    }
+    let item = |webhook: &showtime::mock::discord::Webhook, settings: Value| {
+        let given = json!({ "id": webhook.id, "token": webhook.token });
+        json!({ "channel_id": webhook.channel_id, "webhook": given, "name": LOGIN, "settings": settings })
+    };
+    let tracks = [item(&webhooks[1], json!({})), item(&webhooks[2], json!({ "announce_current": false }))];
+    for _ in 0..2 {
+        assert_eq!(stage.post("/v2/tracks/batch", &json!({ "tracks": tracks })).await.status, 200);
+    }
+    stage.settled().await;
+    let posted: Vec<_> = stage.messages().iter().map(|message| message.webhook_id).collect();
+    assert_eq!(posted, [webhooks[0].id, webhooks[1].id]);
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn stream_that_is_live_is_announced_where_the_track_wants_it() {
     let stage = Stage::start().await;
     stage.know_streamer().await;
