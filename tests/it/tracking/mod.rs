@@ -2,10 +2,12 @@
 
 mod admin;
 mod batch;
+mod curl;
 mod events;
 mod grpc;
 mod kills;
 mod names;
+mod payloads;
 mod polling;
 mod posts;
 mod previews;
