@@ -183,16 +183,16 @@ impl Finding {
             DesiredStatus::Held(SubscriptionStatus::Enabled) if self.delivers => "enabled",
             DesiredStatus::Held(SubscriptionStatus::Enabled) => "refused",
             DesiredStatus::Held(status) if status.is_alive() => "pending",
+            // What ended because a consent was withdrawn waits for the next one, like what was never there.
+            status if status.needs_consent() => "missing",
             DesiredStatus::Held(_) => "dead",
             DesiredStatus::Missing | DesiredStatus::NeedsConsent | DesiredStatus::NoSession => "missing",
         }
     }
 
     fn failure(&self) -> Failure<'_> {
-        let cause = match self.status {
-            DesiredStatus::NeedsConsent => Cause::Consent,
-            _ => Cause::Other(self.message.clone()),
-        };
+        let needs_consent = self.status.needs_consent();
+        let cause = if needs_consent { Cause::Consent } else { Cause::Other(self.message.clone()) };
         Failure { login: &self.channel_login, kind: self.r#type, version: self.version, cause }
     }
 }

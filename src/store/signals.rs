@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 use super::{LogId, within};
+use crate::config::describe_database;
 
 /// How long the database may take to answer before the connection is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -206,7 +207,8 @@ impl Signals {
         loop {
             let Err(error) = self.listen(&database, &mut is_away).await;
             if !std::mem::replace(&mut is_away, true) {
-                tracing::warn!(%error, "the database can't be listened to; trying again");
+                let address = describe_database(&database);
+                tracing::warn!(%error, database.address = address, "the database can't be listened to; trying again");
             }
             sleep(PAUSE).await;
         }

@@ -166,15 +166,21 @@ pub fn different_secrets(count: i64) -> String {
 
 fn desired(records: &Records) -> Check {
     let DesiredCount { total, enabled } = records.desired_count;
-    let failed = records.desired.iter().filter(|row| !row.delivers());
-    let mut problems = problems(failed.map(|row| Failure::new(row, Cause::of(row))));
-    if problems.is_empty() {
+    let mut failed: Vec<_> = records.desired.iter().filter(|row| !row.delivers()).collect();
+    // There may be more than are listed, channel by channel: of the last one that is listed not all is known.
+    let is_cut = i64::try_from(failed.len()).is_ok_and(|listed| listed < total - enabled);
+    if let Some(last) = failed.last().copied().map(|row| &row.channel_id).filter(|_| is_cut) {
+        failed.retain(|row| row.channel_id != *last);
+    }
+    let mut problems = problems(failed.into_iter().map(|row| Failure::new(row, Cause::of(row))));
+    if problems.is_empty() && !is_cut {
         return Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled"));
     }
-    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    let more = problems.len().saturating_sub(MAX_PROBLEMS) + usize::from(is_cut);
     problems.truncate(MAX_PROBLEMS);
     let mut texts: Vec<_> = problems.iter().map(Problem::with_command).collect();
-    texts.extend((more > 0).then(|| format!("and {more} more causes, which `wanted` shows")));
+    let least = if is_cut { "at least " } else { "" };
+    texts.extend((more > 0).then(|| format!("and {least}{more} more causes, which `wanted` shows")));
     let problems = texts.join("; ");
     Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions deliver; {problems}"))
 }

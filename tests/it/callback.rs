@@ -7,6 +7,7 @@ use std::time::Instant;
 use regex::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
+use showtime::http::client;
 use showtime::sources::webhook::REFUSAL_DELAY;
 use showtime::twitch::catalogue::{self, Availability};
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
@@ -443,6 +444,11 @@ async fn other_methods_than_post_are_not_allowed() {
         answer.problem(405, "method-not-allowed");
         assert_eq!(answer.headers["allow"], "POST", "{method}");
     }
+    // As a browser opens it, to see whether it can be reached.
+    let opened = client(PATIENCE).build().unwrap().get(server.url("/callback")).send().await.unwrap();
+    assert_eq!((opened.status().as_u16(), &opened.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    let problem: Value = opened.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().starts_with("the callback can be reached; Twitch sends"), "{problem}");
 }
 
 #[tokio::test]

@@ -136,6 +136,30 @@ async fn ended_subscription_is_shown_with_its_reason() {
     assert!(message.contains("300.0 s") && message.contains("clock"), "{message}");
 }
 
+/// More than are listed. The channel of which only some are listed is the first by its login.
+const MANY: &str = "
+insert into served_channel (id, login, display_name, requested_at)
+    select 1000 + n, 'c' || 1000 - n, 'C', now() from generate_series(1, 150) n;
+insert into desired_subscription (type, version, channel_id, transport, status, since)
+    select type, '1', 1000 + n, 'websocket', 'needs_consent', now()
+    from generate_series(1, 150) n, unnest(array['a', 'b', 'c', 'd', 'e', 'f', 'g']) type";
+
+#[tokio::test]
+async fn causes_are_counted_as_they_are_also_where_not_all_are_listed() {
+    let server = Server::start().await;
+    server.sql(MANY).await;
+    let status = server.json("/status").await;
+    let (verdict, message) = check(&status, "subscriptions");
+    assert_eq!(verdict, "warn");
+    let (count, causes) = message.split_once("; ").unwrap();
+    assert_eq!(count, "0 of 1050 wanted subscriptions deliver");
+    let causes: Vec<_> = causes.split("; ").collect();
+    for (cause, login) in causes.iter().zip(["c858", "c859", "c860", "c861", "c862"]) {
+        assert_eq!(*cause, format!("7 subscriptions need consent of {login}: run `cargo run --bin init`"));
+    }
+    assert_eq!(causes[5..], ["and at least 138 more causes, which `wanted` shows"]);
+}
+
 #[tokio::test]
 async fn database_that_lacks_a_migration_is_not_ready() {
     let api = Server::start().await;

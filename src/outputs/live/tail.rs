@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::entry::Entry;
 use super::hub::Hub;
+use crate::config::describe_database;
 use crate::incidents::outages::{Outages, Part};
 use crate::store::read::scan::LogFilter;
 use crate::store::read::{events, live};
@@ -70,7 +71,8 @@ impl Tail {
         loop {
             let Err(error) = self.follow(&mut wakeups, &mut is_away).await;
             if !std::mem::replace(&mut is_away, true) {
-                tracing::warn!(%error, "the log can't be followed; trying again");
+                let address = describe_database(&self.database);
+                tracing::warn!(%error, database.address = address, "the log can't be followed; trying again");
                 self.outages.observe(Part::Feeds, Some("the log could not be followed".to_owned()));
             }
             sleep(PAUSE).await;

@@ -59,6 +59,7 @@ async fn check_shows_every_status_in_words() {
         expected.push(match status {
             "enabled" => format!("  enabled  {login}  {kind}"),
             "webhook_callback_verification_pending" => format!("  pending  {login}  {kind}"),
+            "authorization_revoked" => format!("  missing  {kind} needs consent of {login}"),
             // Several statuses are one cause.
             _ if text == "the WebSocket connection ended" => {
                 over_websocket.insert(login);
@@ -71,7 +72,7 @@ async fn check_shows_every_status_in_words() {
     said.has(1, &expected.iter().map(String::as_str).collect::<Vec<_>>());
     let ended = said.out.matches("the WebSocket connection ended").count();
     assert_eq!(ended, over_websocket.len(), "once for each channel: {}", said.out);
-    assert_eq!(said.count("  missing"), 0, "what ended is shown once: {}", said.out);
+    assert_eq!(said.count("  missing"), 1, "what ended is shown once: {}", said.out);
 }
 
 #[tokio::test]
