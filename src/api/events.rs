@@ -39,7 +39,8 @@ struct ListEvents {
     /// Only events of these channels (for types without a channel, of these users): ids or logins, separated by commas.
     #[param(value_type = String, required = false, pattern = r"^[!-+\--~]{1,256}(,[!-+\--~]{1,256}){0,99}$", example = "twitchdev")]
     channel: Option<NameList>,
-    /// Only events of these subscription types, separated by commas.
+    /// Only events of these subscription types, separated by commas: names, `stream.*` for all that begin so, `*`, the presets
+    /// `alerts`, `chat`, `moderation`, or one of these with a hyphen before it to leave it out. The last that matches decides.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, pattern = r"^[!-+\--~]{1,256}(,[!-+\--~]{1,256}){0,99}$", example = "channel.follow,channel.raid")]
     kind: Option<NameList>,
@@ -77,7 +78,6 @@ struct ListEvents {
 #[get("/events")]
 pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) -> Result<Json<EventPage>, Error> {
     let Query(ListEvents { channel, kind, since, until, order, after, limit }) = query;
-    let types = kind.map(|NameList(kinds)| kinds);
     let times = Times { since: since.map(|it| it.0), until: until.map(|it| it.0) };
     let read = async |db: &mut PgConnection| {
         let channel_ids = match &channel {
@@ -88,8 +88,12 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
             }
             None => None,
         };
-        store::page(db, &LogFilter { channel_ids, types }, times, order, after.map(|Parsed(after)| after), limit.rows())
-            .await
+        let types = match &kind {
+            Some(NameList(kinds)) => Some(store::matching(&mut *db, kinds).await?.unwrap_or_else(|| kinds.clone())),
+            None => None,
+        };
+        let filter = LogFilter { channel_ids, types };
+        store::page(db, &filter, times, order, after.map(|Parsed(after)| after), limit.rows()).await
     };
     let (mut rows, read_to) = ctx.read(read).await?;
     let next = limit.cut(&mut rows, |last| last.id).or(read_to);

@@ -49,7 +49,7 @@ struct LiveEvents {
     /// Only events of these channels: ids or logins, separated by commas.
     #[param(value_type = String, required = false, example = "twitchdev")]
     channel: Option<NameList>,
-    /// Only events of these subscription types, separated by commas.
+    /// Only events of these subscription types, separated by commas, with patterns as in `GET /events`.
     #[serde(rename = "type")]
     #[param(value_type = String, required = false, example = "channel.follow,channel.raid")]
     kind: Option<NameList>,
@@ -163,7 +163,8 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 ///
 /// With `overlay=true`, `control` comes at once and with each change: what
 /// `POST /overlays/alerts/{action}` asked for. So does `settings`: when saved settings of overlays were changed.
-/// Neither has an id.
+/// Neither has an id. Over a WebSocket an overlay may report how many alerts wait in it for their turn:
+/// `{"waiting": 3}`. `GET /overlays/alerts` shows it.
 #[utoipa::path(
     tag = "live",
     params(LiveAlerts),

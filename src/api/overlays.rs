@@ -3,6 +3,9 @@
 mod fields;
 pub(super) mod missing;
 pub(super) mod settings;
+mod small;
+
+use std::collections::BTreeSet;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
@@ -15,14 +18,21 @@ use super::error::Error;
 use super::query::{Name, Nothing, Query};
 use super::responses::{BadRequest, NotFound, ServerErrors};
 use crate::outputs::live::control::AlertControls;
+use crate::outputs::live::overlays::ConnectedOverlays;
 use crate::store::LogId;
 use crate::store::overlays::{self, AlertAction, AlertControl};
 
-/// How alerts are shown.
+/// How alerts are shown. Each server of a database has overlays of its own.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AlertState {
-    /// The number of overlays that follow the alerts of this server now. Each server of a database has its own.
+    /// The number of overlays that follow the alerts of this server now.
     overlays: usize,
+    /// The number of overlays that follow its chat.
+    chats: usize,
+    /// The types of alerts that these overlays show.
+    types: BTreeSet<String>,
+    /// How many alerts wait for their turn, in the overlay in which most do.
+    waiting: u32,
     #[serde(flatten)]
     pub(super) controls: AlertControls,
 }
@@ -36,20 +46,29 @@ impl AlertState {
             skips: 3,
             cleared_to: LogId(1041),
         };
-        Self { overlays: 1, controls: AlertControls { controls: vec![all] } }
+        let overlays =
+            ConnectedOverlays { alerts: 1, chats: 1, types: ["follow", "raid"].map(str::to_owned).into(), waiting: 2 };
+        Self::new(overlays, vec![all])
+    }
+
+    fn new(
+        ConnectedOverlays { alerts, chats, types, waiting }: ConnectedOverlays,
+        controls: Vec<AlertControl>,
+    ) -> Self {
+        Self { overlays: alerts, chats, types, waiting, controls: AlertControls { controls } }
     }
 }
 
 impl Context {
     async fn alert_state(&self) -> Result<Json<AlertState>, Error> {
         let controls = self.read(async |db| overlays::alert_controls(db).await).await?;
-        Ok(Json(AlertState { overlays: self.hub.control.overlays(), controls: AlertControls { controls } }))
+        Ok(Json(AlertState::new(self.hub.control.overlays(), controls)))
     }
 }
 
 /// Get how alerts are shown
 ///
-/// Whether they are paused or muted, and how many overlays are connected.
+/// Whether they are paused or muted, how many wait, and which overlays are connected.
 #[utoipa::path(
     tag = "overlays",
     responses(

@@ -30,7 +30,8 @@ async fn alerts_are_paused_skipped_muted_and_cleared_for_all_channels_or_one() {
     server.deliver(&online("1", at(0))).await;
     server.deliver(&follow("1", at(1))).await;
     let free = json!({ "channel_id": null, "paused_at": null, "is_muted": false, "skips": 0, "cleared_to": 0 });
-    assert_eq!(server.json("/overlays/alerts").await, json!({ "overlays": 0, "controls": [free] }));
+    let expected = json!({ "overlays": 0, "chats": 0, "types": [], "waiting": 0, "controls": [free] });
+    assert_eq!(server.json("/overlays/alerts").await, expected);
 
     let paused = server.control("pause").await;
     let since = all(&paused)["paused_at"].as_str().unwrap().to_owned();
@@ -87,6 +88,13 @@ async fn overlays_of_every_server_are_told_at_once_and_when_they_connect() {
     for told in [sse.next().await.unwrap(), socket.next().await.unwrap(), reader.next().await.unwrap()] {
         assert_eq!((told.event.as_str(), told.id), ("alert", Some(1)), "readers that are no overlays get alerts alone");
     }
+    socket.send(r#"{"waiting":7}"#).await;
+    socket.send("an overlay of another version").await;
+    until("what an overlay reports is shown by its server", async || {
+        server.json("/overlays/alerts").await["waiting"] == 7
+    })
+    .await;
+    assert_eq!(other.json("/overlays/alerts").await["waiting"], 0);
     drop((sse, socket));
     until("overlays that have gone are not counted", async || {
         server.deliver(&follow("2", at(1))).await;

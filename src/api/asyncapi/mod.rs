@@ -71,9 +71,9 @@ pub fn live_spec() -> Value {
         "defaultContentType": "application/json",
         "servers": servers,
         "channels": Feed::iter().map(channel).chain(sinks::channels()).collect::<Map<_, _>>(),
-        "operations": Feed::iter().map(operation).chain(sinks::operations()).collect::<Map<_, _>>(),
+        "operations": Feed::iter().map(operation).chain([receive_reports()]).chain(sinks::operations()).collect::<Map<_, _>>(),
         "components": {
-            "messages": messages.iter().map(Message::describe).chain(sinks::messages()).collect::<Map<_, _>>(),
+            "messages": messages.iter().map(Message::describe).chain([report()]).chain(sinks::messages()).collect::<Map<_, _>>(),
             "schemas": schemas,
         },
     })
@@ -82,10 +82,34 @@ pub fn live_spec() -> Value {
 fn channel(feed: Feed) -> (String, Value) {
     let (name, summary) = (feed.name(), feed.summary());
     let message = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
-    let messages: Map<_, _> = feed.messages().iter().chain(&COMMON).map(message).collect();
+    let received: &[&str] = if feed == Feed::Alerts { &[REPORT] } else { &[] };
+    let messages: Map<_, _> = feed.messages().iter().chain(&COMMON).chain(received).map(message).collect();
     let servers = json!([{ "$ref": "#/servers/websocket" }, { "$ref": "#/servers/sse" }]);
     let address = format!("/live/{name}");
     (name.to_owned(), json!({ "address": address, "summary": summary, "servers": servers, "messages": messages }))
+}
+
+/// What overlays send.
+const REPORT: &str = "report";
+
+fn report() -> (String, Value) {
+    let waiting = json!({ "type": "integer", "minimum": 0, "description": "How many alerts wait for their turn" });
+    let message = json!({
+        "name": REPORT,
+        "summary": "How many alerts wait in an overlay; over a WebSocket with `overlay=true` only. `GET /overlays/alerts` shows it",
+        "payload": { "type": "object", "required": ["waiting"], "properties": { "waiting": waiting } },
+        "examples": [{ "payload": { "waiting": 3 } }],
+    });
+    (REPORT.to_owned(), message)
+}
+
+fn receive_reports() -> (String, Value) {
+    let operation = json!({
+        "action": "receive",
+        "channel": { "$ref": "#/channels/alerts" },
+        "messages": [{ "$ref": format!("#/channels/alerts/messages/{REPORT}") }],
+    });
+    ("receive_reports".to_owned(), operation)
 }
 
 impl Message {

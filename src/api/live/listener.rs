@@ -49,6 +49,7 @@ impl Listener {
         is_overlay: bool,
     ) -> Result<Box<Self>, Error> {
         let feed = filter.feed;
+        let mut control = is_overlay.then(|| ctx.hub.control.subscribe(&filter));
         let (mut reader, resync) = Reader::open(ctx.hub.clone(), grant.token(), filter, start).await?;
         let mut opening = VecDeque::new();
         if let Some(resync) = resync {
@@ -61,7 +62,6 @@ impl Listener {
             opening.push_back(Frame::new(Some(newest), "snapshot", &snapshot));
         }
         let mut opening: VecDeque<_> = opening.into_iter().map(Arc::new).collect();
-        let mut control = is_overlay.then(|| ctx.hub.control.subscribe(feed));
         // Before all alerts, so that none is shown that is held back.
         opening.extend(std::iter::from_fn(|| control.as_mut()?.next().now_or_never()));
         let reading = ctx.metrics.reader(feed.name(), transport);
@@ -77,6 +77,13 @@ impl Listener {
     /// The id up to which the log was read: the `Last-Event-ID` to reconnect with.
     pub(super) fn cursor(&self) -> LogId {
         self.reader.cursor()
+    }
+
+    /// Takes what an overlay reports. All else that clients send is ignored.
+    pub(super) fn receive(&self, text: &str) {
+        if let (Some(control), Ok(report)) = (&self.control, serde_json::from_str(text)) {
+            control.report(report);
+        }
     }
 
     /// The next frame to send. Cancel-safe: nothing is lost if the future is dropped.

@@ -23,7 +23,7 @@ const PROTOCOL: &str = "showtime";
 /// The same, with heartbeats as messages: a page can't see pings. The first heartbeat comes before everything else.
 const PROTOCOL_WITH_HEARTBEATS: &str = "showtime.heartbeat";
 
-/// The largest message that a client may send, in bytes. Messages of clients are ignored.
+/// The largest message that a client may send, in bytes. All that is read of them is what overlays report.
 const MAX_MESSAGE: usize = 4_096;
 
 /// Time limit until there is room for the next message to the client.
@@ -79,6 +79,9 @@ impl Socket {
                 biased;
                 message = incoming.recv() => match message {
                     Some(Ok(message)) => {
+                        if let Message::Text(text) = &message {
+                            listener.receive(text);
+                        }
                         if let Some(reason) = self.receive(message).await? {
                             return Some(reason);
                         }

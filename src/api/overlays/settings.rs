@@ -15,6 +15,7 @@ use super::fields::{
     Address, AlertType, Animation, AtMost, BlockedWord, Color, Direction, Font, Language, Login, Place, Sound, Theme,
     Tier, Visibility, Within,
 };
+use super::small::{ClockOverlay, EventsOverlay, GoalOverlay, LabelOverlay};
 use crate::api::Context;
 use crate::api::body::{Body, Line};
 use crate::api::error::Error;
@@ -47,6 +48,18 @@ struct OverlaySettings {
     /// The chat.
     #[serde(deserialize_with = "object")]
     chat: ChatOverlay,
+    /// The bar of a goal.
+    #[serde(deserialize_with = "object")]
+    goal: GoalOverlay,
+    /// The label.
+    #[serde(deserialize_with = "object")]
+    label: LabelOverlay,
+    /// The list of events.
+    #[serde(deserialize_with = "object")]
+    events: EventsOverlay,
+    /// The clock.
+    #[serde(deserialize_with = "object")]
+    clock: ClockOverlay,
 }
 
 /// How an overlay looks.
@@ -152,6 +165,10 @@ struct Variation {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     image: Option<Address>,
+    /// How large it is, in percent of the usual size.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, minimum = 25, maximum = 400)]
+    size: Option<Within<25, 400>>,
     /// How it comes in.
     #[serde(default)]
     animation: Option<Animation>,

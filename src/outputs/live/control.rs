@@ -12,7 +12,9 @@ use tokio::time::sleep;
 use utoipa::ToSchema;
 
 use super::feed::Feed;
+use super::filter::FeedFilter;
 use super::frame::Frame;
+use super::overlays::{ConnectedOverlays, OverlayPlace, OverlayReport, Overlays};
 use crate::store::overlays::{AlertControl, SettingsVersion, alert_controls, settings_versions};
 use crate::store::signals::Signals;
 use crate::store::within;
@@ -51,8 +53,7 @@ struct Present {
 #[derive(Debug, Default)]
 pub struct Control {
     present: watch::Sender<Present>,
-    /// Held by each overlay of alerts.
-    alerts: Arc<()>,
+    overlays: Overlays,
 }
 
 /// Receives it for one overlay.
@@ -61,22 +62,27 @@ pub struct ControlReceiver {
     present: watch::Receiver<Present>,
     /// What the overlay was told last.
     told: Present,
-    /// `None` for an overlay without alerts, which gets no `control`.
-    alerts: Option<Arc<()>>,
+    /// Whether it shows alerts. Others get no `control`.
+    has_alerts: bool,
+    place: OverlayPlace,
 }
 
 impl Control {
-    /// A receiver for an overlay of this feed, which counts as one until it is dropped.
+    /// A receiver for an overlay with this filter, which is counted until it is dropped.
     #[must_use]
-    pub fn subscribe(&self, feed: Feed) -> ControlReceiver {
-        let alerts = (feed == Feed::Alerts).then(|| self.alerts.clone());
-        ControlReceiver { present: self.present.subscribe(), told: Present::default(), alerts }
+    pub fn subscribe(&self, filter: &FeedFilter) -> ControlReceiver {
+        ControlReceiver {
+            present: self.present.subscribe(),
+            told: Present::default(),
+            has_alerts: filter.feed == Feed::Alerts,
+            place: self.overlays.add(filter),
+        }
     }
 
-    /// The number of overlays of alerts that are connected to this server.
+    /// The overlays that are connected to this server.
     #[must_use]
-    pub fn overlays(&self) -> usize {
-        Arc::strong_count(&self.alerts) - 1
+    pub fn overlays(&self) -> ConnectedOverlays {
+        self.overlays.summary()
     }
 
     /// Passes on what has changed.
@@ -131,10 +137,15 @@ impl ControlReceiver {
         }
     }
 
+    /// Keeps what the overlay reports.
+    pub fn report(&self, report: OverlayReport) {
+        self.place.report(report);
+    }
+
     /// What the overlay has not been told yet.
     fn untold(&mut self) -> Option<Arc<Frame>> {
         let Present { control, settings } = self.present.borrow_and_update().clone();
-        let control = take_news(&mut self.told.control, control.filter(|_| self.alerts.is_some()));
+        let control = take_news(&mut self.told.control, control.filter(|_| self.has_alerts));
         control.or_else(|| take_news(&mut self.told.settings, settings))
     }
 }

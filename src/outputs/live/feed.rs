@@ -8,6 +8,7 @@ use strum::{EnumIter, IntoStaticStr};
 use super::entry::Entry;
 use super::frame::Frame;
 use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
+use crate::twitch::catalogue::pattern;
 use crate::view::{alert, chat};
 
 /// The subscription types that can change how a channel looks.
@@ -69,7 +70,7 @@ impl Feed {
         }
     }
 
-    /// The subscription types that it includes, if only these types are selected; `None` for all.
+    /// The subscription types that it includes, if only these types are selected, none of them a pattern; `None` for all.
     pub(super) fn sources(self, types: Option<&[String]>) -> Option<Vec<String>> {
         match self {
             Self::Events => types.map(<[String]>::to_vec),
@@ -82,12 +83,12 @@ impl Feed {
         }
     }
 
-    /// Whether it sends this entry, if only these types are selected: kinds of alerts, or subscription types.
+    /// Whether it sends this entry, if only these types are selected: kinds of alerts, or patterns of subscription types.
     pub(super) fn includes(self, entry: &Entry, types: Option<&[String]>) -> bool {
         let is_selected = |kind: &str| types.is_none_or(|types| types.iter().any(|it| it == kind));
         let kind = entry.logged.kind.as_deref();
         match self {
-            Self::Events => types.is_none() || kind.is_some_and(is_selected),
+            Self::Events => types.is_none_or(|types| kind.is_some_and(|kind| pattern::selects(types, kind))),
             Self::Alerts => entry.alert().is_some_and(|(kind, _)| is_selected(kind)),
             Self::State if entry.is_replay || entry.logged.is_test => false,
             Self::State => kind.is_some_and(|kind| STATE_SOURCES.contains(&kind)),

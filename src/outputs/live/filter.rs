@@ -6,8 +6,8 @@ use sqlx::PgPool;
 
 use super::entry::Entry;
 use super::feed::Feed;
-use crate::store::read::channels;
 use crate::store::read::scan::LogFilter;
+use crate::store::read::{channels, events};
 use crate::twitch::id::ChannelId;
 
 /// A feed, and what of it is selected.
@@ -17,8 +17,10 @@ pub struct FeedFilter {
     pub feed: Feed,
     /// Only these channels; `None` for all.
     channels: Option<Vec<SelectedChannel>>,
-    /// Only these types: kinds of alerts, or subscription types; `None` for all.
+    /// Only these types: kinds of alerts, or patterns of subscription types; `None` for all.
     types: Option<Vec<String>>,
+    /// What the patterns match of the types in the log; `None` if there are no patterns but names.
+    matched: Option<Vec<String>>,
     /// Whether it also selects repeats.
     repeats: bool,
 }
@@ -47,7 +49,7 @@ impl FeedFilter {
     pub fn new(feed: Feed, channels: Option<Vec<String>>, types: Option<Vec<String>>) -> Self {
         let select = |name| SelectedChannel { name, id: None };
         let channels = channels.map(|names| names.into_iter().map(select).collect());
-        Self { feed, channels, types, repeats: [Feed::Events, Feed::State].contains(&feed) }
+        Self { feed, channels, types, matched: None, repeats: [Feed::Events, Feed::State].contains(&feed) }
     }
 
     /// Selects also what repeats another selected event, or not. The feeds of events and state always do.
@@ -56,8 +58,11 @@ impl FeedFilter {
         Self { repeats, ..self }
     }
 
-    /// Looks up the ids of the channels that were not known yet.
+    /// Looks up the ids of the channels that were not known yet, and the types in the log that the patterns match.
     pub(super) async fn resolve(&mut self, pool: &PgPool) -> sqlx::Result<()> {
+        if let (Feed::Events, Some(patterns)) = (self.feed, &self.types) {
+            self.matched = events::matching(pool, patterns).await?;
+        }
         let mut unknown: Vec<_> = self.channels.iter_mut().flatten().filter(|channel| channel.id.is_none()).collect();
         if unknown.is_empty() {
             return Ok(());
@@ -100,6 +105,12 @@ impl FeedFilter {
         })
     }
 
+    /// Only these types: kinds of alerts, or patterns of subscription types; `None` for all.
+    #[must_use]
+    pub fn types(&self) -> Option<&[String]> {
+        self.types.as_deref()
+    }
+
     /// The ids of the channels, as far as they are known; `None` for all channels.
     #[must_use]
     pub fn channel_ids(&self) -> Option<Vec<ChannelId>> {
@@ -109,6 +120,7 @@ impl FeedFilter {
 
     /// The filter of the log that finds all of this, and for some feeds more.
     pub(super) fn log_filter(&self) -> LogFilter {
-        LogFilter { channel_ids: self.channel_ids(), types: self.feed.sources(self.types.as_deref()) }
+        let types = self.matched.as_ref().or(self.types.as_ref());
+        LogFilter { channel_ids: self.channel_ids(), types: self.feed.sources(types.map(Vec::as_slice)) }
     }
 }

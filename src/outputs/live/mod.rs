@@ -6,6 +6,7 @@ pub mod feed;
 pub mod filter;
 pub mod frame;
 pub mod hub;
+pub mod overlays;
 mod places;
 pub mod reader;
 mod ring;

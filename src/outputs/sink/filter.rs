@@ -2,12 +2,12 @@
 
 use crate::message::OWN_TYPES;
 use crate::store::read::events::LoggedEvent;
-use crate::twitch::catalogue;
+use crate::twitch::catalogue::{self, pattern};
 
 /// Selects events by type and channel, and leaves out what is no news.
 #[derive(Clone, Debug)]
 pub struct SinkFilter {
-    /// Patterns of types, of which the last one that matches decides; `None` for all, an empty list for none.
+    /// Patterns of types; `None` for all, an empty list for none.
     types: Option<Vec<String>>,
     /// Ids or logins; none for all.
     channels: Vec<String>,
@@ -16,8 +16,8 @@ pub struct SinkFilter {
 }
 
 /// Why a pattern is refused.
-pub const PATTERN: &str = "must be types such as channel.cheer, stream.* for all that begin so, * for all, or one of these with \
-    a hyphen before it to leave them out";
+pub const PATTERN: &str = "must be types such as channel.cheer, stream.* for all that begin so, * for all, a preset such as \
+    alerts, or one of these with a hyphen before it to leave them out";
 
 impl SinkFilter {
     /// Selects these types, channels, and tests or not; `None` for all types or channels. Without types it selects nothing: such
@@ -40,13 +40,7 @@ impl SinkFilter {
     }
 
     fn includes_type(&self, kind: &str) -> bool {
-        let Some(types) = &self.types else { return true };
-        let last = types.iter().rev().find(|pattern| matches(pattern.trim_start_matches('-'), kind));
-        match last {
-            Some(pattern) => !pattern.starts_with('-'),
-            // A list that begins with an exception begins with all.
-            None => types.first().is_some_and(|first| first.starts_with('-')),
-        }
+        self.types.as_ref().is_none_or(|types| pattern::selects(types, kind))
     }
 }
 
@@ -60,13 +54,6 @@ fn is_repeat(event: &LoggedEvent) -> bool {
 fn is_of(event: &LoggedEvent, name: &str) -> bool {
     event.channel_id.as_ref().is_some_and(|id| id.as_str() == name)
         || event.channel_login.as_ref().is_some_and(|login| login.eq_ignore_ascii_case(name))
-}
-
-fn matches(pattern: &str, kind: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => kind.starts_with(prefix),
-        None => pattern == kind,
-    }
 }
 
 /// Whether this is a pattern of types.
@@ -83,9 +70,9 @@ pub fn is_pattern(text: &str) -> bool {
 
 /// Whether there is a type that this pattern matches.
 #[must_use]
-pub fn is_known(pattern: &str) -> bool {
+pub fn is_known(text: &str) -> bool {
     let twitch = catalogue::all().iter().map(|kind| kind.name.as_str());
-    twitch.chain(OWN_TYPES).any(|kind| matches(pattern.trim_start_matches('-'), kind))
+    twitch.chain(OWN_TYPES).any(|kind| pattern::matches(text.trim_start_matches('-'), kind))
 }
 
 #[cfg(test)]
@@ -100,21 +87,10 @@ mod tests {
         assert!(!filter.includes(&LoggedEvent { is_echo: true, ..example() }));
     }
 
-    fn selects(patterns: &[&str], kind: &str) -> bool {
-        let types: Vec<_> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        SinkFilter::new(Some(&types), None, false).includes_type(kind)
-    }
-
     #[test]
-    fn last_pattern_that_matches_decides() {
+    fn no_types_are_all_and_an_empty_list_is_none() {
         assert!(SinkFilter::new(None, None, false).includes_type("channel.cheer"));
-        assert!(!selects(&[], "channel.cheer"));
-        assert!(selects(&["channel.cheer", "stream.*"], "stream.online"));
-        assert!(!selects(&["channel.cheer", "stream.*"], "channel.follow"));
-        assert!(!selects(&["*", "-channel.chat.*"], "channel.chat.message"));
-        assert!(selects(&["-channel.chat.*"], "channel.follow"));
-        assert!(selects(&["-channel.*", "channel.cheer"], "channel.cheer"));
-        assert!(!selects(&["stream.*"], "streams"));
+        assert!(!SinkFilter::new(Some(&[]), None, false).includes_type("channel.cheer"));
     }
 
     #[test]
@@ -129,7 +105,8 @@ mod tests {
 
     #[test]
     fn pattern_that_matches_no_type_is_unknown() {
-        for known in ["channel.cheer", "-channel.chat.*", "*", "showtime.segment.*", "showtime.chat.presence"] {
+        for known in ["channel.cheer", "-channel.chat.*", "*", "-chat", "showtime.segment.*", "showtime.chat.presence"]
+        {
             assert!(is_known(known), "{known}");
         }
         for unknown in ["channel.cheers", "-chanel.*", "showtime.x"] {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::scan::{self, LogFilter, Range, Times};
 use crate::message::MessageType;
 use crate::store::{LogId, Order};
+use crate::twitch::catalogue::pattern;
 use crate::twitch::id::ChannelId;
 
 /// A row of `event`, with the names of its channel.
@@ -71,6 +72,35 @@ pub async fn page(
         rows.reverse();
     }
     Ok((rows, found.read_to))
+}
+
+/// The types of events in the log that a list with [patterns](pattern) selects; `None` if it has names only, which
+/// are the types.
+///
+/// # Errors
+/// If the database fails.
+pub async fn matching(db: impl PgExecutor<'_>, patterns: &[String]) -> sqlx::Result<Option<Vec<String>>> {
+    if pattern::are_names(patterns) {
+        return Ok(None);
+    }
+    let mut types = types(db).await?;
+    types.retain(|kind| pattern::selects(patterns, kind));
+    Ok(Some(types))
+}
+
+/// The types of the events in the log: the index is asked for one after the other, however many events each has.
+async fn types(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"with recursive known as (
+            (select type from event where type is not null order by type limit 1)
+            union all
+            select (select e.type from event e where e.type > known.type order by e.type limit 1)
+            from known where known.type is not null
+        )
+        select type as "type!" from known where type is not null"#
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// The event with this id.

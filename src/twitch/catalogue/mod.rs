@@ -2,6 +2,7 @@
 //! condition, the scopes it needs, and the broadcaster or user it belongs to.
 
 pub mod lookup;
+pub mod pattern;
 pub mod selection;
 
 use std::sync::LazyLock;

@@ -15,14 +15,14 @@ use crate::support::schema::check;
 fn examples_match_their_schemas() {
     let spec = api::live_spec();
     let messages = spec["components"]["messages"].as_object().unwrap();
-    assert_eq!(messages.len(), 13);
+    assert_eq!(messages.len(), 14);
     for (name, message) in messages {
         assert_eq!(message["name"], *name);
         for example in message["examples"].as_array().unwrap() {
             check(&spec, &message["payload"], &example["payload"]);
             if ["amqp", "webhook"].contains(&name.as_str()) {
                 check(&spec, &message["headers"], &example["headers"]);
-            } else {
+            } else if name != "report" {
                 assert_eq!(example["payload"]["event"], *name);
             }
         }

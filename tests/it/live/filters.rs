@@ -63,6 +63,26 @@ async fn types_are_those_of_the_feed() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn patterns_select_events_as_they_come_and_from_the_log() {
+    let database = crate::support::postgres::fresh_database().await;
+    let server = Server::on(database.clone()).await;
+    let path = "/live/events?type=*,-channel.chat.*,-channel.cheer";
+    let mut events = Sse::open(&server, path).await;
+    deliver(&server, [follow("1", at(0)), cheer("1", 5, at(1))]).await;
+    deliver(&server, (0..60).map(|second| notification("channel.chat.clear", at(second), json!({})))).await;
+    deliver(&server, [online("s1", at(2))]).await;
+    let ids = events.ids(2).await;
+    server.stop().await;
+    // Another server has nothing in its memory.
+    let server = Server::on(database).await;
+    for query in ["last=2", "after=0"] {
+        let mut again = Sse::open(&server, &format!("{path}&{query}")).await;
+        assert_eq!(again.ids(2).await, ids, "{query}");
+    }
+    server.stop().await;
+}
+
 /// There are more events than one page of the database, and most are not selected.
 #[tokio::test]
 async fn reader_begins_with_the_last_selected_events() {

@@ -1,6 +1,6 @@
 //! Readers of the live feeds.
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -145,6 +145,11 @@ impl Socket {
             Err(tungstenite::Error::Http(answer)) => answer.status().as_u16(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Sends a text.
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
     }
 
     /// The next message of any kind.
