@@ -7,13 +7,13 @@ const MISSING = [
   { channel: 'two', alerts: ['follow'], chat: false, message: 'there is no session', command: null },
   { channel: 'two', alerts: [], chat: true, message: 'the chat is not read', command: 'server chat set two live' },
 ];
-const lines = (types, channels = []) => linesFor(MISSING, types, channels, type => type.toUpperCase());
+const lines = (types, channels = []) => linesFor(MISSING, types, channels);
 
 test('what is missing of the chosen alerts is told by channel', () => {
   assert.deepEqual(lines(['follow', 'raid', 'poll_end']), [
-    'one does not get POLL_END: Twitch is not asked for them. Run: init', 'two does not get FOLLOW: there is no session.',
+    'one does not get Poll: end: Twitch is not asked for them. Run: init', 'two does not get New follower: there is no session.',
   ]);
-  assert.deepEqual(lines(['follow', 'poll_end'], ['two']), ['two does not get FOLLOW: there is no session.']);
+  assert.deepEqual(lines(['follow', 'poll_end'], ['two']), ['two does not get New follower: there is no session.']);
   assert.deepEqual(lines(['raid']), []);
 });
 

@@ -12,7 +12,7 @@ test('defaults apply without settings', () => {
   const { settings, problems } = alerts('');
   assert.deepEqual(problems, []);
   assert.equal(settings.duration, 6);
-  const usual = { image: null, duration: 6, animation: 'rise', minimum: null, variations: [] };
+  const usual = { image: null, duration: 6, animation: 'rise', size: null, minimum: null, variations: [] };
   assert.deepEqual(settings.of.follow, { ...usual, text: '{user} follows!', sound: 'none' });
   assert.ok(settings.types.includes('follow') && !settings.types.includes('hype_train_progress'));
   assert.ok(!settings.types.includes('online') && !settings.types.includes('offline'));

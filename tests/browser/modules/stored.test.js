@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flat, nameAt, nested } from '../../../src/api/pages/assets/stored.js';
+import { flat, nameAt, nested, plain } from '../../../src/api/pages/assets/stored.js';
 
 const PARTS = ['alerts', 'chat'];
 const DOCUMENT = {
@@ -30,6 +30,19 @@ test('null and parts of other overlays are left out', () => {
   assert.deepEqual(Object.fromEntries(flat(DOCUMENT, [])), { channel: 'maplearcade', place: 'top', width: '40', blocked_words: 'darn,two words' });
 });
 
+test('small overlays have their own settings in their address', () => {
+  const small = { label: { of: 'raid', text: 'Last: {user}' }, events: { types: ['follow', 'raid'], max: 3 }, clock: { show: 'uptime' } };
+  const query = flat({ ...DOCUMENT, ...small }, ['label']);
+  assert.deepEqual(Object.fromEntries(plain(query, 'label')), {
+    channel: 'maplearcade', place: 'top', width: '40', of: 'raid', text: 'Last: {user}', blocked_words: 'darn,two words',
+  });
+  const all = flat(small, ['label', 'events', 'clock']);
+  assert.deepEqual(Object.fromEntries(all), {
+    label_of: 'raid', label_text: 'Last: {user}', events_types: 'follow,raid', events_max: '3', clock_show: 'uptime',
+  });
+  assert.deepEqual(nested(all), small);
+});
+
 test('what is no number is left to the server', () => {
   assert.deepEqual(nested(new URLSearchParams('duration=soon&color=%23ffffff')), { alerts: { duration: 'soon' }, look: { color: '#ffffff' } });
 });
@@ -37,7 +50,7 @@ test('what is no number is left to the server', () => {
 test('field of a problem is a setting', () => {
   for (const [path, name] of [
     ['max_age', 'max_age'], ['look.place', 'place'], ['alerts.types[1]', 'types'], ['alerts.kinds.raid.text', 'text_raid'],
-    ['chat.max', 'max'], ['chat.hidden[1]', 'hidden'], ['blocked_words[2]', 'blocked_words'],
+    ['label.text', 'label_text'], ['events.types[1]', 'events_types'], ['chat.max', 'max'], ['chat.hidden[1]', 'hidden'], ['blocked_words[2]', 'blocked_words'],
   ]) {
     assert.equal(nameAt(path), name);
   }

@@ -3,18 +3,18 @@ import { test } from 'node:test';
 import { KINDS } from '../../../src/api/pages/assets/kinds.js';
 import { variantOf } from '../../../src/api/pages/assets/variant.js';
 
-const USUAL = { text: 'usual', image: null, sound: 'none', duration: 6, animation: 'rise', minimum: null, variations: [] };
+const USUAL = { text: 'usual', image: null, sound: 'none', duration: 6, animation: 'rise', size: null, minimum: null, variations: [] };
 
 const textOf = (alert, its) => variantOf(alert, KINDS[alert.type], { ...USUAL, ...its })?.text;
 
 test('first variation that fits is taken, and has the rest from its kind', () => {
   const variations = [
-    { when: { bits: 1000 }, text: 'many', duration: 12, sound: null },
+    { when: { bits: 1000 }, text: 'many', duration: 12, size: 150, sound: null },
     { when: { bits: 100 }, text: 'some', animation: 'zoom' },
   ];
   const cheer = bits => variantOf({ type: 'cheer', bits }, KINDS.cheer, { ...USUAL, variations });
   assert.deepEqual([5000, 1000, 999, 99].map(bits => cheer(bits).text), ['many', 'many', 'some', 'usual']);
-  assert.deepEqual(cheer(1000), { text: 'many', image: null, sound: 'none', duration: 12, animation: 'rise' });
+  assert.deepEqual(cheer(1000), { text: 'many', image: null, sound: 'none', duration: 12, animation: 'rise', size: 150 });
   assert.deepEqual([cheer(100).animation, cheer(100).duration], ['zoom', 6]);
 });
 

@@ -90,6 +90,28 @@ async fn dashboard_shows_live_channels_events_and_health() {
 }
 
 #[tokio::test]
+async fn viewers_now_are_a_number_of_this_stream() {
+    let server = Server::start().await;
+    server.deliver(&online("11", server.clock.now() - time::Duration::minutes(2))).await;
+    server
+        .sql(
+            "insert into activity (channel_id, minute, subscriptions, resubscriptions, gifts, bits, raids, raid_viewers, redemptions,
+                messages, viewer_samples, viewers, viewers_peak)
+            values ('90210441', date_trunc('minute', now()), 0, 0, 0, 0, 0, 0, 0, 0, 1, 1204, 1204)",
+        )
+        .await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until(&format!("{} === '1,204'", text("[data-total=viewers_now] dd"))).await;
+        assert_eq!(page.eval(&text("[data-total=viewers_peak] dd")).await, "1,204");
+        server.deliver(&offline(Some("11"), server.clock.now())).await;
+        page.until("document.querySelector('.channel .badge').textContent === 'Offline'").await;
+        page.until("!document.querySelector('[data-total=viewers_now]')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn health_shows_how_long_delivery_took_and_what_did_not_work() {
     let server = Server::start().await;
     server

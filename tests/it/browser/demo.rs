@@ -5,6 +5,7 @@ use time::Duration;
 
 use super::chromium::in_chromium;
 use super::overlay::RECORDER;
+use crate::process::Place;
 use crate::support::server::Server;
 
 /// JavaScript: whether the card for a server without channels shows this.
@@ -35,6 +36,31 @@ async fn one_click_shows_an_alert_and_moves_the_dashboard() {
         page.click("#remove-demo").await;
         page.until(&step("No channel is known yet")).await;
         page.until("document.querySelectorAll('.event').length === 0").await;
+    })
+    .await;
+}
+
+/// The program itself, in an empty directory, with a Postgres of its own.
+#[tokio::test]
+async fn first_look_needs_one_program_and_no_second_terminal() {
+    let place = Place::new();
+    in_chromium(async |page| {
+        let server = place.serve(&[]).await;
+        let token = server.token.as_ref().unwrap();
+        page.open(&server.url(&format!("/#token={token}"))).await;
+        page.click("#start-demo:not([hidden])").await;
+        page.until("document.querySelector('#demo-stage .alert .text')").await;
+        page.until("document.querySelector('[data-total=followers] dd')?.innerText > 0").await;
+        page.until("document.querySelectorAll('.event').length > 3").await;
+        // An overlay for OBS.
+        page.open(&server.url("/overlay/settings")).await;
+        page.click("#make-token:not([hidden])").await;
+        let address = "document.getElementById('alerts-address').value";
+        page.until(&format!("{address}.includes('#token=showtime_')")).await;
+        let address = page.eval(address).await;
+        page.open_overlay(address.as_str().unwrap()).await;
+        page.until("document.querySelector('.alert .text')").await;
+        server.stop().await;
     })
     .await;
 }

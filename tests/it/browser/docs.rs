@@ -21,6 +21,16 @@ async fn documentation_works_under_its_policy() {
             "document.querySelector('.live-responses-table tbody .response-col_status')?.innerText.includes('200')",
         )
         .await;
+        let last = "[...document.querySelectorAll('.opblock-tag')].at(-1).dataset.tag";
+        assert_eq!(page.eval(last).await, "callback");
+        let schemas = "document.querySelector('.models').classList.contains('is-open')
+            || document.querySelectorAll('.models .model-container').length > 0";
+        assert_eq!(page.eval(schemas).await, false, "schemas are collapsed");
+        let authorize = "ui.preauthorizeApiKey && ui.authActions.authorizeWithPersistOption({ token: {
+            name: 'token', schema: ui.specSelectors.securityDefinitions().get('token'), value: 'showtime_kept' } })";
+        page.eval(&format!("({authorize}, 1)")).await;
+        page.reload().await;
+        page.until("document.querySelector('.authorize.locked')").await;
         let forbidden = page.eval("window.forbidden").await;
         assert_eq!(forbidden, serde_json::json!([]));
     })

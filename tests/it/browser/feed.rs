@@ -1,9 +1,10 @@
 //! The dashboard's list of events.
 
 use serde_json::json;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 
 use super::chromium::{Page, in_chromium};
-use crate::support::messages::{at, cheer, follow, notification, online, with_user};
+use crate::support::messages::{at, cheer, follow, notification, online, subscription, text, with_person, with_user};
 use crate::support::server::Server;
 
 /// JavaScript: the sentences of the shown events, newest first.
@@ -69,6 +70,24 @@ async fn gift_of_many_subscriptions_is_one_row_with_their_names() {
 }
 
 #[tokio::test]
+async fn channel_of_an_event_is_told_as_soon_as_there_are_several() {
+    let server = Server::start().await;
+    server.deliver(&follow("1", at(0))).await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until_listed(1).await;
+        let chips = "[...document.querySelectorAll('.event .chip')].filter(it => !it.hidden).map(it => it.textContent)";
+        assert_eq!(page.eval(chips).await, json!([]));
+        let started = json!({ "id": "s1", "type": "live", "started_at": text(at(1)) });
+        let event = with_person("broadcaster_user_", "20", started);
+        let stamp = Stamp::new(text(at(1)));
+        server.deliver(&Outgoing::notification(stamp, &subscription("stream.online", &event), &event)).await;
+        page.until(&format!("{chips}.join() === 'User20,User90210441'")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_moves_under_the_pointer() {
     let server = Server::start().await;
     in_chromium(async |page| {
@@ -112,6 +131,45 @@ async fn older_events_are_loaded_to_the_beginning_of_the_log() {
         assert!((4..=6).contains(&days), "120 hours have {days} borders of days");
         let high = page.eval("document.querySelector('.event').getBoundingClientRect().height").await;
         assert!(high.as_f64().unwrap() * 25.0 < 900.0, "25 rows on a screen: each is {high} high");
+    })
+    .await;
+}
+
+/// What a busy chat and samples would push out of the list.
+const NOISE: &str = "
+insert into event (message_id, message_type, type, version, channel_id, occurred_at, received_at, payload)
+select 'f' || n, 'notification', 'channel.follow', '2', '90210441', now() - interval '1 hour', now(),
+    json_build_object('event', json_build_object('user_id', n::text, 'user_name', 'Fan' || n))
+from generate_series(1, 60) n;
+insert into event (message_id, message_type, type, version, channel_id, occurred_at, received_at, payload)
+select 'c' || n, 'notification', case when n % 10 = 0 then 'showtime.stream.viewers' else 'channel.chat.message' end, '1', '90210441',
+    now(), now(), json_build_object('event', json_build_object('chatter_user_id', '7', 'chatter_user_name', 'Talker'))
+from generate_series(1, 500) n;";
+
+#[tokio::test]
+async fn busy_chat_and_samples_push_no_follow_out_of_the_list() {
+    let server = Server::start().await;
+    server.sql(NOISE).await;
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until_listed(50).await;
+        page.click("#older").await;
+        page.until_listed(60).await;
+        page.until("document.getElementById('older').disabled").await;
+        // The chat is there as soon as it is asked for, and gone again.
+        page.click("[data-kind=chat]").await;
+        page.until(&format!("{SHOWN}.length === 50 && {SHOWN}.every(it => it.startsWith('Talker'))")).await;
+        page.click("[data-kind=chat]").await;
+        page.until(&format!("{SHOWN}.length === 50 && {SHOWN}.every(it => it.startsWith('Fan'))")).await;
+        server.deliver(&cheer("2", 1_500, at(1))).await;
+        page.until_listed(51).await;
+        let amount = "document.querySelector('.event[data-type=\"channel.cheer\"] b').textContent";
+        assert_eq!(page.eval(amount).await, "1,500");
+        // A replay of an old event is not where the older ones begin.
+        page.eval("document.querySelectorAll('.event .replay')[40].click()").await;
+        page.until_listed(52).await;
+        page.click("#older").await;
+        page.until_listed(62).await;
     })
     .await;
 }

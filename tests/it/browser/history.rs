@@ -53,7 +53,7 @@ async fn known_log_gives_rows_and_exact_pictures() {
         page.until("document.querySelectorAll('[data-broadcast]').length === 1").await;
         let row = "document.querySelector('[data-broadcast]')";
         let cells = page.eval(&format!("[...{row}.cells].slice(1).map(it => it.innerText)")).await;
-        assert_eq!(cells, json!(["4 min", "A <i>new</i> title", "2", "0", "6", "500", "1", "0", ""]));
+        assert_eq!(cells, json!(["4 min", "A <i>new</i> title", "2", "0", "0", "6", "500", "1", "0", "0", ""]));
         assert_eq!(page.eval(&format!("{row}.querySelectorAll('i').length")).await, 0);
 
         page.click("[data-broadcast] button").await;

@@ -28,6 +28,7 @@ mod rules;
 mod screenshots;
 mod settings;
 mod sinks;
+mod sizes;
 mod small;
 mod text_order;
 

@@ -104,6 +104,36 @@ async fn muted_alerts_are_silent_and_the_present_sound_stops() {
 }
 
 #[tokio::test]
+async fn dashboard_says_what_connected_overlays_do_not_get() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "insert into served_channel (id, login, display_name, requested_at) values ('1', 'one', 'One', now());
+            insert into desired_subscription (type, version, channel_id, transport, status, since) values
+                ('channel.follow', '2', '1', 'websocket', 'needs_consent', now()), ('channel.raid', '1', '1', 'websocket', 'enabled', now())",
+        )
+        .await;
+    in_chromium(async |page| {
+        for path in ["/overlay/alerts?types=follow,raid", "/overlay/chat"] {
+            page.open_overlay(&server.page(path)).await;
+            assert_eq!(page.eval("document.getElementById('hint').hidden").await, true, "not on air");
+            page.new_tab().await;
+        }
+        page.open(&server.page("/")).await;
+        let missing = "[...document.querySelectorAll('#desk-missing li')].map(it => it.textContent)";
+        page.until(&format!("{missing}.length === 2")).await;
+        let said = page.eval(&format!("{missing}[0]")).await;
+        let said = said.as_str().unwrap();
+        assert!(said.starts_with("one does not get New follower: ") && said.ends_with(". Run: init"), "{said}");
+        let chat = "one does not get the chat: the chat is not read. Run: server chat set one live";
+        assert_eq!(page.eval(&format!("{missing}[1]")).await, chat);
+        let state = page.eval("document.getElementById('alert-state').textContent").await;
+        assert_eq!(state, "1 overlay is connected · 1 of the chat");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn dashboard_controls_alerts_and_shows_their_state() {
     let server = Server::start().await;
     in_chromium(async |page| {
@@ -123,6 +153,14 @@ async fn dashboard_controls_alerts_and_shows_their_state() {
         page.click("#alerts-skip").await;
         page.until("document.getElementById('toast').textContent === 'The present alert ends'").await;
         assert_eq!(server.json("/overlays/alerts").await["controls"][0]["skips"], 1);
+        // What waits, and for what a type is missing.
+        page.click("#alerts-pause").await;
+        page.until(&format!("{state}.includes('paused since')")).await;
+        server.deliver(&follow("1", server.clock.now())).await;
+        server.deliver(&follow("2", server.clock.now())).await;
+        page.until(&format!("{state}.includes('2 alerts wait')")).await;
+        page.click("#alerts-pause").await;
+        page.until(&format!("!{state}.includes('2 alerts wait')")).await;
         // A Stream Deck does the same.
         server.control("mute").await;
         page.until(&format!("{state}.includes('muted')")).await;

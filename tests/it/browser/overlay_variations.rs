@@ -12,7 +12,7 @@ use crate::support::server::Server;
 async fn amount_decides_how_an_alert_is_shown_and_whether() {
     let server = Server::start().await;
     let variations = json!([
-        { "when": { "bits": 1000 }, "text": "WOW {user}", "animation": "zoom", "duration": 60 },
+        { "when": { "bits": 1000 }, "text": "WOW {user}", "animation": "zoom", "duration": 60, "size": 150 },
         { "when": { "bits": 50 }, "text": "{user}: {bits} {bits:bit|bits}" },
     ]);
     let cheers = json!({ "minimum": 2, "text": "small", "variations": variations });
@@ -26,6 +26,8 @@ async fn amount_decides_how_an_alert_is_shown_and_whether() {
         }
         page.until_shown(&["small", "User3: 50 bits", "WOW User4"]).await;
         assert_eq!(page.eval("document.querySelector('.alert').classList.contains('by-zoom')").await, true);
+        let sizes = "['.alert', '#stage'].map(it => parseFloat(getComputedStyle(document.querySelector(it)).fontSize))";
+        assert_eq!(page.eval(&format!("(([alert, usual]) => Math.round(100 * alert / usual))({sizes})")).await, 150);
     })
     .await;
 }
@@ -63,20 +65,34 @@ async fn variation_is_added_previewed_and_saved_on_the_page() {
         let label = |name: &str| {
             format!("[...{kind}.querySelectorAll('li label')].find(it => it.textContent === {name:?}).htmlFor")
         };
+        let field = async |name: &str| page.eval(&label(name)).await.as_str().unwrap().to_owned();
         for (name, value) in [("is at least, or tier", "500"), ("Text", "Big {bits}"), ("Entrance", "drop")] {
-            let id = page.eval(&label(name)).await;
-            page.fill(id.as_str().unwrap(), value).await;
+            page.fill(&field(name).await, value).await;
         }
         page.fill("preview-kind", "cheer").await;
         page.click("#play").await;
         let shown = "document.getElementById('preview').contentDocument?.querySelector('.alert.by-drop .text')?.textContent";
         page.until(&format!("{shown} === 'Big 500'")).await;
+        // What the server refuses stands beside its field.
+        let size = field("Size (percent)").await;
+        let note = |id: &str| format!("document.getElementById('problem-{id}')?.textContent");
+        page.fill(&size, "1000").await;
+        page.fill("save-name", "Main").await;
+        page.click("#save").await;
+        page.until(&format!("{}?.includes('lower-case')", note("save-name"))).await;
         page.fill("save-name", "main").await;
+        page.until(&format!("{} === ''", note("save-name"))).await;
+        page.click("#save").await;
+        page.until(&format!("{}?.includes('from 25 to 400')", note(&size))).await;
+        assert_eq!(page.eval(&format!("document.activeElement.id === {size:?} && document.activeElement.offsetParent !== null")).await, true);
+        page.fill(&size, "150").await;
+        page.until(&format!("{} === ''", note(&size))).await;
         page.click("#save").await;
         page.until("document.getElementById('toast').textContent === 'Saved main'").await;
         let saved = server.json("/overlays/settings/main").await;
         let expected = json!([{
-            "when": { "bits": 500 }, "text": "Big {bits}", "duration": null, "sound": null, "image": null, "animation": "drop",
+            "when": { "bits": 500 }, "text": "Big {bits}", "duration": null, "sound": null, "image": null, "size": 150.0,
+            "animation": "drop",
         }]);
         assert_eq!(saved["settings"]["alerts"]["kinds"]["cheer"]["variations"], expected);
         page.until("document.getElementById('unsaved').hidden").await;

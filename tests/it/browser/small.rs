@@ -151,11 +151,66 @@ async fn settings_page_lists_the_small_overlays() {
         for name in ["goal", "label", "events", "hype-train", "poll", "clock"] {
             page.until(&format!("{} === {:?}", address(name), server.url(&format!("/overlay/{name}")))).await;
         }
-        page.eval("(it => [it.value = 'me', it.dispatchEvent(new Event('input', { bubbles: true }))])(document.getElementById('channel'))")
-            .await;
-        page.eval("(it => [it.value = 'raid', it.dispatchEvent(new Event('input', { bubbles: true }))])(document.querySelector('[aria-label=\"Label shows\"]'))")
-            .await;
+        page.fill("channel", "me").await;
+        page.fill("label_of", "raid").await;
         page.until(&format!("{} === {:?}", address("label"), server.url("/overlay/label?channel=me&of=raid"))).await;
+        // What is wrong stands beside its field.
+        page.fill("clock_show", "countdown").await;
+        let note = "document.getElementById('problem-clock_to')?.textContent";
+        page.until(&format!("{note}?.includes('needs a time')")).await;
+        page.fill("clock_to", "20:15").await;
+        page.until(&format!("{note} === ''")).await;
+        page.until(&format!("{}.endsWith('?channel=me&show=countdown&to=20%3A15')", address("clock"))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn small_overlays_are_seen_saved_and_changed_on_the_page() {
+    let server = Server::start().await;
+    server.deliver(&follow("1", at(0))).await;
+    in_chromium(async |page| {
+        page.open(&server.page("/overlay/settings")).await;
+        page.until("!document.getElementById('saved-settings').hidden").await;
+        let inside = "document.getElementById('preview').contentDocument?.getElementById('place')?.innerText";
+        let shows = async |words: &str| page.until(&format!("{inside}?.includes({words:?})")).await;
+        for (overlay, words) in [
+            ("goal", "42 of 100"),
+            ("label", "Latest follower: QuietOtter"),
+            ("events", "QuietOtter cheers 500 bits!"),
+            ("hype-train", "Hype train, level 3"),
+            ("poll", "The old one"),
+            ("clock", "1:23:"),
+        ] {
+            page.fill("preview-kind", overlay).await;
+            page.click("#play").await;
+            shows(words).await;
+        }
+        page.fill("clock_show", "viewers").await;
+        shows("1,204").await;
+        page.fill("clock_show", "").await;
+        page.fill("preview-kind", "label").await;
+        page.click("#play").await;
+        page.fill("label_of", "raid").await;
+        shows("Latest raid: QuietOtter (1,234)").await;
+        page.fill("label_of", "").await;
+        page.fill("label_text", "Hello {user}").await;
+        shows("Hello QuietOtter").await;
+        page.fill("save-name", "main").await;
+        page.click("#save").await;
+        let address = "document.getElementById('label-address').value";
+        page.until(&format!("{address} === {:?}", server.url("/overlay/label/main"))).await;
+        assert_eq!(server.json("/overlays/settings/main").await["settings"]["label"]["text"], "Hello {user}");
+        // Until it is saved, another label is in its address.
+        page.fill("label_of", "raid").await;
+        page.until(&format!("{address} === {:?}", server.url("/overlay/label/main?of=raid"))).await;
+
+        page.open_overlay(&server.page("/overlay/label/main")).await;
+        page.until_text("Hello User1").await;
+        server.save_settings("main", &json!({ "label": { "text": "Last: {user}" } })).await;
+        page.until_text("Last: User1").await;
+        page.open_overlay(&server.page("/overlay/label/main?text=Mine:%20{user}")).await;
+        page.until_text("Mine: User1").await;
     })
     .await;
 }

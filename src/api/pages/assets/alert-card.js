@@ -24,11 +24,12 @@ export async function showAlert(place, alert, settings, { isMuted = false, signa
   const kind = KINDS[alert.type];
   const variant = kind && variantOf(alert, kind, settings.of[alert.type]);
   if (!variant) return;
-  const { image, sound, duration, animation } = variant;
+  const { image, sound, duration, animation, size } = variant;
   const values = { ...kind.values(alert), ...count !== null && { count } };
   const parts = fill(count === null ? variant.text : settings.followers, values, settings.language);
   const card = cardOf(count === null ? kind.label : 'New followers', alert, parts, values.message, image);
   card.classList.add(`by-${animation}`);
+  if (size !== null) card.style.fontSize = `${size}%`;
   place.replaceChildren(card);
   play(isMuted ? 'none' : sound, settings.volume / 100);
   const reading = isMuted ? null : speak(spoken(alert, settings.speech), settings, signal);

@@ -1,15 +1,20 @@
-// The card that controls the alerts of the overlays, for admins.
+// The card of what is on air, for admins: the overlays that are connected, what they do not get, and the control of their alerts.
 
 import { clock } from './format.js';
+import { linesFor, showLines } from './missing.js';
 import { attempt } from './toast.js';
 
 const EVERY_MS = 5_000;
+/** What overlays do not get changes with `init` and the settings, not by itself. In milliseconds. */
+const MISSING_MS = 60_000;
 const $ = id => document.getElementById(id);
 
 export class AlertControl {
   #ask;
   #isPaused = false;
   #isMuted = false;
+  #missing = [];
+  #isMissingKnown = false;
 
   constructor(ask) {
     this.#ask = ask;
@@ -25,18 +30,27 @@ export class AlertControl {
     $('alert-control').hidden = false;
     await this.load();
     setInterval(() => document.hidden || this.load(), EVERY_MS);
+    setInterval(() => { this.#isMissingKnown = false; }, MISSING_MS);
   }
 
   async load() {
     // The connection's badge shows that nothing is known.
-    await this.#ask('GET', '/overlays/alerts').then(state => this.#show(state), () => {});
+    const state = await this.#ask('GET', '/overlays/alerts').catch(() => null);
+    if (state === null) return;
+    this.#show(state);
+    if (state.overlays + state.chats > 0 && !this.#isMissingKnown) {
+      const { data } = await this.#ask('GET', '/overlays/missing').catch(() => ({ data: this.#missing }));
+      [this.#missing, this.#isMissingKnown] = [data, true];
+      this.#showMissing(state);
+    }
   }
 
   #send(button, action, done) {
     return attempt(button, async () => this.#show(await this.#ask('POST', `/overlays/alerts/${action}`)), done);
   }
 
-  #show({ overlays, controls }) {
+  #show(state) {
+    const { overlays, chats, waiting, controls } = state;
     const paused = controls.filter(it => it.paused_at !== null);
     const muted = controls.filter(it => it.is_muted);
     [this.#isPaused, this.#isMuted] = [paused.length > 0, muted.length > 0];
@@ -45,8 +59,17 @@ export class AlertControl {
     const some = list => list.length < controls.length ? ' on some channels' : '';
     $('alert-state').textContent = [
       overlays === 1 ? '1 overlay is connected' : `${overlays} overlays are connected`,
+      chats > 0 && `${chats} of the chat`,
+      waiting > 0 && (waiting === 1 ? '1 alert waits' : `${waiting} alerts wait`),
       paused.length > 0 && `paused since ${clock(paused[0].paused_at)}${some(paused)}`,
       muted.length > 0 && `muted${some(muted)}`,
     ].filter(Boolean).join(' · ');
+    this.#showMissing(state);
+  }
+
+  /** Says what Twitch does not send of what the connected overlays show. */
+  #showMissing({ types, chats }) {
+    const lines = [...linesFor(this.#missing, types, []), ...chats > 0 ? linesFor(this.#missing, null, []) : []];
+    showLines($('desk-missing'), lines);
   }
 }

@@ -14,6 +14,7 @@ import { showAlert } from './alert-card.js';
 import { silence } from './sound.js';
 import { hush } from './speech.js';
 
+const REPORT_MS = 500;
 /** Followers that may wait for their turn; more are shown together. */
 const FOLLOWERS_AT_ONCE = 5;
 
@@ -27,6 +28,8 @@ let control = new Control();
 /** The alert that is on, and what ends it. */
 let present = null;
 let furthest = 0;
+/** How many alerts waited when the server was told. */
+let reported = 0;
 
 adopt(await saved.load());
 const cursor = new Cursor('alerts', NAME ? `@${NAME}` : settings.channel, NAME ? null : new URLSearchParams(location.search).get('types'));
@@ -44,7 +47,11 @@ const feed = new Feed({
       furthest = 0;
       cursor.reset(newest);
     },
-    state: (state, problem) => showState(state, problem, complaints),
+    state: (state, problem) => {
+      // A new connection begins with none.
+      if (state === 'open') reported = 0;
+      showState(state, problem, complaints);
+    },
   },
 });
 
@@ -119,6 +126,14 @@ function obey({ controls }) {
   queue.go();
 }
 
+/** Tells the server how many alerts wait, for the dashboard. */
+function report() {
+  const waiting = queue.waiting.length;
+  if (waiting === reported) return;
+  reported = waiting;
+  feed.send({ waiting });
+}
+
 if (IS_PREVIEW) {
   followPage({
     onSettings: (query, variations) => adopt({ query, variations, problems: [] }),
@@ -128,5 +143,6 @@ if (IS_PREVIEW) {
     },
   });
 } else {
+  setInterval(report, REPORT_MS);
   startFeed(feed, complaints);
 }

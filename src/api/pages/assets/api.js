@@ -1,6 +1,9 @@
 // Calls the API of this server.
 
 const NAME = 'showtime.token';
+/** How long an answer may take; and that to a file, which has to get there first. In milliseconds. */
+const TIMEOUT = 15_000;
+const FILE_TIMEOUT = 5 * 60_000;
 
 /** The token behind `#` in the address, or null. */
 export function tokenInAddress() {
@@ -41,14 +44,35 @@ export function bearer(token) {
   return `Bearer ${encodeURIComponent(token)}`;
 }
 
-/** Calls the API and returns the JSON answer, or null. A body is sent as JSON, unless it is a file. Throws `Refused` on an error answer. */
+/**
+ * Calls the API and returns the JSON answer, or null. A body is sent as JSON, unless it is a file. Throws `Refused` on an error answer, and
+ * an error in plain words if there is none.
+ */
 export async function call(token, method, path, body) {
   const headers = { Authorization: bearer(token) };
-  const isJson = body !== undefined && !(body instanceof Blob);
+  const isFile = body instanceof Blob;
+  const isJson = body !== undefined && !isFile;
   if (isJson) headers['Content-Type'] = 'application/json';
   const content = isJson ? JSON.stringify(body) : body;
-  const response = await fetch(path, { method, headers, body: content, cache: 'no-store' });
-  const isStatus = path === '/status' && response.status === 503;
-  if (!response.ok && !isStatus) throw new Refused(await problemOf(response));
-  return response.headers.get('Content-Type')?.includes('json') ? response.json() : null;
+  return within(isFile ? FILE_TIMEOUT : TIMEOUT, async signal => {
+    const response = await fetch(path, { method, headers, body: content, cache: 'no-store', signal });
+    const isStatus = path === '/status' && response.status === 503;
+    if (!response.ok && !isStatus) throw new Refused(await problemOf(response));
+    return response.headers.get('Content-Type')?.includes('json') ? await response.json() : null;
+  });
+}
+
+/** What `ask(signal)` returns in so many milliseconds. What a browser says of a network that fails helps no person. */
+async function within(milliseconds, ask) {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), milliseconds);
+  try {
+    return await ask(ending.signal);
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    throw new Error(ending.signal.aborted ? 'the server does not answer in time: try again'
+      : 'the server can\'t be reached: check that it runs, and the network');
+  } finally {
+    clearTimeout(timer);
+  }
 }

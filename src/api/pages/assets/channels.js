@@ -4,14 +4,14 @@ import { element, isolated } from './dom.js';
 import { attempt } from './toast.js';
 import { clock, day, duration, number } from './format.js';
 import { isCounted, tiles } from './totals.js';
-import { seriesOf, viewerCurve } from './viewer-curve.js';
+import { seriesOf, viewerCurve, viewersNow } from './viewer-curve.js';
 
 /** Channels shown at most; live ones come first. */
 const MAX_SHOWN = 50;
 /** With more channels than this, the details of a card are loaded when it is opened. */
 const FEW = 3;
-/** On a screen as narrow as this, a card shows only the numbers, until it is opened. */
-const NARROW = matchMedia('(max-width: 40rem)');
+/** On a screen as narrow as this, where the events are below, a card shows only the numbers, until it is opened. */
+const NARROW = matchMedia('(max-width: 63.99rem)');
 /** Pause before changed numbers are loaded, in milliseconds. */
 const TOTALS_PAUSE = 1_000;
 
@@ -82,6 +82,9 @@ export class Channels {
 class Card {
   #ask; #channel; #broadcastShown; #timer;
   #loads = 0;
+  /** The viewers now, if they are known, and the broadcast that they watch. */
+  #viewersNow = null;
+  #viewersOf = null;
   #badge = element('span', { class: 'badge' });
   #since = element('p', { class: 'quiet' });
   #title = element('p', { class: 'title' });
@@ -184,13 +187,18 @@ class Card {
   async #loadBroadcasts() {
     if (!this.#channel || !(this.#recent.open || this.#channel.broadcast)) return;
     const load = ++this.#loads;
-    const { data } = await this.#load(`/channels/${this.#channel.id}/broadcasts?limit=5`);
+    const page = await this.#load(`/channels/${this.#channel.id}/broadcasts?limit=5`);
     if (load !== this.#loads) return;
+    // The next state of the channel loads them again.
+    if (page === null) return void (this.#broadcastShown = null);
+    const { data } = page;
     const line = it => element('li', {}, element('time', { datetime: it.started_at }, day(it.started_at)),
       ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ` · ${kindOf(it.streams.at(-1)).toLowerCase()} now`,
       it.is_end_estimated ? ' (estimated)' : null);
-    this.#showTotals(...data);
-    this.#showCurve(data[0], load);
+    const [broadcast, before] = data;
+    if (broadcast?.id !== this.#viewersOf) [this.#viewersOf, this.#viewersNow] = [broadcast?.id, null];
+    this.#showTotals(broadcast, before);
+    this.#showViewers(broadcast, before, load);
     this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
   }
 
@@ -198,15 +206,18 @@ class Card {
     this.#totalsTitle.hidden = !broadcast;
     if (!broadcast) return;
     this.#totalsTitle.textContent = broadcast.ended_at ? 'Last stream' : 'This stream';
-    this.#totals.replaceChildren(...tiles(broadcast, before));
+    this.#totals.replaceChildren(...tiles(broadcast, before, this.#viewersNow));
   }
 
-  async #showCurve(broadcast, load) {
+  async #showViewers(broadcast, before, load) {
     const isKnown = (broadcast?.totals.viewers_peak ?? null) !== null;
     if (!isKnown) return void (this.#curve.hidden = true);
     const { query, span } = seriesOf(broadcast, Date.now());
-    const { points = [] } = await this.#load(`/channels/${this.#channel.id}/series?${query}`);
-    if (load !== this.#loads) return;
+    const series = await this.#load(`/channels/${this.#channel.id}/series?${query}`);
+    if (load !== this.#loads || series === null) return;
+    const { points } = series;
+    this.#viewersNow = viewersNow(broadcast, points, span);
+    this.#showTotals(broadcast, before);
     this.#curve.hidden = points.length === 0;
     const isOpen = this.#curve.querySelector('details')?.open ?? false;
     this.#curve.replaceChildren(...viewerCurve(broadcast, points, span));
@@ -214,21 +225,22 @@ class Card {
   }
 
   async #loadViewers() {
-    const { data } = await this.#load(`/channels/${this.#channel.id}/viewers?limit=20`);
+    const page = await this.#load(`/channels/${this.#channel.id}/viewers?limit=20`);
+    if (page === null) return;
     const head = ['Name', 'Follows since', 'Subscription', 'Bits', 'Gifts', 'Raids'];
     const row = it => [it.display_name, it.first_followed_at ? day(it.first_followed_at) : '',
       it.subscription ? 'yes' : '', number(it.bits.total), number(it.gifts.total), number(it.raids.count)];
     this.#viewers.replaceChildren(
       element('table', {},
         element('thead', {}, element('tr', {}, ...head.map(it => element('th', { scope: 'col' }, it)))),
-        element('tbody', {}, ...data.map(it => element('tr', {}, ...row(it).map(cell => element('td', {}, cell)))))),
+        element('tbody', {}, ...page.data.map(it => element('tr', {}, ...row(it).map(cell => element('td', {}, cell)))))),
       element('p', { class: 'quiet' }, `Without a name: ${number(this.#channel.anonymous_bits)} bits, `
         + `${number(this.#channel.anonymous_gifts)} gifts.`));
   }
 
-  /** An answer that fails is shown as empty; the connection's badge shows the failure. */
+  /** The answer; null if there is none. Then what is shown stays, and the connection's badge shows the failure. */
   #load(path) {
-    return this.#ask('GET', path).catch(() => ({ data: [] }));
+    return this.#ask('GET', path).catch(() => null);
   }
 }
 

@@ -15,7 +15,6 @@ import { toast } from './toast.js';
 import { offerTests } from './test-buttons.js';
 
 const $ = id => document.getElementById(id);
-const LAST = 50;
 
 function start(token) {
   $('sign-in').hidden = true;
@@ -27,8 +26,11 @@ function start(token) {
     connection.status = status;
   });
   const connection = new Connection(() => health.load());
-  channels.onKnown = known => demo.update(known);
   const events = new Events(ask, channels);
+  channels.onKnown = known => {
+    demo.update(known);
+    events.nameChannels();
+  };
   events.onUnread = count => showTitle(count, channels.liveName());
   offerTests(ask, channels);
   new Feed({ path: '/live/state', token, on: {
@@ -39,12 +41,19 @@ function start(token) {
       if (problem) toast(problem.detail, true);
     },
   } }).start();
-  new Feed({ path: '/live/events', query: { last: LAST }, token, on: {
+  let isLoaded = false;
+  new Feed({ path: '/live/events', token, on: {
     event: (_, event) => {
       events.add(event);
       channels.count(event);
     },
-    resync: () => events.clear(),
+    // Those that come from now on are not missed; what came before is loaded once.
+    state: state => {
+      if (state !== 'open' || isLoaded) return;
+      isLoaded = true;
+      events.load();
+    },
+    resync: () => events.load(),
   } }).start();
   showForAdmin(ask, demo);
   health.start();

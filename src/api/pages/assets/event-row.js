@@ -1,20 +1,21 @@
 // The row of an event.
 
+import { amountOf, parts } from './amount.js';
 import { DIRECTION_CONTROLS, element, isolated } from './dom.js';
-import { kindOf } from './event-kinds.js';
-import { ago, clock, day } from './format.js';
+import { kindOf, typeOf } from './event-kinds.js';
+import { ago, clock, moment } from './format.js';
 import { attempt } from './toast.js';
 
 export class EventRow {
   /** The names of those who got a subscription, if the event tells of a gift. */
   given = null;
   #time; #names = element('span', { class: 'names quiet', hidden: true });
+  #channel = isolated('span', { class: 'chip', hidden: true });
 
-  /** `channel` is the name of its channel, if that has to be said. */
-  constructor(ask, event, channel) {
-    const type = event.type ?? event.message_type;
+  constructor(ask, event) {
+    const type = typeOf(event);
     const kind = kindOf(type);
-    [this.event, this.kind, this.searched] = [event, kind.name, `${type} ${event.text} ${channel ?? ''}`.toLowerCase()];
+    this.event = event;
     const marks = [event.is_test && 'test', event.is_replay && 'replay', event.repeats && 'repeat',
       !['notification', 'inferred', 'irc'].includes(event.message_type) && event.message_type].filter(Boolean);
     const payload = element('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of event ${event.id}` });
@@ -22,11 +23,11 @@ export class EventRow {
     this.replay = element('button', { type: 'button', class: 'small replay', 'aria-label': `Replay event ${event.id}, ${type}`,
       click: ({ currentTarget }) => attempt(currentTarget,
         () => ask('POST', `/events/${event.id}/replay`), `Replayed event ${event.id} to the live feeds`) }, 'Replay');
-    this.#time = element('time', { datetime: event.occurred_at, title: day(event.occurred_at) });
+    this.#time = element('time', { datetime: event.occurred_at, title: moment(event.occurred_at) });
     this.summary = element('summary', {},
       element('span', { class: 'sign', 'aria-hidden': 'true', 'data-kind': kind.name }, kind.sign),
       isolated('span', { class: 'who' }, ...emphasized(event)),
-      ...channel ? [isolated('span', { class: 'chip' }, channel)] : [],
+      this.#channel,
       ...marks.map(mark => element('span', { class: 'badge' }, mark)),
       this.#names, this.#time);
     this.root = element('li', { class: 'event', 'data-event': event.id, 'data-type': type },
@@ -34,6 +35,17 @@ export class EventRow {
         element('p', { class: 'row' }, element('code', { class: 'grows' }, `${type} · ${clock(event.occurred_at)} · ${event.id}`), this.replay),
         payload));
     this.tick(Date.now());
+  }
+
+  /** Says of which channel it is; null if that need not be said. */
+  set channel(name) {
+    this.#channel.hidden = name === null;
+    this.#channel.textContent = (name ?? '').replace(DIRECTION_CONTROLS, '');
+  }
+
+  /** What the filter looks for a word in. */
+  get searched() {
+    return `${typeOf(this.event)} ${this.event.text} ${this.#channel.textContent}`.toLowerCase();
   }
 
   /** Shows who got subscriptions. */
@@ -53,16 +65,8 @@ export class EventRow {
 
 /** The sentence of an event, in which its amount stands out. */
 function emphasized({ text, payload }) {
-  const { bits, total, viewers } = payload.event ?? {};
-  const amount = [bits, total, viewers].find(Number.isInteger);
-  const [before, after] = amount === undefined ? [] : split(text, String(amount));
-  return before === undefined ? [text] : [before, element('b', {}, String(amount)), after];
-}
-
-/** What stands before and behind a number in a text, if it is there as a whole. */
-function split(text, amount) {
-  const found = new RegExp(`(?<![\\d,.])${amount}(?![\\d,])`).exec(text);
-  return found ? [text.slice(0, found.index), text.slice(found.index + amount.length)] : [];
+  const [before, amount, after] = parts(text, amountOf(payload.event ?? {}));
+  return amount === undefined ? [before] : [before, element('b', {}, amount), after];
 }
 
 /** The payload as JSON, in which the characters that turn the direction of text are escaped. */

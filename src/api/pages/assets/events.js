@@ -12,6 +12,8 @@ import { SAMPLE } from './totals.js';
 const MAX_SHOWN = 200;
 const PAGE = 50;
 const TICK = 15_000;
+/** Pause before the list is asked for again, after an error. */
+const AFTER_ERROR = 5_000;
 /** The key of the newest event that was marked as read. */
 const READ = 'showtime.read';
 
@@ -27,6 +29,13 @@ export class Events {
   /** Newest first, as they are shown. */
   #rows = [];
   #waiting = [];
+  /** The id behind which older events are; null at the beginning of the log, undefined while nothing is loaded. */
+  #next;
+  /** Counts the times that the list was loaded. */
+  #loads = 0;
+  #isLoading = true;
+  /** Whether more have waited than are kept: then the list is loaded again. */
+  #hasDropped = false;
   #isPaused = false;
   #isPointed = false;
   #max = MAX_SHOWN;
@@ -35,7 +44,7 @@ export class Events {
   constructor(ask, channels) {
     [this.#ask, this.#channels] = [ask, channels];
     this.#kinds = new KindButtons(document.getElementById('kinds'));
-    this.#kinds.onChange = () => this.#choose();
+    this.#kinds.onChange = () => this.load();
     this.#filter.addEventListener('input', () => this.#choose());
     this.#button.addEventListener('click', () => this.#pause());
     this.#older.addEventListener('click', () => this.#loadOlder());
@@ -48,25 +57,44 @@ export class Events {
     this.#showNote();
   }
 
-  clear() {
+  /** Loads the last events of the chosen kinds. Those that come meanwhile are shown after them. */
+  async load() {
+    const load = ++this.#loads;
+    this.#isLoading = true;
+    const page = await this.#page(null);
+    if (load !== this.#loads) return;
+    if (page === null) return void setTimeout(() => load === this.#loads && this.load(), AFTER_ERROR);
     this.#list.replaceChildren();
-    [this.#rows, this.#waiting] = [[], []];
-    this.#showNote();
-  }
-
-  /** Shows an event. Samples come each minute, and are in the curve. */
-  add(event) {
-    if (event.type === SAMPLE || isForgotten(event)) return;
-    this.#waiting.push(event);
-    if (this.#waiting.length > MAX_SHOWN) this.#waiting.shift();
+    [this.#rows, this.#max] = [[], MAX_SHOWN];
+    this.#append(page);
+    const newest = page.data[0]?.id ?? 0;
+    this.#waiting = this.#waiting.filter(event => (event.is_replay || event.id > newest) && this.#kinds.isChosen(event));
+    this.#isLoading = this.#hasDropped = false;
     this.#showWaiting();
   }
 
+  /** Shows an event, if it is of a chosen kind. */
+  add(event) {
+    if (event.type === SAMPLE || isForgotten(event) || !this.#kinds.isChosen(event)) return;
+    this.#waiting.push(event);
+    if (this.#waiting.length > MAX_SHOWN) {
+      this.#waiting.shift();
+      this.#hasDropped = true;
+    }
+    this.#showWaiting();
+  }
+
+  /** Says of each event again of which channel it is, since other channels are known. */
+  nameChannels() {
+    for (const row of this.#rows) row.channel = this.#channels.nameOf(row.event.channel_id);
+  }
+
   get #isHeld() {
-    return this.#isPaused || this.#isPointed;
+    return this.#isPaused || this.#isPointed || this.#isLoading;
   }
 
   #showWaiting() {
+    if (this.#hasDropped && !this.#isHeld) return void this.load();
     if (!this.#isHeld) for (const event of this.#waiting.splice(0)) this.#prepend(event);
     this.#showNote();
   }
@@ -86,14 +114,17 @@ export class Events {
   #showNote() {
     const count = this.#waiting.length;
     if (this.#isPaused) this.#note.textContent = `Paused; ${count} more events wait.`;
-    else if (count > 0) this.#note.textContent = `${count} more events wait until the pointer leaves the list.`;
-    else this.#note.textContent = this.#rows.length > 0 ? '' : 'None yet.';
+    else if (count > 0 && this.#isPointed) this.#note.textContent = `${count} more events wait until the pointer leaves the list.`;
+    else this.#note.textContent = this.#rows.length > 0 || this.#isLoading ? '' : 'None yet.';
     this.#older.hidden = this.#rows.length === 0;
+    this.#older.disabled = this.#next === null;
+    this.#older.textContent = this.#next === null ? 'That is the beginning of the log' : 'Load older';
     this.onUnread(this.#rows.filter(row => row.event.id > this.#read && !row.event.is_replay && !row.root.hidden).length);
   }
 
   #row(event) {
-    const row = new EventRow(this.#ask, event, this.#channels.nameOf(event.channel_id));
+    const row = new EventRow(this.#ask, event);
+    row.channel = this.#channels.nameOf(event.channel_id);
     row.root.hidden = !this.#isShown(row);
     row.root.classList.toggle('read', event.id <= this.#read);
     return row;
@@ -106,33 +137,46 @@ export class Events {
     if (before && date(before.event.occurred_at) !== date(event.occurred_at)) this.#list.prepend(divider(before));
     this.#list.prepend(row.root);
     this.#rows = [row, ...this.#rows.filter(it => !it.isJoined)];
-    for (const old of this.#rows.splice(this.#max)) {
-      old.root.remove();
+    const removed = this.#rows.splice(this.#max);
+    for (const { root } of removed) {
+      root.remove();
       if (this.#list.lastElementChild?.matches('.day')) this.#list.lastElementChild.remove();
     }
+    // They can be loaded again. A replay is not where its event is.
+    const newest = removed.find(({ event }) => !event.is_replay);
+    if (newest) this.#next = newest.event.id + 1;
   }
 
-  #append(event) {
-    const row = this.#row(event);
-    const last = this.#rows.at(-1);
-    if (last && date(last.event.occurred_at) !== date(event.occurred_at)) this.#list.append(divider(row));
-    this.#list.append(row.root);
-    this.#rows.push(row);
-    // What is older may tell of the gift whose subscriptions are shown, or be one of them.
-    const isPart = join(row, this.#rows.slice(0, -1));
-    if (isPart) row.hide();
-    this.#rows = this.#rows.filter(it => !it.isJoined && !(isPart && it === row));
+  /** Shows a page of events, newest first, behind those that are there. */
+  #append({ data, next }) {
+    for (const event of data.filter(it => !isForgotten(it))) {
+      const row = this.#row(event);
+      const last = this.#rows.at(-1);
+      if (last && date(last.event.occurred_at) !== date(event.occurred_at)) this.#list.append(divider(row));
+      this.#list.append(row.root);
+      this.#rows.push(row);
+      // What is older may tell of the gift whose subscriptions are shown, or be one of them.
+      const isPart = join(row, this.#rows.slice(0, -1));
+      if (isPart) row.hide();
+      this.#rows = this.#rows.filter(it => !it.isJoined && !(isPart && it === row));
+    }
+    this.#next = next;
+  }
+
+  /** The page of events of the chosen kinds behind an id; null if it can't be loaded. The connection's badge shows that. */
+  async #page(after) {
+    const types = [...this.#kinds.patterns(), `-${SAMPLE}`].join();
+    const query = new URLSearchParams({ order: 'desc', limit: PAGE, type: types, ...after !== null && { after } });
+    return this.#ask('GET', `/events?${query}`).catch(() => null);
   }
 
   async #loadOlder() {
-    const oldest = Math.min(...this.#rows.map(row => row.event.id));
-    const page = await this.#ask('GET', `/events?order=desc&after=${oldest}&limit=${PAGE}`).catch(() => null);
-    if (page === null) return;
-    const events = page.data.filter(event => event.type !== SAMPLE && !isForgotten(event));
-    this.#max += events.length;
-    events.forEach(event => this.#append(event));
-    this.#older.disabled = page.next === null;
-    this.#older.textContent = page.next === null ? 'That is the beginning of the log' : 'Load older';
+    const load = this.#loads;
+    const page = await this.#page(this.#next);
+    if (page === null || load !== this.#loads) return;
+    this.#max += page.data.length;
+    this.#append(page);
+    this.#showNote();
   }
 
   #markRead() {
@@ -147,8 +191,8 @@ export class Events {
     this.#showNote();
   }
 
-  #isShown({ kind, searched }) {
-    return this.#kinds.isShown(kind) && searched.includes(this.#filter.value.trim().toLowerCase());
+  #isShown({ searched }) {
+    return searched.includes(this.#filter.value.trim().toLowerCase());
   }
 
   /** j and k go to the next and the previous event, r replays it, / goes to the filter. */

@@ -27,6 +27,8 @@ export function pause(attempt, random = Math.random()) {
  */
 export class Feed {
   #path; #query; #token; #cursor; #on;
+  /** The connection, once it is open. */
+  #socket = null;
   #isStarted = false;
   #clockOffset = 0;
 
@@ -57,6 +59,11 @@ export class Feed {
     return Date.now() + this.#clockOffset;
   }
 
+  /** Sends data to the server, if the connection is open. */
+  send(data) {
+    this.#socket?.send(JSON.stringify(data));
+  }
+
   /** Reads one connection to its end. Returns whether it was open: the server's first message is a heartbeat. */
   #read() {
     const address = this.#address();
@@ -71,7 +78,7 @@ export class Feed {
       let isOpen = false;
       const end = () => {
         clearTimeout(timer);
-        socket.onmessage = socket.onclose = null;
+        socket.onmessage = socket.onclose = this.#socket = null;
         socket.close();
         resolve(isOpen);
       };
@@ -82,6 +89,7 @@ export class Feed {
         timer = setTimeout(end, SILENCE);
         const message = JSON.parse(data);
         if (!isOpen) this.#clockOffset = Date.parse(message.data.sent_at) - Date.now();
+        this.#socket = socket;
         if (!isOpen) this.#on.state?.('open', null);
         isOpen = true;
         this.#dispatch(message);

@@ -2,6 +2,7 @@
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** `18:04:11`, in the reader's way and zone. */
@@ -9,6 +10,9 @@ export const clock = time => CLOCK.format(new Date(time));
 
 /** `1 Jul 2026, 18:04`. */
 export const day = time => DAY.format(new Date(time));
+
+/** `1 Jul 2026, 18:04:11`. */
+export const moment = time => MOMENT.format(new Date(time));
 
 /** `Wednesday 1 July 2026`. */
 export const date = time => DATE.format(new Date(time));

@@ -18,7 +18,7 @@ const MAX_PAGES = 5;
 const METRICS = { followers: 'Followers', subscriptions: 'New subs', gifts: 'Gifts', bits: 'Bits', raids: 'Raids',
   messages: 'Messages', viewers: 'Average viewers' };
 
-const COLUMNS = ['Started', 'Duration', 'Title', 'Followers', 'Subs', 'Gifts', 'Bits', 'Raids', 'Messages', 'Viewers'];
+const COLUMNS = ['Started', 'Duration', 'Title', 'Followers', 'Subs', 'Renewals', 'Gifts', 'Bits', 'Raids', 'Redemptions', 'Messages', 'Viewers'];
 
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
 
@@ -94,7 +94,8 @@ function rows(broadcast, title) {
   const button = element('button', { type: 'button', class: 'small', 'aria-expanded': 'false', 'aria-controls': details.id, click: open },
     element('time', { datetime: broadcast.started_at }, day(broadcast.started_at)));
   const took = duration(broadcast.duration_seconds) + (broadcast.ended_at ? broadcast.is_end_estimated ? ' (estimated)' : '' : ', on now');
-  const numbers = ['followers', 'subscriptions', 'gifts', 'bits', 'raids', 'messages'].map(name => number(totals[name]));
+  const numbers = ['followers', 'subscriptions', 'resubscriptions', 'gifts', 'bits', 'raids', 'redemptions', 'messages']
+    .map(name => number(totals[name]));
   return [element('tr', { 'data-broadcast': broadcast.id }, element('th', { scope: 'row' }, button), element('td', {}, took),
     isolated('td', {}, title), ...[...numbers, viewers].map(text => element('td', {}, text))), details];
 }

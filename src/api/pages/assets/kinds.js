@@ -159,6 +159,13 @@ export const KINDS = Object.fromEntries(ENTRIES.flatMap(({ types, label, values,
     values: alert => ({ ...common(alert), ...values(alert) }),
   }])));
 
+/** What a type is called, such as `Poll: begin`. */
+export function nameOfType(type) {
+  const [, step] = type.match(/(?:^|_)(begin|progress|end|lock|online|offline)$/) ?? [];
+  const { label } = KINDS[type];
+  return step ? `${label}: ${step}` : label;
+}
+
 function common(alert) {
   return {
     channel: alert.channel.display_name,

@@ -1,6 +1,12 @@
 // The preview: the overlay itself in a frame, which shows examples.
 
+import { SMALL_OVERLAYS } from './small-links.js';
+import { examplesOf } from './small-examples.js';
+
 const $ = id => document.getElementById(id);
+
+/** How many watch. */
+const VIEWERS = 1_204;
 
 /** What the chat shows. */
 const SAID = [
@@ -32,13 +38,17 @@ export class Preview {
   /** The settings of each overlay, and the variations of alerts. */
   set settings(settings) {
     this.#settings = settings;
-    if (this.#waiting === null) this.#send({ settings: String(settings[this.#overlay]), variations: settings.variations });
+    if (this.#waiting !== null) return;
+    const own = settings[this.#overlay];
+    this.#send({ settings: String(own), variations: settings.variations });
+    // A small overlay shows the same all the time, as its settings say.
+    if (this.#overlay in SMALL_OVERLAYS) this.#show([examplesOf(this.#overlay, own), { at: new Date().toISOString(), value: VIEWERS }]);
   }
 
-  /** Shows the example of a kind of alerts, or `chat`. */
+  /** Shows the example of a kind of alerts, `chat`, or a small overlay. */
   play(kind) {
-    const overlay = kind === 'chat' ? 'chat' : 'alerts';
-    const examples = overlay === 'chat' ? SAID.map(message) : [this.#kinds[kind].example];
+    const overlay = kind in this.#kinds ? 'alerts' : kind;
+    const examples = { alerts: () => [this.#kinds[kind].example], chat: () => SAID.map(message) }[overlay]?.() ?? [];
     if (overlay !== this.#overlay) {
       [this.#overlay, this.#waiting] = [overlay, []];
       this.#frame.src = `/overlay/${overlay}?preview`;

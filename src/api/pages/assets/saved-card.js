@@ -1,15 +1,14 @@
 // The card of the settings that are saved on the server, for admins.
 
 import { element } from './dom.js';
-import { flat, nameAt, variationsOf } from './stored.js';
+import { OWN_PARTS, flat, variationsOf } from './stored.js';
 import { attempt } from './toast.js';
 
 const $ = id => document.getElementById(id);
-const PARTS = ['alerts', 'chat'];
 
 /** A document as a text that can be compared: without what is null, and in the order of the names. */
 function textOf(document) {
-  const query = flat(document, PARTS);
+  const query = flat(document, OWN_PARTS);
   query.sort();
   return `${query} ${JSON.stringify(variationsOf(document), (_, value) => ordered(value))}`;
 }
@@ -26,7 +25,7 @@ export class SavedCard {
   #chosen = null;
 
   /**
-   * `form.document()` are the settings of the form, `form.fill(query, variations)` sets them, `form.refuse(name, message)` shows what the server
+   * `form.document()` are the settings of the form, `form.fill(query, variations)` sets them, `form.refuse(path, error)` shows what the server
    * says about one.
    */
   constructor(ask, form) {
@@ -41,6 +40,11 @@ export class SavedCard {
   /** The name of the settings that the form is about, or null. */
   get name() {
     return this.#chosen;
+  }
+
+  /** The settings that are saved under that name, as a query; without one there are none. */
+  get query() {
+    return flat(this.#documents.get(this.#chosen) ?? {}, OWN_PARTS);
   }
 
   /** Shows whether the form differs from what is saved. */
@@ -62,7 +66,7 @@ export class SavedCard {
     $('save-name').value = name ?? $('save-name').value;
     $('delete').hidden = name === null;
     const document = name === null ? {} : this.#documents.get(name);
-    this.#form.fill(flat(document, PARTS), variationsOf(document));
+    this.#form.fill(flat(document, OWN_PARTS), variationsOf(document));
   }
 
   async #save() {
@@ -71,7 +75,8 @@ export class SavedCard {
     const save = async () => {
       if (name === '') throw new Error('Choose a name first, such as main');
       await this.#ask('PUT', `/overlays/settings/${encodeURIComponent(name)}`, document)
-        .catch(error => { throw this.#form.refuse(error.field && nameAt(error.field), error); });
+        // What is no field of the document is the name.
+        .catch(error => { throw this.#form.refuse(error.field ?? (error.status === 400 ? 'save-name' : null), error); });
     };
     if (!await attempt($('save'), save, `Saved ${name}`)) return;
     this.#chosen = name;

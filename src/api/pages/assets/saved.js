@@ -2,18 +2,18 @@
 
 import { Refused, call, tokenInAddress } from './api.js';
 import { pause } from './feed.js';
-import { flat, variationsOf } from './stored.js';
+import { flat, plain, variationsOf } from './stored.js';
 
 /** The name in `/overlay/KIND/NAME`, or null. */
 export const NAME = location.pathname.split('/')[3] || null;
 
 export class SavedSettings {
-  #parts;
+  #part;
   #changedAt = null;
 
-  /** `parts` of the saved settings are for this overlay, beside those that are for all. */
-  constructor(...parts) {
-    this.#parts = parts;
+  /** `part` of the saved settings is for this overlay, beside those that are for all. */
+  constructor(part) {
+    this.#part = part;
   }
 
   /** The settings as a query, and what is wrong with them: `{query, variations, problems}`. Waits for a server that does not answer. */
@@ -21,7 +21,7 @@ export class SavedSettings {
     const own = new URLSearchParams(location.search);
     if (NAME === null || tokenInAddress() === null) return { query: own, variations: {}, problems: [] };
     const { document, problems } = await this.#read();
-    const query = flat(document, this.#parts);
+    const query = plain(flat(document, [this.#part]), this.#part);
     for (const [name, value] of own) query.set(name, value);
     return { query, variations: variationsOf(document), problems };
   }

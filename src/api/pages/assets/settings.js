@@ -53,6 +53,7 @@ export function alertSettings(query, variations = {}) {
       sound: read.sound(`sound_${type}`) ?? sound,
       duration: settings.duration,
       animation,
+      size: null,
       minimum: kind.amount === null ? null : read.number(`minimum_${type}`, NUMBERS.minimum),
       variations: variations[type] ?? [],
     };

@@ -1,15 +1,15 @@
 // The page that composes an overlay's address.
 
 import { element } from './dom.js';
-import { KINDS } from './kinds.js';
+import { KINDS, nameOfType } from './kinds.js';
 import { LinkToken } from './link-token.js';
 import { MediaCard } from './media-card.js';
 import { Missing } from './missing.js';
-import { NUMBERS, alertSettings, chatSettings } from './settings.js';
+import { NUMBERS, Reader, alertSettings, chatSettings } from './settings.js';
 import { Preview } from './preview-frame.js';
 import { SavedCard } from './saved-card.js';
-import { smallLinks } from './small-links.js';
-import { nested } from './stored.js';
+import { SMALL_OVERLAYS, smallLinks } from './small-links.js';
+import { SMALL, nameAt, nested, plain } from './stored.js';
 import { Variations } from './variations.js';
 import { toast } from './toast.js';
 
@@ -18,8 +18,11 @@ const form = $('form');
 
 /** The settings of each overlay; those of a single kind belong to the alerts. */
 const LOOK = ['place', 'width', 'font', 'theme', 'color', 'panel', 'accent'];
-const COMMON = ['channel', 'max_age', 'blocked_words', ...LOOK];
+const SHARED = ['channel', 'blocked_words', ...LOOK];
+const COMMON = [...SHARED, 'max_age'];
 const TAKES = {
+  ...Object.fromEntries(Object.keys(SMALL_OVERLAYS).map(overlay =>
+    [overlay, [...SHARED, ...(SMALL[overlay] ?? []).map(name => `${overlay}_${name}`)]])),
   alerts: [...COMMON, 'types', 'duration', 'sound', 'volume', 'image', 'animation', 'language', 'followers', 'speech'],
   chat: [...COMMON, 'max', 'lifetime', 'direction', 'bots', 'commands', 'hidden', 'emotes'],
 };
@@ -27,6 +30,8 @@ let savedCard = null;
 let missing = null;
 /** Those of each type of alerts that has an amount or a tier. */
 const variations = {};
+/** Fields without a name that the server has refused. */
+const refused = new Set();
 
 function kindFields([type, kind]) {
   const placeholders = Object.keys(kind.values(kind.example)).map(name => `{${name}}`).join(' ');
@@ -36,9 +41,9 @@ function kindFields([type, kind]) {
   ];
   return element('div', { class: 'kind' },
     element('label', { class: 'shown' },
-      element('input', { type: 'checkbox', name: 'types', value: type, checked: kind.isUsual }), nameOf(type, kind)),
+      element('input', { type: 'checkbox', name: 'types', value: type, checked: kind.isUsual }), nameOfType(type)),
     element('details', {},
-      element('summary', {}, 'Text, sound and image', element('span', { class: 'unseen' }, ` of ${nameOf(type, kind)}`)),
+      element('summary', {}, 'Text, sound and image', element('span', { class: 'unseen' }, ` of ${nameOfType(type)}`)),
       ...field('text', 'Text', kind.text, { note: `placeholders_${type}` }),
       element('p', { id: `placeholders_${type}`, class: 'quiet' }, `Placeholders: ${placeholders}`),
       ...field('sound', 'Sound', 'as above', { list: 'sounds' }),
@@ -54,25 +59,21 @@ function variationFields(type, { amount, hasTier }) {
   return [element('p', { class: 'quiet' }, 'Variations, in saved settings: the first that fits is shown.'), variations[type].root];
 }
 
-function nameOf(type, kind) {
-  const [, step] = type.match(/(?:^|_)(begin|progress|end|lock|online|offline)$/) ?? [];
-  return step ? `${kind.label}: ${step}` : kind.label;
-}
-
 /** The settings that differ from the defaults, in the order of the form: of one overlay, or of all. */
 function query(overlay) {
-  const takes = overlay ? TAKES[overlay] : [...TAKES.alerts, ...TAKES.chat];
+  const takes = overlay ? TAKES[overlay] : Object.values(TAKES).flat();
+  const hasAlerts = !overlay || overlay === 'alerts';
   const data = new FormData(form);
   const given = new URLSearchParams();
   for (const name of new Set(data.keys())) {
     const isOfKind = /^(text|sound|image|minimum)_/.test(name);
-    if (name === 'types' || !(takes.includes(name) || overlay !== 'chat' && isOfKind)) continue;
+    if (name === 'types' || !(takes.includes(name) || hasAlerts && isOfKind)) continue;
     const value = data.getAll(name).join().trim();
     if (value !== '' && value !== String(NUMBERS[name]?.fallback ?? '')) given.set(name, value);
   }
   const types = data.getAll('types');
   const defaults = Object.keys(KINDS).filter(type => KINDS[type].isUsual);
-  if (overlay !== 'chat' && types.join() !== defaults.join()) given.set('types', types.join());
+  if (hasAlerts && types.join() !== defaults.join()) given.set('types', types.join());
   return given;
 }
 
@@ -109,33 +110,46 @@ function address(overlay, settings, own = new URLSearchParams()) {
   return `${location.origin}/overlay/${overlay}${name === null ? '' : `/${name}`}${text ? `?${text}` : ''}${token.value ? `#token=${token.value}` : ''}`;
 }
 
-/** That of a small one, whose choice is not among the saved settings. */
-function smallAddress(overlay, given) {
-  const own = new URLSearchParams(given);
-  own.delete('channel');
-  const common = [...query('chat')].filter(([name]) => name === 'blocked_words' || LOOK.includes(name));
-  return address(overlay, new URLSearchParams([...common, ...given]), own);
+/** That of a small one. With saved settings it has those of its own that are others: one name may be for several labels. */
+function smallAddress(overlay) {
+  const [given, saved] = [query(overlay), savedCard?.query];
+  const own = [...given].filter(([name, value]) => name.startsWith(`${overlay}_`) && saved?.get(name) !== value);
+  return address(overlay, plain(given, overlay), plain(own, overlay));
+}
+
+/** What is wrong with the settings of the small overlays. */
+function smallProblems() {
+  return Object.entries(SMALL_OVERLAYS).flatMap(([overlay, { module }]) => {
+    const read = new Reader(plain(query(overlay), overlay));
+    module.settings(read);
+    const own = SMALL[overlay] ?? [];
+    return read.problems().filter(({ name }) => own.includes(name)).map(({ name, message }) => ({ name: `${overlay}_${name}`, message }));
+  });
 }
 
 function compose() {
   const [alerts, chat] = [query('alerts'), query('chat')];
   $('alerts-address').value = address('alerts', alerts);
   $('chat-address').value = address('chat', chat);
-  showSmall(smallAddress, chat.get('channel') ?? '');
-  const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems]
+  showSmall(smallAddress);
+  const problems = new Map([...alertSettings(alerts).problems, ...chatSettings(chat).problems, ...smallProblems()]
     .map(({ name, message }) => [name, message]));
   if (token.problem) problems.set('token', token.problem);
   if (!new FormData(form).has('types')) problems.set('types', 'choose at least one kind of alert');
   show(problems);
   savedCard?.compare();
   missing?.show(new FormData(form).getAll('types'), (chat.get('channel') ?? '').toLowerCase().split(',').map(it => it.trim()).filter(Boolean));
-  preview.settings = { alerts, chat, variations: chosenVariations() };
+  const small = Object.keys(SMALL_OVERLAYS).map(overlay => [overlay, plain(query(overlay), overlay)]);
+  preview.settings = { alerts, chat, ...Object.fromEntries(small), variations: chosenVariations() };
 }
 
 /** Shows each problem beside its field, and all of them above the addresses. */
 function show(problems) {
   const labelOf = name => form.elements[name]?.labels?.[0]?.textContent ?? 'Alerts';
-  for (const input of form.elements) if (input.name) mark(input, input.type === 'checkbox' ? null : problems.get(input.name) ?? null);
+  for (const input of form.elements) {
+    if (input.name) mark(input, input.type === 'checkbox' ? null : problems.get(input.name) ?? null);
+    else if (refused.delete(input)) mark(input, null);
+  }
   const lines = [...problems].map(([name, message]) => `${labelOf(name)}: ${message}`);
   if (lines.join() === [...$('problems').children].map(it => it.textContent).join()) return;
   $('problems').replaceChildren(...lines.map(line => element('li', {}, line)));
@@ -154,12 +168,21 @@ function mark(input, problem) {
   note.textContent = problem ?? '';
 }
 
-/** Shows what the server says about a setting, and returns the error to show. */
-function refuse(name, error) {
-  const input = form.elements[name];
+/** Shows what the server says about the setting at a path, and returns the error to show. */
+function refuse(path, error) {
+  const input = fieldAt(path);
   if (!input?.labels) return error;
   mark(input, error.message);
+  if (!input.name) refused.add(input);
+  for (let part = input.closest('details'); part; part = part.parentElement.closest('details')) part.open = true;
+  input.focus();
   return new Error(`${input.labels[0].textContent}: ${error.message}`);
+}
+
+/** The field of the setting at a path of the document. */
+function fieldAt(path) {
+  const [, type, place, name] = path?.match(/^alerts\.kinds\.(\w+)\.variations\[(\d+)\]\.?(\w*)/) ?? [];
+  return type ? variations[type]?.field(Number(place), name) : path && form.elements[nameAt(path)];
 }
 
 async function copy({ currentTarget }) {
@@ -174,13 +197,14 @@ async function copy({ currentTarget }) {
 }
 
 $('kinds').append(...Object.entries(KINDS).map(kindFields));
-$('preview-kind').append(...Object.entries(KINDS).map(([type, kind]) => new Option(nameOf(type, kind), type)), new Option('Chat', 'chat'));
+$('preview-kind').append(...Object.keys(KINDS).map(type => new Option(nameOfType(type), type)), new Option('Chat', 'chat'),
+  ...Object.entries(SMALL_OVERLAYS).map(([overlay, { name }]) => new Option(`${name} (small overlay)`, overlay)));
 for (const [name, { fallback }] of Object.entries(NUMBERS)) if (name !== 'minimum') form.elements[name].value = fallback ?? '';
 const showSmall = smallLinks($('small-addresses'), copy);
 const preview = new Preview(KINDS);
 const token = new LinkToken(compose, ask => {
   new MediaCard(ask);
-  missing = new Missing(ask, type => nameOf(type, KINDS[type]), compose);
+  missing = new Missing(ask, compose);
   savedCard = new SavedCard(ask, { document: settingsDocument, fill, refuse, changed: compose });
 });
 form.addEventListener('input', compose);

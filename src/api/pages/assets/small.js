@@ -11,8 +11,9 @@ import * as goal from './goal.js';
 import * as hypeTrain from './hype-train.js';
 import * as label from './label.js';
 import { applyLook } from './look.js';
-import { settingsProblems, showState, startFeed } from './notice.js';
+import { settingsProblems, showNotice, showState, startFeed } from './notice.js';
 import * as poll from './poll.js';
+import { IS_PREVIEW, followPage } from './preview.js';
 import { SavedSettings } from './saved.js';
 import { Reader } from './settings.js';
 
@@ -25,20 +26,17 @@ const TICK_MS = 250;
 /** Pause between two loads of what no alert tells. */
 const LOAD_MS = 30_000;
 
-const overlay = OVERLAYS[location.pathname.split('/')[2]];
+const name = location.pathname.split('/')[2];
+const overlay = OVERLAYS[name];
 document.title = `${overlay.title} · showtime`;
 document.querySelector('h1').textContent = overlay.title;
 
-const saved = new SavedSettings();
-const { query, problems } = await saved.load();
-const read = new Reader(query);
-const settings = { channel: read.text('channel'), ...overlay.settings(read) };
-const blocked = read.blockedWords();
-applyLook(read.look());
-const complaints = settingsProblems([...problems, ...read.problems()]);
+const saved = new SavedSettings(name);
 const place = document.getElementById('place');
 
+let [settings, blocked, complaints] = [null, null, []];
 let [alerts, test, extra, shown] = [[], null, null, 'null'];
+adopt(await saved.load());
 
 const feed = new Feed({
   path: '/live/alerts',
@@ -58,6 +56,15 @@ const feed = new Feed({
     state: (state, problem) => showState(state, problem, complaints),
   },
 });
+
+/** Takes over settings. */
+function adopt({ query, problems }) {
+  const read = new Reader(query);
+  settings = { channel: read.text('channel'), ...overlay.settings(read) };
+  blocked = read.blockedWords();
+  applyLook(read.look());
+  complaints = settingsProblems([...problems, ...read.problems()]);
+}
 
 /** Shows a test or a replay for a moment. It is no news, and one of the past is not shown at all. */
 function tryOut(alert) {
@@ -84,8 +91,21 @@ async function load() {
 }
 
 setInterval(draw, TICK_MS);
-if (overlay.load && tokenInAddress()) {
-  load();
-  setInterval(load, LOAD_MS);
+if (IS_PREVIEW) {
+  followPage({
+    onSettings: query => {
+      adopt({ query, problems: [] });
+      showNotice(complaints);
+    },
+    onShow: example => {
+      if (Array.isArray(example)) alerts = example.map(alert => blocked.starAlert(alert));
+      else extra = example;
+    },
+  });
+} else {
+  if (overlay.load && tokenInAddress()) {
+    load();
+    setInterval(load, LOAD_MS);
+  }
+  startFeed(feed, complaints);
 }
-startFeed(feed, complaints);

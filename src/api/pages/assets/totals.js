@@ -25,8 +25,11 @@ const COUNTED = new Set(Object.values(TOTALS).map(([, type]) => type));
 /** Whether an event may change totals. */
 export const isCounted = event => COUNTED.has(event.type) && !event.is_test && !event.is_replay;
 
-/** The tiles of a broadcast, each with the difference to the one before, if there is one. What is not known has none. */
-export function tiles(broadcast, before) {
+/**
+ * The tiles of a broadcast, each with the difference to the one before, if there is one. What is not known has none; so do the viewers
+ * now, if that is null.
+ */
+export function tiles(broadcast, before, viewers) {
   const tile = ([key, [name]]) => {
     const [value, last] = [broadcast.totals[key], before?.totals[key]];
     if (value === null) return null;
@@ -34,7 +37,9 @@ export function tiles(broadcast, before) {
       last === undefined || last === null ? null
         : element('dd', { class: 'quiet', title: `${number(last)} in the stream before` }, difference(value - last)));
   };
-  return Object.entries(TOTALS).map(tile).filter(Boolean);
+  const now = viewers === null ? null
+    : element('div', { 'data-total': 'viewers_now' }, element('dt', {}, 'Viewers now'), element('dd', {}, number(viewers)));
+  return [now, ...Object.entries(TOTALS).map(tile)].filter(Boolean);
 }
 
 /** `+12`, `−3` or `±0`. */

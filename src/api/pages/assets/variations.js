@@ -4,7 +4,9 @@ import { element } from './dom.js';
 import { ANIMATIONS } from './look.js';
 
 /** What a variation may have of its own, with labels. */
-const OWN = { text: 'Text', duration: 'Seconds', sound: 'Sound', image: 'Image' };
+const OWN = { text: 'Text', duration: 'Seconds', size: 'Size (percent)', sound: 'Sound', image: 'Image' };
+/** Those that are numbers. */
+const NUMBERS = ['duration', 'size'];
 /** The lists of the page from which they can be chosen. */
 const LISTS = { sound: 'sounds', image: 'images' };
 let made = 0;
@@ -27,7 +29,7 @@ export class Variations {
     return this.#rows.map(({ fact, at, fields }) => ({
       when: { [fact.value]: fact.value === 'tier' ? `${at.value.trim()}000` : numberOf(at.value) },
       ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])
-        .filter(([, text]) => text !== '').map(([name, text]) => [name, name === 'duration' ? numberOf(text) : text])),
+        .filter(([, text]) => text !== '').map(([name, text]) => [name, NUMBERS.includes(name) ? numberOf(text) : text])),
     }));
   }
 
@@ -35,6 +37,12 @@ export class Variations {
     this.#rows = [];
     this.#list.replaceChildren();
     for (const variation of variations) this.#row(variation);
+  }
+
+  /** The field of a setting of a variation, by its place; that of the amount for `when`. */
+  field(place, name) {
+    const row = this.#rows[place];
+    return row?.fields[name] ?? row?.at;
   }
 
   #add() {
@@ -58,7 +66,7 @@ export class Variations {
     const labelled = (label, field, size = 'narrow') => element('div', { class: size }, element('label', { for: field.id }, label), field);
     const root = element('li', { class: 'row' },
       labelled('If', fact), labelled('is at least, or tier', at),
-      ...Object.entries(OWN).map(([name, label]) => labelled(label, fields[name], name === 'duration' ? 'narrow' : 'grows')),
+      ...Object.entries(OWN).map(([name, label]) => labelled(label, fields[name], NUMBERS.includes(name) ? 'narrow' : 'grows')),
       labelled('Entrance', fields.animation),
       element('button', { type: 'button', class: 'small', click: () => this.#remove(row, root) }, 'Remove',
         element('span', { class: 'unseen' }, ' this variation')));

@@ -19,10 +19,15 @@ export function seriesOf({ started_at, ended_at }, now) {
   return { query, span: { since, until, step } };
 }
 
+/** The number of viewers now, or null. */
+export function viewersNow(broadcast, points, span) {
+  const last = points.at(-1);
+  return !broadcast.ended_at && last && span.step === MINUTE && span.until - Date.parse(last.at) < NOW ? last.value : null;
+}
+
 /** The curve of the points, under the number of viewers now, if that is known. */
 export function viewerCurve(broadcast, points, span) {
-  const last = points.at(-1);
-  const isNow = !broadcast.ended_at && last && span.until - Date.parse(last.at) < NOW;
-  return [element('figcaption', { class: 'quiet' }, isNow ? `Viewers: ${number(last.value)} now` : 'Viewers'),
+  const now = viewersNow(broadcast, points, span);
+  return [element('figcaption', { class: 'quiet' }, now === null ? 'Viewers' : `Viewers: ${number(now)} now`),
     ...curve('Viewers', points, span)];
 }
