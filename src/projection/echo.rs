@@ -25,12 +25,13 @@ use crate::twitch::transport::TransportKind;
 /// Messages that were sent further apart are not of one event.
 pub const MAX_DISTANCE: Duration = Duration::seconds(2);
 
-/// Messages that were sent further from one do not bear on how it is paired: to pair what is alone there with it, all between
-/// would have to be paired with their neighbours, which costs more than a pair gains.
-pub const WINDOW: Duration = Duration::seconds(6);
+/// Messages that were sent further from one hardly bear on how it is paired: to pair what is alone there with it, all between
+/// would have to be paired with their neighbours, which costs about as much as they are apart. It costs less where the pauses
+/// between events are as short as the messages of an event are apart, so this is more than a pair gains.
+pub const WINDOW: Duration = Duration::seconds(10);
 
 /// Equal messages on each side of one with which it is compared: all pairs of them are looked at while the log is locked. The
-/// [`WINDOW`] has more only if a channel has more than twenty equal events per second.
+/// [`WINDOW`] has more only if a channel has more than 25 equal events in a second.
 pub const MAX_COMPARED: usize = 256;
 
 /// For how long both transports deliver, at least.

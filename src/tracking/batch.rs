@@ -11,6 +11,7 @@ use super::tracker::{MAX_TRACKS, StreamerName, Tracker, is_new};
 use super::webhooks::{self, require_usable};
 use crate::discord::client::WebhookKey;
 use crate::discord::snowflake::Snowflake;
+use crate::store::tracking::current;
 use crate::store::tracking::destinations::{self, Destination, NewWebhook};
 use crate::store::tracking::tracks::{self, Added, Streamer};
 
@@ -62,7 +63,10 @@ impl Tracker {
         });
         tracks::set_all(&mut *transaction, &Vec::from_iter(set)).await?;
         transaction.commit().await?;
-        self.announce_new(bot_id, new, &found, &added, &destinations).await?;
+        // The tracks are there whatever comes of this, and a repetition would not try it again.
+        if let Err(error) = self.announce_new(bot_id, new, &found, &added, &destinations).await {
+            tracing::warn!(%error, "streams that are live are not announced for tracks that were just added");
+        }
         let mut added = added.into_iter();
         let result = |(track, found): (&NewTrack, Result<_, TrackingError>)| {
             found?;
@@ -83,12 +87,18 @@ impl Tracker {
     ) -> Result<(), TrackingError> {
         let defaults = self.defaults(bot_id).await?;
         let found = new.iter().zip(found).filter_map(|(track, found)| Some((track, found.as_ref().ok()?)));
-        let is_new = |added: &Added| *added == Added::New;
-        for ((track, (destination_id, streamer)), _) in found.zip(added).filter(|(_, added)| is_new(added)) {
+        let is_wanted = |track: &NewTrack| {
             let settings = serde_json::to_value(&track.settings).unwrap_or_default();
-            if merged(&defaults, destinations.get(&track.channel), &settings).announce_current == Some(true) {
-                self.announce_current(*destination_id, &streamer.id).await?;
-            }
+            merged(&defaults, destinations.get(&track.channel), &settings).announce_current == Some(true)
+        };
+        let new = found.zip(added).filter(|(_, added)| **added == Added::New).map(|(found, _)| found);
+        let wanted: Vec<_> = new.filter(|(track, _)| is_wanted(track)).collect();
+        if wanted.is_empty() || !self.until_followed().await? {
+            return Ok(());
+        }
+        let (mut connection, now) = (self.pool.acquire().await?, self.clock.now());
+        for (_, (destination_id, streamer)) in wanted {
+            current::announce(&mut connection, *destination_id, &streamer.id, now).await?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::store::tracking::current;
 use crate::store::tracking::destinations::Destination;
 use crate::twitch::id::ChannelId;
 
-/// Events after which something else may be to be said of a broadcast.
+/// Events after which something else may be to be said of a broadcast: announcements read only these.
 pub const TYPES: [&str; 3] = ["stream.online", "stream.offline", "channel.update"];
 
 /// How long to wait, at most, until all that is in the log now is announced where it was tracked before.
@@ -41,6 +41,15 @@ impl Tracker {
         destination_id: i64,
         twitch_id: &ChannelId,
     ) -> Result<(), TrackingError> {
+        if self.until_followed().await? {
+            let now = self.clock.now();
+            current::announce(&mut *self.pool.acquire().await?, destination_id, twitch_id, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until what is in the log now is announced where it was tracked before; false if that takes too long.
+    pub(super) async fn until_followed(&self) -> Result<bool, TrackingError> {
         let newest = current::followed(&self.pool, &TYPES).await?.newest;
         let is_followed = async || Ok::<_, sqlx::Error>(current::followed(&self.pool, &TYPES).await?.cursor >= newest);
         let until_followed = async {
@@ -49,11 +58,9 @@ impl Tracker {
             }
             Ok::<_, sqlx::Error>(())
         };
-        if let Ok(followed) = tokio::time::timeout(LIMIT, until_followed).await {
-            followed?;
-            let now = self.clock.now();
-            current::announce(&mut *self.pool.acquire().await?, destination_id, twitch_id, now).await?;
+        match tokio::time::timeout(LIMIT, until_followed).await {
+            Ok(followed) => Ok(followed.map(|()| true)?),
+            Err(_) => Ok(false),
         }
-        Ok(())
     }
 }

@@ -31,6 +31,10 @@ const MAX_VALUE: usize = 500;
 /// The value from which filters know the language; no text may use it.
 const LANGUAGE_NAME: &str = "language";
 
+/// An `@` that begins no mention: a word joiner, which is not seen, follows. A backslash keeps Discord from no `@everyone`, and a
+/// title may have what the track's list allows.
+const MENTIONING_NO_ONE: &str = "@\u{2060}";
+
 /// The values that print mentions; the last one is a function.
 const MENTIONS: [&str; 4] = ["mentions", "everyone", "here", "role"];
 
@@ -88,7 +92,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
         }
         let text = text(value)?;
         let text = if value.is_safe() { shorten(&text, MAX_VALUE) } else { escape_part(&text, MAX_VALUE) };
-        Ok(out.write_str(&text)?)
+        Ok(out.write_str(&text.replace('@', MENTIONING_NO_ONE))?)
     });
     language
 });
@@ -328,10 +332,10 @@ mod tests {
         );
         assert_eq!(said(all, &TrackMentions::default()), Ok("||||".to_owned()));
         let if_any = "{% if mentions %}{{ mentions }}: {% endif %}{{ stream.title }}";
-        assert_eq!(said(if_any, &TrackMentions::default()), Ok(r"\@everyone".to_owned()));
+        assert_eq!(said(if_any, &TrackMentions::default()), Ok("\\@\u{2060}everyone".to_owned()));
         assert_eq!(
             said(if_any, &TrackMentions { here: true, ..TrackMentions::default() }),
-            Ok(r"@here: \@everyone".to_owned())
+            Ok("@here: \\@\u{2060}everyone".to_owned())
         );
         assert_eq!(
             said("{{ role(5) }}", &list),

@@ -126,8 +126,9 @@ impl Tracker {
         streamer: &Streamer,
     ) -> Result<bool, TrackingError> {
         let is_new = self.add(destination, streamer).await?;
-        if is_new {
-            self.announce_if_wanted(destination, &streamer.id, &Value::Null).await?;
+        // The track is there whatever comes of this, and a repetition would not try it again.
+        if is_new && let Err(error) = self.announce_if_wanted(destination, &streamer.id, &Value::Null).await {
+            tracing::warn!(%error, "a stream that is live is not announced in a channel of Discord that was just added");
         }
         Ok(is_new)
     }
@@ -289,7 +290,8 @@ impl Tracker {
             Ok(Found::Here(_)) => {
                 Err(TrackingError::WebhookMismatch { channel: known.channel_id, stored: known.webhook_id })
             }
-            Ok(Found::Elsewhere(_) | Found::Gone) | Err(TrackingError::WebhookUnusable(_)) => Ok(()),
+            Ok(Found::Elsewhere(_) | Found::Gone)
+            | Err(TrackingError::WebhookGone(_) | TrackingError::WebhookUnusable(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

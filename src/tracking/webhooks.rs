@@ -67,8 +67,10 @@ pub(super) fn found(
     let webhook = match answer {
         Ok(reply) => reply.value.ok_or(TrackingError::WebhookUnusable(key.id))?,
         Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(Found::Gone),
-        // A token that is none at all is not found, or not a number.
-        Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => return Ok(Found::Gone),
+        // A token that is none at all is not found, or not a number. That says nothing of a webhook that is known.
+        Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => {
+            return Err(TrackingError::WebhookGone(key.id));
+        }
         Err(error) => return Err(TrackingError::Discord(error)),
     };
     if webhook.kind != INCOMING {

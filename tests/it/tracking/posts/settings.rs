@@ -190,7 +190,7 @@ async fn text_of_a_message_has_conditions_times_and_samples() {
     stage.settled().await;
     let began = stage.clock.now().unix_timestamp();
     let content = stage.message().content;
-    let is_it = |at: i64| content == format!("<t:{at}:R> (EN) **bold** @everyone");
+    let is_it = |at: i64| content == format!("<t:{at}:R> (EN) **bold** @\u{2060}everyone");
     assert!((began - 5..=began).any(is_it), "{content}");
     assert!(stage.message().pings.is_empty());
     // The next edit shows what is known by then.
