@@ -44,8 +44,8 @@ end
 $$;
 
 -- Merges changes into the tables whose rows do not depend on each other, and returns what told_v1 finds before. The ids of events
--- are counted from `base`. Parameters are one array for each column; for channels that changed rows in JSON, since labels are
--- arrays, and for activities, since they are few. A column of `viewer` in which all is missing may be an empty array.
+-- are counted from `base`. Parameters are one array for each column. Channels that changed come as rows in JSON, since labels are
+-- arrays; activities do, too, since they are few. A column of `viewer` in which all is missing may be an empty array.
 create function merge_state_v1(
     base bigint,
     user_ids text[], user_logins text[], user_names text[], users_named_at timestamptz[], users_named_by text[],
