@@ -31,9 +31,14 @@ export class Events {
   #waiting = [];
   /** The id behind which older events are; null at the beginning of the log, undefined while nothing is loaded. */
   #next;
+  /** The newest id of the page that was loaded; 0 while none is. What the page has may come over the feed later. */
+  #newest = 0;
+  /** Why older events could not be loaded; null if they could be. */
+  #problem = null;
   /** Counts the times that the list was loaded. */
   #loads = 0;
   #isLoading = true;
+  #isLoadingOlder = false;
   /** Whether more have waited than are kept: then the list is loaded again. */
   #hasDropped = false;
   #isPaused = false;
@@ -57,25 +62,34 @@ export class Events {
     this.#showNote();
   }
 
-  /** Loads the last events of the chosen kinds. Those that come meanwhile are shown after them. */
+  /**
+   * Loads the last events of the chosen kinds. Those that come meanwhile are shown after them, and also if that fails; then it is
+   * tried again.
+   */
   async load() {
     const load = ++this.#loads;
     this.#isLoading = true;
-    const page = await this.#page(null);
+    this.#newest = 0;
+    const page = await this.#page(null, load);
     if (load !== this.#loads) return;
-    if (page === null) return void setTimeout(() => load === this.#loads && this.load(), AFTER_ERROR);
+    if (page === null) {
+      setTimeout(() => load === this.#loads && this.load(), AFTER_ERROR);
+      this.#waiting = this.#waiting.filter(event => this.#kinds.isChosen(event));
+      this.#isLoading = this.#hasDropped = false;
+      return void this.#showWaiting();
+    }
     this.#list.replaceChildren();
     [this.#rows, this.#max] = [[], MAX_SHOWN];
     this.#append(page);
-    const newest = page.data[0]?.id ?? 0;
-    this.#waiting = this.#waiting.filter(event => (event.is_replay || event.id > newest) && this.#kinds.isChosen(event));
+    this.#newest = page.data[0]?.id ?? 0;
+    this.#waiting = this.#waiting.filter(event => !this.#isListed(event) && this.#kinds.isChosen(event));
     this.#isLoading = this.#hasDropped = false;
     this.#showWaiting();
   }
 
-  /** Shows an event, if it is of a chosen kind. */
+  /** Shows an event, if it is of a chosen kind and was not in the page that was loaded. */
   add(event) {
-    if (event.type === SAMPLE || isForgotten(event) || !this.#kinds.isChosen(event)) return;
+    if (event.type === SAMPLE || isForgotten(event) || this.#isListed(event) || !this.#kinds.isChosen(event)) return;
     this.#waiting.push(event);
     if (this.#waiting.length > MAX_SHOWN) {
       this.#waiting.shift();
@@ -87,6 +101,10 @@ export class Events {
   /** Says of each event again of which channel it is, since other channels are known. */
   nameChannels() {
     for (const row of this.#rows) row.channel = this.#channels.nameOf(row.event.channel_id);
+  }
+
+  #isListed({ id, is_replay }) {
+    return !is_replay && id <= this.#newest;
   }
 
   get #isHeld() {
@@ -115,8 +133,10 @@ export class Events {
     const count = this.#waiting.length;
     if (this.#isPaused) this.#note.textContent = `Paused; ${count} more events wait.`;
     else if (count > 0 && this.#isPointed) this.#note.textContent = `${count} more events wait until the pointer leaves the list.`;
+    else if (this.#problem !== null) this.#note.textContent = `Older events can't be loaded: ${this.#problem}`;
     else this.#note.textContent = this.#rows.length > 0 || this.#isLoading ? '' : 'None yet.';
-    this.#older.hidden = this.#rows.length === 0;
+    this.#older.hidden = this.#rows.length === 0 || this.#next === undefined;
+    this.#older.setAttribute('aria-busy', String(this.#isLoadingOlder));
     this.#older.disabled = this.#next === null;
     this.#older.textContent = this.#next === null ? 'That is the beginning of the log' : 'Load older';
     this.onUnread(this.#rows.filter(row => row.event.id > this.#read && !row.event.is_replay && !row.root.hidden).length);
@@ -163,19 +183,26 @@ export class Events {
     this.#next = next;
   }
 
-  /** The page of events of the chosen kinds behind an id; null if it can't be loaded. The connection's badge shows that. */
-  async #page(after) {
+  /** The page of events of the chosen kinds behind an id, asked for by this load; null if it can't be loaded, which the note says. */
+  async #page(after, load) {
     const types = [...this.#kinds.patterns(), `-${SAMPLE}`].join();
     const query = new URLSearchParams({ order: 'desc', limit: PAGE, type: types, ...after !== null && { after } });
-    return this.#ask('GET', `/events?${query}`).catch(() => null);
+    const [page, problem] = await this.#ask('GET', `/events?${query}`).then(answer => [answer, null], error => [null, error.message]);
+    if (load === this.#loads) this.#problem = problem;
+    return page;
   }
 
   async #loadOlder() {
+    if (this.#isLoading || this.#isLoadingOlder) return;
     const load = this.#loads;
-    const page = await this.#page(this.#next);
-    if (page === null || load !== this.#loads) return;
-    this.#max += page.data.length;
-    this.#append(page);
+    this.#isLoadingOlder = true;
+    this.#showNote();
+    const page = await this.#page(this.#next, load);
+    this.#isLoadingOlder = false;
+    if (page !== null && load === this.#loads) {
+      this.#max += page.data.length;
+      this.#append(page);
+    }
     this.#showNote();
   }
 
