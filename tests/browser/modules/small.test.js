@@ -7,6 +7,7 @@ import * as hypeTrain from '../../../src/api/pages/assets/hype-train.js';
 import * as label from '../../../src/api/pages/assets/label.js';
 import * as poll from '../../../src/api/pages/assets/poll.js';
 import { Reader } from '../../../src/api/pages/assets/settings.js';
+import { examplesOf } from '../../../src/api/pages/assets/small-examples.js';
 
 const NOW = Date.parse('2026-07-01T18:00:00Z');
 const at = seconds => new Date(NOW + seconds * 1000).toISOString();
@@ -49,6 +50,12 @@ test('label names the last one in the text that is set', () => {
 test('events are listed with the newest first', () => {
   assert.deepEqual(view(events, 'max=2', [follow('One'), follow('Two'), follow('Three')]).map(text), ['Three follows!', 'Two follows!']);
   assert.deepEqual(read(events, 'max=21&colour=red').wrong, ['max', 'colour']);
+});
+
+test('preview of the events has the types that are chosen', () => {
+  const types = query => examplesOf('events', new URLSearchParams(query), NOW).map(it => it.type);
+  assert.deepEqual(types('types=gift,fallow,raid'), ['gift', 'raid']);
+  for (const query of ['', 'types=fallow']) assert.deepEqual(types(query), ['follow', 'cheer', 'subscribe', 'raid']);
 });
 
 test('hype train is shown until it expires, and its end for 15 seconds', () => {
