@@ -120,7 +120,7 @@ async fn dashboard_says_what_connected_overlays_do_not_get() {
             page.new_tab().await;
         }
         page.open(&server.page("/")).await;
-        let missing = "[...document.querySelectorAll('#desk-missing li')].map(it => it.textContent)";
+        let missing = "[...document.querySelectorAll('#alert-missing li')].map(it => it.textContent)";
         page.until(&format!("{missing}.length === 2")).await;
         let said = page.eval(&format!("{missing}[0]")).await;
         let said = said.as_str().unwrap();

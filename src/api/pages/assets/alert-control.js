@@ -39,8 +39,9 @@ export class AlertControl {
     if (state === null) return;
     this.#show(state);
     if (state.overlays + state.chats > 0 && !this.#isMissingKnown) {
-      const { data } = await this.#ask('GET', '/overlays/missing').catch(() => ({ data: this.#missing }));
-      [this.#missing, this.#isMissingKnown] = [data, true];
+      const answer = await this.#ask('GET', '/overlays/missing').catch(() => null);
+      if (answer === null) return;
+      [this.#missing, this.#isMissingKnown] = [answer.data, true];
       this.#showMissing(state);
     }
   }
@@ -70,6 +71,6 @@ export class AlertControl {
   /** Says what Twitch does not send of what the connected overlays show. */
   #showMissing({ types, chats }) {
     const lines = [...linesFor(this.#missing, types, []), ...chats > 0 ? linesFor(this.#missing, null, []) : []];
-    showLines($('desk-missing'), lines);
+    showLines($('alert-missing'), lines);
   }
 }
