@@ -69,7 +69,8 @@ async function within(milliseconds, ask) {
   try {
     return await ask(ending.signal);
   } catch (error) {
-    if (error instanceof Refused) throw error;
+    // An answer that is no JSON came from a server that can be reached.
+    if (error instanceof Refused || error instanceof SyntaxError) throw error;
     throw new Error(ending.signal.aborted ? 'the server does not answer in time: try again'
       : 'the server can\'t be reached: check that it runs, and the network');
   } finally {

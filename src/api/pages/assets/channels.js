@@ -196,7 +196,7 @@ class Card {
       ` · ${duration(it.duration_seconds)}`, it.ended_at ? null : ` · ${kindOf(it.streams.at(-1)).toLowerCase()} now`,
       it.is_end_estimated ? ' (estimated)' : null);
     const [broadcast, before] = data;
-    if (broadcast?.id !== this.#viewersOf) [this.#viewersOf, this.#viewersNow] = [broadcast?.id, null];
+    if (broadcast?.id !== this.#viewersOf || broadcast?.ended_at) [this.#viewersOf, this.#viewersNow] = [broadcast?.id, null];
     this.#showTotals(broadcast, before);
     this.#showViewers(broadcast, before, load);
     this.#broadcasts.replaceChildren(...data.length > 0 ? data.map(line) : [element('li', { class: 'quiet' }, 'none yet')]);
