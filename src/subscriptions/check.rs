@@ -167,20 +167,26 @@ pub fn different_secrets(count: i64) -> String {
 fn desired(records: &Records) -> Check {
     let DesiredCount { total, enabled } = records.desired_count;
     let mut failed: Vec<_> = records.desired.iter().filter(|row| !row.delivers()).collect();
-    // There may be more than are listed, channel by channel: of the last one that is listed not all is known.
+    // There may be more than are listed, channel by channel: of the last one that is listed not all is known. It is named if
+    // it is the only one.
     let is_cut = i64::try_from(failed.len()).is_ok_and(|listed| listed < total - enabled);
-    if let Some(last) = failed.last().copied().map(|row| &row.channel_id).filter(|_| is_cut) {
-        failed.retain(|row| row.channel_id != *last);
+    let last = failed.last().copied().map(|row| &row.channel_id);
+    if is_cut && failed.iter().any(|row| Some(&row.channel_id) != last) {
+        failed.retain(|row| Some(&row.channel_id) != last);
     }
     let mut problems = problems(failed.into_iter().map(|row| Failure::new(row, Cause::of(row))));
     if problems.is_empty() && !is_cut {
         return Check::pass("subscriptions", format!("all {total} wanted subscriptions are enabled"));
     }
-    let more = problems.len().saturating_sub(MAX_PROBLEMS) + usize::from(is_cut);
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
     problems.truncate(MAX_PROBLEMS);
     let mut texts: Vec<_> = problems.iter().map(Problem::with_command).collect();
-    let least = if is_cut { "at least " } else { "" };
-    texts.extend((more > 0).then(|| format!("and {least}{more} more causes, which `wanted` shows")));
+    match more {
+        _ if is_cut => texts.push("and others".to_owned()),
+        0 => {}
+        1 => texts.push("and 1 more cause, which `wanted` shows".to_owned()),
+        _ => texts.push(format!("and {more} more causes, which `wanted` shows")),
+    }
     let problems = texts.join("; ");
     Check::warn("subscriptions", format!("{enabled} of {total} wanted subscriptions deliver; {problems}"))
 }

@@ -145,7 +145,7 @@ insert into desired_subscription (type, version, channel_id, transport, status, 
     from generate_series(1, 150) n, unnest(array['a', 'b', 'c', 'd', 'e', 'f', 'g']) type";
 
 #[tokio::test]
-async fn causes_are_counted_as_they_are_also_where_not_all_are_listed() {
+async fn causes_are_named_also_where_not_all_are_listed() {
     let server = Server::start().await;
     server.sql(MANY).await;
     let status = server.json("/status").await;
@@ -157,7 +157,22 @@ async fn causes_are_counted_as_they_are_also_where_not_all_are_listed() {
     for (cause, login) in causes.iter().zip(["c858", "c859", "c860", "c861", "c862"]) {
         assert_eq!(*cause, format!("7 subscriptions need consent of {login}: run `cargo run --bin init`"));
     }
-    assert_eq!(causes[5..], ["and at least 138 more causes, which `wanted` shows"]);
+    assert_eq!(causes[5..], ["and others"]);
+}
+
+/// More of one channel than are listed.
+const MANY_OF_ONE: &str = "
+insert into served_channel (id, login, display_name, requested_at) values (1001, 'c1', 'C', now());
+insert into desired_subscription (type, version, channel_id, transport, status, since)
+    select 't' || n, '1', 1001, 'websocket', 'needs_consent', now() from generate_series(1, 1050) n";
+
+#[tokio::test]
+async fn only_channel_is_named_also_where_not_all_of_it_is_listed() {
+    let server = Server::start().await;
+    server.sql(MANY_OF_ONE).await;
+    let status = server.json("/status").await;
+    let (_, message) = check(&status, "subscriptions");
+    assert!(message.contains("consent of c1: ") && message.ends_with("; and others"), "{message}");
 }
 
 #[tokio::test]
