@@ -56,7 +56,7 @@ async fn header_shows_that_the_database_hangs_and_that_it_is_back() {
         let shown = page.until("document.querySelector('#connection.fail')?.textContent").await;
         assert!(shown.as_str().unwrap().starts_with("the server can store nothing now, since "), "{shown}");
         // Five seconds, and what other tests take of the machine meanwhile.
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
         let reason = "document.getElementById('connection-reason').textContent";
         let shown = page.until(reason).await;
         assert!(shown.as_str().unwrap().starts_with("the database"), "{shown}");
