@@ -26,7 +26,8 @@ export class EventRow {
     this.#time = element('time', { datetime: event.occurred_at, title: moment(event.occurred_at) });
     this.summary = element('summary', {},
       element('span', { class: 'sign', 'aria-hidden': 'true', 'data-kind': kind.name }, kind.sign),
-      isolated('span', { class: 'who' }, ...emphasized(event)),
+      // English, whatever it names first.
+      element('span', { class: 'who', dir: 'ltr' }, ...emphasized(event)),
       this.#channel,
       ...marks.map(mark => element('span', { class: 'badge' }, mark)),
       this.#names, this.#time);
@@ -65,7 +66,7 @@ export class EventRow {
 
 /** The sentence of an event, in which its amount stands out. */
 function emphasized({ text, payload }) {
-  const [before, amount, after] = parts(text, amountOf(payload.event ?? {}));
+  const [before, amount, after] = parts(text.replace(DIRECTION_CONTROLS, ''), amountOf(payload.event ?? {}));
   return amount === undefined ? [before] : [before, element('b', {}, amount), after];
 }
 
