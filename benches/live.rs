@@ -1,7 +1,7 @@
 //! Cost of the live feeds: time from a message's acknowledgement to its readers, and memory per reader.
 //!
 //! `cargo bench --bench live` starts a server with a private Postgres, delivers 1,000 signed messages per second for ten
-//! seconds and times their acknowledgements and their way to the readers, who read the feed of an overlay. Then it connects 5,000 idle readers to another
+//! seconds and times their acknowledgements and their way to the readers, who read the feed of an overlay. Then it connects 4,000 idle readers to another
 //! server and shows by how much its memory grows. Options, after `--`:
 //!
 //! - `--readers N`: how many follow the feed during the deliveries (10)
@@ -243,5 +243,5 @@ async fn memory(server: &Server, readers: u64) {
 async fn main() {
     let Options { readers, rate, server, is_brief } = Options::read();
     latency(&Server::start(&server), readers, rate, if is_brief { 1 } else { 10 }).await;
-    memory(&Server::start(&server), if is_brief { 500 } else { 5_000 }).await;
+    memory(&Server::start(&server), if is_brief { 500 } else { 4_000 }).await;
 }

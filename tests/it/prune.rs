@@ -30,15 +30,6 @@ async fn age(connection: &mut PgConnection, id: i64) {
     sqlx::query(statement).bind(id).execute(connection).await.unwrap();
 }
 
-/// Waits until the server's own followers have saved that they are behind none of the events up to this one.
-async fn until_followed(server: &Server, id: i64) {
-    let statement = "select count(*) = 2 from follower where name in ('reactions', 'announcements') and cursor >= $1";
-    until("the server's own followers are behind no event", async || {
-        sqlx::query_scalar(statement).bind(id).fetch_one(&server.pool).await.unwrap()
-    })
-    .await;
-}
-
 /// Everything that was received more than thirty days ago.
 fn old() -> Rule {
     Rule { kind: None, except: Vec::new(), before: now() - Duration::days(30) }
@@ -94,7 +85,7 @@ async fn bits_stay_and_readers_behind_the_pruned_events_start_over() {
         assert_eq!(server.deliver(&cheer("5", 100, at(second))).await.status, 204);
     }
     let mut live = Sse::open(&server, "/live/events").await;
-    until_followed(&server, 4).await;
+    server.until_followed(4).await;
     let mut connection = server.pool.acquire().await.unwrap();
     age(&mut connection, 3).await;
     assert_eq!(prune(&mut connection, &old()).await.unwrap().events, 3);
@@ -125,7 +116,7 @@ async fn follower_holds_pruning_back() {
         server.deliver(&cheer("5", 100, at(second))).await;
     }
     let mut connection = server.pool.acquire().await.unwrap();
-    until_followed(&server, 4).await;
+    server.until_followed(4).await;
     age(&mut connection, 4).await;
     server
         .sql("insert into follower (name, cursor, received_at) select 'toy', id, received_at from event where id = 3")
@@ -146,7 +137,7 @@ async fn retention_deletes_by_type() {
     for message in [cheer("5", 100, at(0)), follow("5", at(1)), cheer("5", 100, at(2)), follow("6", at(3))] {
         assert_eq!(server.deliver(&message).await.status, 204);
     }
-    until_followed(&server, 4).await;
+    server.until_followed(4).await;
     age(&mut server.pool.acquire().await.unwrap(), 3).await;
     server.stop().await;
     let server = Server::with(database, |config| {

@@ -227,6 +227,16 @@ impl Server {
         sqlx::raw_sql(statements).execute(&self.pool).await.expect("the statements run");
     }
 
+    /// Waits until the server's own followers have saved that they are behind none of the events up to this one.
+    pub(crate) async fn until_followed(&self, id: i64) {
+        let statement =
+            "select count(*) = 2 from follower where name in ('reactions', 'announcements') and cursor >= $1";
+        until("the server's own followers are behind no event", async || {
+            sqlx::query_scalar(statement).bind(id).fetch_one(&self.pool).await.unwrap()
+        })
+        .await;
+    }
+
     /// The number of messages in the log.
     pub(crate) async fn count_events(&self) -> i64 {
         sqlx::query_scalar("select count(*) from event").fetch_one(&self.pool).await.unwrap()

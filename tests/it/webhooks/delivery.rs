@@ -207,6 +207,7 @@ async fn deliveries_hold_events_until_they_are_given_up_or_forgotten() {
     }
     until("two are set aside", async || deliveries(&server).await.len() == 2).await;
     until("the rest has arrived", async || server.json("/sinks/hook").await["cursor"] == 4).await;
+    server.until_followed(4).await;
     let mut connection = server.pool.acquire().await.unwrap();
     let before = server.clock.now() + time::Duration::days(1);
     let rule = showtime::store::prune::Rule { kind: None, except: Vec::new(), before };
