@@ -321,14 +321,10 @@ impl Follower {
 
 /// Those of the next events that concern the handler.
 async fn read(db: &mut PgConnection, next: &Next, types: Types) -> sqlx::Result<Batch> {
-    let types = match types {
-        Types::None => None,
-        Types::Only(types) => Some(Some(types)),
-        Types::All => Some(None),
-    };
-    let mut events = match next.last.zip(types) {
-        Some((last, types)) => events::between(db, next.after, last, types, i64::MAX).await?,
-        None => Vec::new(),
+    let mut events = match (next.last, types) {
+        (None, _) | (_, Types::None) => Vec::new(),
+        (Some(last), Types::Only(types)) => events::between(db, next.after, last, Some(types), i64::MAX).await?,
+        (Some(last), Types::All) => events::between(db, next.after, last, None, i64::MAX).await?,
     };
     events.retain(|event| !event.is_echo && !event.is_demo());
     Ok(Batch { events })

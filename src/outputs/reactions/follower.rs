@@ -34,10 +34,10 @@ impl Handler for Reactions {
             None => Vec::new(),
         };
         let rules = self.reactor.rules(db).await?;
-        let types = match rules.is_some() {
-            true => Types::All,
-            false if self.authors.is_empty() => Types::None,
-            false => Types::Only(&[echo::MESSAGE]),
+        let types = match rules {
+            Some(_) => Types::All,
+            None if self.authors.is_empty() => Types::None,
+            None => Types::Only(&[echo::MESSAGE]),
         };
         Ok(Concern { types, is_timed: rules.is_some_and(Compiled::is_timed) })
     }
