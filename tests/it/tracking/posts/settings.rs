@@ -180,6 +180,22 @@ async fn stream_is_announced_once_its_category_is_one_of_the_filter() {
     stage.end().await;
 }
 
+/// Also what the list allows is notified by the text alone, not by what a streamer calls a stream.
+#[tokio::test]
+async fn title_notifies_none_of_the_list() {
+    let stage = Stage::tracking().await;
+    let role = stage.discord.world.add_role("fans", true).unwrap().id;
+    let text =
+        "{% if stream.category == 'Chess' %}{{ mentions }}{% endif %}{{ stream.title | raw }} {{ stream.title }}";
+    stage.set(&json!({ "message": text, "mentions": { "roles": [role], "everyone": true } })).await;
+    stage.update(&format!("@everyone <@&{role}> @here @"), "Go").await;
+    stage.online("5001").await;
+    stage.settled().await;
+    let message = stage.message();
+    assert!(message.content.contains("everyone") && message.pings.is_empty(), "{message:?}");
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn text_of_a_message_has_conditions_times_and_samples() {
     let text = "{{ stream.started_at | timestamp('R') }}{% if stream.viewers %} {{ stream.viewers }} watch{% endif %} \
