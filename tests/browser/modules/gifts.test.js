@@ -24,6 +24,14 @@ test('given subscriptions that come first join the gift behind them', () => {
   assert.deepEqual([bomb.names, first.isHidden, other.isHidden], ['A', true, false]);
 });
 
+test('names are in the order of the events, also when the newest are loaded first', () => {
+  const [a, b, c] = ['A', 'B', 'C'].map((name, id) => given(name, '1000', 0, { id }));
+  const bomb = gift(3);
+  assert.equal(join(bomb, [b, a]), false);
+  assert.equal(join(c, [bomb]), true);
+  assert.equal(bomb.names, 'A,B,C');
+});
+
 test('gift of another channel, tier or time is not theirs, nor is a replay', () => {
   const bomb = gift(5);
   for (const other of [given('A', '3000'), given('A', '1000', 61), given('A', '1000', 0, { channel_id: '2' }), given('A', '1000', 0, { is_replay: true })]) {

@@ -7,7 +7,7 @@ import { ago, clock, moment } from './format.js';
 import { attempt } from './toast.js';
 
 export class EventRow {
-  /** The names of those who got a subscription, if the event tells of a gift. */
+  /** The events of the subscriptions that were given, if this one tells of their gift. */
   given = null;
   #time; #names = element('span', { class: 'names quiet', hidden: true });
   #channel = isolated('span', { class: 'chip', hidden: true });

@@ -13,7 +13,7 @@ const isOf = (gift, given) => gift.event.channel_id === given.channel_id && gift
 
 /**
  * Joins a new row with those that are there. `rows` are `{event, given, hide(), show(names)}`, newest first; `given` are the
- * names of a gift's row, and null of every other one. Returns whether the new row is part of another one.
+ * subscriptions of a gift's row, and null of every other one. Returns whether the new row is part of another one.
  */
 export function join(row, rows) {
   const { event } = row;
@@ -37,7 +37,7 @@ export function join(row, rows) {
 const total = ({ event }) => event.payload.event?.total ?? 0;
 
 function add(gift, event) {
-  const { user_name, user_login } = event.payload.event;
-  gift.given.push(user_name ?? user_login ?? '');
-  gift.show(gift.given);
+  // A list that is loaded has the last subscription first.
+  gift.given = [...gift.given, event].sort((a, b) => a.id - b.id);
+  gift.show(gift.given.map(({ payload: { event: { user_name, user_login } } }) => user_name ?? user_login ?? ''));
 }
