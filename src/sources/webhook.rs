@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -125,11 +125,12 @@ impl Webhook {
     /// [`WebhookError`]
     pub async fn receive(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
         let began = Instant::now();
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let kind = header(SUBSCRIPTION_TYPE);
+        let twitch = TwitchHeaders::read(headers);
+        let kind = twitch.get(SUBSCRIPTION_TYPE).ok();
         // Made for each of some thousand messages a second, so not at the level of the usual log.
-        let span = tracing::debug_span!("message", message.id = header(MESSAGE_ID), subscription.r#type = kind);
-        let result = self.verify_and_submit(headers, body).instrument(span.clone()).await;
+        let span =
+            tracing::debug_span!("message", message.id = twitch.get(MESSAGE_ID).ok(), subscription.r#type = kind);
+        let result = self.verify_and_submit(content_length(headers), &twitch, body).instrument(span.clone()).await;
         let (outcome, took) = (outcome_of(&result), began.elapsed());
         match &result {
             Ok(Answer::Stored(_)) => self.refusals.reset(),
@@ -150,11 +151,16 @@ impl Webhook {
         result
     }
 
-    async fn verify_and_submit(&self, headers: &HeaderMap, body: Payload) -> Result<Answer, WebhookError> {
-        if content_length(headers).is_some_and(|length| length > MAX_BODY) {
+    async fn verify_and_submit(
+        &self,
+        content_length: Option<usize>,
+        headers: &TwitchHeaders<'_>,
+        body: Payload,
+    ) -> Result<Answer, WebhookError> {
+        if content_length.is_some_and(|length| length > MAX_BODY) {
             return Err(BodyError::TooLarge.into());
         }
-        let headers = read_headers(headers)?;
+        let headers = headers.all()?;
         let timestamp = parse_timestamp(headers.timestamp).ok_or(WebhookError::Header {
             name: MESSAGE_TIMESTAMP,
             problem: HeaderProblem::Malformed("an RFC 3339 time such as 2026-03-14T18:02:11.480213377Z"),
@@ -205,32 +211,50 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn read_headers(headers: &HeaderMap) -> Result<Headers<'_>, WebhookError> {
-    let required = |name| read_header(headers, name).map_err(|problem| WebhookError::Header { name, problem });
-    let signature = read_header(headers, MESSAGE_SIGNATURE).map_err(WebhookError::Unsigned)?;
-    let message_id = required(MESSAGE_ID)?;
-    let message_type = required(MESSAGE_TYPE)?;
-    let timestamp = required(MESSAGE_TIMESTAMP)?;
-    let optional = |name| match required(name) {
-        Err(WebhookError::Header { problem: HeaderProblem::Missing, .. }) => Ok(None),
-        other => other.map(Some),
-    };
-    Ok(Headers {
-        message_id,
-        message_type,
-        timestamp,
-        signature,
-        subscription_type: optional(SUBSCRIPTION_TYPE)?,
-        subscription_version: optional(SUBSCRIPTION_VERSION)?,
-    })
+/// The headers that matter, as a request has them. Read in one pass: a look-up by name hashes the name, and copies it first.
+#[derive(Debug)]
+struct TwitchHeaders<'a>([Result<&'a str, HeaderProblem>; NAMES.len()]);
+
+/// The names of these headers.
+const NAMES: [&str; 6] =
+    [MESSAGE_SIGNATURE, MESSAGE_ID, MESSAGE_TYPE, MESSAGE_TIMESTAMP, SUBSCRIPTION_TYPE, SUBSCRIPTION_VERSION];
+
+impl<'a> TwitchHeaders<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
+        let mut values = [Err(HeaderProblem::Missing); NAMES.len()];
+        for (name, value) in headers {
+            if let Some(place) = NAMES.iter().position(|it| it.eq_ignore_ascii_case(name.as_str())) {
+                let is_first = values[place] == Err(HeaderProblem::Missing);
+                values[place] = if is_first { read_word(value) } else { Err(HeaderProblem::Doubled) };
+            }
+        }
+        Self(values)
+    }
+
+    fn get(&self, name: &str) -> Result<&'a str, HeaderProblem> {
+        let place = NAMES.iter().position(|it| *it == name);
+        place.map_or(Err(HeaderProblem::Missing), |place| self.0[place])
+    }
+
+    fn all(&self) -> Result<Headers<'a>, WebhookError> {
+        let required = |name| self.get(name).map_err(|problem| WebhookError::Header { name, problem });
+        let optional = |name| match required(name) {
+            Err(WebhookError::Header { problem: HeaderProblem::Missing, .. }) => Ok(None),
+            other => other.map(Some),
+        };
+        let signature = self.get(MESSAGE_SIGNATURE).map_err(WebhookError::Unsigned)?;
+        Ok(Headers {
+            message_id: required(MESSAGE_ID)?,
+            message_type: required(MESSAGE_TYPE)?,
+            timestamp: required(MESSAGE_TIMESTAMP)?,
+            signature,
+            subscription_type: optional(SUBSCRIPTION_TYPE)?,
+            subscription_version: optional(SUBSCRIPTION_VERSION)?,
+        })
+    }
 }
 
-fn read_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, HeaderProblem> {
-    let mut values = headers.get_all(name);
-    let value = values.next().ok_or(HeaderProblem::Missing)?;
-    if values.next().is_some() {
-        return Err(HeaderProblem::Doubled);
-    }
+fn read_word(value: &HeaderValue) -> Result<&str, HeaderProblem> {
     let is_word = |text: &&str| (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     let text = value.to_str().ok().filter(is_word);
     text.ok_or(HeaderProblem::Malformed("1 to 256 printable ASCII characters without spaces"))

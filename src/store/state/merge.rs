@@ -140,7 +140,7 @@ pub(super) async fn rows(conn: &mut PgConnection, changes: &Changes<'_>) -> sqlx
         [StoredTold, r#"select kind as "kind!", channel_id as "channel_id!", subject as "subject!", id as "id!", at from merge_state_v1(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
             $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50,
-            $51, $52, $53, $54, $55)"#, 0],
+            $51, $52, $53, $54, $55, $56)"#, 0, false],
         changes
     )
     .fetch_all(conn)
@@ -184,6 +184,13 @@ pub(super) async fn append(
 }
 
 impl<'a> Changes<'a> {
+    /// Like [`Changes::new`], but without a look at earlier follows: the append finds them as it merges the viewers.
+    pub(super) fn of_new(state: &'a State, relations: &Relations<'a>) -> Self {
+        let mut changes = Self::new(state, relations);
+        changes.keys.retain(|key| key.kind != FOLLOW);
+        changes
+    }
+
     /// What these messages add up to, and how they relate to others.
     pub(super) fn new(state: &'a State, relations: &Relations<'a>) -> Self {
         let State { logins: named, channels, viewers, activity, .. } = state;

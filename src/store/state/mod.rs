@@ -62,7 +62,7 @@ pub async fn append_new(
     {
         return Ok(None);
     }
-    merge::append(conn, messages, &Changes::new(&changes, &relations), received_at, has_turn).await.map(Some)
+    merge::append(conn, messages, &Changes::of_new(&changes, &relations), received_at, has_turn).await.map(Some)
 }
 
 /// Merges `changes`, what these facts add up to, into the tables. Returns which of the events repeat which earlier ones.
