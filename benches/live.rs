@@ -1,8 +1,8 @@
 //! Cost of the live feeds: time from a message's acknowledgement to its readers, and memory per reader.
 //!
 //! `cargo bench --bench live` starts a server with a private Postgres, delivers 1,000 signed messages per second for ten
-//! seconds and times their acknowledgements and their way to the readers, who read the feed of an overlay. Then it connects 4,000 idle readers to another
-//! server and shows by how much its memory grows. Options, after `--`:
+//! seconds and times their acknowledgements and their way to the readers, who read the feed of an overlay. Then it connects 4,000 idle
+//! overlays to another server, each by a WebSocket, and shows by how much its memory grows. Options, after `--`:
 //!
 //! - `--readers N`: how many follow the feed during the deliveries (10)
 //! - `--rate N`: messages per second (1,000)
@@ -30,6 +30,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 const SECRET: &str = "the secret of the benches";
+
+/// As an overlay opens its feed.
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: showtime.heartbeat\r\n";
 
 struct Options {
     /// Readers of the feed. An event is delivered when the last of them has it.
@@ -94,13 +98,15 @@ impl Server {
         Self { child, addr: addr.expect("it serves"), authorization, _data: data }
     }
 
-    async fn read(&self, feed: &str) -> TcpStream {
+    /// Opens a feed, with these header lines beside the usual ones. The server answers with this status.
+    async fn read(&self, feed: &str, headers: &str, status: u16) -> TcpStream {
         let mut stream = TcpStream::connect(&self.addr).await.expect("a connection");
-        let request = format!("GET {feed} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", self.authorization);
+        let request = format!("GET {feed} HTTP/1.1\r\nHost: localhost\r\n{}{headers}\r\n", self.authorization);
         stream.write_all(request.as_bytes()).await.expect("it is sent");
         let mut head = vec![0; 1024];
         let read = stream.read(&mut head).await.expect("an answer");
-        assert!(head[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head[..read]));
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(head[..read].starts_with(expected.as_bytes()), "{}", String::from_utf8_lossy(&head[..read]));
         stream
     }
 
@@ -184,7 +190,7 @@ async fn latency(server: &Server, readers: usize, rate: u32, seconds: u32) {
     let secret = WebhookSecret::new(SECRET).expect("a secret");
     let times = Arc::new(Mutex::new(Times::default()));
     for _ in 0..readers {
-        tokio::spawn(watch(server.read("/live/alerts").await, times.clone()));
+        tokio::spawn(watch(server.read("/live/alerts", "", 200).await, times.clone()));
     }
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
     let url = format!("http://{}/callback", server.addr);
@@ -226,17 +232,18 @@ async fn latency(server: &Server, readers: usize, rate: u32, seconds: u32) {
     println!("from acknowledgement to the last reader: {}", percentiles(&deliveries));
 }
 
-async fn memory(server: &Server, readers: u64) {
+async fn memory(server: &Server, overlays: u64) {
+    let open = || server.read("/live/alerts", UPGRADE, 101);
     // The cost of the first one is shared by all.
-    let mut held = vec![server.read("/live/alerts").await];
+    let mut held = vec![open().await];
     sleep(Duration::from_secs(1)).await;
     let before = server.memory();
-    for _ in 0..readers {
-        held.push(server.read("/live/alerts").await);
+    for _ in 0..overlays {
+        held.push(open().await);
     }
     sleep(Duration::from_secs(2)).await;
     let after = server.memory();
-    println!("{readers} idle readers: {} bytes of resident memory each", after.saturating_sub(before) / readers);
+    println!("{overlays} idle overlays: {} bytes of resident memory each", after.saturating_sub(before) / overlays);
 }
 
 #[tokio::main]

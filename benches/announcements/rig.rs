@@ -199,6 +199,10 @@ impl Rig {
         };
         timeout(PATIENCE, holding).await.expect(query);
     }
+
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.database.pool).await.expect(statement);
+    }
 }
 
 async fn serve(program: &Path, database: &Database, discord: &FakeDiscord, rate: u32) -> Server {
