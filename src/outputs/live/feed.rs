@@ -70,7 +70,8 @@ impl Feed {
         }
     }
 
-    /// The subscription types that it includes, if only these types are selected, none of them a pattern; `None` for all.
+    /// The subscription types that it includes, if only these types are selected, none of them a pattern; `None` for all, and an
+    /// empty one for events without a type.
     pub(super) fn sources(self, types: Option<&[String]>) -> Option<Vec<String>> {
         match self {
             Self::Events => types.map(<[String]>::to_vec),
@@ -88,7 +89,7 @@ impl Feed {
         let is_selected = |kind: &str| types.is_none_or(|types| types.iter().any(|it| it == kind));
         let kind = entry.logged.kind.as_deref();
         match self {
-            Self::Events => types.is_none_or(|types| kind.is_some_and(|kind| pattern::selects(types, kind))),
+            Self::Events => types.is_none_or(|types| pattern::selects(types, kind.unwrap_or_default())),
             Self::Alerts => entry.alert().is_some_and(|(kind, _)| is_selected(kind)),
             Self::State if entry.is_replay || entry.logged.is_test => false,
             Self::State => kind.is_some_and(|kind| STATE_SOURCES.contains(&kind)),

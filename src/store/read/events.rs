@@ -74,8 +74,8 @@ pub async fn page(
     Ok((rows, found.read_to))
 }
 
-/// The types of events in the log that a list with [patterns](pattern) selects; `None` if it has names only, which
-/// are the types.
+/// The types of events in the log that a list with [patterns](pattern) selects, with the empty one for events without a type, if it
+/// selects these; `None` if it has names only, which are the types.
 ///
 /// # Errors
 /// If the database fails.
@@ -84,6 +84,7 @@ pub async fn matching(db: impl PgExecutor<'_>, patterns: &[String]) -> sqlx::Res
         return Ok(None);
     }
     let mut types = types(db).await?;
+    types.push(String::new());
     types.retain(|kind| pattern::selects(patterns, kind));
     Ok(Some(types))
 }

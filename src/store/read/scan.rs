@@ -18,7 +18,7 @@ use crate::twitch::id::ChannelId;
 pub struct LogFilter {
     /// Only events of these channels, by id.
     pub channel_ids: Option<Vec<ChannelId>>,
-    /// Only events of these subscription types.
+    /// Only events of these subscription types; an empty one stands for events without a type.
     pub types: Option<Vec<String>>,
 }
 
@@ -206,6 +206,19 @@ async fn first_of(
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
                 order by channel_id, type, id limit $7
             ) found
+            union all
+            (select id from event
+            where $1 is null and '' = any($2) and type is null and id > $3 and id <= $4
+                and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+            order by type, id limit $7)
+            union all
+            select found.id from (select distinct unnest($1) as id) channel cross join lateral (
+                select id from event
+                where '' = any($2) and channel_id >= channel.id and channel_id <= channel.id and type is null
+                    and id > $3 and id <= $4
+                    and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+                order by channel_id, type, id limit $7
+            ) found
         ) found
         order by id limit $7"#,
         filter.channel_ids.as_deref() as Option<&[ChannelId]>,
@@ -256,6 +269,19 @@ async fn last_of(
                 where channel_id >= channel.id and channel_id <= channel.id
                     and (channel_id, type, id) > (channel.id, kind.name, $3)
                     and (channel_id, type, id) <= (channel.id, kind.name, $4)
+                    and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+                order by channel_id desc, type desc, id desc limit $7
+            ) found
+            union all
+            (select id from event
+            where $1 is null and '' = any($2) and type is null and id > $3 and id <= $4
+                and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
+            order by type desc, id desc limit $7)
+            union all
+            select found.id from (select distinct unnest($1) as id) channel cross join lateral (
+                select id from event
+                where '' = any($2) and channel_id >= channel.id and channel_id <= channel.id and type is null
+                    and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
                 order by channel_id desc, type desc, id desc limit $7
             ) found

@@ -4,7 +4,7 @@
 use super::selection::PRESETS;
 
 /// Whether a list of patterns selects a type: the last one that matches decides. A list that begins with an exception begins
-/// with all.
+/// with all. An event without a type has an empty one, which only `*` matches.
 #[must_use]
 pub fn selects(patterns: &[String], kind: &str) -> bool {
     let last = patterns.iter().rev().find(|pattern| matches(pattern.trim_start_matches('-'), kind));
@@ -55,6 +55,7 @@ mod tests {
         assert!(selected(&["-channel.*", "channel.cheer"], "channel.cheer"));
         assert!(!selected(&["stream.*"], "streams"));
         assert!(!selected(&["stream*"], "stream.online"), "the beginning ends with a dot");
+        assert!(selected(&["*", "-stream.*"], "") && selected(&["-stream.*"], "") && !selected(&["stream.*"], ""));
     }
 
     #[test]

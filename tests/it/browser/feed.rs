@@ -175,6 +175,29 @@ async fn busy_chat_and_samples_push_no_follow_out_of_the_list() {
 }
 
 #[tokio::test]
+async fn event_without_a_type_is_among_the_others_live_and_loaded() {
+    let server = Server::start().await;
+    let untyped = || {
+        let (message_type, body) = ("telegram", br#"{"greeting":"hello"}"#.to_vec());
+        Outgoing { message_type, body, ..follow("1", at(0)) }
+    };
+    assert_eq!(server.deliver(&untyped()).await.status, 204);
+    in_chromium(async |page| {
+        page.open(&server.page("/")).await;
+        page.until_listed(1).await;
+        assert_eq!(server.deliver(&untyped()).await.status, 204);
+        page.until_listed(2).await;
+        let types = "[...document.querySelectorAll('.event')].map(it => it.dataset.type)";
+        assert_eq!(page.eval(types).await, json!(["telegram", "telegram"]));
+        page.click("[data-kind=others]").await;
+        page.until_listed(0).await;
+        page.click("[data-kind=others]").await;
+        page.until_listed(2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn keys_go_through_the_events_and_unread_ones_are_counted_in_the_title() {
     let server = Server::start().await;
     server.deliver(&online("11", at(0))).await;

@@ -83,6 +83,32 @@ async fn patterns_select_events_as_they_come_and_from_the_log() {
     server.stop().await;
 }
 
+/// A message of a kind that Twitch added has no subscription, and so no type.
+#[tokio::test]
+async fn event_without_a_type_is_selected_by_the_pattern_for_all() {
+    let server = Server::start().await;
+    let pattern = "*,-channel.chat.*";
+    let mut live = Sse::open(&server, &format!("/live/events?type={pattern}")).await;
+    let mut named = Sse::open(&server, "/live/events?type=channel.*,stream.*").await;
+    let (message_type, body) = ("telegram", br#"{"greeting":"hello"}"#.to_vec());
+    let untyped = Outgoing { message_type, body, ..follow("1", at(0)) };
+    deliver(&server, [untyped, follow("2", at(1)), notification("channel.chat.clear", at(2), json!({}))]).await;
+    let ids = live.ids(2).await;
+    assert_eq!(named.ids(1).await, ids[1..], "it has no type that begins so");
+
+    let listed = async |query: &str| -> Vec<i64> {
+        let events = server.json(&format!("/events?{query}")).await;
+        events["data"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(listed(&format!("type={pattern}")).await, ids);
+    assert_eq!(listed("order=desc&type=-channel.chat.*").await, [ids[1], ids[0]]);
+    assert_eq!(listed("type=channel.follow,stream.*").await, ids[1..]);
+    assert_eq!(listed(&format!("channel={CHANNEL}&type={pattern}")).await, ids[1..], "it is of no channel");
+    let mut again = Sse::open(&server, &format!("/live/events?type={pattern}&after=0")).await;
+    assert_eq!(again.ids(2).await, ids);
+    server.stop().await;
+}
+
 /// There are more events than one page of the database, and most are not selected.
 #[tokio::test]
 async fn reader_begins_with_the_last_selected_events() {
