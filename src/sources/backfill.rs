@@ -1,6 +1,6 @@
 //! Backfill: finds what Twitch did not send, because the server was down or a message got lost, but its
-//! API still shows. At start and every five minutes each known channel is looked up, and what was
-//! missed enters the log like everything else, marked as inferred.
+//! API still shows. What was missed enters the log like everything else, marked as inferred. When channels are looked up is
+//! decided by [polling](super::polling), and after [gaps](super::websocket::gap).
 //!
 //! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live.
 //! So a notification less than [`HELIX_LAG`] old counts more than an answer, and a stream has ended when two
@@ -8,7 +8,6 @@
 //! again after all, it is live again. One server looks at a time, and sees in the state what the others inferred.
 
 use std::collections::{HashMap, HashSet};
-use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,38 +15,21 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::sync::watch;
 
-use super::check;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
-use crate::incidents::{Incidents, Kind};
+use crate::incidents::Incidents;
 use crate::ingest::{Ingest, IngestError, Receipt};
 use crate::message::{Inference, Message};
 use crate::projection::{ChannelInfo, HELIX_LAG};
-use crate::services::{Services, Tasks};
+use crate::services::Services;
 use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
 use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
 use crate::twitch::id::ChannelId;
 
-/// Time between two rounds.
-const PERIOD: Duration = Duration::from_secs(300);
-
-/// Time before the next round after one that failed.
-const RETRY: Duration = Duration::from_secs(30);
-
 /// Messages that are submitted at once: a small part of the writer's queue, which is for Twitch's.
 const MAX_IN_FLIGHT: usize = 64;
-
-/// Starts the backfill, if an application is configured, and registers the checks `events` and `backfill`.
-pub fn spawn(services: &Services, application: Option<&Application>, tasks: &mut Tasks) {
-    services.checks.add_on_records(check::events);
-    let Some(application) = application else { return };
-    let (last_error, read_error) = watch::channel(None);
-    services.checks.add(move || check::backfill(read_error.borrow().as_deref()));
-    tasks.spawn("backfill", Backfill::new(services, application).run(last_error));
-}
 
 /// Compares the state with Helix, and submits what was missed.
 #[derive(Debug)]
@@ -60,7 +42,7 @@ pub struct Backfill {
     pub ingest: Ingest,
     /// The time of the lookups.
     pub clock: Clock,
-    /// Where failed rounds and items that can't be read are recorded.
+    /// Where items that can't be read are recorded.
     pub incidents: Incidents,
 }
 
@@ -94,53 +76,32 @@ impl Backfill {
         }
     }
 
-    /// Runs until it is dropped. `last_error` holds why the last round failed.
-    pub async fn run(self, last_error: watch::Sender<Option<String>>) -> Infallible {
-        let mut is_start = true;
-        loop {
-            let pause = match self.run_once(is_start).await {
-                Ok(found) => {
-                    is_start &= found.is_none();
-                    last_error.send_replace(None);
-                    PERIOD
-                }
-                Err(error) => {
-                    self.incidents.record(Kind::Backfill, None, &error);
-                    last_error.send_replace(Some(error.to_string()));
-                    RETRY
-                }
-            };
-            self.clock.sleep(pause).await;
-        }
-    }
-
-    /// Runs one round, unless another server is running one. Returns the number of missed messages.
+    /// Looks up all known channels, unless another looks channels up. Returns the number of missed messages.
     /// Channel information is looked up for all channels at start, else only for those that never
     /// announced any.
     ///
     /// # Errors
     /// [`BackfillError`]; what was found until then is in the log.
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
-        self.run_alone(Lock::Backfill, async |conn| {
+        self.run_alone(async |conn| {
             let channels = store::known_channels(&mut *conn).await?;
             self.look_up(conn, &channels, is_start).await
         })
         .await
     }
 
-    /// Does this under a lock, unless another server has it.
+    /// Does this under the lock, unless another has it.
     pub(super) async fn run_alone<T>(
         &self,
-        lock: Lock,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, BackfillError>,
     ) -> Result<Option<T>, BackfillError> {
-        // Outside of the pool: the lock goes when this is dropped, however the round ends.
+        // Outside of the pool: the lock goes when this is dropped, however the work ends.
         let conn = &mut self.pool.acquire().await?.detach();
-        if !lock.try_hold(conn).await? {
+        if !Lock::Backfill.try_hold(conn).await? {
             return Ok(None);
         }
         let done = work(conn).await;
-        let unlocked = lock.release(conn).await;
+        let unlocked = Lock::Backfill.release(conn).await;
         let done = done?;
         unlocked?;
         Ok(Some(done))
@@ -172,7 +133,7 @@ impl Backfill {
     }
 
     /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
-    async fn infer_streams(
+    pub(super) async fn infer_streams(
         &self,
         conn: &mut PgConnection,
         channels: &[ChannelId],
@@ -209,7 +170,8 @@ impl Backfill {
         self.submit(streams, &inferences).await
     }
 
-    async fn look_up_info(
+    /// Looks up the channel information of these channels, at start, or of those among them that never announced any.
+    pub(super) async fn look_up_info(
         &self,
         conn: &mut PgConnection,
         channels: &[ChannelId],

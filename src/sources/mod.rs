@@ -8,6 +8,7 @@ pub mod demo;
 pub mod irc;
 pub mod polling;
 mod refusals;
-pub mod viewers;
+mod schedule;
+mod viewers;
 pub mod webhook;
 pub mod websocket;

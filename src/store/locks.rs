@@ -11,9 +11,9 @@ pub enum Lock {
     Append = 0x5348_4f57_5449_4d45,
     /// Held by the server that compares and repairs the subscriptions.
     Reconciler = 0x5348_4f57_5245_434f,
-    /// Held by the server that looks for missed events.
+    /// Held while the known channels are compared with Twitch's API, or a gap is looked up.
     Backfill = 0x5348_4f57_4741_5053,
-    /// Held by the server that polls the channels that bots track.
+    /// Held by the server that polls Twitch's API for streams.
     Polling = 0x5348_4f57_504f_4c4c,
     /// Held while events move from the log to the baseline, and during a rebuild. Taken after [`Append`](Self::Append).
     Baseline = 0x5348_4f57_4241_5345,

@@ -58,6 +58,7 @@ mod outage;
 mod overlay_settings;
 mod overlays;
 mod pages;
+mod polling;
 mod process;
 mod projection;
 mod prune;

@@ -36,10 +36,10 @@ async fn live_channel_that_is_served_is_sampled_each_minute() {
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     let stream = world.go_live(CHANNEL, Notify::No).unwrap();
     world.go_live("copperkite", Notify::No).unwrap();
+    world.set_viewers(CHANNEL, 40).unwrap();
     let server = Server::with(database, on(&twitch.mock)).await;
     until("it is live", async || is_live(&server).await).await;
 
-    world.set_viewers(CHANNEL, 40).unwrap();
     let first = until_samples(&server, 1).await.remove(0);
     assert_eq!((&first["channel_id"], &first["message_type"]), (&json!(CHANNEL_ID), &json!("inferred")));
     assert_eq!(first["payload"]["event"]["viewers"], 40);

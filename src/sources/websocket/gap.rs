@@ -24,7 +24,6 @@ use crate::services::{Services, Tasks};
 use crate::sources::backfill::{Backfill, BackfillError};
 use crate::status::Check;
 use crate::store::gaps::{self, Gap};
-use crate::store::locks::Lock;
 use crate::store::read::health::Records;
 use crate::store::signals::Wakeup;
 use crate::twitch::helix::Follower;
@@ -143,7 +142,7 @@ impl Filler {
             after = last.id;
             for gap in due {
                 // A channel whose token was revoked keeps no other from being looked up.
-                match self.backfill.run_alone(Lock::Backfill, async |conn| self.look_up(conn, &gap).await).await {
+                match self.backfill.run_alone(async |conn| self.look_up(conn, &gap).await).await {
                     Err(error @ BackfillError::Helix(_)) => outcome = Err(error),
                     other => drop(other?),
                 }

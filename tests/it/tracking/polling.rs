@@ -11,6 +11,7 @@ use super::posts::is_notifying;
 use crate::backfill::{on, serve_channel, until_with_time};
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::until;
 
 const STREAMER: &str = "copperkite";
 const STREAMS: &str = "GET /helix/streams";
@@ -113,8 +114,38 @@ async fn channels_that_are_served_or_not_tracked_are_not_polled() {
     stage.stop().await;
 }
 
+/// A round over 20,000 channels takes 20 seconds at least.
 #[tokio::test]
-async fn two_servers_poll_in_turn_and_find_a_start_once() {
+async fn samples_come_on_time_while_a_long_round_is_under_way() {
+    const CHANNELS: usize = 20_000;
+    let twitch = Twitch::start().await;
+    let stage = Stage::polling(&twitch).await;
+    let world = &twitch.mock.world;
+    serve_channel(&stage.server.pool, CHANNEL_ID, CHANNEL).await;
+    world.go_live(CHANNEL, Notify::No).unwrap();
+    let samples = async || {
+        let count = "select count(*) from event where type = 'showtime.stream.viewers'";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&stage.server.pool).await.unwrap()
+    };
+    until_with_time(&stage.server, "it is sampled", async || samples().await > 0).await;
+
+    let tracks = "insert into track (destination_id, twitch_id, login, created_at)
+        select (select min(id) from destination), (1000000 + n)::text, 'streamer_' || n, now() from generate_series(1, $1) n";
+    sqlx::query(tracks).bind(i64::try_from(CHANNELS).unwrap()).execute(&stage.server.pool).await.unwrap();
+    until_with_time(&stage.server, "the round begins", async || stage.polled().await > CHANNELS).await;
+    let (asked, sampled) = (world.calls(STREAMS), samples().await);
+    for number in 1..=3 {
+        stage.clock.advance(Duration::MINUTE);
+        until("there is a sample", async || samples().await >= sampled + number).await;
+    }
+    let calls = world.calls(STREAMS);
+    assert!(calls - asked < CHANNELS / 100, "the round was over before");
+    until("the round goes on", async || world.calls(STREAMS) > calls + 2).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn two_servers_find_a_start_once() {
     let twitch = Twitch::start().await;
     let stage = Stage::polling(&twitch).await;
     let on = on(&twitch.mock);

@@ -1,0 +1,154 @@
+//! One task asks Helix for streams, on one server, and each answer serves all that it can.
+
+use showtime::clock::Clock;
+use showtime::mock::{Faults, Mock, Notify};
+
+use crate::backfill::{on, pool, serve_channel, until_with_time};
+use crate::support::postgres::fresh_database;
+use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::until;
+
+const STREAMS: &str = "GET /helix/streams";
+const INFORMATION: &str = "GET /helix/channels";
+const OTHER: &str = "copperkite";
+
+/// A clock a second after the beginning of a minute: the next one begins when the test says so.
+fn clock() -> Clock {
+    let clock = Clock::default();
+    let passed = clock.now().unix_timestamp().rem_euclid(60);
+    clock.advance(time::Duration::seconds(61 - passed));
+    clock
+}
+
+/// How many events of this type the log has, of this channel of the mock.
+async fn count(server: &Server, mock: &Mock, login: &str, kind: &str) -> i64 {
+    let account = mock.world.accounts().into_iter().find(|account| account.login == login).unwrap();
+    sqlx::query_scalar("select count(*) from event where channel_id = $1 and type = $2")
+        .bind(account.id)
+        .bind(kind)
+        .fetch_one(&server.pool)
+        .await
+        .unwrap()
+}
+
+async fn samples(server: &Server, mock: &Mock, login: &str) -> i64 {
+    count(server, mock, login, "showtime.stream.viewers").await
+}
+
+/// Lets a minute pass, and waits for its sample of the channel that is always live.
+async fn pass_minute(clock: &Clock, server: &Server, mock: &Mock) {
+    let before = samples(server, mock, CHANNEL).await;
+    clock.advance(time::Duration::MINUTE);
+    until("there is a sample", async || samples(server, mock, CHANNEL).await == before + 1).await;
+}
+
+#[tokio::test]
+async fn each_minute_costs_one_call_whatever_its_answer_serves() {
+    let twitch = Twitch::start().await;
+    let (mock, world) = (&twitch.mock, &twitch.mock.world);
+    world.add_channel(OTHER).unwrap();
+    let database = fresh_database().await;
+    for account in world.accounts() {
+        serve_channel(&pool(&database), &account.id, &account.login).await;
+    }
+    world.go_live(CHANNEL, Notify::No).unwrap();
+    let clock = clock();
+    let server = Server::at(clock.clone(), database, on(mock)).await;
+    until("there is a sample", async || samples(&server, mock, CHANNEL).await == 1).await;
+    assert_eq!(count(&server, mock, CHANNEL, "stream.online").await, 1, "the same answer shows that it began");
+    until("the titles are known", async || count(&server, mock, OTHER, "channel.update").await == 1).await;
+
+    world.go_live(OTHER, Notify::No).unwrap();
+    for _ in 1..5 {
+        pass_minute(&clock, &server, mock).await;
+    }
+    assert_eq!(samples(&server, mock, OTHER).await, 0, "only a look at all channels shows it");
+    pass_minute(&clock, &server, mock).await;
+    until("it is found by the backfill", async || samples(&server, mock, OTHER).await == 1).await;
+    assert_eq!(count(&server, mock, OTHER, "stream.online").await, 1);
+    assert_eq!(world.calls(STREAMS), 1 + 5, "the start, and five minutes");
+
+    world.go_offline(OTHER, Notify::No).unwrap();
+    for _ in 0..7 {
+        pass_minute(&clock, &server, mock).await;
+    }
+    assert_eq!(count(&server, mock, OTHER, "stream.offline").await, 1, "the answers for the samples lacked it");
+    assert_eq!(samples(&server, mock, OTHER).await, 1);
+    assert_eq!(world.calls(STREAMS), 1 + 5 + 7);
+    assert_eq!(world.calls(INFORMATION), 1, "the titles were known");
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_server_polls_and_another_takes_over_when_it_goes() {
+    let twitch = Twitch::start().await;
+    let (mock, world) = (&twitch.mock, &twitch.mock.world);
+    let other = world.add_channel(OTHER).unwrap();
+    let database = fresh_database().await;
+    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
+    serve_channel(&pool(&database), &other.id, OTHER).await;
+    world.go_live(CHANNEL, Notify::No).unwrap();
+    let clock = clock();
+    let first = Server::at(clock.clone(), database.clone(), on(mock)).await;
+    until("there is a sample", async || samples(&first, mock, CHANNEL).await == 1).await;
+    let second = Server::at(clock.clone(), database, on(mock)).await;
+    for _ in 0..6 {
+        pass_minute(&clock, &second, mock).await;
+    }
+    assert_eq!(world.calls(STREAMS), 1 + 6, "the second asks nothing");
+    assert_eq!(world.calls(INFORMATION), 1);
+
+    first.stop().await;
+    world.go_live(OTHER, Notify::No).unwrap();
+    until_with_time(&second, "it is found", async || count(&second, mock, OTHER, "stream.online").await == 1).await;
+    until("all is looked up", async || world.calls(INFORMATION) == 2).await;
+    second.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+async fn status_of_backfill(server: &Server) -> (String, String) {
+    let status = server.json("/status").await;
+    let checks = status["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "backfill").unwrap();
+    let text = |field: &str| check[field].as_str().unwrap().to_owned();
+    (text("status"), text("message"))
+}
+
+#[tokio::test]
+async fn connection_that_ended_is_replaced_and_the_turn_is_taken() {
+    let twitch = Twitch::start().await;
+    let (mock, world) = (&twitch.mock, &twitch.mock.world);
+    let database = fresh_database().await;
+    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
+    world.go_live(CHANNEL, Notify::No).unwrap();
+    let clock = clock();
+    let server = Server::at(clock.clone(), database, on(mock)).await;
+    until("there is a sample", async || samples(&server, mock, CHANNEL).await == 1).await;
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and application_name = 'showtime polling'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(end).fetch_one(&server.pool).await.unwrap(), 1);
+    pass_minute(&clock, &server, mock).await;
+    let (status, message) = status_of_backfill(&server).await;
+    assert_eq!(status, "pass", "{message}");
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn status_says_why_missed_events_cant_be_looked_up() {
+    let twitch = Twitch::start().await;
+    let world = &twitch.mock.world;
+    let database = fresh_database().await;
+    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
+    world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    let server = Server::with(database, on(&twitch.mock)).await;
+    until_with_time(&server, "it warns", async || status_of_backfill(&server).await.0 == "warn").await;
+    let (_, message) = status_of_backfill(&server).await;
+    assert!(message.starts_with("missed events can't be looked up: can't look up streams"), "{message}");
+    world.set_faults(Faults::default()).unwrap();
+    until_with_time(&server, "it passes", async || status_of_backfill(&server).await.0 == "pass").await;
+    server.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
