@@ -165,6 +165,8 @@ create table post (
     -- All requests, and those that failed since the last one that did not.
     attempts integer not null default 0,
     failures integer not null default 0,
+    -- Whether Discord has refused the name that the message was to have: it is posted under that of the webhook.
+    is_name_refused boolean not null default false,
     attempt_at timestamptz,
     message_id bigint,
     -- The message that was posted again, if the bot has found the first one: it is deleted once that one was edited.

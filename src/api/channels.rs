@@ -48,7 +48,7 @@ impl Context {
     pub(super) async fn served_channel(&self, name: &Name) -> Result<Names, Error> {
         let find = async |db: &mut PgConnection| {
             let Some(id) = read::channels::find(&mut *db, name.as_str()).await? else { return Ok(None) };
-            read::channels::names(db, &id).await
+            Ok(read::channels::names(db, &[id]).await?.pop())
         };
         let names = self.read(find).await?;
         names.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })

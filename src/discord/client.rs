@@ -59,8 +59,7 @@ impl Discord {
         self.send(self.request(Method::GET, key, "")).await
     }
 
-    /// Posts a message, into a thread of the webhook's channel if one is given, and waits until it is there. If Discord refuses the name
-    /// that it is to have, it has that of the webhook.
+    /// Posts a message, into a thread of the webhook's channel if one is given, and waits until it is there.
     ///
     /// # Errors
     /// [`DiscordError`]
@@ -71,13 +70,7 @@ impl Discord {
         message: &Message,
     ) -> Result<Reply<Created>, DiscordError> {
         let query = within(thread, "wait=true&with_components=true");
-        let post = async |message: &Message| self.send(self.request(Method::POST, key, &query).json(message)).await;
-        match post(message).await {
-            Err(DiscordError::Refused(refusal)) if refusal.is_of_name && message.username.is_some() => {
-                post(&Message { username: None, ..message.clone() }).await
-            }
-            answer => answer,
-        }
+        self.send(self.request(Method::POST, key, &query).json(message)).await
     }
 
     /// Edits a message, which is in a thread if one is given. Doing it again changes nothing.

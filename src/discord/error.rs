@@ -37,6 +37,21 @@ impl From<TransportError> for DiscordError {
 }
 
 impl DiscordError {
+    /// How long to wait before the next request on this webhook.
+    #[must_use]
+    pub fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Limited(Limited { wait, scope: LimitScope::Webhook | LimitScope::Shared }) => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// Whether it refuses the name that a message was to have.
+    #[must_use]
+    pub const fn is_of_name(&self) -> bool {
+        matches!(self, Self::Refused(Refusal { is_of_name: true, .. }))
+    }
+
     /// Whether it says something of the address that calls: that it met a limit, or came closer to a ban.
     #[must_use]
     pub fn is_of_address(&self) -> bool {

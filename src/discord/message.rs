@@ -60,6 +60,12 @@ impl Message {
         Self { flags: Some(SUPPRESS_NOTIFICATIONS), ..self }
     }
 
+    /// The same, under the name of the webhook.
+    #[must_use]
+    pub fn unnamed(self) -> Self {
+        Self { username: None, ..self }
+    }
+
     /// What an edit makes of it: an edit notifies no one, and must not, and changes neither name nor picture.
     #[must_use]
     pub fn edit(self) -> Self {

@@ -1,8 +1,8 @@
 //! Tracking over gRPC, beside the same over HTTP: the interface of `proto/`, and the older one that clients know. Off unless it has a
 //! port.
 
+mod api;
 mod convert;
-mod face;
 pub mod proto;
 mod status;
 mod tracking;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use self::face::Face;
+use self::api::GrpcApi;
 use self::proto::tracking::tracking_service_server::TrackingServiceServer;
 use self::proto::twitch::twitch_server::TwitchServer;
 use crate::access::Access;
@@ -88,7 +88,7 @@ pub fn spawn(
     let addr = SocketAddr::new(services.config.bind_addr, port);
     let bound = listen(addr).map_err(|source| StartError::Bind { addr, source })?;
     let (incoming, addr) = bound;
-    let face = Face::new(tracking, access);
+    let api = GrpcApi::new(tracking, access);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -99,8 +99,8 @@ pub fn spawn(
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))
         .add_service(reflection)
-        .add_service(TrackingServiceServer::new(face.clone()).max_decoding_message_size(MAX_MESSAGE))
-        .add_service(TwitchServer::new(face).max_decoding_message_size(MAX_MESSAGE));
+        .add_service(TrackingServiceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(TwitchServer::new(api).max_decoding_message_size(MAX_MESSAGE));
     let watched = stopper.clone();
     services.checks.add(move || match watched.stopped.is_cancelled() && !watched.stopping.is_cancelled() {
         false => Check::pass(NAME, format!("gRPC is served on {addr}")),
@@ -109,8 +109,8 @@ pub fn spawn(
     let running = stopper.clone();
     tasks.spawn(NAME, async move {
         let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_serving::<TrackingServiceServer<Face>>().await;
-        reporter.set_serving::<TwitchServer<Face>>().await;
+        reporter.set_serving::<TrackingServiceServer<GrpcApi>>().await;
+        reporter.set_serving::<TwitchServer<GrpcApi>>().await;
         let stopping = running.stopping.clone().cancelled_owned();
         if let Err(error) = router.add_service(health).serve_with_incoming_shutdown(incoming, stopping).await {
             tracing::error!(%error, "gRPC is no longer served");

@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
+use super::api::GrpcApi;
 use super::convert::{self, cut, key, parsed, parsed_or_default, rows, settings, shard, snowflake, streamer, webhook};
-use super::face::Face;
 use super::proto::tracking as proto;
 use super::proto::tracking::tracking_service_server::TrackingService;
 use super::status::{ended, invalid, problem, refused, refused_token};
@@ -19,7 +19,7 @@ use crate::tracking::settings::TrackSettings;
 type Answer<T> = Result<Response<T>, Status>;
 
 #[async_trait]
-impl TrackingService for Face {
+impl TrackingService for GrpcApi {
     type WatchEventsStream = EventStream;
 
     async fn issue_token(&self, request: Request<proto::IssueTokenRequest>) -> Answer<proto::IssueTokenResponse> {
@@ -186,7 +186,7 @@ impl TrackingService for Face {
     ) -> Answer<proto::ReportWebhookGoneResponse> {
         let bot = self.admit(request.metadata()).await?.bot_id;
         let channel = snowflake("channel_id", &request.get_ref().channel_id)?;
-        self.tracking.tracker.lose_webhook(bot, channel).await.map_err(refused)?;
+        self.tracking.tracker.report_webhook_gone(bot, channel).await.map_err(refused)?;
         Ok(Response::new(proto::ReportWebhookGoneResponse {}))
     }
 

@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
+use super::api::GrpcApi;
 use super::convert::{key, snowflake, streamer};
-use super::face::Face;
 use super::proto::twitch::twitch_server::Twitch;
 use super::proto::twitch::{
     DeleteWebhookRequest, DeleteWebhookResponse, GetChannelsRequest, GetChannelsResponse, NewWebhookRequest,
@@ -12,7 +12,7 @@ use super::proto::twitch::{
 use super::status::refused;
 
 #[async_trait]
-impl Twitch for Face {
+impl Twitch for GrpcApi {
     async fn get_channels(
         &self,
         request: Request<GetChannelsRequest>,

@@ -13,6 +13,7 @@ use crate::discord::client::WebhookKey;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::current;
 use crate::store::tracking::destinations::{self, Destination, NewWebhook};
+use crate::store::tracking::spread;
 use crate::store::tracking::tracks::{self, Added, Streamer};
 
 /// The most tracks of one batch.
@@ -56,6 +57,8 @@ impl Tracker {
         let adding: Vec<_> = found.iter().filter_map(|found: &Result<_, TrackingError>| found.as_ref().ok()).collect();
         let adding: Vec<_> = adding.into_iter().copied().collect();
         let mut transaction = self.pool.begin().await?;
+        let ids: Vec<_> = adding.iter().map(|(destination_id, _)| *destination_id).collect();
+        spread::lock(&mut transaction, &ids).await?;
         let added = tracks::insert_all(&mut *transaction, &adding, MAX_TRACKS, self.clock.now()).await?;
         let set = new.iter().zip(&found).filter_map(|(track, found)| {
             let ((destination_id, streamer), settings) = (found.as_ref().ok()?, track.settings.as_ref()?);

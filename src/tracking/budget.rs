@@ -95,17 +95,12 @@ impl<'a> Budget<'a> {
         (missing > 0.0).then(|| self.now + Duration::seconds_f64(missing / rate))
     }
 
-    /// Counts an answer that Discord counts towards a ban.
-    pub fn count_invalid(&mut self) {
-        self.egress.invalid_count += 1;
-    }
-
-    /// Counts what an answer says of the address.
-    pub fn count(&mut self, error: &DiscordError) {
+    /// Records what an answer says of the address: that it comes closer to a ban, or must wait.
+    pub fn record(&mut self, error: &DiscordError) {
         if !error.is_of_address() {
             return;
         }
-        self.count_invalid();
+        self.egress.invalid_count += 1;
         if let DiscordError::Limited(Limited { wait, scope: scope @ (LimitScope::Global | LimitScope::Banned) }) = error
         {
             self.stop(*wait, *scope == LimitScope::Global);
@@ -113,7 +108,7 @@ impl<'a> Budget<'a> {
     }
 
     /// Stops all requests for this time. After the global limit, they go on half as fast.
-    pub fn stop(&mut self, wait: std::time::Duration, is_limit: bool) {
+    fn stop(&mut self, wait: std::time::Duration, is_limit: bool) {
         let is_known = self.egress.not_before.is_some_and(|until| until > self.now);
         if is_limit && !is_known {
             let rate = self.rate().map(|rate| (rate / 2.0).max(1.0));
@@ -171,7 +166,9 @@ mod tests {
     fn global_limit_halves_the_rate_for_a_while() {
         let mut egress = egress();
         for _ in 0..3 {
-            Budget::new(&mut egress, 40, START).stop(std::time::Duration::from_secs(1), true);
+            let wait = std::time::Duration::from_secs(1);
+            let limited = DiscordError::Limited(Limited { wait, scope: LimitScope::Global });
+            Budget::new(&mut egress, 40, START).record(&limited);
         }
         assert_eq!(egress.rate, Some(20.0), "answers to requests that were under way halve it once");
         assert_eq!(Budget::new(&mut egress, 40, START).available(9), 0);
@@ -186,7 +183,10 @@ mod tests {
     fn invalid_requests_slow_down_and_then_stop() {
         let mut egress = egress();
         egress.invalid_count = MAX_INVALID[0] - 1;
-        Budget::new(&mut egress, 45, START).count_invalid();
+        let limited = |scope| DiscordError::Limited(Limited { wait: std::time::Duration::ZERO, scope });
+        Budget::new(&mut egress, 45, START).record(&limited(LimitScope::Shared));
+        assert_eq!(egress.invalid_count, MAX_INVALID[0] - 1, "Discord does not count what others have caused");
+        Budget::new(&mut egress, 45, START).record(&limited(LimitScope::Webhook));
         let count = sent(&mut egress, 45, START, Duration::seconds(10));
         assert!((9..=11).contains(&count), "{count}");
         egress.invalid_count = MAX_INVALID[1];

@@ -7,7 +7,7 @@ use super::broadcast::{Broadcast, Segment};
 use super::language::Language;
 use super::mentions::TrackMentions;
 use super::settings::TrackSettings;
-use super::template::{self, TextOptions};
+use super::template::{Template, TextOptions};
 use crate::discord::markdown::{escape, shorten};
 use crate::discord::message::{
     AllowedMentions, Author, Embed, Field, Image, MAX_CONTENT, MAX_FIELD, MAX_TITLE, Message, Row,
@@ -33,9 +33,10 @@ pub fn message(broadcast: &Broadcast, settings: &TrackSettings, mentions: Option
     let said = said(broadcast, language);
     let template = if broadcast.ended_at.is_some() { &settings.end_message } else { &settings.message };
     let text = template.as_deref().and_then(|template| {
-        let text = template::render(template, broadcast, TextOptions { mentions: &mentions, language }).ok()?;
+        let template = Template::compile(template).ok()?;
+        let text = template.render(broadcast, TextOptions { mentions: &mentions, language }).ok()?;
         let text = shorten(text.trim(), MAX_CONTENT);
-        (!text.is_empty()).then(|| (text, template::places_mentions(template)))
+        (!text.is_empty()).then(|| (text, template.places_mentions()))
     });
     let video = broadcast.ended_at.and_then(|_| broadcast.video_url());
     let url = video.unwrap_or_else(|| broadcast.url());
@@ -70,8 +71,8 @@ fn allowed(mentions: TrackMentions) -> AllowedMentions {
 fn said(broadcast: &Broadcast, language: Language) -> String {
     let name = escape(broadcast.name(), MAX_NAME);
     match broadcast.duration(language) {
-        None => language.is_live(&name),
-        Some(duration) => format!("{name} {}", language.was_live(&duration)),
+        None => language.live_text(&name),
+        Some(duration) => format!("{name} {}", language.ended_text(&duration)),
     }
 }
 
@@ -91,7 +92,7 @@ fn embed(broadcast: &Broadcast, settings: &TrackSettings, said: &str) -> Embed {
             (Some(_), _) => ENDED,
             (None, color) => color.unwrap_or(LIVE).0,
         },
-        description: duration.map(|duration| summary(broadcast, &language.was_live(&duration))),
+        description: duration.map(|duration| summary(broadcast, &language.ended_text(&duration))),
         url: broadcast.url(),
         timestamp: broadcast.started_at,
         author: Author {

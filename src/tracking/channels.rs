@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use sqlx::{PgConnection, PgExecutor};
 
 use super::error::TrackingError;
 use super::settings::{TrackSettings, changed, check};
-use super::tracker::{StreamerName, Tracker};
-use super::webhooks::Found;
+use super::tracker::{StreamerName, Tracker, get_locked};
+use super::webhooks::WebhookPlace;
 use crate::discord::client::WebhookKey;
 use crate::discord::shard::Shard;
 use crate::discord::snowflake::Snowflake;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
 use crate::store::tracking::tracks::{self, Streamer, Track};
-use crate::twitch::id::ChannelId;
 
 /// A channel of Discord, and what is tracked there in the order in which it was added.
 #[derive(Clone, Debug)]
@@ -113,9 +113,9 @@ impl Tracker {
     ///
     /// # Errors
     /// [`TrackingError`]
-    pub async fn lose_webhook(&self, bot_id: i64, channel: Snowflake) -> Result<(), TrackingError> {
+    pub async fn report_webhook_gone(&self, bot_id: i64, channel: Snowflake) -> Result<(), TrackingError> {
         let known = self.get(bot_id, channel).await?;
-        self.record(&known, Loss::Gone, "the bot says that the webhook was deleted").await
+        self.record_loss_because(&known, Loss::Gone, "the bot says that the webhook was deleted").await
     }
 
     /// Asks Discord about the webhook of a channel, unless it is known to be deleted.
@@ -128,17 +128,17 @@ impl Tracker {
             return Ok(Checked::Gone);
         }
         let key = self.open(&known)?;
-        match self.find(&key, channel).await? {
-            Found::Here(webhook) => {
+        match self.verify_webhook(&key, channel).await? {
+            WebhookPlace::Here(webhook) => {
                 self.put(bot_id, &key, &webhook).await?;
                 Ok(Checked::Ok)
             }
-            Found::Elsewhere(to) => {
-                self.lose(&known, Loss::Moved(to)).await?;
+            WebhookPlace::Elsewhere(to) => {
+                self.record_loss(&known, Loss::Moved(to)).await?;
                 Ok(Checked::Moved(to))
             }
-            Found::Gone => {
-                self.lose(&known, Loss::Gone).await?;
+            WebhookPlace::Gone => {
+                self.record_loss(&known, Loss::Gone).await?;
                 Ok(Checked::Gone)
             }
         }
@@ -159,20 +159,25 @@ impl Tracker {
         check(settings)?;
         let destination = self.get(bot_id, channel).await?;
         let streamer = self.streamer(name).await?;
-        self.add_with(&destination, name, &streamer, settings).await
+        self.add_with_settings(&destination, name, &streamer, settings).await
     }
 
-    /// Adds a track, or replaces the settings of one that is there.
-    pub(super) async fn add_with(
+    /// Adds a track with these settings, or replaces those of one that is there. It is never there without them.
+    pub(super) async fn add_with_settings(
         &self,
         destination: &Destination,
         name: &StreamerName,
         streamer: &Streamer,
         settings: &TrackSettings,
     ) -> Result<(Track, bool), TrackingError> {
-        let is_new = self.add(destination, streamer).await?;
-        let mut track = self.track_of(destination, name, &streamer.id).await?;
-        self.set(&mut track, settings).await?;
+        let mut transaction = self.pool.begin().await?;
+        let is_new = self.add(&mut transaction, destination, streamer).await?;
+        let tracks = tracks::of(&mut *transaction, &[destination.id]).await?;
+        let track = tracks.into_iter().find(|track| track.twitch_id == streamer.id);
+        let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
+        let mut track = track.ok_or(TrackingError::NotTracked { name, channel })?;
+        set_settings(&mut *transaction, &mut track, settings).await?;
+        transaction.commit().await?;
         self.announce_if_wanted(destination, &streamer.id, &track.settings).await?;
         Ok((track, is_new))
     }
@@ -188,7 +193,7 @@ impl Tracker {
         name: &StreamerName,
     ) -> Result<bool, TrackingError> {
         let destination = self.get(bot_id, channel).await?;
-        self.add_plain(&destination, &self.streamer(name).await?).await
+        self.add_without_settings(&destination, &self.streamer(name).await?).await
     }
 
     /// Changes settings of a track: those that are left out stay, and those that are null take their default.
@@ -202,44 +207,14 @@ impl Tracker {
         name: &StreamerName,
         change: Map<String, Value>,
     ) -> Result<Track, TrackingError> {
-        let destination = self.get(bot_id, channel).await?;
-        let mut track = self.known_track(&destination, name).await?;
+        let mut transaction = self.pool.begin().await?;
+        let destination = get_locked(&mut transaction, bot_id, channel).await?;
+        let mut track = known_track(&mut transaction, &destination, name).await?;
         let settings = changed(track.settings.clone(), change)?;
         check(&settings)?;
-        self.set(&mut track, &settings).await?;
+        set_settings(&mut *transaction, &mut track, &settings).await?;
+        transaction.commit().await?;
         Ok(track)
-    }
-
-    /// The track of a channel of Twitch: of one that the log knows, or else of that which was called so when it was added.
-    pub(super) async fn known_track(
-        &self,
-        destination: &Destination,
-        name: &StreamerName,
-    ) -> Result<Track, TrackingError> {
-        let known = channels::find(&self.pool, name.as_str()).await?;
-        let mut tracks = tracks::of(&self.pool, &[destination.id]).await?;
-        let of_log = tracks.iter().position(|track| known.as_ref() == Some(&track.twitch_id));
-        let is_called = |track: &Track| track.twitch_id.as_str() == name.as_str() || track.login == name.login();
-        let place = of_log.or_else(|| tracks.iter().position(is_called));
-        let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
-        place.map(|place| tracks.swap_remove(place)).ok_or(TrackingError::NotTracked { name, channel })
-    }
-
-    async fn track_of(
-        &self,
-        destination: &Destination,
-        name: &StreamerName,
-        id: &ChannelId,
-    ) -> Result<Track, TrackingError> {
-        let tracks = tracks::of(&self.pool, &[destination.id]).await?;
-        let track = tracks.into_iter().find(|track| track.twitch_id == *id);
-        let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
-        track.ok_or(TrackingError::NotTracked { name, channel })
-    }
-
-    async fn set(&self, track: &mut Track, settings: &TrackSettings) -> Result<(), TrackingError> {
-        track.settings = serde_json::to_value(settings).unwrap_or_default();
-        Ok(tracks::set_settings(&self.pool, track, &track.settings).await?)
     }
 
     /// Ends that a channel of Twitch is announced in a channel of Discord.
@@ -264,4 +239,24 @@ impl Tracker {
             false => Err(TrackingError::NotTracked { name: name.to_owned(), channel: destination.channel_id }),
         }
     }
+}
+
+/// The track of a channel of Twitch: of one that the log knows, or else of that which was called so when it was added.
+pub(super) async fn known_track(
+    db: &mut PgConnection,
+    destination: &Destination,
+    name: &StreamerName,
+) -> Result<Track, TrackingError> {
+    let known = channels::find(&mut *db, name.as_str()).await?;
+    let mut tracks = tracks::of(db, &[destination.id]).await?;
+    let of_log = tracks.iter().position(|track| known.as_ref() == Some(&track.twitch_id));
+    let is_called = |track: &Track| track.twitch_id.as_str() == name.as_str() || track.login == name.login();
+    let place = of_log.or_else(|| tracks.iter().position(is_called));
+    let (name, channel) = (name.as_str().to_owned(), destination.channel_id);
+    place.map(|place| tracks.swap_remove(place)).ok_or(TrackingError::NotTracked { name, channel })
+}
+
+async fn set_settings(db: impl PgExecutor<'_>, track: &mut Track, settings: &TrackSettings) -> sqlx::Result<()> {
+    track.settings = serde_json::to_value(settings).unwrap_or_default();
+    tracks::set_settings(db, track, &track.settings).await
 }

@@ -3,7 +3,7 @@
 use super::broadcast::Broadcast;
 use super::mentions::TrackMentions;
 use super::settings::TrackSettings;
-use super::template::{self, TextOptions};
+use super::template::{Template, TextOptions};
 use crate::discord::message::{MAX_THREAD_NAME, Message};
 
 /// The message with which a broadcast is announced: where the settings want it, it begins a thread of a forum.
@@ -12,7 +12,7 @@ pub fn begin(message: Message, broadcast: &Broadcast, settings: &TrackSettings) 
     let Some(forum) = settings.forum.as_ref().filter(|_| settings.thread_id.is_none()) else { return message };
     let mentions = &TrackMentions::default();
     let options = TextOptions { mentions, language: settings.language.unwrap_or_default() };
-    let name = forum.title.as_deref().and_then(|title| template::render(title, broadcast, options).ok());
+    let name = forum.title.as_deref().and_then(|title| Template::compile(title).ok()?.render(broadcast, options).ok());
     let name = name.map(|name| unescaped(&name)).filter(|name| !name.trim().is_empty());
     let name =
         name.unwrap_or_else(|| format!("{}: {}", broadcast.name(), broadcast.title.as_deref().unwrap_or_default()));

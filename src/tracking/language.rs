@@ -26,8 +26,8 @@ pub enum Language {
 }
 
 impl Language {
-    /// That a stream is live.
-    pub(super) fn is_live(self, name: &str) -> String {
+    /// The text that says that a stream is live.
+    pub(super) fn live_text(self, name: &str) -> String {
         let words = match self {
             Self::De => "ist live",
             Self::En => "is live",
@@ -38,8 +38,8 @@ impl Language {
         format!("{name} {words}")
     }
 
-    /// How long it was live, behind the name of the streamer or without it.
-    pub(super) fn was_live(self, duration: &str) -> String {
+    /// The text that says how long a stream was live. It follows the name of the streamer, or stands alone.
+    pub(super) fn ended_text(self, duration: &str) -> String {
         match self {
             Self::De => format!("war {duration} live"),
             Self::En => format!("was live for {duration}"),

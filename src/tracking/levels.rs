@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 use super::channels::DiscordChannel;
 use super::error::TrackingError;
 use super::settings::{BotSettings, KEEP_GONE_DAYS, TrackSettings, changed, check};
-use super::tracker::Tracker;
+use super::tracker::{Tracker, get_locked};
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::bots::{self, StoredSettings};
 use crate::store::tracking::destinations::{self, Destination};
+use crate::store::tracking::tracks;
 
 impl Tracker {
     /// What a bot has set for all that it tracks; `None` if it was removed.
@@ -75,8 +76,15 @@ impl Tracker {
         channel: Snowflake,
         change: Map<String, Value>,
     ) -> Result<DiscordChannel, TrackingError> {
-        let kept = self.get(bot_id, channel).await?.settings;
-        self.set_channel(bot_id, channel, &changed(kept, change)?).await
+        let mut transaction = self.pool.begin().await?;
+        let mut destination = get_locked(&mut transaction, bot_id, channel).await?;
+        let settings = changed(destination.settings, change)?;
+        check(&settings)?;
+        destination.settings = serde_json::to_value(settings).unwrap_or_default();
+        destinations::set_settings(&mut *transaction, destination.id, &destination.settings).await?;
+        let tracks = tracks::of(&mut *transaction, &[destination.id]).await?;
+        transaction.commit().await?;
+        Ok(DiscordChannel { destination, tracks })
     }
 
     /// The settings that count with these at the closest level.

@@ -2,7 +2,6 @@
 //! behind the API; what is posted is made by `outputs::announcements`.
 
 pub mod appearance;
-mod asking;
 pub mod authority;
 pub mod batch;
 pub mod bots;
@@ -25,9 +24,11 @@ pub mod mentions;
 pub mod preview;
 pub mod secret;
 pub mod settings;
+pub mod shared_budget;
 mod syntax;
 pub mod template;
 pub mod tracker;
+mod verification;
 pub mod webhooks;
 
 use std::sync::Arc;

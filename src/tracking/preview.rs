@@ -3,18 +3,19 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::asking::{MAX_ASKED, PAUSE};
 use super::broadcast::{Broadcast, Segment};
 use super::budget::Budget;
 use super::card;
+use super::channels::known_track;
 use super::error::TrackingError;
 use super::forum;
 use super::settings::{SettingProblem, TrackSettings};
+use super::shared_budget::{MAX_TRIES, TRY_PAUSE};
 use super::tracker::{StreamerName, Tracker};
-use super::webhooks::{Found, lost, require_usable};
+use super::webhooks::{WebhookPlace, lost, require_usable};
 use crate::discord::client::{Reply, WebhookKey};
-use crate::discord::error::{DiscordError, LimitScope, Limited};
-use crate::discord::message::{Message, Posted};
+use crate::discord::error::DiscordError;
+use crate::discord::message::{Created, Message, Posted};
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::{Destination, Loss};
 use crate::store::tracking::posts::{self, Release};
@@ -117,17 +118,22 @@ impl Tracker {
         is_dry: bool,
     ) -> Result<Test, TrackingError> {
         let destination = self.get(bot_id, channel).await?;
-        let track = self.known_track(&destination, name).await?;
+        let track = known_track(&mut *self.pool.acquire().await?, &destination, name).await?;
         let settings = self.effective(bot_id, Some(&destination), &track.settings).await?;
         let (broadcast, thread) = (self.now(&track).await?, settings.thread_id);
-        let message = forum::begin(card::message(&broadcast, &settings, None).silent(), &broadcast, &settings);
+        let mut message = forum::begin(card::message(&broadcast, &settings, None).silent(), &broadcast, &settings);
         if is_dry {
             return Ok(Test { message, posted: None });
         }
         require_usable(&destination)?;
         let key = self.open(&destination)?;
         let server = self.take_turn(&destination).await?;
-        let posted = self.webhooks.post(&key, thread, &message).await;
+        let mut posted = self.discord.post(&key, thread, &message).await;
+        let is_name_refused = message.username.is_some() && posted.as_ref().is_err_and(DiscordError::is_of_name);
+        if is_name_refused && self.budget.take().await.is_ok() {
+            message = message.unnamed();
+            posted = self.discord.post(&key, thread, &message).await;
+        }
         self.end_turn(&destination, server, &posted).await?;
         // A thread is in its channel, and the id of a new one is not known before.
         let is_in_thread = thread.is_some() || message.thread_name.is_some();
@@ -171,7 +177,7 @@ impl Tracker {
 
     /// Keeps others from the webhook, and takes a request of those that may be made. Returns the number that holds the lease.
     async fn take_turn(&self, destination: &Destination) -> Result<i64, TrackingError> {
-        for _ in 0..MAX_ASKED {
+        for _ in 0..MAX_TRIES {
             let now = self.clock.now();
             let mut transaction = self.pool.begin().await?;
             let turn = trials::lock(&mut transaction, destination.id).await?;
@@ -182,7 +188,7 @@ impl Tracker {
             }
             if turn.busy_until.is_none_or(|until| until <= now) {
                 let mut egress = egress::lock(&mut transaction).await?;
-                let mut budget = Budget::new(&mut egress, self.rate, now);
+                let mut budget = Budget::new(&mut egress, self.budget.rate, now);
                 if budget.available(1) > 0 {
                     budget.take(1);
                     egress::save(&mut transaction, &egress).await?;
@@ -193,7 +199,7 @@ impl Tracker {
                 }
             }
             drop(transaction);
-            self.clock.sleep(PAUSE).await;
+            self.clock.sleep(TRY_PAUSE).await;
         }
         Err(TrackingError::Busy)
     }
@@ -203,23 +209,15 @@ impl Tracker {
         &self,
         destination: &Destination,
         server: i64,
-        posted: &Result<Reply<Posted>, DiscordError>,
+        posted: &Result<Reply<Created>, DiscordError>,
     ) -> Result<(), TrackingError> {
+        if let Err(error) = posted {
+            self.budget.record(error).await?;
+        }
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         spread::lock(&mut transaction, &[destination.id]).await?;
-        let pause = match posted {
-            Ok(reply) => reply.pause,
-            Err(DiscordError::Limited(Limited { wait, scope: LimitScope::Webhook | LimitScope::Shared })) => {
-                Some(*wait)
-            }
-            Err(_) => None,
-        };
-        if let Some(error) = posted.as_ref().err().filter(|error| error.is_of_address()) {
-            let mut egress = egress::lock(&mut transaction).await?;
-            Budget::new(&mut egress, self.rate, now).count(error);
-            egress::save(&mut transaction, &egress).await?;
-        }
+        let pause = posted.as_ref().map_or_else(DiscordError::pause, |reply| reply.pause);
         let release = Release { id: destination.id, not_before: pause.map(|pause| now + pause) };
         posts::release(&mut *transaction, server, &[release]).await?;
         transaction.commit().await?;
@@ -232,17 +230,17 @@ impl Tracker {
         destination: &Destination,
         key: &WebhookKey,
         is_in_thread: bool,
-        posted: Result<Reply<Posted>, DiscordError>,
+        posted: Result<Reply<Created>, DiscordError>,
     ) -> Result<Option<Posted>, TrackingError> {
         let loss = match posted {
             Ok(Reply { value: Some(posted), .. }) if posted.channel_id != destination.channel_id && !is_in_thread => {
                 Loss::Moved(posted.channel_id)
             }
-            Ok(reply) => return Ok(reply.value),
+            Ok(reply) => return Ok(reply.value.as_ref().map(Created::posted)),
             Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => {
                 // It is never used again if it is gone, so it is asked for once more.
-                match self.find(key, destination.channel_id).await? {
-                    Found::Gone => Loss::Gone,
+                match self.verify_webhook(key, destination.channel_id).await? {
+                    WebhookPlace::Gone => Loss::Gone,
                     _ => return Err(TrackingError::Refused(refusal)),
                 }
             }
@@ -251,7 +249,7 @@ impl Tracker {
             }
             Err(error) => return Err(TrackingError::Discord(error)),
         };
-        self.lose(destination, loss).await?;
+        self.record_loss(destination, loss).await?;
         Err(lost(destination.webhook_id, loss))
     }
 }

@@ -195,27 +195,55 @@ fn time(value: &Value) -> Result<OffsetDateTime, Error> {
     time.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "a time is needed, such as `stream.started_at`"))
 }
 
-/// Whether a template says itself where mentions are.
-#[must_use]
-pub fn places_mentions(template: &str) -> bool {
-    let names = LANGUAGE.template_from_str(template).map(|it| it.undeclared_variables(false)).unwrap_or_default();
-    MENTIONS.iter().any(|name| names.contains(*name))
+/// A template of at most [`MAX_TEMPLATE`] characters that keeps to the language.
+#[derive(Debug)]
+pub struct Template<'a> {
+    source: &'a str,
+    compiled: minijinja::Template<'a, 'a>,
 }
 
-/// The text that a template makes of a broadcast.
-///
-/// # Errors
-/// [`TemplateError`]
-pub fn render(template: &str, broadcast: &Broadcast, options: TextOptions<'_>) -> Result<String, TemplateError> {
-    if template.chars().count() > MAX_TEMPLATE {
-        let reason = format!("must have at most {MAX_TEMPLATE} characters");
-        return Err(TemplateError::at(template, template.len(), reason));
+impl<'a> Template<'a> {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`TemplateError`]
+    pub fn compile(source: &'a str) -> Result<Self, TemplateError> {
+        if source.chars().count() > MAX_TEMPLATE {
+            let reason = format!("must have at most {MAX_TEMPLATE} characters");
+            return Err(TemplateError::at(source, source.len(), reason));
+        }
+        syntax::check(source).map_err(|(offset, reason)| TemplateError::at(source, offset, reason))?;
+        let compiled = LANGUAGE.template_from_str(source).map_err(|error| TemplateError::new(source, &error))?;
+        Ok(Self { source, compiled })
     }
-    syntax::check(template).map_err(|(offset, reason)| TemplateError::at(template, offset, reason))?;
-    let wrong = |error: Error| TemplateError::new(template, &error);
-    let language = context! { language => <&str>::from(options.language) };
-    let values = context! { ..language, ..mention_values(options.mentions), ..broadcast.values(options.language) };
-    LANGUAGE.template_from_str(template).map_err(wrong)?.render(values).map_err(wrong)
+
+    /// Whether it says itself where mentions are.
+    #[must_use]
+    pub fn places_mentions(&self) -> bool {
+        let names = self.compiled.undeclared_variables(false);
+        MENTIONS.iter().any(|name| names.contains(*name))
+    }
+
+    /// The text that it makes of a broadcast.
+    ///
+    /// # Errors
+    /// [`TemplateError`]
+    pub fn render(&self, broadcast: &Broadcast, options: TextOptions<'_>) -> Result<String, TemplateError> {
+        let language = context! { language => <&str>::from(options.language) };
+        let values = context! { ..language, ..mention_values(options.mentions), ..broadcast.values(options.language) };
+        self.compiled.render(values).map_err(|error| TemplateError::new(self.source, &error))
+    }
+
+    /// Fails if it uses a value that is not there.
+    fn check_names(&self) -> Result<(), TemplateError> {
+        let is_known = |name: &str| {
+            MENTIONS.contains(&name) || VALUES.iter().any(|it| *it == name || it.split('.').next() == Some(name))
+        };
+        let names = self.compiled.undeclared_variables(true);
+        let Some(name) = names.iter().filter(|name| !is_known(name)).min() else { return Ok(()) };
+        let reason = format!("there is no value `{name}`; there are {}, {}", VALUES.join(", "), MENTIONS.join(", "));
+        Err(TemplateError::at(self.source, self.source.find(&**name).unwrap_or_default(), reason))
+    }
 }
 
 /// Checks a template with broadcasts of which all is known, or nothing, and with values that are not there. `is_end` says whether it is
@@ -224,19 +252,13 @@ pub fn render(template: &str, broadcast: &Broadcast, options: TextOptions<'_>) -
 /// # Errors
 /// [`TemplateError`]
 pub fn check(template: &str, is_end: bool) -> Result<(), TemplateError> {
-    let names = LANGUAGE.template_from_str(template).map(|it| it.undeclared_variables(true)).unwrap_or_default();
-    let is_known = |name: &str| {
-        MENTIONS.contains(&name) || VALUES.iter().any(|it| *it == name || it.split('.').next() == Some(name))
-    };
-    if let Some(name) = names.iter().filter(|name| !is_known(name)).min() {
-        let reason = format!("there is no value `{name}`; there are {}, {}", VALUES.join(", "), MENTIONS.join(", "));
-        return Err(TemplateError::at(template, template.find(&**name).unwrap_or_default(), reason));
-    }
+    let template = Template::compile(template)?;
+    template.check_names()?;
     let sample = Broadcast::sample(is_end).long();
     let [all, none] = [true, false].map(|is| TrackMentions { everyone: is, here: is, ..TrackMentions::default() });
-    render(template, &sample, TextOptions { mentions: &all, language: Language::En })?;
+    template.render(&sample, TextOptions { mentions: &all, language: Language::En })?;
     // What depends on a value may not be usable without it.
-    render(template, &sample.sparse(), TextOptions { mentions: &none, language: Language::En }).map(drop)
+    template.render(&sample.sparse(), TextOptions { mentions: &none, language: Language::En }).map(drop)
 }
 
 #[cfg(test)]
@@ -250,7 +272,8 @@ mod tests {
 
     /// A text without mentions.
     fn render(template: &str, broadcast: &Broadcast) -> Result<String, TemplateError> {
-        super::render(template, broadcast, TextOptions { mentions: &TrackMentions::default(), language: Language::En })
+        let options = TextOptions { mentions: &TrackMentions::default(), language: Language::En };
+        Template::compile(template)?.render(broadcast, options)
     }
 
     fn titled(title: &str) -> Broadcast {
@@ -309,7 +332,7 @@ mod tests {
         broadcast.ended_at = Some(broadcast.started_at);
         let text = "{{ duration }}, {{ stream.started_at | duration(ended_at) }}";
         let options = TextOptions { mentions: &TrackMentions::default(), language: Language::De };
-        let said = super::render(text, &broadcast, options).unwrap();
+        let said = Template::compile(text).unwrap().render(&broadcast, options).unwrap();
         assert_eq!(said, "weniger als eine Minute, weniger als eine Minute");
         assert!(check("{{ language }}", false).unwrap_err().reason.starts_with("there is no value `language`"));
     }
@@ -320,7 +343,8 @@ mod tests {
         let list = TrackMentions { roles: vec![fans], users: vec![mods], everyone: false, here: true };
         let said = |template: &str, list: &TrackMentions| {
             let options = TextOptions { mentions: list, language: Language::En };
-            super::render(template, &titled("@everyone"), options).map_err(|error| error.reason)
+            let said = Template::compile(template).and_then(|it| it.render(&titled("@everyone"), options));
+            said.map_err(|error| error.reason)
         };
         let all =
             "{{ mentions }}|{{ everyone }}|{{ here }}|{{ role('146404426746167296') }}|{{ role(146404426746167297) }}";
@@ -347,13 +371,10 @@ mod tests {
         // All of a long list is printed.
         let many = TrackMentions { roles: vec![fans; 20], users: vec![mods; 20], ..TrackMentions::default() };
         assert_eq!(said("{{ mentions }}", &many).map(|text| text.matches("<@").count()), Ok(40));
-        for (template, is_placing) in [
-            ("{{ mentions }}", true),
-            ("{% if role(1) %}{% endif %}", true),
-            ("@here {{ stream.title }}", false),
-            ("{{", false),
-        ] {
-            assert_eq!(places_mentions(template), is_placing, "{template}");
+        for (template, is_placing) in
+            [("{{ mentions }}", true), ("{% if role(1) %}{% endif %}", true), ("@here {{ stream.title }}", false)]
+        {
+            assert_eq!(Template::compile(template).unwrap().places_mentions(), is_placing, "{template}");
         }
     }
 

@@ -1,32 +1,38 @@
 //! What bots track: adding, removing and showing it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::error::TrackingError;
 use super::keys::Keys;
 use super::settings::{TrackSettings, check};
-use super::webhooks::{self, Found, Webhooks, lost, require_usable};
+use super::shared_budget::SharedBudget;
+use super::webhooks::{self, WebhookPlace, lost, require_usable};
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
-use crate::discord::client::WebhookKey;
+use crate::discord::client::{Discord, WebhookKey};
 use crate::discord::message::Webhook;
 use crate::discord::snowflake::Snowflake;
 use crate::services::Services;
 use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss, NewWebhook};
 use crate::store::tracking::names;
+use crate::store::tracking::spread;
 use crate::store::tracking::tracks::{self, Added, Streamer};
 use crate::twitch::helix::User;
 
 /// The most channels of Twitch that are tracked in one channel of Discord.
 pub const MAX_TRACKS: i64 = 200;
+
+/// Time limit of a call to Discord that a bot's request waits for.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is tracked in a channel of Discord.
 // Not `Debug`, which a token would be part of.
@@ -72,11 +78,10 @@ pub struct Tracker {
     pub(super) pool: PgPool,
     pub(super) clock: Clock,
     pub(super) keys: Arc<Keys>,
-    pub(super) webhooks: Webhooks,
+    pub(super) discord: Discord,
+    pub(super) budget: SharedBudget,
     pub(super) application: Option<Application>,
     pub(super) images: ProfileImages,
-    /// Requests to Discord per second; 0 for any number.
-    pub(super) rate: u32,
 }
 
 impl Tracker {
@@ -90,10 +95,10 @@ impl Tracker {
             pool: services.pool.clone(),
             clock: services.clock.clone(),
             keys,
-            webhooks: Webhooks::new(services),
+            discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT),
+            budget: SharedBudget::new(services),
             application: application.cloned(),
             images,
-            rate: services.config.tracking.discord_rate,
         }
     }
 
@@ -114,18 +119,20 @@ impl Tracker {
         let streamer = self.streamer(name).await?;
         let destination = self.destination(bot_id, channel, key).await?;
         match settings {
-            Some(settings) => Ok(self.add_with(&destination, name, &streamer, settings).await?.1),
-            None => self.add_plain(&destination, &streamer).await,
+            Some(settings) => Ok(self.add_with_settings(&destination, name, &streamer, settings).await?.1),
+            None => self.add_without_settings(&destination, &streamer).await,
         }
     }
 
     /// Adds a track without settings of its own. True if it is new.
-    pub(super) async fn add_plain(
+    pub(super) async fn add_without_settings(
         &self,
         destination: &Destination,
         streamer: &Streamer,
     ) -> Result<bool, TrackingError> {
-        let is_new = self.add(destination, streamer).await?;
+        let mut transaction = self.pool.begin().await?;
+        let is_new = self.add(&mut transaction, destination, streamer).await?;
+        transaction.commit().await?;
         // The track is there whatever comes of this, and a repetition would not try it again.
         if is_new && let Err(error) = self.announce_if_wanted(destination, &streamer.id, &Value::Null).await {
             tracing::warn!(%error, "a stream that is live is not announced in a channel of Discord that was just added");
@@ -133,19 +140,26 @@ impl Tracker {
         Ok(is_new)
     }
 
-    /// Adds a track. True if it is new; then posts must be possible.
-    pub(super) async fn add(&self, destination: &Destination, streamer: &Streamer) -> Result<bool, TrackingError> {
+    /// Adds a track, within a transaction. True if it is new; then posts must be possible.
+    pub(super) async fn add(
+        &self,
+        transaction: &mut PgConnection,
+        destination: &Destination,
+        streamer: &Streamer,
+    ) -> Result<bool, TrackingError> {
+        // Of two requests for the same track, the second one finds that of the first.
+        spread::lock(&mut *transaction, &[destination.id]).await?;
         if let Err(lost) = require_usable(destination) {
-            let tracks = tracks::of(&self.pool, &[destination.id]).await?;
+            let tracks = tracks::of(&mut *transaction, &[destination.id]).await?;
             if !tracks.iter().any(|track| track.twitch_id == streamer.id) {
                 return Err(lost);
             }
         }
         let now = self.clock.now();
-        let added = tracks::insert(&self.pool, destination.id, streamer, MAX_TRACKS, now).await?;
+        let added = tracks::insert(&mut *transaction, destination.id, streamer, MAX_TRACKS, now).await?;
         // A login that is not known is taken from the request, which may name the id.
         if added == Added::Known && streamer.login != streamer.id.as_str() {
-            names::rename(&mut *self.pool.acquire().await?, streamer.id.as_str(), &streamer.login, now).await?;
+            names::rename(transaction, streamer.id.as_str(), &streamer.login, now).await?;
         }
         is_new(added, destination.channel_id)
     }
@@ -208,15 +222,17 @@ impl Tracker {
         let mut found = BTreeMap::new();
         let texts: Vec<_> = names.iter().map(|name| name.as_str()).collect();
         let ids = channels::resolve(&self.pool, &texts).await?;
+        let known = channels::names(&self.pool, &ids.iter().flatten().cloned().collect::<Vec<_>>()).await?;
+        let logins: HashMap<_, _> = known.into_iter().map(|names| (names.id, names.login)).collect();
         let mut unknown = Vec::new();
         for (name, id) in names.iter().zip(ids) {
-            let Some(id) = id else {
-                unknown.push(*name);
-                continue;
-            };
-            let names = channels::names(&self.pool, &id).await?;
-            let login = names.map_or_else(|| name.login(), |names| names.login);
-            found.insert((*name).clone(), Streamer { id, login });
+            match id {
+                Some(id) => {
+                    let login = logins.get(&id).cloned().unwrap_or_else(|| name.login());
+                    found.insert((*name).clone(), Streamer { id, login });
+                }
+                None => unknown.push(*name),
+            }
         }
         let Some(application) = self.application.as_ref().filter(|_| !unknown.is_empty()) else { return Ok(found) };
         let logins: Vec<_> = unknown.iter().map(|name| name.login()).collect();
@@ -275,22 +291,22 @@ impl Tracker {
         channel: Snowflake,
         key: &WebhookKey,
     ) -> Result<Destination, TrackingError> {
-        let loss = match self.find(key, channel).await? {
-            Found::Here(webhook) => return self.put(bot_id, key, &webhook).await,
-            Found::Elsewhere(elsewhere) => Loss::Moved(elsewhere),
-            Found::Gone => Loss::Gone,
+        let loss = match self.verify_webhook(key, channel).await? {
+            WebhookPlace::Here(webhook) => return self.put(bot_id, key, &webhook).await,
+            WebhookPlace::Elsewhere(elsewhere) => Loss::Moved(elsewhere),
+            WebhookPlace::Gone => Loss::Gone,
         };
-        self.lose_if_stored(bot_id, channel, key, loss).await?;
+        self.record_loss_if_stored(bot_id, channel, key, loss).await?;
         Err(lost(key.id, loss))
     }
 
     /// Fails if the stored webhook still posts into its channel.
     async fn require_gone(&self, known: &Destination, stored: &WebhookKey) -> Result<(), TrackingError> {
-        match self.find(stored, known.channel_id).await {
-            Ok(Found::Here(_)) => {
+        match self.verify_webhook(stored, known.channel_id).await {
+            Ok(WebhookPlace::Here(_)) => {
                 Err(TrackingError::WebhookMismatch { channel: known.channel_id, stored: known.webhook_id })
             }
-            Ok(Found::Elsewhere(_) | Found::Gone)
+            Ok(WebhookPlace::Elsewhere(_) | WebhookPlace::Gone)
             | Err(TrackingError::WebhookGone(_) | TrackingError::WebhookUnusable(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -314,6 +330,18 @@ impl Tracker {
         let put = destinations::put_webhook(&mut connection, &new, self.clock.now()).await?;
         put.ok_or(TrackingError::WebhookInUse(key.id))
     }
+}
+
+/// The bot's channel of Discord, which no other request changes until the transaction ends.
+pub(super) async fn get_locked(
+    transaction: &mut PgConnection,
+    bot_id: i64,
+    channel: Snowflake,
+) -> Result<Destination, TrackingError> {
+    let unknown = || TrackingError::UnknownChannel(channel);
+    let found = destinations::get(&mut *transaction, bot_id, channel).await?.ok_or_else(unknown)?;
+    spread::lock(&mut *transaction, &[found.id]).await?;
+    destinations::get(transaction, bot_id, channel).await?.ok_or_else(unknown)
 }
 
 /// Whether a track is new; fails if the channel of Discord has too many.

@@ -1,28 +1,22 @@
 //! Webhooks of bots: verified with Discord before they are kept, and their tokens encrypted.
 
-use std::time::Duration;
-
 use secrecy::SecretString;
 
 use super::error::TrackingError;
 use crate::credentials::vault::{Vault, VaultError};
-use crate::discord::client::{Discord, Reply, WebhookKey};
+use crate::discord::client::{Reply, WebhookKey};
 use crate::discord::error::{DiscordError, Refusal};
-use crate::discord::message::{Message, Posted, Webhook};
+use crate::discord::message::Webhook;
 use crate::discord::snowflake::Snowflake;
-use crate::services::Services;
 use crate::store::tracking::destinations::{Destination, DestinationState, Loss};
-
-/// Time limit of a question to Discord that a request waits for.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The kind of webhook that posts messages.
 const INCOMING: u32 = 1;
 
-/// Where a webhook posts to.
+/// Where a webhook posts to, seen from a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Into this channel.
+pub enum WebhookPlace {
+    /// Into the channel.
     Here(Webhook),
     /// Into another one.
     Elsewhere(Snowflake),
@@ -30,43 +24,15 @@ pub enum Found {
     Gone,
 }
 
-/// Asks Discord about webhooks.
-#[derive(Debug)]
-pub(super) struct Webhooks {
-    discord: Discord,
-}
-
-impl Webhooks {
-    pub(super) fn new(services: &Services) -> Self {
-        Self { discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT) }
-    }
-
-    /// Asks Discord about a webhook.
-    pub(super) async fn show(&self, key: &WebhookKey) -> Result<Reply<Webhook>, DiscordError> {
-        self.discord.webhook(key).await
-    }
-
-    /// Posts a message, into a thread if one is given.
-    pub(super) async fn post(
-        &self,
-        key: &WebhookKey,
-        thread: Option<Snowflake>,
-        message: &Message,
-    ) -> Result<Reply<Posted>, DiscordError> {
-        let Reply { value, pause } = self.discord.post(key, thread, message).await?;
-        Ok(Reply { value: value.map(|created| created.posted()), pause })
-    }
-}
-
 /// Where a webhook posts to, as Discord's answer says, and whether that is this channel.
-pub(super) fn found(
+pub(super) fn place(
     key: &WebhookKey,
     channel: Snowflake,
     answer: Result<Reply<Webhook>, DiscordError>,
-) -> Result<Found, TrackingError> {
+) -> Result<WebhookPlace, TrackingError> {
     let webhook = match answer {
         Ok(reply) => reply.value.ok_or(TrackingError::WebhookUnusable(key.id))?,
-        Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(Found::Gone),
+        Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => return Ok(WebhookPlace::Gone),
         // A token that is none at all is not found, or not a number. That says nothing of a webhook that is known.
         Err(DiscordError::Refused(Refusal { status: 400 | 404, code: Some(_), .. })) => {
             return Err(TrackingError::WebhookGone(key.id));
@@ -76,7 +42,8 @@ pub(super) fn found(
     if webhook.kind != INCOMING {
         return Err(TrackingError::WebhookUnusable(key.id));
     }
-    Ok(if webhook.channel_id == channel { Found::Here(webhook) } else { Found::Elsewhere(webhook.channel_id) })
+    let elsewhere = webhook.channel_id;
+    Ok(if elsewhere == channel { WebhookPlace::Here(webhook) } else { WebhookPlace::Elsewhere(elsewhere) })
 }
 
 /// Fails unless posts can be made over the webhook of a channel, as far as is known.

@@ -13,12 +13,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::vault::Vault;
 use crate::discord::client::{Discord, Reply, WebhookKey};
-use crate::discord::error::{DiscordError, LimitScope, Limited, Refusal};
+use crate::discord::error::{DiscordError, Refusal};
 use crate::discord::message::{Created, Posted, Unmentioned};
 use crate::services::Services;
 use crate::store::tracking::destinations::Loss;
 use crate::store::tracking::outcomes::Outcome;
 use crate::store::tracking::posts::{DuePost, PostKind, PostState};
+use crate::tracking::shared_budget::SharedBudget;
 use crate::tracking::webhooks;
 
 /// Time limit of a request.
@@ -43,10 +44,8 @@ pub(super) struct Attempt {
     pub(super) outcome: Outcome,
     /// How long Discord wants no request of this webhook.
     pub(super) pause: Option<Duration>,
-    /// How long Discord wants no request at all, and whether it is its global limit.
-    pub(super) stop: Option<(Duration, bool)>,
-    /// Requests that Discord counts as invalid.
-    pub(super) invalid: u32,
+    /// Discord's answers if it did not do it, or could not say whether the webhook is gone.
+    pub(super) errors: Vec<DiscordError>,
     /// Whether the webhook can't be used any more, and why.
     pub(super) lost: Option<(Loss, String)>,
     /// What the new message should mention, and does not.
@@ -55,7 +54,14 @@ pub(super) struct Attempt {
 
 impl Attempt {
     fn new(outcome: Outcome) -> Self {
-        Self { outcome, pause: None, stop: None, invalid: 0, lost: None, unmentioned: None }
+        Self { outcome, pause: None, errors: Vec::new(), lost: None, unmentioned: None }
+    }
+
+    /// The same, with an answer that led to it.
+    fn after(mut self, error: DiscordError) -> Self {
+        self.pause = self.pause.max(error.pause());
+        self.errors.push(error);
+        self
     }
 }
 
@@ -65,6 +71,7 @@ pub(super) struct Sender {
     clock: Clock,
     config: Arc<Config>,
     vault: OnceLock<Vault>,
+    budget: SharedBudget,
     stopping: CancellationToken,
 }
 
@@ -81,11 +88,12 @@ impl Sender {
             clock: services.clock.clone(),
             config: Arc::clone(&services.config),
             vault: OnceLock::new(),
+            budget: SharedBudget::new(services),
             stopping,
         }
     }
 
-    /// Makes a request about a post that was claimed at this time.
+    /// Makes a request about a post that was claimed at this time: one, and a second one to ask whether the webhook is gone.
     pub(super) async fn attempt(&self, post: &DuePost, request: &Request, claimed_at: OffsetDateTime) -> Attempt {
         let key = match self.open(post) {
             Ok(key) => key,
@@ -111,8 +119,8 @@ impl Sender {
                 Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(deleted(post)) },
                 Err(error) => error,
             },
-            Call::Tidy(id) => match self.discord.delete(&key, (*id, thread)).await {
-                Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(Outcome::Tidied) },
+            Call::DeleteRepost(id) => match self.discord.delete(&key, (*id, thread)).await {
+                Ok(reply) => return Attempt { pause: reply.pause, ..Attempt::new(Outcome::RepostDeleted) },
                 Err(error) => error,
             },
         };
@@ -154,40 +162,26 @@ impl Sender {
 
     async fn judge(&self, post: &DuePost, request: &Request, key: &WebhookKey, error: DiscordError) -> Attempt {
         let words = error.to_string();
-        match error {
+        let attempt = match &error {
             DiscordError::NotSent(_) => Attempt::new(self.retry(post, words)),
             DiscordError::Lost(_) if matches!(request.call, Call::Post(_)) => {
                 Attempt::new(Outcome::Lost(self.clock.now() + self.backoff(post), words))
             }
-            DiscordError::Lost(_) => Attempt::new(self.retry_or_leave(post, request, words)),
-            DiscordError::Limited(limited) => self.limited(limited, words),
-            DiscordError::Refused(refusal) => {
-                let invalid = u32::from(refusal.is_invalid());
-                let attempt = if refusal.is_webhook_gone() {
-                    self.confirm(post, request, key, words).await
-                } else {
-                    Attempt::new(self.refused(post, request, &refusal))
-                };
-                Attempt { invalid: attempt.invalid + invalid, ..attempt }
+            DiscordError::Lost(_) => Attempt::new(self.retry_or_give_up(post, request, words)),
+            DiscordError::Limited(limited) => Attempt::new(Outcome::Retry(self.clock.now() + limited.wait, words)),
+            DiscordError::Refused(refusal) if refusal.is_webhook_gone() => {
+                self.confirm_loss(post, request, key, words).await
             }
-        }
-    }
-
-    fn limited(&self, limited: Limited, words: String) -> Attempt {
-        let Limited { wait, scope } = limited;
-        let attempt = Attempt::new(Outcome::Retry(self.clock.now() + wait, words));
-        match scope {
-            LimitScope::Webhook => Attempt { pause: Some(wait), invalid: 1, ..attempt },
-            LimitScope::Shared => Attempt { pause: Some(wait), ..attempt },
-            LimitScope::Global => Attempt { stop: Some((wait, true)), invalid: 1, ..attempt },
-            LimitScope::Banned => Attempt { stop: Some((wait, false)), invalid: 1, ..attempt },
-        }
+            DiscordError::Refused(refusal) => Attempt::new(self.refused(post, request, refusal)),
+        };
+        attempt.after(error)
     }
 
     fn refused(&self, post: &DuePost, request: &Request, refusal: &Refusal) -> Outcome {
         let (is_named, words) = (post.extra_message_id.is_some(), refusal.explained());
-        match request.call {
-            Call::Edit(..) if refusal.is_message_gone() && is_named => Outcome::Unfound(words),
+        match &request.call {
+            Call::Post(message) if refusal.is_of_name && message.username.is_some() => Outcome::NameRefused,
+            Call::Edit(..) if refusal.is_message_gone() && is_named => Outcome::NamedNotFound(words),
             Call::Edit(..) | Call::Delete(_) if refusal.is_message_gone() => {
                 Outcome::Ended(PostState::Dismissed, Some("the message was deleted".to_owned()))
             }
@@ -195,34 +189,41 @@ impl Sender {
             Call::Edit(..) | Call::Delete(_) if refusal.is_thread_closed() => {
                 Outcome::Ended(PostState::Failed, Some(words))
             }
-            _ if refusal.is_passing() => self.retry_or_leave(post, request, words),
-            _ => left(post, request, words),
+            _ if refusal.is_passing() => self.retry_or_give_up(post, request, words),
+            _ => given_up(post, request, words),
         }
     }
 
     /// Tries again, but not for ever.
-    fn retry_or_leave(&self, post: &DuePost, request: &Request, words: String) -> Outcome {
-        if post.failures < MAX_FAILURES { self.retry(post, words) } else { left(post, request, words) }
+    fn retry_or_give_up(&self, post: &DuePost, request: &Request, words: String) -> Outcome {
+        if post.failures < MAX_FAILURES { self.retry(post, words) } else { given_up(post, request, words) }
     }
 
     /// Asks once more whether a webhook is gone, since it is never used again if it is.
-    async fn confirm(&self, post: &DuePost, request: &Request, key: &WebhookKey, words: String) -> Attempt {
-        let pause = self.clock.sleep(CONFIRM_PAUSE);
-        if self.stopping.run_until_cancelled(pause).await.is_none() {
+    async fn confirm_loss(&self, post: &DuePost, request: &Request, key: &WebhookKey, words: String) -> Attempt {
+        let turn = async {
+            self.clock.sleep(CONFIRM_PAUSE).await;
+            self.budget.take().await
+        };
+        // A server that stops asks no more, so that all requests end in time.
+        let Some(Ok(())) = self.stopping.run_until_cancelled(turn).await else {
             return Attempt::new(self.retry(post, words));
-        }
-        match self.discord.webhook(key).await {
-            Err(DiscordError::Refused(refusal)) if refusal.is_webhook_gone() => {
+        };
+        let Err(error) = self.discord.webhook(key).await else {
+            return Attempt::new(self.retry_or_give_up(post, request, words));
+        };
+        let attempt = match &error {
+            DiscordError::Refused(refusal) if refusal.is_webhook_gone() => {
                 let outcome = match post.state {
-                    PostState::Posted => Outcome::Unshown(post.revision, words.clone()),
+                    PostState::Posted => Outcome::EditRefused(post.revision, words.clone()),
                     _ => Outcome::Ended(PostState::Skipped, Some(words.clone())),
                 };
-                let invalid = u32::from(refusal.is_invalid());
-                Attempt { lost: Some((Loss::Gone, words)), invalid, ..Attempt::new(outcome) }
+                Attempt { lost: Some((Loss::Gone, words)), ..Attempt::new(outcome) }
             }
-            Err(DiscordError::Limited(limited)) => self.limited(limited, words),
-            _ => Attempt::new(self.retry_or_leave(post, request, words)),
-        }
+            DiscordError::Limited(limited) => Attempt::new(Outcome::Retry(self.clock.now() + limited.wait, words)),
+            _ => Attempt::new(self.retry_or_give_up(post, request, words)),
+        };
+        attempt.after(error)
     }
 }
 
@@ -233,11 +234,11 @@ fn deleted(post: &DuePost) -> Outcome {
 }
 
 /// What comes of a request that is not tried again.
-fn left(post: &DuePost, request: &Request, words: String) -> Outcome {
+fn given_up(post: &DuePost, request: &Request, words: String) -> Outcome {
     match request.call {
         Call::Post(_) => Outcome::Ended(PostState::Failed, Some(words)),
-        Call::Edit(..) | Call::Delete(_) => Outcome::Unshown(post.revision, words),
-        Call::Tidy(_) => Outcome::Tidied,
+        Call::Edit(..) | Call::Delete(_) => Outcome::EditRefused(post.revision, words),
+        Call::DeleteRepost(_) => Outcome::RepostDeleted,
     }
 }
 

@@ -12,8 +12,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
 use super::attempt::{Attempt, Sender};
-use super::news::{news, tell};
-use super::plan::{Request, Sequel, Step, due_at, plan, sequel};
+use super::news::{bot_events, post_event};
+use super::plan::{FollowUp, Request, Step, due_at, follow_up, plan};
 use crate::clock::Clock;
 use crate::credentials::profile_images::ProfileImages;
 use crate::discord::message::Posted;
@@ -232,7 +232,7 @@ impl Executor {
         let released: Vec<_> = released.map(|id| Release { id: *id, not_before: None }).collect();
         posts::release(&mut *transaction, self.server, &released).await?;
         let lost = claim.due.iter().filter(|post| claim.lost.contains(&post.id));
-        let lost = lost.map(|post| tell(post, post.message_id, None, BotNews::DeliveryUncertain));
+        let lost = lost.map(|post| post_event(post, post.message_id, None, BotNews::DeliveryUncertain));
         events::append_all(&mut transaction, &Vec::from_iter(lost), now).await?;
         transaction.commit().await?;
         self.metrics.posts("unanswered", claim.lost.len() as u64);
@@ -273,7 +273,7 @@ impl Executor {
         self.record_limits(&mut transaction, finished, now).await?;
         let mut is_recorded = Vec::with_capacity(finished.len());
         for Finished { post, attempt } in finished {
-            let Sequel { again_at, end_at } = sequel(post, &attempt.outcome, now);
+            let FollowUp { again_at, end_at } = follow_up(post, &attempt.outcome, now);
             let (key, outcome) = ((post.id, post.attempts), &attempt.outcome);
             let is_ours = outcomes::settle(&mut *transaction, key, outcome, again_at, now).await?;
             is_recorded.push(is_ours);
@@ -290,8 +290,8 @@ impl Executor {
             destinations::verify(&mut *transaction, &shown, now).await?;
         }
         let recorded = finished.iter().zip(&is_recorded).filter(|(_, is_recorded)| **is_recorded);
-        let news = recorded.flat_map(|(it, _)| news(&it.post, &it.attempt));
-        events::append_all(&mut transaction, &Vec::from_iter(news), now).await?;
+        let new_events = recorded.flat_map(|(it, _)| bot_events(&it.post, &it.attempt));
+        events::append_all(&mut transaction, &Vec::from_iter(new_events), now).await?;
         let released = finished.iter().map(|Finished { post, attempt }| Release {
             id: post.destination_id,
             not_before: attempt.pause.map(|pause| now + pause),
@@ -311,17 +311,14 @@ impl Executor {
         finished: &[Finished],
         now: OffsetDateTime,
     ) -> sqlx::Result<()> {
-        if finished.iter().all(|it| it.attempt.stop.is_none() && it.attempt.invalid == 0) {
+        let errors = finished.iter().flat_map(|it| &it.attempt.errors).filter(|error| error.is_of_address());
+        let errors: Vec<_> = errors.collect();
+        if errors.is_empty() {
             return Ok(());
         }
         let mut egress = egress::lock(&mut *db).await?;
         let mut budget = Budget::new(&mut egress, self.rate, now);
-        for Finished { attempt, .. } in finished {
-            (0..attempt.invalid).for_each(|_| budget.count_invalid());
-            if let Some((wait, is_limit)) = attempt.stop {
-                budget.stop(wait, is_limit);
-            }
-        }
+        errors.into_iter().for_each(|error| budget.record(error));
         egress::save(db, &egress).await
     }
 
@@ -334,15 +331,15 @@ impl Executor {
                 "posted"
             }
             Outcome::Edited(..) => "edited",
-            Outcome::Unshown(..) | Outcome::Unfound(_) => "not_edited",
-            Outcome::Retry(..) => "retried",
+            Outcome::EditRefused(..) | Outcome::NamedNotFound(_) => "not_edited",
+            Outcome::Retry(..) | Outcome::NameRefused => "retried",
             Outcome::Lost(..) => "unanswered",
             // The stream goes on, so there is no end to tell of.
             Outcome::Ended(PostState::Expired, _) if post.kind == PostKind::End => return,
             Outcome::Kept(_)
             | Outcome::Later(_)
             | Outcome::Continued(_)
-            | Outcome::Tidied
+            | Outcome::RepostDeleted
             | Outcome::Ended(PostState::Filtered, _) => return,
             Outcome::Ended(state, _) => (*state).into(),
         };

@@ -36,7 +36,7 @@ impl Handler for Broadcasts {
     }
 }
 
-/// Follows from the state of the channels that these events are about; only a stream that begins makes a new announcement.
+/// Brings the announcements of the channels of these events up to date. Only an event of a stream that begins makes a new one.
 async fn follow(db: &mut PgConnection, batch: &Batch, now: OffsetDateTime) -> Result<(), HandlerError> {
     let events: Vec<_> = batch.events.iter().filter(|event| !event.is_test).collect();
     if events.is_empty() {
@@ -55,12 +55,16 @@ async fn follow(db: &mut PgConnection, batch: &Batch, now: OffsetDateTime) -> Re
     for streamer in names::renamed(&mut *db, &channels).await? {
         names::rename(&mut *db, streamer.id.as_str(), &streamer.login, now).await?;
     }
-    exist(db, &events, now).await
+    record_existence(db, &events, now).await
 }
 
-/// Follows whether the channels exist. Twitch ends the subscriptions of those that do not
+/// Records which of the channels still exist. Twitch ends the subscriptions of those that do not
 /// ([`user_removed`](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/#revoking-your-subscription)).
-async fn exist(db: &mut PgConnection, events: &[&LoggedEvent], now: OffsetDateTime) -> Result<(), HandlerError> {
+async fn record_existence(
+    db: &mut PgConnection,
+    events: &[&LoggedEvent],
+    now: OffsetDateTime,
+) -> Result<(), HandlerError> {
     let is_end = |event: &&&LoggedEvent| event.message_type == MessageType::Revocation.as_str();
     let shown: BTreeSet<_> =
         events.iter().filter(|event| !is_end(event)).filter_map(|event| event.channel_id.clone()).collect();

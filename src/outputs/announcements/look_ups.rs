@@ -33,7 +33,7 @@ const RETRY: time::Duration = time::Duration::minutes(2);
 /// Time limit of a transaction.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why nothing was found out. It is tried again.
+/// Why nothing could be looked up. It is tried again.
 #[derive(Debug, thiserror::Error)]
 enum LookUpError {
     #[error(transparent)]
@@ -42,7 +42,7 @@ enum LookUpError {
     Database(#[from] sqlx::Error),
 }
 
-/// Asks about the broadcasts that are told of.
+/// Looks up the broadcasts that are announced.
 #[derive(Debug)]
 pub(super) struct LookUps {
     pool: PgPool,

@@ -11,9 +11,9 @@ mod executor;
 mod follower;
 mod look_ups;
 mod news;
-mod place;
 mod plan;
 mod spreader;
+mod thread;
 
 use std::sync::Arc;
 use std::time::Duration;

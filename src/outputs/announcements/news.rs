@@ -1,4 +1,4 @@
-//! What bots are told of their posts.
+//! The events of bots about their posts.
 
 use super::attempt::Attempt;
 use super::plan;
@@ -7,13 +7,13 @@ use crate::store::tracking::events::{BotNews, MentionIneffective, NewBotEvent, P
 use crate::store::tracking::outcomes::Outcome;
 use crate::store::tracking::posts::{DuePost, PostKind, PostState};
 
-/// What the bot is told of what came of a request.
-pub(super) fn news(post: &DuePost, attempt: &Attempt) -> impl Iterator<Item = NewBotEvent> {
-    delivery(post, &attempt.outcome).into_iter().chain(ineffective(post, attempt))
+/// The events about what came of a request.
+pub(super) fn bot_events(post: &DuePost, attempt: &Attempt) -> impl Iterator<Item = NewBotEvent> {
+    delivery_event(post, &attempt.outcome).into_iter().chain(mention_event(post, attempt))
 }
 
-/// That Discord has not made all mentions of a new message.
-fn ineffective(post: &DuePost, attempt: &Attempt) -> Option<NewBotEvent> {
+/// The event that Discord has not made all mentions of a new message.
+fn mention_event(post: &DuePost, attempt: &Attempt) -> Option<NewBotEvent> {
     let (Outcome::Posted(posted, _), Some(unmentioned)) = (&attempt.outcome, &attempt.unmentioned) else { return None };
     let news = BotNews::MentionIneffective(MentionIneffective {
         delivery_id: post.id,
@@ -27,8 +27,8 @@ fn ineffective(post: &DuePost, attempt: &Attempt) -> Option<NewBotEvent> {
     Some(NewBotEvent { bot_id: post.bot_id, guild_id: post.guild_id, news })
 }
 
-/// What the bot is told of a message, if it is told of it.
-fn delivery(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
+/// The event about what became of a message, if there is one.
+fn delivery_event(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
     Some(match outcome {
         Outcome::Posted(posted, _) => {
             let created = posted.map_or_else(
@@ -41,22 +41,22 @@ fn delivery(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
             );
             let crosspost_requested = post.kind == PostKind::Start
                 && plan::settings(post).is_some_and(|settings| settings.crosspost == Some(true));
-            tell(&created, created.message_id, None, |news| {
+            post_event(&created, created.message_id, None, |news| {
                 BotNews::PostCreated(PostNews { crosspost_requested, ..news })
             })
         }
-        Outcome::Edited(_, true) if !post.is_end_shown => tell(post, post.message_id, None, BotNews::PostEnded),
-        Outcome::Edited(..) => tell(post, post.message_id, None, BotNews::PostUpdated),
+        Outcome::Edited(_, true) if !post.is_end_shown => post_event(post, post.message_id, None, BotNews::PostEnded),
+        Outcome::Edited(..) => post_event(post, post.message_id, None, BotNews::PostUpdated),
         // The message was deleted because the stream has ended; else there would be a reason.
-        Outcome::Ended(PostState::Dismissed, None) => tell(post, post.message_id, None, BotNews::PostEnded),
-        Outcome::Lost(_, problem) => tell(post, None, Some(problem), BotNews::DeliveryUncertain),
-        Outcome::Ended(PostState::Failed, problem) => tell(post, None, problem.as_ref(), BotNews::DeliveryFailed),
+        Outcome::Ended(PostState::Dismissed, None) => post_event(post, post.message_id, None, BotNews::PostEnded),
+        Outcome::Lost(_, problem) => post_event(post, None, Some(problem), BotNews::DeliveryUncertain),
+        Outcome::Ended(PostState::Failed, problem) => post_event(post, None, problem.as_ref(), BotNews::DeliveryFailed),
         _ => return None,
     })
 }
 
 /// An event about a post.
-pub(super) fn tell(
+pub(super) fn post_event(
     post: &DuePost,
     message_id: Option<Snowflake>,
     problem: Option<&String>,

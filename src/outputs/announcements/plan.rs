@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::place;
+use super::thread;
 use crate::credentials::profile_images::ProfileImages;
 use crate::discord::message::Message;
 use crate::discord::snowflake::Snowflake;
@@ -44,7 +44,7 @@ pub(super) enum Call {
     /// To delete a message.
     Delete(Snowflake),
     /// To delete the message that was posted again, since the first one was found.
-    Tidy(Snowflake),
+    DeleteRepost(Snowflake),
 }
 
 /// What to do about a post: call Discord, or record what has come of it already.
@@ -56,7 +56,7 @@ pub(super) enum Step {
 
 /// What follows from what came of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sequel {
+pub(super) struct FollowUp {
     /// When the message is looked at again.
     pub(super) again_at: Option<OffsetDateTime>,
     /// When a message about the end of the broadcast is due.
@@ -78,8 +78,8 @@ pub(super) fn plan(post: &DuePost, images: &ProfileImages, now: OffsetDateTime) 
 
 /// What follows from what came of a request: the message about the end comes when the first one says that it is over, and a message
 /// whose picture is not made yet is edited once more.
-pub(super) fn sequel(post: &DuePost, outcome: &Outcome, now: OffsetDateTime) -> Sequel {
-    let Some(settings) = settings(post) else { return Sequel::default() };
+pub(super) fn follow_up(post: &DuePost, outcome: &Outcome, now: OffsetDateTime) -> FollowUp {
+    let Some(settings) = settings(post) else { return FollowUp::default() };
     let is_shown = matches!(outcome, Outcome::Posted(..) | Outcome::Edited(..));
     let end_at = post.ended_at.filter(|_| {
         let is_end = matches!(outcome, Outcome::Edited(_, true));
@@ -89,7 +89,7 @@ pub(super) fn sequel(post: &DuePost, outcome: &Outcome, now: OffsetDateTime) -> 
         PostKind::Start => picture_at(post, &settings).filter(|at| *at > now),
         PostKind::End => post.ended_at.and_then(|ended_at| delete_end_at(ended_at, &settings)),
     };
-    Sequel { again_at: again_at.filter(|_| is_shown), end_at: end_at.map(|ended_at| ended_at + grace(&settings)) }
+    FollowUp { again_at: again_at.filter(|_| is_shown), end_at: end_at.map(|ended_at| ended_at + grace(&settings)) }
 }
 
 /// How long after its end a broadcast may go on in the same message.
@@ -183,7 +183,7 @@ fn plan_end(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, no
         return expired;
     }
     uncertain(post, settings).unwrap_or_else(|| {
-        let (thread, message) = (place::thread(post, settings), message(post, settings, images, now).silent());
+        let (thread, message) = (thread::of_post(post, settings), message(post, settings, images, now).silent());
         Step::Request(Box::new(Request { thread, call: Call::Post(message) }))
     })
 }
@@ -229,8 +229,8 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, n
     match post.extra_message_id {
         Some(extra) if is_found => {
             return Step::Request(Box::new(Request {
-                thread: place::of(Some(extra), settings),
-                call: Call::Tidy(extra),
+                thread: thread::of_message(Some(extra), settings),
+                call: Call::DeleteRepost(extra),
             }));
         }
         Some(_) => return edit(post, settings, (images, now), id),
@@ -239,7 +239,10 @@ fn plan_edit(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, n
     let is_current = post.have_revision >= post.revision;
     match delete_at(post, settings) {
         Some(at) if at <= now => {
-            return Step::Request(Box::new(Request { thread: place::thread(post, settings), call: Call::Delete(id) }));
+            return Step::Request(Box::new(Request {
+                thread: thread::of_post(post, settings),
+                call: Call::Delete(id),
+            }));
         }
         Some(at) if is_current || post.kind == PostKind::Start => return Step::Settle(Outcome::Later(at)),
         _ => {}
@@ -269,7 +272,7 @@ fn edit(
     id: Snowflake,
 ) -> Step {
     let message = message(post, settings, images, now).edit();
-    Step::Request(Box::new(Request { thread: place::thread(post, settings), call: Call::Edit(id, message) }))
+    Step::Request(Box::new(Request { thread: thread::of_post(post, settings), call: Call::Edit(id, message) }))
 }
 
 /// The message, with its mentions unless it is one that was posted again, or is about the end.
@@ -277,7 +280,8 @@ fn message(post: &DuePost, settings: &TrackSettings, images: &ProfileImages, now
     let is_repeat = post.lost_answers > 0 && settings.on_uncertain != Some(OnUncertain::Repost);
     let is_plain = is_repeat || post.kind == PostKind::End;
     let mentions = settings.mentions.as_ref().filter(|_| !is_plain);
-    card::message(&broadcast(post, settings, images, now), settings, mentions)
+    let message = card::message(&broadcast(post, settings, images, now), settings, mentions);
+    if post.is_name_refused { message.unnamed() } else { message }
 }
 
 /// What is known of the broadcast now, with the pictures of its channel that the track shows.

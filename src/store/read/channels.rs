@@ -149,21 +149,21 @@ pub struct Names {
     pub display_name: String,
 }
 
-/// The names of the channel with this id: one that has had an event, or else one that is served.
+/// The names of the channels with these ids, by id: of those that have had an event, or else of those that are served.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn names(db: impl PgExecutor<'_>, id: &ChannelId) -> sqlx::Result<Option<Names>> {
+pub async fn names(db: impl PgExecutor<'_>, ids: &[ChannelId]) -> sqlx::Result<Vec<Names>> {
     sqlx::query_as!(
         Names,
-        r#"select id as "id!: ChannelId", login as "login!", display_name as "display_name!" from (
+        r#"select distinct on (id) id as "id!: ChannelId", login as "login!", display_name as "display_name!" from (
             select id, login, display_name, 1 as place from twitch_user
-            where id = $1 and exists (select from channel where id = $1)
-            union all select id, login, display_name, 2 from served_channel where id = $1
+            where id = any($1) and exists (select from channel where channel.id = twitch_user.id)
+            union all select id, login, display_name, 2 from served_channel where id = any($1)
         ) named
-        order by place limit 1"#,
-        id.as_str()
+        order by id, place"#,
+        ids as &[ChannelId]
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await
 }

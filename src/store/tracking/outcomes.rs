@@ -16,11 +16,13 @@ pub enum Outcome {
     /// The message stays as it is at this revision.
     Kept(i32),
     /// Discord refuses to show this revision.
-    Unshown(i32, String),
+    EditRefused(i32, String),
     /// It is due at this time, and nothing has failed.
     Later(OffsetDateTime),
     /// Nothing was done: it is due again at this time.
     Retry(OffsetDateTime, String),
+    /// Nothing was done, because Discord refuses the name of a new message: it is due again at once, without the name.
+    NameRefused,
     /// The answer to a new message was lost: it is due again at this time.
     Lost(OffsetDateTime, String),
     /// It has ended.
@@ -28,9 +30,9 @@ pub enum Outcome {
     /// The message of this post, which is about the broadcast before, is about this one now, and is to be edited.
     Continued(i64),
     /// The message that was posted again is not there any more.
-    Tidied,
+    RepostDeleted,
     /// The message that the bot has named is not there: the one that was posted again is kept.
-    Unfound(String),
+    NamedNotFound(String),
 }
 
 /// What changes of a post.
@@ -43,7 +45,7 @@ struct Change {
 }
 
 impl Change {
-    fn of(outcome: &Outcome) -> Self {
+    fn of(outcome: &Outcome, now: OffsetDateTime) -> Self {
         let plain = |words: &String| Some(words.replace('\0', ""));
         let to = |state| Self { state, message: None, revision: None, next_at: None, problem: None };
         match outcome {
@@ -53,16 +55,17 @@ impl Change {
             Outcome::Edited(shown, _) | Outcome::Kept(shown) => {
                 Self { revision: Some(*shown), ..to(PostState::Posted) }
             }
-            Outcome::Unshown(refused, words) => {
+            Outcome::EditRefused(refused, words) => {
                 Self { revision: Some(*refused), problem: plain(words), ..to(PostState::Posted) }
             }
             // Pending stands for the state that it has, or had before Discord was called.
             Outcome::Later(at) => Self { next_at: Some(*at), ..to(PostState::Pending) },
+            Outcome::NameRefused => Self { next_at: Some(now), ..to(PostState::Pending) },
             Outcome::Retry(at, words) | Outcome::Lost(at, words) => {
                 Self { next_at: Some(*at), problem: plain(words), ..to(PostState::Pending) }
             }
             Outcome::Ended(state, words) => Self { problem: words.as_ref().and_then(plain), ..to(*state) },
-            Outcome::Continued(_) | Outcome::Tidied | Outcome::Unfound(_) => to(PostState::Posted),
+            Outcome::Continued(_) | Outcome::RepostDeleted | Outcome::NamedNotFound(_) => to(PostState::Posted),
         }
     }
 }
@@ -81,12 +84,13 @@ pub async fn settle(
 ) -> sqlx::Result<bool> {
     match outcome {
         Outcome::Continued(earlier) => return go_on(db, (id, attempts), *earlier, now).await,
-        Outcome::Tidied => return tidy(db, (id, attempts), now).await,
-        Outcome::Unfound(words) => return restore(db, (id, attempts), &words.replace('\0', ""), now).await,
+        Outcome::RepostDeleted => return delete_repost(db, (id, attempts), now).await,
+        Outcome::NamedNotFound(words) => return restore(db, (id, attempts), &words.replace('\0', ""), now).await,
         _ => {}
     }
-    let Change { state, message, revision, next_at, problem } = Change::of(outcome);
+    let Change { state, message, revision, next_at, problem } = Change::of(outcome, now);
     let is_lost = matches!(outcome, Outcome::Lost(..));
+    let is_name_refused = matches!(outcome, Outcome::NameRefused);
     let is_end_shown = if let Outcome::Edited(_, is_end) = outcome { Some(*is_end) } else { None };
     let settled = sqlx::query!(
         "update post set
@@ -103,6 +107,7 @@ pub async fn settle(
             have_revision = case when post.state = 'sending' and message_id is not null then 0
                 else coalesce($5, have_revision) end,
             lost_answers = lost_answers + case when $9 then 1 else 0 end,
+            is_name_refused = is_name_refused or $13,
             failures = case when $7::text is null then 0 when $6::timestamptz is null then failures else failures + 1 end,
             problem = $7,
             next_at = case
@@ -127,7 +132,8 @@ pub async fn settle(
         is_lost,
         is_end_shown,
         message.map(|posted| posted.channel_id.0),
-        again_at
+        again_at,
+        is_name_refused
     );
     Ok(settled.execute(db).await?.rows_affected() > 0)
 }
@@ -161,15 +167,15 @@ async fn go_on(
 }
 
 /// The message that was posted again is not there any more: what is to be done about the first one is looked at again.
-async fn tidy(db: impl PgExecutor<'_>, (id, attempts): (i64, i32), now: OffsetDateTime) -> sqlx::Result<bool> {
-    let tidied = sqlx::query!(
+async fn delete_repost(db: impl PgExecutor<'_>, (id, attempts): (i64, i32), now: OffsetDateTime) -> sqlx::Result<bool> {
+    let deleted = sqlx::query!(
         "update post set extra_message_id = null, failures = 0, next_at = $3
         where id = $1 and attempts = $2 and state = 'posted'",
         id,
         attempts,
         now
     );
-    Ok(tidied.execute(db).await?.rows_affected() > 0)
+    Ok(deleted.execute(db).await?.rows_affected() > 0)
 }
 
 /// Goes back to the message that was posted again.

@@ -70,6 +70,8 @@ pub struct DuePost {
     pub lost_answers: i32,
     pub attempts: i32,
     pub failures: i32,
+    /// Whether Discord has refused the name that the message was to have.
+    pub is_name_refused: bool,
     pub message_id: Option<Snowflake>,
     pub extra_message_id: Option<Snowflake>,
     pub posted_channel_id: Option<Snowflake>,
@@ -176,7 +178,7 @@ async fn due(conn: &mut PgConnection, destinations: &[i64], now: OffsetDateTime)
         DuePost,
         r#"select post.id, d.bot_id, d.id as destination_id, d.guild_id as "guild_id: Snowflake", d.channel_id as "channel_id: Snowflake",
             d.webhook_id as "webhook_id: Snowflake", d.token_sealed, bot.disabled_at is not null as "is_disabled!",
-            post.kind as "kind: PostKind", post.state as "state: PostState", post.lost_answers, post.attempts, post.failures,
+            post.kind as "kind: PostKind", post.state as "state: PostState", post.lost_answers, post.attempts, post.failures, post.is_name_refused,
             post.message_id as "message_id: Snowflake", post.extra_message_id as "extra_message_id: Snowflake",
             post.posted_channel_id as "posted_channel_id: Snowflake", post.have_revision, post.is_end_shown,
             a.stream_id as "stream_id: StreamId", a.twitch_id as "twitch_id: ChannelId", a.login, a.display_name, a.title,

@@ -149,6 +149,17 @@ async fn test_that_discord_refuses_says_which_setting_is_to_blame() {
 }
 
 #[tokio::test]
+async fn test_is_posted_under_the_name_of_the_webhook_if_discord_refuses_the_other_one() {
+    let stage = Stage::with_track().await;
+    stage.set_track(json!({ "poster": "streamer" })).await;
+    stage.discord.world.set_faults(showtime::mock::discord::DiscordFaults::next(DiscordFault::NameRefused, 1)).unwrap();
+    let tested = stage.send(Method::POST, &stage.test_path()).await;
+    assert_eq!((tested.status.as_u16(), &tested.json()["payload"]["username"]), (200, &Value::Null), "{tested:?}");
+    assert_eq!(stage.discord.world.messages()[0].name, stage.webhook().name);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn test_finds_a_webhook_that_was_moved_or_deleted() {
     let stage = Stage::with_track().await;
     let webhook = stage.webhook();

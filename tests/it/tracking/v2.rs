@@ -105,6 +105,8 @@ async fn check_says_what_became_of_a_webhook() {
     assert_eq!((&shown["state"], &shown["tracks"][0]["login"]), (&json!("gone"), &json!(LOGIN)), "tracks are kept");
     let info = stage.send(Method::GET, &format!("/v1/api/webhooks/{}", webhook.channel_id)).await.json();
     assert_eq!(info, json!({ "names": [LOGIN], "webhook": null, "status": "gone" }));
+    let untrack = format!("/v1/api/webhooks/{}/{LOGIN}/{}", webhook.channel_id, webhook.id);
+    assert_eq!(stage.send(Method::DELETE, &untrack).await.status, 200, "a bot of the first version can stop it");
     stage.stop().await;
 }
 
@@ -212,6 +214,36 @@ async fn nothing_new_is_tracked_over_a_webhook_that_was_lost() {
 }
 
 #[tokio::test]
+async fn track_is_added_with_its_settings_or_not_at_all() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (webhook, path) = (stage.webhook(), format!("{}/tracks/{LOGIN}", channel(&stage.webhook())));
+    assert_eq!(stage.put(&format!("{}/webhook", channel(&webhook)), &given(&webhook)).await.status, 200);
+    // A failure between the track and its settings.
+    stage.server.sql("alter table track add constraint no_settings check (settings = '{}')").await;
+    stage.put(&path, &json!({ "silent": true })).await.problem(500, "internal");
+    assert_eq!(stage.send(Method::GET, &channel(&webhook)).await.json()["tracks"], json!([]));
+    stage.server.sql("alter table track drop constraint no_settings").await;
+    let added = stage.put(&path, &json!({ "silent": true })).await;
+    assert_eq!((added.status.as_u16(), &added.json()["settings"]), (201, &json!({ "silent": true })), "{added:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn track_that_is_put_many_times_at_once_is_new_once() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (webhook, path) = (stage.webhook(), format!("{}/tracks/{LOGIN}", channel(&stage.webhook())));
+    assert_eq!(stage.put(&format!("{}/webhook", channel(&webhook)), &given(&webhook)).await.status, 200);
+    let body = json!({ "silent": true });
+    let all = futures_util::future::join_all((0..16).map(|_| stage.put(&path, &body))).await;
+    let mut statuses: Vec<_> = all.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200; 15].as_slice(), &[201]].concat(), "{all:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn webhooks_are_verified_within_the_limits_of_the_address() {
     let stage = Stage::with(Limits::NONE, |_| {}).await;
     stage.know_streamer().await;
@@ -298,12 +330,21 @@ async fn bots_see_and_change_only_what_is_their_own() {
         (Method::DELETE, format!("{path}/webhook")),
         (Method::POST, format!("{path}/webhook/check")),
         (Method::DELETE, format!("{path}/tracks/{LOGIN}")),
+        (Method::POST, format!("{path}/tracks/{LOGIN}/test")),
         (Method::DELETE, format!("/v2/guilds/{}", webhook.guild_id)),
     ] {
         stage.server.send_as(&other, method, &path).await.problem(404, "not-found");
     }
-    let put = format!("{path}/tracks/{LOGIN}");
-    stage.server.send_json_as(&other, Method::PUT, &put, &json!({})).await.problem(404, "not-found");
+    for (method, path) in [
+        (Method::PUT, format!("{path}/tracks/{LOGIN}")),
+        (Method::PATCH, format!("{path}/tracks/{LOGIN}")),
+        (Method::PUT, format!("{path}/settings")),
+        (Method::PATCH, format!("{path}/settings")),
+    ] {
+        stage.server.send_json_as(&other, method, &path, &json!({})).await.problem(404, "not-found");
+    }
+    let shown = json!({ "channel_id": webhook.channel_id });
+    stage.server.send_json_as(&other, Method::POST, "/v2/render", &shown).await.problem(404, "not-found");
     let settings = json!({ "on_webhook_gone": "drop" });
     stage.server.send_json_as(&other, Method::PUT, "/v2/settings", &settings).await;
     assert_eq!(

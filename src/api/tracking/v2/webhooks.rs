@@ -82,7 +82,7 @@ pub(in crate::api) async fn report_webhook_gone(
     _query: Query<Nothing>,
     path: Path<BotChannelPath>,
 ) -> Result<HttpResponse, Error> {
-    ctx.tracking.tracker.lose_webhook(caller.0.bot_id, path.channel.0).await?;
+    ctx.tracking.tracker.report_webhook_gone(caller.0.bot_id, path.channel.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,10 +1,25 @@
 //! The look of messages.
 
 use serde_json::{Value, json};
-use showtime::mock::discord::DiscordFault;
+use showtime::mock::discord::{DiscordFault, Limits};
 use time::Duration;
 
+use super::super::{LOGIN, Stage};
 use super::settings::with;
+use crate::support::until;
+
+impl Stage {
+    /// At one request per second. The track has a name that Discord refuses when the stream begins, which it does.
+    async fn refusing_the_name() -> Self {
+        let stage = Self::with(Limits::NONE, |config| config.tracking.discord_rate = 1).await;
+        stage.know_streamer().await;
+        assert_eq!(stage.track(&stage.webhook(), LOGIN).await.status, 201);
+        stage.set(&json!({ "poster": "streamer" })).await;
+        stage.next(DiscordFault::NameRefused, 1);
+        stage.online("5001").await;
+        stage
+    }
+}
 
 #[tokio::test]
 async fn message_looks_as_the_track_says_until_its_end() {
@@ -63,6 +78,34 @@ async fn name_that_discord_refuses_is_no_reason_to_post_nothing() {
     assert_eq!((stage.count("execute 400"), stage.count("execute 200")), (1, 1));
     assert_eq!(stage.states().await, ["posted"]);
     stage.stop().await;
+}
+
+/// It is a request of its own, for which the rate has to allow one more.
+#[tokio::test]
+async fn message_without_the_refused_name_is_within_the_rate() {
+    let stage = Stage::refusing_the_name().await;
+    until("it is posted", async || stage.states().await == ["posted"]).await;
+    assert_eq!(stage.message().name, stage.webhook().name);
+    let calls = stage.discord.world.calls();
+    let executed: Vec<_> = calls.iter().filter(|call| call.call == "execute").collect();
+    assert_eq!(executed.iter().map(|call| call.status).collect::<Vec<_>>(), [400, 200]);
+    let pause = executed[1].at - executed[0].at;
+    assert!(pause > Duration::milliseconds(500), "the second request came {pause} after the first");
+    stage.stop().await;
+}
+
+/// Or else it might be under way for longer than the server waits.
+#[tokio::test]
+async fn server_that_stops_does_not_post_the_message_without_the_refused_name() {
+    let stage = Stage::refusing_the_name().await;
+    until("the name is refused", async || stage.count("execute 400") == 1).await;
+    let pool = stage.server.pool.clone();
+    stage.server.stop().await;
+    let kept = "select state, is_name_refused, attempts from post";
+    let kept: (String, bool, i32) = sqlx::query_as(kept).fetch_one(&pool).await.unwrap();
+    assert_eq!(kept, ("pending".to_owned(), true, 1));
+    assert_eq!(stage.discord.world.counts().get("execute 200"), None);
+    stage.discord.stop().await.unwrap();
 }
 
 #[tokio::test]

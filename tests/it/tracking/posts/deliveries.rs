@@ -70,6 +70,31 @@ async fn settings_of_a_track_are_put_changed_and_shown() {
 }
 
 #[tokio::test]
+async fn changes_that_are_made_at_once_are_all_kept() {
+    let stage = Stage::tracking().await;
+    let channel = format!("/v2/channels/{}", stage.webhook().channel_id);
+    let changes = [
+        json!({ "silent": true }),
+        json!({ "delay": 5 }),
+        json!({ "cooldown": 10 }),
+        json!({ "color": "#00ff00" }),
+        json!({ "button": "Watch" }),
+        json!({ "avatar": true }),
+        json!({ "on_update": "ignore" }),
+        json!({ "on_end": "leave" }),
+    ];
+    let all: Value =
+        changes.iter().flat_map(|it| it.as_object().unwrap().clone()).collect::<serde_json::Map<_, _>>().into();
+    for path in [format!("{channel}/tracks/{LOGIN}"), format!("{channel}/settings")] {
+        let answers = futures_util::future::join_all(changes.iter().map(|change| stage.patch(&path, change))).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        let last = stage.patch(&path, &json!({})).await.json();
+        assert_eq!(last["settings"], all, "{path}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn deliveries_are_listed_by_state_and_channel() {
     let stage = Stage::tracking().await;
     stage.online("5001").await;

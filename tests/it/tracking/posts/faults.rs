@@ -1,7 +1,8 @@
 //! What Discord does wrong, webhooks and messages that are gone, and servers that share the work.
 
 use showtime::mock::discord::{DiscordFault, DiscordFaults};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::super::{LOGIN, Stage};
 use super::is_notifying;
@@ -106,12 +107,15 @@ async fn deleted_webhook_gets_two_requests_and_no_more() {
     stage.after(Duration::minutes(20)).await;
     stage.online("5002").await;
     stage.after(Duration::minutes(2)).await;
-    let calls: Vec<_> =
-        stage.discord.world.calls()[before..].iter().map(|call| (call.call, call.status, call.code)).collect();
+    let calls = stage.discord.world.calls().split_off(before);
+    let confirmed_at = calls.last().unwrap().at;
+    let calls: Vec<_> = calls.iter().map(|call| (call.call, call.status, call.code)).collect();
     assert_eq!(calls, [("execute", 404, Some(10_015)), ("show_webhook", 404, Some(10_015))]);
     let shown = stage.send(reqwest::Method::GET, &format!("/v1/api/webhooks/{}", webhook.channel_id)).await.json();
     let events = stage.send(reqwest::Method::GET, "/v2/events?after=0").await.json();
     assert_eq!(events["data"][0]["type"], "webhook_gone", "{events}");
+    let told_at = OffsetDateTime::parse(events["data"][0]["at"].as_str().unwrap(), &Rfc3339).unwrap();
+    assert!(told_at - confirmed_at <= Duration::SECOND, "{events}");
     assert_eq!((&shown["webhook"], &shown["status"]), (&serde_json::Value::Null, &"gone".into()), "{shown}");
 
     // With another webhook, the next stream is announced.
@@ -125,6 +129,22 @@ async fn deleted_webhook_gets_two_requests_and_no_more() {
     stage.settled().await;
     assert_eq!(stage.message().webhook_id, second.id);
     stage.end().await;
+}
+
+#[tokio::test]
+async fn webhook_is_not_confirmed_to_be_gone_while_discord_wants_no_request() {
+    let stage = Stage::tracking().await;
+    stage.discord.world.delete_webhook(&stage.webhook().id.to_string()).unwrap();
+    let before = stage.discord.world.calls().len();
+    stage.online("5001").await;
+    until("it is posted in vain", async || stage.discord.world.calls().len() > before).await;
+    let stop = "update egress set not_before = $1";
+    sqlx::query(stop).bind(stage.clock.now() + Duration::HOUR).execute(&stage.server.pool).await.unwrap();
+    stage.clock.advance(Duration::seconds(5));
+    let waits = "select not exists (select from post where state = 'sending')";
+    until("it waits", async || sqlx::query_scalar(waits).fetch_one(&stage.server.pool).await.unwrap()).await;
+    assert_eq!((stage.discord.world.calls().len(), stage.states().await), (before + 1, vec!["pending".to_owned()]));
+    stage.stop().await;
 }
 
 #[tokio::test]

@@ -14,12 +14,12 @@ use crate::tracking::authority::{AuthError, BotGrant};
 
 /// Serves both services.
 #[derive(Clone, Debug)]
-pub(super) struct Face {
+pub(super) struct GrpcApi {
     pub(super) tracking: Arc<Tracking>,
     access: Arc<Access>,
 }
 
-impl Face {
+impl GrpcApi {
     pub(super) fn new(tracking: &Arc<Tracking>, access: &Arc<Access>) -> Self {
         Self { tracking: Arc::clone(tracking), access: Arc::clone(access) }
     }

@@ -1,0 +1,72 @@
+//! The budget of requests to Discord that all servers share, for requests that are made one at a time.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use super::budget::Budget;
+use super::error::TrackingError;
+use crate::clock::Clock;
+use crate::discord::error::DiscordError;
+use crate::services::Services;
+use crate::store::tracking::egress;
+
+/// How often a request tries to get its part of the budget, and the pause between two tries.
+pub(super) const MAX_TRIES: u32 = 50;
+pub(super) const TRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// The budget in the database.
+#[derive(Clone, Debug)]
+pub struct SharedBudget {
+    pool: PgPool,
+    clock: Clock,
+    /// Requests per second; 0 for any number.
+    pub(super) rate: u32,
+}
+
+impl SharedBudget {
+    /// The budget in the database of the services.
+    #[must_use]
+    pub fn new(services: &Services) -> Self {
+        let rate = services.config.tracking.discord_rate;
+        Self { pool: services.pool.clone(), clock: services.clock.clone(), rate }
+    }
+
+    /// Takes one request, for which it waits up to five seconds.
+    ///
+    /// # Errors
+    /// [`TrackingError::Busy`] if no request may be made in that time, or the database's.
+    pub async fn take(&self) -> Result<(), TrackingError> {
+        for _ in 0..MAX_TRIES {
+            let mut transaction = self.pool.begin().await?;
+            let mut egress = egress::lock(&mut transaction).await?;
+            let mut budget = Budget::new(&mut egress, self.rate, self.clock.now());
+            if budget.stopped_until().is_some() {
+                break;
+            }
+            if budget.available(1) > 0 {
+                budget.take(1);
+                egress::save(&mut transaction, &egress).await?;
+                return Ok(transaction.commit().await?);
+            }
+            drop(transaction);
+            self.clock.sleep(TRY_PAUSE).await;
+        }
+        Err(TrackingError::Busy)
+    }
+
+    /// Records what an answer says of the address that calls, if it says something.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn record(&self, error: &DiscordError) -> sqlx::Result<()> {
+        if !error.is_of_address() {
+            return Ok(());
+        }
+        let mut transaction = self.pool.begin().await?;
+        let mut egress = egress::lock(&mut transaction).await?;
+        Budget::new(&mut egress, self.rate, self.clock.now()).record(error);
+        egress::save(&mut transaction, &egress).await?;
+        transaction.commit().await
+    }
+}
