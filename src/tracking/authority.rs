@@ -45,7 +45,7 @@ pub enum AuthError {
     #[error("the name or the secret is wrong")]
     WrongSecret,
     /// Not signed here, expired, or of a secret that was rotated.
-    #[error("the token is not known")]
+    #[error("the token is wrong, has expired, or is of a secret that was rotated: get another one")]
     WrongToken,
     /// Too many wait to have a secret checked.
     #[error("too many secrets are being checked")]

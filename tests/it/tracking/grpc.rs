@@ -55,7 +55,7 @@ impl Client {
     }
 }
 
-fn given(webhook: &DiscordWebhook) -> Webhook {
+pub(super) fn given(webhook: &DiscordWebhook) -> Webhook {
     Webhook { id: webhook.id.to_string(), token: webhook.token.clone() }
 }
 
@@ -173,6 +173,16 @@ async fn bots_are_isolated_from_each_other() {
     problem(other.tracking.delete_destination(request).await, Code::NotFound, "not-found");
     let request = other.with(CheckWebhookRequest { channel_id: channel_id.clone() });
     problem(other.tracking.check_webhook(request).await, Code::NotFound, "not-found");
+    let name = LOGIN.to_owned();
+    let request = other.with(UntrackRequest { channel_id: channel_id.clone(), name: name.clone() });
+    problem(other.tracking.untrack(request).await, Code::NotFound, "not-found");
+    let settings_json = "{}".to_owned();
+    let update = UpdateTrackRequest { channel_id: channel_id.clone(), name: name.clone(), settings_json };
+    problem(other.tracking.update_track(other.with(update)).await, Code::NotFound, "not-found");
+    let update = UpdateDestinationRequest { channel_id: channel_id.clone(), settings_json: "{}".to_owned() };
+    problem(other.tracking.update_destination(other.with(update)).await, Code::NotFound, "not-found");
+    let test = SendTestRequest { channel_id: channel_id.clone(), name, dry_run: true };
+    problem(other.tracking.send_test(other.with(test)).await, Code::NotFound, "not-found");
     let request = other.with(ReportWebhookGoneRequest { channel_id: channel_id.clone() });
     problem(other.tracking.report_webhook_gone(request).await, Code::NotFound, "not-found");
     let request = other.with(DeleteGuildRequest { guild_id: guild_id.clone() });

@@ -11,6 +11,7 @@ mod payloads;
 mod polling;
 mod posts;
 mod previews;
+mod refusals;
 mod tokens;
 mod v1;
 mod v2;
