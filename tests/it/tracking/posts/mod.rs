@@ -101,8 +101,14 @@ impl Stage {
         stage
     }
 
+    /// Like Twitch, sends again what a server could not store, for example since a disk stalls.
     async fn deliver(&self, message: Outgoing) {
-        assert_eq!(self.server.deliver(&message).await.status, 204);
+        until("the message is acknowledged", async || {
+            let status = self.server.deliver(&message).await.status;
+            assert!([204, 503].contains(&status), "{status}");
+            status == 204
+        })
+        .await;
     }
 
     async fn online(&self, stream: &str) {
