@@ -1,6 +1,7 @@
 //! Backfill: finds what Twitch did not send, because the server was down or a message got lost, but its
-//! API still shows. What was missed enters the log like everything else, marked as inferred. When channels are looked up is
-//! decided by [polling](super::polling), and after [gaps](super::websocket::gap).
+//! API still shows. What was missed enters the log like everything else, marked as inferred, and so do samples of how many viewers
+//! the streams of the served channels have. When channels are looked up is decided by [polling](super::polling), and after
+//! [gaps](super::websocket::gap).
 //!
 //! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live.
 //! So a notification less than [`HELIX_LAG`] old counts more than an answer, and a stream has ended when two
@@ -20,11 +21,13 @@ use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::ingest::{Ingest, IngestError, Receipt};
+use crate::message::viewers::STREAM_VIEWERS;
 use crate::message::{Inference, Message};
 use crate::projection::{ChannelInfo, HELIX_LAG};
 use crate::services::Services;
 use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
+use crate::store::served_channels;
 use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
 use crate::twitch::id::ChannelId;
 
@@ -76,18 +79,55 @@ impl Backfill {
         }
     }
 
-    /// Looks up all known channels, unless another looks channels up. Returns the number of missed messages.
-    /// Channel information is looked up for all channels at start, else only for those that never
-    /// announced any.
+    /// Looks up all known channels, unless another looks channels up, and samples the viewers of those that are served. Returns
+    /// the number of missed messages. Channel information is looked up for all channels at start, else only for those that
+    /// never announced any.
     ///
     /// # Errors
     /// [`BackfillError`]; what was found until then is in the log.
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
         self.run_alone(async |conn| {
             let channels = store::known_channels(&mut *conn).await?;
-            self.look_up(conn, &channels, is_start).await
+            let streams = self.helix.streams(&channels).await?;
+            let count = self.infer_streams(conn, &channels, &streams).await?;
+            let served = served_channels::all(&mut *conn).await?.into_iter().map(|channel| channel.id).collect();
+            self.sample(&streams, &served).await?;
+            Ok(count + self.look_up_info(conn, &channels, is_start).await?)
         })
         .await
+    }
+
+    /// Samples the viewers of the served channels that are live, and finds which of these streams have ended.
+    pub(super) async fn sample_live(&self) -> Result<(), BackfillError> {
+        let done = self.run_alone(async |conn| {
+            let channels = store::served_live_channels(&mut *conn).await?;
+            let streams = self.helix.streams(&channels).await?;
+            self.infer_streams(conn, &channels, &streams).await?;
+            self.sample(&streams, &channels.into_iter().collect()).await
+        });
+        if done.await?.is_none() {
+            // While another looks channels up, nothing is inferred from an answer that may be older than its.
+            let channels = store::served_live_channels(&self.pool).await?;
+            let streams = self.helix.streams(&channels).await?;
+            self.incidents.record_items(streams.endpoint(), streams.unreadable());
+            self.sample(&streams, &channels.into_iter().collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// Submits a sample of the viewers of each stream of the served channels that the answer shows. The id of a sample follows from
+    /// the stream and the minute, so there is one for each, however often Helix is asked.
+    async fn sample(&self, streams: &Answer<Stream>, served: &HashSet<ChannelId>) -> Result<(), BackfillError> {
+        let now = self.clock.now();
+        let shown = streams.iter().filter(|stream| served.contains(&stream.user_id));
+        let samples = shown.filter_map(|stream| viewers(stream, now)).map(|it| Message::inferred(streams, &it));
+        let samples = samples.collect::<Result<Vec<_>, _>>()?;
+        let submitting = samples.into_iter().map(async |sample| match self.ingest.submit(sample).await {
+            // One that can't be stored, which the writer has logged, holds up no other.
+            Ok(_) | Err(IngestError::Rejected) => Ok(()),
+            Err(error) => Err(BackfillError::from(error)),
+        });
+        stream::iter(submitting).buffer_unordered(MAX_IN_FLIGHT).try_collect().await
     }
 
     /// Does this under the lock, unless another has it.
@@ -133,7 +173,7 @@ impl Backfill {
     }
 
     /// The state is read after Helix, so that an event which Twitch sent meanwhile is not inferred.
-    pub(super) async fn infer_streams(
+    async fn infer_streams(
         &self,
         conn: &mut PgConnection,
         channels: &[ChannelId],
@@ -171,7 +211,7 @@ impl Backfill {
     }
 
     /// Looks up the channel information of these channels, at start, or of those among them that never announced any.
-    pub(super) async fn look_up_info(
+    async fn look_up_info(
         &self,
         conn: &mut PgConnection,
         channels: &[ChannelId],
@@ -291,6 +331,19 @@ fn went_offline(live: &LiveStream, now: OffsetDateTime) -> Inference<'_> {
     }
 }
 
+/// `None` if the answer does not say how many watch the stream.
+fn viewers(stream: &Stream, now: OffsetDateTime) -> Option<Inference<'_>> {
+    let event = json!({ "id": stream.id, "viewers": stream.viewer_count? });
+    Some(Inference {
+        kind: STREAM_VIEWERS,
+        version: "1",
+        key: format!("{}:{}", stream.id, now.unix_timestamp().div_euclid(60)),
+        channel_id: &stream.user_id,
+        observed_at: now,
+        event: with_channel(&stream.user_id, &stream.user_login, &stream.user_name, event),
+    })
+}
+
 /// What is inferred of the same subject by a later answer has another key: it may be needed again.
 fn key(subject: &str, now: OffsetDateTime) -> String {
     format!("{subject}:{}", now.unix_timestamp_nanos() / 1_000)
@@ -320,7 +373,7 @@ fn updated<'a>(shown: &'a ChannelInformation, info: &ChannelInfo, now: OffsetDat
 }
 
 /// Adds the channel to an event, as Twitch's events have it.
-pub(super) fn with_channel(id: &ChannelId, login: &str, display_name: &str, mut event: Value) -> Value {
+fn with_channel(id: &ChannelId, login: &str, display_name: &str, mut event: Value) -> Value {
     event["broadcaster_user_id"] = id.as_str().into();
     event["broadcaster_user_login"] = login.into();
     event["broadcaster_user_name"] = display_name.into();

@@ -9,6 +9,5 @@ pub mod irc;
 pub mod polling;
 mod refusals;
 mod schedule;
-mod viewers;
 pub mod webhook;
 pub mod websocket;

@@ -1,23 +1,23 @@
-//! Polling: the one task that asks Twitch's API for streams. [When](super::schedule) it asks for which, one server does for all,
-//! and each answer serves whatever it can: [what was missed](super::backfill) of all known channels, the numbers of
-//! [viewers](super::viewers) of those that are served, and the streams of the channels that bots track and about which Twitch sends
-//! nothing.
+//! Polling: the one task that asks Twitch's API for streams, on one server for all of them. Each answer serves whatever it can:
+//! [what was missed](super::backfill) of all known channels, the numbers of viewers of those that are served, and the streams of the
+//! channels that bots track and about which Twitch sends nothing.
 
 use std::convert::Infallible;
+use std::time::Duration;
 use std::vec;
 
-use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 
 use super::backfill::{Backfill, BackfillError};
+use super::check;
 use super::schedule::{Moment, Schedule, Turn};
-use super::{check, viewers};
 use crate::credentials::application::Application;
 use crate::incidents::Kind;
 use crate::services::{Services, Tasks};
 use crate::store::locks::Lock;
-use crate::store::{backfill as store, reconciler, served_channels};
+use crate::store::{backfill as store, reconciler, within};
 use crate::twitch::id::ChannelId;
 
 /// Tracked channels in a call, which costs one point.
@@ -25,6 +25,9 @@ const CHANNELS_PER_CALL: usize = 100;
 
 /// How many tracked channels are named.
 const NAMED: usize = 5;
+
+/// Time limit for the database to answer at the beginning of a turn.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server of which the database hears nothing for so many milliseconds, because it hangs, loses its connection, and with it the
 /// lock. Turns are seconds apart, and few take minutes, however slowly Twitch answers.
@@ -92,10 +95,13 @@ impl Poller {
             let was_connected = lease.is_some();
             match self.take(turn, &mut lease).await {
                 Ok(()) => {}
-                // It may have ended since the last turn. The turn is still due.
-                Err(BackfillError::Database(_)) if was_connected => lease = None,
+                // The connection may have ended since the last turn, which is still due.
+                Err(BackfillError::Database(_)) if was_connected => {
+                    (lease, self.round) = (None, vec::IntoIter::default());
+                }
+                // Another server may be able to do what this one can't.
                 Err(error) => {
-                    lease = lease.filter(|_| !matches!(error, BackfillError::Database(_)));
+                    lease = None;
                     self.fail(turn, &error);
                 }
             }
@@ -111,12 +117,16 @@ impl Poller {
                 lease.insert(Lease { conn, is_held: false })
             }
         };
-        if !*is_held {
-            *is_held = Lock::Polling.try_hold(&mut *conn).await?;
+        if *is_held {
+            // A database that has vanished would be waited for until the kernel gives up.
+            within(ANSWER_TIMEOUT, conn.ping()).await?;
+        } else {
+            *is_held = within(ANSWER_TIMEOUT, Lock::Polling.try_hold(&mut *conn)).await?;
         }
         match turn {
             _ if !*is_held => self.stand_by(conn, turn).await,
-            Turn::Backfill | Turn::Samples => self.look_up_known(conn, turn).await,
+            Turn::Backfill => self.look_up_known().await,
+            Turn::Samples => self.sample_live().await,
             Turn::Tracked => self.look_up_tracked(conn).await,
         }
     }
@@ -155,44 +165,24 @@ impl Poller {
         Ok(())
     }
 
-    /// Looks up all known channels, or the served ones that are live.
-    async fn look_up_known(&mut self, conn: &mut PgConnection, turn: Turn) -> Result<(), BackfillError> {
-        // While a gap is looked up, what was missed is not inferred from answers that may be older.
-        let is_alone = Lock::Backfill.try_hold(&mut *conn).await?;
-        if turn == Turn::Backfill && !is_alone {
-            self.schedule.postpone_backfill(Moment::now(&self.backfill.clock));
+    async fn look_up_known(&mut self) -> Result<(), BackfillError> {
+        let now = Moment::now(&self.backfill.clock);
+        if self.backfill.run_once(self.is_start).await?.is_none() {
+            // A gap is looked up.
+            self.schedule.postpone_backfill(now);
             return Ok(());
         }
-        let done = self.look_up_known_alone(conn, turn, is_alone).await;
-        let unlocked = if is_alone { Lock::Backfill.release(conn).await } else { Ok(()) };
-        done.and(unlocked.map_err(BackfillError::from))
+        self.is_start = false;
+        self.schedule.sampled(now);
+        self.schedule.backfilled(now);
+        self.shown.send_modify(|shown| shown.backfill_error = None);
+        Ok(())
     }
 
-    async fn look_up_known_alone(
-        &mut self,
-        conn: &mut PgConnection,
-        turn: Turn,
-        may_infer: bool,
-    ) -> Result<(), BackfillError> {
-        let backfill = &self.backfill;
-        let channels = match turn {
-            Turn::Backfill => store::known_channels(&mut *conn).await?,
-            Turn::Samples | Turn::Tracked => store::served_live_channels(&mut *conn).await?,
-        };
-        let streams = backfill.helix.streams(&channels).await?;
-        let now = Moment::now(&backfill.clock);
-        if may_infer {
-            backfill.infer_streams(conn, &channels, &streams).await?;
-        }
-        let served = served_channels::all(&mut *conn).await?.into_iter().map(|channel| channel.id).collect();
-        viewers::submit(&backfill.ingest, &streams, &served, now.wall).await?;
+    async fn sample_live(&mut self) -> Result<(), BackfillError> {
+        let now = Moment::now(&self.backfill.clock);
+        self.backfill.sample_live().await?;
         self.schedule.sampled(now);
-        if turn == Turn::Backfill {
-            backfill.look_up_info(conn, &channels, self.is_start).await?;
-            self.is_start = false;
-            self.schedule.backfilled(now);
-            self.shown.send_modify(|shown| shown.backfill_error = None);
-        }
         Ok(())
     }
 

@@ -71,7 +71,7 @@ impl Schedule {
         Self { backfill_at: instant, samples_at: now.next_minute(), tracked_at: instant, round_began: None }
     }
 
-    /// The turn to take now. One that is seldom due comes before one that often is, and so waits for one call at most.
+    /// The turn to take now. One that is seldom due comes before one that often is.
     pub(super) fn due(&self, now: Instant) -> Option<Turn> {
         self.turns().into_iter().find(|(at, _)| *at <= now).map(|(_, turn)| turn)
     }

@@ -4,13 +4,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::broadcast::{Broadcast, Segment};
-use super::budget::Budget;
 use super::card;
 use super::channels::known_track;
 use super::error::TrackingError;
 use super::forum;
 use super::settings::{SettingProblem, TrackSettings};
-use super::shared_budget::{MAX_TRIES, TRY_PAUSE};
+use super::shared_budget::{MAX_TRIES, TRY_PAUSE, Taken};
 use super::tracker::{StreamerName, Tracker};
 use super::webhooks::{WebhookPlace, lost, require_usable};
 use crate::discord::client::{Reply, WebhookKey};
@@ -20,7 +19,7 @@ use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::{Destination, Loss};
 use crate::store::tracking::posts::{self, Release};
 use crate::store::tracking::tracks::Track;
-use crate::store::tracking::{egress, spread, trials};
+use crate::store::tracking::{spread, trials};
 
 /// Between two tests in a channel of Discord.
 const TEST_INTERVAL: time::Duration = time::Duration::seconds(5);
@@ -186,17 +185,12 @@ impl Tracker {
             if let Some(next_at) = next_at {
                 return Err(TrackingError::TooManyTests((next_at - now).unsigned_abs()));
             }
-            if turn.busy_until.is_none_or(|until| until <= now) {
-                let mut egress = egress::lock(&mut transaction).await?;
-                let mut budget = Budget::new(&mut egress, self.budget.rate, now);
-                if budget.available(1) > 0 {
-                    budget.take(1);
-                    egress::save(&mut transaction, &egress).await?;
-                    let server = rand::random();
-                    trials::begin(&mut transaction, destination.id, server, (now, now + LEASE)).await?;
-                    transaction.commit().await?;
-                    return Ok(server);
-                }
+            let is_free = turn.busy_until.is_none_or(|until| until <= now);
+            if is_free && self.budget.try_take(&mut transaction).await? == Taken::One {
+                let server = rand::random();
+                trials::begin(&mut transaction, destination.id, server, (now, now + LEASE)).await?;
+                transaction.commit().await?;
+                return Ok(server);
             }
             drop(transaction);
             self.clock.sleep(TRY_PAUSE).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::budget::Budget;
 use super::error::TrackingError;
@@ -21,15 +21,24 @@ pub struct SharedBudget {
     pool: PgPool,
     clock: Clock,
     /// Requests per second; 0 for any number.
-    pub(super) rate: u32,
+    rate: u32,
+}
+
+/// What came of taking a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    One,
+    /// The rate allows none at the moment.
+    NoneYet,
+    /// Discord wants none for a while.
+    NoneWhileStopped,
 }
 
 impl SharedBudget {
-    /// The budget in the database of the services.
+    /// The budget in the database, which this pool connects to.
     #[must_use]
-    pub fn new(services: &Services) -> Self {
-        let rate = services.config.tracking.discord_rate;
-        Self { pool: services.pool.clone(), clock: services.clock.clone(), rate }
+    pub fn new(services: &Services, pool: PgPool) -> Self {
+        Self { pool, clock: services.clock.clone(), rate: services.config.tracking.discord_rate }
     }
 
     /// Takes one request, for which it waits up to five seconds.
@@ -39,20 +48,29 @@ impl SharedBudget {
     pub async fn take(&self) -> Result<(), TrackingError> {
         for _ in 0..MAX_TRIES {
             let mut transaction = self.pool.begin().await?;
-            let mut egress = egress::lock(&mut transaction).await?;
-            let mut budget = Budget::new(&mut egress, self.rate, self.clock.now());
-            if budget.stopped_until().is_some() {
-                break;
+            match self.try_take(&mut transaction).await? {
+                Taken::One => return Ok(transaction.commit().await?),
+                Taken::NoneWhileStopped => break,
+                Taken::NoneYet => drop(transaction),
             }
-            if budget.available(1) > 0 {
-                budget.take(1);
-                egress::save(&mut transaction, &egress).await?;
-                return Ok(transaction.commit().await?);
-            }
-            drop(transaction);
             self.clock.sleep(TRY_PAUSE).await;
         }
         Err(TrackingError::Busy)
+    }
+
+    /// Takes one request in this transaction, if one may be made now.
+    pub(super) async fn try_take(&self, db: &mut PgConnection) -> sqlx::Result<Taken> {
+        let mut egress = egress::lock(&mut *db).await?;
+        let mut budget = Budget::new(&mut egress, self.rate, self.clock.now());
+        if budget.stopped_until().is_some() {
+            return Ok(Taken::NoneWhileStopped);
+        }
+        if budget.available(1) == 0 {
+            return Ok(Taken::NoneYet);
+        }
+        budget.take(1);
+        egress::save(db, &egress).await?;
+        Ok(Taken::One)
     }
 
     /// Records what an answer says of the address that calls, if it says something.

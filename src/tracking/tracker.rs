@@ -96,7 +96,7 @@ impl Tracker {
             clock: services.clock.clone(),
             keys,
             discord: Discord::new(&services.http, services.config.tracking.discord_url.clone(), CALL_TIMEOUT),
-            budget: SharedBudget::new(services),
+            budget: SharedBudget::new(services, services.pool.clone()),
             application: application.cloned(),
             images,
         }

@@ -108,6 +108,25 @@ async fn one_server_polls_and_another_takes_over_when_it_goes() {
     twitch.mock.stop().await.unwrap();
 }
 
+/// Each of the two has a Twitch of its own, so that only one of these fails.
+#[tokio::test]
+async fn server_that_cant_reach_twitch_leaves_polling_to_another() {
+    let (twitch, other) = (Twitch::start().await, Twitch::start().await);
+    let database = fresh_database().await;
+    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
+    let clock = clock();
+    let first = Server::at(clock.clone(), database.clone(), on(&twitch.mock)).await;
+    until("the first one polls", async || twitch.mock.world.calls(STREAMS) > 0).await;
+    let second = Server::at(clock.clone(), database, on(&other.mock)).await;
+    twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
+    other.mock.world.go_live(CHANNEL, Notify::No).unwrap();
+    until_with_time(&second, "the second one polls", async || samples(&second, &other.mock, CHANNEL).await > 0).await;
+    first.stop().await;
+    second.stop().await;
+    twitch.mock.stop().await.unwrap();
+    other.mock.stop().await.unwrap();
+}
+
 async fn status_of_backfill(server: &Server) -> (String, String) {
     let status = server.json("/status").await;
     let checks = status["checks"].as_array().unwrap();

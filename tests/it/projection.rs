@@ -8,7 +8,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use serde_json::Value;
+use serde_json::{Value, json};
 use showtime::access::grant::{Grant, Scope};
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
@@ -28,7 +28,9 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::fold::{HistoryMessage, history};
 use crate::repeats;
-use crate::support::messages::{CHANNEL, at, cheer, follow, offline, online, subscription, text, verified};
+use crate::support::messages::{
+    CHANNEL, at, cheer, follow, offline, online, subscription, text, verified, with_person, with_user,
+};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::witnesses;
@@ -242,6 +244,30 @@ async fn append(connection: &mut PgConnection, messages: &[&Message], mut has_tu
     state::fold(&mut transaction, &new.collect::<Vec<_>>()).await.unwrap();
     transaction.commit().await.unwrap();
     false
+}
+
+/// Else each batch would be written in more round trips, and nothing else would show it.
+#[tokio::test]
+async fn batch_takes_one_round_trip_unless_something_in_it_is_not_new() {
+    let mut connection = fresh_database().await.connect().await.unwrap();
+    let cheers = ["1", "2", "3"].map(|user| verified(&cheer(user, 100, at(0))));
+    assert!(append(&mut connection, &[&cheers[0]], false).await, "a cheer");
+    let event = with_person("broadcaster_user_", "20", with_user("2", json!({ "followed_at": text(at(1)) })));
+    let elsewhere = Outgoing::notification(Stamp::new(text(at(1))), &subscription("channel.follow", &event), &event);
+    let follows = [follow("1", at(1)), follow("2", at(1)), elsewhere].map(|follow| verified(&follow));
+    let first = follows.each_ref().map(AsRef::as_ref);
+    assert!(append(&mut connection, &first, false).await, "of a viewer who is known, and of one in two channels");
+    let again = verified(&follow("1", at(2)));
+    for known in [&again, &cheers[0]] {
+        let before = dump(&mut connection).await;
+        let batch = [&*cheers[1], known, &*cheers[2]];
+        let tried = state::append_new(&mut connection, &batch, at(3), false).await.unwrap().unwrap();
+        assert!(!tried.is_appended);
+        assert_eq!(dump(&mut connection).await, before, "nothing of it is written");
+        let count = sqlx::query_scalar::<_, i64>("select count(*) from event").fetch_one(&mut connection).await;
+        assert_eq!(count.unwrap(), 4);
+    }
+    assert!(append(&mut connection, &[&cheers[1], &cheers[2]], false).await, "the others alone");
 }
 
 /// The advisory locks that this connection holds.

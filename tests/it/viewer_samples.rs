@@ -1,7 +1,6 @@
 //! How many viewers a stream has is sampled each minute.
 
 use serde_json::{Value, json};
-use showtime::clock::Clock;
 use showtime::mock::{Faults, Notify};
 
 use crate::backfill::{on, pool, serve_channel, until_with_time};
@@ -66,22 +65,6 @@ async fn live_channel_that_is_served_is_sampled_each_minute() {
     let before = samples(&server).await.len();
     until_with_time(&server, "it is offline", async || !is_live(&server).await).await;
     assert!(samples(&server).await.len() <= before + 1, "what Helix does not show has no viewers");
-}
-
-#[tokio::test]
-async fn two_servers_make_one_sample_of_a_minute() {
-    let twitch = Twitch::start().await;
-    let database = fresh_database().await;
-    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
-    twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    let clock = Clock::default();
-    let first = Server::at(clock.clone(), database.clone(), on(&twitch.mock)).await;
-    let second = Server::at(clock, database, on(&twitch.mock)).await;
-    until("it is live", async || is_live(&first).await).await;
-    until_samples(&first, 3).await;
-    let minutes = "select count(*) = count(distinct date_trunc('minute', occurred_at))
-        from event where type = 'showtime.stream.viewers'";
-    assert!(sqlx::query_scalar::<_, bool>(minutes).fetch_one(&second.pool).await.unwrap());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(super) struct Attempt {
     pub(super) outcome: Outcome,
     /// How long Discord wants no request of this webhook.
     pub(super) pause: Option<Duration>,
-    /// Discord's answers if it did not do it, or could not say whether the webhook is gone.
+    /// Discord's answers that were errors.
     pub(super) errors: Vec<DiscordError>,
     /// Whether the webhook can't be used any more, and why.
     pub(super) lost: Option<(Loss, String)>,
@@ -88,7 +88,8 @@ impl Sender {
             clock: services.clock.clone(),
             config: Arc::clone(&services.config),
             vault: OnceLock::new(),
-            budget: SharedBudget::new(services),
+            // Requests of the API have connections of their own.
+            budget: SharedBudget::new(services, services.follower_pool.clone()),
             stopping,
         }
     }
@@ -205,10 +206,13 @@ impl Sender {
             self.clock.sleep(CONFIRM_PAUSE).await;
             self.budget.take().await
         };
-        // A server that stops asks no more, so that all requests end in time.
-        let Some(Ok(())) = self.stopping.run_until_cancelled(turn).await else {
-            return Attempt::new(self.retry(post, words));
-        };
+        match self.stopping.run_until_cancelled(turn).await {
+            Some(Ok(())) => {}
+            // It may not be asked now, and each attempt is one more answer that Discord counts as invalid.
+            Some(Err(_)) => return Attempt::new(self.retry_or_give_up(post, request, words)),
+            // A server that stops asks no more, so that all requests end in time.
+            None => return Attempt::new(self.retry(post, words)),
+        }
         let Err(error) = self.discord.webhook(key).await else {
             return Attempt::new(self.retry_or_give_up(post, request, words));
         };

@@ -1,22 +1,32 @@
 //! The look of messages.
 
 use serde_json::{Value, json};
-use showtime::mock::discord::{DiscordFault, Limits};
+use showtime::mock::discord::DiscordFault;
 use time::Duration;
 
-use super::super::{LOGIN, Stage};
+use super::super::Stage;
 use super::settings::with;
 use crate::support::until;
 
 impl Stage {
-    /// At one request per second. The track has a name that Discord refuses when the stream begins, which it does.
+    /// Discord has refused the name of a message, and no request may be made since.
     async fn refusing_the_name() -> Self {
-        let stage = Self::with(Limits::NONE, |config| config.tracking.discord_rate = 1).await;
-        stage.know_streamer().await;
-        assert_eq!(stage.track(&stage.webhook(), LOGIN).await.status, 201);
+        let stage = Self::tracking().await;
         stage.set(&json!({ "poster": "streamer" })).await;
         stage.next(DiscordFault::NameRefused, 1);
+        let stop = "create function stop() returns trigger language plpgsql as $$ begin
+                update egress set not_before = now() + interval '1 day';
+                return null;
+            end $$;
+            create trigger stop after update on post for each row when (new.is_name_refused and not old.is_name_refused)
+                execute function stop()";
+        sqlx::raw_sql(stop).execute(&stage.server.pool).await.unwrap();
         stage.online("5001").await;
+        let is_refused = "select exists (select from post where is_name_refused)";
+        until("the name is refused", async || {
+            sqlx::query_scalar::<_, bool>(is_refused).fetch_one(&stage.server.pool).await.unwrap()
+        })
+        .await;
         stage
     }
 }
@@ -80,17 +90,19 @@ async fn name_that_discord_refuses_is_no_reason_to_post_nothing() {
     stage.stop().await;
 }
 
-/// It is a request of its own, for which the rate has to allow one more.
+/// It is a request of its own, which has to wait until one may be made.
 #[tokio::test]
-async fn message_without_the_refused_name_is_within_the_rate() {
+async fn message_without_the_refused_name_waits_until_a_request_may_be_made() {
     let stage = Stage::refusing_the_name().await;
-    until("it is posted", async || stage.states().await == ["posted"]).await;
+    stage.clock.advance(Duration::seconds(10));
+    let free_at = stage.clock.now();
+    sqlx::query("update egress set not_before = null").execute(&stage.server.pool).await.unwrap();
+    stage.settled().await;
     assert_eq!(stage.message().name, stage.webhook().name);
     let calls = stage.discord.world.calls();
     let executed: Vec<_> = calls.iter().filter(|call| call.call == "execute").collect();
     assert_eq!(executed.iter().map(|call| call.status).collect::<Vec<_>>(), [400, 200]);
-    let pause = executed[1].at - executed[0].at;
-    assert!(pause > Duration::milliseconds(500), "the second request came {pause} after the first");
+    assert!(executed[1].at >= free_at, "it came before a request was allowed");
     stage.stop().await;
 }
 
@@ -98,7 +110,6 @@ async fn message_without_the_refused_name_is_within_the_rate() {
 #[tokio::test]
 async fn server_that_stops_does_not_post_the_message_without_the_refused_name() {
     let stage = Stage::refusing_the_name().await;
-    until("the name is refused", async || stage.count("execute 400") == 1).await;
     let pool = stage.server.pool.clone();
     stage.server.stop().await;
     let kept = "select state, is_name_refused, attempts from post";
