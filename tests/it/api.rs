@@ -359,7 +359,7 @@ async fn events_are_listed_oldest_first_and_filtered() {
         ("type=channel.follow", vec!["2", "3"]),
         ("type=channel.follow&channel=ten", vec!["3"]),
         ("type=channel.*", vec!["2", "3"]),
-        ("type=*,-channel.*", vec!["1"]),
+        ("type=*,-channel.*", vec!["1", "4"]),
         ("type=-stream.online&channel=ten", vec!["3"]),
         ("type=alerts&order=desc&limit=2", vec!["3", "2"]),
         ("type=moderation", vec![]),
