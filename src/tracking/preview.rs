@@ -19,7 +19,7 @@ use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::{Destination, Loss};
 use crate::store::tracking::posts::{self, Release};
 use crate::store::tracking::tracks::Track;
-use crate::store::tracking::{spread, trials};
+use crate::store::tracking::{spread, test_posts};
 
 /// Between two tests in a channel of Discord.
 const TEST_INTERVAL: time::Duration = time::Duration::seconds(5);
@@ -143,7 +143,7 @@ impl Tracker {
     /// What is known of a channel of Twitch now; of a stream that is not live, as if it began.
     async fn now(&self, track: &Track) -> Result<Broadcast, TrackingError> {
         let now = self.clock.now();
-        let known = trials::stream(&self.pool, &track.twitch_id, now).await?;
+        let known = test_posts::stream(&self.pool, &track.twitch_id, now).await?;
         let login = known.login.unwrap_or_else(|| track.login.clone());
         let started_at = known.started_at.unwrap_or(now);
         let (title, category) = (known.title.clone(), known.category_name.clone());
@@ -179,7 +179,7 @@ impl Tracker {
         for _ in 0..MAX_TRIES {
             let now = self.clock.now();
             let mut transaction = self.pool.begin().await?;
-            let turn = trials::lock(&mut transaction, destination.id).await?;
+            let turn = test_posts::lock(&mut transaction, destination.id).await?;
             let turn = turn.ok_or(TrackingError::WebhookGone(destination.webhook_id))?;
             let next_at = turn.tested_at.map(|at| at + TEST_INTERVAL).filter(|at| *at > now);
             if let Some(next_at) = next_at {
@@ -188,7 +188,7 @@ impl Tracker {
             let is_free = turn.busy_until.is_none_or(|until| until <= now);
             if is_free && self.budget.try_take(&mut transaction).await? == Taken::One {
                 let server = rand::random();
-                trials::begin(&mut transaction, destination.id, server, (now, now + LEASE)).await?;
+                test_posts::begin(&mut transaction, destination.id, server, (now, now + LEASE)).await?;
                 transaction.commit().await?;
                 return Ok(server);
             }

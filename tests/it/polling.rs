@@ -2,6 +2,8 @@
 
 use showtime::clock::Clock;
 use showtime::mock::{Faults, Mock, Notify};
+use showtime::store::locks::Lock;
+use sqlx::ConnectOptions as _;
 
 use crate::backfill::{on, pool, serve_channel, until_with_time};
 use crate::support::postgres::fresh_database;
@@ -105,6 +107,35 @@ async fn one_server_polls_and_another_takes_over_when_it_goes() {
     until_with_time(&second, "it is found", async || count(&second, mock, OTHER, "stream.online").await == 1).await;
     until("all is looked up", async || world.calls(INFORMATION) == 2).await;
     second.stop().await;
+    twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn samples_are_made_while_a_gap_is_looked_up_but_nothing_is_inferred() {
+    let twitch = Twitch::start().await;
+    let (mock, world) = (&twitch.mock, &twitch.mock.world);
+    let other = world.add_channel(OTHER).unwrap();
+    let database = fresh_database().await;
+    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
+    serve_channel(&pool(&database), &other.id, OTHER).await;
+    for login in [CHANNEL, OTHER] {
+        world.go_live(login, Notify::No).unwrap();
+    }
+    let clock = clock();
+    let server = Server::at(clock.clone(), database.clone(), on(mock)).await;
+    until("there are samples", async || samples(&server, mock, OTHER).await == 1).await;
+    until("all is looked up", async || world.calls(INFORMATION) == 1).await;
+    let mut gap = database.connect().await.unwrap();
+    until("the lock is free", async || Lock::Backfill.try_hold(&mut gap).await.unwrap()).await;
+    world.go_offline(OTHER, Notify::No).unwrap();
+    for _ in 0..8 {
+        pass_minute(&clock, &server, mock).await;
+    }
+    assert_eq!(count(&server, mock, OTHER, "stream.offline").await, 0);
+    Lock::Backfill.release(&mut gap).await.unwrap();
+    until_with_time(&server, "its end is found", async || count(&server, mock, OTHER, "stream.offline").await == 1)
+        .await;
+    server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
 

@@ -14,6 +14,6 @@ pub mod outcomes;
 pub mod posts;
 pub mod signing_keys;
 pub mod spread;
+pub mod test_posts;
 pub mod tracks;
-pub mod trials;
 pub mod watched;
