@@ -4,6 +4,7 @@ use showtime::clock::Clock;
 use showtime::mock::{Faults, Mock, Notify};
 use showtime::store::locks::Lock;
 use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::backfill::{on, pool, serve_channel, until_with_time};
 use crate::support::postgres::fresh_database;
@@ -45,15 +46,20 @@ async fn pass_minute(clock: &Clock, server: &Server, mock: &Mock) {
     until("there is a sample", async || samples(server, mock, CHANNEL).await == before + 1).await;
 }
 
-#[tokio::test]
-async fn each_minute_costs_one_call_whatever_its_answer_serves() {
-    let twitch = Twitch::start().await;
-    let (mock, world) = (&twitch.mock, &twitch.mock.world);
-    world.add_channel(OTHER).unwrap();
-    let database = fresh_database().await;
-    for account in world.accounts() {
+/// A Twitch with two channels, and a database that serves both.
+async fn two_channels() -> (Twitch, PgConnectOptions) {
+    let (twitch, database) = (Twitch::start().await, fresh_database().await);
+    twitch.mock.world.add_channel(OTHER).unwrap();
+    for account in twitch.mock.world.accounts() {
         serve_channel(&pool(&database), &account.id, &account.login).await;
     }
+    (twitch, database)
+}
+
+#[tokio::test]
+async fn each_minute_costs_one_call_whatever_its_answer_serves() {
+    let (twitch, database) = two_channels().await;
+    let (mock, world) = (&twitch.mock, &twitch.mock.world);
     world.go_live(CHANNEL, Notify::No).unwrap();
     let clock = clock();
     let server = Server::at(clock.clone(), database, on(mock)).await;
@@ -85,12 +91,8 @@ async fn each_minute_costs_one_call_whatever_its_answer_serves() {
 
 #[tokio::test]
 async fn one_server_polls_and_another_takes_over_when_it_goes() {
-    let twitch = Twitch::start().await;
+    let (twitch, database) = two_channels().await;
     let (mock, world) = (&twitch.mock, &twitch.mock.world);
-    let other = world.add_channel(OTHER).unwrap();
-    let database = fresh_database().await;
-    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
-    serve_channel(&pool(&database), &other.id, OTHER).await;
     world.go_live(CHANNEL, Notify::No).unwrap();
     let clock = clock();
     let first = Server::at(clock.clone(), database.clone(), on(mock)).await;
@@ -112,12 +114,8 @@ async fn one_server_polls_and_another_takes_over_when_it_goes() {
 
 #[tokio::test]
 async fn samples_are_made_while_a_gap_is_looked_up_but_nothing_is_inferred() {
-    let twitch = Twitch::start().await;
+    let (twitch, database) = two_channels().await;
     let (mock, world) = (&twitch.mock, &twitch.mock.world);
-    let other = world.add_channel(OTHER).unwrap();
-    let database = fresh_database().await;
-    serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
-    serve_channel(&pool(&database), &other.id, OTHER).await;
     for login in [CHANNEL, OTHER] {
         world.go_live(login, Notify::No).unwrap();
     }
