@@ -26,8 +26,8 @@ use crate::store::{self, WriteError};
 /// [`ANSWER_BUDGET`](super::ANSWER_BUDGET), so that callers learn of a failure while they are still listening.
 const BATCH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// After a batch with a message that had to be compared with earlier ones, for how long the next batches go the long way at
-/// once: they are likely to have others.
+/// After two batches in a row with a message that had to be compared with earlier ones, for how long the next batches go the long
+/// way at once: they are likely to have others.
 const LONG_WAY: Duration = Duration::from_secs(1);
 
 /// The least that a probe writes, in bytes: more than a page of a table.
@@ -46,7 +46,9 @@ pub(super) struct Log {
     connection: Option<PgConnection>,
     /// The size of the last batch that could not be written, in bytes. A full disk may have room for a smaller one.
     failed_size: usize,
-    /// When a batch last had to be compared with earlier messages.
+    /// Whether the last batch that was taken for new had to be compared with earlier messages.
+    was_compared: bool,
+    /// When that happened twice in a row.
     long_way_since: Option<Instant>,
     /// Whether another connection held the lock when this one last asked for it.
     is_contended: bool,
@@ -105,6 +107,7 @@ impl Log {
             health,
             connection: None,
             failed_size: 0,
+            was_compared: false,
             long_way_since: None,
             is_contended: false,
             has_turn: false,
@@ -211,11 +214,14 @@ impl Log {
                 // One that has its turn never waits.
                 self.is_contended = append.has_waited || has_turn && self.is_contended;
                 has_turn = false;
+                let was_compared = std::mem::replace(&mut self.was_compared, !append.is_appended);
                 if append.is_appended {
                     let receipt = |is_first| if is_first { Receipt::Appended } else { Receipt::Duplicate };
                     return Ok((connection, is_first.into_iter().map(receipt).collect()));
                 }
-                self.long_way_since = Some(Instant::now());
+                if was_compared {
+                    self.long_way_since = Some(Instant::now());
+                }
             }
         }
         let mut transaction = Lock::Append.begin(&mut connection).await?;

@@ -18,10 +18,17 @@ use super::run_as::RunAs;
 /// Time limit for initdb, on a slow disk too.
 const INITDB_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Appended to a new cluster's postgresql.conf: a small server, in UTC.
+/// The size of a file of the write-ahead log, in MB. Until a new cluster has files to use again, Postgres fills each new one with
+/// zeros while commits wait: for 10 to 20 ms with its default of 16 MB.
+const WAL_SEGMENT_SIZE: &str = "2";
+
+/// Appended to a new cluster's postgresql.conf: a small server, in UTC. The sizes of the write-ahead log are Postgres' defaults,
+/// for which initdb has smaller ones if its files are smaller.
 const SETTINGS: &str = "\
 # Set by showtime when it made this cluster; yours to change.
 shared_buffers = 32MB
+min_wal_size = 80MB
+max_wal_size = 1GB
 max_connections = 60
 timezone = 'UTC'
 log_timezone = 'UTC'";
@@ -29,6 +36,8 @@ log_timezone = 'UTC'";
 /// The same for a throwaway cluster: many connections, and no durability.
 const THROWAWAY_SETTINGS: &str = "\
 shared_buffers = 32MB
+min_wal_size = 80MB
+max_wal_size = 1GB
 max_connections = 1000
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -64,7 +73,8 @@ pub(super) async fn make_cluster(
         .arg(binaries.initdb())
         .args(["--username", NAME, "--auth", "trust"])
         // The same order of text on every machine, whatever locales it has.
-        .args(["--encoding", "UTF8", "--no-locale"]);
+        .args(["--encoding", "UTF8", "--no-locale"])
+        .args(["--wal-segsize", WAL_SEGMENT_SIZE]);
     if durability == Durability::Throwaway {
         command.arg("--no-sync");
     }
