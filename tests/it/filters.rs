@@ -181,34 +181,50 @@ async fn event_is_found_by_its_time_however_late_it_was_appended() {
     }
 }
 
-/// The time of the last event is wrong, so everything before it has to be read.
-#[tokio::test]
-async fn page_by_time_reads_a_bounded_part_of_the_log() {
-    let mut conn = fresh_database().await.connect().await.unwrap();
+/// All these events, of which those with the given numbers occurred long before the others.
+async fn append_with_wrong_times(conn: &mut PgConnection, wrong: &[i64]) {
     sqlx::query(
         "insert into event (message_id, message_type, type, channel_id, occurred_at, received_at, payload)
-        select n, 'notification', 'frequent', 'busy', case n when 25000 then $1 else $2 end, $2, '{}'
+        select n, 'notification', 'frequent', 'busy', case when n = any($3) then $1 else $2 end, $2, '{}'
         from generate_series(1, 25000) n",
     )
     .bind(at(-90_000))
     .bind(at(0))
-    .execute(&mut conn)
+    .bind(wrong)
+    .execute(conn)
     .await
     .unwrap();
+}
+
+/// The ids on each page of the events that [`append_with_wrong_times`] gave wrong times.
+async fn pages_of_wrong_times(conn: &mut PgConnection, filter: &LogFilter, order: Order) -> Vec<Vec<i64>> {
     let times = Times { since: None, until: Some(at(-80_000)) };
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let (events, next) = events::page(conn, filter, times, order, after, 10).await.unwrap();
+        pages.push(events.iter().map(|event| event.id.0).collect());
+        after = next;
+        if after.is_none() {
+            return pages;
+        }
+    }
+}
+
+/// Everything before the last event, or between the others, has to be read.
+#[tokio::test]
+async fn page_by_time_reads_a_bounded_part_of_the_log() {
     let busy = Some(vec!["busy".parse().unwrap()]);
     let filters = [LogFilter::default(), LogFilter { channel_ids: busy, types: Some(vec!["frequent".to_owned()]) }];
-    for (filter, (order, expected)) in filters.iter().cartesian_product([(Order::Asc, [0, 1]), (Order::Desc, [1, 0])]) {
-        let (mut after, mut pages) = (None, Vec::new());
-        loop {
-            let (events, next) = events::page(&mut conn, filter, times, order, after, 10).await.unwrap();
-            pages.push(events.len());
-            after = next;
-            if after.is_none() {
-                break;
-            }
+    let cases: [(&[i64], [&[&[i64]]; 2]); 2] = [
+        (&[25_000], [&[&[], &[25_000]], &[&[25_000], &[]]]),
+        (&[100, 10_300, 10_700, 24_999], [&[&[100, 10_300, 10_700], &[24_999]], &[&[24_999], &[10_700, 10_300, 100]]]),
+    ];
+    for (wrong, [asc, desc]) in cases {
+        let mut conn = fresh_database().await.connect().await.unwrap();
+        append_with_wrong_times(&mut conn, wrong).await;
+        for (filter, (order, expected)) in filters.iter().cartesian_product([(Order::Asc, asc), (Order::Desc, desc)]) {
+            assert_eq!(pages_of_wrong_times(&mut conn, filter, order).await, expected, "{filter:?} {order:?}");
         }
-        assert_eq!(pages, expected, "{filter:?} {order:?}");
     }
 }
 

@@ -66,21 +66,26 @@ impl Range {
         let parts = complete.into_iter().chain([rest]);
         let parts = parts.map(|part| Self { after: self.after.max(part.after), last: self.last.min(part.last) });
         Ok(match order {
-            Order::Asc => parts.flat_map(Self::split).collect(),
-            Order::Desc => parts.rev().flat_map(Self::split_from_end).collect(),
+            Order::Asc => parts.flat_map(|part| part.split(order)).collect(),
+            Order::Desc => parts.rev().flat_map(|part| part.split(order)).collect(),
         })
     }
 
-    /// The first ids, which are usually enough for a page, and the others.
-    fn split(self) -> [Self; 2] {
-        let middle = self.last.min(LogId(self.after.0.saturating_add(MAX_READ)));
-        [Self { last: middle, ..self }, Self { after: middle, ..self }]
+    /// The ids that are read first, which are usually enough for a page, and the others.
+    fn split(self, order: Order) -> [Self; 2] {
+        match order {
+            Order::Asc => self.cut(self.last.min(LogId(self.after.0.saturating_add(MAX_READ))), order),
+            Order::Desc => self.cut(self.after.max(LogId(self.last.0.saturating_sub(MAX_READ))), order),
+        }
     }
 
-    /// The last ids, which are usually enough for a page, and the others.
-    fn split_from_end(self) -> [Self; 2] {
-        let middle = self.after.max(LogId(self.last.0.saturating_sub(MAX_READ)));
-        [Self { after: middle, ..self }, Self { last: middle, ..self }]
+    /// The ids up to `middle` and those behind it, in the order of reading.
+    fn cut(self, middle: LogId, order: Order) -> [Self; 2] {
+        let (lower, upper) = (Self { last: middle, ..self }, Self { after: middle, ..self });
+        match order {
+            Order::Asc => [lower, upper],
+            Order::Desc => [upper, lower],
+        }
     }
 
     fn is_empty(self) -> bool {
@@ -95,6 +100,9 @@ impl Range {
 /// Events that are read for one page by time, at most so many for each of two parts of a range. Times are nearly in the order
 /// of the ids, but one event with a wrong time can make the range long.
 const MAX_READ: i64 = 10_000;
+
+/// Events that are read before so many: nearly all in a part of a range are of these times.
+const FEW: i64 = 500;
 
 /// What was found in a range.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -118,51 +126,68 @@ pub async fn page(
     limit: i64,
 ) -> sqlx::Result<Found> {
     let mut found = Found::default();
-    let mut wanted = limit;
-    for mut part in range.within(&mut *db, times, order).await? {
+    for part in range.within(&mut *db, times, order).await? {
+        let wanted = limit - count(&found.ids);
         if part.is_empty() || wanted <= 0 {
             continue;
         }
-        let is_bounded = times == Times::default() || !part.is_long();
-        let read_to = if is_bounded {
-            None
-        } else {
-            nth(read(&mut *db, filter, Times::default(), part, order, MAX_READ + 1).await?)
-        };
-        match (read_to, order) {
-            (Some(id), Order::Asc) => part.last = id,
-            (Some(id), Order::Desc) => part.after = id.previous(),
-            (None, _) => {}
+        if times == Times::default() || !part.is_long() {
+            found.ids.extend(read(&mut *db, filter, times, part, order, 0..wanted).await?);
+            continue;
         }
-        let more = read(&mut *db, filter, times, part, order, wanted).await?;
-        wanted -= i64::try_from(more.len()).unwrap_or(wanted);
-        found.ids.extend(more);
-        if wanted > 0 && read_to.is_some() {
-            return Ok(Found { read_to, ..found });
+        let of_part = page_of_long(&mut *db, filter, times, part, order, wanted).await?;
+        found.ids.extend(of_part.ids);
+        if of_part.read_to.is_some() {
+            return Ok(Found { read_to: of_part.read_to, ..found });
         }
     }
     Ok(found)
 }
 
-/// [`page`] of a range that is short, or in which nearly all events occurred at these times.
+/// [`page`] of a part of a range that may have more events at other times than can be read for one page.
+async fn page_of_long(
+    db: &mut PgConnection,
+    filter: &LogFilter,
+    times: Times,
+    mut part: Range,
+    order: Order,
+    limit: i64,
+) -> sqlx::Result<Found> {
+    let mut found = Found::default();
+    for most in [FEW, MAX_READ] {
+        // The last one to read, and whether there is another.
+        let end = read(&mut *db, filter, Times::default(), part, order, most - 1..most + 1).await?;
+        let [end, _] = end[..] else {
+            found.ids.extend(read(&mut *db, filter, times, part, order, 0..limit - count(&found.ids)).await?);
+            return Ok(Found { read_to: None, ..found });
+        };
+        let [near, far] = part.cut(if order == Order::Asc { end } else { end.previous() }, order);
+        found.ids.extend(read(&mut *db, filter, times, near, order, 0..limit - count(&found.ids)).await?);
+        if count(&found.ids) >= limit {
+            return Ok(Found { read_to: None, ..found });
+        }
+        (part, found.read_to) = (far, Some(end));
+    }
+    Ok(found)
+}
+
+fn count(ids: &[LogId]) -> i64 {
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
+}
+
+/// Those with these places in the order of reading, of a range that is short, or in which nearly all events occurred at these times.
 async fn read(
     db: &mut PgConnection,
     filter: &LogFilter,
     times: Times,
     range: Range,
     order: Order,
-    limit: i64,
+    places: std::ops::Range<i64>,
 ) -> sqlx::Result<Vec<LogId>> {
     match order {
-        Order::Asc => first_of(db, filter, times, range, limit).await,
-        Order::Desc => last_of(db, filter, times, range, limit).await,
+        Order::Asc => first_of(db, filter, times, range, places).await,
+        Order::Desc => last_of(db, filter, times, range, places).await,
     }
-}
-
-/// The event that is [`MAX_READ`] events into those that were read; `None` if there are no more than that.
-fn nth(ids: Vec<LogId>) -> Option<LogId> {
-    let has_more = i64::try_from(ids.len()).is_ok_and(|count| count > MAX_READ);
-    ids.into_iter().rev().nth(1).filter(|_| has_more)
 }
 
 /// [`read`], oldest first. The statement compares differences of times, whose
@@ -173,7 +198,7 @@ async fn first_of(
     filter: &LogFilter,
     times: Times,
     range: Range,
-    limit: i64,
+    places: std::ops::Range<i64>,
 ) -> sqlx::Result<Vec<LogId>> {
     sqlx::query_scalar!(
         r#"select id as "id!: LogId" from (
@@ -220,14 +245,15 @@ async fn first_of(
                 order by channel_id, type, id limit $7
             ) found
         ) found
-        order by id limit $7"#,
+        order by id limit $7 - $8::bigint offset $8"#,
         filter.channel_ids.as_deref() as Option<&[ChannelId]>,
         filter.types.as_deref(),
         range.after.0,
         range.last.0,
         times.since,
         times.until,
-        limit
+        places.end,
+        places.start
     )
     .fetch_all(db)
     .await
@@ -239,7 +265,7 @@ async fn last_of(
     filter: &LogFilter,
     times: Times,
     range: Range,
-    limit: i64,
+    places: std::ops::Range<i64>,
 ) -> sqlx::Result<Vec<LogId>> {
     sqlx::query_scalar!(
         r#"select id as "id!: LogId" from (
@@ -286,14 +312,15 @@ async fn last_of(
                 order by channel_id desc, type desc, id desc limit $7
             ) found
         ) found
-        order by id desc limit $7"#,
+        order by id desc limit $7 - $8::bigint offset $8"#,
         filter.channel_ids.as_deref() as Option<&[ChannelId]>,
         filter.types.as_deref(),
         range.after.0,
         range.last.0,
         times.since,
         times.until,
-        limit
+        places.end,
+        places.start
     )
     .fetch_all(db)
     .await
