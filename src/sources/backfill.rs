@@ -1,12 +1,12 @@
-//! Backfill: finds what Twitch did not send, because the server was down or a message got lost, but its
-//! API still shows. What was missed enters the log like everything else, marked as inferred, and so do samples of how many viewers
-//! the streams of the served channels have. When channels are looked up is decided by [polling](super::polling), and after
+//! Backfill: finds what Twitch did not send, because the server was down or a message got lost, but its API still shows. What
+//! was missed enters the log like everything else, marked as inferred, and so do samples of how many viewers the streams of the
+//! served channels have. When channels are looked up is decided by [polling](super::polling), and after
 //! [gaps](super::websocket::gap).
 //!
-//! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live.
-//! So a notification less than [`HELIX_LAG`] old counts more than an answer, and a stream has ended when two
-//! lookups, at least that far apart, both miss it and none between has shown it. If it is shown
-//! again after all, it is live again. One server looks at a time, and sees in the state what the others inferred.
+//! Helix lags behind the notifications by a minute or two, and an answer may lack a stream that is live. So a notification less
+//! than [`HELIX_LAG`] old counts more than an answer, and a stream has ended when two look-ups, at least that far apart, both
+//! miss it and none between has shown it. If it is shown again after all, it is live again. One server looks at a time, and
+//! sees in the state what the others inferred.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub struct Backfill {
     pub pool: PgPool,
     /// Where missed messages are submitted.
     pub ingest: Ingest,
-    /// The time of the lookups.
+    /// The time of the look-ups.
     pub clock: Clock,
     /// Where items that can't be read are recorded.
     pub incidents: Incidents,
@@ -88,7 +88,7 @@ impl Backfill {
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
         self.run_alone(async |conn| {
             let channels = store::known_channels(&mut *conn).await?;
-            let streams = self.helix.streams(&channels).await?;
+            let streams = self.streams(&channels).await?;
             let count = self.infer_streams(conn, &channels, &streams).await?;
             let served = served_channels::all(&mut *conn).await?.into_iter().map(|channel| channel.id).collect();
             self.sample(&streams, &served).await?;
@@ -99,20 +99,25 @@ impl Backfill {
 
     /// Samples the viewers of the served channels that are live, and finds which of these streams have ended.
     pub(super) async fn sample_live(&self) -> Result<(), BackfillError> {
-        let done = self.run_alone(async |conn| {
-            let channels = store::served_live_channels(&mut *conn).await?;
-            let streams = self.helix.streams(&channels).await?;
+        let channels = store::served_live_channels(&self.pool).await?;
+        let inferring = self.run_alone(async |conn| {
+            let streams = self.streams(&channels).await?;
             self.infer_streams(conn, &channels, &streams).await?;
-            self.sample(&streams, &channels.into_iter().collect()).await
+            Ok(streams)
         });
-        if done.await?.is_none() {
+        let streams = match inferring.await? {
+            Some(streams) => streams,
             // While another looks channels up, nothing is inferred from an answer that may be older than its.
-            let channels = store::served_live_channels(&self.pool).await?;
-            let streams = self.helix.streams(&channels).await?;
-            self.incidents.record_items(streams.endpoint(), streams.unreadable());
-            self.sample(&streams, &channels.into_iter().collect()).await?;
-        }
-        Ok(())
+            None => self.streams(&channels).await?,
+        };
+        self.sample(&streams, &channels.into_iter().collect()).await
+    }
+
+    /// The current streams of these channels. Records those that can't be read.
+    async fn streams(&self, channels: &[ChannelId]) -> Result<Answer<Stream>, HelixError> {
+        let streams = self.helix.streams(channels).await?;
+        self.incidents.record_items(streams.endpoint(), streams.unreadable());
+        Ok(streams)
     }
 
     /// Submits a sample of the viewers of each stream of the served channels that the answer shows. The id of a sample follows from
@@ -154,7 +159,7 @@ impl Backfill {
         channels: &[ChannelId],
         is_start: bool,
     ) -> Result<usize, BackfillError> {
-        let streams = self.helix.streams(channels).await?;
+        let streams = self.streams(channels).await?;
         let count = self.infer_streams(conn, channels, &streams).await?;
         Ok(count + self.look_up_info(conn, channels, is_start).await?)
     }
@@ -165,7 +170,7 @@ impl Backfill {
         conn: &mut PgConnection,
         channels: &[ChannelId],
     ) -> Result<usize, BackfillError> {
-        let streams = self.helix.streams(channels).await?;
+        let streams = self.streams(channels).await?;
         let live: Vec<_> = streams.iter().map(ChannelInformation::from).collect();
         // Before the streams: what is told of a stream that begins has its title.
         let count = self.infer_info(conn, &live, &streams).await?;
@@ -193,8 +198,6 @@ impl Backfill {
             }
         });
         let mut inferences: Vec<_> = began.collect();
-
-        self.incidents.record_items(streams.endpoint(), streams.unreadable());
         // An item that can't be read may be any stream.
         if streams.unreadable() > 0 {
             return self.submit(streams, &inferences).await;
