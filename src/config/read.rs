@@ -8,10 +8,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
+use url::Url;
 
 use super::settings::{self, Setting};
 use super::{Client, Config, Database, EmoteUrls, EncryptionKey, LogFormat, Retention, Tracking, Twitch};
+use crate::http::is_loopback;
 use crate::twitch::catalogue::{SubscriptionType, selection};
 use crate::twitch::signature::WebhookSecret;
 use crate::twitch::transport::TransportKind;
@@ -326,15 +327,6 @@ pub const AMQP_URL_FORM: &str = "must be amqp://user:password@host:port/vhost or
 pub fn is_amqp_url(text: &str) -> bool {
     Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host() && url.fragment().is_none())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 /// What [Twitch accepts](https://dev.twitch.tv/docs/eventsub/handling-webhook-events/), and plain http to this machine for

@@ -283,11 +283,9 @@ fn limits() -> WebSocketConfig {
 }
 
 fn is_secure(url: &Url) -> bool {
-    match (url.scheme(), url.host()) {
-        ("wss", Some(_)) => true,
-        ("ws", Some(Host::Domain(name))) => name == "localhost",
-        ("ws", Some(Host::Ipv4(ip))) => ip.is_loopback(),
-        ("ws", Some(Host::Ipv6(ip))) => ip.is_loopback(),
+    match url.scheme() {
+        "wss" => url.has_host(),
+        "ws" => http::is_loopback(url),
         _ => false,
     }
 }
