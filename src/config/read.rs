@@ -67,10 +67,8 @@ pub(super) fn config(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Config, 
     let mut read = Reader { lookup, errors: Vec::new() };
     let config = Config {
         bind_addr: read.parsed(&settings::BIND_ADDR, "an IP address, such as 127.0.0.1"),
-        listen_port: read.parsed(&settings::LISTEN_PORT, "a port from 0 to 65535"),
-        grpc_port: read.optional(&settings::GRPC_PORT, |text| {
-            text.parse().map_err(|_| "must be a port from 0 to 65535".to_owned())
-        }),
+        listen_port: read.required(&settings::LISTEN_PORT, port),
+        grpc_port: read.optional(&settings::GRPC_PORT, port),
         database: read.database(),
         migrate: read.parsed(&settings::MIGRATE, "true or false"),
         data_dir: read.required(&settings::DATA_DIR, |text| Ok(text.into())),
@@ -158,9 +156,7 @@ impl Reader<'_> {
         if let Some(host) = self.text(&settings::PGHOST) {
             options = if host.starts_with('/') { options.socket(host) } else { options.host(&host) };
         }
-        if let Some(port) = self
-            .optional(&settings::PGPORT, |text| text.parse().map_err(|_| "must be a port from 0 to 65535".to_owned()))
-        {
+        if let Some(port) = self.optional(&settings::PGPORT, port) {
             options = options.port(port);
         }
         if let Some(user) = self.text(&settings::PGUSER) {
@@ -189,8 +185,8 @@ impl Reader<'_> {
             callback_url: self.optional(&settings::CALLBACK_URL, callback_url),
             websocket_url: self.required(&settings::WEBSOCKET_URL, websocket_url),
             irc_url: self.required(&settings::IRC_URL, websocket_url),
-            api_url: self.required(&settings::API_URL, base_url),
-            auth_url: self.required(&settings::AUTH_URL, base_url),
+            api_url: self.base_url(&settings::API_URL),
+            auth_url: self.base_url(&settings::AUTH_URL),
             extra_types: self.optional(&settings::EVENTSUB_TYPES, subscription_types).unwrap_or_default(),
             webhook_secret: self.optional(&settings::WEBHOOK_SECRET, webhook_secret),
             previous_webhook_secret: self.optional(&settings::PREVIOUS_WEBHOOK_SECRET, webhook_secret),
@@ -199,10 +195,7 @@ impl Reader<'_> {
 
     fn tracking(&mut self) -> Tracking {
         let tracking = Tracking {
-            discord_url: self.required(&settings::DISCORD_URL, |text| {
-                base_url(text)
-                    .map_err(|error| error.replace("https://api.twitch.tv/helix", "https://discord.com/api/v10"))
-            }),
+            discord_url: self.base_url(&settings::DISCORD_URL),
             discord_rate: self.parsed(&settings::DISCORD_RATE, "a number of requests per second, such as 45"),
             token_ttl: self.required(&settings::BOT_TOKEN_TTL, token_ttl),
         };
@@ -214,6 +207,14 @@ impl Reader<'_> {
             );
         }
         tracking
+    }
+
+    /// The address of an API. The default is the example of what it must be.
+    fn base_url(&mut self, setting: &Setting) -> Url {
+        let example = setting.default.unwrap_or_default();
+        self.required(setting, |text| {
+            base_url(text).ok_or_else(|| format!("must be an address like {example} (http only for loopback)"))
+        })
     }
 
     fn client(&mut self) -> Option<Client> {
@@ -231,6 +232,10 @@ impl Reader<'_> {
             (None, None) => None,
         }
     }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "must be a port from 0 to 65535".to_owned())
 }
 
 /// Twitch logins: 1 to 25 letters, digits and underscores, not case-sensitive.
@@ -278,20 +283,15 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Plain http is for this machine only, since requests carry tokens.
-fn base_url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text.trim_end_matches('/')).map_err(|_| "must be an address like https://api.twitch.tv/helix")?;
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        _ => Err("must be https (http only for loopback)".to_owned()),
-    }
+fn base_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text.trim_end_matches('/')).ok()?;
+    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    is_safe.then_some(url)
 }
 
 /// Twitch sends browsers back to it, with a secret in the query.
 fn public_url(text: &str) -> Result<Url, String> {
-    let url =
-        base_url(text).map_err(|_| "must be https://host, without a path or with one (http only for loopback)")?;
+    let url = base_url(text).ok_or("must be https://host, without a path or with one (http only for loopback)")?;
     match url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         true => Err("must have no ?query, no #fragment and no password in it".to_owned()),
         false => Ok(url),

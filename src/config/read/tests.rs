@@ -130,7 +130,12 @@ fn any_rate_is_for_a_fake_discord_alone() {
     for wrong in ["", "59s", "366d", "soon"] {
         assert_eq!(with(&[("SHOWTIME_BOT_TOKEN_TTL", wrong)]).is_err(), !wrong.is_empty(), "{wrong}");
     }
-    assert!(with(&[("DISCORD_API_URL", "http://discord.com/api/v10")]).is_err());
+    assert_eq!(
+        errors(&[("DISCORD_API_URL", "http://discord.com/api/v10")]),
+        [
+            r#"DISCORD_API_URL is "http://discord.com/api/v10", but must be an address like https://discord.com/api/v10 (http only for loopback)"#
+        ]
+    );
 }
 
 #[test]
