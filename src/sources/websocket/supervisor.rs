@@ -20,15 +20,13 @@ use crate::services::{Services, Stopper};
 use crate::store::reconciler as store;
 use crate::store::sessions::{self, RENEWAL, SessionRow};
 use crate::store::signals::Wakeup;
+use crate::twitch::helix::SESSION_LIMIT_MESSAGE;
 use crate::twitch::id::UserId;
 use crate::twitch::transport::TransportKind;
 use crate::twitch::websocket::Endpoint;
 
 /// From so many sessions on, Twitch is asked for fewer keepalives.
 const MANY_SESSIONS: usize = 200;
-
-/// The text with which Twitch refuses to subscribe on one session too many.
-const TOO_MANY_SESSIONS: &str = "websocket transports limit exceeded";
 
 /// Keeps the sessions of this server.
 pub(super) struct Supervisor {
@@ -167,7 +165,7 @@ impl Supervisor {
         let session = id.as_str().into();
         if row.subscribed_at.is_some() {
             running.handle.tell(Input::Subscribed { session });
-        } else if row.problem.as_ref().is_some_and(|problem| problem.contains(TOO_MANY_SESSIONS)) {
+        } else if row.problem.as_ref().is_some_and(|problem| problem.contains(SESSION_LIMIT_MESSAGE)) {
             running.handle.tell(Input::TooManySessions { session });
         }
     }

@@ -9,7 +9,7 @@ use crate::twitch::oauth::OAuthError;
 const SESSION_ENDED: &str = "session does not exist";
 
 /// Part of Twitch's message about one WebSocket session too many.
-const SESSION_LIMIT: &str = "websocket transports limit exceeded";
+pub const SESSION_LIMIT_MESSAGE: &str = "websocket transports limit exceeded";
 
 /// Why a call brought nothing. `call` completes the sentence "Twitch refused to …".
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +128,7 @@ impl Refusal {
             404 => RefusalKind::NotFound,
             409 => RefusalKind::AlreadyExists,
             410 => RefusalKind::Withdrawn,
-            429 if message.contains(SESSION_LIMIT) => RefusalKind::TooManySessions,
+            429 if message.contains(SESSION_LIMIT_MESSAGE) => RefusalKind::TooManySessions,
             429 => RefusalKind::LimitReached,
             _ => RefusalKind::Other,
         };

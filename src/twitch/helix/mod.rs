@@ -24,7 +24,7 @@ use url::Url;
 
 pub use self::answer::Answer;
 use self::bucket::Bucket;
-pub use self::error::{Certainty, HelixError, Refusal, RefusalKind};
+pub use self::error::{Certainty, HelixError, Refusal, RefusalKind, SESSION_LIMIT_MESSAGE};
 pub use self::types::{
     ChannelInformation, Condition, Follower, HeldSubscription, HeldTransport, NewSubscription, Stream,
     SubscriptionList, Transport, User,
@@ -80,7 +80,7 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn get(name: &'static str, path: &'static str, query: Vec<(&'static str, &'a str)>) -> Self {
-        Self { name, method: Method::GET, path, query, body: None }
+        Self::new(name, Method::GET, path, query)
     }
 
     fn new(name: &'static str, method: Method, path: &'static str, query: Vec<(&'static str, &'a str)>) -> Self {
@@ -198,10 +198,7 @@ impl Helix {
         let name = "create the subscription";
         let body = serde_json::to_value(SubscriptionRequest::from(new))
             .map_err(|error| HelixError::Malformed { call: name, reason: error.to_string() })?;
-        let call = Call { name, method: Method::POST, path: "eventsub/subscriptions", query: vec![], body: Some(body) };
-        let listing: Listing<HeldSubscription> = read(name, &self.send(&call).await?)?;
-        let missing = || HelixError::Malformed { call: name, reason: "it holds no subscription".to_owned() };
-        listing.data.read.into_iter().next().ok_or_else(missing)
+        self.first(&Call::new(name, Method::POST, "eventsub/subscriptions", vec![]).with(body)).await
     }
 
     /// Ends a subscription.
@@ -209,13 +206,7 @@ impl Helix {
     /// # Errors
     /// [`HelixError`]; [`RefusalKind::NotFound`] if there is none of this id (any more).
     pub async fn delete_subscription(&self, id: &str) -> Result<(), HelixError> {
-        let call = Call {
-            name: "delete the subscription",
-            method: Method::DELETE,
-            path: "eventsub/subscriptions",
-            query: vec![("id", id)],
-            body: None,
-        };
+        let call = Call::new("delete the subscription", Method::DELETE, "eventsub/subscriptions", vec![("id", id)]);
         self.send(&call).await.map(drop)
     }
 
@@ -229,6 +220,7 @@ impl Helix {
         let mut found = Items::default();
         for chunk in values.chunks(MAX_IDS) {
             let mut query: Vec<_> = chunk.iter().map(|value| (parameter, value.as_ref())).collect();
+            // Unless it is asked for more, a page of streams has 20. The other lists have no pages.
             if path == "streams" {
                 query.push(("first", "100"));
             }

@@ -282,7 +282,7 @@ const ANSWERS: [(&str, u16, &str, &str); 9] = [
         "channel.subscription.gift v1",
         202,
         "no subscription in it",
-        "can't create the subscription: Twitch's answer can't be read: it holds no subscription",
+        "can't create the subscription: Twitch's answer can't be read: it holds no item",
     ),
 ];
 
