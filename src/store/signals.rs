@@ -96,32 +96,15 @@ impl Channel {
 /// Hands out notifications to the tasks of this process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Signals {
-    events: watch::Sender<()>,
-    reconcile: watch::Sender<()>,
-    sessions: watch::Sender<()>,
-    actions: watch::Sender<()>,
-    chats: watch::Sender<()>,
-    bot_events: watch::Sender<()>,
-    posts: watch::Sender<()>,
-    overlays: watch::Sender<()>,
-    deletions: watch::Sender<()>,
+    /// By channel. For [`Channel::Replay`] nothing waits here.
+    wakeups: [watch::Sender<()>; Channel::ALL.len()],
+    /// What [`Channel::Replay`] brings.
     replays: broadcast::Sender<LogId>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self {
-            events: watch::Sender::new(()),
-            reconcile: watch::Sender::new(()),
-            sessions: watch::Sender::new(()),
-            actions: watch::Sender::new(()),
-            chats: watch::Sender::new(()),
-            bot_events: watch::Sender::new(()),
-            posts: watch::Sender::new(()),
-            overlays: watch::Sender::new(()),
-            deletions: watch::Sender::new(()),
-            replays: broadcast::Sender::new(MAX_REPLAYS),
-        }
+        Self { wakeups: Channel::ALL.map(|_| watch::Sender::new(())), replays: broadcast::Sender::new(MAX_REPLAYS) }
     }
 }
 
@@ -143,55 +126,55 @@ impl Signals {
     /// Wakes when events were appended.
     #[must_use]
     pub fn events(&self) -> Wakeup {
-        Wakeup(self.events.subscribe())
+        self.wakeup(Channel::Event)
     }
 
     /// Wakes when the subscriptions may need repair.
     #[must_use]
     pub fn reconcile(&self) -> Wakeup {
-        Wakeup(self.reconcile.subscribe())
+        self.wakeup(Channel::Reconcile)
     }
 
     /// Wakes when a WebSocket session with Twitch has changed.
     #[must_use]
     pub fn sessions(&self) -> Wakeup {
-        Wakeup(self.sessions.subscribe())
+        self.wakeup(Channel::Session)
     }
 
     /// Wakes when an action is to be done.
     #[must_use]
     pub fn actions(&self) -> Wakeup {
-        Wakeup(self.actions.subscribe())
+        self.wakeup(Channel::Action)
     }
 
     /// Wakes when other chats are to be read.
     #[must_use]
     pub fn chats(&self) -> Wakeup {
-        Wakeup(self.chats.subscribe())
+        self.wakeup(Channel::Chat)
     }
 
     /// Wakes when there is an event for a bot of Discord.
     #[must_use]
     pub fn bot_events(&self) -> Wakeup {
-        Wakeup(self.bot_events.subscribe())
+        self.wakeup(Channel::BotEvent)
     }
 
     /// Wakes when something is to be posted to Discord.
     #[must_use]
     pub fn posts(&self) -> Wakeup {
-        Wakeup(self.posts.subscribe())
+        self.wakeup(Channel::Post)
     }
 
     /// Wakes when what overlays do has changed.
     #[must_use]
     pub fn overlays(&self) -> Wakeup {
-        Wakeup(self.overlays.subscribe())
+        self.wakeup(Channel::Overlay)
     }
 
     /// Wakes when events were emptied or deleted.
     #[must_use]
     pub fn deletions(&self) -> Wakeup {
-        Wakeup(self.deletions.subscribe())
+        self.wakeup(Channel::Deletion)
     }
 
     /// The ids of events to show again. A receiver that falls behind by more than 256 loses the oldest.
@@ -224,15 +207,7 @@ impl Signals {
         if std::mem::take(is_away) {
             tracing::info!("the database is listened to again");
         }
-        self.events.send_replace(());
-        self.reconcile.send_replace(());
-        self.sessions.send_replace(());
-        self.actions.send_replace(());
-        self.chats.send_replace(());
-        self.bot_events.send_replace(());
-        self.posts.send_replace(());
-        self.overlays.send_replace(());
-        self.deletions.send_replace(());
+        self.wakeups.iter().for_each(|wakeup| wakeup.send_replace(()));
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
@@ -244,23 +219,18 @@ impl Signals {
     }
 
     fn pass_on(&self, notification: &PgNotification) {
-        match Channel::ALL.into_iter().find(|channel| channel.name() == notification.channel()) {
-            Some(Channel::Event) => self.events.send_modify(|()| {}),
-            Some(Channel::Reconcile) => self.reconcile.send_modify(|()| {}),
-            Some(Channel::Session) => self.sessions.send_modify(|()| {}),
-            Some(Channel::Action) => self.actions.send_modify(|()| {}),
-            Some(Channel::Chat) => self.chats.send_modify(|()| {}),
-            Some(Channel::BotEvent) => self.bot_events.send_modify(|()| {}),
-            Some(Channel::Post) => self.posts.send_modify(|()| {}),
-            Some(Channel::Overlay) => self.overlays.send_modify(|()| {}),
-            Some(Channel::Deletion) => self.deletions.send_modify(|()| {}),
-            Some(Channel::Replay) => {
-                if let Ok(id) = notification.payload().parse() {
-                    // An error only says that nothing shows replays here.
-                    let _ = self.replays.send(id);
-                }
-            }
-            None => {}
+        let named = |channel: &Channel| channel.name() == notification.channel();
+        let Some(channel) = Channel::ALL.into_iter().find(named) else { return };
+        self.wakeups[channel as usize].send_replace(());
+        if channel == Channel::Replay
+            && let Ok(id) = notification.payload().parse()
+        {
+            // An error only says that nothing shows replays here.
+            let _ = self.replays.send(id);
         }
+    }
+
+    fn wakeup(&self, channel: Channel) -> Wakeup {
+        Wakeup(self.wakeups[channel as usize].subscribe())
     }
 }
