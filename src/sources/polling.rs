@@ -17,7 +17,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Kind;
 use crate::services::{Services, Tasks};
 use crate::store::locks::Lock;
-use crate::store::{backfill as store, reconciler, within};
+use crate::store::{backfill as store, connect, within};
 use crate::twitch::id::ChannelId;
 
 /// Tracked channels in a call, which costs one point.
@@ -113,7 +113,7 @@ impl Poller {
             Some(lease) => lease,
             None => {
                 let database = self.database.clone().options([("idle_session_timeout", MAX_SILENCE_MS)]);
-                let conn = reconciler::connect(&database, "showtime polling").await?;
+                let conn = connect(&database, "showtime polling").await?;
                 lease.insert(Lease { conn, is_held: false })
             }
         };

@@ -1,31 +1,7 @@
 //! Table `reconciler`: when a server last compared all subscriptions.
 
-use std::time::Duration;
-
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
-
-use super::within;
-
-/// The time limit of connecting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Connects apart from the pool. If this machine vanishes, Postgres notices within half a minute, and another server can
-/// have what locks the connection held.
-///
-/// # Errors
-/// If the database fails.
-pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<PgConnection> {
-    let options = database.clone().options([
-        ("application_name", name),
-        ("statement_timeout", "5000"),
-        ("tcp_keepalives_idle", "15"),
-        ("tcp_keepalives_interval", "5"),
-        ("tcp_keepalives_count", "3"),
-    ]);
-    within(CONNECT_TIMEOUT, options.connect()).await
-}
 
 /// Writes that a comparison that began then is complete.
 ///

@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use super::check;
 use crate::clock::Clock;
 use crate::services::{Services, Tasks};
+use crate::store;
 use crate::store::outages;
-use crate::store::reconciler as store;
 use crate::store::servers::{self, ServerRow};
 use crate::twitch::signature::WebhookSecret;
 

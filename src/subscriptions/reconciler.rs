@@ -32,6 +32,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::incidents::outages::Part;
 use crate::services::{Services, Tasks};
+use crate::store::connect;
 use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::locks::Lock;
 use crate::store::reconciler as store;
@@ -173,7 +174,7 @@ impl Reconciler {
 
     /// Compares and repairs once, unless another server holds the lock.
     async fn cycle(&self, is_first: bool) -> Result<Cycle, CycleError> {
-        let mut db = store::connect(&self.database, "showtime reconciler").await?;
+        let mut db = connect(&self.database, "showtime reconciler").await?;
         let cycle = if Lock::Reconciler.try_hold(&mut db).await? {
             Cycle::Compared(self.cycle_alone(&mut db, is_first).await?)
         } else {

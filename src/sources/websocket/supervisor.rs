@@ -17,7 +17,7 @@ use super::intake::Intake;
 use super::machine::{Input, Status};
 use super::session::Handle;
 use crate::services::{Services, Stopper};
-use crate::store::reconciler as store;
+use crate::store;
 use crate::store::sessions::{self, RENEWAL, SessionRow};
 use crate::store::signals::Wakeup;
 use crate::twitch::helix::SESSION_LIMIT_MESSAGE;
