@@ -11,14 +11,12 @@ use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TokenHash, check_name, generate};
 use showtime::api::AccessToken;
 use showtime::cli::{self, AsJson, with_database};
-use showtime::clock::Clock;
+use showtime::clock::{Clock, to_text};
 use showtime::config::Config;
 use showtime::program::Program;
 use showtime::store::access_tokens;
 use sqlx::PgConnection;
 use strum::VariantNames as _;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// Makes, lists and revokes the tokens of the API, whether the server runs or not.
 #[derive(Parser)]
@@ -96,15 +94,11 @@ async fn list(connection: &mut PgConnection, format: AsJson) -> Result<()> {
     let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or_default().max(4);
     cli::print(format_args!("{:>4}  {:width$}  scope    {:20}  last used", "id", "name", "created"));
     for token in tokens {
-        let used = token.last_used_at.map_or(Ok("never".to_owned()), text)?;
-        let (name, scope, created) = (token.name, token.scope.as_str(), text(token.created_at)?);
+        let used = token.last_used_at.map_or("never".to_owned(), to_text);
+        let (name, scope, created) = (token.name, token.scope.as_str(), to_text(token.created_at));
         cli::print(format_args!("{:>4}  {name:width$}  {scope:7}  {created:20}  {used}", token.id));
     }
     Ok(())
-}
-
-fn text(at: OffsetDateTime) -> Result<String> {
-    Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
 }
 
 async fn revoke(connection: &mut PgConnection, name: &str) -> Result<()> {

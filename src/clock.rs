@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 
@@ -73,6 +74,12 @@ impl Clock {
 #[must_use]
 pub fn to_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
+}
+
+/// A time as texts for people have it: RFC 3339, to the second.
+#[must_use]
+pub fn to_text(at: OffsetDateTime) -> String {
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use showtime::api::StoredRuleReport;
 use showtime::cli::{self, AsJson, printable, with_database};
-use showtime::clock::Clock;
+use showtime::clock::{Clock, to_text};
 use showtime::config::Config;
 use showtime::outputs::reactions::rules::compiled::Compiled;
 use showtime::outputs::reactions::rules::export::to_toml;
@@ -17,8 +17,6 @@ use showtime::outputs::reactions::rules::rule;
 use showtime::outputs::reactions::rules::service::{self, Applied, Stored};
 use showtime::outputs::reactions::rules::trial::{Trial, TrialResult};
 use showtime::store::rules::{self as store, outcomes};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// Who changes rules here, as their history says.
 const BY: &str = "command line";
@@ -135,16 +133,11 @@ async fn list(config: &Config, format: AsJson) -> Result<()> {
         } else {
             "on"
         };
-        let (fired, refused) = (text(fired_at)?, text(refused_at)?);
+        let [fired, refused] = [fired_at, refused_at].map(|at| at.map_or("never".to_owned(), to_text));
         let refusal = printable(&refusal.unwrap_or_default());
         cli::print(format_args!("{name:width$}  {state:5}  {fired:20}  {refused:20}  {refusal}"));
     }
     Ok(())
-}
-
-fn text(at: Option<OffsetDateTime>) -> Result<String> {
-    let Some(at) = at else { return Ok("never".to_owned()) };
-    Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
 }
 
 async fn stored(config: &Config) -> Result<Stored> {

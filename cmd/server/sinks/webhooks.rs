@@ -4,12 +4,11 @@ use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
 use showtime::api::Delivery;
 use showtime::cli::{self, AsJson, printable};
-use showtime::clock::Clock;
+use showtime::clock::{Clock, to_text};
 use showtime::config::Config;
 use showtime::outputs::sink::service;
 use showtime::store::{LogId, Order};
 use sqlx::PgConnection;
-use time::format_description::well_known::Rfc3339;
 
 /// Events that are listed, at most.
 const MAX_LISTED: i64 = 1_000;
@@ -33,8 +32,7 @@ pub(super) async fn list(connection: &mut PgConnection, name: &str, format: AsJs
     }
     cli::print(format_args!("{:>10}  {:>8}  {:20}  {:30}  problem", "event", "attempts", "next attempt", "type"));
     for row in rows {
-        let next = row.next_at.and_then(|at| at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
-        let (event, next) = (row.event_id.to_string(), next.unwrap_or_else(|| "none".to_owned()));
+        let (event, next) = (row.event_id.to_string(), row.next_at.map_or("none".to_owned(), to_text));
         let (kind, problem) = (printable(row.kind.as_deref().unwrap_or("deleted")), printable(&row.problem));
         cli::print(format_args!("{event:>10}  {:>8}  {next:20}  {kind:30}  {problem}", row.attempts));
     }

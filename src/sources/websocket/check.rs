@@ -1,8 +1,6 @@
 //! What `/status` shows of the sessions: the check `websocket`.
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
+use crate::clock::to_text;
 use crate::incidents::{Incident, Incidents, Kind};
 use crate::program::Program;
 use crate::services::Services;
@@ -46,7 +44,7 @@ fn problem(state: &SessionState) -> Option<String> {
             Some(format!("{login} has no session, since it has to consent again: run `{}`", Program::Init))
         }
         (true, None, false, _) => Some(match (&state.ended_at, &state.ended_reason) {
-            (Some(at), Some(reason)) => format!("{login} has had no session since {}: {reason}", time_of(*at)),
+            (Some(at), Some(reason)) => format!("{login} has had no session since {}: {reason}", to_text(*at)),
             (None, Some(reason)) => format!("{login} has no session yet: {reason}"),
             _ => format!("{login} has no session yet"),
         }),
@@ -59,10 +57,10 @@ fn problem(state: &SessionState) -> Option<String> {
 
 fn describe(state: &SessionState) -> String {
     let SessionState { login, enabled, total, reconnects, .. } = state;
-    let since = state.connected_at.map(|at| format!(" since {}", time_of(at))).unwrap_or_default();
+    let since = state.connected_at.map(|at| format!(" since {}", to_text(at))).unwrap_or_default();
     let silence = state.silence.map(|age| format!(", last message {age:.0} s ago")).unwrap_or_default();
     let end = match (&state.ended_reason, state.ended_at) {
-        (Some(reason), Some(at)) => format!(", last end {} ({reason})", time_of(at)),
+        (Some(reason), Some(at)) => format!(", last end {} ({reason})", to_text(at)),
         _ => String::new(),
     };
     format!("{login} is connected{since}: {enabled} of {total} enabled{silence}, reconnects: {reconnects}{end}")
@@ -73,10 +71,6 @@ fn shortened(mut texts: Vec<String>) -> String {
     texts.truncate(MAX_NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     texts.join("; ") + &more
-}
-
-fn time_of(at: OffsetDateTime) -> String {
-    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, to_text};
 use crate::credentials::application::Application;
 use crate::incidents::Kind;
 use crate::message::Inference;
@@ -200,8 +200,7 @@ fn check(records: &Records, last_error: Option<&str>) -> Check {
     let Some(last) = gaps.first() else { return Check::pass("gaps", "no messages were missed in the last day") };
     let seconds: f64 = gaps.iter().map(|gap| (gap.ended_at - gap.began_at).as_seconds_f64()).sum();
     let found: i64 = gaps.iter().map(|gap| gap.found).sum();
-    let until = last.ended_at.replace_nanosecond(0).unwrap_or(last.ended_at).format(&Rfc3339).unwrap_or_default();
-    let (count, cause) = (gaps.len(), &last.cause);
+    let (count, until, cause) = (gaps.len(), to_text(last.ended_at), &last.cause);
     Check::pass(
         "gaps",
         format!(
