@@ -44,23 +44,23 @@ async fn run(
     problem: Arc<Mutex<Option<String>>>,
 ) -> Infallible {
     loop {
-        let done = round(&database, &retention, clock.now()).await;
-        let found = match &done {
-            Ok(Pruned { held_back_by: Some(follower), .. }) => {
-                Some(format!("the follower {follower} has not handled events that are old enough to be deleted"))
+        let (found, pause) = match round(&database, &retention, clock.now()).await {
+            Ok(Pruned { events, held_back_by }) => {
+                if events > 0 {
+                    tracing::info!(events, "old events were deleted");
+                }
+                let held_back = |follower| {
+                    format!("the follower {follower} has not handled events that are old enough to be deleted")
+                };
+                (held_back_by.map(held_back), PERIOD)
             }
-            Ok(_) => None,
-            Err(error) => Some(format!("old events could not be deleted: {error}")),
+            Err(error) => (Some(format!("old events could not be deleted: {error}")), RETRY),
         };
-        match (&found, &done) {
-            (Some(problem), _) => tracing::warn!("{problem}"),
-            (None, Ok(Pruned { events: 1.., .. })) => {
-                tracing::info!(events = done.as_ref().map_or(0, |it| it.events), "old events were deleted")
-            }
-            _ => {}
+        if let Some(error) = &found {
+            tracing::warn!(error, "not all old events were deleted");
         }
         *problem.lock().unwrap_or_else(PoisonError::into_inner) = found;
-        clock.sleep(if done.is_ok() { PERIOD } else { RETRY }).await;
+        clock.sleep(pause).await;
     }
 }
 
