@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes .sqlx/, from which the program is built without a database: the statements of src/store/ as
-# Postgres understands them. With --check only compares. Wants DATABASE_URL to name a migrated database.
+# Postgres understands them. With --check only compares. Requires DATABASE_URL to name a migrated database.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${DATABASE_URL:?name a migrated database, for example with: eval \"\$(./local-db.sh env)\"}"

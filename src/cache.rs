@@ -18,7 +18,7 @@ pub const TTL: Duration = Duration::from_secs(60 * 60);
 pub const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Time limit for a look-up.
-const LIMIT: Duration = Duration::from_secs(10);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Values by key, at most so many. Beyond, the one that was not asked for longest is forgotten.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash, T> Cache<K, T> {
         if let Some(answer) = slot.as_ref().filter(|answer| answer.until > self.clock.instant()) {
             return answer.cached();
         }
-        let (value, problem) = match timeout(LIMIT, look_up).await {
+        let (value, problem) = match timeout(LOOK_UP_TIMEOUT, look_up).await {
             Ok(Ok(value)) => (Some(Arc::new(value)), None),
             Ok(Err(error)) => (None, Some(error.to_string())),
             Err(_) => (None, Some("no answer in time".to_owned())),

@@ -13,7 +13,7 @@ pub enum Event {
     SegmentBegin(SegmentBegin),
     /// A broadcaster ended a segment.
     SegmentEnd(SegmentEnd),
-    /// A broadcaster described a segment anew.
+    /// A broadcaster gave a segment another title or reference.
     SegmentChange(SegmentChange),
     /// A broadcaster took a segment back.
     SegmentRemove(SegmentRemove),

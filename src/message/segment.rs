@@ -46,7 +46,7 @@ pub struct SegmentEnd {
     pub id: Ident,
 }
 
-/// `showtime.segment.change` v1: the broadcaster described a segment anew.
+/// `showtime.segment.change` v1: the broadcaster gave a segment another title or reference.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct SegmentChange {
     /// The channel.

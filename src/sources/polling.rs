@@ -29,8 +29,8 @@ const NAMED: usize = 5;
 /// Time limit for the database to answer at the beginning of a turn.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server of which the database hears nothing for so many milliseconds, because it hangs, loses its connection, and with it the
-/// lock. Turns are seconds apart, and few take minutes, however slowly Twitch answers.
+/// The database closes the connection of a server that sends nothing for so many milliseconds, because it hangs, and the lock is
+/// free again. Turns are seconds apart, and few take minutes, however slowly Twitch answers.
 const MAX_SILENCE_MS: &str = "600000";
 
 /// What `/status` shows.

@@ -106,7 +106,7 @@ impl ChatConnection {
         lock(&self.report)
     }
 
-    /// Logs in anew if another account than this one reads; `None` is an anonymous one. One that Twitch refused is not tried
+    /// Logs in again if another account than this one reads; `None` is an anonymous one. One that Twitch refused is not tried
     /// again.
     pub(super) fn read_as(&self, account: Option<&str>) {
         let report = self.report();

@@ -25,7 +25,7 @@ const WINDOW: usize = 256;
 
 /// How long a message that was read waits for the log before it is written to the spool as well. With the time that the disk
 /// takes, a crash loses at most 50 ms of what was read. Longer than most commits, so that the spool is rarely used.
-const PATIENCE: Duration = Duration::from_millis(25);
+const SPOOL_DELAY: Duration = Duration::from_millis(25);
 
 /// Stores what is read from the sockets. One per server; clones share everything.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl Intake {
     async fn submit(&self, message: Box<Message>, ticket: Ticket) {
         let lag = self.clock.now() - message.at();
         let mut submitted = pin!(self.ingest.submit(message.clone()));
-        let in_time = timeout(PATIENCE, &mut submitted).await.ok();
+        let in_time = timeout(SPOOL_DELAY, &mut submitted).await.ok();
         let is_spooled = in_time.is_none();
         let receipt = match in_time {
             Some(receipt) => receipt,
