@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
@@ -208,40 +208,30 @@ async fn open(path: &Path) -> Result<(Header, BufReader<File>), BackupError> {
 
 /// Fails if another secret is configured, or, without `force`, is in the data directory.
 fn check_secrets(config: &Config, header: &Header, force: bool) -> Result<(), BackupError> {
-    let webhook_secret = config.existing_webhook_secret()?;
-    let encryption_key = config.existing_encryption_key()?;
-    let webhook_file = config.twitch.webhook_secret.is_none().then(|| config.webhook_secret_file());
-    let key_file = config.encryption_key.is_none().then(|| config.encryption_key_file());
-    for (own, other, setting, file) in [
-        (
-            webhook_secret.as_ref().map(|it| it.expose_secret()),
-            &header.webhook_secret,
-            "TWITCH_WEBHOOK_SECRET",
-            webhook_file,
-        ),
-        (
-            encryption_key.as_ref().map(|it| it.expose_secret()),
-            &header.encryption_key,
-            "SHOWTIME_ENCRYPTION_KEY",
-            key_file,
-        ),
-    ] {
-        if own.is_none() || other.is_none() || own == other.as_deref() {
-            continue;
-        }
-        match file {
-            None => {
-                let what_to_do = "set it to that one, or remove it, so that the backup's is used";
-                return Err(BackupError::OtherSecret { name: setting.to_owned(), what_to_do });
-            }
-            Some(file) if !force => {
-                let what_to_do = "replace it with --force";
-                return Err(BackupError::OtherSecret { name: file.display().to_string(), what_to_do });
-            }
-            Some(_) => {}
-        }
+    if is_other(config.existing_webhook_secret()?.as_ref(), header.webhook_secret.as_deref()) {
+        let file = config.twitch.webhook_secret.is_none().then(|| config.webhook_secret_file());
+        must_be_replaceable("TWITCH_WEBHOOK_SECRET", file, force)?;
+    }
+    if is_other(config.existing_encryption_key()?.as_ref(), header.encryption_key.as_deref()) {
+        let file = config.encryption_key.is_none().then(|| config.encryption_key_file());
+        must_be_replaceable("SHOWTIME_ENCRYPTION_KEY", file, force)?;
     }
     Ok(())
+}
+
+/// Whether there are both a secret here and one in the backup, and they differ.
+fn is_other(own: Option<&impl ExposeSecret<str>>, backups: Option<&str>) -> bool {
+    own.zip(backups).is_some_and(|(own, backups)| own.expose_secret() != backups)
+}
+
+/// Fails if a secret is configured by this setting, or, without `force`, is in this file.
+fn must_be_replaceable(setting: &str, file: Option<PathBuf>, force: bool) -> Result<(), BackupError> {
+    let (name, what_to_do) = match file {
+        None => (setting.to_owned(), "set it to that one, or remove it, so that the backup's is used"),
+        Some(file) if !force => (file.display().to_string(), "replace it with --force"),
+        Some(_) => return Ok(()),
+    };
+    Err(BackupError::OtherSecret { name, what_to_do })
 }
 
 /// Writes the backup's secrets to the data directory, unless they are configured.
