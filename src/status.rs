@@ -25,8 +25,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// `database`, `migrations`, `twitch`, `webhook_secret`, `messages`, `payloads`, `tokens`, `subscriptions`, `websocket`,
-    /// `chat`, `switches`, `spool`, `backfill`, `gaps`, `events`, `sinks`, `actions`, `consents`, `reactions`,
-    /// `posts`, `announcements`, `emotes` or `grpc`.
+    /// `chat`, `switches`, `spool`, `backfill`, `polling`, `gaps`, `events`, `retention`, `sinks`, `actions`, `consents`, `rules`,
+    /// `reactions`, `posts`, `announcements`, `emotes` or `grpc`.
     pub name: &'static str,
     /// The verdict.
     pub status: Verdict,

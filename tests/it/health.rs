@@ -1,14 +1,17 @@
 //! `/livez`, `/readyz` and `/status`, of healthy and of failing servers.
 
 use serde_json::Value;
+use showtime::api;
 use showtime::store::locks::Lock;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::backfill::on;
 use crate::support::messages::{CHANNEL, at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::snapshot::{lines, masked};
+use crate::support::twitch::Twitch;
 use crate::support::until;
 
 /// Nothing listens here.
@@ -110,6 +113,20 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
       "wanted": []
     }
     "#);
+}
+
+#[tokio::test]
+async fn every_check_of_a_configured_server_is_documented() {
+    let twitch = Twitch::start().await;
+    let api = Server::with(fresh_database().await, on(&twitch.mock)).await;
+    let spec = serde_json::to_value(api::spec()).unwrap();
+    let documented = spec["components"]["schemas"]["Check"]["properties"]["name"]["description"].as_str().unwrap();
+    for check in api.json("/status").await["checks"].as_array().expect("checks") {
+        let name = check["name"].as_str().expect("a name");
+        assert!(documented.contains(&format!("`{name}`")), "{name} is missing in: {documented}");
+    }
+    api.stop().await;
+    twitch.mock.stop().await.unwrap();
 }
 
 #[tokio::test]
