@@ -237,11 +237,9 @@ fn missing(settings: &[&str]) -> String {
     }
 }
 
-/// Fails if one of the addresses leads to the real Twitch, and the other one elsewhere: a session of one is unknown to the
-/// other.
+/// Fails if the addresses of API and WebSocket are not of the same Twitch.
 fn same_twitch(twitch: &Twitch) -> Result<()> {
-    let is_real = |url: &Url| url.domain().is_some_and(|name| name.ends_with(".twitch.tv"));
-    if is_real(&twitch.api_url) != is_real(&twitch.websocket_url) {
+    if !twitch.has_own_websocket() {
         bail!(
             "TWITCH_EVENTSUB_WEBSOCKET_URL leads to {}, but TWITCH_API_URL to {}: both must be of the same Twitch \
             (`{}` prints both of its own)",

@@ -144,9 +144,18 @@ impl Twitch {
     /// Whether the chat server is of the same Twitch as the API: both of the real one, or none.
     #[must_use]
     pub fn has_own_chat(&self) -> bool {
-        let is_real = |url: &Url| url.domain().is_some_and(|name| name.ends_with(".twitch.tv"));
-        is_real(&self.irc_url) == is_real(&self.api_url)
+        is_twitchs(&self.irc_url) == is_twitchs(&self.api_url)
     }
+
+    /// Whether the WebSocket server is of the same Twitch as the API: a session of one is unknown to another.
+    #[must_use]
+    pub fn has_own_websocket(&self) -> bool {
+        is_twitchs(&self.websocket_url) == is_twitchs(&self.api_url)
+    }
+}
+
+fn is_twitchs(url: &Url) -> bool {
+    url.domain().is_some_and(|name| name.ends_with(".twitch.tv"))
 }
 
 /// Tracking for bots of Discord.
