@@ -136,10 +136,7 @@ impl Tokens {
     }
 
     /// Keeps the application's token for other replicas, unless it is kept already.
-    ///
-    /// # Errors
-    /// [`TokensError`]
-    pub async fn keep_app(&self, app: &TokenSource) -> Result<(), TokensError> {
+    async fn keep_app(&self, app: &TokenSource) -> Result<(), TokensError> {
         let token = app.get().await?;
         let mut transaction = self.pool.begin().await?;
         if let Some(row) = tokens::get_locked(&mut transaction, APP).await? {
