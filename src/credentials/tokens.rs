@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
@@ -21,6 +22,9 @@ const VALIDATE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A token this close to its end is refreshed rather than used.
 const MARGIN: time::Duration = time::Duration::minutes(2);
+
+/// Refreshes at the same time. Each keeps a connection of the pool until Twitch has answered, and requests need the others.
+const MAX_REFRESHES: usize = 4;
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +55,15 @@ pub struct Tokens {
     vault: Vault,
     oauth: OAuth,
     clock: Clock,
+    /// Bounds the refreshes in progress.
+    refreshes: Semaphore,
 }
 
 impl Tokens {
     /// The tokens in this database, encrypted by this vault.
     #[must_use]
     pub fn new(pool: PgPool, vault: Vault, oauth: OAuth, clock: Clock) -> Self {
-        Self { pool, vault, oauth, clock }
+        Self { pool, vault, oauth, clock, refreshes: Semaphore::new(MAX_REFRESHES) }
     }
 
     /// The application's own token for one run of a command, beginning with the kept one.
@@ -178,6 +184,7 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`]. Once Twitch has refused, the user has to consent, and Twitch isn't asked again.
     pub async fn refresh(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
+        let _permit = self.refreshes.acquire().await;
         let mut transaction = self.pool.begin().await?;
         let row = tokens::get_locked(&mut transaction, user_id).await?;
         let login = row.as_ref().and_then(|row| row.login.clone());

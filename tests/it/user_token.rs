@@ -1,6 +1,7 @@
 //! Users' tokens, which replicas share: refreshed once, and kept before they are used.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,6 +17,7 @@ use url::Url;
 use crate::support::postgres::fresh_database;
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, quick_retries};
+use crate::support::until;
 
 /// Concurrent callers for each replica.
 const CALLERS: usize = 5;
@@ -82,6 +84,39 @@ async fn expired_token_is_refreshed_once_for_all_callers() {
     assert_eq!(requests.len(), 1, "one refresh");
     let form = String::from_utf8(requests[0].body.clone()).unwrap();
     assert!(form.contains("grant_type=refresh_token") && form.contains("refresh_token=old+refresh"), "{form}");
+}
+
+#[tokio::test]
+async fn refreshes_that_wait_for_twitch_leave_connections_to_requests() {
+    let (answer, answered) = mpsc::channel::<()>();
+    let answered = Mutex::new(answered);
+    let (_login_server, oauth, clock) = login_server(move |_| {
+        // Until the test drops the other end.
+        let _ = answered.lock().unwrap().recv();
+        let token = r#"{"access_token":"new","refresh_token":"new","expires_in":9000,"token_type":"bearer"}"#;
+        Answer::new(200, "application/json", token)
+    });
+    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
+    let pool = pool.connect_lazy_with(fresh_database().await);
+    let vault = Vault::new(&EncryptionKey::generate(), String::new());
+    let tokens = Arc::new(Tokens::new(pool.clone(), vault, oauth, clock.clone()));
+    let mut refreshing = Vec::new();
+    for id in 1..=20 {
+        let user = TokenUser { id: id.to_string().parse().unwrap(), login: format!("user{id}") };
+        tokens.keep_user(&user, &expired(&clock)).await.unwrap();
+        let tokens = tokens.clone();
+        refreshing.push(tokio::spawn(async move { tokens.user(user.id.as_str()).await }));
+    }
+    let waiting = "select count(*) >= 4 from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'";
+    let is_waiting = async || sqlx::query_scalar::<_, bool>(waiting).fetch_one(&pool).await.unwrap();
+    until("some refreshes wait", is_waiting).await;
+    let requests = join_all((0..6).map(|_| pool.acquire())).await;
+    assert!(requests.iter().all(Result::is_ok), "{requests:?}");
+    drop((answer, requests));
+    for token in refreshing {
+        assert_eq!(token.await.unwrap().unwrap().access_token.expose_secret(), "new");
+    }
 }
 
 #[tokio::test]
