@@ -1,5 +1,5 @@
-//! Profile images of users, and the pictures of their channels while they are offline, for what goes out. Nothing waits for one: it is looked up in the background, and what is not
-//! known yet is empty.
+//! Profile images of users, and the pictures of their channels while they are offline, for what goes out. Nothing waits for one:
+//! it is looked up in the background, and what is not known yet is empty.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -17,8 +17,8 @@
 //! it, and only that code can make one. Witnesses are borrowed, so that tests can use one from a mock for many messages.
 //!
 //! The body of each message is stored as it came or was made, but without the e-mail address of an account, and
-//! [`Content::read`] reads it again when the state is rebuilt. Bodies that do not come from EventSub have the field `inferred`, `segment`, `irc` or `demo` in place of
-//! `subscription`.
+//! [`Content::read`] reads it again when the state is rebuilt. Bodies that do not come from EventSub have the field `inferred`,
+//! `segment`, `irc` or `demo` in place of `subscription`.
 
 mod content;
 mod demo;

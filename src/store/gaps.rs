@@ -59,8 +59,8 @@ pub(super) async fn forget(conn: &mut PgConnection, channel: &ChannelId) -> sqlx
     Ok(())
 }
 
-/// The next 100 gaps with an id after `after`, of the last day, whose look-up is due, by id: once when messages have come again for `settling`, and once
-/// more after `lag`, when Twitch's API has caught up.
+/// The next 100 gaps with an id after `after`, of the last day, whose look-up is due, by id: once when messages have come again
+/// for `settling`, and once more after `lag`, when Twitch's API has caught up.
 ///
 /// # Errors
 /// If the database fails.

@@ -1,4 +1,5 @@
-//! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `activity`, `told` and `subscription`, whose rows do not depend on each other.
+//! Tables `twitch_user`, `channel_login`, `channel`, `viewer`, `activity`, `told` and `subscription`, whose rows do not depend on
+//! each other.
 
 use std::collections::BTreeSet;
 
