@@ -127,7 +127,7 @@ async fn delete(conn: &mut PgConnection, ids: &[LogId]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// How many events a rule selects now.
+/// How many events were received before this time.
 ///
 /// # Errors
 /// If the database fails.

@@ -33,7 +33,7 @@ pub struct Counts {
     pub posts: Vec<Count>,
 }
 
-/// Counts the rows of all three tables.
+/// Counts what `/metrics` shows.
 ///
 /// # Errors
 /// If the database fails.
