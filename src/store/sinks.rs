@@ -181,7 +181,7 @@ pub async fn insert(conn: &mut PgConnection, sink: &NewSink<'_>, start: Start) -
     Ok(true)
 }
 
-/// Replaces what a sink is to do. The server that runs it starts it again, at its cursor.
+/// Replaces what a sink is to do. The server that runs it starts it again, at its cursor. False if it is not there any more.
 ///
 /// # Errors
 /// If the database fails.

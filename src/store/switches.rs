@@ -194,8 +194,8 @@ pub async fn resume(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Moves a switch to the next state, if it is still the same. Old subscriptions that are to be deleted are noted, and when
-/// they are gone, so is that.
+/// Moves a switch to the next state. Old subscriptions that are to be deleted are noted, and when they are gone, so is that.
+/// False if the switch is not the same any more.
 ///
 /// # Errors
 /// If the database fails.
@@ -222,8 +222,8 @@ pub async fn advance(conn: &mut PgConnection, switch: &Switch, to: SwitchState) 
     Ok(moved.rows_affected() > 0)
 }
 
-/// Gives up a switch that could not create its subscriptions, if it is still the same: the channel stays on its old
-/// transport, and what was created is to be deleted.
+/// Gives up a switch that could not create its subscriptions: the channel stays on its old transport, and what was created is
+/// to be deleted. False if the switch is not the same any more.
 ///
 /// # Errors
 /// If the database fails.
