@@ -51,14 +51,6 @@ fn names(answer: &Value) -> Vec<String> {
     emotes.iter().map(|(name, emote)| format!("{name} {}", emote["service"].as_str().unwrap())).collect()
 }
 
-/// The check `emotes`.
-async fn check(server: &Server) -> (String, String) {
-    let status = server.get("/status").await.json();
-    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "emotes").unwrap().clone();
-    let text = |field: &str| check[field].as_str().unwrap().to_owned();
-    (text("status"), text("message"))
-}
-
 #[tokio::test]
 async fn emotes_are_those_of_all_channels_and_of_the_channel_which_go_before() {
     let twitch = Twitch::start().await;
@@ -89,7 +81,7 @@ async fn emotes_are_those_of_all_channels_and_of_the_channel_which_go_before() {
     assert_eq!(emote("ffzGlobal")["url"], "https://cdn.frankerfacez.com/emote/1/animated/2");
     assert_eq!(found["unavailable"], json!([]));
     assert_eq!(
-        check(&server).await,
+        server.check("emotes").await,
         ("pass".to_owned(), "overlays show emotes of 7TV, BetterTTV, FrankerFaceZ".to_owned())
     );
 }
@@ -98,7 +90,7 @@ async fn emotes_are_those_of_all_channels_and_of_the_channel_which_go_before() {
 async fn only_services_that_are_named_are_asked_and_once_an_hour() {
     let twitch = Twitch::start().await;
     let server = start(&twitch).await;
-    assert_eq!(check(&server).await.0, "pass");
+    assert_eq!(server.check("emotes").await.0, "pass");
     assert_eq!(get(&server, "bttv").await.json(), json!({ "emotes": {}, "unavailable": [] }), "none is no failure");
     assert_eq!(get(&server, "bttv,bttv").await.status, 200);
     assert_eq!(twitch.emote_calls(), [0, 2, 0]);
@@ -127,7 +119,7 @@ async fn service_that_is_away_costs_no_emotes_of_others_and_is_shown_in_the_stat
     twitch.mock.world.break_emotes("ffz", true);
     let found = get(&server, "7tv,ffz").await.json();
     assert_eq!((names(&found), &found["unavailable"]), (vec!["Wave 7tv".to_owned()], &json!(["ffz"])));
-    let (status, message) = check(&server).await;
+    let (status, message) = server.check("emotes").await;
     assert!(status == "warn" && message.contains("FrankerFaceZ") && !message.contains("7TV"), "{message}");
     let asked = twitch.emote_calls();
     get(&server, "7tv,ffz").await;
@@ -140,13 +132,13 @@ async fn service_that_is_away_costs_no_emotes_of_others_and_is_shown_in_the_stat
         (names(&found), &found["unavailable"]),
         (vec!["Smile ffz".to_owned(), "Wave 7tv".to_owned()], &json!([]))
     );
-    assert_eq!(check(&server).await.0, "pass");
+    assert_eq!(server.check("emotes").await.0, "pass");
     twitch.mock.world.break_emotes("7tv", true);
     twitch.clock.advance(TTL.try_into().unwrap());
     assert_eq!(names(&get(&server, "7tv,ffz").await.json()), ["Smile ffz", "Wave 7tv"], "those that were known before");
-    assert_eq!(check(&server).await.0, "warn");
+    assert_eq!(server.check("emotes").await.0, "warn");
     twitch.clock.advance(TTL.try_into().unwrap());
-    assert_eq!(check(&server).await.0, "pass", "no overlay has asked for an hour");
+    assert_eq!(server.check("emotes").await.0, "pass", "no overlay has asked for an hour");
 }
 
 #[tokio::test]

@@ -54,13 +54,6 @@ async fn list(server: &Server) -> Vec<Value> {
     server.json(&format!("/channels/{CHANNEL_ID}/gaps")).await["data"].as_array().unwrap().clone()
 }
 
-/// What the check `gaps` of `/status` says.
-async fn check(server: &Server) -> String {
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "gaps").unwrap().clone();
-    check["message"].as_str().unwrap().to_owned()
-}
-
 /// Waits until the newest gap is looked up after this time.
 async fn until_looked_up(server: &Server, after: &str) {
     let looked_up = async || list(server).await[0]["looked_up_at"].as_str().is_some_and(|at| at > after);
@@ -133,7 +126,7 @@ async fn stream_that_began_in_a_gap_is_found_without_the_scope_for_follows() {
     until_looked_up(&server, "").await;
     assert_eq!(server.json(&format!("/channels/{CHANNEL_ID}")).await["is_live"], true);
     assert_eq!(follows(&server).await, []);
-    let message = check(&server).await;
+    let message = server.check("gaps").await.1;
     for text in ["gaps of the last day: 1, 60 s in all, the last until", "(keepalive)", "channel updates found"] {
         assert!(message.contains(text), "{message}");
     }
@@ -151,7 +144,7 @@ async fn gap_without_a_consent_says_what_to_do_and_holds_up_no_other() {
     record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
     server.clock.advance(Duration::seconds(10));
     until_looked_up(&server, "").await;
-    until("the check says why", async || check(&server).await.contains("consent")).await;
+    until("the check says why", async || server.check("gaps").await.1.contains("consent")).await;
     twitch.mock.stop().await.unwrap();
 }
 
@@ -162,12 +155,12 @@ async fn consent_mends_the_look_up_of_gaps_at_once() {
     server.sql("update token set needs_consent = 'revoked'").await;
     record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
     server.clock.advance(Duration::seconds(10));
-    until("the check says why", async || check(&server).await.contains("consent")).await;
+    until("the check says why", async || server.check("gaps").await.1.contains("consent")).await;
     server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
     let consented_at = server.clock.now();
     until_looked_up(&server, "").await;
     assert!(server.clock.now() - consented_at < Duration::seconds(30), "the next retry would have come later");
-    until("the check passes", async || check(&server).await.contains("gaps of the last day: 1")).await;
+    until("the check passes", async || server.check("gaps").await.1.contains("gaps of the last day: 1")).await;
     twitch.mock.stop().await.unwrap();
 }
 

@@ -1,6 +1,5 @@
 //! `/livez`, `/readyz` and `/status`, of healthy and of failing servers.
 
-use serde_json::Value;
 use showtime::api;
 use showtime::store::locks::Lock;
 use sqlx::postgres::PgConnectOptions;
@@ -9,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::backfill::on;
 use crate::support::messages::{CHANNEL, at, follow};
 use crate::support::postgres::fresh_database;
-use crate::support::server::Server;
+use crate::support::server::{Server, check};
 use crate::support::snapshot::{lines, masked};
 use crate::support::twitch::Twitch;
 use crate::support::until;
@@ -19,19 +18,12 @@ fn no_database() -> PgConnectOptions {
     PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody").database("nothing")
 }
 
-#[track_caller]
-fn check<'a>(status: &'a Value, name: &str) -> (&'a str, &'a str) {
-    let checks = status["checks"].as_array().expect("checks");
-    let check = checks.iter().find(|it| it["name"] == name).unwrap_or_else(|| panic!("no check {name}: {status}"));
-    (check["status"].as_str().expect("a status"), check["message"].as_str().expect("a message"))
-}
-
 #[tokio::test]
 async fn new_server_is_ready_and_says_what_to_set_up() {
     let api = Server::start().await;
     assert_eq!(api.json("/livez").await["status"], "pass");
     assert_eq!(api.json("/readyz").await["status"], "pass");
-    until("the reactor runs", async || check(&api.json("/status").await, "reactions").0 == "pass").await;
+    until("the reactor runs", async || api.check("reactions").await.0 == "pass").await;
     let status = api.json("/status").await;
     insta::assert_snapshot!(lines(&masked(&status)), @r#"
     {

@@ -156,14 +156,6 @@ async fn server_that_cant_reach_twitch_leaves_polling_to_another() {
     other.mock.stop().await.unwrap();
 }
 
-async fn status_of_backfill(server: &Server) -> (String, String) {
-    let status = server.json("/status").await;
-    let checks = status["checks"].as_array().unwrap();
-    let check = checks.iter().find(|check| check["name"] == "backfill").unwrap();
-    let text = |field: &str| check[field].as_str().unwrap().to_owned();
-    (text("status"), text("message"))
-}
-
 #[tokio::test]
 async fn connection_that_ended_is_replaced_and_the_turn_is_taken() {
     let twitch = Twitch::start().await;
@@ -178,7 +170,7 @@ async fn connection_that_ended_is_replaced_and_the_turn_is_taken() {
         where datname = current_database() and application_name = 'showtime polling'";
     assert_eq!(sqlx::query_scalar::<_, i64>(end).fetch_one(&server.pool).await.unwrap(), 1);
     pass_minute(&clock, &server, mock).await;
-    let (status, message) = status_of_backfill(&server).await;
+    let (status, message) = server.check("backfill").await;
     assert_eq!(status, "pass", "{message}");
     server.stop().await;
     twitch.mock.stop().await.unwrap();
@@ -192,11 +184,11 @@ async fn status_says_why_missed_events_cant_be_looked_up() {
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
     let server = Server::with(database, on(&twitch.mock)).await;
-    until_with_time(&server, "it warns", async || status_of_backfill(&server).await.0 == "warn").await;
-    let (_, message) = status_of_backfill(&server).await;
+    until_with_time(&server, "it warns", async || server.check("backfill").await.0 == "warn").await;
+    let (_, message) = server.check("backfill").await;
     assert!(message.starts_with("missed events can't be looked up: can't look up streams"), "{message}");
     world.set_faults(Faults::default()).unwrap();
-    until_with_time(&server, "it passes", async || status_of_backfill(&server).await.0 == "pass").await;
+    until_with_time(&server, "it passes", async || server.check("backfill").await.0 == "pass").await;
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }

@@ -97,12 +97,6 @@ async fn wanted(server: &Server, kind: &str) -> Value {
     status["wanted"].as_array().unwrap().iter().find(|wanted| wanted["type"] == kind).unwrap().clone()
 }
 
-pub(crate) async fn check(server: &Server, name: &str) -> (String, String) {
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone();
-    (check["status"].as_str().unwrap().to_owned(), check["message"].as_str().unwrap().to_owned())
-}
-
 /// Advances the server's clock by less than a minute, until the condition holds. Then work under way may still end, since
 /// this machine may be slow.
 async fn within_a_minute(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
@@ -279,7 +273,7 @@ async fn failed_challenge_is_retried_until_it_succeeds() {
         online["status"] == failed && online["message"].as_str().unwrap().contains("challenge")
     })
     .await;
-    let (verdict, message) = check(&server, "subscriptions").await;
+    let (verdict, message) = server.check("subscriptions").await;
     assert!(verdict == "warn" && message.starts_with("0 of 10"), "{message}");
     for _ in 0..60 {
         server.clock.advance(time::Duration::seconds(5));
@@ -352,13 +346,13 @@ async fn helix_outage_is_waited_out() {
     until("the error shows", async || {
         server.clock.advance(time::Duration::SECOND);
         ticks += 1;
-        let (verdict, message) = check(&server, "twitch").await;
+        let (verdict, message) = server.check("twitch").await;
         ticks > 200 && verdict == "warn" && message.contains("Helix is unwell")
     })
     .await;
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     heals_within_a_minute(&server).await;
-    until("the error is gone", async || check(&server, "twitch").await.0 == "pass").await;
+    until("the error is gone", async || server.check("twitch").await.0 == "pass").await;
     server.stop().await;
 }
 
@@ -403,7 +397,8 @@ async fn missing_consents_and_limits_are_explained_and_not_retried() {
     assert!(message.contains("has not granted") && message.contains("cargo run --bin init"), "{message}");
 
     until("they are one cause", async || {
-        check(&server, "subscriptions")
+        server
+            .check("subscriptions")
             .await
             .1
             .contains("6 subscriptions need consent of maplearcade: run `cargo run --bin init`")
@@ -426,14 +421,14 @@ async fn unknown_channel_and_dead_token_are_shown() {
         config.twitch.channel_name = Some("nosuchchannel".to_owned());
     })
     .await;
-    until("the unknown channel shows", async || check(&server, "twitch").await.1.contains("nosuchchannel")).await;
+    until("the unknown channel shows", async || server.check("twitch").await.1.contains("nosuchchannel")).await;
     server
         .sql(
             "insert into token (holder, login, access_token, scopes, obtained_at, needs_consent)
             values ('7', 'maplearcade', 'x', '{}', now(), 'Invalid refresh token')",
         )
         .await;
-    let (verdict, message) = check(&server, "tokens").await;
+    let (verdict, message) = server.check("tokens").await;
     assert!(verdict == "warn" && message.contains("maplearcade: Invalid refresh token"), "{message}");
     let token = server.json("/status").await["tokens"][0].clone();
     assert_eq!((&token["status"], &token["command"]), (&"needs_consent".into(), &"cargo run --bin init".into()));
@@ -445,6 +440,6 @@ async fn server_without_an_application_desires_nothing() {
     let server = Server::start().await;
     let status = server.json("/status").await;
     assert_eq!(status["wanted"].as_array().map(Vec::len), Some(0));
-    assert!(check(&server, "twitch").await.1.contains("not configured"));
+    assert!(server.check("twitch").await.1.contains("not configured"));
     server.stop().await;
 }

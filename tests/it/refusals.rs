@@ -16,15 +16,6 @@ use crate::support::messages::{CHANNEL, at, cheer, follow, notification, verifie
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 
-/// The status and the message of a check.
-async fn check(server: &Server, name: &str) -> (String, String) {
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|it| it["name"] == name);
-    let text =
-        |field: &str| check.unwrap_or_else(|| panic!("no check {name}: {status}"))[field].as_str().unwrap().to_owned();
-    (text("status"), text("message"))
-}
-
 /// Replaces a part of the body.
 fn edited(mut message: Outgoing, from: &str, to: &str) -> Outgoing {
     let body = String::from_utf8(message.body).unwrap();
@@ -40,7 +31,7 @@ async fn messages_refused_for_their_date_show_a_wrong_clock() {
     for user in 0..8 {
         server.deliver(&follow(&user.to_string(), at(300))).await.problem(403, "stale-message");
     }
-    let (verdict, message) = check(&server, "messages").await;
+    let (verdict, message) = server.check("messages").await;
     assert_eq!(verdict, "warn");
     let parts = [
         "messages that are signed rightly are refused because they are dated ",
@@ -55,7 +46,7 @@ async fn messages_refused_for_their_date_show_a_wrong_clock() {
 
     server.clock.advance(Duration::minutes(15));
     assert_eq!(server.deliver(&follow("9", at(300))).await.status, 204);
-    assert_eq!(check(&server, "messages").await.0, "pass", "an accepted message shows that the clock is right");
+    assert_eq!(server.check("messages").await.0, "pass", "an accepted message shows that the clock is right");
 }
 
 #[tokio::test]
@@ -71,9 +62,9 @@ async fn messages_signed_with_another_secret_are_a_warning_if_they_name_a_known_
     join_all((0..8).map(|user| forge(cheer(&user.to_string(), 1, at(0))))).await;
     server.clock.advance(Duration::seconds(1));
     join_all((0..7).map(|user| forge(follow(&user.to_string(), at(0))))).await;
-    assert_eq!(check(&server, "webhook_secret").await.0, "pass", "seven may be chance");
+    assert_eq!(server.check("webhook_secret").await.0, "pass", "seven may be chance");
     forge(follow("7", at(0))).await;
-    let (verdict, message) = check(&server, "webhook_secret").await;
+    let (verdict, message) = server.check("webhook_secret").await;
     assert_eq!(verdict, "warn");
     assert!(
         message.starts_with("8 messages for subscriptions of this server") && message.contains("SECRET"),
@@ -83,7 +74,7 @@ async fn messages_signed_with_another_secret_are_a_warning_if_they_name_a_known_
     assert_eq!(server.json("/status").await["verdict"], "warn");
 
     assert_eq!(server.deliver(&follow("2", at(0))).await.status, 204);
-    assert_eq!(check(&server, "webhook_secret").await.0, "pass");
+    assert_eq!(server.check("webhook_secret").await.0, "pass");
 }
 
 /// Ten a second are looked at; a flood costs no more.
@@ -99,7 +90,7 @@ async fn forgeries_are_looked_at_ten_times_a_second() {
     }))
     .await;
     let seconds = (server.clock.instant() - began).as_secs();
-    let (_, message) = check(&server, "webhook_secret").await;
+    let (_, message) = server.check("webhook_secret").await;
     let claims: u64 = message.split(' ').next().unwrap().parse().unwrap();
     assert!((10..=10 * (seconds + 1)).contains(&claims), "{claims} in {seconds} s");
 }
@@ -146,7 +137,7 @@ async fn message_that_the_database_refuses_is_shown() {
         server.deliver(&follow("666", at(0))).await.problem(500, "internal");
     }
     assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
-    let (verdict, message) = check(&server, "messages").await;
+    let (verdict, message) = server.check("messages").await;
     assert_eq!(verdict, "warn");
     assert!(message.starts_with("the database can't store 3 messages of channel.follow (the last: "), "{message}");
     assert_eq!(server.get("/readyz").await.status, 200);
@@ -199,7 +190,7 @@ async fn payloads_that_are_not_understood_are_shown_by_type() {
     }
     let odd_test = edited(cheer("3", 1, at(0)), r#"{"event""#, r#"{"is_test":true,"event""#);
     assert_eq!(server.deliver(&edited(odd_test, r#""bits":1"#, r#""bits":null"#)).await.status, 204);
-    let (verdict, message) = check(&server, "payloads").await;
+    let (verdict, message) = server.check("payloads").await;
     assert_eq!(verdict, "warn");
     assert!(message.starts_with("2 payloads of channel.follow could not be read"), "{message}");
     assert!(message.contains("`server rebuild`") && !message.contains("channel.cheer"), "{message}");

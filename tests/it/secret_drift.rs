@@ -6,7 +6,7 @@ use showtime::twitch::signature::WebhookSecret;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::reconcile::{CREATE, SCOPES, check, configure, held, own_callback, until_next_cycle, until_shown};
+use crate::reconcile::{CREATE, SCOPES, configure, held, own_callback, until_next_cycle, until_shown};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Server, secret};
 use crate::support::twitch::{CHANNEL, Twitch};
@@ -71,7 +71,7 @@ async fn replace_secret(is_database_lost: bool) {
     let other = WebhookSecret::new(OTHER).unwrap();
     let server = serve(&twitch, database, addr, other.clone()).await;
     until("it shows", async || {
-        let (verdict, message) = check(&server, "subscriptions").await;
+        let (verdict, message) = server.check("subscriptions").await;
         verdict == "warn" && message.contains("webhook secret")
     })
     .await;
@@ -80,7 +80,7 @@ async fn replace_secret(is_database_lost: bool) {
         server.clock.advance(time::Duration::SECOND);
         let held = held(&twitch, &own_callback(addr)).len();
         assert!(held >= 9, "one at a time: {held}");
-        check(&server, "subscriptions").await.0 == "pass"
+        server.check("subscriptions").await.0 == "pass"
     })
     .await;
     assert_eq!(twitch.mock.world.calls(CREATE), 20, "each once");
@@ -121,7 +121,7 @@ async fn servers_with_different_secrets_warn_and_create_nothing_again() {
     .await;
     for server in [&one, &other, &bystander] {
         until("it warns", async || {
-            let (verdict, message) = check(server, "subscriptions").await;
+            let (verdict, message) = server.check("subscriptions").await;
             verdict == "warn" && message.contains("have 3 different webhook secrets")
         })
         .await;
@@ -135,7 +135,7 @@ async fn servers_with_different_secrets_warn_and_create_nothing_again() {
     bystander.stop().await;
     other.stop().await;
     let_leases_end(&one.pool, &secret()).await;
-    until("all is well", async || check(&one, "subscriptions").await.0 == "pass").await;
+    until("all is well", async || one.check("subscriptions").await.0 == "pass").await;
     until_next_cycle(&one, &twitch).await;
     assert_eq!(twitch.mock.world.calls(CREATE), 10);
     one.stop().await;
@@ -144,7 +144,7 @@ async fn servers_with_different_secrets_warn_and_create_nothing_again() {
 #[tokio::test]
 async fn lease_of_a_dead_server_ends_by_the_clock_of_the_database() {
     let server = Server::start().await;
-    let warns = async || check(&server, "subscriptions").await.1.contains("different webhook secrets");
+    let warns = async || server.check("subscriptions").await.1.contains("different webhook secrets");
     server.sql("insert into server values (1, 'x', false, now(), now())").await;
     until("it warns", warns).await;
     server.clock.advance(time::Duration::HOUR);

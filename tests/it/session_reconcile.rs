@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::mock_websocket::Socket;
-use crate::reconcile::{CREATE, SCOPES, check, until_shown};
+use crate::reconcile::{CREATE, SCOPES, until_shown};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, quick_retries};
@@ -148,16 +148,16 @@ async fn new_session_is_subscribed_on_at_once() {
     let fixture = Fixture::start().await;
     let server = fixture.serve().await;
     until_shown(&server, 10, "needs_consent").await;
-    let (verdict, message) = check(&server, "subscriptions").await;
+    let (verdict, message) = server.check("subscriptions").await;
     let consent = format!("10 subscriptions need consent of {CHANNEL}: run `cargo run --bin init`");
     assert!(verdict == "warn" && message.contains(&consent), "{message}");
     let first = server.json("/status").await["wanted"][0]["message"].clone();
     assert!(first.as_str().unwrap().contains("which Twitch requires of every channel over a WebSocket"), "{first}");
-    assert_eq!(check(&server, "twitch").await.0, "pass", "it needs no callback");
+    assert_eq!(server.check("twitch").await.0, "pass", "it needs no callback");
 
     fixture.consent(&server, &SCOPES).await;
     until_shown(&server, 10, "no_session").await;
-    let (_, message) = check(&server, "subscriptions").await;
+    let (_, message) = server.check("subscriptions").await;
     assert!(message.contains("the check `websocket` shows why"), "{message}");
     let session = fixture.connect(&server).await;
     until_shown(&server, 10, "enabled").await;
@@ -180,7 +180,7 @@ async fn server_without_a_callback_has_everything_enabled_by_itself() {
     fixture.consent(&server, &SCOPES).await;
     until_shown(&server, 10, "enabled").await;
     until("the source is told", async || told(&server).await == (true, None)).await;
-    assert_eq!(check(&server, "subscriptions").await.0, "pass");
+    assert_eq!(server.check("subscriptions").await.0, "pass");
     fixture.twitch.mock.world.follow(CHANNEL, "quietotter").unwrap();
     until("the event arrives", async || server.json("/status").await["last_event"].is_object()).await;
     server.stop().await;
@@ -218,7 +218,7 @@ async fn sessions_of_other_programs_are_left_alone_and_named_at_a_limit() {
         !is_subscribed && problem.is_some_and(|it| it.contains("number of websocket transports limit exceeded"))
     })
     .await;
-    let (_, message) = check(&server, "subscriptions").await;
+    let (_, message) = server.check("subscriptions").await;
     for text in ["3 subscriptions are on sessions of other programs", "costs 1 of 10: use a webhook for such a channel"]
     {
         assert!(message.contains(text), "{message}");

@@ -22,7 +22,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::sleep;
 use url::Url;
 
-use crate::reconcile::{SCOPES, check, configure, own_callback, until_shown};
+use crate::reconcile::{SCOPES, configure, own_callback, until_shown};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, Twitch};
@@ -268,10 +268,7 @@ async fn switch_goes_on_from_each_state() {
         until_state(&server, "done").await;
         fixture.until_over(Websocket).await;
         until_shown(&server, 10, "enabled").await;
-        assert_eq!(
-            check(&server, "switches").await,
-            ("pass".to_owned(), "no channel changes its transport".to_owned())
-        );
+        assert_eq!(server.check("switches").await, ("pass".to_owned(), "no channel changes its transport".to_owned()));
         server.stop().await;
         database.stop().await;
     });
@@ -307,7 +304,7 @@ async fn switch_that_can_not_create_its_subscriptions_is_given_up_and_can_be_tri
         state(&server).await == "aborted"
     })
     .await;
-    let (verdict, message) = check(&server, "switches").await;
+    let (verdict, message) = server.check("switches").await;
     let (stays, why) = ("maplearcade stays on the webhook", "there is no WebSocket session");
     assert!(verdict == "warn" && message.contains(stays) && message.contains(why), "{message}");
     until_shown(&server, 10, "enabled").await;

@@ -40,14 +40,10 @@ async fn missing_consent_is_told_with_the_command_that_asks_for_it() {
          channel:manage:broadcast`"
     );
     assert!(place.performed("channel").is_empty());
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|it| it["name"] == "consents").cloned().unwrap();
-    let message = check["message"].as_str().unwrap();
-    assert!(
-        check["status"] == "warn" && message.contains("maplearcade has not consented to channel:manage:broadcast"),
-        "{check}"
-    );
-    assert!(message.contains("--channel maplearcade --scope channel:manage:broadcast`, or send a link"), "{check}");
+    let (verdict, message) = server.check("consents").await;
+    assert_eq!(verdict, "warn");
+    assert!(message.contains("maplearcade has not consented to channel:manage:broadcast"), "{message}");
+    assert!(message.contains("--channel maplearcade --scope channel:manage:broadcast`, or send a link"), "{message}");
     server.stop().await;
 }
 

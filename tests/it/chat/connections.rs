@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{BOT, Place, VIEWER, check, set, until_events};
+use super::{BOT, Place, VIEWER, set, until_events};
 use crate::support::twitch::CHANNEL;
 use crate::support::until;
 
@@ -25,7 +25,7 @@ async fn chats_are_read_anonymously_without_a_bot() {
     let login = logins(&place).await.remove(0);
     assert!(login.starts_with("justinfan"), "{login}");
     let expected = ("pass".to_owned(), format!("1 chats are read over IRC, as {login}"));
-    until("the check says so", async || check(&server).await == expected).await;
+    until("the check says so", async || server.check("chat").await == expected).await;
     let metrics = server.get("/metrics").await.text;
     assert!(metrics.contains("showtime_chat_connections{state=\"connected\"} 1"), "{metrics}");
 }
@@ -62,7 +62,7 @@ async fn bot_without_the_scope_is_shown_and_chats_are_read_anonymously() {
     place.until_joined(1).await;
     assert!(logins(&place).await[0].starts_with("justinfan"));
     let is_shown = async || {
-        let (verdict, message) = check(&server).await;
+        let (verdict, message) = server.check("chat").await;
         verdict == "warn"
             && message.contains("showbot has not consented to chat:read: run `cargo run --bin init -- --bot`")
     };
@@ -70,7 +70,7 @@ async fn bot_without_the_scope_is_shown_and_chats_are_read_anonymously() {
     place.consent(BOT, &["chat:read"]).await;
     place.twitch.clock.advance(time::Duration::seconds(61));
     until("the bot reads once it has consented", async || logins(&place).await == [BOT]).await;
-    until("the check says so", async || check(&server).await.0 == "pass").await;
+    until("the check says so", async || server.check("chat").await.0 == "pass").await;
 }
 
 #[tokio::test]
@@ -124,9 +124,9 @@ async fn one_server_of_a_cluster_reads_and_another_takes_over() {
     let (first, second) = (place.serve().await, place.serve().await);
     set(&first, "always", false).await;
     place.until_joined(1).await;
-    let mut checks = vec![check(&first).await.1, check(&second).await.1];
+    let mut checks = vec![first.check("chat").await.1, second.check("chat").await.1];
     until("both say what they do", async || {
-        checks = vec![check(&first).await.1, check(&second).await.1];
+        checks = vec![first.check("chat").await.1, second.check("chat").await.1];
         checks.iter().any(|text| text.starts_with("1 chats are read"))
             && checks.iter().any(|text| text == "another server reads the chats")
     })
@@ -134,7 +134,7 @@ async fn one_server_of_a_cluster_reads_and_another_takes_over() {
     let (leader, other) = if checks[0].starts_with("1 chats") { (first, second) } else { (second, first) };
     leader.stop().await;
     place.until_joined(1).await;
-    until("the other one reads", async || check(&other).await.1.starts_with("1 chats are read")).await;
+    until("the other one reads", async || other.check("chat").await.1.starts_with("1 chats are read")).await;
     place.until_joined(1).await;
     place.twitch.mock.world.say(CHANNEL, VIEWER, "hello").unwrap();
     until_events(&other, "channel.chat.message", 1).await;

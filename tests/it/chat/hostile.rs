@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Place, check, events, set, until_events};
+use super::{Place, events, set, until_events};
 use crate::support::twitch::CHANNEL_ID;
 use crate::support::until;
 
@@ -64,7 +64,7 @@ async fn line_that_is_none_is_counted_and_not_stored() {
         (&"irc:good".into(), &"at last".into())
     );
     let all_counted = async || {
-        let message = check(&server).await.1;
+        let message = server.check("chat").await.1;
         ["too_long", "tags", "chat message", "id;", "unknown command", "forbidden_character", "frame"]
             .iter()
             .all(|subject| message.contains(subject))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use showtime::twitch::catalogue;
 
-use super::{Place, VIEWER, check, set, until_events};
+use super::{Place, VIEWER, set, until_events};
 use crate::support::messages::{at, notification, offline, online, with_person};
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID};
@@ -105,7 +105,7 @@ async fn chat_is_read_while_the_channel_is_live_and_a_while_longer() {
     let place = Place::new().await;
     let server = place.serve().await;
     set(&server, "live", false).await;
-    assert_eq!(check(&server).await, ("pass".to_owned(), "no chat is read over IRC".to_owned()));
+    assert_eq!(server.check("chat").await, ("pass".to_owned(), "no chat is read over IRC".to_owned()));
     assert_eq!(server.deliver(&online("40952110345", at(0))).await.status, 204);
     place.until_joined(1).await;
     assert_eq!(server.deliver(&offline(Some("40952110345"), at(60))).await.status, 204);

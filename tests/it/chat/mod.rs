@@ -139,11 +139,3 @@ async fn until_events(server: &Server, kind: &str, count: usize) -> Vec<Value> {
     assert_eq!(events.len(), count, "{events:#?}");
     events
 }
-
-/// The check `chat` of `/status`: its verdict and its message.
-async fn check(server: &Server) -> (String, String) {
-    let status = server.json("/status").await;
-    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == "chat").unwrap().clone();
-    let text = |name: &str| check[name].as_str().unwrap().to_owned();
-    (text("status"), text("message"))
-}

@@ -73,6 +73,14 @@ impl Answer {
     }
 }
 
+/// The status and the message of a check in this answer of `/status`.
+#[track_caller]
+pub(crate) fn check<'a>(status: &'a Value, name: &str) -> (&'a str, &'a str) {
+    let mut checks = status["checks"].as_array().expect("checks").iter();
+    let check = checks.find(|check| check["name"] == name).unwrap_or_else(|| panic!("no check {name}: {status}"));
+    (check["status"].as_str().expect("a status"), check["message"].as_str().expect("a message"))
+}
+
 /// [`SECRET`] as the server's type.
 pub(crate) fn secret() -> WebhookSecret {
     WebhookSecret::new(SECRET).unwrap()
@@ -180,6 +188,13 @@ impl Server {
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         assert_eq!(answer.headers["content-type"], "application/json");
         answer.json()
+    }
+
+    /// The status and the message of this check in `/status`.
+    pub(crate) async fn check(&self, name: &str) -> (String, String) {
+        let status = self.json("/status").await;
+        let (verdict, message) = check(&status, name);
+        (verdict.to_owned(), message.to_owned())
     }
 
     /// Delivers a message as Twitch would.

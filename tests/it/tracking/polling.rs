@@ -1,6 +1,6 @@
 //! Channels that bots track and that are not served: their streams are looked up.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use showtime::config::Config;
 use showtime::mock::discord::Limits;
 use showtime::mock::{ChannelEdit, Faults, Notify};
@@ -32,15 +32,9 @@ impl Stage {
 
     /// How many channels are looked up.
     pub(super) async fn polled(&self) -> usize {
-        let check = self.polling_check().await;
-        let (count, _) = check["message"].as_str().unwrap().split_once(' ').unwrap();
+        let (_, message) = self.server.check("polling").await;
+        let (count, _) = message.split_once(' ').unwrap();
         count.parse().unwrap()
-    }
-
-    async fn polling_check(&self) -> Value {
-        let status = self.server.json("/status").await;
-        let checks = status["checks"].as_array().unwrap();
-        checks.iter().find(|check| check["name"] == "polling").unwrap().clone()
     }
 }
 
@@ -104,8 +98,8 @@ async fn channels_that_are_served_or_not_tracked_are_not_polled() {
     let twitch = Twitch::start().await;
     let stage = Stage::polling(&twitch).await;
     until_with_time(&stage.server, "one is polled", async || stage.polled().await == 1).await;
-    let named = stage.polling_check().await["message"].as_str().unwrap().ends_with(": copperkite");
-    assert!(named, "it says which one");
+    let (_, message) = stage.server.check("polling").await;
+    assert!(message.ends_with(": copperkite"), "{message}");
     let path = format!("/v1/api/webhooks/{0}/{STREAMER}/{1}", stage.webhook().channel_id, stage.webhook().id);
     assert_eq!(stage.send(reqwest::Method::DELETE, &path).await.status, 200);
     serve_channel(&stage.server.pool, CHANNEL_ID, CHANNEL).await;
@@ -175,8 +169,8 @@ async fn status_says_that_channels_cant_be_looked_up() {
     let stage = Stage::polling(&twitch).await;
     let world = &twitch.mock.world;
     world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
-    until_with_time(&stage.server, "it warns", async || stage.polling_check().await["status"] == "warn").await;
+    until_with_time(&stage.server, "it warns", async || stage.server.check("polling").await.0 == "warn").await;
     world.set_faults(Faults::default()).unwrap();
-    until_with_time(&stage.server, "it is well", async || stage.polling_check().await["status"] == "pass").await;
+    until_with_time(&stage.server, "it is well", async || stage.server.check("polling").await.0 == "pass").await;
     stage.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Connections that end.
 
 use super::server::{Sockets, follow};
-use super::{check, metric, row, serve, serve_live, subscribe, until_events, until_gaps, until_row};
+use super::{metric, row, serve, serve_live, subscribe, until_events, until_gaps, until_row};
 use crate::support::until;
 
 #[tokio::test]
@@ -85,9 +85,8 @@ async fn status_says_why_there_is_no_session() {
     let server = serve(&sockets).await;
     sockets.accept().await.close(4005, "network timeout").await;
     until("the reason is shown", async || {
-        let check = check(&server).await;
-        check["status"] == "warn"
-            && check["message"].as_str().unwrap().contains("no welcome came: 4005 network timeout")
+        let (status, message) = server.check("websocket").await;
+        status == "warn" && message.contains("no welcome came: 4005 network timeout")
     })
     .await;
     server.stop().await;

@@ -5,7 +5,7 @@ use showtime::clock::Clock;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::server::{Sockets, follow, follow_at, frame};
-use super::{check, metric, row, serve, serve_live, subscribe, until_events};
+use super::{metric, row, serve, serve_live, subscribe, until_events};
 use crate::support::until;
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn bad_frame_is_counted_and_the_connection_lives() {
         assert_eq!(metric(&server, &format!("showtime_eventsub_messages_total{{{labels}}}")).await, count, "{outcome}");
     }
     assert!(sockets.is_empty() && row(&server, "ended_at").await.is_none(), "it is the same connection");
-    let check = check(&server).await;
-    assert!(check["message"].as_str().unwrap().contains("frames were not accepted"), "{check}");
+    let (_, message) = server.check("websocket").await;
+    assert!(message.contains("frames were not accepted"), "{message}");
     server.stop().await;
 }
 

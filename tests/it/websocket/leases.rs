@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::server::Sockets;
-use super::{check, configure, row, serve, serve_on, subscribe, until_gaps, until_row};
+use super::{configure, row, serve, serve_on, subscribe, until_gaps, until_row};
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
 use crate::support::{Unused, until};
@@ -49,12 +49,9 @@ async fn session_ends_with_the_consent_and_status_says_who_must_click() {
     server.sql("update token set needs_consent = 'revoked'; select pg_notify('showtime_reconcile', '')").await;
     assert_eq!(peer.until_closed().await, 1000);
     until_row(&server, "session_id", None).await;
-    let check = check(&server).await;
-    assert_eq!(check["status"], "warn");
-    assert!(
-        check["message"].as_str().unwrap().contains("maplearcade has no session, since it has to consent again"),
-        "{check}"
-    );
+    let (status, message) = server.check("websocket").await;
+    assert_eq!(status, "warn");
+    assert!(message.contains("maplearcade has no session, since it has to consent again"), "{message}");
     server.sql("update token set needs_consent = null; select pg_notify('showtime_reconcile', '')").await;
     let _peer = sockets.welcome("AgoQ2").await;
     subscribe(&server, "AgoQ2").await;
@@ -72,7 +69,7 @@ async fn channel_over_webhook_has_no_session() {
         .await;
     assert_eq!(peer.until_closed().await, 1000);
     until_row(&server, "user_id", None).await;
-    assert_eq!(check(&server).await["message"], "no channel is served over WebSocket");
+    assert_eq!(server.check("websocket").await.1, "no channel is served over WebSocket");
     server.stop().await;
 }
 

@@ -10,7 +10,6 @@ pub(crate) mod server;
 mod spool;
 
 use secrecy::SecretString;
-use serde_json::Value;
 use showtime::config::{Client, Config};
 use showtime::twitch::transport::TransportKind;
 use sqlx::postgres::PgConnectOptions;
@@ -109,11 +108,4 @@ async fn metric(server: &Server, name: &str) -> f64 {
     let text = server.get("/metrics").await.text;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.unwrap_or_default()
-}
-
-/// The check `websocket` of `/status`.
-async fn check(server: &Server) -> Value {
-    let status = server.json("/status").await;
-    let checks = status["checks"].as_array().unwrap();
-    checks.iter().find(|check| check["name"] == "websocket").unwrap().clone()
 }

@@ -93,12 +93,7 @@ async fn rules_are_tried_without_an_effect() {
 async fn rule_of_a_newer_version_is_named_in_the_status_and_others_go_on() {
     let place = Place::new().await;
     let server = serve(&place).await;
-    let check = async || {
-        let status = server.json("/status").await;
-        let check = status["checks"].as_array().unwrap().iter().find(|it| it["name"] == "rules").cloned().unwrap();
-        (check["status"].as_str().unwrap().to_owned(), check["message"].as_str().unwrap().to_owned())
-    };
-    assert_eq!(check().await.0, "pass");
+    assert_eq!(server.check("rules").await.0, "pass");
     server
         .sql(
             r#"insert into rule (name, position, types, body, changed_at) values ('newer', 0, '{}',
@@ -108,7 +103,7 @@ async fn rule_of_a_newer_version_is_named_in_the_status_and_others_go_on() {
         .await;
     server.post_json("/rules", &rule("one")).await;
     assert_eq!(says(&server, "m1", "!say", "").await, ["say: done"]);
-    let (verdict, message) = check().await;
+    let (verdict, message) = server.check("rules").await;
     assert_eq!(verdict, "warn");
     for said in ["rule `newer`, do[0].teleport: there is no action `teleport`", "PUT /rules/NAME"] {
         assert!(message.contains(said), "{message}");
@@ -117,6 +112,6 @@ async fn rule_of_a_newer_version_is_named_in_the_status_and_others_go_on() {
     assert_eq!(switched.problem(400, "invalid-field")["field"], "do[0].teleport");
     let replaced = json!({ "name": "newer", "command": "!other", "do": [{ "say": "x" }] });
     assert_eq!(server.put_json("/rules/newer", &replaced).await.status, 200);
-    assert_eq!(check().await.0, "pass");
+    assert_eq!(server.check("rules").await.0, "pass");
     server.stop().await;
 }

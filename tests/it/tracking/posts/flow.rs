@@ -72,12 +72,10 @@ async fn stream_is_announced_edited_and_ended_in_one_message() {
     stage.update("Tomorrow", "Chess").await;
     stage.after(Duration::minutes(10)).await;
     assert_eq!(stage.message().embeds[0]["title"], "Third run");
-    let status = stage.server.json("/status").await;
-    let check = |name: &str| {
-        let checks = status["checks"].as_array().unwrap();
-        checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{status}"))["status"].clone()
-    };
-    assert_eq!((check("posts"), check("announcements")), (json!("pass"), json!("pass")), "{status}");
+    for check in ["posts", "announcements"] {
+        let (verdict, message) = stage.server.check(check).await;
+        assert_eq!(verdict, "pass", "{message}");
+    }
     let metrics = stage.server.get("/metrics").await.text;
     for line in [
         "showtime_discord_posts_total{outcome=\"posted\"} 1",
