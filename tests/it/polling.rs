@@ -16,11 +16,17 @@ const STREAMS: &str = "GET /helix/streams";
 const INFORMATION: &str = "GET /helix/channels";
 const OTHER: &str = "copperkite";
 
-/// A clock a second after the beginning of a minute: the next one begins when the test says so.
-fn clock() -> Clock {
-    let clock = Clock::default();
+/// Advances the clock to a second after the beginning of the next minute: the test has most of a real minute before another one
+/// begins by itself.
+fn begin_minute(clock: &Clock) {
     let passed = clock.now().unix_timestamp().rem_euclid(60);
     clock.advance(time::Duration::seconds(61 - passed));
+}
+
+/// A clock at the beginning of a minute.
+fn clock() -> Clock {
+    let clock = Clock::default();
+    begin_minute(&clock);
     clock
 }
 
@@ -39,10 +45,10 @@ async fn samples(server: &Server, mock: &Mock, login: &str) -> i64 {
     count(server, mock, login, "showtime.stream.viewers").await
 }
 
-/// Lets a minute pass, and waits for its sample of the channel that is always live.
+/// Begins the next minute, and waits for its sample of the channel that is always live.
 async fn pass_minute(clock: &Clock, server: &Server, mock: &Mock) {
     let before = samples(server, mock, CHANNEL).await;
-    clock.advance(time::Duration::MINUTE);
+    begin_minute(clock);
     until("there is a sample", async || samples(server, mock, CHANNEL).await == before + 1).await;
 }
 
