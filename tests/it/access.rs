@@ -9,8 +9,6 @@ use serde_json::{Value, json};
 use showtime::access::grant::Scope;
 use showtime::access::{TOKEN_TTL, TWITCH_TOKEN_TTL, TokenHash, generate};
 use showtime::api;
-use showtime::config;
-use showtime::mock::MockConfig;
 use showtime::store::access_tokens;
 use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use sqlx::ConnectOptions as _;
@@ -22,7 +20,7 @@ use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{self, at, subscription, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 
 /// Operations without a token.
 const PUBLIC: [&str; 7] = [
@@ -341,12 +339,8 @@ async fn serve(twitch: &Twitch, channel_name: &str) -> Server {
 }
 
 async fn serve_on(database: PgConnectOptions, twitch: &Twitch, channel_name: &str) -> Server {
-    let mock = MockConfig::default();
     Server::with(database, |config| {
-        let secret = SecretString::from(mock.client_secret);
-        config.twitch.client = Some(config::Client { id: mock.client_id, secret });
-        config.twitch.api_url = twitch.mock.api_url();
-        config.twitch.auth_url = twitch.mock.auth_url();
+        twitch.configure(config);
         config.twitch.channel_name = Some(channel_name.to_owned());
     })
     .await
@@ -406,12 +400,7 @@ async fn broadcaster_of_another_channel_is_refused() {
     let server = serve(&twitch, "another_channel").await;
     let token = twitch.consent(&["bits:read"]).await.access_token;
     get(&server, "/channels", Some(token.expose_secret())).await.problem(401, "token-invalid");
-    sqlx::query("insert into served_channel values ($1, $2, $2, now())")
-        .bind(CHANNEL_ID)
-        .bind(CHANNEL)
-        .execute(&server.pool)
-        .await
-        .unwrap();
+    serve_channel(&server.pool, CHANNEL_ID, CHANNEL).await;
     assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
 
     let without_application = Server::start().await;

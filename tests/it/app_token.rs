@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
-use showtime::config::{Client, Config, EncryptionKey};
+use showtime::config::{Config, EncryptionKey};
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
 use showtime::twitch::oauth::BearerToken;
@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
-use crate::support::twitch::{Twitch, credentials};
+use crate::support::twitch::Twitch;
 use crate::support::until;
 
 /// The tokens of a replica, on connections of its own.
@@ -35,12 +35,9 @@ fn assert_same(one: &BearerToken, other: &BearerToken) {
 async fn app_token_is_kept_for_the_next_start() {
     let twitch = Twitch::start().await;
     let database = fresh_database().await;
-    let credentials = credentials(twitch.mock.world.config());
     let configure = |config: &mut Config, key: &EncryptionKey| {
         config.encryption_key = Some(key.clone());
-        config.twitch.client =
-            Some(Client { id: credentials.client_id.clone(), secret: credentials.client_secret.clone() });
-        (config.twitch.api_url, config.twitch.auth_url) = (twitch.mock.api_url(), twitch.mock.auth_url());
+        twitch.configure(config);
         config.twitch.channel_name = Some("nosuchchannel".to_owned());
     };
     let key = EncryptionKey::generate();

@@ -3,45 +3,22 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use showtime::config::{Client, Config};
-use showtime::mock::{ChannelEdit, Faults, Mock, Notify};
+use showtime::mock::{ChannelEdit, Faults, Notify};
 use showtime::sources::backfill::Backfill;
 use showtime::store::state;
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::time::Instant;
 
 use crate::support::messages::{at, offline, online};
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, credentials};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
-
-/// The program's settings, with this mock as its Twitch.
-pub(crate) fn on(mock: &Mock) -> impl FnOnce(&mut Config) {
-    let (api_url, auth_url, credentials) = (mock.api_url(), mock.auth_url(), credentials(mock.world.config()));
-    move |config| {
-        (config.twitch.api_url, config.twitch.auth_url) = (api_url, auth_url);
-        config.twitch.client = Some(Client { id: credentials.client_id, secret: credentials.client_secret });
-    }
-}
-
-pub(crate) fn pool(database: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
-}
 
 /// A backfill by the mock's clock.
 fn backfill(twitch: &Twitch, database: &PgConnectOptions) -> Backfill {
     crate::support::twitch::backfill(&twitch.helix, &twitch.clock, database)
-}
-
-pub(crate) async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
-    sqlx::query("insert into served_channel values ($1, $2, $2, now())")
-        .bind(id)
-        .bind(login)
-        .execute(pool)
-        .await
-        .unwrap();
 }
 
 async fn served(twitch: &Twitch) -> (PgConnectOptions, Backfill) {
@@ -89,15 +66,6 @@ async fn streams(pool: &PgPool) -> Value {
         .unwrap()
 }
 
-/// Advances the server's clock in steps until the condition holds: one leap could come before the task sleeps.
-pub(crate) async fn until_with_time(server: &Server, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    until(what, async || {
-        server.clock.advance(time::Duration::seconds(20));
-        is_so().await
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn events_missed_while_down_are_found_at_start() {
     let twitch = Twitch::start().await;
@@ -112,7 +80,7 @@ async fn events_missed_while_down_are_found_at_start() {
     let edit = ChannelEdit { title: Some("A new title".to_owned()), ..ChannelEdit::default() };
     world.update_channel(CHANNEL, edit, Notify::No).unwrap();
 
-    let server = Server::with(database.clone(), on(&twitch.mock)).await;
+    let server = Server::with(database.clone(), |config| twitch.configure(config)).await;
     until("both channels have titles", async || count(&pool, "channel.update").await == 2).await;
     let channel = server.json(&format!("/channels/{CHANNEL}")).await;
     assert_eq!((&channel["is_live"], &channel["title"]), (&json!(true), &json!("A new title")));
@@ -128,7 +96,7 @@ async fn events_missed_while_down_are_found_at_start() {
     // It ends, Twitch sends nothing, and two rounds miss it.
     world.go_offline(CHANNEL, Notify::No).unwrap();
     let ended_at = server.clock.now();
-    until_with_time(&server, "the end is found", async || count(&pool, "stream.offline").await == 1).await;
+    server.advance_until("the end is found", async || count(&pool, "stream.offline").await == 1).await;
     assert!(server.clock.now() - ended_at >= time::Duration::minutes(5), "one round is not enough");
     assert_eq!(server.json(&format!("/channels/{CHANNEL}")).await["is_live"], false);
     server.stop().await;
@@ -204,8 +172,10 @@ async fn two_servers_infer_each_event_once() {
     let twitch = Twitch::start().await;
     let (database, backfill) = served(&twitch).await;
     twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    let servers =
-        [Server::with(database.clone(), on(&twitch.mock)).await, Server::with(database, on(&twitch.mock)).await];
+    let servers = [
+        Server::with(database.clone(), |config| twitch.configure(config)).await,
+        Server::with(database, |config| twitch.configure(config)).await,
+    ];
     until("all is found", async || log(&backfill.pool).await.len() >= 2).await;
     // One of them looks again.
     let before = twitch.mock.world.calls("GET /helix/streams");

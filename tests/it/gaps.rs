@@ -1,23 +1,17 @@
 //! Gaps: what happened while no messages came is looked up at Twitch, and each gap is shown.
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use showtime::clock::Clock;
-use showtime::config::{Client, EncryptionKey};
-use showtime::credentials::tokens::Tokens;
-use showtime::credentials::vault::Vault;
+use showtime::config::EncryptionKey;
 use showtime::mock::Notify;
 use showtime::projection::HELIX_LAG;
 use showtime::store::{forget, gaps};
 use showtime::twitch::helix::HelixError;
-use showtime::twitch::oauth::TokenUser;
-use sqlx::postgres::PgPoolOptions;
 use time::{Duration, OffsetDateTime};
 
 use crate::support::messages::{follow, text};
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 const FOLLOWERS: &str = "moderator:read:followers";
@@ -25,22 +19,12 @@ const FOLLOWERS: &str = "moderator:read:followers";
 /// A server that serves the mock's channel, whose broadcaster has consented to these scopes.
 async fn serve(twitch: &Twitch, scopes: &[&str]) -> Server {
     let (database, key) = (fresh_database().await, EncryptionKey::generate());
-    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
-    sqlx::query("insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())")
-        .bind(CHANNEL_ID)
-        .bind(CHANNEL)
-        .execute(&pool)
-        .await
-        .unwrap();
-    let tokens = Tokens::new(pool, Vault::new(&key, String::new()), twitch.oauth.clone(), Clock::default());
-    let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
-    tokens.keep_user(&user, &twitch.consent(scopes).await).await.unwrap();
-    let (mock, config) = (&twitch.mock, twitch.mock.world.config().clone());
-    Server::with(database, |settings| {
-        settings.encryption_key = Some(key);
-        (settings.twitch.api_url, settings.twitch.auth_url) = (mock.api_url(), mock.auth_url());
-        let secret = SecretString::from(config.client_secret);
-        settings.twitch.client = Some(Client { id: config.client_id, secret });
+    let pool = pool(&database);
+    serve_channel(&pool, CHANNEL_ID, CHANNEL).await;
+    twitch.keep(&pool, &key, CHANNEL_ID, CHANNEL, &twitch.consent(scopes).await).await;
+    Server::with(database, |config| {
+        twitch.configure(config);
+        config.encryption_key = Some(key);
     })
     .await
 }

@@ -6,10 +6,9 @@ use showtime::store::locks::Lock;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::backfill::{on, pool, serve_channel, until_with_time};
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 const STREAMS: &str = "GET /helix/streams";
@@ -68,7 +67,7 @@ async fn each_minute_costs_one_call_whatever_its_answer_serves() {
     let (mock, world) = (&twitch.mock, &twitch.mock.world);
     world.go_live(CHANNEL, Notify::No).unwrap();
     let clock = clock();
-    let server = Server::at(clock.clone(), database, on(mock)).await;
+    let server = Server::at(clock.clone(), database, |config| twitch.configure(config)).await;
     until("there is a sample", async || samples(&server, mock, CHANNEL).await == 1).await;
     assert_eq!(count(&server, mock, CHANNEL, "stream.online").await, 1, "the same answer shows that it began");
     until("the titles are known", async || count(&server, mock, OTHER, "channel.update").await == 1).await;
@@ -101,9 +100,9 @@ async fn one_server_polls_and_another_takes_over_when_it_goes() {
     let (mock, world) = (&twitch.mock, &twitch.mock.world);
     world.go_live(CHANNEL, Notify::No).unwrap();
     let clock = clock();
-    let first = Server::at(clock.clone(), database.clone(), on(mock)).await;
+    let first = Server::at(clock.clone(), database.clone(), |config| twitch.configure(config)).await;
     until("there is a sample", async || samples(&first, mock, CHANNEL).await == 1).await;
-    let second = Server::at(clock.clone(), database, on(mock)).await;
+    let second = Server::at(clock.clone(), database, |config| twitch.configure(config)).await;
     for _ in 0..6 {
         pass_minute(&clock, &second, mock).await;
     }
@@ -112,7 +111,7 @@ async fn one_server_polls_and_another_takes_over_when_it_goes() {
 
     first.stop().await;
     world.go_live(OTHER, Notify::No).unwrap();
-    until_with_time(&second, "it is found", async || count(&second, mock, OTHER, "stream.online").await == 1).await;
+    second.advance_until("it is found", async || count(&second, mock, OTHER, "stream.online").await == 1).await;
     until("all is looked up", async || world.calls(INFORMATION) == 2).await;
     second.stop().await;
     twitch.mock.stop().await.unwrap();
@@ -126,7 +125,7 @@ async fn samples_are_made_while_a_gap_is_looked_up_but_nothing_is_inferred() {
         world.go_live(login, Notify::No).unwrap();
     }
     let clock = clock();
-    let server = Server::at(clock.clone(), database.clone(), on(mock)).await;
+    let server = Server::at(clock.clone(), database.clone(), |config| twitch.configure(config)).await;
     until("there are samples", async || samples(&server, mock, OTHER).await == 1).await;
     until("all is looked up", async || world.calls(INFORMATION) == 1).await;
     let mut gap = database.connect().await.unwrap();
@@ -137,8 +136,7 @@ async fn samples_are_made_while_a_gap_is_looked_up_but_nothing_is_inferred() {
     }
     assert_eq!(count(&server, mock, OTHER, "stream.offline").await, 0);
     Lock::Backfill.release(&mut gap).await.unwrap();
-    until_with_time(&server, "its end is found", async || count(&server, mock, OTHER, "stream.offline").await == 1)
-        .await;
+    server.advance_until("its end is found", async || count(&server, mock, OTHER, "stream.offline").await == 1).await;
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }
@@ -150,12 +148,12 @@ async fn server_that_cant_reach_twitch_leaves_polling_to_another() {
     let database = fresh_database().await;
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     let clock = clock();
-    let first = Server::at(clock.clone(), database.clone(), on(&twitch.mock)).await;
+    let first = Server::at(clock.clone(), database.clone(), |config| twitch.configure(config)).await;
     until("the first one polls", async || twitch.mock.world.calls(STREAMS) > 0).await;
-    let second = Server::at(clock.clone(), database, on(&other.mock)).await;
+    let second = Server::at(clock.clone(), database, |config| other.configure(config)).await;
     twitch.mock.world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
     other.mock.world.go_live(CHANNEL, Notify::No).unwrap();
-    until_with_time(&second, "the second one polls", async || samples(&second, &other.mock, CHANNEL).await > 0).await;
+    second.advance_until("the second one polls", async || samples(&second, &other.mock, CHANNEL).await > 0).await;
     first.stop().await;
     second.stop().await;
     twitch.mock.stop().await.unwrap();
@@ -170,7 +168,7 @@ async fn connection_that_ended_is_replaced_and_the_turn_is_taken() {
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     world.go_live(CHANNEL, Notify::No).unwrap();
     let clock = clock();
-    let server = Server::at(clock.clone(), database, on(mock)).await;
+    let server = Server::at(clock.clone(), database, |config| twitch.configure(config)).await;
     until("there is a sample", async || samples(&server, mock, CHANNEL).await == 1).await;
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
         where datname = current_database() and application_name = 'showtime polling'";
@@ -189,12 +187,12 @@ async fn status_says_why_missed_events_cant_be_looked_up() {
     let database = fresh_database().await;
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
-    let server = Server::with(database, on(&twitch.mock)).await;
-    until_with_time(&server, "it warns", async || server.check("backfill").await.0 == "warn").await;
+    let server = Server::with(database, |config| twitch.configure(config)).await;
+    server.advance_until("it warns", async || server.check("backfill").await.0 == "warn").await;
     let (_, message) = server.check("backfill").await;
     assert!(message.starts_with("missed events can't be looked up: can't look up streams"), "{message}");
     world.set_faults(Faults::default()).unwrap();
-    until_with_time(&server, "it passes", async || server.check("backfill").await.0 == "pass").await;
+    server.advance_until("it passes", async || server.check("backfill").await.0 == "pass").await;
     server.stop().await;
     twitch.mock.stop().await.unwrap();
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::Value;
-use showtime::config::{Client, Config};
+use showtime::config::Config;
 use showtime::mock::{Faults, MockConfig};
 use showtime::twitch::eventsub::outgoing::{Subscription, Transport};
 use showtime::twitch::helix::Condition;
@@ -31,10 +30,7 @@ const LIST: &str = "GET /helix/eventsub/subscriptions";
 pub(crate) const CREATE: &str = "POST /helix/eventsub/subscriptions";
 
 pub(crate) fn configure(config: &mut Config, twitch: &Twitch, callback: &str) {
-    let mock = MockConfig::default();
-    config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
-    config.twitch.api_url = twitch.mock.api_url();
-    config.twitch.auth_url = twitch.mock.auth_url();
+    twitch.configure(config);
     config.twitch.channel_name = Some(CHANNEL.to_owned());
     config.twitch.callback_url = Some(Url::parse(callback).unwrap());
 }

@@ -1,12 +1,11 @@
 //! The reconciler of WebSocket sessions. A test plays the source of the sessions: it connects, and writes what it has.
 
 use futures_util::StreamExt as _;
-use secrecy::SecretString;
 use showtime::clock::Clock;
-use showtime::config::{Client, EncryptionKey};
+use showtime::config::EncryptionKey;
 use showtime::credentials::tokens::Tokens;
 use showtime::credentials::vault::Vault;
-use showtime::mock::{Faults, MockConfig};
+use showtime::mock::Faults;
 use showtime::store::sessions;
 use showtime::twitch::helix::{Condition, Helix, NewSubscription, Transport};
 use showtime::twitch::id::UserId;
@@ -55,10 +54,7 @@ impl Fixture {
 
     async fn serve_at(&self, websocket_url: Url) -> Server {
         let server = Server::with(self.database.clone(), |config| {
-            let mock = MockConfig::default();
-            config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
-            config.twitch.api_url = self.twitch.mock.api_url();
-            config.twitch.auth_url = self.twitch.mock.auth_url();
+            self.twitch.configure(config);
             config.twitch.channel_name = Some(CHANNEL.to_owned());
             config.twitch.websocket_url = websocket_url;
             config.encryption_key = Some(self.key.clone());

@@ -6,17 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use showtime::clock::Clock;
 use showtime::config::{Config, EncryptionKey};
-use showtime::credentials::tokens::Tokens;
-use showtime::credentials::vault::Vault;
 use showtime::mock::MockConfig;
 use showtime::store::served_channels;
 use showtime::store::signals::Channel;
 use showtime::store::switches::{self, SwitchState};
 use showtime::twitch::eventsub::outgoing::Subscription;
 use showtime::twitch::id::ChannelId;
-use showtime::twitch::oauth::TokenUser;
 use showtime::twitch::transport::TransportKind::{self, Webhook, Websocket};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::sleep;
@@ -75,15 +71,13 @@ impl Fixture {
 
     /// The channels consent, and are served by webhooks.
     async fn begin(&self, server: &Server) {
-        let vault = Vault::new(&self.key, String::new());
-        let tokens = Tokens::new(server.pool.clone(), vault, self.twitch.oauth.clone(), Clock::default());
         until("the first channel is served", async || {
             !server.json("/status").await["wanted"].as_array().unwrap().is_empty()
         })
         .await;
         for (login, id) in &self.channels {
             let token = self.twitch.consent_as(login, &SCOPES).await;
-            tokens.keep_user(&TokenUser { id: id.user(), login: login.clone() }, &token).await.unwrap();
+            self.twitch.keep(&server.pool, &self.key, id.as_str(), login, &token).await;
             sqlx::query(
                 "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())
                 on conflict (id) do update set requested_at = now()",

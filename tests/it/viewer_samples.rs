@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 use showtime::mock::{Faults, Notify};
 
-use crate::backfill::{on, pool, serve_channel, until_with_time};
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 const SAMPLES: &str = "/events?type=showtime.stream.viewers";
@@ -22,7 +21,7 @@ async fn is_live(server: &Server) -> bool {
 
 /// Advances the clock to the next minute, and waits for so many samples in all.
 async fn until_samples(server: &Server, count: usize) -> Vec<Value> {
-    until_with_time(server, "there is a sample", async || samples(server).await.len() >= count).await;
+    server.advance_until("there is a sample", async || samples(server).await.len() >= count).await;
     samples(server).await
 }
 
@@ -36,7 +35,7 @@ async fn live_channel_that_is_served_is_sampled_each_minute() {
     let stream = world.go_live(CHANNEL, Notify::No).unwrap();
     world.go_live("copperkite", Notify::No).unwrap();
     world.set_viewers(CHANNEL, 40).unwrap();
-    let server = Server::with(database, on(&twitch.mock)).await;
+    let server = Server::with(database, |config| twitch.configure(config)).await;
     until("it is live", async || is_live(&server).await).await;
 
     let first = until_samples(&server, 1).await.remove(0);
@@ -63,7 +62,7 @@ async fn live_channel_that_is_served_is_sampled_each_minute() {
 
     world.go_offline(CHANNEL, Notify::No).unwrap();
     let before = samples(&server).await.len();
-    until_with_time(&server, "it is offline", async || !is_live(&server).await).await;
+    server.advance_until("it is offline", async || !is_live(&server).await).await;
     assert!(samples(&server).await.len() <= before + 1, "what Helix does not show has no viewers");
 }
 
@@ -74,11 +73,11 @@ async fn helix_that_does_not_answer_leaves_a_gap() {
     let database = fresh_database().await;
     serve_channel(&pool(&database), CHANNEL_ID, CHANNEL).await;
     world.go_live(CHANNEL, Notify::No).unwrap();
-    let server = Server::with(database, on(&twitch.mock)).await;
+    let server = Server::with(database, |config| twitch.configure(config)).await;
     until_samples(&server, 1).await;
     world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
     let asked = world.calls("GET /helix/streams");
-    until_with_time(&server, "Helix is asked", async || world.calls("GET /helix/streams") > asked).await;
+    server.advance_until("Helix is asked", async || world.calls("GET /helix/streams") > asked).await;
     let before = samples(&server).await.len();
     world.set_faults(Faults::default()).unwrap();
     until_samples(&server, before + 1).await;

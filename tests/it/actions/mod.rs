@@ -14,19 +14,15 @@ mod rules;
 mod steps;
 mod webhooks;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use showtime::clock::Clock;
-use showtime::config::{Client, Config, EncryptionKey};
-use showtime::credentials::tokens::Tokens;
-use showtime::credentials::vault::Vault;
-use showtime::mock::{Faults, MockConfig, Notify, PerformedAction};
-use showtime::twitch::oauth::{TokenUser, UserToken};
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use showtime::config::{Config, EncryptionKey};
+use showtime::mock::{Faults, Notify, PerformedAction};
+use showtime::twitch::oauth::UserToken;
+use sqlx::postgres::PgConnectOptions;
 
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
 use crate::support::server::{Answer, Server};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 /// Another user, who exists at the mock.
@@ -70,9 +66,7 @@ impl Place {
         place.twitch.mock.world.go_live(CHANNEL, Notify::No).unwrap();
         let token = place.twitch.consent(scopes).await;
         place.keep(CHANNEL_ID, CHANNEL, &token).await;
-        let pool = PgPool::connect_lazy_with(place.database.clone());
-        let statement = "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())";
-        sqlx::query(statement).bind(CHANNEL_ID).bind(CHANNEL).execute(&pool).await.unwrap();
+        serve_channel(&pool(&place.database), CHANNEL_ID, CHANNEL).await;
         place
     }
 
@@ -82,19 +76,12 @@ impl Place {
 
     /// Keeps the token of a user, as `init` does.
     async fn keep(&self, id: &str, login: &str, token: &UserToken) {
-        let pool = PgPool::connect_lazy_with(self.database.clone());
-        let vault = Vault::new(&self.key, String::new());
-        let tokens = Tokens::new(pool, vault, self.twitch.oauth.clone(), Clock::default());
-        let user = TokenUser { id: id.parse().unwrap(), login: login.to_owned() };
-        tokens.keep_user(&user, token).await.unwrap();
+        self.twitch.keep(&pool(&self.database), &self.key, id, login, token).await;
     }
 
     fn configure(&self, config: &mut Config) {
-        let mock = MockConfig::default();
+        self.twitch.configure(config);
         config.encryption_key = Some(self.key.clone());
-        config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
-        config.twitch.api_url = self.twitch.mock.api_url();
-        config.twitch.auth_url = self.twitch.mock.auth_url();
         config.twitch.websocket_url = self.twitch.mock.websocket_url();
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{BOT, Place, VIEWER, set, until_events};
-use crate::support::twitch::CHANNEL;
+use crate::support::twitch::{CHANNEL, serve_channel};
 use crate::support::until;
 
 /// The longest that it may take to be back.
@@ -99,7 +99,7 @@ async fn channels_are_shared_out_to_connections_within_the_limit_of_joins() {
     for n in 0..94 {
         let login = format!("channel{n}");
         let id = place.twitch.mock.world.add_channel(&login).unwrap().id;
-        place.serve_channel(&id, &login).await;
+        serve_channel(&place.pool, &id, &login).await;
     }
     let statement = "insert into chat (channel_id, mode, membership) select id, 'always', false from served_channel";
     sqlx::query(statement).execute(&place.pool).await.unwrap();

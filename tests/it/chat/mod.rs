@@ -8,19 +8,14 @@ mod presence;
 mod rules;
 mod settings;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use showtime::clock::Clock;
-use showtime::config::{Client, Config, EncryptionKey};
-use showtime::credentials::tokens::Tokens;
-use showtime::credentials::vault::Vault;
-use showtime::mock::MockConfig;
-use showtime::twitch::oauth::{TokenUser, UserToken};
+use showtime::config::{Config, EncryptionKey};
+use showtime::twitch::oauth::UserToken;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::support::postgres::fresh_database;
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 /// Another user, who exists at the mock.
@@ -42,14 +37,9 @@ impl Place {
         let (twitch, database) = (Twitch::start().await, fresh_database().await);
         let pool = PgPool::connect_lazy_with(database.clone());
         let place = Self { twitch, database, pool, key: EncryptionKey::generate() };
-        place.serve_channel(CHANNEL_ID, CHANNEL).await;
+        serve_channel(&place.pool, CHANNEL_ID, CHANNEL).await;
         place.twitch.mock.world.add_channel(VIEWER).unwrap();
         place
-    }
-
-    async fn serve_channel(&self, id: &str, login: &str) {
-        let statement = "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())";
-        sqlx::query(statement).bind(id).bind(login).execute(&self.pool).await.unwrap();
     }
 
     /// A bot whose consent has these scopes. Returns its token.
@@ -64,19 +54,13 @@ impl Place {
     async fn consent(&self, login: &str, scopes: &[&str]) -> (String, UserToken) {
         let id = self.twitch.mock.world.add_channel(login).unwrap().id;
         let token = self.twitch.consent_as(login, scopes).await;
-        let vault = Vault::new(&self.key, String::new());
-        let tokens = Tokens::new(self.pool.clone(), vault, self.twitch.oauth.clone(), Clock::default());
-        let user = TokenUser { id: id.parse().unwrap(), login: login.to_owned() };
-        tokens.keep_user(&user, &token).await.unwrap();
+        self.twitch.keep(&self.pool, &self.key, &id, login, &token).await;
         (id, token)
     }
 
     fn configure(&self, config: &mut Config) {
-        let mock = MockConfig::default();
+        self.twitch.configure(config);
         config.encryption_key = Some(self.key.clone());
-        config.twitch.client = Some(Client { id: mock.client_id, secret: SecretString::from(mock.client_secret) });
-        config.twitch.api_url = self.twitch.mock.api_url();
-        config.twitch.auth_url = self.twitch.mock.auth_url();
         config.twitch.websocket_url = self.twitch.mock.websocket_url();
         config.twitch.irc_url = self.twitch.mock.irc_url();
     }

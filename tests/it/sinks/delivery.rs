@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::rabbit::{Rabbit, Reader, cursor};
 use super::{append, server, until_problem, until_state};
-use crate::backfill::on;
 use crate::support::feeds::Socket;
 use crate::support::messages::{CHANNEL, at, cheer, follow, online};
 use crate::support::postgres::fresh_database;
@@ -139,7 +138,7 @@ async fn messages_without_a_queue_are_counted_and_shown() {
 async fn template_shows_the_profile_image_of_a_user_once_it_is_known() {
     let Some(rabbit) = Rabbit::start().await else { return };
     let twitch = Twitch::start().await;
-    let server = Server::with(fresh_database().await, on(&twitch.mock)).await;
+    let server = Server::with(fresh_database().await, |config| twitch.configure(config)).await;
     let settings = json!({ "queue": "images", "body": "[{{ user.name }}, {{ user.profile_image_url }}]" });
     let sink = json!({ "name": "images", "url": rabbit.url(), "settings": settings });
     assert_eq!(server.post_json("/sinks", &sink).await.status, 201);

@@ -9,7 +9,7 @@ use std::sync::{OnceLock, mpsc};
 
 use showtime::postgres::{Durability, LocalPostgres};
 use showtime::store::migrations;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// A new database in the cluster that all tests of this process share, with the migrations applied. It need not be dropped:
@@ -23,6 +23,11 @@ pub(crate) async fn fresh_database() -> PgConnectOptions {
     let statement = format!("create database {name} template showtime");
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a database can be created");
     shared.clone().database(&name)
+}
+
+/// Connections to this database.
+pub(crate) fn pool(database: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone())
 }
 
 /// The directory with Postgres' programs on this machine.

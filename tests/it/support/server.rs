@@ -126,8 +126,10 @@ impl Server {
         config.database = Database::Given(Box::new(database.clone()));
         config.data_dir = data_dir.path().to_owned();
         config.twitch.webhook_secret = Some(secret());
-        // No chat is there, unless the test has one.
-        config.twitch.irc_url = "ws://127.0.0.1:1".parse().unwrap();
+        // Nothing listens there: a test without a mock of these must not reach Twitch.
+        for url in [&mut config.twitch.irc_url, &mut config.twitch.websocket_url] {
+            *url = "ws://127.0.0.1:1".parse().unwrap();
+        }
         change(&mut config);
         let app = App::start(&config, clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let (addr, grpc_addr) = (app.addr(), app.grpc_addr());
@@ -240,6 +242,15 @@ impl Server {
     /// Runs statements on the database.
     pub(crate) async fn sql(&self, statements: &'static str) {
         sqlx::raw_sql(statements).execute(&self.pool).await.expect("the statements run");
+    }
+
+    /// Advances the server's clock in steps until the condition holds: one leap could come before the task sleeps.
+    pub(crate) async fn advance_until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        until(what, async || {
+            self.clock.advance(time::Duration::seconds(20));
+            holds().await
+        })
+        .await;
     }
 
     /// Waits until the server's own followers have saved that they are behind none of the events up to this one.

@@ -8,7 +8,9 @@ use reqwest::header::LOCATION;
 use secrecy::SecretString;
 use showtime::backoff::Backoff;
 use showtime::clock::Clock;
-use showtime::config::{Client, Config};
+use showtime::config::{Client, Config, EncryptionKey};
+use showtime::credentials::tokens::Tokens;
+use showtime::credentials::vault::Vault;
 use showtime::http::{Http, RetryPolicy};
 use showtime::incidents::Incidents;
 use showtime::ingest::Ingest;
@@ -16,13 +18,14 @@ use showtime::metrics::Metrics;
 use showtime::mock::{Mock, MockConfig};
 use showtime::sources::backfill::Backfill;
 use showtime::twitch::helix::{Condition, HeldSubscription, Helix, HelixError, NewSubscription, Transport};
-use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, UserToken};
+use showtime::twitch::oauth::{ConsentRequest, Credentials, OAuth, TokenUser, UserToken};
 use showtime::twitch::subscription_status::SubscriptionStatus;
 use showtime::twitch::token_source::TokenSource;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use url::Url;
 
 use super::PATIENCE;
+use super::postgres::pool;
 use super::recorder::{Answer, Recorder, Request};
 use super::server;
 
@@ -60,12 +63,23 @@ pub(crate) fn clients(api_url: Url, auth_url: &Url, policy: RetryPolicy, clock: 
     (oauth, helix)
 }
 
+/// Has the servers of this database serve a channel.
+pub(crate) async fn serve_channel(pool: &PgPool, id: &str, login: &str) {
+    let statement = "insert into served_channel (id, login, display_name, requested_at) values ($1, $2, $2, now())";
+    sqlx::query(statement).bind(id).bind(login).execute(pool).await.unwrap();
+}
+
 /// A backfill with this client of Helix, and a writer of its own.
 pub(crate) fn backfill(helix: &Helix, clock: &Clock, database: &PgConnectOptions) -> Backfill {
     let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), Incidents::default(), Metrics::default());
     tokio::spawn(writer.run());
-    let pool = PgPoolOptions::new().max_connections(4).connect_lazy_with(database.clone());
-    Backfill { helix: helix.clone(), pool, ingest, clock: clock.clone(), incidents: Incidents::default() }
+    Backfill {
+        helix: helix.clone(),
+        pool: pool(database),
+        ingest,
+        clock: clock.clone(),
+        incidents: Incidents::default(),
+    }
 }
 
 impl Twitch {
@@ -85,12 +99,18 @@ impl Twitch {
         Self { mock, clock, oauth, helix, browser }
     }
 
-    /// Has a server act at this mock.
+    /// Gives a server the application of this mock.
     pub(crate) fn configure(&self, config: &mut Config) {
         let Credentials { client_id: id, client_secret: secret } = credentials(self.mock.world.config());
         config.twitch.client = Some(Client { id, secret });
         (config.twitch.api_url, config.twitch.auth_url) = (self.mock.api_url(), self.mock.auth_url());
-        (config.twitch.websocket_url, config.twitch.irc_url) = (self.mock.websocket_url(), self.mock.irc_url());
+    }
+
+    /// Keeps the token of a user in the database of a server with this key, as `init` does.
+    pub(crate) async fn keep(&self, pool: &PgPool, key: &EncryptionKey, id: &str, login: &str, token: &UserToken) {
+        let vault = Vault::new(key, String::new());
+        let tokens = Tokens::new(pool.clone(), vault, self.oauth.clone(), self.clock.clone());
+        tokens.keep_user(&TokenUser { id: id.parse().unwrap(), login: login.to_owned() }, token).await.unwrap();
     }
 
     /// Presses a button on the consent page, and returns where the browser is sent.

@@ -8,7 +8,6 @@ use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::Duration;
 
 use super::{LOGIN, Stage};
-use crate::backfill::on;
 use crate::support::messages::{CHANNEL, subscription, text, with_person};
 use crate::support::twitch::Twitch;
 
@@ -46,12 +45,12 @@ fn titled(title: &str) -> Value {
 async fn login_that_the_log_does_not_know_is_looked_up_at_twitch() {
     let twitch = Twitch::start().await;
     twitch.mock.world.add_channel("copperkite").unwrap();
-    let on = on(&twitch.mock);
     let stage = Stage::with(Limits::NONE, |config| {
         config.tracking.discord_rate = 0;
-        on(config);
-    });
-    let (stage, known) = (stage.await, twitch.mock.world.accounts());
+        twitch.configure(config);
+    })
+    .await;
+    let known = twitch.mock.world.accounts();
     let id = known.iter().find(|account| account.login == "copperkite").unwrap().id.clone();
     let webhook = stage.webhook();
     let problem = stage.track(&webhook, "nosuchlogin").await.problem(404, "not-found");

@@ -8,9 +8,8 @@ use time::Duration;
 
 use super::Stage;
 use super::posts::is_notifying;
-use crate::backfill::{on, serve_channel, until_with_time};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
 use crate::support::until;
 
 const STREAMER: &str = "copperkite";
@@ -20,10 +19,9 @@ impl Stage {
     /// With an application of this Twitch, and a track of a channel that is not served.
     async fn polling(twitch: &Twitch) -> Self {
         twitch.mock.world.add_channel(STREAMER).unwrap();
-        let on = on(&twitch.mock);
         let stage = Self::with(Limits::NONE, |config: &mut Config| {
             config.tracking.discord_rate = 0;
-            on(config);
+            twitch.configure(config);
         })
         .await;
         assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
@@ -50,16 +48,15 @@ async fn stream_of_a_channel_that_is_not_served_is_announced_edited_and_ended() 
         let messages = stage.discord.world.messages();
         messages.first().map(|message| message.embeds[0]["title"].as_str().unwrap().to_owned())
     };
-    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    stage.server.advance_until("it is announced", async || !stage.discord.world.messages().is_empty()).await;
     assert_eq!(title().await.as_deref(), Some("First run"), "the title comes with the stream");
 
     world.update_channel(STREAMER, edit("Second run"), Notify::No).unwrap();
-    until_with_time(&stage.server, "the title is changed", async || title().await.as_deref() == Some("Second run"))
-        .await;
+    stage.server.advance_until("the title is changed", async || title().await.as_deref() == Some("Second run")).await;
 
     world.go_offline(STREAMER, Notify::No).unwrap();
     let has_ended = async || stage.discord.world.messages()[0].content.contains("was live for");
-    until_with_time(&stage.server, "the end is shown", has_ended).await;
+    stage.server.advance_until("the end is shown", has_ended).await;
     assert_eq!(stage.discord.world.messages().len(), 1);
     let events = stage.server.json(&format!("/events?channel={STREAMER}")).await;
     let events = events["data"].as_array().unwrap();
@@ -82,12 +79,14 @@ async fn stream_that_was_live_before_it_was_tracked_is_announced_where_that_is_s
     assert_eq!(stage.track(&webhook, STREAMER).await.status, 201);
     let path = format!("/v2/channels/{}/tracks/quietotter", webhook.channel_id);
     assert_eq!(stage.put(&path, &json!({ "announce_current": true })).await.status, 201);
-    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    stage.server.advance_until("it is announced", async || !stage.discord.world.messages().is_empty()).await;
     let starts = "select count(*) = 2 and bool_and(is_expanded) from announcement";
-    until_with_time(&stage.server, "both starts were found", async || {
-        sqlx::query_scalar(starts).fetch_one(&stage.server.pool).await.unwrap_or(false)
-    })
-    .await;
+    stage
+        .server
+        .advance_until("both starts were found", async || {
+            sqlx::query_scalar(starts).fetch_one(&stage.server.pool).await.unwrap_or(false)
+        })
+        .await;
     let messages = stage.discord.world.messages();
     assert_eq!(messages.iter().map(|message| message.webhook_id).collect::<Vec<_>>(), [webhook.id]);
     stage.stop().await;
@@ -97,14 +96,14 @@ async fn stream_that_was_live_before_it_was_tracked_is_announced_where_that_is_s
 async fn channels_that_are_served_or_not_tracked_are_not_polled() {
     let twitch = Twitch::start().await;
     let stage = Stage::polling(&twitch).await;
-    until_with_time(&stage.server, "one is polled", async || stage.polled().await == 1).await;
+    stage.server.advance_until("one is polled", async || stage.polled().await == 1).await;
     let (_, message) = stage.server.check("polling").await;
     assert!(message.ends_with(": copperkite"), "{message}");
     let path = format!("/v1/api/webhooks/{0}/{STREAMER}/{1}", stage.webhook().channel_id, stage.webhook().id);
     assert_eq!(stage.send(reqwest::Method::DELETE, &path).await.status, 200);
     serve_channel(&stage.server.pool, CHANNEL_ID, CHANNEL).await;
     assert_eq!(stage.track(&stage.webhook(), CHANNEL).await.status, 201);
-    until_with_time(&stage.server, "none is polled", async || stage.polled().await == 0).await;
+    stage.server.advance_until("none is polled", async || stage.polled().await == 0).await;
     stage.stop().await;
 }
 
@@ -121,12 +120,12 @@ async fn samples_come_on_time_while_a_long_round_is_under_way() {
         let count = "select count(*) from event where type = 'showtime.stream.viewers'";
         sqlx::query_scalar::<_, i64>(count).fetch_one(&stage.server.pool).await.unwrap()
     };
-    until_with_time(&stage.server, "it is sampled", async || samples().await > 0).await;
+    stage.server.advance_until("it is sampled", async || samples().await > 0).await;
 
     let tracks = "insert into track (destination_id, twitch_id, login, created_at)
         select (select min(id) from destination), (1000000 + n)::text, 'streamer_' || n, now() from generate_series(1, $1) n";
     sqlx::query(tracks).bind(i64::try_from(CHANNELS).unwrap()).execute(&stage.server.pool).await.unwrap();
-    until_with_time(&stage.server, "the round begins", async || stage.polled().await > CHANNELS).await;
+    stage.server.advance_until("the round begins", async || stage.polled().await > CHANNELS).await;
     let (asked, sampled) = (world.calls(STREAMS), samples().await);
     for number in 1..=3 {
         stage.clock.advance(Duration::MINUTE);
@@ -142,18 +141,16 @@ async fn samples_come_on_time_while_a_long_round_is_under_way() {
 async fn two_servers_find_a_start_once() {
     let twitch = Twitch::start().await;
     let stage = Stage::polling(&twitch).await;
-    let on = on(&twitch.mock);
     let url = stage.discord.api_url();
     let second = Server::at(stage.clock.clone(), stage.database.clone(), |config| {
         config.tracking.discord_url = url;
-        on(config);
+        twitch.configure(config);
     })
     .await;
     twitch.mock.world.go_live(STREAMER, Notify::No).unwrap();
-    until_with_time(&stage.server, "it is announced", async || !stage.discord.world.messages().is_empty()).await;
+    stage.server.advance_until("it is announced", async || !stage.discord.world.messages().is_empty()).await;
     let asked = twitch.mock.world.calls(STREAMS);
-    until_with_time(&stage.server, "it is looked up again", async || twitch.mock.world.calls(STREAMS) > asked + 4)
-        .await;
+    stage.server.advance_until("it is looked up again", async || twitch.mock.world.calls(STREAMS) > asked + 4).await;
     let starts = "select count(*) from event where type = 'stream.online'";
     assert_eq!(sqlx::query_scalar::<_, i64>(starts).fetch_one(&stage.server.pool).await.unwrap(), 1);
     // The clock runs fast, so a lease may end during a request: what is posted again then notifies no one.
@@ -169,8 +166,8 @@ async fn status_says_that_channels_cant_be_looked_up() {
     let stage = Stage::polling(&twitch).await;
     let world = &twitch.mock.world;
     world.set_faults(Faults { helix_error: 1.0, ..Faults::default() }).unwrap();
-    until_with_time(&stage.server, "it warns", async || stage.server.check("polling").await.0 == "warn").await;
+    stage.server.advance_until("it warns", async || stage.server.check("polling").await.0 == "warn").await;
     world.set_faults(Faults::default()).unwrap();
-    until_with_time(&stage.server, "it is well", async || stage.server.check("polling").await.0 == "pass").await;
+    stage.server.advance_until("it is well", async || stage.server.check("polling").await.0 == "pass").await;
     stage.stop().await;
 }

@@ -15,7 +15,6 @@ use tonic::{Code, Status};
 
 use super::grpc::{Client, given, problem};
 use super::{LOGIN, Stage};
-use crate::backfill::on;
 use crate::support::bots::{add, request, token_of};
 use crate::support::server::Answer;
 use crate::support::twitch::Twitch;
@@ -183,12 +182,11 @@ async fn webhook_of_another_channel_and_second_webhook_are_refused() {
 #[tokio::test]
 async fn login_that_twitch_does_not_know_is_refused() {
     let twitch = Twitch::start().await;
-    let on = on(&twitch.mock);
     let stage = Stage::with(Limits::NONE, |config| {
         config.tracking.discord_rate = 0;
-        on(config);
-    });
-    let stage = stage.await;
+        twitch.configure(config);
+    })
+    .await;
     let webhook = stage.webhook();
     let refused = stage.track(&webhook, "nosuchlogin").await.problem(404, "not-found");
     let track = stage.client(&stage.token).await.track(&webhook, "nosuchlogin").await;

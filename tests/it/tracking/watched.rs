@@ -9,7 +9,6 @@ use showtime::mock::{MockConfig, Notify};
 use showtime::twitch::subscription_status::SubscriptionStatus;
 
 use super::Stage;
-use crate::backfill::{on, until_with_time};
 use crate::reconcile::{configure, own_callback};
 use crate::support::server::Server;
 use crate::support::twitch::Twitch;
@@ -59,10 +58,10 @@ async fn stream_of_a_watched_channel_is_announced_at_once_and_not_looked_up() {
     let twitch = twitch(10_000).await;
     let stage = watching(&twitch).await;
     assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
-    until_with_time(&stage.server, "Twitch sends it", async || sent(&twitch, STREAMER).len() == 3).await;
+    stage.server.advance_until("Twitch sends it", async || sent(&twitch, STREAMER).len() == 3).await;
     let types = ["channel.update", "stream.offline", "stream.online"].map(str::to_owned);
     assert_eq!(sent(&twitch, STREAMER), types.into());
-    until_with_time(&stage.server, "it is not looked up", async || stage.polled().await == 0).await;
+    stage.server.advance_until("it is not looked up", async || stage.polled().await == 0).await;
 
     twitch.mock.world.go_live(STREAMER, Notify::Yes).unwrap();
     until("it is announced", async || !stage.discord.world.messages().is_empty()).await;
@@ -70,7 +69,7 @@ async fn stream_of_a_watched_channel_is_announced_at_once_and_not_looked_up() {
     assert_eq!(events["data"][0]["message_type"], "notification");
 
     untrack(&stage, STREAMER).await;
-    until_with_time(&stage.server, "Twitch sends it no more", async || sent(&twitch, STREAMER).is_empty()).await;
+    stage.server.advance_until("Twitch sends it no more", async || sent(&twitch, STREAMER).is_empty()).await;
     let watched = async || sqlx::query("select from watched_channel").fetch_all(&stage.server.pool).await.unwrap();
     until("no channel is watched", async || watched().await.is_empty()).await;
     stage.stop().await;
@@ -81,19 +80,21 @@ async fn channel_that_more_want_is_watched_where_cost_allows_one() {
     let twitch = twitch(500 + 3 + 2).await;
     let stage = watching(&twitch).await;
     assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
-    until_with_time(&stage.server, "it is watched", async || sent(&twitch, STREAMER).len() == 3).await;
+    stage.server.advance_until("it is watched", async || sent(&twitch, STREAMER).len() == 3).await;
     for number in 0..2 {
         assert_eq!(stage.track(&stage.new_webhook(&format!("channel-{number}")), "mintcomet").await.status, 201);
     }
-    until_with_time(&stage.server, "the other is looked up", async || stage.polled().await == 1).await;
+    stage.server.advance_until("the other is looked up", async || stage.polled().await == 1).await;
     assert_eq!(sent(&twitch, "mintcomet").len(), 0, "two channels of Discord are too few more");
 
     assert_eq!(stage.track(&stage.new_webhook("channel-3"), "mintcomet").await.status, 201);
-    until_with_time(&stage.server, "the other is watched", async || sent(&twitch, "mintcomet").len() == 3).await;
-    until_with_time(&stage.server, "the first is looked up", async || {
-        sent(&twitch, STREAMER).is_empty() && stage.polled().await == 1
-    })
-    .await;
+    stage.server.advance_until("the other is watched", async || sent(&twitch, "mintcomet").len() == 3).await;
+    stage
+        .server
+        .advance_until("the first is looked up", async || {
+            sent(&twitch, STREAMER).is_empty() && stage.polled().await == 1
+        })
+        .await;
     stage.stop().await;
 }
 
@@ -102,17 +103,17 @@ async fn channels_are_looked_up_again_without_a_callback() {
     let twitch = twitch(10_000).await;
     let stage = watching(&twitch).await;
     assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
-    until_with_time(&stage.server, "it is not looked up", async || {
-        sent(&twitch, STREAMER).len() == 3 && stage.polled().await == 0
-    })
-    .await;
+    stage
+        .server
+        .advance_until("it is not looked up", async || sent(&twitch, STREAMER).len() == 3 && stage.polled().await == 0)
+        .await;
     let Stage { clock, database, server, discord, .. } = stage;
     server.stop().await;
-    let server = Server::at(clock, database, on(&twitch.mock)).await;
+    let server = Server::at(clock, database, |config| twitch.configure(config)).await;
     twitch.mock.world.go_live(STREAMER, Notify::No).unwrap();
     let found = format!("/events?channel={STREAMER}&type=stream.online");
     let is_found = async || !server.json(&found).await["data"].as_array().unwrap().is_empty();
-    until_with_time(&server, "the start is found", is_found).await;
+    server.advance_until("the start is found", is_found).await;
     server.stop().await;
     discord.stop().await.unwrap();
 }

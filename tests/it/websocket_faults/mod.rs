@@ -14,10 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use showtime::clock::Clock;
 use showtime::config::EncryptionKey;
-use showtime::credentials::tokens::Tokens;
-use showtime::credentials::vault::Vault;
 use showtime::mock::{MockConfig, World};
-use showtime::twitch::oauth::TokenUser;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use time::OffsetDateTime;
@@ -123,11 +120,8 @@ impl Scene {
             ("TWITCH_EVENTSUB_WEBSOCKET_URL", twitch.mock.websocket_url().to_string()),
         ];
         let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(database);
-        let token = twitch.consent(&SCOPES).await;
-        let vault = Vault::new(&EncryptionKey::new(KEY).unwrap(), String::new());
-        let tokens = Tokens::new(pool.clone(), vault, twitch.oauth.clone(), Clock::default());
-        let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
-        tokens.keep_user(&user, &token).await.unwrap();
+        let (key, token) = (EncryptionKey::new(KEY).unwrap(), twitch.consent(&SCOPES).await);
+        twitch.keep(&pool, &key, CHANNEL_ID, CHANNEL, &token).await;
         Self { twitch, proxy, pool, settings, events: Events::default() }
     }
 

@@ -7,7 +7,6 @@ use showtime::mock::{ChannelEdit, Faults, Notify};
 use time::Duration;
 
 use super::super::{LOGIN, Stage};
-use crate::backfill::on;
 use crate::support::twitch::{CHANNEL, Twitch};
 use crate::support::until;
 
@@ -17,10 +16,9 @@ impl Stage {
     /// With an application of this Twitch, and a track with these settings.
     async fn asking(twitch: &Twitch, settings: &Value) -> Self {
         twitch.mock.world.update_channel(CHANNEL, edit("First run", "1"), Notify::No).unwrap();
-        let on = on(&twitch.mock);
         let stage = Self::with(Limits::NONE, |config: &mut Config| {
             config.tracking.discord_rate = 0;
-            on(config);
+            twitch.configure(config);
         })
         .await;
         stage.know_streamer().await;
