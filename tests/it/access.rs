@@ -21,6 +21,7 @@ use crate::support::messages::{self, at, subscription, text, with_person};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Answer, Server, TOKEN, answer};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
+use crate::support::until_some;
 
 /// Operations without a token.
 const PUBLIC: [&str; 7] = [
@@ -225,23 +226,16 @@ async fn database_has_no_token_in_plain_text_but_its_last_use() {
         let rows = access_tokens::all(&mut server.pool.acquire().await.unwrap()).await.unwrap();
         rows.into_iter().find(|row| row.name == "obs").unwrap().last_used_at
     };
-    let until = async |is_so: fn(OffsetDateTime, OffsetDateTime) -> bool, than: OffsetDateTime| {
-        let begun = std::time::Instant::now();
-        loop {
-            match used().await {
-                Some(at) if is_so(at, than) => return at,
-                _ if begun.elapsed() > Duration::from_secs(60) => panic!("its use was never noted"),
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
+    let used_since = async |time: OffsetDateTime| {
+        until_some("its use is noted", async || used().await.filter(|at| *at >= time)).await
     };
     assert_eq!(used().await, None);
     let before = server.clock.now();
     assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
-    let first = until(|at, before| at >= before, before).await;
+    let first = used_since(before).await;
     server.clock.advance(time::Duration::minutes(2));
     assert_eq!(get(&server, "/channels", Some(token.expose_secret())).await.status, 200);
-    until(|at, first| at >= first + time::Duration::minutes(2), first).await;
+    used_since(first + time::Duration::minutes(2)).await;
 
     let dump: Vec<String> =
         sqlx::query_scalar("select t::text from access_token t").fetch_all(&server.pool).await.unwrap();

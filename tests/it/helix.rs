@@ -20,8 +20,8 @@ use url::Url;
 
 use crate::support::postgres::fresh_database;
 use crate::support::recorder::{Answer, Recorder, Request};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, eventually, quick_retries};
-use crate::support::{PATIENCE, Unused};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, credentials, quick_retries};
+use crate::support::{PATIENCE, Unused, until};
 
 fn condition(field: &str, id: &str) -> Condition {
     Condition::from([(field.to_owned(), id.to_owned())])
@@ -411,9 +411,9 @@ async fn empty_bucket_is_waited_for_unless_that_is_long() {
     }
     let helix = twitch.helix.clone();
     let third = tokio::spawn(async move { helix.users_by_id(&[CHANNEL_ID]).await.map(|users| users.len()) });
-    eventually("the third call goes through", || {
+    until("the third call goes through", async || {
         twitch.clock.advance(time::Duration::seconds(5));
-        third.is_finished().then_some(())
+        third.is_finished()
     })
     .await;
     assert_eq!(third.await.unwrap().unwrap(), 1);

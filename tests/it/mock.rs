@@ -32,8 +32,8 @@ use url::Url;
 
 use crate::support::recorder::{Answer, Recorder, Request};
 use crate::support::server::SECRET;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, eventually, quick_retries, received};
-use crate::support::{PATIENCE, Unused};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, callback, clients, quick_retries, received};
+use crate::support::{PATIENCE, Unused, until, until_some};
 
 fn message_id(request: &Request) -> String {
     request.twitch("message-id").unwrap().to_owned()
@@ -42,7 +42,7 @@ fn message_id(request: &Request) -> String {
 /// Waits for this many messages of a type.
 async fn arrived(callback: &Recorder, message_type: &str, count: usize) -> Vec<Request> {
     let what = format!("{count} of type {message_type}");
-    eventually(&what, || Some(received(callback, message_type)).filter(|found| found.len() >= count)).await
+    until_some(&what, async || Some(received(callback, message_type)).filter(|found| found.len() >= count)).await
 }
 
 /// Creates a subscription and waits until it is enabled.
@@ -183,7 +183,7 @@ async fn refused_message_is_retried_with_the_same_id() {
     assert_eq!(requests.iter().map(message_id).collect::<BTreeSet<_>>().len(), 1);
     assert_eq!(requests.iter().map(|r| r.twitch("message-retry").unwrap()).collect::<Vec<_>>(), ["0", "1", "2"]);
     assert!(requests.iter().all(|request| matches!(verify(request, twitch.clock.now()), Incoming::Message(_))));
-    let log = eventually("the log", || Some(twitch.mock.world.deliveries()).filter(|log| log.len() == 4)).await;
+    let log = until_some("the log", async || Some(twitch.mock.world.deliveries()).filter(|log| log.len() == 4)).await;
     let outcomes: Vec<_> = log.iter().map(|delivery: &Delivery| delivery.outcome.as_str()).collect();
     assert_eq!(outcomes, ["200", "its status is 503", "its status is 503", "204"]);
     twitch.mock.stop().await.unwrap();
@@ -232,10 +232,10 @@ async fn deleted_subscription_gets_no_deliveries() {
     assert!(twitch.helix.subscriptions().await.unwrap().subscriptions.is_empty());
     twitch.mock.world.set_faults(Faults::default()).unwrap();
     enabled(&twitch, "channel.raid", "1", &callback).await;
-    eventually("the delay is over", || {
+    until("the delay is over", async || {
         twitch.clock.advance(time::Duration::hours(1));
         twitch.mock.world.raid(CHANNEL, "copperkite", 1).unwrap();
-        Some(received(&callback, "notification")).filter(|all| all.len() > 5)
+        received(&callback, "notification").len() > 5
     })
     .await;
     let kinds: BTreeSet<_> =

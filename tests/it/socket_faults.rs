@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, eventually};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
 use crate::support::{PATIENCE, until};
 
 /// A client of one session.
@@ -173,7 +173,7 @@ async fn silent_and_half_open_sockets_send_nothing_but_their_sessions_live() {
         assert_eq!(twitch.mock.world.delivered_to_sockets(), delivered);
         drop(client);
         twitch.clock.advance(time::Duration::seconds(11));
-        eventually("the session has ended", || twitch.mock.world.sessions().is_empty().then_some(())).await;
+        until("the session has ended", async || twitch.mock.world.sessions().is_empty()).await;
     }
     twitch.mock.stop().await.unwrap();
 }
@@ -183,7 +183,7 @@ async fn subscriptions_of_a_zombie_stay_enabled_for_a_while() {
     let twitch = Twitch::start().await;
     set(&twitch, Faults { ws_zombie_s: 20, ..Faults::default() });
     drop(Client::subscribed(&twitch).await);
-    eventually("the session has ended", || twitch.mock.world.sessions().is_empty().then_some(())).await;
+    until("the session has ended", async || twitch.mock.world.sessions().is_empty()).await;
     assert_eq!(status(&twitch), "enabled");
     until("it ends", async || {
         twitch.clock.advance(time::Duration::seconds(21));
@@ -271,9 +271,9 @@ async fn a_bad_day_ends_without_faults() {
     assert!(world.start_schedule("a-bad-day", 0.0).is_err());
     let _client = Client::subscribed(&twitch).await;
     world.start_schedule("a-bad-day", 200.0).unwrap();
-    eventually("it begins", || (world.faults() != Faults::default()).then_some(())).await;
-    eventually("the sessions end", || world.sessions().is_empty().then_some(())).await;
-    eventually("it ends", || (world.faults() == Faults::default()).then_some(())).await;
+    until("it begins", async || world.faults() != Faults::default()).await;
+    until("the sessions end", async || world.sessions().is_empty()).await;
+    until("it ends", async || world.faults() == Faults::default()).await;
     twitch.mock.stop().await.unwrap();
 }
 

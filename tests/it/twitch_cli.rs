@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::PATIENCE;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, eventually};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch};
+use crate::support::{PATIENCE, until};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -121,7 +121,7 @@ async fn ws_commands_show_and_disturb_sessions() {
         assert_eq!(close_code(&mut socket).await, code);
     }
     assert!(run(&twitch, "ws close --reason abort").await.0, "the only session");
-    eventually("both sessions have ended", || twitch.mock.world.sessions().is_empty().then_some(())).await;
+    until("both sessions have ended", async || twitch.mock.world.sessions().is_empty()).await;
     twitch.mock.stop().await.unwrap();
 }
 

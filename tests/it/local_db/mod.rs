@@ -20,7 +20,7 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::support::postgres::fresh_database;
-use crate::support::{PATIENCE, child};
+use crate::support::{PATIENCE, child, until};
 
 /// Environment variable with the data directory that a child process of these tests locks.
 const HOLD: &str = "SHOWTIME_TEST_HOLD";
@@ -62,14 +62,6 @@ fn postmaster(data_dir: &Path) -> Pid {
 
 fn is_alive(pid: Pid) -> bool {
     kill(pid, None).is_ok()
-}
-
-async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// A child process that runs the cluster; ended by the test, or when the test panics.
@@ -162,7 +154,7 @@ async fn drop_stops_postgres() {
     let postgres = start(&data_dir).await;
     let pid = postmaster(&data_dir);
     drop(postgres);
-    wait_until("Postgres has ended", || !is_alive(pid)).await;
+    until("Postgres has ended", async || !is_alive(pid)).await;
 }
 
 #[tokio::test]
@@ -187,7 +179,7 @@ async fn after_kill_9_postgres_ends_and_the_next_start_has_the_data() {
     holder.wait_until_running();
     let orphan = postmaster(&data_dir);
     holder.kill_9();
-    wait_until("the orphan has ended", || !is_alive(orphan)).await;
+    until("the orphan has ended", async || !is_alive(orphan)).await;
 }
 
 #[tokio::test]
@@ -310,7 +302,7 @@ async fn leave_incomplete() -> (TempDir, PathBuf) {
         let data_dir = place.path().join("data");
         let mut holder = Holder::spawn(&data_dir);
         let (incomplete, complete) = (data_dir.join("postgres.new/PG_VERSION"), data_dir.join("postgres"));
-        wait_until("initdb runs", || incomplete.exists() || complete.exists()).await;
+        until("initdb runs", async || incomplete.exists() || complete.exists()).await;
         holder.kill_9();
         if !complete.exists() {
             return (place, data_dir);
@@ -338,7 +330,7 @@ async fn throwaway_cluster_is_removed_with_its_process() {
     holder.wait_until_running();
     let pid = postmaster(&data_dir);
     holder.kill_9();
-    wait_until("the directory is gone", || !data_dir.exists()).await;
+    until("the directory is gone", async || !data_dir.exists()).await;
     assert!(!is_alive(pid));
 }
 

@@ -7,7 +7,8 @@ use time::Duration;
 
 use super::{Fixture, VIEWER};
 use crate::support::recorder::Answer;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, eventually, received};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, received};
+use crate::support::until_some;
 
 #[tokio::test]
 async fn sent_message_is_in_the_chat_and_comes_back_as_an_event() {
@@ -25,8 +26,9 @@ async fn sent_message_is_in_the_chat_and_comes_back_as_an_event() {
     let (status, reply) = fixture.call(Method::POST, "/chat/messages", body).await;
     assert_eq!(status, 200, "{reply}");
 
-    let events =
-        eventually("both messages", || Some(received(&callback, "notification")).filter(|found| found.len() >= 2));
+    let events = until_some("both messages", async || {
+        Some(received(&callback, "notification")).filter(|found| found.len() >= 2)
+    });
     let mut events: Vec<_> = events.await.iter().map(|request| request.json()["event"].clone()).collect();
     events.sort_by_key(|event| event["reply"].is_object());
     assert_eq!(events[0]["message_id"], message_id);

@@ -7,7 +7,8 @@ use time::Duration;
 
 use super::{Fixture, VIEWER};
 use crate::support::recorder::Answer;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, eventually, received};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, received};
+use crate::support::until;
 
 #[tokio::test]
 async fn call_fails_before_and_after_its_effect_on_request() {
@@ -94,7 +95,7 @@ async fn echo_can_come_before_the_answer() {
     fixture.subscribe(&callback, "channel.chat.message", "user_id").await;
     fixture.faults(Faults { action_late_answer: 1.0, delay_ms: 3_600_000, ..Faults::default() });
     let echo = async {
-        eventually("the echo", || received(&callback, "notification").pop()).await;
+        until("the echo", async || !received(&callback, "notification").is_empty()).await;
         fixture.twitch.clock.advance(Duration::HOUR);
     };
     let ((status, answer), ()) = tokio::join!(fixture.say("hello"), echo);

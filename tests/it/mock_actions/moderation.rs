@@ -7,7 +7,8 @@ use time::Duration;
 
 use super::{Fixture, VIEWER};
 use crate::support::recorder::{Answer, Request};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, eventually, received};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, callback, received};
+use crate::support::until_some;
 
 #[tokio::test]
 async fn banned_user_can_not_write_until_unbanned() {
@@ -112,12 +113,12 @@ async fn moderation_is_told_to_subscribers() {
     let world = &fixture.twitch.mock.world;
     let [spam, other] = ["buy followers", "really"].map(|text| world.say(CHANNEL, VIEWER, text).unwrap());
     let events = async |kind: &str| {
-        let of_kind = || {
+        until_some(kind, async || {
             let all = received(&callback, "notification");
             let mut found = all.iter().map(Request::json).filter(|message| message["subscription"]["type"] == kind);
             found.next().map(|message| message["event"].clone())
-        };
-        eventually(kind, of_kind).await
+        })
+        .await
     };
     let delete = Fixture::moderated(&format!("/moderation/chat?message_id={spam}"));
     fixture.call(Method::DELETE, &delete, Value::Null).await;

@@ -5,7 +5,8 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Fixture, Socket};
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, eventually};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID};
+use crate::support::until;
 
 #[tokio::test]
 async fn welcome_has_twitchs_fields() {
@@ -122,7 +123,7 @@ async fn event_can_be_sent_to_one_session_alone() {
     let frame = first.frame("notification").await;
     assert_eq!(frame["payload"]["event"]["broadcaster_user_id"], CHANNEL_ID);
     let delivered = || fixture.twitch.mock.world.delivered_to_sockets().len();
-    eventually("three deliveries", || (delivered() == 3).then_some(())).await;
+    until("three deliveries", async || delivered() == 3).await;
 }
 
 #[tokio::test]

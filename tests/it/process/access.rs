@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use sqlx::postgres::PgConnectOptions;
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, Place, Serving, Settings, TOKEN};
 use crate::support::postgres::fresh_database;
+use crate::support::until;
 
 /// Runs `token` to its end.
 async fn token(place: &Place, settings: Settings<'_>, args: &[&str]) -> Output {
@@ -116,11 +116,7 @@ async fn tokens_are_created_listed_and_revoked_while_the_server_runs() {
     let id = line.split_whitespace().next().unwrap();
     assert!(done(&place, &["revoke", id]).await.starts_with("revoked obs"));
     assert_eq!(token(&place, &[], &["revoke", "obs"]).await.status.code(), Some(1));
-    let begun = Instant::now();
-    while status_with(&server, made).await != 401 {
-        assert!(begun.elapsed() < PATIENCE, "it still counts");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("it no longer counts", async || status_with(&server, made).await == 401).await;
     server.stop().await;
 }
 

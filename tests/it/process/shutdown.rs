@@ -10,12 +10,11 @@ use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncReadExt as _;
-use tokio::time::sleep;
 
 use super::{Place, Settings};
-use crate::support::PATIENCE;
 use crate::support::messages::{CHANNEL, at, cheer};
 use crate::support::server::{SECRET, secret};
+use crate::support::{PATIENCE, until};
 
 const SETTINGS: Settings<'_> = &[("TWITCH_WEBHOOK_SECRET", SECRET)];
 
@@ -53,11 +52,7 @@ async fn end(place: &Place, signal: Signal) -> (BTreeSet<String>, BTreeSet<Strin
     let count = AtomicUsize::new(0);
     let loading = load(server.addr, &count);
     let ending = async {
-        let begun = Instant::now();
-        while count.load(Ordering::Relaxed) < ENOUGH {
-            assert!(begun.elapsed() < PATIENCE, "too few messages are acknowledged");
-            sleep(Duration::from_millis(5)).await;
-        }
+        until("enough messages are acknowledged", async || count.load(Ordering::Relaxed) >= ENOUGH).await;
         server.signal(signal);
         let (status, log) = server.ended().await;
         assert_eq!(status.success(), signal != Signal::SIGKILL, "{status} {log}");

@@ -24,10 +24,10 @@ use showtime::twitch::token_source::TokenSource;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use url::Url;
 
-use super::PATIENCE;
 use super::postgres::pool;
 use super::recorder::{Answer, Recorder, Request};
 use super::server;
+use super::{PATIENCE, until};
 
 /// The mock's only channel by default.
 pub(crate) const CHANNEL: &str = "maplearcade";
@@ -172,7 +172,7 @@ impl Twitch {
     /// Waits until a subscription has this status.
     pub(crate) async fn until_status(&self, id: &str, status: &str) {
         let shown = || self.mock.world.subscriptions().into_iter().find(|shown| shown.id == id);
-        eventually(status, || shown().filter(|shown| shown.status == SubscriptionStatus::from(status))).await;
+        until(status, async || shown().is_some_and(|shown| shown.status == SubscriptionStatus::from(status))).await;
     }
 }
 
@@ -199,16 +199,4 @@ pub(crate) fn callback(respond: impl Fn(&Request) -> Answer + Send + Sync + 'sta
 pub(crate) fn received(callback: &Recorder, message_type: &str) -> Vec<Request> {
     let of_type = |request: &Request| request.twitch("message-type") == Some(message_type);
     callback.requests().into_iter().filter(of_type).collect()
-}
-
-/// Waits until the function returns a value.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

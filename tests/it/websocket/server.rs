@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use url::Url;
 
-use crate::support::PATIENCE;
 use crate::support::messages::text;
 use crate::support::twitch::CHANNEL_ID;
+use crate::support::{PATIENCE, until_some};
 
 /// Accepts connections, and hands them to the test.
 pub(crate) struct Sockets {
@@ -73,13 +73,14 @@ impl Sockets {
 
     /// Waits for a connection while a clock is put forward.
     pub(crate) async fn accept_in_time(&mut self, clock: &Clock) -> Peer {
-        loop {
-            tokio::select! {
-                biased;
-                peer = self.accepted.recv() => return peer.unwrap(),
-                () = tokio::time::sleep(Duration::from_millis(20)) => clock.advance(time::Duration::SECOND),
+        until_some("a connection is opened", async || {
+            let accepted = self.accepted.try_recv().ok();
+            if accepted.is_none() {
+                clock.advance(time::Duration::SECOND);
             }
-        }
+            accepted
+        })
+        .await
     }
 
     /// Whether a connection waits for the test.
