@@ -206,7 +206,7 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
     };
     let rule_id = match rule {
         Some(rule) => {
-            let id = ctx.read(async |db| rules::id(db, rule.as_str()).await).await?;
+            let id = ctx.query(async |db| rules::id(db, rule.as_str()).await).await?;
             Some(id.ok_or_else(|| Error::NotFound { what: "rule", name: rule.as_str().to_owned() })?)
         }
         None => None,
@@ -218,7 +218,7 @@ pub(super) async fn list_actions(ctx: Data<Context>, query: Query<ListActions>) 
         order: order.into(),
         after: after.map(|Parsed(LogId(after))| after),
     };
-    let rows = ctx.read(async |db| store::page(db, &selection, limit.rows()).await).await?;
+    let rows = ctx.query(async |db| store::page(db, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Action::from)))
 }
 
@@ -241,7 +241,7 @@ pub(super) async fn get_action(
     path: Path<ActionPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<Action>, Error> {
-    Ok(Json(service::get(&mut *ctx.pool.acquire().await?, path.id).await?.into()))
+    Ok(Json(ctx.query(async |db| service::get(db, path.id).await).await?.into()))
 }
 
 /// Do something on Twitch
@@ -343,8 +343,7 @@ pub(super) async fn retry_action(
     path: Path<ActionPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<Action>, Error> {
-    let mut connection = ctx.pool.acquire().await?;
-    Ok(Json(service::retry(&mut connection, path.id, ctx.clock.now()).await?.into()))
+    Ok(Json(ctx.query(async |db| service::retry(db, path.id, ctx.clock.now()).await).await?.into()))
 }
 
 /// Settle an uncertain action
@@ -369,6 +368,6 @@ pub(super) async fn settle_action(
     _query: Query<Nothing>,
     body: Body<Settle>,
 ) -> Result<Json<Action>, Error> {
-    let mut connection = ctx.pool.acquire().await?;
-    Ok(Json(service::settle(&mut connection, path.id, body.0.has_happened, ctx.clock.now()).await?.into()))
+    let settled = ctx.query(async |db| service::settle(db, path.id, body.0.has_happened, ctx.clock.now()).await);
+    Ok(Json(settled.await?.into()))
 }

@@ -112,7 +112,7 @@ impl From<store::Bot> for Bot {
 )]
 #[get("/bots")]
 pub(super) async fn list_bots(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<Page<Bot>>, Error> {
-    let bots = ctx.read(async |db| store::all(db).await).await?;
+    let bots = ctx.query(async |db| store::all(db).await).await?;
     Ok(Json(Page::whole(bots.into_iter().map(Bot::from).collect())))
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn add_bot(
     body: Body<NewBot>,
 ) -> Result<HttpResponse, Error> {
     let Body(NewBot { name }) = body;
-    let secret = service::add(&mut *ctx.pool.acquire().await?, &name, ctx.clock.now()).await?;
+    let secret = ctx.query(async |db| service::add(db, &name, ctx.clock.now()).await).await?;
     Ok(shown_once(HttpResponse::Created(), name, &secret))
 }
 
@@ -160,7 +160,7 @@ pub(super) async fn rotate_bot(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
     let name = path.into_inner().name.into_string();
-    let secret = service::rotate(&mut *ctx.pool.acquire().await?, &name).await?;
+    let secret = ctx.query(async |db| service::rotate(db, &name).await).await?;
     Ok(shown_once(HttpResponse::Ok(), name, &secret))
 }
 
@@ -178,7 +178,7 @@ pub(super) async fn disable_bot(
     path: Path<BotPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::switch(&mut *ctx.pool.acquire().await?, path.name.as_str(), Some(ctx.clock.now())).await?;
+    ctx.query(async |db| service::switch(db, path.name.as_str(), Some(ctx.clock.now())).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -196,7 +196,7 @@ pub(super) async fn enable_bot(
     path: Path<BotPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::switch(&mut *ctx.pool.acquire().await?, path.name.as_str(), None).await?;
+    ctx.query(async |db| service::switch(db, path.name.as_str(), None).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -214,6 +214,6 @@ pub(super) async fn remove_bot(
     path: Path<BotPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::remove(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?;
+    ctx.query(async |db| service::remove(db, path.name.as_str()).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }

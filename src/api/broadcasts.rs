@@ -172,10 +172,10 @@ pub(super) async fn list_broadcasts(
     let channel = path.resolve(&ctx).await?;
     let after = after.as_ref().map(Cursor::position);
     let (rows, parts) = ctx
-        .read(async |db| {
+        .query(async |db| {
             let rows = store::page(&mut *db, &channel, order.into(), after, limit.rows()).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
-            Ok((rows, Parts::read(db, &ids).await?))
+            Ok::<_, sqlx::Error>((rows, Parts::read(db, &ids).await?))
         })
         .await?;
     let now = ctx.clock.now();
@@ -217,10 +217,10 @@ pub(super) async fn get_broadcast(
 ) -> Result<Json<Broadcast>, Error> {
     let id = path.id.as_str();
     let found = ctx
-        .read(async |db| {
+        .query(async |db| {
             let Some(row) = store::of_stream(&mut *db, id).await? else { return Ok(None) };
             let parts = Parts::read(db, std::slice::from_ref(&row.id)).await?;
-            Ok(Some((row, parts)))
+            Ok::<_, sqlx::Error>(Some((row, parts)))
         })
         .await?;
     let (row, parts) = found.ok_or_else(|| Error::NotFound { what: "broadcast", name: id.to_owned() })?;

@@ -38,9 +38,9 @@ impl Context {
     pub(super) async fn channel(&self, name: &Name) -> Result<ChannelId, Error> {
         let find = async |db: &mut PgConnection| {
             let Some(id) = read::channels::find(&mut *db, name.as_str()).await? else { return Ok(None) };
-            Ok(read::channels::exists(db, &id).await?.then_some(id))
+            Ok::<_, sqlx::Error>(read::channels::exists(db, &id).await?.then_some(id))
         };
-        let id = self.read(find).await?;
+        let id = self.query(find).await?;
         id.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
 
@@ -48,9 +48,9 @@ impl Context {
     pub(super) async fn served_channel(&self, name: &Name) -> Result<Names, Error> {
         let find = async |db: &mut PgConnection| {
             let Some(id) = read::channels::find(&mut *db, name.as_str()).await? else { return Ok(None) };
-            Ok(read::channels::names(db, &[id]).await?.pop())
+            Ok::<_, sqlx::Error>(read::channels::names(db, &[id]).await?.pop())
         };
-        let names = self.read(find).await?;
+        let names = self.query(find).await?;
         names.ok_or_else(|| Error::NotFound { what: "channel", name: name.as_str().to_owned() })
     }
 }
@@ -94,7 +94,7 @@ pub(super) async fn list_channels(
 ) -> Result<Json<Page<Channel>>, Error> {
     let Query(ListChannels { live, order, after, limit }) = query;
     let (live, after) = (live.map(|Flag(live)| live), after.as_ref().map(Name::as_str));
-    let rows = ctx.read(async |db| read::channels::page(db, live, None, order, after, limit.rows()).await).await?;
+    let rows = ctx.query(async |db| read::channels::page(db, live, None, order, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), Channel::from)))
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn get_channel(
     _query: Query<Nothing>,
 ) -> Result<Json<Channel>, Error> {
     let id = path.resolve(&ctx).await?;
-    let row = ctx.read(async |db| read::channels::get(db, &id).await).await?;
+    let row = ctx.query(async |db| read::channels::get(db, &id).await).await?;
     let channel = row.ok_or(Error::NotFound { what: "channel", name: id.into() })?;
     Ok(Json(channel.into()))
 }

@@ -63,7 +63,7 @@ impl Context {
     /// The setting of a served channel.
     async fn chat_settings(&self, path: &ChannelPath) -> Result<Json<ChatReading>, Error> {
         let id = self.served_channel(&path.channel).await?.id;
-        let setting = self.read(async |db| chat::get(db, &id).await).await?;
+        let setting = self.query(async |db| chat::get(db, &id).await).await?;
         let setting = setting.ok_or_else(|| not_served(path))?;
         Ok(Json(setting.into()))
     }
@@ -118,7 +118,7 @@ pub(super) async fn change_chat(
 ) -> Result<Json<ChatReading>, Error> {
     let Body(EditChat { chat: mode, membership }) = body;
     let id = ctx.served_channel(&path.channel).await?.id;
-    if !chat::set(&mut *ctx.pool.acquire().await?, &id, ChatEdit { mode, membership }).await? {
+    if !ctx.query(async |db| chat::set(db, &id, ChatEdit { mode, membership }).await).await? {
         return Err(not_served(&path));
     }
     ctx.chat_settings(&path).await

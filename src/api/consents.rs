@@ -121,7 +121,7 @@ pub(super) async fn list_missing_consents(
     ctx: Data<Context>,
     _query: Query<Nothing>,
 ) -> Result<Json<Page<MissingConsent>>, Error> {
-    let wanted = ctx.read(async |conn| actions::wanted(conn).await).await?;
+    let wanted = ctx.query(async |conn| actions::wanted(conn).await).await?;
     let missing = consent::missing_of(&wanted);
     Ok(Json(Page::whole(missing.into_iter().map(MissingConsent::new).collect())))
 }
@@ -156,14 +156,14 @@ pub(super) async fn request_consent(
     let account = match (channel, bot) {
         (Some(name), false) => {
             let id = ctx.served_channel(&name).await?.id;
-            let account = ctx.read(async |conn| Account::broadcaster(conn, &id).await).await?;
+            let account = ctx.query(async |conn| Account::broadcaster(conn, &id).await).await?;
             account.ok_or_else(|| Error::NotFound { what: "channel", name: name.into_string() })?
         }
-        (None, true) => ctx.read(Account::bot).await?,
+        (None, true) => ctx.query(Account::bot).await?,
         _ => return Err(invalid("bot", "name either a channel or the bot")),
     };
     let application = ctx.application.as_ref().ok_or(Error::NoApplication)?;
-    let all = ctx.read(async |conn| scopes_to_ask(conn, &ctx.config, &account, &further).await).await?;
+    let all = ctx.query(async |conn| scopes_to_ask(conn, &ctx.config, &account, &further).await).await?;
     let mut consent = Consent {
         url: None,
         command: format!("init {}", account.arguments(further.iter().map(String::as_str))),

@@ -81,6 +81,6 @@ pub(super) async fn list_counters(
     };
     let after = after.as_ref().map(Name::as_str).map(|after| after.split_once('/').unwrap_or((after, "")));
     let channel = channel.as_ref().map(|channel| channel.as_str());
-    let rows = ctx.read(async |db| outcomes::counters(db, channel, order, after, limit.rows()).await).await?;
+    let rows = ctx.query(async |db| outcomes::counters(db, channel, order, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| format!("{}/{}", row.channel_id, row.name), Counter::from)))
 }

@@ -120,9 +120,8 @@ pub(super) async fn list_deliveries(
     query: Query<ListDeliveries>,
 ) -> Result<Json<Page<Delivery>>, Error> {
     let Query(ListDeliveries { order, after, limit }) = query;
-    let mut connection = ctx.pool.acquire().await?;
-    let after = after.map(|Parsed(after)| after);
-    let rows = service::undelivered(&mut connection, path.name.as_str(), order, after, limit.rows()).await?;
+    let (name, after) = (path.name.as_str(), after.map(|Parsed(after)| after));
+    let rows = ctx.query(async |db| service::undelivered(db, name, order, after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| row.event_id.to_string(), Delivery::from)))
 }
 
@@ -147,9 +146,8 @@ pub(super) async fn resend_deliveries(
     _query: Query<Nothing>,
     body: Body<Undelivered>,
 ) -> Result<Json<EventCount>, Error> {
-    let event = body.0.event()?;
-    let mut connection = ctx.pool.acquire().await?;
-    Ok(Json(EventCount { events: service::resend(&mut connection, path.name.as_str(), event).await? }))
+    let (name, event) = (path.name.as_str(), body.0.event()?);
+    Ok(Json(EventCount { events: ctx.query(async |db| service::resend(db, name, event).await).await? }))
 }
 
 /// Give up what a webhook has not delivered
@@ -173,7 +171,6 @@ pub(super) async fn dismiss_deliveries(
     _query: Query<Nothing>,
     body: Body<Undelivered>,
 ) -> Result<Json<EventCount>, Error> {
-    let event = body.0.event()?;
-    let mut connection = ctx.pool.acquire().await?;
-    Ok(Json(EventCount { events: service::dismiss(&mut connection, path.name.as_str(), event).await? }))
+    let (name, event) = (path.name.as_str(), body.0.event()?);
+    Ok(Json(EventCount { events: ctx.query(async |db| service::dismiss(db, name, event).await).await? }))
 }

@@ -95,7 +95,7 @@ pub(super) async fn list_events(ctx: Data<Context>, query: Query<ListEvents>) ->
         let filter = LogFilter { channel_ids, types };
         store::page(db, &filter, times, order, after.map(|Parsed(after)| after), limit.rows()).await
     };
-    let (mut rows, read_to) = ctx.read(read).await?;
+    let (mut rows, read_to) = ctx.query(read).await?;
     let next = limit.cut(&mut rows, |last| last.id).or(read_to);
     Ok(Json(EventPage { data: rows.iter().map(|row| Event::new(row, false)).collect(), next }))
 }
@@ -128,7 +128,7 @@ pub(super) async fn get_event(
     _query: Query<Nothing>,
 ) -> Result<Json<Event>, Error> {
     let Parsed(id) = path.id;
-    let row = ctx.read(async |db| store::get(db, id).await).await?;
+    let row = ctx.query(async |db| store::get(db, id).await).await?;
     let event = row.ok_or_else(|| Error::NotFound { what: "event", name: id.to_string() })?;
     Ok(Json(Event::new(&event, false)))
 }

@@ -99,6 +99,6 @@ pub(super) async fn list_gaps(
     let channel = ctx.served_channel(&path.channel).await?.id;
     // An id that is none of this list's begins at its time.
     let after = after.as_ref().map(Cursor::position).map(|(at, id)| (at, id.parse().unwrap_or(i64::MAX)));
-    let rows = ctx.read(async |db| store::page(db, &channel, order.into(), after, limit.rows()).await).await?;
+    let rows = ctx.query(async |db| store::page(db, &channel, order.into(), after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.began_at, &row.id.to_string()), Gap::from)))
 }

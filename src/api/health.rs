@@ -177,7 +177,7 @@ pub(super) async fn livez(_query: Query<Nothing>) -> Json<Health> {
 )]
 #[get("/readyz")]
 pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<Health>, Error> {
-    let missing = tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::missing_migrations(db).await))
+    let missing = tokio::time::timeout(TIMEOUT, ctx.query(async |db| store::missing_migrations(db).await))
         .await
         .unwrap_or(Err(Error::Unavailable(None)))?;
     match ctx.ingest.write_error() {
@@ -203,7 +203,7 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
 )]
 #[get("/status")]
 pub(super) async fn status(ctx: Data<Context>, grant: Option<ReqData<Grant>>, _query: Query<Nothing>) -> HttpResponse {
-    let answer = match tokio::time::timeout(TIMEOUT, ctx.read(async |db| store::ask(db, MAX_SHOWN).await)).await {
+    let answer = match tokio::time::timeout(TIMEOUT, ctx.query(async |db| store::ask(db, MAX_SHOWN).await)).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the status can't be read from the database");

@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 )]
 #[get("/metrics")]
 pub(super) async fn get_metrics(ctx: Data<Context>, _query: Query<Nothing>) -> HttpResponse {
-    let counts = timeout(TIMEOUT, ctx.read(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
+    let counts = timeout(TIMEOUT, ctx.query(async |db| store::counts(db).await)).await.ok().and_then(Result::ok);
     let has_database = counts.is_some();
     let store::Counts { subscriptions, twitch_tokens, access_tokens, followers, sinks, actions, rules_resting, posts } =
         counts.unwrap_or_default();

@@ -91,8 +91,8 @@ use crate::tracking::Tracking;
 use crate::view::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
 
-/// Time limit of a query; then the client gets a 503.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of a handler's queries; then the client gets a 503.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all handlers share.
 #[derive(Debug)]
@@ -175,10 +175,14 @@ impl Context {
         }
     }
 
-    /// Runs a query on a connection of the pool, within [`READ_TIMEOUT`].
-    async fn read<T>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T, Error> {
-        let answer = async { query(&mut *self.pool.acquire().await?).await };
-        Ok(within(READ_TIMEOUT, answer).await?)
+    /// Runs queries on a connection of the pool, within [`QUERY_TIMEOUT`]: the database's own time limit is lost with a
+    /// connection to it that has gone silent.
+    async fn query<T, E>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>) -> Result<T, Error>
+    where
+        Error: From<E>,
+    {
+        let answer = async { Ok(query(&mut *self.pool.acquire().await?).await) };
+        Ok(within(QUERY_TIMEOUT, answer).await??)
     }
 }
 

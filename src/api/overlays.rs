@@ -61,7 +61,7 @@ impl AlertState {
 
 impl Context {
     async fn alert_state(&self) -> Result<Json<AlertState>, Error> {
-        let controls = self.read(async |db| overlays::alert_controls(db).await).await?;
+        let controls = self.query(async |db| overlays::alert_controls(db).await).await?;
         Ok(Json(AlertState::new(self.hub.control.overlays(), controls)))
     }
 }
@@ -125,6 +125,6 @@ pub(super) async fn control_alerts(
         None => None,
     };
     let now = ctx.clock.now();
-    ctx.read(async |db| overlays::control_alerts(db, channel.as_ref(), path.action, now).await).await?;
+    ctx.query(async |db| overlays::control_alerts(db, channel.as_ref(), path.action, now).await).await?;
     ctx.alert_state().await
 }

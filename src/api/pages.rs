@@ -99,7 +99,7 @@ async fn emotes(req: &HttpRequest) -> Vec<Service> {
     }
     let name = req.match_info().get("name").map(str::to_owned);
     let Some((ctx, name)) = req.app_data::<web::Data<Context>>().zip(name) else { return Vec::new() };
-    let row = ctx.read(async |db| store::settings(db, &name).await).await;
+    let row = ctx.query(async |db| store::settings(db, &name).await).await;
     row.ok().flatten().as_ref().map_or_else(Vec::new, settings::emotes)
 }
 

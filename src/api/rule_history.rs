@@ -83,8 +83,12 @@ pub(super) async fn list_rule_revisions(
 ) -> Result<Json<Page<RuleRevision>>, Error> {
     let Query(ListRevisions { order, after, limit }) = query;
     let (name, order, after) = (path.name.as_str(), order.into(), after.map(|Parsed(LogId(after))| after));
-    let rows = ctx.read(async |db| change::history(db, name, order, after, limit.rows()).await).await?;
-    if rows.is_empty() && ctx.read(async |db| Ok(change::history(db, name, order, None, 1).await?.is_empty())).await? {
+    let rows = ctx.query(async |db| change::history(db, name, order, after, limit.rows()).await).await?;
+    if rows.is_empty()
+        && ctx
+            .query(async |db| Ok::<_, sqlx::Error>(change::history(db, name, order, None, 1).await?.is_empty()))
+            .await?
+    {
         return Err(Error::NotFound { what: "rule", name: name.to_owned() });
     }
     Ok(Json(Page::new(rows, limit, |row| row.id.to_string(), RuleRevision::from)))

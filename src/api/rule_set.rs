@@ -85,7 +85,6 @@ pub(super) async fn change_rule_set(
     body: Body<ChangeRuleSet>,
 ) -> Result<Json<RuleSet>, Error> {
     let Body(ChangeRuleSet { bot, ignore_users, is_dry }) = body;
-    let mut connection = ctx.pool.acquire().await?;
     let change = |rules: &mut Rules| {
         if let Some(bot) = bot {
             rules.bot = Some(bot).filter(|bot| !bot.is_empty());
@@ -93,13 +92,12 @@ pub(super) async fn change_rule_set(
         rules.ignore_users = ignore_users.unwrap_or_else(|| rules.ignore_users.clone());
         rules.dry = is_dry.unwrap_or(rules.dry);
     };
-    service::change_set(&mut connection, change, BY, ctx.clock.now()).await?;
-    drop(connection);
+    ctx.query(async |db| service::change_set(db, change, BY, ctx.clock.now()).await).await?;
     rule_set(&ctx).await.map(Json)
 }
 
 async fn rule_set(ctx: &Context) -> Result<RuleSet, Error> {
-    let stored = ctx.read(async |db| service::read(db).await).await?;
+    let stored = ctx.query(async |db| service::read(db).await).await?;
     Ok(RuleSet {
         revision: stored.set.revision,
         bot: stored.rules.bot,

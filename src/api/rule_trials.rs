@@ -73,7 +73,7 @@ pub(super) async fn try_rules(
     };
     let trial =
         trial.ok_or_else(|| invalid("type", "there is no sample of this type and variant that is about a channel"))?;
-    let stored = ctx.read(async |db| service::read(db).await).await?;
+    let stored = ctx.query(async |db| service::read(db).await).await?;
     let compiled = stored.compile().map_err(Error::Broken)?;
     Ok(Json(TrialReport { results: trial.run(&compiled) }))
 }

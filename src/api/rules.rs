@@ -171,7 +171,7 @@ pub(super) async fn list_rules(
 ) -> Result<Json<Page<StoredRuleReport>>, Error> {
     let Query(ListRules { order, after, limit }) = query;
     let (mut rows, mut outcomes) =
-        ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
+        ctx.query(async |db| Ok::<_, sqlx::Error>((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
     rows.retain(|row| after.is_none_or(|Parsed(LogId(after))| order.is_behind(&i64::from(row.position), &after)));
     if order == Order::Desc {
         rows.reverse();
@@ -206,9 +206,7 @@ pub(super) async fn add_rule(
 ) -> Result<HttpResponse, Error> {
     let rule = rule_from_json(Value::Object(body.0.0)).map_err(RuleError::Invalid)?;
     let name = rule.name.clone();
-    let mut connection = ctx.pool.acquire().await?;
-    service::add(&mut connection, rule, BY, ctx.clock.now()).await?;
-    drop(connection);
+    ctx.query(async |db| service::add(db, rule, BY, ctx.clock.now()).await).await?;
     let path: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let location = format!("/rules/{}", path.replace('+', "%20"));
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(report(&ctx, &name).await?))
@@ -264,9 +262,7 @@ pub(super) async fn replace_rule(
         return Err(Error::InvalidField { name: "name".to_owned(), reason });
     }
     let rule = rule_from_json(Value::Object(tree)).map_err(RuleError::Invalid)?;
-    let mut connection = ctx.pool.acquire().await?;
-    service::replace(&mut connection, rule, BY, ctx.clock.now()).await?;
-    drop(connection);
+    ctx.query(async |db| service::replace(db, rule, BY, ctx.clock.now()).await).await?;
     report(&ctx, name).await.map(Json)
 }
 
@@ -291,11 +287,9 @@ pub(super) async fn switch_rule(
     _query: Query<Nothing>,
     body: Body<SwitchRule>,
 ) -> Result<Json<StoredRuleReport>, Error> {
-    let switches = (body.0.is_enabled, body.0.is_dry);
-    let mut connection = ctx.pool.acquire().await?;
-    service::switch(&mut connection, path.name.as_str(), switches, BY, ctx.clock.now()).await?;
-    drop(connection);
-    Ok(Json(report(&ctx, path.name.as_str()).await?))
+    let (name, switches) = (path.name.as_str(), (body.0.is_enabled, body.0.is_dry));
+    ctx.query(async |db| service::switch(db, name, switches, BY, ctx.clock.now()).await).await?;
+    report(&ctx, name).await.map(Json)
 }
 
 /// Remove a rule
@@ -317,12 +311,13 @@ pub(super) async fn remove_rule(
     path: Path<RulePath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::remove(&mut *ctx.pool.acquire().await?, path.name.as_str(), BY, ctx.clock.now()).await?;
+    ctx.query(async |db| service::remove(db, path.name.as_str(), BY, ctx.clock.now()).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 async fn report(ctx: &Context, name: &str) -> Result<StoredRuleReport, Error> {
-    let (rows, mut outcomes) = ctx.read(async |db| Ok((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
+    let (rows, mut outcomes) =
+        ctx.query(async |db| Ok::<_, sqlx::Error>((store::all(&mut *db).await?, outcomes::all(db).await?))).await?;
     let row = rows.into_iter().find(|row| row.name == name);
     let row = row.ok_or_else(|| Error::NotFound { what: "rule", name: name.to_owned() })?;
     let outcome = outcomes.remove(&row.id).unwrap_or_default();

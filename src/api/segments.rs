@@ -115,7 +115,7 @@ pub(super) async fn list_segments(
     let channel = path.resolve(&ctx).await?;
     let (broadcast, after) = (broadcast.as_ref().map(Name::as_str), after.as_ref().map(Cursor::position));
     let rows =
-        ctx.read(async |db| store::page(db, &channel, broadcast, order.into(), after, limit.rows()).await).await?;
+        ctx.query(async |db| store::page(db, &channel, broadcast, order.into(), after, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| Cursor::behind(row.started_at, &row.id), Segment::from)))
 }
 
@@ -299,7 +299,7 @@ pub(super) async fn remove_segment(
 
 impl Context {
     async fn segment(&self, channel_id: &ChannelId, id: &str) -> Result<Segment, Error> {
-        let row = self.read(async |db| store::get(db, channel_id, id).await).await?;
+        let row = self.query(async |db| store::get(db, channel_id, id).await).await?;
         row.map(Segment::from).ok_or_else(|| Error::NotFound { what: "segment", name: id.to_owned() })
     }
 

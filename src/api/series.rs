@@ -125,6 +125,6 @@ pub(super) async fn get_series(
     let until = last.saturating_add(length).clamp(since, since.saturating_add(length * MAX_BUCKETS));
     let channel = path.resolve(&ctx).await?;
     let seconds = length.as_seconds_f64();
-    let points = ctx.read(async |db| store::series(db, &channel, metric, seconds, since, until).await).await?;
+    let points = ctx.query(async |db| store::series(db, &channel, metric, seconds, since, until).await).await?;
     Ok(Json(Series { metric, bucket, since, until, points }))
 }

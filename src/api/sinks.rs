@@ -178,7 +178,7 @@ fn position(field: &str, id: i64) -> Result<Start, Error> {
 #[get("/sinks")]
 pub(super) async fn list_sinks(ctx: Data<Context>, query: Query<ListSinks>) -> Result<Json<Page<SinkReport>>, Error> {
     let Query(ListSinks { order, after, limit }) = query;
-    let mut sinks = ctx.read(async |db| service::list(db).await).await?;
+    let mut sinks = ctx.query(async |db| service::list(db).await).await?;
     sinks.retain(|sink| after.as_ref().is_none_or(|after| order.is_behind(&sink.name.as_str(), &after.as_str())));
     if order == Order::Desc {
         sinks.reverse();
@@ -212,10 +212,12 @@ pub(super) async fn add_sink(
     let Body(NewSink { name, kind, url, types, channels, settings, after }) = body;
     let start = after.map_or(Ok(Start::Now), |after| position("after", after))?;
     let sink = SinkChange { url, types, channels, settings: settings.unwrap_or_default() };
-    let mut connection = ctx.pool.acquire().await?;
-    let key = service::add(&mut connection, &ctx.config, (kind, &name), sink, start).await?;
-    let key = key.map(|key| key.expose_secret().to_owned());
-    let added = AddedSink { sink: service::get(&mut connection, &name).await?, key };
+    let added = ctx.query(async |db| {
+        let key = service::add(&mut *db, &ctx.config, (kind, &name), sink, start).await?;
+        let key = key.map(|key| key.expose_secret().to_owned());
+        Ok::<_, SinkError>(AddedSink { sink: service::get(db, &name).await?, key })
+    });
+    let added = added.await?;
     Ok(HttpResponse::Created().insert_header((LOCATION, format!("/sinks/{name}"))).json(added))
 }
 
@@ -238,7 +240,7 @@ pub(super) async fn get_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<SinkReport>, Error> {
-    Ok(Json(service::get(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?))
+    ctx.query(async |db| service::get(db, path.name.as_str()).await).await.map(Json)
 }
 
 /// Change a sink
@@ -264,9 +266,12 @@ pub(super) async fn change_sink(
 ) -> Result<Json<SinkReport>, Error> {
     let Body(ChangeSink { url, types, channels, settings }) = body;
     let change = SinkChange { url, types, channels, settings: settings.unwrap_or_default() };
-    let mut connection = ctx.pool.acquire().await?;
-    service::change(&mut connection, &ctx.config, path.name.as_str(), change).await?;
-    Ok(Json(service::get(&mut connection, path.name.as_str()).await?))
+    let name = path.name.as_str();
+    let changed = ctx.query(async |db| {
+        service::change(&mut *db, &ctx.config, name, change).await?;
+        service::get(db, name).await
+    });
+    changed.await.map(Json)
 }
 
 /// Remove a sink
@@ -288,7 +293,7 @@ pub(super) async fn remove_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::remove(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?;
+    ctx.query(async |db| service::remove(db, path.name.as_str()).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -312,7 +317,7 @@ pub(super) async fn test_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<SinkTested>, Error> {
-    let sink = service::definition(&mut *ctx.pool.acquire().await?, path.name.as_str()).await?;
+    let sink = ctx.query(async |db| service::definition(db, path.name.as_str()).await).await?;
     Ok(Json(SinkTested { is_routed: service::test(&sink, &ctx.config).await? }))
 }
 
@@ -340,14 +345,14 @@ pub(super) async fn rewind_sink(
     let start = match body.0 {
         Rewind { after: Some(after), at: None } => position("after", after)?,
         Rewind { after: None, at: Some(Timestamp(at)) } => {
-            Start::After(ctx.read(async |db| store::last_before(db, at).await).await?)
+            Start::After(ctx.query(async |db| store::last_before(db, at).await).await?)
         }
         _ => {
             let reason = "give either the id `after` or the time `at`".to_owned();
             return Err(Error::InvalidField { name: "after".to_owned(), reason });
         }
     };
-    service::rewind(&mut *ctx.pool.acquire().await?, path.name.as_str(), start).await?;
+    ctx.query(async |db| service::rewind(db, path.name.as_str(), start).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -365,7 +370,7 @@ pub(super) async fn pause_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::pause(&mut *ctx.pool.acquire().await?, path.name.as_str(), true).await?;
+    ctx.query(async |db| service::pause(db, path.name.as_str(), true).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -383,7 +388,7 @@ pub(super) async fn resume_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
-    service::pause(&mut *ctx.pool.acquire().await?, path.name.as_str(), false).await?;
+    ctx.query(async |db| service::pause(db, path.name.as_str(), false).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -409,7 +414,7 @@ pub(super) async fn rotate_sink(
     path: Path<SinkPath>,
     _query: Query<Nothing>,
 ) -> Result<Json<NewKey>, Error> {
-    let mut connection = ctx.pool.acquire().await?;
-    let key = service::rotate(&mut connection, &ctx.config, &ctx.clock, path.name.as_str()).await?;
+    let name = path.name.as_str();
+    let key = ctx.query(async |db| service::rotate(db, &ctx.config, &ctx.clock, name).await).await?;
     Ok(Json(NewKey { key: key.expose_secret().to_owned(), previous_until: ctx.clock.now() + ROTATION }))
 }

@@ -167,12 +167,12 @@ pub(super) async fn get_status_history(
 ) -> Result<Json<StatusHistory>, Error> {
     let since = begin(ctx.clock.now());
     let lasting = ctx.incidents.outages.lasting();
-    let history = ctx.read(async |db| {
+    let history = ctx.query(async |db| {
         let found = delivery::spans(&mut *db, SPAN.as_seconds_f64(), since, since + DAY).await?;
         let ended = outages::since(&mut *db, since, MAX_OUTAGES).await?.into_iter().map(Outage::from);
         let gaps = gaps::recent(db, MAX_OUTAGES).await?.into_iter().map(Outage::from);
         let all = lasting.into_iter().map(Outage::from).chain(ended).chain(gaps).collect();
-        Ok(StatusHistory::new(since, found, all))
+        Ok::<_, sqlx::Error>(StatusHistory::new(since, found, all))
     });
     Ok(Json(history.await?))
 }

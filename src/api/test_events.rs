@@ -75,7 +75,7 @@ pub(super) async fn send_test_event(
     let channel = ctx.served_channel(&path.channel).await?;
     let channel = Person { id: channel.id.into(), login: channel.login, display_name: channel.display_name };
     let message_id = ctx.tester.send(&kind, channel, event).await?;
-    let id = ctx.read(async |db| log::find(db, &message_id).await).await?;
+    let id = ctx.query(async |db| log::find(db, &message_id).await).await?;
     let id = id.ok_or_else(|| Error::Broken(format!("the log lacks {message_id}")))?;
     Ok(HttpResponse::Accepted().json(TestEventSent { id, message_id }))
 }
@@ -122,7 +122,7 @@ pub(super) async fn replay_event(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
     let Parsed(id) = path.id;
-    match ctx.read(async |db| log::replay(db, id).await).await? {
+    match ctx.query(async |db| log::replay(db, id).await).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Error::NotFound { what: "event", name: id.to_string() }),
     }

@@ -103,7 +103,7 @@ pub(super) async fn create_token(
     let token = generate();
     let (hash, now) = (TokenHash::from(&token), ctx.clock.now());
     let is_new =
-        ctx.read(async |db| access_tokens::insert(db, &name, scope.into(), hash.as_bytes(), now).await).await?;
+        ctx.query(async |db| access_tokens::insert(db, &name, scope.into(), hash.as_bytes(), now).await).await?;
     if !is_new {
         return Err(Error::TokenExists(name));
     }
@@ -155,7 +155,7 @@ impl From<access_tokens::Row> for AccessToken {
 )]
 #[get("/tokens")]
 pub(super) async fn list_tokens(ctx: Data<Context>, _query: Query<Nothing>) -> Result<Json<Page<AccessToken>>, Error> {
-    let rows = ctx.read(async |db| access_tokens::all(db).await).await?;
+    let rows = ctx.query(async |db| access_tokens::all(db).await).await?;
     Ok(Json(Page::whole(rows.into_iter().map(AccessToken::from).collect())))
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn revoke_token(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
     let name = path.name.as_str();
-    if !ctx.read(async |db| access_tokens::delete_unless_admin(db, name).await).await? {
+    if !ctx.query(async |db| access_tokens::delete_unless_admin(db, name).await).await? {
         return Err(Error::NotFound { what: "token without the scope admin", name: name.to_owned() });
     }
     Ok(HttpResponse::NoContent().finish())

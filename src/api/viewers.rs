@@ -227,7 +227,7 @@ pub(super) async fn list_viewers(
     let after = after.as_ref().map(|after| (after.key, after.id.as_str()));
     let selection = Selection { sort, order, login: search.as_ref().map(|search| search.0.as_str()), after };
     let channel = path.resolve(&ctx).await?;
-    let rows = ctx.read(async |db| store::page(db, &channel, &selection, limit.rows()).await).await?;
+    let rows = ctx.query(async |db| store::page(db, &channel, &selection, limit.rows()).await).await?;
     Ok(Json(Page::new(rows, limit, |row| format!("{}-{}", row.sort_key, row.id), Viewer::from)))
 }
 
@@ -262,7 +262,7 @@ pub(super) async fn get_viewer(
     _query: Query<Nothing>,
 ) -> Result<Json<Viewer>, Error> {
     let channel = ctx.channel(&path.channel).await?;
-    let row = ctx.read(async |db| store::get(db, &channel, path.viewer.as_str()).await).await?;
+    let row = ctx.query(async |db| store::get(db, &channel, path.viewer.as_str()).await).await?;
     let viewer = row.ok_or_else(|| Error::NotFound { what: "viewer", name: path.viewer.as_str().to_owned() })?;
     Ok(Json(viewer.into()))
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use reqwest::Method;
+use serde_json::json;
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, IngestError};
@@ -18,7 +20,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, timeout};
 
 use crate::support::messages::{at, cheer, follow, verified};
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool, until_waiting};
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, until};
@@ -97,6 +99,39 @@ async fn database_that_is_away_at_start_is_waited_for() {
     proxy.mend();
     until("the server is ready", async || server.get("/readyz").await.status == 200).await;
     assert_eq!(server.deliver(&message).await.status, 204);
+    server.stop().await;
+}
+
+/// The lock keeps the queries under way until the database goes silent. Its own time limit ends them, but it can't say so.
+#[tokio::test]
+async fn request_is_answered_when_the_database_goes_silent_during_its_queries() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    let server = Server::on(proxy.options(&database)).await;
+    let direct = pool(&database);
+    let mut holder = direct.begin().await.unwrap();
+    let lock = "lock table action, discord_bot, rule_set, sink in access exclusive mode";
+    sqlx::raw_sql(lock).execute(&mut *holder).await.unwrap();
+    let change = json!({ "is_dry": true });
+    let requests = async {
+        tokio::join!(
+            server.get("/actions/1"),
+            server.send(Method::DELETE, "/bots/none"),
+            server.patch_json("/rule-set", &change),
+            server.get("/sinks/none"),
+        )
+    };
+    let silence = async {
+        until_waiting(&direct, "showtime api", 4).await;
+        proxy.silence();
+    };
+    let ((action, bot, rule_set, sink), ()) = tokio::join!(requests, silence);
+    for answer in [action, bot, rule_set, sink] {
+        answer.problem(503, "unavailable");
+    }
+    holder.rollback().await.unwrap();
+    proxy.mend();
+    until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
     server.stop().await;
 }
 

@@ -95,8 +95,8 @@ pub(in crate::api) async fn list_missing_sources(
     ctx: Data<Context>,
     _query: Query<Nothing>,
 ) -> Result<Json<Page<MissingSource>>, Error> {
-    let desired = ctx.read(async |db| desired_subscriptions::list(db, None, None).await).await?;
-    let chats = ctx.read(async |db| chat::all(db).await).await?;
+    let desired = ctx.query(async |db| desired_subscriptions::list(db, None, None).await).await?;
+    let chats = ctx.query(async |db| chat::all(db).await).await?;
     let missing = chats.iter().take(MAX_CHANNELS).flat_map(|(login, chat)| {
         let rows: Vec<_> = desired.iter().filter(|row| row.channel_login == *login).collect();
         missing(login, &rows, chat)

@@ -288,7 +288,7 @@ pub(in crate::api) async fn list_overlay_settings(
     ctx: Data<Context>,
     _query: Query<Nothing>,
 ) -> Result<Json<Page<NamedSettings>>, Error> {
-    let rows = ctx.read(async |db| store::all_settings(db).await).await?;
+    let rows = ctx.query(async |db| store::all_settings(db).await).await?;
     Ok(Json(Page::whole(rows.into_iter().map(NamedSettings::from).collect())))
 }
 
@@ -312,7 +312,7 @@ pub(in crate::api) async fn get_overlay_settings(
     _query: Query<Nothing>,
 ) -> Result<Json<NamedSettings>, Error> {
     let SettingsName(name) = &path.name;
-    let row = ctx.read(async |db| store::settings(db, name).await).await?;
+    let row = ctx.query(async |db| store::settings(db, name).await).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| not_found(name))
 }
 
@@ -341,7 +341,7 @@ pub(in crate::api) async fn save_overlay_settings(
     let SettingsName(name) = &path.name;
     let settings = serde_json::value::to_raw_value(&body.0).map_err(|error| Error::Broken(error.to_string()))?;
     let now = ctx.clock.now();
-    let row = ctx.read(async |db| store::save_settings(db, name, &settings, now).await).await?;
+    let row = ctx.query(async |db| store::save_settings(db, name, &settings, now).await).await?;
     row.map(|row| Json(row.into())).ok_or_else(too_many)
 }
 
@@ -360,7 +360,7 @@ pub(in crate::api) async fn delete_overlay_settings(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Error> {
     let SettingsName(name) = &path.name;
-    if !ctx.read(async |db| store::delete_settings(db, name).await).await? {
+    if !ctx.query(async |db| store::delete_settings(db, name).await).await? {
         return Err(not_found(name));
     }
     Ok(HttpResponse::NoContent().finish())

@@ -102,6 +102,16 @@ fn shared() -> &'static PgConnectOptions {
     })
 }
 
+/// Waits until so many connections of an application wait for a lock.
+pub(crate) async fn until_waiting(pool: &PgPool, application: &str, count: i64) {
+    let statement = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = $1 and wait_event_type = 'Lock'";
+    super::until("the lock is waited for", async || {
+        sqlx::query_scalar::<_, i64>(statement).bind(application).fetch_one(pool).await.unwrap() >= count
+    })
+    .await;
+}
+
 /// Waits until no statement of the killed server waits for a lock: else it would be executed once the lock is free.
 pub(crate) async fn until_disconnected(pool: &PgPool) {
     let statement = "select pg_terminate_backend(pid) from pg_stat_activity

@@ -7,10 +7,21 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 
+/// What a proxy does.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// Forwards connections to Postgres.
+    Open,
+    /// Keeps them, and forwards nothing.
+    Silent,
+    /// Closes them, and refuses new ones.
+    Closed,
+}
+
 /// Forwards connections to Postgres while it is open.
 pub(crate) struct Proxy {
     port: u16,
-    is_open: Arc<watch::Sender<bool>>,
+    mode: Arc<watch::Sender<Mode>>,
 }
 
 impl Proxy {
@@ -19,26 +30,28 @@ impl Proxy {
         let socket = database.get_socket().unwrap().join(format!(".s.PGSQL.{}", database.get_port()));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (is_open, changes) = watch::channel(true);
-        let is_open = Arc::new(is_open);
-        let kept = is_open.clone();
+        let (mode, changes) = watch::channel(Mode::Open);
+        let mode = Arc::new(mode);
+        let kept = mode.clone();
         tokio::spawn(async move {
             let _kept = kept;
             while let Ok((mut client, _)) = listener.accept().await {
                 let (mut changes, socket) = (changes.clone(), socket.clone());
-                if !*changes.borrow() {
+                if *changes.borrow() == Mode::Closed {
                     continue;
                 }
                 tokio::spawn(async move {
                     let Ok(mut postgres) = UnixStream::connect(&socket).await else { return };
                     tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut postgres) => {}
-                        _ = changes.wait_for(|is_open| !is_open) => {}
+                        biased;
+                        _ = changes.wait_for(|mode| *mode != Mode::Open) => {}
+                        _ = copy_bidirectional(&mut client, &mut postgres) => return,
                     }
+                    let _ = changes.wait_for(|mode| *mode != Mode::Silent).await;
                 });
             }
         });
-        Self { port, is_open }
+        Self { port, mode }
     }
 
     /// Options for connecting to the database through the proxy.
@@ -59,11 +72,16 @@ impl Proxy {
 
     /// Closes all connections and refuses new ones.
     pub(crate) fn cut(&self) {
-        self.is_open.send_replace(false);
+        self.mode.send_replace(Mode::Closed);
     }
 
-    /// Accepts connections again.
+    /// Lets all connections go silent, like a machine that has vanished from the network.
+    pub(crate) fn silence(&self) {
+        self.mode.send_replace(Mode::Silent);
+    }
+
+    /// Accepts connections again. Those that went silent are closed.
     pub(crate) fn mend(&self) {
-        self.is_open.send_replace(true);
+        self.mode.send_replace(Mode::Open);
     }
 }

@@ -91,7 +91,7 @@ pub(in crate::api) async fn list_bot_events(
         return Ok(stream::stream(ctx.tracking.follow(caller.0, shard, after).await?));
     }
     let (bot_id, after) = (caller.0.bot_id, after.unwrap_or(LogId::START));
-    let mut rows = ctx.read(async |db| events::page(db, bot_id, shard, after, limit.rows()).await).await?;
+    let mut rows = ctx.query(async |db| events::page(db, bot_id, shard, after, limit.rows()).await).await?;
     let next = limit.cut(&mut rows, |last| last.id);
     Ok(HttpResponse::Ok().json(BotEventPage { data: rows.iter().map(BotEventView::from).collect(), next }))
 }
