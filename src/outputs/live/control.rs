@@ -11,22 +11,19 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use utoipa::ToSchema;
 
+use super::answered;
 use super::feed::Feed;
 use super::filter::FeedFilter;
 use super::frame::Frame;
 use super::overlays::{ConnectedOverlays, OverlayPlace, OverlayReport, Overlays};
 use crate::store::overlays::{AlertControl, SettingsVersion, alert_controls, settings_versions};
 use crate::store::signals::Signals;
-use crate::store::within;
 
 /// Time without a notification after which the database is asked all the same.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the database has.
 type State = (Vec<AlertControl>, Vec<SettingsVersion>);
-
-/// How long the database may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The data of `control`: what an overlay does with alerts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,7 +104,7 @@ impl Control {
                 let mut db = pool.acquire().await?;
                 Ok((alert_controls(&mut db).await?, settings_versions(&mut db).await?))
             };
-            match within(ANSWER_TIMEOUT, read).await {
+            match answered(read).await {
                 Ok(now) if known.as_ref() != Some(&now) => {
                     self.tell(known.as_ref(), &now);
                     known = Some(now);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use strum::{EnumIter, IntoStaticStr};
 
+use super::answered;
 use super::entry::Entry;
 use super::frame::Frame;
 use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
@@ -107,7 +108,7 @@ impl Feed {
             Self::Alerts => entry.alert().map(|(_, frame)| frame.clone()),
             Self::Chat => entry.chat().cloned(),
             // Boxed, so that a reader that waits does not hold room for a query.
-            Self::State => Box::pin(entry.channel(pool)).await?,
+            Self::State => Box::pin(answered(entry.channel(pool))).await?,
         })
     }
 }

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::answered;
 use super::control::Control;
 use super::places::{Place, Places};
 use super::ring::Ring;
@@ -94,7 +95,7 @@ impl Hub {
     /// If the database fails.
     pub async fn snapshot(&self, ids: Option<&[ChannelId]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
         let _turn = self.catching_up.acquire().await;
-        live::snapshot(&mut *self.pool.acquire().await?, ids).await
+        answered(async { live::snapshot(&mut *self.pool.acquire().await?, ids).await }).await
     }
 
     /// Returns once nothing is in memory any more that is emptied or deleted in the log by now, or after five seconds.
@@ -102,7 +103,7 @@ impl Hub {
     /// # Errors
     /// If the database fails.
     pub async fn forget_deleted(&self) -> sqlx::Result<()> {
-        let (now, _) = live::version(&mut *self.pool.acquire().await?).await?;
+        let (now, _) = answered(async { live::version(&mut *self.pool.acquire().await?).await }).await?;
         let mut ring = self.ring.subscribe();
         let is_current = |ring: &Ring| ring.cursor().is_none() || ring.version().revision >= now.revision;
         // The tail looks for what was deleted as often as it can reach the database.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
+use super::answered;
 use super::entry::Entry;
 use super::filter::FeedFilter;
 use super::hub::{Hub, SubscribeError};
@@ -111,7 +112,7 @@ impl Reader {
         start: Start,
     ) -> Result<(Self, Option<Resync>), OpenError> {
         let place = hub.subscribe(token).await?;
-        filter.resolve(&hub.pool).await?;
+        answered(filter.resolve(&hub.pool)).await?;
         let ring = hub.ring.subscribe();
         let (end, newest) = {
             let now = ring.borrow();
@@ -160,8 +161,8 @@ impl Reader {
             self.cursor = cursor;
             return Ok(None);
         }
-        let Bounds { oldest, newest } = live::bounds(&self.hub.pool).await?;
-        let (_, lost) = live::version(&mut *self.hub.pool.acquire().await?).await?;
+        let Bounds { oldest, newest } = answered(live::bounds(&self.hub.pool)).await?;
+        let (_, lost) = answered(async { live::version(&mut *self.hub.pool.acquire().await?).await }).await?;
         if let Some(reason) = lost.reason(cursor) {
             return Ok(Some(Resync { reason, oldest, newest }));
         }
@@ -207,7 +208,8 @@ impl Reader {
             let mut before = newest.next();
             for _ in 0..LAST_PAGES {
                 let turn = self.hub.catching_up.acquire().await;
-                let rows = live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await?;
+                let rows = async { live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await };
+                let rows = answered(rows).await?;
                 drop(turn);
                 let first = rows.first().filter(|_| is_page_full(&rows)).map(|first| first.id);
                 let entries = rows.into_iter().rev().map(|row| Arc::new(Entry::from(row))).filter(is_selected);
@@ -292,9 +294,10 @@ async fn at(ring: &mut watch::Receiver<Ring>, position: u64) -> Result<Arc<Entry
 /// Reads the next page of selected events behind `after`, up to `until`.
 async fn page(hub: Arc<Hub>, mut filter: Arc<FeedFilter>, after: LogId, until: LogId) -> sqlx::Result<Page> {
     let turn = hub.catching_up.acquire().await;
-    Arc::make_mut(&mut filter).resolve(&hub.pool).await?;
-    let range = Range { after, last: until };
-    let rows = live::first(&mut *hub.pool.acquire().await?, &filter.log_filter(), range, PAGE).await?;
+    answered(Arc::make_mut(&mut filter).resolve(&hub.pool)).await?;
+    let (filtered, range) = (filter.log_filter(), Range { after, last: until });
+    let rows = async { live::first(&mut *hub.pool.acquire().await?, &filtered, range, PAGE).await };
+    let rows = answered(rows).await?;
     drop(turn);
     let cursor = if is_page_full(&rows) { rows.last().map_or(until, |row| row.id) } else { until };
     Ok(Page { entries: rows.into_iter().map(|row| Arc::new(Entry::from(row))).collect(), cursor, filter })

@@ -10,20 +10,18 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::answered;
 use super::entry::Entry;
 use super::hub::Hub;
 use crate::config::describe_database;
 use crate::incidents::outages::{Outages, Part};
+use crate::store::LogId;
 use crate::store::read::scan::LogFilter;
 use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
-use crate::store::{LogId, within};
 
 /// How often the log is read, and what was deleted of it looked for, without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How long the database may take to answer before the connection is given up.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts to reach a database that is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -191,9 +189,4 @@ impl Tail {
         });
         Ok(())
     }
-}
-
-/// Awaits an answer of the database within [`ANSWER_TIMEOUT`].
-async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    within(ANSWER_TIMEOUT, answer).await
 }
