@@ -27,7 +27,7 @@ use crate::metrics::SinkMetrics;
 use crate::outputs::sink::error::SettingsError;
 use crate::outputs::sink::example::example;
 use crate::outputs::sink::filter::SinkFilter;
-use crate::outputs::sink::lease::{LeaseError, SinkLease};
+use crate::outputs::sink::lease::SinkLease;
 use crate::outputs::sink::template::Templates;
 use crate::services::Services;
 use crate::store::read::events::LoggedEvent;
@@ -109,9 +109,4 @@ pub async fn test(endpoint: &Endpoint, templates: &Templates) -> Result<(), Stri
         Outcome::Busy { status, .. } => Err(format!("the receiver answered {status}: it asks to slow down")),
         Outcome::Failed(Failure { problem, .. }) => Err(problem),
     }
-}
-
-/// Whether the sink can't go on with this lease.
-fn is_lost(error: &LeaseError) -> bool {
-    matches!(error, LeaseError::Superseded)
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{Failure, Outcome};
 use super::schedule::{BACKOFF, GIVE_UP_AFTER, MAX_FAILURES, pause};
-use super::{WebhookSink, is_lost, message};
+use super::{WebhookSink, message};
 use crate::outputs::sink::lease::{LEASE, LeaseError, RENEWAL, SinkLease};
 use crate::store::deliveries::{self, DeliverySummary, DueDelivery, FailedAttempt};
 use crate::store::read::events::{self, LoggedEvent};
@@ -106,7 +106,7 @@ impl<'a> Runner<'a> {
             match self.step().await {
                 Ok(()) => {}
                 Err(End::Off) => return None,
-                Err(End::Lease(error)) if is_lost(&error) => return Some(error),
+                Err(End::Lease(error @ LeaseError::Superseded)) => return Some(error),
                 Err(End::Lease(error)) => {
                     self.start_over();
                     self.record(SinkStatus::Waiting, Some(error.to_string())).await;
