@@ -1,45 +1,10 @@
 //! The dashboard while the database hangs.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::chromium::in_chromium;
-use crate::process::Place;
+use crate::process::{Frozen, Place};
 use crate::support::server::Server;
-
-/// A private Postgres whose processes are stopped. They continue when this is dropped.
-struct Frozen(Vec<Pid>);
-
-impl Frozen {
-    /// Stops the postmaster, and then its children.
-    fn new(place: &Place) -> Self {
-        let file = fs::read_to_string(place.path().join(".showtime/postgres/postmaster.pid")).unwrap();
-        let postmaster = file.lines().next().unwrap();
-        let mut frozen = Self(Vec::new());
-        frozen.stop(postmaster);
-        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
-        children.split_whitespace().for_each(|child| frozen.stop(child));
-        frozen
-    }
-
-    fn stop(&mut self, process: &str) {
-        let process = Pid::from_raw(process.parse().unwrap());
-        if kill(process, Signal::SIGSTOP).is_ok() {
-            self.0.push(process);
-        }
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        for process in self.0.iter().rev() {
-            let _ = kill(*process, Signal::SIGCONT);
-        }
-    }
-}
 
 #[tokio::test]
 async fn header_shows_that_the_database_hangs_and_that_it_is_back() {

@@ -40,6 +40,35 @@ const TOKEN: &str = env!("CARGO_BIN_EXE_token");
 /// Settings, beside the port, which is always a free one unless they say otherwise.
 pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
 
+/// A private Postgres whose processes are stopped. They continue when this is dropped.
+pub(crate) struct Frozen(Vec<Pid>);
+
+impl Frozen {
+    /// Stops the postmaster, and then its children.
+    pub(crate) fn new(place: &Place) -> Self {
+        let postmaster = place.postmaster();
+        let mut frozen = Self(Vec::new());
+        frozen.stop(postmaster);
+        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
+        children.split_whitespace().for_each(|child| frozen.stop(Pid::from_raw(child.parse().unwrap())));
+        frozen
+    }
+
+    fn stop(&mut self, process: Pid) {
+        if kill(process, Signal::SIGSTOP).is_ok() {
+            self.0.push(process);
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for process in self.0.iter().rev() {
+            let _ = kill(*process, Signal::SIGCONT);
+        }
+    }
+}
+
 /// An empty directory to run programs in.
 pub(crate) struct Place(TempDir);
 
@@ -52,6 +81,12 @@ impl Place {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The first process of the private Postgres.
+    fn postmaster(&self) -> Pid {
+        let file = std::fs::read_to_string(self.path().join(".showtime/postgres/postmaster.pid")).unwrap();
+        Pid::from_raw(file.lines().next().unwrap().parse().unwrap())
     }
 
     pub(crate) fn command(&self, program: &str, settings: Settings<'_>, args: &[&str]) -> Command {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Place, Settings};
+use super::{Frozen, Place, Settings};
 use crate::support::messages::{CHANNEL, at, cheer};
 use crate::support::server::{SECRET, secret};
 use crate::support::{PATIENCE, until};
@@ -104,31 +102,17 @@ async fn connected_client_does_not_delay_the_end() {
     assert!(status.success(), "{status} {log}");
 }
 
-/// The children of a process.
-fn children(pid: Pid) -> Vec<Pid> {
-    let output = Command::new("ps").args(["-o", "pid=", "--ppid", &pid.to_string()]).output().unwrap();
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
-}
-
 #[tokio::test]
 async fn server_whose_postgres_hangs_ends_in_order() {
     let place = Place::new();
     let server = place.serve(SETTINGS).await;
     assert_eq!(server.simulate(&["channel.follow", "--secret", SECRET]).await.0, Some(0));
-    let file = std::fs::read_to_string(place.path().join(".showtime/postgres/postmaster.pid")).unwrap();
-    let postmaster = Pid::from_raw(file.lines().next().unwrap().parse().unwrap());
-    let all = [vec![postmaster], children(postmaster)].concat();
-    all.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
-
+    let frozen = Frozen::new(&place);
     let begun = Instant::now();
     server.signal(Signal::SIGTERM);
     let (status, log) = server.ended().await;
-    // It wakes in any case.
     let took = begun.elapsed();
-    for pid in all {
-        let _ = kill(pid, Signal::SIGCONT);
-    }
+    drop(frozen);
     assert!(status.success(), "{status} {log}");
     assert!(log.contains("the private Postgres hangs; it ends when it wakes"), "{log}");
     assert!(took < Duration::from_secs(20), "it took {took:?}");

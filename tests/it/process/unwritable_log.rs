@@ -36,9 +36,7 @@ async fn serve_without_log(place: &Place, mut child: Child) -> ExitStatus {
         assert_eq!(deliver(&user.to_string(), true).await.unwrap(), 403);
         assert_eq!(deliver(&user.to_string(), false).await.unwrap(), 204);
     }
-    let file = std::fs::read_to_string(place.path().join(".showtime/postgres/postmaster.pid")).unwrap();
-    let postmaster = Pid::from_raw(file.lines().next().unwrap().parse().unwrap());
-    kill(postmaster, Signal::SIGKILL).unwrap();
+    kill(place.postmaster(), Signal::SIGKILL).unwrap();
     crate::support::until("messages are stored again", async || {
         let status = deliver("6", false).await.expect("the server answers");
         assert!([204, 503].contains(&status), "{status}");
