@@ -50,7 +50,7 @@ pub fn escape_part(text: &str, limit: usize) -> String {
 
 /// Characters that change the direction or the look of what follows them.
 pub(super) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn markup_and_mentions_are_shown_as_they_are() {
         assert_eq!(escape("**bold** @everyone <@&1> `x`", 100), r"\*\*bold\*\* \@everyone \<\@&1\> \`x\`");
-        assert_eq!(escape(" two\nlines\u{202e}\u{7} ", 100), "two lines");
+        assert_eq!(escape(" two\nlines\u{202e}\u{61c}\u{7} ", 100), "two lines");
         assert_eq!(escape("Any%, what?", 100), "Any%, what?");
         assert_eq!(escape("[a](https://b)", 100), r"\[a\]\(https\://b\)");
     }
