@@ -24,7 +24,7 @@ use self::proto::twitch::twitch_server::TwitchServer;
 use crate::access::Access;
 use crate::services::{Services, Stopper, Tasks};
 use crate::status::Check;
-use crate::tracking::Tracking;
+use crate::tracking::{REQUEST_TIMEOUT, Tracking};
 
 /// The name of the check and of the task.
 const NAME: &str = "grpc";
@@ -34,9 +34,6 @@ const MAX_MESSAGE: usize = 1 << 20;
 
 /// Calls at once on one connection.
 const MAX_CALLS: usize = 64;
-
-/// Time limit of a call. For a stream, until it begins.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The interval of pings, and how long a client may take to answer one.
 const PING: Duration = Duration::from_secs(20);
@@ -94,7 +91,7 @@ pub fn spawn(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let router = Server::builder()
-        .timeout(CALL_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
         .concurrency_limit_per_connection(MAX_CALLS)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))

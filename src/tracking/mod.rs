@@ -32,6 +32,7 @@ mod verification;
 pub mod webhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::authority::Authority;
 use self::feed::Feed;
@@ -41,6 +42,9 @@ use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
 use crate::services::{Services, Tasks};
+
+/// Time limit of a bot's request, over HTTP and gRPC. For a stream, until it begins.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the API needs of tracking.
 #[derive(Debug)]

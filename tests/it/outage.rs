@@ -19,6 +19,7 @@ use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, timeout};
 
+use crate::support::bots;
 use crate::support::messages::{at, cheer, follow, verified};
 use crate::support::postgres::{fresh_database, pool, until_waiting};
 use crate::support::proxy::Proxy;
@@ -132,6 +133,26 @@ async fn request_is_answered_when_the_database_goes_silent_during_its_queries() 
     holder.rollback().await.unwrap();
     proxy.mend();
     until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn request_of_a_bot_is_answered_when_the_database_goes_silent_during_its_queries() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    let server = Server::on(proxy.options(&database)).await;
+    let token = bots::token(&server, "tatsu").await;
+    let direct = pool(&database);
+    let mut holder = direct.begin().await.unwrap();
+    sqlx::raw_sql("lock table destination in access exclusive mode").execute(&mut *holder).await.unwrap();
+    let silence = async {
+        until_waiting(&direct, "showtime api", 1).await;
+        proxy.silence();
+    };
+    let (answer, ()) = tokio::join!(server.send_as(&token, Method::GET, "/v2/channels"), silence);
+    answer.problem(503, "unavailable");
+    holder.rollback().await.unwrap();
+    proxy.mend();
     server.stop().await;
 }
 

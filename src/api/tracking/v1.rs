@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
+use super::in_time;
 use super::responses::{TrackRefusals, UntrackRefusals};
 use super::webhook::{GivenWebhook, ShownWebhook};
 use crate::api::Context;
@@ -109,7 +110,8 @@ track_path! {
 }
 
 async fn track(ctx: &Context, bot: &BotGrant, path: &TrackPath, webhook: GivenWebhook) -> Result<HttpResponse, Error> {
-    let tracked = ctx.tracking.tracker.track(bot.bot_id, path.channel.0, &path.name.0, &webhook.into(), None).await?;
+    let webhook = webhook.into();
+    let tracked = in_time(ctx.tracking.tracker.track(bot.bot_id, path.channel.0, &path.name.0, &webhook, None)).await?;
     let mut response = if tracked { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(SUCCESS))
 }
@@ -149,7 +151,7 @@ pub(in crate::api) async fn untrack_channel(
     path: Path<UntrackPath>,
 ) -> Result<&'static str, Error> {
     let UntrackPath { channel, name, webhook } = &*path;
-    ctx.tracking.tracker.untrack(caller.0.bot_id, channel.0, name.as_str(), webhook.0).await?;
+    in_time(ctx.tracking.tracker.untrack(caller.0.bot_id, channel.0, name.as_str(), webhook.0)).await?;
     Ok("success")
 }
 
@@ -193,7 +195,7 @@ pub(in crate::api) async fn get_tracked_channels(
     _query: Query<Nothing>,
     path: Path<DiscordChannelPath>,
 ) -> Result<Json<TrackedChannels>, Error> {
-    let tracked = ctx.tracking.tracker.tracked(caller.0.bot_id, path.channel.0).await?;
+    let tracked = in_time(ctx.tracking.tracker.tracked(caller.0.bot_id, path.channel.0)).await?;
     Ok(Json(TrackedChannels {
         names: tracked.logins,
         webhook: tracked.webhook.map(|(id, token)| ShownWebhook::new(id, &token)),

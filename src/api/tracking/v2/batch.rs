@@ -12,6 +12,7 @@ use crate::api::problem::Problem;
 use crate::api::query::{Nothing, Parsed, Query};
 use crate::api::responses::{BadBody, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::api::tracking::webhook::GivenWebhook;
 use crate::discord::snowflake::Snowflake;
 use crate::object::{object, optional_object};
@@ -134,7 +135,7 @@ pub(in crate::api) async fn add_tracks(
         return Err(Error::InvalidField { name: "tracks".to_owned(), reason });
     }
     let tracks: Vec<_> = body.0.tracks.into_iter().map(NewTrack::from).collect();
-    let results = ctx.tracking.tracker.track_all(caller.0.bot_id, &tracks).await?;
+    let results = in_time(ctx.tracking.tracker.track_all(caller.0.bot_id, &tracks)).await?;
     let result = |(track, result): (NewTrack, Result<bool, TrackingError>)| {
         let (result, problem) = match result {
             Ok(true) => (BatchOutcome::Created, None),

@@ -16,6 +16,7 @@ use crate::api::page::Page;
 use crate::api::query::{Limit, Nothing, Parsed, Query};
 use crate::api::responses::{BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::destinations::DestinationState;
 use crate::tracking::channels::DiscordChannel;
@@ -149,7 +150,7 @@ pub(in crate::api) async fn list_bot_channels(
 ) -> Result<Json<Page<BotChannel>>, Error> {
     let Query(ListBotChannels { shard: number, shard_count, after, limit }) = query;
     let (shard, after) = (shard(number, shard_count)?, after.map(|after| after.0));
-    let rows = ctx.tracking.tracker.channels(caller.0.bot_id, shard, after, limit.rows()).await?;
+    let rows = in_time(ctx.tracking.tracker.channels(caller.0.bot_id, shard, after, limit.rows())).await?;
     Ok(Json(Page::new(rows, limit, |last| last.destination.channel_id.to_string(), BotChannel::from)))
 }
 
@@ -173,7 +174,7 @@ pub(in crate::api) async fn get_bot_channel(
     _query: Query<Nothing>,
     path: Path<BotChannelPath>,
 ) -> Result<Json<BotChannel>, Error> {
-    Ok(Json(ctx.tracking.tracker.channel(caller.0.bot_id, path.channel.0).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.channel(caller.0.bot_id, path.channel.0)).await?.into()))
 }
 
 /// Drop a channel of a bot
@@ -191,7 +192,7 @@ pub(in crate::api) async fn remove_bot_channel(
     _query: Query<Nothing>,
     path: Path<BotChannelPath>,
 ) -> Result<HttpResponse, Error> {
-    ctx.tracking.tracker.remove_channel(caller.0.bot_id, path.channel.0).await?;
+    in_time(ctx.tracking.tracker.remove_channel(caller.0.bot_id, path.channel.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -210,6 +211,6 @@ pub(in crate::api) async fn remove_guild(
     _query: Query<Nothing>,
     path: Path<GuildPath>,
 ) -> Result<HttpResponse, Error> {
-    ctx.tracking.tracker.remove_guild(caller.0.bot_id, path.guild.0).await?;
+    in_time(ctx.tracking.tracker.remove_guild(caller.0.bot_id, path.guild.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -14,6 +14,7 @@ use crate::api::page::Page;
 use crate::api::query::{Limit, Nothing, Parsed, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::api::tracking::responses::ResolveRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::store::LogId;
@@ -169,7 +170,7 @@ pub(in crate::api) async fn list_bot_deliveries(
     let Query(ListBotDeliveries { state, channel, after, limit }) = query;
     let filter = DeliveryFilter { state: state.map(|state| state.0), channel_id: channel.map(|channel| channel.0) };
     let (bot_id, after) = (caller.0.bot_id, after.0.0);
-    let rows = ctx.tracking.tracker.deliveries(bot_id, filter, after, limit.rows()).await?;
+    let rows = in_time(ctx.tracking.tracker.deliveries(bot_id, filter, after, limit.rows())).await?;
     Ok(Json(Page::new(rows, limit, |last| last.id.to_string(), BotDelivery::from)))
 }
 
@@ -193,6 +194,6 @@ pub(in crate::api) async fn resolve_delivery(
     path: Path<DeliveryPath>,
     body: Body<Resolution>,
 ) -> Result<HttpResponse, Error> {
-    ctx.tracking.tracker.resolve(caller.0.bot_id, path.id.0.0, body.0.message_id).await?;
+    in_time(ctx.tracking.tracker.resolve(caller.0.bot_id, path.id.0.0, body.0.message_id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

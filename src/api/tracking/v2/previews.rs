@@ -13,6 +13,7 @@ use crate::api::error::Error;
 use crate::api::query::{Nothing, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::api::tracking::responses::TestRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::object::object;
@@ -111,7 +112,7 @@ pub(in crate::api) async fn render_message(
     body: Body<RenderRequest>,
 ) -> Result<Json<RenderedMessage>, Error> {
     let RenderRequest { channel_id, settings, sample } = body.0;
-    Ok(Json(ctx.tracking.tracker.preview(caller.0.bot_id, channel_id, &settings, sample).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.preview(caller.0.bot_id, channel_id, &settings, sample)).await?.into()))
 }
 
 /// Post a test
@@ -139,6 +140,6 @@ pub(in crate::api) async fn test_track(
     path: Path<BotTrackPath>,
 ) -> Result<Json<TestMessage>, Error> {
     let BotTrackPath { channel, name } = &*path;
-    let test = ctx.tracking.tracker.test(caller.0.bot_id, channel.0, &name.0, query.0.dry_run).await?;
+    let test = in_time(ctx.tracking.tracker.test(caller.0.bot_id, channel.0, &name.0, query.0.dry_run)).await?;
     Ok(Json(test.into()))
 }

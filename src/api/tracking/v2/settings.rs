@@ -11,6 +11,7 @@ use crate::api::error::Error;
 use crate::api::query::{Nothing, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::tracking::settings::{BotSettings, TrackSettings};
 
 fn example() -> Value {
@@ -34,7 +35,7 @@ pub(in crate::api) async fn get_bot_settings(
     ctx: Data<Context>,
     _query: Query<Nothing>,
 ) -> Result<Json<BotSettings>, Error> {
-    let settings = ctx.tracking.tracker.bot_settings(caller.0.bot_id).await?;
+    let settings = in_time(ctx.tracking.tracker.bot_settings(caller.0.bot_id)).await?;
     Ok(Json(settings.ok_or(Error::BotTokenUnknown)?))
 }
 
@@ -59,7 +60,7 @@ pub(in crate::api) async fn set_bot_settings(
     body: Body<BotSettings>,
 ) -> Result<Json<BotSettings>, Error> {
     let Body(settings) = body;
-    ctx.tracking.tracker.set_bot_settings(caller.0.bot_id, &settings).await?;
+    in_time(ctx.tracking.tracker.set_bot_settings(caller.0.bot_id, &settings)).await?;
     Ok(Json(settings))
 }
 
@@ -86,7 +87,7 @@ pub(in crate::api) async fn set_channel_settings(
     path: Path<BotChannelPath>,
     body: Body<TrackSettings>,
 ) -> Result<Json<BotChannel>, Error> {
-    Ok(Json(ctx.tracking.tracker.set_channel(caller.0.bot_id, path.channel.0, &body.0).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.set_channel(caller.0.bot_id, path.channel.0, &body.0)).await?.into()))
 }
 
 /// Change the settings of a channel
@@ -111,5 +112,5 @@ pub(in crate::api) async fn change_channel_settings(
     path: Path<BotChannelPath>,
     body: Body<Map<String, Value>>,
 ) -> Result<Json<BotChannel>, Error> {
-    Ok(Json(ctx.tracking.tracker.change_channel(caller.0.bot_id, path.channel.0, body.0).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.change_channel(caller.0.bot_id, path.channel.0, body.0)).await?.into()))
 }

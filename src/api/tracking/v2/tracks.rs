@@ -14,6 +14,7 @@ use crate::api::error::Error;
 use crate::api::query::{Nothing, Parsed, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::api::tracking::responses::PutTrackRefusals;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::tracks::Track;
@@ -89,7 +90,7 @@ pub(in crate::api) async fn put_track(
     body: Body<TrackSettings>,
 ) -> Result<HttpResponse, Error> {
     let BotTrackPath { channel, name } = &*path;
-    let (track, is_new) = ctx.tracking.tracker.put_track(caller.0.bot_id, channel.0, &name.0, &body.0).await?;
+    let (track, is_new) = in_time(ctx.tracking.tracker.put_track(caller.0.bot_id, channel.0, &name.0, &body.0)).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(BotTrack::from(track)))
 }
@@ -117,7 +118,7 @@ pub(in crate::api) async fn change_track(
     body: Body<Map<String, Value>>,
 ) -> Result<Json<BotTrack>, Error> {
     let BotTrackPath { channel, name } = &*path;
-    let track = ctx.tracking.tracker.change_track(caller.0.bot_id, channel.0, &name.0, body.0).await?;
+    let track = in_time(ctx.tracking.tracker.change_track(caller.0.bot_id, channel.0, &name.0, body.0)).await?;
     Ok(Json(track.into()))
 }
 
@@ -137,6 +138,6 @@ pub(in crate::api) async fn remove_track(
     path: Path<BotTrackPath>,
 ) -> Result<HttpResponse, Error> {
     let BotTrackPath { channel, name } = &*path;
-    ctx.tracking.tracker.remove_track(caller.0.bot_id, channel.0, &name.0).await?;
+    in_time(ctx.tracking.tracker.remove_track(caller.0.bot_id, channel.0, &name.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,6 +12,7 @@ use crate::api::error::Error;
 use crate::api::query::{Nothing, Query};
 use crate::api::responses::{BadBody, BadRequest, NotFound, ServerErrors};
 use crate::api::tracking::caller::Caller;
+use crate::api::tracking::in_time;
 use crate::api::tracking::responses::{CheckRefusals, WebhookRefusals};
 use crate::api::tracking::webhook::GivenWebhook;
 use crate::discord::snowflake::Snowflake;
@@ -64,7 +65,7 @@ pub(in crate::api) async fn set_webhook(
     body: Body<GivenWebhook>,
 ) -> Result<Json<BotChannel>, Error> {
     let (channel, key) = (path.channel.0, body.0.into());
-    Ok(Json(ctx.tracking.tracker.replace_webhook(caller.0.bot_id, channel, &key).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.replace_webhook(caller.0.bot_id, channel, &key)).await?.into()))
 }
 
 /// Report that a webhook was deleted
@@ -82,7 +83,7 @@ pub(in crate::api) async fn report_webhook_gone(
     _query: Query<Nothing>,
     path: Path<BotChannelPath>,
 ) -> Result<HttpResponse, Error> {
-    ctx.tracking.tracker.report_webhook_gone(caller.0.bot_id, path.channel.0).await?;
+    in_time(ctx.tracking.tracker.report_webhook_gone(caller.0.bot_id, path.channel.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -108,5 +109,5 @@ pub(in crate::api) async fn check_webhook(
     _query: Query<Nothing>,
     path: Path<BotChannelPath>,
 ) -> Result<Json<WebhookCheck>, Error> {
-    Ok(Json(ctx.tracking.tracker.check_webhook(caller.0.bot_id, path.channel.0).await?.into()))
+    Ok(Json(in_time(ctx.tracking.tracker.check_webhook(caller.0.bot_id, path.channel.0)).await?.into()))
 }
