@@ -320,7 +320,7 @@ async fn message_held_back_arrives_after_the_next() {
 }
 
 #[tokio::test]
-async fn control_api_and_page_work() {
+async fn control_api_changes_the_world_and_names_what_is_wrong() {
     let twitch = Twitch::start().await;
     let url = |path: &str| format!("{}{path}", twitch.mock.base_url());
     let post = async |path: &str, body: Value| {
