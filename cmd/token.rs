@@ -1,4 +1,4 @@
-//! Makes, lists and revokes the tokens of the API.
+//! Creates, lists and revokes the tokens of the API.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use showtime::store::access_tokens;
 use sqlx::PgConnection;
 use strum::VariantNames as _;
 
-/// Makes, lists and revokes the tokens of the API, whether the server runs or not.
+/// Creates, lists and revokes the tokens of the API, whether the server runs or not.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -33,7 +33,7 @@ enum Command {
         /// The name by which it is listed and revoked
         #[arg(long, value_parser = name)]
         name: String,
-        /// Its permissions: following alerts and chat, as overlays do; reading; or everything
+        /// What it permits: following alerts and chat, as overlays do; reading; or everything
         #[arg(long, value_parser = PossibleValuesParser::new(Scope::VARIANTS).try_map(|scope| scope.parse::<Scope>()))]
         scope: Scope,
     },

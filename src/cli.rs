@@ -40,7 +40,7 @@ pub fn runtime() -> io::Result<Runtime> {
 }
 
 /// Writes the log to stderr from now on; `filter` is a level or `tracing` filter directives. Lines that can't be written
-/// (a closed pipe, a full disk) are lost without a word: a word would go to stderr as well, by a macro that panics.
+/// (a closed pipe, a full disk) are lost silently: an error message would go to stderr as well, by a macro that panics.
 pub fn log(filter: &str, format: LogFormat) {
     // The AMQP client would log each message that no queue gets, with its body.
     let filter = format!("lapin::returned_messages=error,{filter}");

@@ -24,7 +24,7 @@ use showtime::twitch::transport::TransportKind;
 use self::consent::Browser;
 use self::session::Session;
 
-/// Sets showtime up at Twitch: asks for consent, tests the callback or the WebSocket, has the server create the
+/// Sets up showtime at Twitch: asks for consent, tests the callback or the WebSocket, has the server create the
 /// subscriptions, and waits until they are enabled. Run it while the server runs. It does only what is missing, so it can
 /// be run again at any time.
 #[derive(Parser)]
@@ -36,14 +36,14 @@ struct Arguments {
     /// consents]
     #[arg(long = "channel", value_name = "LOGIN", global = true)]
     channels: Vec<String>,
-    /// Ask for the consent of the account that is to be the bot, which then acts on all channels: it writes in the chat, and
-    /// does what the scopes of --scope allow. Nothing else is set up
+    /// Ask for the consent of the account that is to be the bot, for what the enabled rules need and the scopes of --scope. It
+    /// then acts on all channels. Nothing else is set up
     #[arg(long, conflicts_with_all = ["channels", "transport"])]
     bot: bool,
     /// A further scope to ask for, for actions on Twitch; can be repeated. What was granted before stays
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// How Twitch is to deliver the messages of these channels from now on [default: as it does, or as
+    /// How Twitch delivers the messages of these channels from now on [default: as before, or as
     /// `TWITCH_EVENTSUB_TRANSPORT` says]
     #[arg(long, value_name = "TRANSPORT", value_parser = transports())]
     transport: Option<TransportKind>,
@@ -53,7 +53,7 @@ struct Arguments {
     /// Delete the subscriptions that no served channel needs; with delete-all, every one
     #[arg(long, global = true)]
     force: bool,
-    /// Where Twitch sends the browser back to; http://localhost:PORT/auth must be registered
+    /// The port to which Twitch sends the browser back; http://localhost:PORT/auth must be registered
     #[arg(long, default_value_t = DEFAULT_PORT, global = true, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }

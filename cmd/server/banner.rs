@@ -1,4 +1,4 @@
-//! What the server tells when it serves.
+//! The addresses that the server prints at start.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,7 +14,7 @@ use showtime::simulate::delivery::own_callback;
 /// The port that the programs expect the server on.
 const DEFAULT_PORT: u16 = 5001;
 
-/// Tells the server's address: on stdout, or in the log if that is made for programs, since a service manager joins the two.
+/// Prints the server's address: on stdout, or in the log if that is made for programs, since a service manager joins the two.
 pub(crate) fn announce(app: &App, config: &Config) {
     let (addr, token) = (app.addr(), app.token());
     match config.log_format {
@@ -71,7 +71,7 @@ fn banner(addr: SocketAddr, token: Option<&BootstrapToken>, config: &Config, is_
         // Writing to a String never fails.
         let _ = writeln!(banner, "  set up:    {}  (while this runs; it does only what is missing)", Program::Init);
     }
-    // What is made up and not marked would stay among what is real.
+    // An invented event without the mark of a test would stay among real ones.
     let (event, result) = match config.twitch.client {
         Some(_) => ("channel.follow --test", "events"),
         None => {

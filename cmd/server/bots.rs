@@ -1,4 +1,4 @@
-//! The commands on bots of Discord.
+//! The commands on Discord bots.
 
 use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,7 +24,7 @@ pub(crate) enum Bots {
     },
     /// List the bots, and how much they track
     List(AsJson),
-    /// Give a bot no more tokens, and refuse those that it has; what it tracks stays
+    /// Refuse a bot's tokens and give it no more; its tracks stay
     Disable {
         /// Its name
         name: String,

@@ -19,7 +19,7 @@ pub(crate) enum Chat {
         /// When it is read: off, live, always, or default for what the rules need
         #[arg(value_name = "WHEN", value_parser = mode, required_unless_present = "membership")]
         mode: Option<ChatChoice>,
-        /// Whether to tell who comes and leaves
+        /// Whether events report who enters and leaves
         #[arg(long, value_name = "true|false")]
         membership: Option<bool>,
     },

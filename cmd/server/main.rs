@@ -46,14 +46,14 @@ struct Arguments {
 enum Command {
     /// Run the server (the default)
     Serve,
-    /// Delete all derived state and make it again from the log
+    /// Delete all derived state and rebuild it from the log
     Rebuild,
     /// Write the database and the secrets to one file, which only you can read
     Backup {
         /// The file; one that exists is replaced
         file: PathBuf,
     },
-    /// Restore such a file into an empty database
+    /// Restore a backup into an empty database
     Restore {
         /// The file
         file: PathBuf,
@@ -67,16 +67,16 @@ enum Command {
     Prune(Prune),
     /// Print a live feed in this terminal
     Listen(Box<Listen>),
-    /// Send every event to other programs
+    /// Manage the sinks, which send every event to other programs
     #[command(subcommand)]
     Sinks(Sinks),
-    /// Let things happen when things happen
+    /// Manage the rules that react to events: commands, thanks, spam filters, timers
     #[command(subcommand)]
     Rules(Rules),
-    /// Let bots of Discord track channels
+    /// Manage the Discord bots that track channels
     #[command(subcommand)]
     Bot(Bots),
-    /// Choose when the chats of channels are read
+    /// Show and set when the chats of channels are read
     #[command(subcommand)]
     Chat(Chat),
     /// Apply or revert migrations

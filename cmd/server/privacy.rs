@@ -17,7 +17,7 @@ pub(crate) struct Forget {
     /// A user's id or login
     #[arg(required_unless_present = "channel", conflicts_with = "channel")]
     user: Option<String>,
-    /// The id or login of a channel that was made up, to remove it with its state and the payloads of its events
+    /// The id or login of an invented channel, to remove it with its state and the payloads of its events
     #[arg(long)]
     channel: Option<String>,
     /// Do it; without, only say what would be done

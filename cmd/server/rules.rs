@@ -30,17 +30,17 @@ pub(crate) enum Rules {
         /// The file, which is replaced; without it, the terminal
         file: Option<PathBuf>,
     },
-    /// Make the stored rules those of a file, and say what that changed
+    /// Replace the stored rules by those of a file, and print what changed
     Apply {
         /// The file; rules that it does not have are removed
         file: PathBuf,
     },
-    /// Say everything that is wrong in a file of rules
+    /// Check a file of rules, and print all errors
     Check {
         /// The file
         file: PathBuf,
     },
-    /// Say what each rule makes of a message or an event, without any effect
+    /// Show what each rule would do with a message or an event, without any effect
     Test(Test),
 }
 

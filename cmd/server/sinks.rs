@@ -21,31 +21,31 @@ use time::format_description::well_known::Rfc3339;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Sinks {
-    /// List the sinks, and how each does
+    /// List the sinks, with the state of each
     List(AsJson),
-    /// Add a sink, which begins with the next event
+    /// Add a sink, which starts with the next event
     Add(Box<add::Add>),
-    /// Remove a sink and its place in the log
+    /// Remove a sink and its position in the log
     Remove {
         /// Its name
         name: String,
     },
-    /// Add and change sinks as a TOML file says, and say what changed
+    /// Add and change sinks as in a TOML file, and print what changed
     Apply {
         /// The file, with a table [sinks.NAME] per sink
         file: PathBuf,
     },
-    /// Let a sink stop, which keeps its place in the log
+    /// Pause a sink, which keeps its position in the log
     Pause {
         /// Its name
         name: String,
     },
-    /// Let a sink go on where it was
+    /// Resume a sink where it was
     Resume {
         /// Its name
         name: String,
     },
-    /// Send everything behind a place of the log once more
+    /// Send everything after a position of the log once more
     Rewind {
         /// Its name
         name: String,
@@ -57,7 +57,7 @@ pub(crate) enum Sinks {
         /// Its name
         name: String,
     },
-    /// Make a new key for a webhook; the one before it goes on to sign for 24 hours
+    /// Make a new key for a webhook; the old one also signs for another 24 hours
     Rotate {
         /// Its name
         name: String,
@@ -69,32 +69,32 @@ pub(crate) enum Sinks {
         #[command(flatten)]
         format: AsJson,
     },
-    /// Send again what a webhook has not delivered
+    /// Send again the events that a webhook has not delivered
     Resend {
         /// Its name
         name: String,
-        /// One event; without it, all that are out of attempts
+        /// One event; without it, all that have no attempts left
         #[arg(long, value_name = "ID")]
         event: Option<LogId>,
     },
-    /// Give up what a webhook has not delivered
+    /// Give up the events that a webhook has not delivered
     Dismiss {
         /// Its name
         name: String,
-        /// One event that is out of attempts; without it, all of them
+        /// One event that has no attempts left; without it, all of them
         #[arg(long, value_name = "ID")]
         event: Option<LogId>,
     },
 }
 
-/// A place of the log.
+/// A position in the log.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Place {
-    /// The id of the event to go on after; 0 for everything
+    /// The id of the event to continue after; 0 for everything
     #[arg(long, value_name = "ID")]
     after: Option<LogId>,
-    /// Go on with the first event that was received then or later, such as 2026-07-01T18:00:00Z
+    /// Continue with the first event that was received then or later, such as 2026-07-01T18:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<OffsetDateTime>,
 }

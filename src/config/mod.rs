@@ -41,7 +41,7 @@ pub struct Config {
     pub twitch: Twitch,
     /// Where other services than Twitch tell their emotes: no setting, but tests have others.
     pub emotes: EmoteUrls,
-    /// Tracking for bots of Discord.
+    /// Tracking for Discord bots.
     pub tracking: Tracking,
     /// The port of tracking over gRPC, which is off without it.
     pub grpc_port: Option<u16>,
@@ -158,7 +158,7 @@ fn is_twitchs(url: &Url) -> bool {
     url.domain().is_some_and(|name| name.ends_with(".twitch.tv"))
 }
 
-/// Tracking for bots of Discord.
+/// Tracking for Discord bots.
 #[derive(Clone, Debug)]
 pub struct Tracking {
     /// Discord's API, without a trailing slash.

@@ -34,13 +34,16 @@ pub(super) const PGSSLMODE: Setting =
     setting("PGSSLMODE", None, "disable, allow, prefer, require, verify-ca or verify-full");
 pub(super) const MIGRATE: Setting =
     setting("SHOWTIME_MIGRATE", Some("true"), "whether the server applies migrations at start: true or false");
-pub(super) const DATA_DIR: Setting =
-    setting("SHOWTIME_DATA_DIR", Some(".showtime"), "directory of the private Postgres and of generated secrets");
+pub(super) const DATA_DIR: Setting = setting(
+    "SHOWTIME_DATA_DIR",
+    Some(".showtime"),
+    "directory of the private Postgres, of generated secrets and of media files",
+);
 pub(super) const CHANNEL_NAME: Setting =
     setting("TWITCH_CHANNEL_NAME", None, "login of the channel to serve, as in twitch.tv/LOGIN");
 pub(super) const CLIENT_ID: Setting =
     setting("TWITCH_CLIENT_ID", None, "id of your application, from dev.twitch.tv/console");
-pub(super) const CLIENT_SECRET: Setting = secret("TWITCH_CLIENT_SECRET", "its secret");
+pub(super) const CLIENT_SECRET: Setting = secret("TWITCH_CLIENT_SECRET", "client secret of your application");
 pub(super) const TRANSPORT: Setting = setting(
     "TWITCH_EVENTSUB_TRANSPORT",
     Some("auto"),
@@ -62,12 +65,12 @@ pub(super) const WEBHOOK_SECRET: Setting = secret(
 );
 pub(super) const PREVIOUS_WEBHOOK_SECRET: Setting = secret(
     "TWITCH_WEBHOOK_SECRET_PREVIOUS",
-    "the secret before that one, accepted beside it while subscriptions move over",
+    "the secret before that one, accepted as well while the subscriptions are renewed",
 );
 pub(super) const EVENTSUB_TYPES: Setting = setting(
     "TWITCH_EVENTSUB_TYPES",
     None,
-    "subscription types beside the usual ones, separated by commas: by name, such as channel.poll.*, or as alerts, chat, moderation or all",
+    "subscription types in addition to the usual ones, separated by commas: names, patterns such as channel.poll.*, or alerts, chat, moderation or all",
 );
 pub(super) const IRC_URL: Setting = setting(
     "TWITCH_IRC_URL",
@@ -86,7 +89,7 @@ pub(super) const DISCORD_URL: Setting =
 pub(super) const DISCORD_RATE: Setting = setting(
     "SHOWTIME_DISCORD_RATE",
     Some("45"),
-    "most requests per second to Discord, by all servers together; 0 for any number, for a fake Discord alone",
+    "most requests per second to Discord, by all servers together; 0 for no limit, only for a fake Discord",
 );
 pub(super) const BOT_TOKEN_TTL: Setting =
     setting("SHOWTIME_BOT_TOKEN_TTL", Some("72h"), "how long a token of a Discord bot is valid, from 1m to 365d");
@@ -103,7 +106,7 @@ pub(super) const AMQP_URL: Setting = secret(
 pub(super) const PUBLIC_URL: Setting = setting(
     "SHOWTIME_PUBLIC_URL",
     None,
-    "public address of this server, for links to people who consent elsewhere; that with /auth must be registered at Twitch",
+    "public address of this server, for consent links; that address with /auth must be registered at Twitch as a redirect URL",
 );
 pub(super) const CORS_ORIGINS: Setting = setting(
     "SHOWTIME_CORS_ORIGINS",
@@ -175,7 +178,7 @@ pub fn settings_help() -> String {
 #[must_use]
 pub fn env_example() -> String {
     let mut text = String::from(
-        "# Copy to .env and uncomment what you need; nothing here is required. Variables of the environment win.\n",
+        "# Copy to .env and uncomment what you need; nothing here is required. Environment variables take precedence.\n",
     );
     for setting in ALL {
         let _ = write!(text, "\n# {}\n#{}={}\n", setting.meaning, setting.name, setting.default.unwrap_or_default());
@@ -186,7 +189,8 @@ pub fn env_example() -> String {
 /// Variables of these families belong to showtime.
 const FAMILIES: [&str; 2] = ["SHOWTIME_", "TWITCH_"];
 
-/// Those of this one may belong to other programs as well, such as a bot beside it: only what resembles a setting is told.
+/// Variables of this family may belong to other programs as well, such as a bot: only those that resemble a setting are
+/// warned about.
 const SHARED_FAMILY: &str = "DISCORD_";
 
 /// The token of `server listen`, which is no setting of the server.

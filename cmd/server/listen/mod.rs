@@ -64,10 +64,10 @@ pub(crate) struct Listen {
     /// Only these types: of subscriptions for events, of alerts for alerts
     #[arg(long = "type", value_name = "TYPES")]
     kind: Option<String>,
-    /// Begin with this many of the last events: 1 to 100
+    /// Start with this many of the last events: 1 to 100
     #[arg(long, conflicts_with = "after")]
     last: Option<u8>,
-    /// Begin after the event with this id; 0 for all that the log has
+    /// Start after the event with this id; 0 for the whole log
     #[arg(long, value_name = "ID")]
     after: Option<i64>,
     /// Print each event as a JSON object: {"id", "event", "data"}

@@ -41,7 +41,7 @@ pub(crate) struct Add {
     /// Only these channels, by id or login
     #[arg(long, value_delimiter = ',')]
     channels: Option<Vec<String>>,
-    /// Begin after the event with this id; 0 for everything
+    /// Start after the event with this id; 0 for everything
     #[arg(long, value_name = "ID")]
     after: Option<LogId>,
 }
@@ -54,7 +54,7 @@ struct Receiver {
     /// a URL with a password must be
     #[arg(long, value_name = "URL")]
     amqp: Option<SecretString>,
-    /// The variable of the environment that holds that URL wherever the server runs
+    /// The environment variable of the server that holds that URL
     #[arg(long, value_name = "VARIABLE")]
     amqp_url_env: Option<String>,
     /// The address that gets signed requests, which is kept encrypted; `-` reads it from standard input, as one that is
@@ -105,7 +105,7 @@ struct AmqpOptions {
     /// A durable queue to declare and bind
     #[arg(long)]
     queue: Option<String>,
-    /// File with the certificate of an own CA
+    /// File with the certificate of a private CA
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
@@ -114,13 +114,13 @@ struct AmqpOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Webhooks")]
 struct WebhookOptions {
-    /// Inner networks that may be reached, also by http, such as 192.168.1.0/24
+    /// Private networks that may be reached, also by http, such as 192.168.1.0/24
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     allow: Option<Vec<String>>,
     /// The content type of the body [default: application/json]
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Let an event that fails stop those behind it
+    /// Let an event that fails block those after it
     #[arg(long)]
     ordered: bool,
 }
