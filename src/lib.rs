@@ -1,6 +1,6 @@
-//! showtime: a self-hosted Twitch event backend. It proves that a message comes from Twitch, keeps it in Postgres exactly
-//! once, and knows what the messages add up to: which stream is live, which streams make one broadcast, what each viewer
-//! did. What happens is shown at once, to overlays, dashboards and programs.
+//! showtime: a self-hosted Twitch event backend. It verifies that a message comes from Twitch, stores it in Postgres exactly
+//! once, and derives the state from the messages: which stream is live, which streams make one broadcast, what each viewer
+//! did. Overlays, dashboards and programs get events at once.
 //!
 //! ```text
 //!  Twitch ──POST /callback──► api ──► sources::webhook                verify, then parse
@@ -29,16 +29,16 @@
 //! - [`ingest`]: the one way into the log. Answers after the commit.
 //! - [`store`]: every SQL statement, as functions on a connection; signals and locks of the database.
 //! - [`projection`]: the fold from messages to state: pure, and indifferent to their order.
-//! - [`view`]: what others see, made from rows: events, alerts, chat. Pure.
-//! - [`outputs`]: what goes out as it happens. The live feeds: a tail copies the log into a hub, which readers follow.
+//! - [`view`]: what clients see, made from rows: events, alerts, chat. Pure.
+//! - [`outputs`]: what is sent to others. The live feeds: a tail copies the log into a hub, which readers follow.
 //!   Followers ([`outputs::follow`]) handle each event of the log exactly once. [`outputs::reactions`] acts on Twitch, [`outputs::announcements`]
 //!   posts to Discord.
-//! - [`tracking`]: what bots of Discord want to know, for [`api`] and [`grpc`].
+//! - [`tracking`]: Twitch channels that Discord bots track, for [`api`] and [`grpc`].
 //! - [`api`]: the HTTP routes, their OpenAPI description, errors as problem documents, the pages. [`grpc`]: tracking over gRPC.
 //!
 //! Beside that flow:
 //!
-//! - [`access`]: who may use the API. [`credentials`]: the tokens that Twitch gave to us.
+//! - [`access`]: who may use the API. [`credentials`]: Twitch's tokens.
 //! - [`subscriptions`]: which EventSub subscriptions should exist, and the reconciler that creates them.
 //! - [`retention`]: deletes events that are old enough, if the settings say so.
 //! - [`status`]: the verdict of `/status`, from the checks that components register. [`incidents`]: what was refused, not
@@ -47,10 +47,9 @@
 //!   beside the component.
 //! - [`emotes`]: emotes of 7TV, BetterTTV and FrankerFaceZ, for overlays that show them.
 //! - [`config`]: every setting. [`clock`]: the time as a parameter. [`http`], [`backoff`], [`cache`]: calls to other servers.
-//! - [`postgres`]: the private Postgres of a server that is given none. [`media`]: the folder of pictures and sounds for overlays.
+//! - [`postgres`]: the private Postgres of a server without a configured one. [`media`]: the folder of pictures and sounds for overlays.
 //! - [`cli`], [`program`], [`setup`]: what the programs share, and what `init` needs.
-//! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: traffic and
-//!   crashes, and what they did.
+//! - [`simulate`]: messages made from samples. [`mock`]: a fake Twitch and a fake Discord. [`load`]: load and crash tests.
 
 pub mod access;
 pub mod api;

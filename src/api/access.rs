@@ -40,10 +40,10 @@ const CORS_HEADERS: [&str; 3] = ["Authorization", "Last-Event-ID", "Cache-Contro
 /// How long a browser may cache the answer to a preflight request, in seconds.
 const CORS_MAX_AGE: usize = 3_600;
 
-/// The paths that are for admins also where they are only read.
+/// The paths whose reading requires an `admin` token, too.
 const ADMIN: [&str; 7] = ["/actions", "/bots", "/counters", "/rule-set", "/rules", "/sinks", "/tokens"];
 
-/// The paths of bots of Discord.
+/// The paths of Discord bots.
 const BOTS: [&str; 2] = ["/v1", "/v2"];
 
 /// The access that a request requires.
@@ -55,7 +55,7 @@ enum Need {
     Optional,
     /// A token of this scope.
     Token(Scope),
-    /// The token of a bot of Discord.
+    /// The token of a Discord bot.
     Bot,
 }
 
@@ -66,7 +66,7 @@ fn need(method: &Method, path: &str) -> Need {
         // Twitch signs its messages. All other methods are refused, in words that show that the callback can be reached.
         "/callback" => Need::Nothing,
         "/livez" | "/readyz" | "/openapi.json" if is_reading => Need::Nothing,
-        // Bots of Discord show their secret there for a token, and that token on all other paths of theirs.
+        // Discord bots show their secret there for a token, and that token on all other paths of theirs.
         "/v1/token" => Need::Nothing,
         _ if BOTS.iter().any(|place| is_within(path, place)) => Need::Bot,
         "/status" if is_reading => Need::Optional,
@@ -80,7 +80,7 @@ fn need(method: &Method, path: &str) -> Need {
         // Sums, and the pictures of a chat, such as an overlay shows.
         _ if is_reading && is_for_overlays(path) => Need::Token(Scope::Overlay),
         _ if is_reading && path.starts_with("/overlays/settings/") => Need::Token(Scope::Overlay),
-        // They show where events go, what was said in whose name, and what follows from what.
+        // They show where events are sent, what was done on Twitch by which account, and the rules.
         _ if ADMIN.iter().any(|place| is_within(path, place)) => Need::Token(Scope::Admin),
         // It may be one of them, since a route is found by the decoded path.
         _ if path.split('/').nth(1).is_some_and(|first| first.contains('%')) => Need::Token(Scope::Admin),
@@ -214,11 +214,13 @@ fn refusals(need: Need) -> Vec<(String, RefOr<Response>)> {
 /// Describes the access that each operation requires.
 pub(super) fn describe(spec: &mut OpenApi) {
     let description = "A token of this server: the first is in the file `token` of its data directory; `token create` \
-        makes more. The scope `overlay` allows following alerts and chat, and reading series, the pictures of chats and the saved settings of overlays, `read` reading, `admin` everything. A Twitch user access token is accepted too, with \
-        the scope `admin`, if it belongs to the broadcaster of a served channel and to this server's application.";
+        makes more. The scope `overlay` allows following alerts and chat, and reading series, the images of chats and saved overlay \
+        settings; `read` allows all reading except that of tokens, bots, sinks, rules, counters and actions; `admin` allows \
+        everything. A Twitch user access token is accepted too, with the scope `admin`, if it belongs to the broadcaster of a \
+        served channel and to this server's application.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     spec.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
-    let description = "A token that `POST /v1/token` made for a bot of Discord.";
+    let description = "A token that `POST /v1/token` made for a Discord bot.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description));
     spec.components.get_or_insert_default().add_security_scheme(BOT_SCHEME, SecurityScheme::Http(scheme.build()));
     for (path, item) in &mut spec.paths.paths {

@@ -45,10 +45,10 @@ impl From<ActionError> for Error {
     }
 }
 
-/// Something to do on Twitch, or to send to a webhook, and what became of it.
+/// An action on Twitch, or a request to a webhook, and its state.
 #[derive(Debug, Serialize, ToSchema)]
 struct Action {
-    /// Its id; ids grow.
+    /// Its id; ids increase.
     id: i64,
     /// The key that the client gave, or a made-up one; of a rule's action, what the rule reacted to.
     key: String,
@@ -64,13 +64,13 @@ struct Action {
     event_id: Option<LogId>,
     /// The channel.
     channel_id: String,
-    /// The user in whose name it is done.
+    /// The user whose account does it.
     as_user_id: String,
     /// `pending` (it waits for its turn, or to be tried again), `sending`, `done`, `dropped` (Twitch took the message and does
     /// not show it), `failed` (it has not happened, and will not), `uncertain` (it may have happened: the answer was lost),
     /// `stale` (it was too late for it), `dry` (its rule is only tried out) or `off` (a step before it has not happened).
     state: ActionState,
-    /// Why it is not done, or why the last attempt failed, in words, with what to do; `null` if nothing is wrong.
+    /// Why it is not done, or why the last attempt failed, and what to do; `null` if nothing is wrong.
     problem: Option<String>,
     /// What Twitch answered, by step: `message_id`, or the `url` of a clip; `null` before that.
     #[schema(value_type = Option<Object>)]
@@ -244,17 +244,17 @@ pub(super) async fn get_action(
     Ok(Json(ctx.query(async |db| service::get(db, path.id).await).await?.into()))
 }
 
-/// Do something on Twitch
+/// Request an action on Twitch
 ///
-/// The answer says that it is going to be done; `GET /actions/{id}` says what became of it. A repeated request with the same
+/// The action is stored and done soon after; `GET /actions/{id}` shows its state. A repeated request with the same
 /// `Idempotency-Key` and the same body is answered with the action that the first one made, so that nothing is done twice.
-/// Moderation goes first, then replies and whispers. Twitch's limits are waited for; what is too late then is `stale`: after
-/// a minute what is said, after an hour what can be repeated, such as a ban or a title, after three days what is sent to a
-/// webhook.
+/// Moderation goes first, then replies and whispers. An action waits for Twitch's limits, and becomes `stale` if it waits too
+/// long: messages after a minute, actions that can be repeated, such as a ban or a title, after an hour, requests to a webhook
+/// after three days.
 ///
-/// It is done in the name of the bot, if there is one, and else of the broadcaster, who alone can change the title, the
-/// category, the tags and the VIPs, mark the stream and start a commercial. An action whose user has not consented to the
-/// scope that it needs fails, and says which that is.
+/// The account of the bot acts, if there is one, and else that of the broadcaster, who alone can change the title, the
+/// category, the tags and the VIPs, mark the stream and start a commercial. An action whose account has not consented to the
+/// scope that it needs fails, and names that scope.
 #[utoipa::path(
     tag = "actions",
     params(

@@ -1,4 +1,4 @@
-//! `/bots`: the bots of Discord that may track channels. What they do themselves is in [`tracking`](super::tracking).
+//! `/bots`: the Discord bots that may track channels. What they do themselves is in [`tracking`](super::tracking).
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json, Path};
@@ -53,7 +53,7 @@ struct NewBot {
 struct BotSecret {
     /// Its name.
     name: String,
-    /// Its secret, which is shown here alone.
+    /// Its secret, which is only shown here.
     secret: String,
 }
 
@@ -79,9 +79,9 @@ pub struct Bot {
     /// Since when it gets no tokens; `null` if it gets some.
     #[serde(with = "time::serde::rfc3339::option")]
     disabled_at: Option<OffsetDateTime>,
-    /// How many channels of Discord it has.
+    /// How many Discord channels it has.
     channels: i64,
-    /// How many channels of Twitch it tracks in them.
+    /// How many Twitch channels it tracks in them.
     tracks: i64,
 }
 
@@ -101,7 +101,7 @@ impl From<store::Bot> for Bot {
 
 /// List the bots
 ///
-/// All bots of Discord that may track channels, by name, without their secrets.
+/// All Discord bots that may track channels, by name, without their secrets.
 #[utoipa::path(
     tag = "bots",
     responses(
@@ -118,7 +118,7 @@ pub(super) async fn list_bots(ctx: Data<Context>, _query: Query<Nothing>) -> Res
 
 /// Add a bot
 ///
-/// The answer alone shows its secret, with which it gets tokens from `POST /v1/token`.
+/// Only this answer shows its secret, with which it gets tokens from `POST /v1/token`.
 #[utoipa::path(
     tag = "bots",
     request_body(content = NewBot, example = json!({ "name": "tatsu" })),
@@ -142,7 +142,7 @@ pub(super) async fn add_bot(
 
 /// Rotate a bot's secret
 ///
-/// The one before and the tokens that the bot has are refused within seconds, on every server.
+/// The old secret and the bot's tokens are refused within seconds, on every server.
 #[utoipa::path(
     tag = "bots",
     params(BotPath),
@@ -166,7 +166,7 @@ pub(super) async fn rotate_bot(
 
 /// Disable a bot
 ///
-/// It gets no tokens, and those that it has are refused within seconds. What it tracks stays, and nothing is posted for it.
+/// It gets no more tokens, and those that it has are refused within seconds. Its tracks stay, and nothing is posted for it.
 #[utoipa::path(
     tag = "bots",
     params(BotPath),
@@ -184,7 +184,7 @@ pub(super) async fn disable_bot(
 
 /// Enable a bot
 ///
-/// With the secret that it has it gets tokens again.
+/// It gets tokens again, with the secret that it has.
 #[utoipa::path(
     tag = "bots",
     params(BotPath),
@@ -202,7 +202,7 @@ pub(super) async fn enable_bot(
 
 /// Remove a bot
 ///
-/// And all that it tracks.
+/// Its tracks are removed as well.
 #[utoipa::path(
     tag = "bots",
     params(BotPath),

@@ -20,7 +20,7 @@ pub struct ChatReading {
     chat: ChatMode,
     /// Whether `chat` was not set, and follows from the rules: `live` if one of them needs the chat, else `off`.
     is_default: bool,
-    /// Whether events `showtime.chat.presence` tell who comes and leaves, which only IRC knows.
+    /// Whether events `showtime.chat.presence` report who enters and leaves, which only IRC has.
     membership: bool,
     /// Where the messages come from: `eventsub` if there is an enabled subscription to them, which needs the broadcaster's
     /// consent, else `irc`.
@@ -55,7 +55,7 @@ impl ChatReading {
 struct EditChat {
     /// When the chat is read; `default` for what the rules need, of `membership` too.
     chat: Option<ChatChoice>,
-    /// Whether it is told who comes and leaves.
+    /// Whether events report who enters and leaves.
     membership: Option<bool>,
 }
 
@@ -73,7 +73,7 @@ fn not_served(path: &ChannelPath) -> Error {
     Error::NotFound { what: "served channel", name: path.channel.as_str().to_owned() }
 }
 
-/// Get how a chat is read
+/// Get the chat settings of a channel
 ///
 /// Of a channel that this server serves.
 #[utoipa::path(
@@ -95,7 +95,7 @@ pub(super) async fn get_chat(
     ctx.chat_settings(&path).await
 }
 
-/// Change how a chat is read
+/// Change the chat settings of a channel
 ///
 /// Takes effect within seconds.
 #[utoipa::path(

@@ -90,10 +90,9 @@ struct GetChatEmotes {
     services: Services,
 }
 
-/// Get the emotes of other services
+/// Get the emotes of 7TV, BetterTTV and FrankerFaceZ
 ///
-/// Those of 7TV, BetterTTV and FrankerFaceZ, as these told them within the last hour. Only the services that are named are asked. An
-/// overlay needs them beside the messages.
+/// As the services returned them within the last hour. Only the services that are named get a request.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath, GetChatEmotes),

@@ -28,7 +28,7 @@ struct ChatPictures {
 /// The picture of a badge.
 #[derive(Debug, Serialize, ToSchema)]
 struct BadgePicture {
-    /// What it is called.
+    /// Its title.
     title: String,
     /// The address of the picture.
     url: String,
@@ -121,9 +121,9 @@ impl IntoResponses for TwitchErrors {
     }
 }
 
-/// Get the pictures of a chat
+/// Get the badges and cheermotes of a chat
 ///
-/// Badges and cheermotes, as Twitch told them within the last hour. An overlay needs them beside the messages.
+/// As Twitch returned them within the last hour.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath),

@@ -31,7 +31,7 @@ struct NewConsent {
     /// `true` to ask the account of the bot; without a bot, the account that consents becomes it.
     #[serde(default)]
     bot: bool,
-    /// Scopes such as `channel:manage:broadcast`, beside those that are needed anyway.
+    /// Scopes such as `channel:manage:broadcast`, in addition to those that are needed anyway.
     #[serde(default)]
     #[schema(max_items = 50)]
     scopes: Vec<String>,
@@ -126,7 +126,7 @@ pub(super) async fn list_missing_consents(
     Ok(Json(Page::whole(missing.into_iter().map(MissingConsent::new).collect())))
 }
 
-/// Ask for a consent
+/// Request a consent
 ///
 /// Makes a link for a person elsewhere, who consents at Twitch in a browser. It works once, for a day, and for the account that is
 /// named: the token of another one is revoked. It needs `SHOWTIME_PUBLIC_URL`, and that address with `/auth` as a redirect URL

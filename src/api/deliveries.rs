@@ -27,7 +27,7 @@ pub struct Delivery {
     r#type: Option<String>,
     /// Attempts so far.
     attempts: i32,
-    /// When it is tried again; `null` if it is out of attempts.
+    /// When it is tried again; `null` if no attempts are left.
     #[serde(with = "time::serde::rfc3339::option")]
     next_at: Option<OffsetDateTime>,
     /// The status of the last answer; `null` if there was none.
@@ -76,7 +76,7 @@ struct ListDeliveries {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Undelivered {
-    /// The id of one; without it, all that are out of attempts.
+    /// The id of one; without it, all that have no attempts left.
     #[schema(minimum = 1)]
     event_id: Option<i64>,
 }
@@ -99,9 +99,10 @@ struct EventCount {
     events: u64,
 }
 
-/// List what a webhook has not delivered
+/// List the undelivered events of a webhook
 ///
-/// Events that failed while others passed, oldest first or with `order=desc` newest first. They are tried again, up to ten times in three days.
+/// Events that failed while others were delivered, oldest first or with `order=desc` newest first. They are tried again, up to ten
+/// times in three days.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath, ListDeliveries),
@@ -125,9 +126,9 @@ pub(super) async fn list_deliveries(
     Ok(Json(Page::new(rows, limit, |row| row.event_id.to_string(), Delivery::from)))
 }
 
-/// Send again what a webhook has not delivered
+/// Resend undelivered events of a webhook
 ///
-/// At once, and with ten more attempts: one event, or all that are out of attempts.
+/// At once, and with ten more attempts: one event, or all that have no attempts left.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath),
@@ -150,9 +151,9 @@ pub(super) async fn resend_deliveries(
     Ok(Json(EventCount { events: ctx.query(async |db| service::resend(db, name, event).await).await? }))
 }
 
-/// Give up what a webhook has not delivered
+/// Give up undelivered events of a webhook
 ///
-/// It is not sent again, and the sink no longer says so: one event that is out of attempts, or all of them.
+/// One event that has no attempts left, or all of them: they are not sent again, and no longer listed.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath),

@@ -14,7 +14,7 @@ use super::responses::{BadRequest, ServerErrors};
 use crate::simulate::demo::{CHANNEL_ID, LENGTH, LOGIN};
 use crate::sources::demo::DemoError;
 
-/// The demo show that is on.
+/// The demo show that is running.
 #[derive(Debug, Serialize, ToSchema)]
 struct DemoShow {
     /// The id of its channel.
@@ -49,8 +49,8 @@ impl From<DemoError> for Error {
 /// Start a demo show
 ///
 /// A minute of invented events by invented people, on a channel of its own, which has `is_demo`. They change the state, and
-/// feeds and overlays show them; rules, sinks and announcements pass them over. The show before is forgotten first; one
-/// that is on goes on.
+/// feeds and overlays show them; rules, sinks and Discord announcements ignore them. An earlier show is deleted first; a show
+/// that is running continues.
 #[utoipa::path(
     tag = "events",
     responses(
@@ -68,8 +68,8 @@ pub(super) async fn start_demo(ctx: Data<Context>, _query: Query<Nothing>) -> Re
 
 /// Remove the demo
 ///
-/// Ends the show that is on, removes its channel from the state, and empties its events. When it is answered, the feeds of this server
-/// have forgotten them, too.
+/// Ends a running show, removes its channel from the state, and empties its events. After the answer the feeds of this server no
+/// longer contain them.
 #[utoipa::path(
     tag = "events",
     responses((status = NO_CONTENT, description = "There is no demo"), BadRequest, ServerErrors),

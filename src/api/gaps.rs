@@ -30,11 +30,11 @@ pub(super) struct Gap {
     ended_at: OffsetDateTime,
     /// Why: the close code of the WebSocket, or a word such as `io`, `keepalive`, `restart` or `spool`.
     cause: String,
-    /// When Twitch's API was last asked what had happened; `null` if that is still to come. It tells streams, channel
+    /// When missed events were last looked up in Twitch's API; `null` if that is still to come. It has streams, channel
     /// information and follows.
     #[serde(with = "time::serde::rfc3339::option")]
     looked_up_at: Option<OffsetDateTime>,
-    /// How many missed events it showed, which are in the log as inferred.
+    /// How many missed events were found, which are in the log as inferred.
     found: i64,
 }
 
@@ -77,7 +77,8 @@ struct ListGaps {
 
 /// List a channel's gaps
 ///
-/// The spans of time in which messages may have been lost, newest first or with `order=asc` oldest first: EventSub over WebSocket sends nothing twice.
+/// The periods in which messages may have been lost, newest first or with `order=asc` oldest first: EventSub over WebSocket sends
+/// nothing twice.
 #[utoipa::path(
     tag = "channels",
     params(ChannelPath, ListGaps),

@@ -64,7 +64,7 @@ struct Status {
     /// The newest event.
     #[schema(required = false)]
     last_event: Option<LastEventReport>,
-    /// The spans of the last day in which messages may have been lost, newest first; at most 1000.
+    /// The periods of the last day in which messages may have been lost, newest first; at most 1000.
     #[schema(required = false)]
     gaps: Vec<Gap>,
 }
@@ -156,9 +156,9 @@ impl Status {
     }
 }
 
-/// Is the process alive?
+/// Check that the process is alive
 ///
-/// Checks nothing else. If there is no answer, restart the server.
+/// It checks nothing else. If there is no answer, restart the server.
 #[utoipa::path(
     tag = "health",
     responses((status = OK, description = "The process is alive", body = Health, example = json!(Health::PASS)), BadRequest),
@@ -168,9 +168,9 @@ pub(super) async fn livez(_query: Query<Nothing>) -> Json<Health> {
     Json(Health::PASS)
 }
 
-/// Can the server take traffic?
+/// Check that the server can take traffic
 ///
-/// Yes, if the database answers, has all migrations and can be written to.
+/// It can if the database answers, has all migrations and can be written to.
 #[utoipa::path(
     tag = "health",
     responses((status = OK, description = "It can take traffic", body = Health, example = json!(Health::PASS)), BadRequest, NotReady),
@@ -187,7 +187,7 @@ pub(super) async fn readyz(ctx: Data<Context>, _query: Query<Nothing>) -> Result
     }
 }
 
-/// How is the server?
+/// Get the status of the server
 ///
 /// All checks, each with a status and a message that says what to do. `warn` is no failure: Twitch must
 /// be able to reach the server before any subscription can exist. Without a token, or while tokens

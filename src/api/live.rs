@@ -156,13 +156,13 @@ pub(super) async fn live_events(request: LiveRequest, query: Query<LiveEvents>) 
 /// Follow the alerts
 ///
 /// Sends events that overlays show, of many subscription types, in one form: `Alert`. An event whose
-/// fields can't be read, because Twitch changed them, is left out. What Twitch tells by several events
+/// fields can't be read, because Twitch changed them, is left out. What Twitch reports by several events
 /// (a first subscription and its message, a poll that ends and is archived, another follow of the same
 /// user) is sent once, unless `repeats=true`. Cursor, WebSocket and `resync` work as with
 /// `/live/events`.
 ///
-/// With `overlay=true`, `control` comes at once and with each change: what
-/// `POST /overlays/alerts/{action}` asked for. So does `settings`: when saved settings of overlays were changed.
+/// With `overlay=true`, two more messages are sent at once and with each change: `control`, the state that
+/// `POST /overlays/alerts/{action}` sets, and `settings`, the times at which saved overlay settings were changed.
 /// Neither has an id. Over a WebSocket an overlay may report how many alerts wait in it for their turn:
 /// `{"waiting": 3}`. `GET /overlays/alerts` shows it.
 #[utoipa::path(

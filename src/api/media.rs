@@ -121,7 +121,7 @@ impl IntoResponses for BadFile {
 
 /// List media
 ///
-/// The pictures, videos and sounds that were uploaded for overlays, by name.
+/// The images, videos and sounds for overlays, by name.
 #[utoipa::path(
     tag = "overlays",
     responses(
@@ -136,10 +136,10 @@ pub(super) async fn list_media(ctx: Data<Context>, _query: Query<Nothing>) -> Re
     Ok(Json(Page::whole(files.into_iter().map(MediaItem::from).collect())))
 }
 
-/// Upload a file
+/// Upload a media file
 ///
-/// A picture (PNG, JPEG, GIF, WebP), a video (`WebM`, MP4) or a sound (MP3, OGG, WAV) of at most 10 MiB, as the body, whatever its
-/// `Content-Type`. It takes the place of one with this name.
+/// An image (PNG, JPEG, GIF, WebP), a video (`WebM`, MP4) or a sound (MP3, OGG, WAV) of at most 10 MiB, as the body, whatever its
+/// `Content-Type`. It replaces a file with this name.
 #[utoipa::path(
     tag = "overlays",
     params(MediaPath),
@@ -177,9 +177,9 @@ async fn read(mut body: Payload) -> Result<Bytes, Error> {
     if length > MAX_BYTES { Err(MediaError::TooLarge.into()) } else { Ok(content.freeze()) }
 }
 
-/// Delete a file
+/// Delete a media file
 ///
-/// Alerts that name it have no picture or sound then.
+/// Alerts that use it then have no image or sound.
 #[utoipa::path(
     tag = "overlays",
     params(MediaPath),
@@ -197,10 +197,10 @@ pub(super) async fn delete_media(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Get a file
+/// Get a media file
 ///
-/// As overlays show and play it. No token is needed, since a browser sends none for pictures and sounds: everyone who knows its
-/// name can read it.
+/// As overlays show and play it. No token is needed, since a browser sends none for images and sounds: everyone who knows the
+/// name can read the file.
 #[utoipa::path(
     tag = "overlays",
     params(MediaPath),

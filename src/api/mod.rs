@@ -111,7 +111,7 @@ pub struct Context {
     pub cors_origins: Vec<String>,
     /// What was refused, not stored or not understood.
     pub incidents: Incidents,
-    /// What bots of Discord track.
+    /// What Discord bots track.
     pub tracking: Arc<Tracking>,
     /// The counters of `/metrics`.
     pub metrics: Metrics,
@@ -193,8 +193,9 @@ impl Context {
         description = "The state of your Twitch channels: which are live, their broadcasts and segments, who followed, \
             subscribed, cheered and raided, and every event as Twitch sent it.\n\nTimes are RFC 3339 in UTC. Twitch's ids are strings; \
             ids of the log are integers. A list answers `{data, next}`: pass `next` as `after` to get the next page, \
-            until it is `null`; `order` says at which end it begins. An answer has all its keys: what is not known is `null`. Errors are problem documents (RFC 9457) whose `type` never changes. Unknown query \
-            parameters are errors.\n\nEvery response has a header `X-Request-Id`; the server's log has the same id in each line about the \
+            until it is `null`; `order` chooses the end at which it begins. An answer has all its keys; an unknown value is `null`. \
+            Errors are problem documents (RFC 9457) with a stable `type`. Unknown query parameters are \
+            errors.\n\nEvery response has a header `X-Request-Id`; the server's log has the same id in each line about the \
             request. A request may set its own: 1 to 64 letters, digits, `-` and `_`.\n\nMost paths require an access token, as \
             `Authorization: Bearer TOKEN`.",
         license(name = "MIT", identifier = "MIT"),
@@ -218,17 +219,17 @@ impl Context {
         (name = "channels", description = "The current state of each channel"),
         (name = "broadcasts", description = "Shows: streams with at most 15 minutes between them"),
         (name = "segments", description = "Parts of a broadcast that the broadcaster marked: a tape, a game, a guest"),
-        (name = "viewers", description = "What viewers did on a channel"),
+        (name = "viewers", description = "What each viewer did on a channel"),
         (name = "events", description = "The log: every message, as Twitch sent it"),
         (name = "live", description = "Events as they happen, over Server-Sent Events or a WebSocket"),
         (name = "overlays", description = "What is shown in OBS"),
-        (name = "actions", description = "What showtime does on Twitch: chat, moderation, titles, clips"),
-        (name = "consents", description = "What users of Twitch allow showtime to do"),
-        (name = "rules", description = "What follows from what happens"),
-        (name = "sinks", description = "Programs that get every event: RabbitMQ and signed webhooks"),
+        (name = "actions", description = "Actions on Twitch: chat, moderation, titles, clips"),
+        (name = "consents", description = "The consents of Twitch users, and links that ask for them"),
+        (name = "rules", description = "Rules that react to events: commands, thanks, spam filters, timers"),
+        (name = "sinks", description = "Send every event to other programs, over RabbitMQ or signed webhooks"),
         (name = "tokens", description = "Access tokens"),
-        (name = "bots", description = "Bots of Discord, and their secrets"),
-        (name = "tracking", description = "For bots of Discord: go-live messages of any channel of Twitch"),
+        (name = "bots", description = "Discord bots, and their secrets"),
+        (name = "tracking", description = "For Discord bots: go-live messages of any Twitch channel"),
         (name = "health", description = "Whether the server works, and what to do if not"),
         (name = "callback", description = "Receives messages from Twitch"),
     ),
@@ -326,7 +327,7 @@ fn overlay_routes(cfg: &mut ServiceConfig<'_>) {
         .service(media::get_media);
 }
 
-/// What bots of Discord use, and their owner.
+/// What Discord bots use, and their owner.
 fn tracking_routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(bots::list_bots)
         .service(bots::add_bot)

@@ -66,7 +66,7 @@ impl Context {
     }
 }
 
-/// Get how alerts are shown
+/// Get the state of alerts
 ///
 /// Whether they are paused or muted, how many wait, and which overlays are connected.
 #[utoipa::path(
@@ -101,9 +101,9 @@ struct ControlledChannel {
 
 /// Control alerts
 ///
-/// Every alert overlay obeys at once, on every server; one that is opened later is told what holds. A pause lasts until
-/// `resume`, over restarts; alerts that it held back do not grow old by it. No body is needed, so that a key of a Stream
-/// Deck can send it.
+/// It takes effect on every alert overlay at once, on every server; an overlay that is opened later gets the state. A pause lasts
+/// until `resume`, also over restarts; the alerts that it holds back do not expire. No body is needed, so a key of a Stream Deck
+/// can send it.
 #[utoipa::path(
     tag = "overlays",
     params(AlertActionPath, ControlledChannel),

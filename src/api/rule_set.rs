@@ -14,10 +14,10 @@ use super::rules::BY;
 use crate::outputs::reactions::rules::rule::Rules;
 use crate::outputs::reactions::rules::service;
 
-/// What all rules have in common.
+/// The settings of all rules.
 #[derive(Debug, Serialize, ToSchema)]
 struct RuleSet {
-    /// Grows with every change of a rule or of this.
+    /// Increases with every change of a rule or of these settings.
     revision: i64,
     /// The login of the account that acts; `null` for the bot that is connected, or else each broadcaster's own.
     bot: Option<String>,
@@ -36,7 +36,7 @@ impl RuleSet {
     }
 }
 
-/// What is to change of all rules; what is left out stays.
+/// Changes to the settings of all rules; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeRuleSet {
@@ -50,7 +50,7 @@ struct ChangeRuleSet {
     is_dry: Option<bool>,
 }
 
-/// Get what all rules have in common
+/// Get the settings of all rules
 ///
 /// The account that acts, who is ignored, and whether rules only record what they would do.
 #[utoipa::path(
@@ -66,9 +66,9 @@ pub(super) async fn get_rule_set(ctx: Data<Context>, _query: Query<Nothing>) -> 
     rule_set(&ctx).await.map(Json)
 }
 
-/// Change what all rules have in common
+/// Change the settings of all rules
 ///
-/// With `is_dry` nothing is done any more, and GET /actions shows what would be done.
+/// With `is_dry` the rules only record what they would do; `GET /actions` shows that.
 #[utoipa::path(
     tag = "rules",
     request_body(content = ChangeRuleSet, example = json!({ "is_dry": true })),

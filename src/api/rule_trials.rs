@@ -14,7 +14,7 @@ use crate::outputs::reactions::rules::role::Role;
 use crate::outputs::reactions::rules::service;
 use crate::outputs::reactions::rules::trial::{Trial, TrialResult};
 
-/// What to try the rules with: a message in chat, or the sample of a type of event.
+/// What to test the rules with: a chat message, or the sample of a type of event.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTrial {
@@ -32,17 +32,17 @@ struct NewTrial {
     variant: Option<String>,
 }
 
-/// What the rules made of a trial.
+/// The results of a test.
 #[derive(Debug, Serialize, ToSchema)]
 struct TrialReport {
     /// One for each rule, in their order.
     results: Vec<TrialResult>,
 }
 
-/// Try the rules out
+/// Test the rules
 ///
-/// What each of the stored rules makes of a message in a live chat, or of the sample of a type of event: it fired, or the
-/// first check that said no, and the actions that would follow. Nothing is done.
+/// What each of the stored rules would do with a message in a live chat, or with the sample of a type of event: whether it fires,
+/// or the first condition that fails, and the actions that would follow. Nothing is done.
 #[utoipa::path(
     tag = "rules",
     request_body(content = NewTrial, example = json!({ "chat": "!title Speedrun", "as": "moderator" })),

@@ -43,7 +43,7 @@ impl From<RuleError> for Error {
 pub struct StoredRuleReport {
     /// Its name.
     pub name: String,
-    /// Grows with every change of the rule.
+    /// Increases with every change of the rule.
     pub revision: i32,
     /// Its place among the rules, which see an event in this order.
     pub position: i32,
@@ -57,13 +57,13 @@ pub struct StoredRuleReport {
     /// When it was last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub changed_at: OffsetDateTime,
-    /// When it last reacted.
+    /// When it last fired.
     #[serde(with = "time::serde::rfc3339::option")]
     pub fired_at: Option<OffsetDateTime>,
-    /// When it last did not react though it waits for such an event.
+    /// When an event of its trigger last did not fire it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub refused_at: Option<OffsetDateTime>,
-    /// Why: the first check that said no.
+    /// Why: the first condition that failed.
     pub refusal: Option<String>,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn example() -> Value {
 #[schema(value_type = Object)]
 struct NewRule(Map<String, Value>);
 
-/// What is to change of a rule; what is left out stays.
+/// Changes to a rule; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SwitchRule {
@@ -185,7 +185,7 @@ pub(super) async fn list_rules(
 
 /// Add a rule
 ///
-/// After all others.
+/// It is added after all others.
 #[utoipa::path(
     tag = "rules",
     request_body(content = NewRule, example = json!(example())),
@@ -214,7 +214,7 @@ pub(super) async fn add_rule(
 
 /// Get a rule
 ///
-/// By its name, and what it did last.
+/// With what it did last.
 #[utoipa::path(
     tag = "rules",
     params(RulePath),
@@ -236,7 +236,7 @@ pub(super) async fn get_rule(
 
 /// Replace a rule
 ///
-/// It keeps its place and what is known of its past.
+/// It keeps its place and its cooldowns.
 #[utoipa::path(
     tag = "rules",
     params(RulePath),
@@ -266,9 +266,9 @@ pub(super) async fn replace_rule(
     report(&ctx, name).await.map(Json)
 }
 
-/// Switch a rule
+/// Enable, disable or dry-run a rule
 ///
-/// On or off, or to a dry run, in which it only records what it would do.
+/// In a dry run it only records what it would do.
 #[utoipa::path(
     tag = "rules",
     params(RulePath),
@@ -294,7 +294,7 @@ pub(super) async fn switch_rule(
 
 /// Remove a rule
 ///
-/// And what is known of its past. Its actions and its history stay.
+/// Its cooldowns are removed as well. Its actions and its history stay.
 #[utoipa::path(
     tag = "rules",
     params(RulePath),

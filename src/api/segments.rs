@@ -180,7 +180,7 @@ struct SegmentPath {
 
 /// Get a segment
 ///
-/// By its id.
+/// One segment of a channel, by its id.
 #[utoipa::path(
     tag = "segments",
     params(SegmentPath),
@@ -203,7 +203,7 @@ pub(super) async fn get_segment(
 
 /// End a segment
 ///
-/// Ends now. A segment that has ended stays as it is. It is not needed before another segment begins.
+/// It ends now. A segment that has ended stays as it is. Another segment can begin without this.
 #[utoipa::path(
     tag = "segments",
     params(SegmentPath),
@@ -226,7 +226,7 @@ pub(super) async fn end_segment(
     Ok(Json(ctx.mark(&grant, channel, &segment.id, Edge::End).await?))
 }
 
-/// What is to be different. What is left out stays.
+/// Changes to a segment; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeSegment {
@@ -240,7 +240,7 @@ struct ChangeSegment {
 
 /// Change a segment
 ///
-/// Its title or reference, also after its end. The last change counts.
+/// Changes its title or reference, also after its end. The last change counts.
 #[utoipa::path(
     tag = "segments",
     params(SegmentPath),
@@ -273,7 +273,7 @@ pub(super) async fn change_segment(
 
 /// Remove a segment
 ///
-/// As if it had never begun: the one before goes on, or ends with the broadcast. The log keeps that it was marked.
+/// The state is then as if it had never begun: the segment before continues, or ends with the broadcast. The log keeps both marks.
 #[utoipa::path(
     tag = "segments",
     params(SegmentPath),

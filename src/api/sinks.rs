@@ -109,7 +109,7 @@ struct NewSink {
     after: Option<i64>,
 }
 
-/// What is to change of a sink; what is left out or `null` stays.
+/// Changes to a sink; what is left out or `null` stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeSink {
@@ -147,7 +147,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Opt
     T::deserialize(field).map(Some)
 }
 
-/// What became of a test message.
+/// The result of a test message.
 #[derive(Debug, Serialize, ToSchema)]
 struct SinkTested {
     /// Whether a queue got it; always so for a webhook.
@@ -164,7 +164,7 @@ fn position(field: &str, id: i64) -> Result<Start, Error> {
 
 /// List the sinks
 ///
-/// By name, and how each of them does.
+/// By name, with the state of each.
 #[utoipa::path(
     tag = "sinks",
     params(ListSinks),
@@ -188,8 +188,8 @@ pub(super) async fn list_sinks(ctx: Data<Context>, query: Query<ListSinks>) -> R
 
 /// Add a sink
 ///
-/// For RabbitMQ, or a webhook, whose key the answer shows this once. It begins with the next event, or after the one that `after` names. The sink `amqp` is added by the setting
-/// `SHOWTIME_AMQP_URL`.
+/// For RabbitMQ, or a webhook, whose key only this answer shows. It starts with the next event, or after the one that `after`
+/// names. The sink `amqp` is added by the setting `SHOWTIME_AMQP_URL`.
 #[utoipa::path(
     tag = "sinks",
     request_body(content = NewSink,
@@ -223,7 +223,7 @@ pub(super) async fn add_sink(
 
 /// Get a sink
 ///
-/// By its name, and how it does.
+/// With its state.
 #[utoipa::path(
     tag = "sinks",
     params(SinkPath),

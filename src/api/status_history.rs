@@ -25,7 +25,7 @@ const DAY: Duration = Duration::hours(24);
 /// Outages and gaps that are shown, at most so many of each.
 const MAX_OUTAGES: i64 = 100;
 
-/// How the server was in the last 24 hours.
+/// The latencies and outages of the last 24 hours.
 #[derive(Debug, Serialize, ToSchema)]
 struct StatusHistory {
     /// When the first span begins.
@@ -36,35 +36,35 @@ struct StatusHistory {
     until: OffsetDateTime,
     /// How long a span is, in seconds.
     span_seconds: i64,
-    /// One in so many events of the log was looked at: 1, unless there were more than 20,000.
+    /// One in so many events of the log was sampled: 1, unless there were more than 20,000.
     sampled_every: i64,
-    /// How long the messages of EventSub took, by when Twitch sent them first: the spans in which it sent some, oldest first.
-    /// What it sent again, since it was not answered, took as long as until then.
+    /// The latencies of EventSub messages, by when Twitch sent them first: the spans in which it sent some, oldest first.
+    /// A message that had to be sent again counts with the time until it was stored.
     delivery: Vec<DeliverySpan>,
     /// What did not work, the latest beginning first; at most 100 gaps and 100 others.
     outages: Vec<Outage>,
 }
 
-/// How long the messages took that Twitch sent in a span of time.
+/// The latencies of the messages that Twitch sent in a span of time.
 #[derive(Debug, Serialize, ToSchema)]
 struct DeliverySpan {
     /// When it begins.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
-    /// How many messages were looked at.
+    /// The number of messages that were sampled.
     messages: i64,
-    /// Half of them took no longer, in seconds.
+    /// The median latency in seconds.
     median_seconds: f64,
-    /// 95 of 100 took no longer, in seconds.
+    /// The 95th percentile in seconds.
     p95_seconds: f64,
-    /// The longest that was looked at, in seconds.
+    /// The longest latency of the sample, in seconds.
     worst_seconds: f64,
 }
 
 /// A span of time in which a part did not work.
 #[derive(Debug, Serialize, ToSchema)]
 struct Outage {
-    /// `database` (nothing could be stored), `feeds` (they stood still), `subscriptions` (they could not be compared with those
+    /// `database` (nothing could be stored), `feeds` (they were not updated), `subscriptions` (they could not be compared with those
     /// at Twitch), `websocket` (messages of a channel may have been lost), or `server` (none ran).
     part: String,
     /// The channel of a gap of a WebSocket; `null` for all others.
@@ -148,7 +148,7 @@ fn begin(now: OffsetDateTime) -> OffsetDateTime {
     now.replace_nanosecond(0).unwrap_or(now) - Duration::seconds(into_span) + SPAN - DAY
 }
 
-/// How was the server?
+/// Get the status of the last 24 hours
 ///
 /// The last 24 hours: how long messages took from Twitch to the log, by the quarter of an hour, and what did not work. The
 /// servers of a database store their outages when these are over; one that lasts is shown by the server that has it.

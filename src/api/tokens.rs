@@ -68,7 +68,7 @@ struct CreatedToken {
     name: String,
     /// What it permits.
     scope: NewScope,
-    /// The token itself, which is shown here alone.
+    /// The token itself, which is only shown here.
     token: String,
 }
 
@@ -81,7 +81,7 @@ impl CreatedToken {
 
 /// Create a token
 ///
-/// For an overlay or a program. The answer alone shows it. Tokens with the scope `admin` are created by the command
+/// For an overlay or a program. Only this answer shows it. Tokens with the scope `admin` are created by the command
 /// `token create` only.
 #[utoipa::path(
     tag = "tokens",
@@ -199,7 +199,7 @@ struct CurrentToken {
 
 /// Get the scope of this token
 ///
-/// Of the token that the request carries.
+/// The scope of the token of the request.
 #[utoipa::path(
     tag = "tokens",
     responses(

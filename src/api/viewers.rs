@@ -204,7 +204,7 @@ struct ListViewers {
 
 /// List a channel's viewers
 ///
-/// The users who followed, subscribed, cheered, gave or raided.
+/// The users who followed, subscribed, cheered, gifted or raided.
 #[utoipa::path(
     tag = "viewers",
     params(ChannelPath, ListViewers),
@@ -244,7 +244,7 @@ struct ViewerPath {
 
 /// Get a viewer of a channel
 ///
-/// By id or login.
+/// The history of one viewer, by id or login.
 #[utoipa::path(
     tag = "viewers",
     params(ViewerPath),

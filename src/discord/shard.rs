@@ -1,4 +1,4 @@
-//! [Shards](https://docs.discord.com/developers/events/gateway#sharding): a large bot divides the servers of Discord among its
+//! [Shards](https://docs.discord.com/developers/events/gateway#sharding): a large bot divides the Discord servers among its
 //! processes.
 
 use super::snowflake::Snowflake;
@@ -32,7 +32,7 @@ impl Shard {
         self.count.into()
     }
 
-    /// Whether this server of Discord is in it. One that is not known is in the first.
+    /// Whether this Discord server is in it. One that is not known is in the first.
     #[must_use]
     pub fn has(self, guild: Option<Snowflake>) -> bool {
         (guild.map_or(0, |guild| guild.0) >> 22) % self.count() == self.number()

@@ -40,7 +40,7 @@ pub struct AlertControl {
     pub paused_at: Option<OffsetDateTime>,
     /// Whether alerts make no sound.
     pub is_muted: bool,
-    /// How many times the present alert was skipped. When it grows, the present alert ends.
+    /// How many times an alert was skipped. When it increases, the current alert ends.
     pub skips: i64,
     /// Alerts up to the event with this id are not shown.
     #[schema(value_type = i64)]

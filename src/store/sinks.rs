@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::LogId;
 use super::followers::{self, Start};
 
-/// How a sink does.
+/// The state of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]

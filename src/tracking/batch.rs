@@ -22,13 +22,13 @@ pub const MAX_BATCH: usize = 1_000;
 /// A track to add.
 #[derive(Clone, Debug)]
 pub struct NewTrack {
-    /// The channel of Discord.
+    /// The Discord channel.
     pub channel: Snowflake,
     /// Its server, as the bot says.
     pub guild: Option<Snowflake>,
     /// Its webhook.
     pub key: WebhookKey,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub name: StreamerName,
     /// Its settings; `None` leaves those that it has.
     pub settings: Option<TrackSettings>,
@@ -106,7 +106,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// The channels of Discord of these tracks, of which the new ones are added with the first webhook that is given for them.
+    /// The Discord channels of these tracks, of which the new ones are added with the first webhook that is given for them.
     async fn destinations<'a>(
         &self,
         bot_id: i64,
@@ -136,7 +136,7 @@ impl Tracker {
         Ok(known.into_iter().map(|known| (known.channel_id, known)).collect())
     }
 
-    /// The channel of Discord of a track, if it has the track's webhook and that is not known to be lost.
+    /// The Discord channel of a track, if it has the track's webhook and that is not known to be lost.
     fn fitting<'a>(
         &self,
         destinations: &'a HashMap<Snowflake, Destination>,

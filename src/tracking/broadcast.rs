@@ -16,7 +16,7 @@ use crate::store::tracking::posts::DuePost;
 pub struct Broadcast {
     /// The id of the stream that began it.
     pub stream_id: String,
-    /// The id of the channel of Twitch.
+    /// The id of the Twitch channel.
     pub twitch_id: String,
     /// Its login.
     pub login: String,

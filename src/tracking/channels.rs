@@ -1,4 +1,4 @@
-//! A bot's channels of Discord: their webhooks, and what is tracked in them.
+//! A bot's Discord channels: their webhooks, and what is tracked in them.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::store::read::channels;
 use crate::store::tracking::destinations::{self, Destination, DestinationState, Loss};
 use crate::store::tracking::tracks::{self, Streamer, Track};
 
-/// A channel of Discord, and what is tracked there in the order in which it was added.
+/// A Discord channel, and what is tracked there in the order in which it was added.
 #[derive(Clone, Debug)]
 pub struct DiscordChannel {
     /// The channel and its webhook.
@@ -37,7 +37,7 @@ pub enum Checked {
 }
 
 impl Tracker {
-    /// A page of a bot's channels of Discord, by id.
+    /// A page of a bot's Discord channels, by id.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -62,7 +62,7 @@ impl Tracker {
         Ok(page.into_iter().map(with_tracks).collect())
     }
 
-    /// A channel of Discord.
+    /// A Discord channel.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -72,7 +72,7 @@ impl Tracker {
         Ok(DiscordChannel { destination, tracks })
     }
 
-    /// Drops a channel of Discord and all that is tracked there.
+    /// Drops a Discord channel and all that is tracked there.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -83,7 +83,7 @@ impl Tracker {
         }
     }
 
-    /// Drops all channels in a server of Discord, and all that is tracked there.
+    /// Drops all channels in a Discord server, and all that is tracked there.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -94,7 +94,7 @@ impl Tracker {
         }
     }
 
-    /// Gives a channel of Discord this webhook, in place of the one that it has, if Discord says that it posts there.
+    /// Gives a Discord channel this webhook, in place of the one that it has, if Discord says that it posts there.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -144,7 +144,7 @@ impl Tracker {
         }
     }
 
-    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings. Returns the track, and
+    /// Lets a Twitch channel be announced in a Discord channel that has a webhook, with these settings. Returns the track, and
     /// whether it is new.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Tracker {
         Ok((track, is_new))
     }
 
-    /// Lets a channel of Twitch be announced in a channel of Discord that has a webhook. True if it is new; else its settings stay.
+    /// Lets a Twitch channel be announced in a Discord channel that has a webhook. True if it is new; else its settings stay.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -217,7 +217,7 @@ impl Tracker {
         Ok(track)
     }
 
-    /// Ends that a channel of Twitch is announced in a channel of Discord.
+    /// Ends that a Twitch channel is announced in a Discord channel.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -241,7 +241,7 @@ impl Tracker {
     }
 }
 
-/// The track of a channel of Twitch: of one that the log knows, or else of that which was called so when it was added.
+/// The track of a Twitch channel: of one that the log knows, or else of that which was called so when it was added.
 pub(super) async fn known_track(
     db: &mut PgConnection,
     destination: &Destination,

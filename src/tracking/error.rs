@@ -14,7 +14,7 @@ pub enum TrackingError {
     /// The bot has no webhook in this channel.
     #[error("no webhook is known in the Discord channel {0}")]
     UnknownChannel(Snowflake),
-    /// The bot has no webhook in this server of Discord.
+    /// The bot has no webhook in this Discord server.
     #[error("no webhook is known in the Discord server {0}")]
     UnknownGuild(Snowflake),
     /// The bot has no such post.
@@ -23,20 +23,20 @@ pub enum TrackingError {
     /// It is known what became of a post.
     #[error("no answer about the delivery {0} was lost, so there is nothing to resolve")]
     NotUncertain(i64),
-    /// The channel of Twitch is not tracked there.
+    /// The Twitch channel is not tracked there.
     #[error("`{name}` is not tracked in the Discord channel {channel}")]
     NotTracked {
         /// As the request has it.
         name: String,
-        /// The channel of Discord.
+        /// The Discord channel.
         channel: Snowflake,
     },
-    /// The channel of Discord has another webhook.
+    /// The Discord channel has another webhook.
     #[error(
         "the Discord channel {channel} has the webhook {stored}, and a channel has one: send that one, or delete it in Discord first"
     )]
     WebhookMismatch {
-        /// The channel of Discord.
+        /// The Discord channel.
         channel: Snowflake,
         /// Its webhook.
         stored: Snowflake,
@@ -73,10 +73,10 @@ pub enum TrackingError {
     /// Twitch did not answer.
     #[error("Twitch can't be asked about the channel now: {0}")]
     Twitch(#[from] HelixError),
-    /// The channel of Discord has as many tracks as it may.
+    /// The Discord channel has as many tracks as it may.
     #[error("{limit} channels are tracked in the Discord channel {channel}, and no more can be")]
     TooManyTracks {
-        /// The channel of Discord.
+        /// The Discord channel.
         channel: Snowflake,
         /// How many it may have.
         limit: i64,
@@ -89,7 +89,7 @@ pub enum TrackingError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A test was posted in this channel of Discord a moment ago.
+    /// A test was posted in this Discord channel a moment ago.
     #[error("a test was posted there a moment ago; wait for {} s", .0.as_secs() + 1)]
     TooManyTests(Duration),
     /// The webhook is in use, or as many requests were made as may be.

@@ -11,7 +11,7 @@ const MAX_LENGTH: usize = 200;
 /// The size that a compiled pattern may have, in bytes.
 const MAX_PATTERN: usize = 64 * 1024;
 
-/// Which broadcasts are announced. It is judged again whenever category or title change, until the message is there.
+/// Which broadcasts are announced. It is checked again whenever category or title change, until the message is posted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackFilter {
@@ -21,10 +21,10 @@ pub struct TrackFilter {
     /// Names or ids of categories that are not announced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_categories: Vec<String>,
-    /// Patterns, of which one must be found in the title; all titles by default.
+    /// Regular expressions, of which one must match in the title; all titles by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub titles: Vec<String>,
-    /// Patterns of titles that are not announced.
+    /// Regular expressions for titles that are not announced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_titles: Vec<String>,
 }

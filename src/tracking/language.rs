@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::appearance::CardField;
 
-/// The language of what a message says by itself.
+/// The language of the default texts of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]

@@ -1,4 +1,4 @@
-//! Settings at their levels: the bot, a channel of Discord, a track. Of each setting the closest level counts that has it.
+//! Settings at their levels: the bot, a Discord channel, a track. Of each setting the closest level counts that has it.
 
 use serde_json::{Map, Value};
 
@@ -49,7 +49,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// Sets how the tracks of a channel of Discord are announced.
+    /// Sets how the tracks of a Discord channel are announced.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -66,7 +66,7 @@ impl Tracker {
         Ok(found)
     }
 
-    /// Changes how the tracks of a channel of Discord are announced: what is left out stays, and what is null is no longer set.
+    /// Changes how the tracks of a Discord channel are announced: what is left out stays, and what is null is no longer set.
     ///
     /// # Errors
     /// [`TrackingError`]

@@ -1,4 +1,4 @@
-//! Tracking for bots of Discord: which bots there are, where each wants to know of which channels of Twitch. The service
+//! Tracking for Discord bots: which bots there are, where each wants to know of which Twitch channels. The service
 //! behind the API; what is posted is made by `outputs::announcements`.
 
 pub mod appearance;

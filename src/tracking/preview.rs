@@ -21,7 +21,7 @@ use crate::store::tracking::posts::{self, Release};
 use crate::store::tracking::tracks::Track;
 use crate::store::tracking::{spread, test_posts};
 
-/// Between two tests in a channel of Discord.
+/// Between two tests in a Discord channel.
 const TEST_INTERVAL: time::Duration = time::Duration::seconds(5);
 
 /// How long a test keeps others from its webhook, if the server ends meanwhile.
@@ -79,7 +79,7 @@ pub struct Test {
 }
 
 impl Tracker {
-    /// What a message with these settings looks like, with the bot's defaults and the settings of a channel of Discord where they leave
+    /// What a message with these settings looks like, with the bot's defaults and the settings of a Discord channel where they leave
     /// something out.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Tracker {
         Ok(Preview { message, errors })
     }
 
-    /// Posts what would be said now of a channel of Twitch, without mentions and without a sound; with `is_dry` it is only made.
+    /// Posts what would be said now of a Twitch channel, without mentions and without a sound; with `is_dry` it is only made.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -140,7 +140,7 @@ impl Tracker {
         Ok(Test { message, posted })
     }
 
-    /// What is known of a channel of Twitch now; of a stream that is not live, as if it began.
+    /// What is known of a Twitch channel now; of a stream that is not live, as if it began.
     async fn now(&self, track: &Track) -> Result<Broadcast, TrackingError> {
         let now = self.clock.now();
         let known = test_posts::stream(&self.pool, &track.twitch_id, now).await?;

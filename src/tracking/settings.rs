@@ -37,7 +37,7 @@ pub struct TrackSettings {
     /// Which broadcasts are announced; all by default.
     #[serde(deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub filter: Option<TrackFilter>,
-    /// The language of what a message says without a text, and of the names of fields; `en` by default.
+    /// The language of default texts and of the names of fields; `en` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// The text above the card while the stream is live, such as `{{ streamer.name }} is live: {{ stream.title }}`: a template of
@@ -91,10 +91,10 @@ pub struct TrackSettings {
     /// Whether the message makes no sound on devices; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent: Option<bool>,
-    /// What becomes of the message when title or category change; `edit` by default.
+    /// What is done with the message when title or category change; `edit` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_update: Option<OnUpdate>,
-    /// What becomes of the message when the stream has ended; `edit` by default.
+    /// What is done with the message when the stream has ended; `edit` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_end: Option<OnEnd>,
     /// How many minutes a stream may be offline, 15 to 1,440, until the message says that it has ended. A stream that begins before goes
@@ -143,7 +143,7 @@ impl ForumThread {
     }
 }
 
-/// What becomes of a message when title or category change.
+/// What is done with a message when title or category change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUpdate {
@@ -154,7 +154,7 @@ pub enum OnUpdate {
     Ignore,
 }
 
-/// What becomes of a message when the stream has ended.
+/// What is done with a message when the stream has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEnd {
@@ -195,7 +195,7 @@ pub struct SettingProblem {
     pub column: Option<usize>,
 }
 
-/// How many days a channel of Discord is kept whose webhook was deleted: at least and at most, and by default.
+/// How many days a Discord channel is kept whose webhook was deleted: at least and at most, and by default.
 pub(super) const KEEP_GONE_DAYS: [i32; 2] = [1, 365];
 const DEFAULT_KEEP_GONE_DAYS: i32 = 30;
 
@@ -203,13 +203,13 @@ const DEFAULT_KEEP_GONE_DAYS: i32 = 30;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BotSettings {
-    /// What becomes of a channel of Discord when its webhook was deleted: with `keep`, which is the default, its tracks wait for
+    /// What is done with a Discord channel when its webhook was deleted: with `keep`, which is the default, its tracks wait for
     /// another webhook; with `drop` it is dropped with all that is tracked there.
     pub on_webhook_gone: OnWebhookGone,
     /// How many days such a channel waits, 1 to 365, until it is dropped.
     #[schema(minimum = 1, maximum = 365, default = 30)]
     pub keep_gone_days: i32,
-    /// How all tracks are announced, but for what a channel of Discord or a track sets itself.
+    /// How all tracks are announced, but for what a Discord channel or a track sets itself.
     #[serde(deserialize_with = "object")]
     pub defaults: TrackSettings,
 }

@@ -28,13 +28,13 @@ use crate::store::tracking::spread;
 use crate::store::tracking::tracks::{self, Added, Streamer};
 use crate::twitch::helix::User;
 
-/// The most channels of Twitch that are tracked in one channel of Discord.
+/// The most Twitch channels that are tracked in one Discord channel.
 pub const MAX_TRACKS: i64 = 200;
 
 /// Time limit of a call to Discord that a bot's request waits for.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is tracked in a channel of Discord.
+/// What is tracked in a Discord channel.
 // Not `Debug`, which a token would be part of.
 pub struct Tracked {
     /// The logins, in the order in which they were added.
@@ -102,7 +102,7 @@ impl Tracker {
         }
     }
 
-    /// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. True if it is new; else its settings stay
+    /// Lets a Twitch channel be announced in a Discord channel, over this webhook. True if it is new; else its settings stay
     /// unless some are given.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ impl Tracker {
         is_new(added, destination.channel_id)
     }
 
-    /// Ends that a channel of Twitch is announced in a channel of Discord, which has this webhook.
+    /// Ends that a Twitch channel is announced in a Discord channel, which has this webhook.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -182,7 +182,7 @@ impl Tracker {
         self.delete_track(&destination, name).await
     }
 
-    /// What is tracked in a channel of Discord.
+    /// What is tracked in a Discord channel.
     ///
     /// # Errors
     /// [`TrackingError`]
@@ -208,13 +208,13 @@ impl Tracker {
         Ok(webhooks::open(&*self.keys.vault()?, destination.webhook_id, &destination.token_sealed)?)
     }
 
-    /// The channel of Twitch with this id or login: of the log, or else of Twitch's API.
+    /// The Twitch channel with this id or login: of the log, or else of Twitch's API.
     pub(super) async fn streamer(&self, name: &StreamerName) -> Result<Streamer, TrackingError> {
         let found = self.streamers(&BTreeSet::from([name])).await?.remove(name);
         found.ok_or_else(|| self.unknown(name))
     }
 
-    /// Those of these channels of Twitch that the log or Twitch's API knows.
+    /// Those of these Twitch channels that the log or Twitch's API knows.
     pub(super) async fn streamers(
         &self,
         names: &BTreeSet<&StreamerName>,
@@ -252,7 +252,7 @@ impl Tracker {
         Ok(found)
     }
 
-    /// Why a channel of Twitch is not known.
+    /// Why a Twitch channel is not known.
     pub(super) fn unknown(&self, name: &StreamerName) -> TrackingError {
         let name = name.as_str().to_owned();
         match self.application {
@@ -261,7 +261,7 @@ impl Tracker {
         }
     }
 
-    /// The channel of Discord with this webhook, which is verified unless it is known. A webhook that was deleted is replaced
+    /// The Discord channel with this webhook, which is verified unless it is known. A webhook that was deleted is replaced
     /// by another one, so that all that is tracked there goes on.
     async fn destination(
         &self,
@@ -284,7 +284,7 @@ impl Tracker {
         self.put_verified(bot_id, channel, key).await
     }
 
-    /// Gives a channel of Discord a webhook, once Discord has said that it posts there.
+    /// Gives a Discord channel a webhook, once Discord has said that it posts there.
     pub(super) async fn put_verified(
         &self,
         bot_id: i64,
@@ -332,7 +332,7 @@ impl Tracker {
     }
 }
 
-/// The bot's channel of Discord, which no other request changes until the transaction ends.
+/// The bot's Discord channel, which no other request changes until the transaction ends.
 pub(super) async fn get_locked(
     transaction: &mut PgConnection,
     bot_id: i64,
@@ -344,7 +344,7 @@ pub(super) async fn get_locked(
     destinations::get(transaction, bot_id, channel).await?.ok_or_else(unknown)
 }
 
-/// Whether a track is new; fails if the channel of Discord has too many.
+/// Whether a track is new; fails if the Discord channel has too many.
 pub(super) fn is_new(added: Added, channel: Snowflake) -> Result<bool, TrackingError> {
     match added {
         Added::New => Ok(true),

@@ -28,7 +28,7 @@ pub struct Channel {
     /// When title, category, language and labels last changed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
-    /// Whether it is the channel of the demo show, on which all is made up.
+    /// Whether it is the channel of the demo show, on which everything is invented.
     pub is_demo: bool,
     /// Whether it is live.
     pub is_live: bool,

@@ -34,9 +34,9 @@ pub struct ChatEvent {
     pub occurred_at: OffsetDateTime,
     /// Whether it is a test event.
     pub is_test: bool,
-    /// Whether it has been sent before and is to be shown again.
+    /// Whether it is a replay of an earlier event.
     pub is_replay: bool,
-    /// The id of the earlier event that told the same on another channel of a shared chat, or that deleted the message
+    /// The id of the earlier event that reported the same on another channel of a shared chat, or that deleted the message
     /// before it arrived; `null` for news.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
@@ -60,7 +60,7 @@ pub struct ChatMessage {
     pub text: String,
     /// The same, in parts.
     pub fragments: Vec<Fragment>,
-    /// Whether it was written with `/me`: the text says what the author does.
+    /// Whether it was written with `/me`, as an action of the author.
     pub is_action: bool,
     /// How it was written: `text`, `channel_points_highlighted`, `user_intro` (the first message of its author on the channel, as far as
     /// Twitch tells) …; `null` for notices.

@@ -3,7 +3,7 @@ use utoipa::ToSchema;
 
 use crate::twitch::payload::User;
 
-/// A user of Twitch.
+/// A Twitch user.
 #[derive(Clone, Debug, Serialize, ToSchema, PartialEq, Eq)]
 pub struct Person {
     /// Twitch's user id.

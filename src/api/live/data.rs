@@ -20,7 +20,7 @@ impl Snapshot {
     }
 }
 
-/// The data of `heartbeat`. Its `id` is the place up to which the reader has everything.
+/// The data of `heartbeat`. Its `id` is the position up to which the reader has everything.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct HeartbeatData {
     /// The server's time.

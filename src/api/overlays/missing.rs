@@ -21,14 +21,14 @@ use crate::view::alert::kinds_by_source;
 /// Channels that are looked at, by login.
 const MAX_CHANNELS: usize = 50;
 
-/// What does not come of a channel, for one reason.
+/// What overlays lack of a channel, for one reason.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct MissingSource {
     /// The channel's login.
     channel: String,
-    /// The types of alerts that do not come, or not all of them.
+    /// The types of alerts that are missing, or partly.
     alerts: BTreeSet<&'static str>,
-    /// Whether the chat does not come.
+    /// Whether the chat is missing.
     chat: bool,
     /// Why, and what to do.
     message: String,
@@ -77,7 +77,7 @@ fn missing(login: &str, rows: &[&DesiredRow], chat: &ChatSetting) -> Vec<Missing
     of_alerts.chain(of_chat).collect()
 }
 
-/// List what overlays miss
+/// List what overlays lack
 ///
 /// Alerts and chat of the served channels that Twitch does not send, because their types are not subscribed to: with the
 /// reason and what to do, of the first 50 channels by login.

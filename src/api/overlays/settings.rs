@@ -114,7 +114,7 @@ struct AlertOverlay {
     /// The text when more than five followers wait, with the placeholder `{count}`.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     followers: Option<Line<1, 200>>,
-    /// The least bits whose messages are read out; without it, none is.
+    /// The least number of bits for which the message is read aloud; without it, none is.
     #[schema(value_type = Option<f64>, minimum = 1, maximum = 1_000_000)]
     speech: Option<Within<1, 1_000_000>>,
     /// What differs by type.
@@ -202,7 +202,7 @@ struct ChatOverlay {
     lifetime: Option<Within<1, 3_600>>,
     /// Which way the chat grows: `up` by default.
     direction: Option<Direction>,
-    /// Messages of bots: those with Twitch's badge for them, and those of some that are known. Shown by default.
+    /// Messages of bots: those with Twitch's bot badge, and those of some well-known bots. Shown by default.
     bots: Option<Visibility>,
     /// Messages that begin with `!`. Shown by default.
     commands: Option<Visibility>,
@@ -271,7 +271,7 @@ struct SettingsPath {
     name: SettingsName,
 }
 
-/// List settings of overlays
+/// List overlay settings
 ///
 /// By name.
 #[utoipa::path(
@@ -292,7 +292,7 @@ pub(in crate::api) async fn list_overlay_settings(
     Ok(Json(Page::whole(rows.into_iter().map(NamedSettings::from).collect())))
 }
 
-/// Get settings of overlays
+/// Get overlay settings
 ///
 /// `/overlay/alerts/NAME` and `/overlay/chat/NAME` read them.
 #[utoipa::path(
@@ -316,7 +316,7 @@ pub(in crate::api) async fn get_overlay_settings(
     row.map(|row| Json(row.into())).ok_or_else(|| not_found(name))
 }
 
-/// Save settings of overlays
+/// Save overlay settings
 ///
 /// Overlays with this name have them within a second. They replace the settings that were there.
 #[utoipa::path(
@@ -345,7 +345,7 @@ pub(in crate::api) async fn save_overlay_settings(
     row.map(|row| Json(row.into())).ok_or_else(too_many)
 }
 
-/// Delete settings of overlays
+/// Delete overlay settings
 ///
 /// Overlays with this name have the defaults then, and say that it is unknown.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! `/v1` and `/v2`: tracking, for bots of Discord.
+//! `/v1` and `/v2`: tracking, for Discord bots.
 
 mod caller;
 pub(super) mod message;

@@ -24,7 +24,7 @@ impl IntoResponses for TrackRefusals {
         [
             tracking("Twitch has no such channel.", TrackingError::UnknownStreamer("maplearcadd".to_owned())),
             tracking(
-                "The channel of Discord has another webhook or as many tracks as it may, or another channel has the webhook.",
+                "The Discord channel has another webhook or as many tracks as it may, or another channel has the webhook.",
                 TrackingError::WebhookMismatch { channel: CHANNEL, stored: WEBHOOK },
             ),
             tracking(
@@ -37,7 +37,7 @@ impl IntoResponses for TrackRefusals {
     }
 }
 
-/// Refusals of a track where the channel of Discord has its webhook.
+/// Refusals of a track where the Discord channel has its webhook.
 pub(super) struct PutTrackRefusals;
 
 impl IntoResponses for PutTrackRefusals {
@@ -45,16 +45,16 @@ impl IntoResponses for PutTrackRefusals {
         let tracking = |description: &str, error| described(description, &Error::Tracking(error));
         [
             tracking(
-                "The channel of Discord has no webhook, or Twitch has no such channel.",
+                "The Discord channel has no webhook, or Twitch has no such channel.",
                 TrackingError::UnknownChannel(CHANNEL),
             ),
             tracking(
-                "The channel of Discord has as many tracks as it may.",
+                "The Discord channel has as many tracks as it may.",
                 TrackingError::TooManyTracks { channel: CHANNEL, limit: MAX_TRACKS },
             ),
             tracking(
-                "The webhook was deleted or posts into another channel, so that nothing new can be tracked there; or the channel of \
-                Twitch is not known here, and no Twitch application is configured.",
+                "The webhook was deleted or posts into another channel, so that nothing new can be tracked there; or the Twitch \
+                channel is not known here, and no Twitch application is configured.",
                 TrackingError::WebhookGone(WEBHOOK),
             ),
         ]
@@ -132,7 +132,7 @@ impl IntoResponses for UntrackRefusals {
         [
             tracking("It is not tracked there.", TrackingError::UnknownChannel(CHANNEL)),
             tracking(
-                "The channel of Discord has another webhook.",
+                "The Discord channel has another webhook.",
                 TrackingError::WebhookMismatch { channel: CHANNEL, stored: WEBHOOK },
             ),
         ]

@@ -21,7 +21,7 @@ use crate::api::responses::{BadBody, ServerErrors, WrongSecret};
 use crate::sources::body::{BodyError, read_body};
 use crate::tracking::authority::AuthError;
 
-/// Who asks for a token.
+/// A request for a token.
 #[derive(Debug, Deserialize, ToSchema)]
 struct TokenRequest {
     /// The name of the bot.
@@ -106,7 +106,7 @@ impl BotToken {
 
 /// Get a token for a bot
 ///
-/// Each process of a bot of Discord shows the bot's secret, and gets a token for all other paths below `/v1` and `/v2`. JSON or
+/// Each process of a Discord bot shows the bot's secret, and gets a token for all other paths below `/v1` and `/v2`. JSON or
 /// a form.
 #[utoipa::path(
     tag = "tracking",

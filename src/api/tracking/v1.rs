@@ -37,7 +37,7 @@ pub(in crate::api) async fn check_bot_token(_caller: Caller, _query: Query<Nothi
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct DiscordChannelPath {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
     channel: Parsed<Snowflake>,
 }
@@ -45,10 +45,10 @@ struct DiscordChannelPath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct TrackPath {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
     channel: Parsed<Snowflake>,
-    /// The login of the channel of Twitch.
+    /// The login of the Twitch channel.
     #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
     name: Parsed<StreamerName>,
 }
@@ -97,8 +97,8 @@ macro_rules! track_path {
 track_path! {
     /// Track a channel
     ///
-    /// Lets a channel of Twitch be announced in a channel of Discord, over this webhook. Each channel of Discord has one webhook: the
-    /// first is verified and kept, another one is refused as long as that one exists. 200 if it is tracked already.
+    /// Announces a Twitch channel in a Discord channel, over this webhook. Each Discord channel has one webhook: the
+    /// first is verified and stored, another one is refused as long as that one exists. 200 if it is tracked already.
     "/v1/api/{channel}/{name}" => track_channel
 }
 
@@ -119,10 +119,10 @@ async fn track(ctx: &Context, bot: &BotGrant, path: &TrackPath, webhook: GivenWe
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct UntrackPath {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
     channel: Parsed<Snowflake>,
-    /// The login of the channel of Twitch.
+    /// The login of the Twitch channel.
     #[param(value_type = String, pattern = "^[!-~]{1,256}$", example = "maplearcade")]
     name: Name,
     /// The id of the channel's webhook.
@@ -132,7 +132,7 @@ struct UntrackPath {
 
 /// Stop tracking a channel
 ///
-/// The channel of Twitch is no longer announced in the channel of Discord. What was posted stays as it is.
+/// The Twitch channel is no longer announced in the Discord channel. Messages that were posted stay as they are.
 #[utoipa::path(
     tag = "tracking",
     params(UntrackPath),
@@ -155,11 +155,11 @@ pub(in crate::api) async fn untrack_channel(
     Ok("success")
 }
 
-/// What is tracked in a channel of Discord.
+/// What is tracked in a Discord channel.
 // Not `Debug`, which would show the token.
 #[derive(Serialize, ToSchema)]
 struct TrackedChannels {
-    /// The logins of the channels of Twitch.
+    /// The logins of the Twitch channels.
     names: Vec<String>,
     /// The webhook; `null` if it was deleted.
     webhook: Option<ShownWebhook>,
@@ -175,9 +175,9 @@ impl TrackedChannels {
     }
 }
 
-/// Show what is tracked
+/// List the tracks of a Discord channel
 ///
-/// What is tracked in a channel of Discord, and its webhook.
+/// What is tracked in a Discord channel, and its webhook.
 #[utoipa::path(
     tag = "tracking",
     params(DiscordChannelPath),

@@ -37,7 +37,7 @@ impl TryFrom<String> for Token {
     }
 }
 
-/// The webhook of a channel of Discord, shown to the bot that gave it.
+/// The webhook of a Discord channel, shown to the bot that gave it.
 // Not `Debug`, which would show the token.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ShownWebhook {

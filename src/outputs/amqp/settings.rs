@@ -19,7 +19,7 @@ pub const AMQP_URL: &str = "SHOWTIME_AMQP_URL";
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AmqpSettings {
-    /// The variable of the environment with the broker's URL; `null` if the URL was given, and is kept encrypted.
+    /// The environment variable with the broker's URL; `null` if the URL was given, and is kept encrypted.
     pub url_env: Option<String>,
     /// The topic exchange.
     #[schema(required)]
@@ -39,7 +39,7 @@ pub struct AmqpSettings {
     /// Whether test events are published, with the header `showtime-test`.
     #[schema(required)]
     pub tests: bool,
-    /// File with the certificate of an own CA, in PEM, for `amqps`.
+    /// File with the certificate of a private CA, in PEM, for `amqps`.
     #[schema(value_type = Option<String>)]
     pub ca_file: Option<PathBuf>,
 }

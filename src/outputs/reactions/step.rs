@@ -30,7 +30,7 @@ pub enum Step {
     Delete(OneMessage),
     /// Deletes all messages of the chat.
     Clear(Nothing),
-    /// Keeps a user from writing for some time.
+    /// Prevents a user from writing for some time.
     Timeout(Timeout),
     /// Bans a user.
     Ban(Ban),
@@ -46,13 +46,13 @@ pub enum Step {
     Tags(Vec<String>),
     /// Makes a clip of the last seconds.
     Clip(NewClip),
-    /// Marks the present moment of the stream.
+    /// Marks the current moment of the stream.
     Marker(Marker),
     /// Starts a commercial.
     Ad(Commercial),
     /// Makes a user a VIP.
     Vip(OneUser),
-    /// Takes the role of VIP away.
+    /// Removes the VIP role of a user.
     Unvip(OneUser),
     /// Changes settings of the chat.
     Settings(ChatSettings),
@@ -66,7 +66,7 @@ pub enum Step {
     Webhook(Webhook),
 }
 
-/// A step without more to say.
+/// An action without parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StepNothing)]

@@ -50,7 +50,7 @@ pub enum SinkError {
     Database(#[from] sqlx::Error),
 }
 
-/// A sink, and how it does.
+/// A sink, and its state.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SinkReport {
     /// Its name.

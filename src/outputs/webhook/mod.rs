@@ -43,7 +43,7 @@ pub struct WebhookSink {
     pool: PgPool,
     signals: Signals,
     definition: Arc<SinkDefinition>,
-    /// Whether an event that fails stops those behind it.
+    /// Whether an event that fails blocks those after it.
     is_ordered: bool,
     filter: SinkFilter,
     templates: Templates,

@@ -26,9 +26,9 @@ const JSON: &str = "application/json";
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookSettings {
-    /// The variable of the environment with the receiver's URL; `null` if the URL was given, and is kept encrypted.
+    /// The environment variable with the receiver's URL; `null` if the URL was given, and is kept encrypted.
     pub url_env: Option<String>,
-    /// Inner networks that may be reached, also by `http`, such as `192.168.1.0/24`; without them only the internet, by
+    /// Private networks that may be reached, also by `http`, such as `192.168.1.0/24`; without them only the internet, by
     /// `https`.
     #[schema(required)]
     pub allow: Vec<String>,
@@ -38,7 +38,7 @@ pub struct WebhookSettings {
     /// The content type of the body.
     #[schema(required)]
     pub content_type: String,
-    /// Whether an event that fails stops those behind it.
+    /// Whether an event that fails blocks those after it.
     #[schema(required)]
     pub ordered: bool,
     /// Whether test events are sent, with the header `showtime-test`.

@@ -14,7 +14,7 @@ use super::signals::Channel;
 use super::{LogId, Order};
 use crate::twitch::id::{ChannelId, UserId};
 
-/// What has become of an action.
+/// The state of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Deserialize, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]

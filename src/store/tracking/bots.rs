@@ -17,7 +17,7 @@ pub struct Bot {
     pub created_at: OffsetDateTime,
     /// When it was switched off, if it is.
     pub disabled_at: Option<OffsetDateTime>,
-    /// Its channels of Discord.
+    /// Its Discord channels.
     pub destinations: i64,
     /// What it tracks, in all of them.
     pub tracks: i64,
@@ -34,7 +34,7 @@ pub struct Credentials {
     pub generation: i32,
 }
 
-/// What becomes of a channel of Discord when its webhook was deleted.
+/// What is done with a Discord channel when its webhook was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -53,7 +53,7 @@ pub struct StoredSettings {
     pub on_webhook_gone: OnWebhookGone,
     /// How many days these are kept.
     pub keep_gone_days: i32,
-    /// How its tracks are announced, but for what a channel of Discord or a track sets itself.
+    /// How its tracks are announced, but for what a Discord channel or a track sets itself.
     pub defaults: Value,
 }
 

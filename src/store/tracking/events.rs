@@ -1,4 +1,4 @@
-//! Table `bot_event`: what bots of Discord are told. Ids are handed out in commit order, so that a reader that has one has all
+//! Table `bot_event`: what Discord bots are told. Ids are handed out in commit order, so that a reader that has one has all
 //! before it.
 
 use serde::{Deserialize, Serialize};
@@ -29,22 +29,22 @@ pub enum BotNews {
     PostUpdated(PostNews),
     /// A message was edited or deleted because the stream has ended.
     PostEnded(PostNews),
-    /// It is not known whether a message was posted.
+    /// It is unknown whether a message was posted.
     DeliveryUncertain(PostNews),
     /// A message could not be posted.
     DeliveryFailed(PostNews),
-    /// Discord has not made all mentions of a message.
+    /// Not all mentions of a message were made.
     MentionIneffective(MentionIneffective),
-    /// A channel of Twitch has another login.
+    /// A Twitch channel has another login.
     ChannelRenamed(ChannelRenamed),
-    /// A channel of Twitch does not exist any more.
+    /// A Twitch channel does not exist any more.
     ChannelVanished(ChannelVanished),
 }
 
 /// A webhook that was deleted.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct WebhookGone {
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     pub channel_id: Snowflake,
     /// The webhook.
@@ -61,7 +61,7 @@ pub struct WebhookGone {
 /// A webhook that was moved.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct WebhookMoved {
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     pub channel_id: Snowflake,
     /// The webhook.
@@ -77,10 +77,10 @@ pub struct WebhookMoved {
 pub struct PostNews {
     /// The delivery, of `GET /v2/deliveries`.
     pub delivery_id: i64,
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     pub channel_id: Snowflake,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: String,
     /// Its login.
     pub login: String,
@@ -110,10 +110,10 @@ pub struct PostNews {
 pub struct MentionIneffective {
     /// The delivery, of `GET /v2/deliveries`.
     pub delivery_id: i64,
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     pub channel_id: Snowflake,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: String,
     /// Its login.
     pub login: String,
@@ -127,10 +127,10 @@ pub struct MentionIneffective {
     pub everyone: bool,
 }
 
-/// A channel of Twitch that has another login.
+/// A Twitch channel that has another login.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct ChannelRenamed {
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: String,
     /// Its login before.
     pub old_login: String,
@@ -138,10 +138,10 @@ pub struct ChannelRenamed {
     pub login: String,
 }
 
-/// A channel of Twitch that does not exist any more.
+/// A Twitch channel that does not exist any more.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct ChannelVanished {
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: String,
     /// Its last login.
     pub login: String,
@@ -154,7 +154,7 @@ pub struct BotEvent {
     pub id: LogId,
     /// Whose it is.
     pub bot_id: i64,
-    /// The server of Discord, if it is about one that is known.
+    /// The Discord server, if it is about one that is known.
     pub guild_id: Option<Snowflake>,
     /// The type of [`BotNews`], or one of a newer server.
     pub kind: String,
@@ -198,7 +198,7 @@ pub async fn append(
     Channel::BotEvent.notify(conn, "").await
 }
 
-/// An event to add, about a server of Discord if one is known.
+/// An event to add, about a Discord server if one is known.
 #[derive(Clone, Debug)]
 pub struct NewBotEvent {
     /// Whose it is.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::discord::snowflake::Snowflake;
 use crate::twitch::id::{ChannelId, StreamId};
 
-/// What has become of a post.
+/// The state of a post.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, Serialize, ToSchema, sqlx::Type,
 )]

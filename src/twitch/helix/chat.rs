@@ -63,7 +63,7 @@ pub enum AnnouncementColor {
     Primary,
 }
 
-/// Settings of a chat to change; what is `None` stays.
+/// Changes to the settings of a chat; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChatSettings {

@@ -61,7 +61,7 @@ pub struct Charity {
 pub struct Money {
     /// In the currency's smallest unit, such as cents.
     pub value: i64,
-    /// How many digits of the value stand behind the decimal point.
+    /// The number of decimal places of the value.
     pub decimal_places: i64,
     /// ISO 4217, such as `USD`.
     pub currency: String,

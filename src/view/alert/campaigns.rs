@@ -96,7 +96,7 @@ impl From<payload::Goal> for Goal {
 pub struct Money {
     /// In the currency's smallest unit, such as cents.
     pub value: i64,
-    /// How many digits of the value stand behind the decimal point.
+    /// The number of decimal places of the value.
     pub decimal_places: i64,
     /// ISO 4217, such as `USD`.
     pub currency: String,
@@ -222,7 +222,7 @@ pub struct Prediction {
     pub title: String,
     /// The possible outcomes.
     pub outcomes: Vec<Outcome>,
-    /// The id of the outcome that came true; `null` before the end, and if it was cancelled.
+    /// The id of the winning outcome; `null` before the end, and if it was cancelled.
     pub winning_outcome_id: Option<String>,
     /// `resolved` or `canceled`; `null` before the end.
     pub status: Option<String>,

@@ -31,9 +31,9 @@ pub struct Alert {
     pub occurred_at: OffsetDateTime,
     /// Whether it is a test event.
     pub is_test: bool,
-    /// Whether it has been sent before and is to be shown again.
+    /// Whether it is a replay of an earlier event.
     pub is_replay: bool,
-    /// The id of the earlier event that told the same; `null` for news.
+    /// The id of the earlier event that reported the same; `null` if it is the first.
     #[schema(value_type = Option<i64>)]
     pub repeats: Option<LogId>,
     /// One sentence for people, in English: that of the event.
@@ -101,7 +101,7 @@ pub enum AlertKind {
     PredictionBegin(Prediction),
     /// A user predicted an outcome.
     PredictionProgress(Prediction),
-    /// A prediction takes no more votes; its outcome is open.
+    /// A prediction is locked; its outcome is open.
     PredictionLock(Prediction),
     /// A prediction was resolved or cancelled.
     PredictionEnd(Prediction),

@@ -25,7 +25,7 @@ use crate::tracking::tracker::StreamerName;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BatchTrack {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[schema(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$")]
     channel_id: Snowflake,
     /// Its server. Discord's answer replaces it when the webhook is verified.
@@ -35,7 +35,7 @@ struct BatchTrack {
     /// The channel's webhook.
     #[serde(deserialize_with = "object")]
     webhook: GivenWebhook,
-    /// The login or id of the channel of Twitch.
+    /// The login or id of the Twitch channel.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$")]
     name: Parsed<StreamerName>,
     /// How it is announced. Without it a new track has the defaults, and one that is there keeps its settings.
@@ -59,7 +59,7 @@ struct TrackBatch {
     tracks: Vec<BatchTrack>,
 }
 
-/// What became of a track of a batch.
+/// The result of a track of a batch.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum BatchOutcome {
@@ -71,21 +71,21 @@ enum BatchOutcome {
     Refused,
 }
 
-/// A track of a batch, and what became of it.
+/// A track of a batch, and its result.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchResult {
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     channel_id: Snowflake,
-    /// The channel of Twitch, as the request has it.
+    /// The Twitch channel, as the request has it.
     name: String,
-    /// What became of it.
+    /// The result.
     result: BatchOutcome,
     /// Why it is not tracked.
     problem: Option<Problem>,
 }
 
-/// What became of each track of a batch.
+/// The result of each track of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchResults {
     /// In the order of the request.
@@ -104,8 +104,8 @@ impl BatchResults {
 
 /// Add many tracks
 ///
-/// For a bot that moves here with all that it tracks: up to 1,000 tracks, each with a result of its own. Webhooks that are not known
-/// are kept without asking Discord, which would take hours for a large bot: their channels have no `verified_at` until
+/// For a bot that migrates: up to 1,000 tracks, each with a result of its own. New webhooks are stored without asking Discord, which
+/// would take hours for a large bot: their channels have no `verified_at` until
 /// `POST /v2/channels/{channel}/webhook/check`.
 #[utoipa::path(
     tag = "tracking",

@@ -1,4 +1,4 @@
-//! `/v2/channels`, and all channels of a server of Discord at once.
+//! `/v2/channels`, and all channels of a Discord server at once.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get};
@@ -22,10 +22,10 @@ use crate::store::tracking::destinations::DestinationState;
 use crate::tracking::channels::DiscordChannel;
 use crate::tracking::settings::TrackSettings;
 
-/// A channel of Discord in which a bot has channels of Twitch announced.
+/// A Discord channel in which a bot has Twitch channels announced.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BotChannel {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[schema(value_type = String)]
     channel_id: Snowflake,
     /// Its server; `null` if it is not known. It decides on the shard.
@@ -116,7 +116,7 @@ struct ListBotChannels {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct BotChannelPath {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
     pub(super) channel: Parsed<Snowflake>,
 }
@@ -124,14 +124,14 @@ pub(super) struct BotChannelPath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct GuildPath {
-    /// The id of the server of Discord.
+    /// The id of the Discord server.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167000")]
     guild: Parsed<Snowflake>,
 }
 
 /// List the channels of a bot
 ///
-/// The channels of Discord that have a webhook, by id, with what is tracked in each.
+/// The Discord channels that have a webhook, by id, with what is tracked in each.
 #[utoipa::path(
     tag = "tracking",
     params(ListBotChannels),
@@ -156,7 +156,7 @@ pub(in crate::api) async fn list_bot_channels(
 
 /// Get a channel of a bot
 ///
-/// A channel of Discord: its webhook, and what is tracked there.
+/// A Discord channel: its webhook, and what is tracked there.
 #[utoipa::path(
     tag = "tracking",
     params(BotChannelPath),
@@ -177,9 +177,9 @@ pub(in crate::api) async fn get_bot_channel(
     Ok(Json(in_time(ctx.tracking.tracker.channel(caller.0.bot_id, path.channel.0)).await?.into()))
 }
 
-/// Drop a channel of a bot
+/// Remove a channel of a bot
 ///
-/// Forgets the webhook and all that is tracked in this channel of Discord. What was posted stays as it is.
+/// Removes the webhook and the tracks of this Discord channel. Messages that were posted stay as they are.
 #[utoipa::path(
     tag = "tracking",
     params(BotChannelPath),
@@ -196,9 +196,9 @@ pub(in crate::api) async fn remove_bot_channel(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Drop all channels of a server
+/// Remove all channels of a Discord server
 ///
-/// For a bot that was removed from a server of Discord: forgets the webhooks of its channels and all that is tracked there.
+/// For a bot that was removed from a Discord server: removes its channels there, with their webhooks and tracks.
 #[utoipa::path(
     tag = "tracking",
     params(GuildPath),

@@ -21,18 +21,18 @@ use crate::store::LogId;
 use crate::store::tracking::deliveries::{Delivery, DeliveryFilter};
 use crate::store::tracking::posts::{PostKind, PostState};
 
-/// What became of a message about a broadcast.
+/// The state of a message about a broadcast.
 #[derive(Debug, Serialize, ToSchema)]
 struct BotDelivery {
     /// Greater than that of each before it.
     id: i64,
-    /// The channel of Discord.
+    /// The Discord channel.
     #[schema(value_type = String)]
     channel_id: Snowflake,
     /// Its server; `null` if it is not known.
     #[schema(value_type = Option<String>)]
     guild_id: Option<Snowflake>,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     twitch_id: String,
     /// Its login.
     login: String,
@@ -40,12 +40,12 @@ struct BotDelivery {
     stream_id: String,
     /// Which message about it.
     kind: PostKind,
-    /// What has become of it.
+    /// Its state.
     state: PostState,
     /// The message, if there is one.
     #[schema(value_type = Option<String>)]
     message_id: Option<Snowflake>,
-    /// How many answers of Discord to a new message were lost: each may have arrived.
+    /// How many of Discord's answers to a new message were lost: each message may have arrived.
     lost_answers: i32,
     /// How often Discord was called.
     attempts: i32,
@@ -117,7 +117,7 @@ struct ListBotDeliveries {
     /// Only those in this state.
     #[param(value_type = PostState, required = false)]
     state: Option<StateParameter>,
-    /// Only those in this channel of Discord.
+    /// Only those in this Discord channel.
     #[param(value_type = String, required = false, pattern = "^[0-8]?[0-9]{17,18}$")]
     channel: Option<Parsed<Snowflake>>,
     /// Start after this: the `next` of the previous page.
@@ -176,10 +176,10 @@ pub(in crate::api) async fn list_bot_deliveries(
 
 /// Resolve a delivery
 ///
-/// For a bot that has looked, in its events or in the history of the channel, whether a message is there of which Discord's answer was
-/// lost (`lost_answers`): a message of the webhook from the time of `attempt_at`. With its id the message is edited as usual from then
-/// on, and if it was posted again, that one is deleted. With `null`, which is for the state `uncertain`, it is posted if the stream is
-/// still live.
+/// For a delivery of which Discord's answer was lost (`lost_answers`). The bot looks for the message, in its gateway events or in the
+/// history of the channel: it is of the webhook, from the time of `attempt_at`. With its id the message is edited as usual from then
+/// on, and if it was posted again, the second one is deleted. With `null`, which is for the state `uncertain`, it is posted if the
+/// stream is still live.
 #[utoipa::path(
     tag = "tracking",
     params(DeliveryPath),

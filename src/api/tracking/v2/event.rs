@@ -22,7 +22,7 @@ pub(super) struct BotEventView {
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
-    /// The server of Discord; `null` if it is about none, or one that is not known.
+    /// The Discord server; `null` if it is about none, or one that is not known.
     #[schema(value_type = Option<String>)]
     guild_id: Option<Snowflake>,
     /// What its type has in `BotNews`.

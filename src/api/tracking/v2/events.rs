@@ -55,8 +55,8 @@ struct ListBotEvents {
 
 /// List or follow the events of a bot
 ///
-/// What happened to the bot's channels of Discord, oldest first. Events are kept for seven days. What is about no server, or one that
-/// is not known, is in shard 0.
+/// What happened to the bot's Discord channels, oldest first. Events are kept for seven days. Events about no
+/// Discord server, or an unknown one, are in shard 0.
 ///
 /// With `Accept: text/event-stream` they are sent as they happen, as Server-Sent Events with the name `event`. To resume, send the id
 /// of the last event in the header `Last-Event-ID` or as `after`: no event is missed and none comes twice. The stream ends when the

@@ -1,4 +1,4 @@
-//! `/v2`: a bot's channels of Discord, what is tracked in them, and what the bot is told.
+//! `/v2`: a bot's Discord channels, what is tracked in them, and what the bot is told.
 
 pub(in crate::api) mod batch;
 pub(in crate::api) mod channels;

@@ -24,7 +24,7 @@ use crate::tracking::settings::{SettingProblem, TrackSettings};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RenderRequest {
-    /// A channel of Discord: what the settings leave out is as it has it. By default as the bot has it.
+    /// A Discord channel: what the settings leave out is as it has it. By default as the bot has it.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^[0-8]?[0-9]{17,18}$")]
     channel_id: Option<Snowflake>,
@@ -88,8 +88,8 @@ fn payload_example(content: &str) -> Value {
 
 /// Render a message
 ///
-/// What a message with these settings would look like, of a broadcast that is given or an example, and what is wrong with its texts,
-/// with line and column. Nothing is posted.
+/// The message with these settings for a given or invented broadcast, and the errors in its texts, with line and column. Nothing is
+/// posted.
 #[utoipa::path(
     tag = "tracking",
     request_body(content = RenderRequest, example = json!({
@@ -117,8 +117,9 @@ pub(in crate::api) async fn render_message(
 
 /// Post a test
 ///
-/// Posts what would be said now of a channel of Twitch, by the same code and within the same limits as later, but without mentions and
-/// without a sound. Of a channel that is not live it is said as if its stream began now. Every five seconds in a channel of Discord.
+/// Posts the message about the current state of a Twitch channel, by the same code and within the same limits as later, but without
+/// mentions and without a sound. A channel that is not live is shown as if its stream began now. A Discord channel gets one test
+/// every five seconds at most.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath, TestQuery),

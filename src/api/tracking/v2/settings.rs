@@ -41,8 +41,8 @@ pub(in crate::api) async fn get_bot_settings(
 
 /// Set the settings of a bot
 ///
-/// All of them: what is left out takes its default. Of each setting of a track the closest level counts that has it: the track, its
-/// channel of Discord, the bot. What is posted shows a change with its next edit.
+/// All of them: what is left out takes its default. A setting of a track overrides that of its Discord channel, which overrides that
+/// of the bot. Posted messages show a change with their next edit.
 #[utoipa::path(
     tag = "tracking",
     request_body(content = BotSettings, example = json!(example())),
@@ -66,8 +66,7 @@ pub(in crate::api) async fn set_bot_settings(
 
 /// Set the settings of a channel
 ///
-/// How all that is tracked in this channel of Discord is announced, but for what a track sets itself; what is left out is as the bot's
-/// settings say.
+/// The settings for all tracks in this Discord channel, unless a track has its own; what is left out is as in the bot's settings.
 #[utoipa::path(
     tag = "tracking",
     params(BotChannelPath),
@@ -92,7 +91,7 @@ pub(in crate::api) async fn set_channel_settings(
 
 /// Change the settings of a channel
 ///
-/// Settings that are left out stay, and those that are `null` are as the bot's settings say.
+/// Settings that are left out stay, and those that are `null` are reset to the bot's settings.
 #[utoipa::path(
     tag = "tracking",
     params(BotChannelPath),

@@ -21,14 +21,14 @@ use crate::store::tracking::tracks::Track;
 use crate::tracking::settings::TrackSettings;
 use crate::tracking::tracker::StreamerName;
 
-/// A channel of Twitch that is announced in a channel of Discord.
+/// A Twitch channel that is announced in a Discord channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BotTrack {
-    /// The id of the channel of Twitch.
+    /// The id of the Twitch channel.
     twitch_id: String,
     /// Its login, as it is now.
     login: String,
-    /// How it is announced. What is absent is as the channel of Discord and the bot have it.
+    /// How it is announced. What is absent is as the Discord channel and the bot have it.
     #[schema(value_type = TrackSettings)]
     settings: Value,
     /// When it was added.
@@ -53,10 +53,10 @@ impl BotTrack {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct BotTrackPath {
-    /// The id of the channel of Discord.
+    /// The id of the Discord channel.
     #[param(value_type = String, pattern = "^[0-8]?[0-9]{17,18}$", example = "146404426746167296")]
     pub(super) channel: Parsed<Snowflake>,
-    /// The login or id of the channel of Twitch.
+    /// The login or id of the Twitch channel.
     #[param(value_type = String, pattern = "^[A-Za-z0-9_]{1,25}$", example = "maplearcade")]
     pub(super) name: Parsed<StreamerName>,
 }
@@ -67,8 +67,8 @@ fn settings_example() -> Value {
 
 /// Put a track
 ///
-/// Lets a channel of Twitch be announced in a channel of Discord that has a webhook, with these settings: what is left out is as
-/// the settings of the channel of Discord and of the bot say. 200 if it is tracked already.
+/// Announces a Twitch channel in a Discord channel that has a webhook, with these settings: what is left out is as in the
+/// settings of the Discord channel and of the bot. 200 if it is tracked already.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),
@@ -97,7 +97,7 @@ pub(in crate::api) async fn put_track(
 
 /// Change a track
 ///
-/// Settings that are left out stay, and those that are `null` are as the channel of Discord and the bot have them.
+/// Settings that are left out stay, and those that are `null` are as the Discord channel and the bot have them.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),
@@ -124,7 +124,7 @@ pub(in crate::api) async fn change_track(
 
 /// Remove a track
 ///
-/// The channel of Twitch is no longer announced in the channel of Discord. What was posted stays as it is.
+/// The Twitch channel is no longer announced in the Discord channel. Messages that were posted stay as they are.
 #[utoipa::path(
     tag = "tracking",
     params(BotTrackPath),

@@ -42,8 +42,8 @@ impl From<Checked> for WebhookCheck {
 
 /// Set the webhook of a channel
 ///
-/// Adds the channel of Discord, or gives it this webhook in place of the one that it has: all that is tracked there goes on. Discord
-/// is asked first whether the webhook posts into this channel.
+/// Adds the Discord channel, or replaces its webhook: its tracks continue. First the server asks Discord whether the webhook posts
+/// into this channel.
 #[utoipa::path(
     tag = "tracking",
     params(BotChannelPath),

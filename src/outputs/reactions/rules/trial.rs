@@ -30,7 +30,7 @@ pub struct Trial {
     state: State,
 }
 
-/// What a rule made of a trial.
+/// The result of a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrialResult {
     /// The name of the rule.
