@@ -210,12 +210,15 @@ async fn pages_of_wrong_times(conn: &mut PgConnection, filter: &LogFilter, order
     }
 }
 
+/// The ids on each page.
+type Pages = &'static [&'static [i64]];
+
 /// Everything before the last event, or between the others, has to be read.
 #[tokio::test]
 async fn page_by_time_reads_a_bounded_part_of_the_log() {
     let busy = Some(vec!["busy".parse().unwrap()]);
     let filters = [LogFilter::default(), LogFilter { channel_ids: busy, types: Some(vec!["frequent".to_owned()]) }];
-    let cases: [(&[i64], [&[&[i64]]; 2]); 2] = [
+    let cases: [(&[i64], [Pages; 2]); 2] = [
         (&[25_000], [&[&[], &[25_000]], &[&[25_000], &[]]]),
         (&[100, 10_300, 10_700, 24_999], [&[&[100, 10_300, 10_700], &[24_999]], &[&[24_999], &[10_700, 10_300, 100]]]),
     ];

@@ -5,7 +5,6 @@ use showtime::store::locks::Lock;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::backfill::on;
 use crate::support::messages::{CHANNEL, at, follow};
 use crate::support::postgres::fresh_database;
 use crate::support::server::{Server, check};
@@ -110,7 +109,7 @@ async fn new_server_is_ready_and_says_what_to_set_up() {
 #[tokio::test]
 async fn every_check_of_a_configured_server_is_documented() {
     let twitch = Twitch::start().await;
-    let api = Server::with(fresh_database().await, on(&twitch.mock)).await;
+    let api = Server::with(fresh_database().await, |config| twitch.configure(config)).await;
     let spec = serde_json::to_value(api::spec()).unwrap();
     let documented = spec["components"]["schemas"]["Check"]["properties"]["name"]["description"].as_str().unwrap();
     for check in api.json("/status").await["checks"].as_array().expect("checks") {
