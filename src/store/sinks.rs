@@ -181,6 +181,15 @@ pub async fn insert(conn: &mut PgConnection, sink: &NewSink<'_>, start: Start) -
     Ok(true)
 }
 
+/// Keeps others from changing the sink of this name, if there is one, until the transaction ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lock(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    sqlx::query!("select from sink where name = $1 for update", name).execute(conn).await?;
+    Ok(())
+}
+
 /// Replaces what a sink is to do. The server that runs it starts it again, at its cursor. False if it is not there any more.
 ///
 /// # Errors

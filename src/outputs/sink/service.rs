@@ -203,7 +203,9 @@ pub async fn add(
 /// # Errors
 /// [`SinkError`]
 pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: SinkChange) -> Result<(), SinkError> {
-    let mut sink = definition(db, name).await?;
+    let mut transaction = db.begin().await?;
+    sinks::lock(&mut transaction, name).await?;
+    let mut sink = definition(&mut transaction, name).await?;
     let mut change = change;
     if change.url.is_some() {
         // In place of the variable that holds it.
@@ -215,7 +217,7 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
     }
     if let Some(channels) = change.channels {
         sink.channels = selected(Some(channels));
-        check_channels(db, sink.channels.as_deref()).await?;
+        check_channels(&mut transaction, sink.channels.as_deref()).await?;
     }
     check_types(sink.types.as_deref())?;
     let existing = match sink.kind {
@@ -227,7 +229,10 @@ pub async fn change(db: &mut PgConnection, config: &Config, name: &str, change: 
     }
     check(&settings, sink.secret_sealed.is_some())?;
     sink.settings = settings.to_value()?;
-    if sinks::update(db, &sink).await? { Ok(()) } else { Err(SinkError::NotFound(name.to_owned())) }
+    if !sinks::update(&mut transaction, &sink).await? {
+        return Err(SinkError::NotFound(name.to_owned()));
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Checks that there are these channels. An id may be that of a channel which is added later.
@@ -340,16 +345,19 @@ pub async fn rotate(
     clock: &Clock,
     name: &str,
 ) -> Result<SecretString, SinkError> {
-    let mut sink = webhook_named(db, name).await?;
+    let mut transaction = db.begin().await?;
+    sinks::lock(&mut transaction, name).await?;
+    let mut sink = webhook_named(&mut transaction, name).await?;
     let unreadable =
         || SettingsError::new("name", "is that of a sink whose keys can't be read: remove it, and add it again");
     let text = secret::open(config, &sink)?.ok_or_else(unreadable)?;
     let mut secret = WebhookSecret::parse(&text).ok_or_else(unreadable)?;
     secret.rotate(clock.now());
     sink.secret_sealed = Some(secret::seal(config, name, &secret.text())?);
-    if !sinks::update(db, &sink).await? {
+    if !sinks::update(&mut transaction, &sink).await? {
         return Err(SinkError::NotFound(name.to_owned()));
     }
+    transaction.commit().await?;
     Ok(secret.key().text().clone())
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::add;
 use super::receiver::{Receiver, Reply};
 use crate::support::messages::{at, follow};
+use crate::support::postgres::until_waiting;
 use crate::support::server::Server;
 use crate::support::until;
 
@@ -64,6 +65,30 @@ async fn previous_key_ends_after_a_day() {
     until("one is signed with one key", async || {
         let received = receiver.received();
         received.iter().any(|it| it.id() == "late" && it.header("webhook-signature").split(' ').count() == 1)
+    })
+    .await;
+}
+
+/// Each of them reads the sink before it writes it.
+#[tokio::test]
+async fn rotation_and_change_at_the_same_time_are_both_kept() {
+    let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(200)).await);
+    add(&server, &receiver, json!({})).await;
+    let mut holder = server.pool.begin().await.unwrap();
+    sqlx::query("select from sink for update").execute(&mut *holder).await.unwrap();
+    let change = json!({ "types": ["channel.follow"] });
+    let release = async {
+        until_waiting(&server.pool, "showtime api", 2).await;
+        holder.commit().await.unwrap();
+    };
+    let (key, changed, ()) = tokio::join!(rotate(&server), server.patch_json("/sinks/hook", &change), release);
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(server.json("/sinks/hook").await["types"], change["types"]);
+    let mut user = 0;
+    until("an event is signed with the new key", async || {
+        user += 1;
+        assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
+        receiver.received().last().is_some_and(|request| request.is_signed_with(&key))
     })
     .await;
 }
