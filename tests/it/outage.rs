@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::bots;
 use crate::support::messages::{at, cheer, follow, verified};
-use crate::support::postgres::{fresh_database, pool, until_waiting};
+use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, until};
@@ -103,16 +103,12 @@ async fn database_that_is_away_at_start_is_waited_for() {
     server.stop().await;
 }
 
-/// The lock keeps the queries under way until the database goes silent. Its own time limit ends them, but it can't say so.
 #[tokio::test]
 async fn request_is_answered_when_the_database_goes_silent_during_its_queries() {
     let database = fresh_database().await;
     let proxy = Proxy::start(&database).await;
     let server = Server::on(proxy.options(&database)).await;
-    let direct = pool(&database);
-    let mut holder = direct.begin().await.unwrap();
-    let lock = "lock table action, discord_bot, rule_set, sink in access exclusive mode";
-    sqlx::raw_sql(lock).execute(&mut *holder).await.unwrap();
+    let silence = proxy.silence_during(&database, "action, discord_bot, rule_set, sink", 4).await;
     let change = json!({ "is_dry": true });
     let requests = async {
         tokio::join!(
@@ -122,15 +118,10 @@ async fn request_is_answered_when_the_database_goes_silent_during_its_queries() 
             server.get("/sinks/none"),
         )
     };
-    let silence = async {
-        until_waiting(&direct, "showtime api", 4).await;
-        proxy.silence();
-    };
     let ((action, bot, rule_set, sink), ()) = tokio::join!(requests, silence);
     for answer in [action, bot, rule_set, sink] {
         answer.problem(503, "unavailable");
     }
-    holder.rollback().await.unwrap();
     proxy.mend();
     until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
     server.stop().await;
@@ -142,16 +133,9 @@ async fn request_of_a_bot_is_answered_when_the_database_goes_silent_during_its_q
     let proxy = Proxy::start(&database).await;
     let server = Server::on(proxy.options(&database)).await;
     let token = bots::token(&server, "tatsu").await;
-    let direct = pool(&database);
-    let mut holder = direct.begin().await.unwrap();
-    sqlx::raw_sql("lock table destination in access exclusive mode").execute(&mut *holder).await.unwrap();
-    let silence = async {
-        until_waiting(&direct, "showtime api", 1).await;
-        proxy.silence();
-    };
+    let silence = proxy.silence_during(&database, "destination", 1).await;
     let (answer, ()) = tokio::join!(server.send_as(&token, Method::GET, "/v2/channels"), silence);
     answer.problem(503, "unavailable");
-    holder.rollback().await.unwrap();
     proxy.mend();
     server.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::support::feeds::{Socket, Sse};
 use crate::support::messages::{at, follow};
-use crate::support::postgres::{fresh_database, pool, until_waiting};
+use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, allow};
 use crate::support::until;
@@ -51,7 +51,6 @@ async fn feed_without_a_database_answers_503() {
     server.stop().await;
 }
 
-/// The lock keeps the queries under way until the database goes silent. Its own time limit ends them, but it can't say so.
 #[tokio::test]
 async fn feed_answers_503_when_the_database_goes_silent_during_its_queries() {
     let database = fresh_database().await;
@@ -59,18 +58,11 @@ async fn feed_answers_503_when_the_database_goes_silent_during_its_queries() {
     let server = Server::on(proxy.options(&database)).await;
     deliver(&server, 1).await;
     let _reader = Sse::open(&server, "/live/events").await;
-    let direct = pool(&database);
-    let mut holder = direct.begin().await.unwrap();
-    sqlx::raw_sql("lock table event, channel in access exclusive mode").execute(&mut *holder).await.unwrap();
-    let silence = async {
-        until_waiting(&direct, "showtime api", 2).await;
-        proxy.silence();
-    };
+    let silence = proxy.silence_during(&database, "event, channel", 2).await;
     let (last, state, ()) = tokio::join!(server.get("/live/events?last=100"), server.get("/live/state"), silence);
     for answer in [last, state] {
         answer.problem(503, "unavailable");
     }
-    holder.rollback().await.unwrap();
     proxy.mend();
     until("a feed can be opened", async || server.open("/live/events?last=100", &[]).await.status() == 200).await;
     server.stop().await;

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
+
+use super::postgres::{pool, until_waiting};
 
 /// What a proxy does.
 #[derive(Clone, Copy, PartialEq)]
@@ -78,6 +81,25 @@ impl Proxy {
     /// Lets all connections go silent, like a machine that has vanished from the network.
     pub(crate) fn silence(&self) {
         self.mode.send_replace(Mode::Silent);
+    }
+
+    /// Locks these tables, and returns what goes silent once so many queries of the API wait for them. The lock keeps them under way
+    /// until then; their own time limit ends them, but Postgres can't say so.
+    pub(crate) async fn silence_during(
+        &self,
+        database: &PgConnectOptions,
+        tables: &str,
+        queries: i64,
+    ) -> impl Future<Output = ()> {
+        let direct = pool(database);
+        let mut holder = direct.begin().await.unwrap();
+        let lock = format!("lock table {tables} in access exclusive mode");
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *holder).await.unwrap();
+        async move {
+            until_waiting(&direct, "showtime api", queries).await;
+            self.silence();
+            holder.rollback().await.unwrap();
+        }
     }
 
     /// Accepts connections again. Those that went silent are closed.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::add;
-use super::receiver::{Receiver, Reply};
+use super::receiver::{Received, Receiver, Reply};
 use crate::support::messages::{at, follow};
 use crate::support::postgres::until_waiting;
 use crate::support::server::Server;
@@ -15,20 +15,25 @@ async fn rotate(server: &Server) -> String {
     rotated.json()["key"].as_str().unwrap().to_owned()
 }
 
+/// Delivers follows until the last request to the receiver is such a one.
+async fn deliver_until(what: &str, server: &Server, receiver: &Receiver, holds: impl Fn(&Received) -> bool) {
+    let mut user = receiver.received().len();
+    until(what, async || {
+        user += 1;
+        assert_eq!(server.deliver(&follow(&user.to_string(), at(0))).await.status, 204);
+        receiver.received().last().is_some_and(&holds)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn both_keys_verify_during_a_rotation() {
     let (server, receiver) = (Server::start().await, Receiver::start(|_| Reply::Status(200)).await);
     let first = add(&server, &receiver, json!({})).await;
     let second = rotate(&server).await;
     assert_ne!(first, second);
-    let mut user = 0;
     // The server that runs the sink gets its new key within a second; every event verifies with the first one.
-    until("an event is signed with the new key", async || {
-        user += 1;
-        assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
-        receiver.received().last().is_some_and(|request| request.is_signed_with(&second))
-    })
-    .await;
+    deliver_until("an event is signed with the new key", &server, &receiver, |it| it.is_signed_with(&second)).await;
     assert!(receiver.received().iter().all(|request| request.is_signed_with(&first)));
     let last = receiver.received().pop().unwrap();
     assert_eq!(last.header("webhook-signature").split(' ').count(), 2);
@@ -37,12 +42,8 @@ async fn both_keys_verify_during_a_rotation() {
     assert_eq!(changed.status, 200, "{changed:?}");
     assert!(!changed.text.contains("whsec_"), "{changed:?}");
     let third = rotate(&server).await;
-    until("the first key does not verify", async || {
-        user += 1;
-        assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
-        receiver.received().last().is_some_and(|it| it.is_signed_with(&third) && !it.is_signed_with(&first))
-    })
-    .await;
+    let is_third = |it: &Received| it.is_signed_with(&third) && !it.is_signed_with(&first);
+    deliver_until("the first key does not verify", &server, &receiver, is_third).await;
     assert!(receiver.received().last().unwrap().is_signed_with(&second));
 }
 
@@ -84,11 +85,5 @@ async fn rotation_and_change_at_the_same_time_are_both_kept() {
     let (key, changed, ()) = tokio::join!(rotate(&server), server.patch_json("/sinks/hook", &change), release);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(server.json("/sinks/hook").await["types"], change["types"]);
-    let mut user = 0;
-    until("an event is signed with the new key", async || {
-        user += 1;
-        assert_eq!(server.deliver(&follow(&user.to_string(), at(user))).await.status, 204);
-        receiver.received().last().is_some_and(|request| request.is_signed_with(&key))
-    })
-    .await;
+    deliver_until("an event is signed with the new key", &server, &receiver, |it| it.is_signed_with(&key)).await;
 }
