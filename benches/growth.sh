@@ -172,7 +172,7 @@ printf '\n| events in the log | on disk | acknowledged per second | p50 ms | p99
 for step in 0 $((total / 10)) $((total / 5)) $((total / 2)) "$total"; do
     fill "$filled" "$step"
     filled=$step
-    # As long as there is nothing, Postgres is not to know: it would plan for tables that stay empty until it looks again.
+    # Empty tables are not analyzed: until the next autovacuum, Postgres would plan as if they stayed empty.
     ((filled == 0)) || sql 'vacuum (analyze)'
     sql checkpoint
     start_server

@@ -29,18 +29,15 @@ const SETTINGS: &str = "\
 shared_buffers = 32MB
 min_wal_size = 80MB
 max_wal_size = 1GB
-max_connections = 60
 timezone = 'UTC'
 log_timezone = 'UTC'";
 
-/// The same for a throwaway cluster: many connections, and no durability.
+/// Further settings of a durable cluster.
+const DURABLE_SETTINGS: &str = "max_connections = 60";
+
+/// Further settings of a throwaway cluster: many connections, and no durability.
 const THROWAWAY_SETTINGS: &str = "\
-shared_buffers = 32MB
-min_wal_size = 80MB
-max_wal_size = 1GB
 max_connections = 1000
-timezone = 'UTC'
-log_timezone = 'UTC'
 fsync = off
 synchronous_commit = off
 full_page_writes = off";
@@ -61,15 +58,15 @@ pub(super) async fn make_cluster(
     remove_dir(&new).await?;
     data_dir::make_dir_for(&new, run_as.user())?;
 
-    let settings = match durability {
-        Durability::Durable => SETTINGS,
+    let further = match durability {
+        Durability::Durable => DURABLE_SETTINGS,
         Durability::Throwaway => THROWAWAY_SETTINGS,
     };
     let mut command = watched(run_as, lock, "INT", None)?;
     command
         .args(["/bin/sh", "-c", INITDB, "initdb.sh"])
         .arg(&new)
-        .arg(settings)
+        .arg(format!("{SETTINGS}\n{further}"))
         .arg(binaries.initdb())
         .args(["--username", NAME, "--auth", "trust"])
         // The same order of text on every machine, whatever locales it has.
