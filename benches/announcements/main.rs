@@ -1,5 +1,5 @@
 //! Figures of announcements: a server that posts to a fake Discord on this machine about streams that are tracked in 20,000
-//! channels of Discord.
+//! Discord channels.
 //!
 //! `cargo bench --bench announcements` shows
 //!

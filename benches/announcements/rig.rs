@@ -34,7 +34,7 @@ pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) bot: Bot,
     pub(crate) clock: Clock,
-    /// How many channels of Discord were made.
+    /// How many Discord channels were made.
     made: AtomicUsize,
     program: PathBuf,
     rate: u32,
@@ -92,7 +92,7 @@ impl Rig {
         serde_json::from_str(&Server::send_as(&self.bot.token, request).await).unwrap_or_default()
     }
 
-    /// Makes so many channels of Discord, each with a webhook.
+    /// Makes so many Discord channels, each with a webhook.
     pub(crate) fn new_webhooks(&self, count: usize, prefix: &str) -> Vec<Webhook> {
         let world = &self.discord.world;
         let make = |number: usize| {
@@ -107,7 +107,7 @@ impl Rig {
         (0..count).map(make).collect()
     }
 
-    /// Tracks a channel of Twitch that showtime knows over all of these webhooks.
+    /// Tracks a Twitch channel that showtime knows over all of these webhooks.
     pub(crate) async fn track(&self, webhooks: &[Webhook], twitch_id: &str) {
         let item = |webhook: &Webhook| {
             json!({

@@ -17,7 +17,7 @@ use tokio::time::{interval, timeout};
 use super::figures::percentile;
 use super::rig::Rig;
 
-/// Tracks, and the channels of Twitch that they are of.
+/// Tracks, and the Twitch channels that they are of.
 const TRACKS: usize = 1_120_000;
 const STREAMERS: usize = 10_000;
 
@@ -65,7 +65,7 @@ fn streamer(number: usize) -> String {
     (1_000_000 + number).to_string()
 }
 
-/// A channel of Discord that exists nowhere: webhooks of a batch are not verified.
+/// A Discord channel that exists nowhere: webhooks of a batch are not verified.
 fn item(number: usize, streamers: usize) -> Value {
     let id = |base: u64| (base + number as u64).to_string();
     json!({

@@ -25,7 +25,7 @@ pub enum Lock {
     Chat = 0x5348_4f57_4348_4154,
     /// Held while the application's token is renewed.
     AppToken = 0x5348_4f57_4150_5054,
-    /// Held from the moment a transaction adds an event for a bot of Discord to its commit, so that ids are handed out in commit
+    /// Held from the moment a transaction adds an event for a Discord bot to its commit, so that ids are handed out in commit
     /// order.
     BotEvent = 0x5348_4f57_424f_5445,
 }

@@ -41,7 +41,7 @@ pub enum Channel {
     Action,
     /// Other chats are to be read.
     Chat,
-    /// There is an event for a bot of Discord.
+    /// There is an event for a Discord bot.
     BotEvent,
     /// Something is to be posted to Discord.
     Post,
@@ -153,7 +153,7 @@ impl Signals {
         self.wakeup(Channel::Chat)
     }
 
-    /// Wakes when there is an event for a bot of Discord.
+    /// Wakes when there is an event for a Discord bot.
     #[must_use]
     pub fn bot_events(&self) -> Wakeup {
         self.wakeup(Channel::BotEvent)

@@ -1,4 +1,4 @@
-//! Sends what is due: on every server, each channel of Discord on one of them at a time.
+//! Sends what is due: on every server, each Discord channel on one of them at a time.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ use crate::store::tracking::spread;
 use crate::store::{is_outage, within};
 use crate::tracking::budget::Budget;
 
-/// How long a server keeps a channel of Discord for a request. If it was killed, another one takes over after this.
+/// How long a server keeps a Discord channel for a request. If it was killed, another one takes over after this.
 const LEASE: time::Duration = time::Duration::seconds(60);
 
 /// It looks for what is due at least this often, also when no notification came.

@@ -131,7 +131,7 @@ pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> sqlx::Res
 pub struct Spread {
     /// The stream that it is named after.
     pub stream_id: StreamId,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: ChannelId,
     /// What is to be said.
     pub revision: i32,

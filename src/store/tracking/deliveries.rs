@@ -35,7 +35,7 @@ pub struct Delivery {
 pub struct DeliveryFilter {
     /// Only those in this state.
     pub state: Option<PostState>,
-    /// Only those in this channel of Discord.
+    /// Only those in this Discord channel.
     pub channel_id: Option<Snowflake>,
 }
 

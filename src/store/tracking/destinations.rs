@@ -1,4 +1,4 @@
-//! Table `destination`: the channels of Discord that bots have posts made in.
+//! Table `destination`: the Discord channels that bots have posts made in.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub enum DestinationState {
     Moved,
 }
 
-/// A channel of Discord with its webhook.
+/// A Discord channel with its webhook.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of destination, which db/migrations describes")]
 pub struct Destination {
@@ -46,7 +46,7 @@ pub struct Destination {
     pub settings: Value,
 }
 
-/// The webhook of a channel of Discord.
+/// The webhook of a Discord channel.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of destination, which db/migrations describes")]
 pub struct NewWebhook {
@@ -67,7 +67,7 @@ pub enum Loss {
     Moved(Snowflake),
 }
 
-/// A bot's channel of Discord.
+/// A bot's Discord channel.
 ///
 /// # Errors
 /// If the database fails.
@@ -75,7 +75,7 @@ pub async fn get(db: impl PgExecutor<'_>, bot_id: i64, channel_id: Snowflake) ->
     Ok(of_channels(db, bot_id, &[channel_id]).await?.pop())
 }
 
-/// The bot's channels of Discord among these.
+/// The bot's Discord channels among these.
 ///
 /// # Errors
 /// If the database fails.
@@ -97,7 +97,7 @@ pub async fn of_channels(
     .await
 }
 
-/// A page of a bot's channels of Discord, by id.
+/// A page of a bot's Discord channels, by id.
 ///
 /// # Errors
 /// If the database fails.
@@ -126,7 +126,7 @@ pub async fn page(
     .await
 }
 
-/// Gives a channel of Discord this webhook, which was verified now, in place of the one that it has, and lets it go on. `None`
+/// Gives a Discord channel this webhook, which was verified now, in place of the one that it has, and lets it go on. `None`
 /// if another channel of the bot has the webhook.
 ///
 /// # Errors
@@ -176,7 +176,7 @@ pub async fn verify(db: impl PgExecutor<'_>, ids: &[i64], now: OffsetDateTime) -
     Ok(())
 }
 
-/// Adds channels of Discord with webhooks that were not verified, and returns those that are new: neither the channel nor the
+/// Adds Discord channels with webhooks that were not verified, and returns those that are new: neither the channel nor the
 /// webhook was there.
 ///
 /// # Errors
@@ -312,7 +312,7 @@ pub async fn set_settings(db: impl PgExecutor<'_>, id: i64, settings: &Value) ->
     Ok(())
 }
 
-/// Deletes a bot's channel of Discord and all that is tracked there. False if there is none.
+/// Deletes a bot's Discord channel and all that is tracked there. False if there is none.
 ///
 /// # Errors
 /// If the database fails.
@@ -321,7 +321,7 @@ pub async fn delete(db: impl PgExecutor<'_>, bot_id: i64, channel_id: Snowflake)
     Ok(deleted.execute(db).await?.rows_affected() > 0)
 }
 
-/// Deletes a bot's channels in a server of Discord and all that is tracked there. False if there is none.
+/// Deletes a bot's channels in a Discord server and all that is tracked there. False if there is none.
 ///
 /// # Errors
 /// If the database fails.

@@ -10,7 +10,7 @@ use crate::twitch::id::{ChannelId, StreamId};
 pub struct LookUp {
     /// The stream that it is named after.
     pub stream_id: StreamId,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: ChannelId,
     /// When it began.
     pub started_at: OffsetDateTime,

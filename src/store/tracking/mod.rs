@@ -1,4 +1,4 @@
-//! The tables of tracking: bots of Discord, where they want to know of what, and what was posted. Times are those of the
+//! The tables of tracking: Discord bots, where they want to know of what, and what was posted. Times are those of the
 //! caller's clock.
 
 pub mod announcements;

@@ -1,4 +1,4 @@
-//! Logins of tracked channels of Twitch, which change, and channels that vanish: what bots are told of it.
+//! Logins of tracked Twitch channels, which change, and channels that vanish: what bots are told of it.
 
 use sqlx::{Acquire as _, PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -27,7 +27,7 @@ pub async fn renamed(db: impl PgExecutor<'_>, channels: &[ChannelId]) -> sqlx::R
     .await
 }
 
-/// Records that a channel of Twitch has this login, and tells the bots that know it by another one.
+/// Records that a Twitch channel has this login, and tells the bots that know it by another one.
 ///
 /// # Errors
 /// If the database fails.
@@ -64,7 +64,7 @@ pub async fn rename(conn: &mut PgConnection, twitch_id: &str, login: &str, now: 
     transaction.commit().await
 }
 
-/// Records that a channel of Twitch does not exist any more, and tells the bots that track it, unless they were told.
+/// Records that a Twitch channel does not exist any more, and tells the bots that track it, unless they were told.
 ///
 /// # Errors
 /// If the database fails.

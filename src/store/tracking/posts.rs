@@ -104,7 +104,7 @@ pub struct DuePost {
     pub began_at: Option<OffsetDateTime>,
     pub edited_at: Option<OffsetDateTime>,
     pub revision: i32,
-    /// The settings of the bot, the channel of Discord and the track, of which the last counts; `None` if it is not tracked any more.
+    /// The settings of the bot, the Discord channel and the track, of which the last counts; `None` if it is not tracked any more.
     pub settings: Option<Value>,
 }
 

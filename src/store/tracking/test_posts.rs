@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::twitch::id::{ChannelId, StreamId};
 
-/// What is known of a channel of Twitch now.
+/// What is known of a Twitch channel now.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of the tables, which db/migrations describes")]
 pub struct KnownStream {
@@ -27,7 +27,7 @@ pub struct KnownStream {
     pub video_id: Option<String>,
 }
 
-/// What is known of a channel of Twitch now.
+/// What is known of a Twitch channel now.
 ///
 /// # Errors
 /// If the database fails.

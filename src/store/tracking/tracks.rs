@@ -1,4 +1,4 @@
-//! Table `track`: which channels of Twitch are announced in which channels of Discord.
+//! Table `track`: which Twitch channels are announced in which Discord channels.
 
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::twitch::id::ChannelId;
 
-/// A channel of Twitch.
+/// A Twitch channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streamer {
     /// Its id.
@@ -18,9 +18,9 @@ pub struct Streamer {
 /// A track, as it is kept.
 #[derive(Clone, Debug)]
 pub struct Track {
-    /// The channel of Discord.
+    /// The Discord channel.
     pub destination_id: i64,
-    /// The channel of Twitch.
+    /// The Twitch channel.
     pub twitch_id: ChannelId,
     /// Its login, as it is now.
     pub login: String,
@@ -173,7 +173,7 @@ pub async fn set_settings(db: impl PgExecutor<'_>, track: &Track, settings: &Val
     Ok(())
 }
 
-/// Sets the settings of tracks, each named by its destination and the channel of Twitch.
+/// Sets the settings of tracks, each named by its destination and the Twitch channel.
 ///
 /// # Errors
 /// If the database fails.

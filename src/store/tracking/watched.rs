@@ -46,7 +46,7 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<WatchedChannel>> {
     .await
 }
 
-/// The channels that are worth it most: those that are tracked in many channels of Discord and were live often in the last 30
+/// The channels that are worth it most: those that are tracked in many Discord channels and were live often in the last 30
 /// days. One that has its subscriptions counts twice and goes first, so that two that are nearly equal do not take turns.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
-//! Servers and their Postgres are killed while they post to many channels of Discord, and what arrived there is compared with the
+//! Servers and their Postgres are killed while they post to many Discord channels, and what arrived there is compared with the
 //! promise: of each broadcast every channel has a message, and at most one of them notifies.
 //!
-//! The suite has a short run. Variables of the environment make it longer: `POST_KILLS`, `POST_FANOUT` (channels of Discord),
+//! The suite has a short run. Variables of the environment make it longer: `POST_KILLS`, `POST_FANOUT` (Discord channels),
 //! `POST_SEED`, and `POST_SERVER`, another server program than the one that was built for the tests.
 
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ impl Ledger {
         ]
     }
 
-    /// Adds a bot with so many channels of Discord.
+    /// Adds a bot with so many Discord channels.
     async fn prepare(&self, server: &Serving<'_>, channels: usize) {
         self.deliver(server, &update("500", "Run", "Chess", Clock::default().now())).await;
         let mut connection = self.pool.acquire().await.unwrap();

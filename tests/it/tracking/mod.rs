@@ -1,4 +1,4 @@
-//! Tracking for bots of Discord, against the fake Discord.
+//! Tracking for Discord bots, against the fake Discord.
 
 mod admin;
 mod batch;
@@ -103,7 +103,7 @@ impl Stage {
         assert_eq!(self.server.deliver(&notification("channel.update", at(0), update)).await.status, 204);
     }
 
-    /// Tracks a channel of Twitch over a webhook.
+    /// Tracks a Twitch channel over a webhook.
     async fn track(&self, webhook: &Webhook, name: &str) -> Answer {
         let path = format!("/v1/api/{}/{name}", webhook.channel_id);
         self.post(&path, &json!({ "id": webhook.id, "token": webhook.token })).await

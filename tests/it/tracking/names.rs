@@ -28,7 +28,7 @@ impl Stage {
         assert_eq!(self.server.deliver(&message).await.status, 204);
     }
 
-    /// What the bot was told of channels of Twitch.
+    /// What the bot was told of Twitch channels.
     async fn told_of_channels(&self) -> Vec<Value> {
         let events = self.send(Method::GET, "/v2/events?after=0").await.json();
         let all = events["data"].as_array().unwrap().iter();

@@ -43,7 +43,7 @@ struct Broadcast {
     before: usize,
 }
 
-/// A channel of Twitch, and what happens on it.
+/// A Twitch channel, and what happens on it.
 struct History<'a> {
     stage: &'a Stage,
     rng: SmallRng,

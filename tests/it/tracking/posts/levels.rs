@@ -1,4 +1,4 @@
-//! Settings of the bot, of a channel of Discord and of a track.
+//! Settings of the bot, of a Discord channel and of a track.
 
 use reqwest::Method;
 use serde_json::{Value, json};
