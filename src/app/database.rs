@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 
@@ -17,9 +17,10 @@ use crate::postgres::{Durability, LocalPostgres};
 use crate::program::Program;
 use crate::services::Services;
 use crate::store::migrations::{self, MigrationError};
-use crate::store::{databases, epoch, is_outage, within};
+use crate::store::read::scan;
+use crate::store::{databases, epoch, is_outage, pool_options, within};
 
-/// How long a request waits for a connection.
+/// How long a request waits for a connection, and a connection for its answer when it is given back.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections that requests share; the writer has its own.
@@ -39,21 +40,16 @@ pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<Lo
     }
 }
 
-/// The connections that requests share. A generic plan for all filters would read the whole log for most of them, and
-/// compiling a plan takes longer than executing it.
+/// The connections that requests share.
 ///
 /// After a time in which nothing could be written, connections from before it are not used again.
 pub(super) fn pool(database: PgConnectOptions, ingest: &Ingest) -> PgPool {
-    let options = database.options([
-        ("application_name", "showtime api"),
-        ("statement_timeout", "5000"),
-        ("plan_cache_mode", "force_custom_plan"),
-        ("jit", "off"),
-    ]);
+    let options = database
+        .options([("application_name", "showtime api"), ("statement_timeout", "5000")])
+        .options(scan::SETTINGS);
     let is_since_recovery = ingest.is_since_recovery();
-    PgPoolOptions::new()
+    pool_options(POOL_TIMEOUT)
         .max_connections(POOL_SIZE)
-        .acquire_timeout(POOL_TIMEOUT)
         .before_acquire(move |_, connection| {
             let is_usable = is_since_recovery(connection.age);
             Box::pin(async move { Ok(is_usable) })

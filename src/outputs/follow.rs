@@ -16,7 +16,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Acquire as _, PgConnection};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -29,7 +29,7 @@ use crate::store::followers::{self, FollowerState, Lease};
 pub use crate::store::followers::{Next, Start};
 use crate::store::read::events::{self, LoggedEvent};
 use crate::store::signals::{Signals, Wakeup};
-use crate::store::{LogId, within};
+use crate::store::{LogId, pool_options, within};
 
 /// Events per batch.
 pub const MAX_BATCH: usize = 256;
@@ -172,7 +172,7 @@ pub fn pool(database: PgConnectOptions) -> PgPool {
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
     ]);
-    PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(BATCH_TIMEOUT).connect_lazy_with(options)
+    pool_options(BATCH_TIMEOUT).max_connections(POOL_SIZE).connect_lazy_with(options)
 }
 
 impl Follower {

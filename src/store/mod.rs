@@ -43,8 +43,8 @@ mod write_error;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::timeout;
 
 pub use self::log_id::{LogId, LogIdError};
@@ -71,6 +71,15 @@ pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<Pg
         ("tcp_keepalives_count", "3"),
     ]);
     within(CONNECT_TIMEOUT, options.connect()).await
+}
+
+/// Options of a pool that waits so long for a connection, and for the answer of one that is given back: sqlx would wait for
+/// ever, and connections that went silent during their statements would keep all places of the pool.
+#[must_use]
+pub fn pool_options(limit: Duration) -> PgPoolOptions {
+    PgPoolOptions::new().acquire_timeout(limit).after_release(move |connection, _| {
+        Box::pin(async move { within(limit, connection.ping()).await.map(|()| true) })
+    })
 }
 
 /// Awaits the answer of the database within this time.

@@ -135,7 +135,7 @@ impl Tracker {
         transaction.commit().await?;
         // The track is there whatever comes of this, and a repetition would not try it again.
         if is_new && let Err(error) = self.announce_if_wanted(destination, &streamer.id, &Value::Null).await {
-            tracing::warn!(%error, "a stream that is live is not announced in a channel of Discord that was just added");
+            tracing::warn!(%error, "a stream that is live is not announced in a Discord channel that was just added");
         }
         Ok(is_new)
     }

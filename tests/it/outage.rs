@@ -127,6 +127,25 @@ async fn request_is_answered_when_the_database_goes_silent_during_its_queries() 
     server.stop().await;
 }
 
+/// As after a failover: nobody tells the server that the machine of its connections has vanished.
+#[tokio::test]
+async fn connections_that_stay_silent_leave_their_places_to_others() {
+    let database = fresh_database().await;
+    let proxy = Proxy::start(&database).await;
+    let server = Server::on(proxy.options(&database)).await;
+    // As many as requests have connections.
+    let requests = 10;
+    let silence = proxy.silence_during(&database, "sink", requests).await;
+    let requests = (0..requests).map(|_| server.get("/sinks/none"));
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(requests), silence);
+    for answer in answers {
+        answer.problem(503, "unavailable");
+    }
+    proxy.replace();
+    until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn request_of_a_bot_is_answered_when_the_database_goes_silent_during_its_queries() {
     let database = fresh_database().await;

@@ -26,7 +26,7 @@ pub(super) fn check(summary: &PostSummary) -> Check {
     if *is_stopped {
         problems.push("Discord wants no request at all from this address for now".to_owned());
     } else if *late > 0 {
-        problems.push(format!("posts for {late} channels of Discord are late"));
+        problems.push(format!("posts for {late} Discord channels are late"));
     }
     if *uncertain > 0 {
         problems.push(format!("{uncertain} posts of the last day may be missing, since Discord's answers were lost"));
@@ -37,7 +37,7 @@ pub(super) fn check(summary: &PostSummary) -> Check {
     }
     match problems.as_slice() {
         [] if *unusable > 0 => {
-            Check::pass("posts", format!("posts are made; {unusable} channels of Discord wait for another webhook"))
+            Check::pass("posts", format!("posts are made; {unusable} Discord channels wait for another webhook"))
         }
         [] => Check::pass("posts", "posts are made"),
         problems => Check::warn("posts", problems.join("; ")),
@@ -55,8 +55,8 @@ mod tests {
         let problem = Some("Discord refuses it".to_owned());
         for (summary, status, message) in [
             (PostSummary::default(), Verdict::Pass, "no bot is added"),
-            (healthy.clone(), Verdict::Pass, "3 channels of Discord wait for another webhook"),
-            (PostSummary { late: 2, ..healthy.clone() }, Verdict::Warn, "2 channels of Discord are late"),
+            (healthy.clone(), Verdict::Pass, "3 Discord channels wait for another webhook"),
+            (PostSummary { late: 2, ..healthy.clone() }, Verdict::Warn, "2 Discord channels are late"),
             (PostSummary { uncertain: 1, ..healthy.clone() }, Verdict::Warn, "1 posts of the last day may be missing"),
             (PostSummary { failed: 4, problem, ..healthy.clone() }, Verdict::Warn, "because: Discord refuses it"),
             (PostSummary { is_stopped: true, ..healthy.clone() }, Verdict::Warn, "no request at all"),

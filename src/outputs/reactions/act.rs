@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
+use super::QUERY_TIMEOUT;
 use super::attempt::{Again, Attempt};
 use super::consent::{self, Authority};
 use super::limits::Bucket;
@@ -22,6 +23,7 @@ use crate::http::RetryPolicy;
 use crate::services::Services;
 use crate::store::actions::ActionClass;
 use crate::store::actions::execute::DueAction;
+use crate::store::within;
 use crate::twitch::helix::channel::{Category, ChannelChange};
 use crate::twitch::helix::chat::{NewChatMessage, SentChatMessage};
 use crate::twitch::helix::{Applied, Certainty, Helix, HelixError, RefusalKind};
@@ -107,11 +109,11 @@ impl Actor {
     }
 
     async fn act(&self, step: &Step, due: &DueAction) -> Result<Attempt, ActError> {
-        let authorized = {
+        let authorized = within(QUERY_TIMEOUT, async {
             let mut connection = self.pool.acquire().await?;
-            consent::authorize(&mut connection, step, &due.channel_id, &due.as_user).await?
-        };
-        let authority = authorized.map_err(ActError::Refused)?;
+            consent::authorize(&mut connection, step, &due.channel_id, &due.as_user).await
+        });
+        let authority = authorized.await?.map_err(ActError::Refused)?;
         let helix = self.client(authority, &due.as_user, step.bucket() == Bucket::Chat);
         match step {
             Step::Say(text) => Ok(sent(helix.send_chat_message(&message(due, text, None)).await?)),
@@ -192,7 +194,9 @@ impl Actor {
             (Certainty::Unavailable | Certainty::Unknown, _) => self.again(due, None, problem),
             (Certainty::Refused, _) if is_about_consent(&error) => {
                 let scope = step.scopes().last().copied().unwrap_or_default();
-                let missing = async { consent::missing(&mut *self.pool.acquire().await?, scope, &due.as_user).await };
+                let missing = within(QUERY_TIMEOUT, async {
+                    consent::missing(&mut *self.pool.acquire().await?, scope, &due.as_user).await
+                });
                 let missing = missing.await.unwrap_or_else(|_| "consent: it is missing".to_owned());
                 Attempt::Failed(format!("{missing} ({problem})"))
             }

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 
+use super::QUERY_TIMEOUT;
 use super::act::Actor;
 use super::attempt::{Again, Attempt};
 use super::limits::{Bucket, Windows};
@@ -27,14 +28,12 @@ use crate::store::followers::Lease;
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::within;
 
-/// How long a lease lasts that is not renewed; one of a killed server is taken over within 5 s.
+/// How long a lease lasts that is not renewed: the poll interval and the time limit of a transaction. One of a killed server is
+/// taken over within 5 s.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// The holder looks for what is due, and so renews its lease, at least this often.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Time limit of a transaction. With the poll interval it makes one lease.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pause while the database is away, or another server holds the lease.
 const PAUSE: Duration = Duration::from_millis(500);

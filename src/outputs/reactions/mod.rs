@@ -37,6 +37,9 @@ use crate::status::Check;
 /// Time limit for the calls under way to end and be recorded when the server stops; more than [the limit of one](act::CALL_TIMEOUT).
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
+/// Time limit of a transaction. The database's own is lost with a connection that has gone silent.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Starts the reactor, and the executor if an application is configured, and registers the checks `actions`,
 /// `consents` and `rules`.
 ///

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
+use super::QUERY_TIMEOUT;
 use super::attempt::{Again, Attempt};
 use super::step::Webhook;
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::outputs::webhook::settings::WebhookSettings;
 use crate::services::Services;
 use crate::store::actions::execute::DueAction;
 use crate::store::sinks::{self, SinkDefinition, SinkKind};
+use crate::store::within;
 
 /// The receivers of webhooks.
 #[derive(Debug)]
@@ -78,7 +80,8 @@ impl Receivers {
     }
 
     async fn endpoint(&self, name: &str) -> sqlx::Result<Result<Arc<Endpoint>, Missing>> {
-        let found = sinks::definitions(&self.pool).await?.into_iter().find(|sink| sink.name == name);
+        let sinks = within(QUERY_TIMEOUT, sinks::definitions(&self.pool)).await?;
+        let found = sinks.into_iter().find(|sink| sink.name == name);
         let Some(sink) = found else { return Ok(Err(Missing::Always(unknown(name)))) };
         if sink.is_paused {
             return Ok(Err(Missing::Now(format!("the sink `{name}` is paused"))));

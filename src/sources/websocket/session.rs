@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +53,7 @@ pub(super) struct Handle {
     report: Arc<Mutex<Report>>,
     context: Arc<Context>,
     stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Handle {
@@ -82,8 +84,13 @@ impl Handle {
             stop: stop.clone(),
             tracked: context.metrics.websocket_session(Status::Down.into()),
         };
-        tasks.spawn(session.run(received));
-        Self { channel, inputs, report, context: context.clone(), stop }
+        let task = tasks.spawn(session.run(received));
+        Self { channel, inputs, report, context: context.clone(), stop, task }
+    }
+
+    /// Whether the task has ended. One that was not told to stop has panicked.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
     }
 
     /// Closes the connections. The task ends when that is done.

@@ -124,6 +124,7 @@ impl Supervisor {
 
     /// Renews the leases if it is time or others are wanted, and starts and stops sessions accordingly.
     async fn lease(&mut self, db: &mut PgConnection, wanted: BTreeSet<UserId>) -> sqlx::Result<()> {
+        self.forget_panicked();
         let now = self.context.clock.instant();
         let is_recent = self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < RENEWAL);
         if is_recent && wanted.len() == self.sessions.len() && wanted.iter().all(|it| self.sessions.contains_key(it)) {
@@ -157,6 +158,17 @@ impl Supervisor {
             });
         }
         Ok(())
+    }
+
+    /// Forgets the sessions whose tasks have panicked, so that they start again like those of a server that was killed.
+    fn forget_panicked(&mut self) {
+        self.sessions.retain(|user, running| {
+            let has_ended = running.handle.has_ended();
+            if has_ended {
+                tracing::error!(user.id = user.as_str(), "the WebSocket session panicked; it starts again");
+            }
+            !has_ended
+        });
     }
 
     /// Tells a session what the reconciler wrote about it.

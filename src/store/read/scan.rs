@@ -1,17 +1,23 @@
-//! Finds the ids of the events that match a filter. Each kind of filter is written as a range of one index, so that a page
-//! costs the same however rare or frequent the events are and whatever the planner estimates.
+//! Finds the ids of the events that match a filter. Each kind of filter is one range of one index, so that a page costs the same
+//! however rare or frequent the events are, and however many there are before and after it.
 //!
-//! A condition `channel_id = $1` leaves the planner free to scan the ids until it has found enough events of the channel. It
-//! does so where it takes them for frequent, and reads the whole log if the channel has had no event lately. The range of a
-//! pair `(channel_id, id)` in the order of that pair can be read from its own index only. (The two bounds of the channel
-//! beside the range of the triple are redundant; the planner counts them when it compares that index with the one by
-//! channel.)
+//! The planner could also scan all ids until it has found enough events of a channel. It would where it takes them for
+//! frequent, and read the whole log if the channel has had no event lately. So it is told that a channel or a type is always a
+//! small part of the log (`n_distinct` in `db/migrations/0001_event.up.sql`), and by [`SETTINGS`] not to collect a range before it sorts it.
+//!
+//! The bounds are conditions of the columns, and not of rows like `(channel_id, id) <= ($1, $2)`: Postgres finds where such a
+//! range begins, but does not stop at its end. It goes on to the end of the channel.
 
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::store::{LogId, Order};
 use crate::twitch::id::ChannelId;
+
+/// Settings of a connection on which pages are read. A generic plan for all filters would read the whole log for most of them;
+/// a bitmap collects all of a range, where the first few events are wanted; and to compile a plan takes longer than to execute it.
+pub const SETTINGS: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_custom_plan"), ("enable_bitmapscan", "off"), ("jit", "off")];
 
 /// Selects events of the log. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -209,27 +215,25 @@ async fn first_of(
             union all
             select found.id from (select distinct unnest($1) as id) channel cross join lateral (
                 select id from event
-                where $2 is null and (channel_id, id) > (channel.id, $3) and (channel_id, id) <= (channel.id, $4)
+                where $2 is null and channel_id = channel.id and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id, id limit $7
+                order by id limit $7
             ) found
             union all
             select found.id from (select distinct unnest($2) as name) kind cross join lateral (
                 select id from event
-                where $1 is null and (type, id) > (kind.name, $3) and (type, id) <= (kind.name, $4)
+                where $1 is null and type = kind.name and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by type, id limit $7
+                order by id limit $7
             ) found
             union all
             select found.id from (select distinct unnest($1) as id) channel
             cross join (select distinct unnest($2) as name) kind
             cross join lateral (
                 select id from event
-                where channel_id >= channel.id and channel_id <= channel.id
-                    and (channel_id, type, id) > (channel.id, kind.name, $3)
-                    and (channel_id, type, id) <= (channel.id, kind.name, $4)
+                where channel_id = channel.id and type = kind.name and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id, type, id limit $7
+                order by id limit $7
             ) found
             union all
             (select id from event
@@ -239,10 +243,9 @@ async fn first_of(
             union all
             select found.id from (select distinct unnest($1) as id) channel cross join lateral (
                 select id from event
-                where '' = any($2) and channel_id >= channel.id and channel_id <= channel.id and type is null
-                    and id > $3 and id <= $4
+                where '' = any($2) and channel_id = channel.id and type is null and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id, type, id limit $7
+                order by type, id limit $7
             ) found
         ) found
         order by id limit $7 - $8::bigint offset $8"#,
@@ -276,27 +279,25 @@ async fn last_of(
             union all
             select found.id from (select distinct unnest($1) as id) channel cross join lateral (
                 select id from event
-                where $2 is null and (channel_id, id) > (channel.id, $3) and (channel_id, id) <= (channel.id, $4)
+                where $2 is null and channel_id = channel.id and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id desc, id desc limit $7
+                order by id desc limit $7
             ) found
             union all
             select found.id from (select distinct unnest($2) as name) kind cross join lateral (
                 select id from event
-                where $1 is null and (type, id) > (kind.name, $3) and (type, id) <= (kind.name, $4)
+                where $1 is null and type = kind.name and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by type desc, id desc limit $7
+                order by id desc limit $7
             ) found
             union all
             select found.id from (select distinct unnest($1) as id) channel
             cross join (select distinct unnest($2) as name) kind
             cross join lateral (
                 select id from event
-                where channel_id >= channel.id and channel_id <= channel.id
-                    and (channel_id, type, id) > (channel.id, kind.name, $3)
-                    and (channel_id, type, id) <= (channel.id, kind.name, $4)
+                where channel_id = channel.id and type = kind.name and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id desc, type desc, id desc limit $7
+                order by id desc limit $7
             ) found
             union all
             (select id from event
@@ -306,10 +307,9 @@ async fn last_of(
             union all
             select found.id from (select distinct unnest($1) as id) channel cross join lateral (
                 select id from event
-                where '' = any($2) and channel_id >= channel.id and channel_id <= channel.id and type is null
-                    and id > $3 and id <= $4
+                where '' = any($2) and channel_id = channel.id and type is null and id > $3 and id <= $4
                     and ($5 is null or occurred_at - $5 >= '0') and ($6 is null or occurred_at - $6 < '0')
-                order by channel_id desc, type desc, id desc limit $7
+                order by type desc, id desc limit $7
             ) found
         ) found
         order by id desc limit $7 - $8::bigint offset $8"#,

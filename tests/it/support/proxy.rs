@@ -17,6 +17,8 @@ enum Mode {
     Open,
     /// Keeps them, and forwards nothing.
     Silent,
+    /// Forwards new ones; those that went silent stay so.
+    Replaced,
     /// Closes them, and refuses new ones.
     Closed,
 }
@@ -47,10 +49,10 @@ impl Proxy {
                     let Ok(mut postgres) = UnixStream::connect(&socket).await else { return };
                     tokio::select! {
                         biased;
-                        _ = changes.wait_for(|mode| *mode != Mode::Open) => {}
+                        _ = changes.wait_for(|mode| matches!(mode, Mode::Silent | Mode::Closed)) => {}
                         _ = copy_bidirectional(&mut client, &mut postgres) => return,
                     }
-                    let _ = changes.wait_for(|mode| *mode != Mode::Silent).await;
+                    let _ = changes.wait_for(|mode| matches!(mode, Mode::Open | Mode::Closed)).await;
                 });
             }
         });
@@ -100,6 +102,11 @@ impl Proxy {
             self.silence();
             holder.rollback().await.unwrap();
         }
+    }
+
+    /// Accepts connections again, like another machine at the same address. Those that went silent hear nothing of it.
+    pub(crate) fn replace(&self) {
+        self.mode.send_replace(Mode::Replaced);
     }
 
     /// Accepts connections again. Those that went silent are closed.

@@ -85,7 +85,7 @@ async fn channel_that_more_want_is_watched_where_cost_allows_one() {
         assert_eq!(stage.track(&stage.new_webhook(&format!("channel-{number}")), "mintcomet").await.status, 201);
     }
     stage.server.advance_until("the other is looked up", async || stage.polled().await == 1).await;
-    assert_eq!(sent(&twitch, "mintcomet").len(), 0, "two channels of Discord are too few more");
+    assert_eq!(sent(&twitch, "mintcomet").len(), 0, "two Discord channels are too few more");
 
     assert_eq!(stage.track(&stage.new_webhook("channel-3"), "mintcomet").await.status, 201);
     stage.server.advance_until("the other is watched", async || sent(&twitch, "mintcomet").len() == 3).await;
