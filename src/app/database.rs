@@ -44,9 +44,8 @@ pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<Lo
 ///
 /// After a time in which nothing could be written, connections from before it are not used again.
 pub(super) fn pool(database: PgConnectOptions, ingest: &Ingest) -> PgPool {
-    let options = database
-        .options([("application_name", "showtime api"), ("statement_timeout", "5000")])
-        .options(scan::SETTINGS);
+    let options =
+        database.options([("application_name", "showtime api"), ("statement_timeout", "5000")]).options(scan::SETTINGS);
     let is_since_recovery = ingest.is_since_recovery();
     pool_options(POOL_TIMEOUT)
         .max_connections(POOL_SIZE)

@@ -231,7 +231,7 @@ async fn page_by_time_reads_a_bounded_part_of_the_log() {
     }
 }
 
-/// Pages of tables and indexes that were read for `event`, here and by everybody before.
+/// Pages of the table `event` and its indexes that were read so far.
 async fn pages_read(conn: &mut PgConnection) -> i64 {
     sqlx::query("select pg_stat_force_next_flush()").execute(&mut *conn).await.unwrap();
     let statement = "select (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::bigint
@@ -239,7 +239,7 @@ async fn pages_read(conn: &mut PgConnection) -> i64 {
     sqlx::query_scalar(statement).fetch_one(conn).await.unwrap()
 }
 
-/// There are 20,000 events of one channel and type, and then as many of another: a page by either, or by both, that is to end
+/// There are 50,000 events of one channel and type, and then as many of another: a page by either, or by both, that is to end
 /// where they change must not go on to the end of the log, and a page of others must not look at all that are there, whatever the
 /// statistics say.
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn page_reads_nothing_but_its_range() {
     let options = fresh_database().await.options(scan::SETTINGS);
     let mut conn = options.connect().await.unwrap();
     let append = "insert into event (message_id, message_type, type, channel_id, occurred_at, received_at, payload)
-        select gen_random_uuid(), 'notification', $1, $1, $2, $2, '{}' from generate_series(1, 20000)";
+        select gen_random_uuid(), 'notification', $1, $1, $2, $2, '{}' from generate_series(1, 50000)";
     let page = async |conn: &mut PgConnection, name: &str, range: Range, order: Order| {
         let channel_ids = Some(vec![name.parse().unwrap()]);
         let types = Some(vec![name.to_owned()]);
@@ -262,7 +262,7 @@ async fn page_reads_nothing_but_its_range() {
                 let found = scan::page(conn, &filter, times, range, order, 100).await.unwrap().ids;
                 assert_eq!(found, [] as [LogId; 0]);
                 let read = pages_read(conn).await - before;
-                assert!(read < 60, "{filter:?} {times:?} {range:?} {order:?}: {read} pages");
+                assert!(read < 100, "{filter:?} {times:?} {range:?} {order:?}: {read} pages");
             }
         }
     };
@@ -270,7 +270,7 @@ async fn page_reads_nothing_but_its_range() {
         sqlx::query(append).bind(name).bind(at(0)).execute(&mut conn).await.unwrap();
         for statement in ["select", "analyze event", "vacuum event"] {
             sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
-            let (change, end) = (LogId(20_000), LogId::MAX);
+            let (change, end) = (LogId(50_000), LogId::MAX);
             page(&mut conn, "unknown", Range { after: LogId::START, last: end }, Order::Asc).await;
             page(&mut conn, "unknown", Range { after: LogId::START, last: end }, Order::Desc).await;
             page(&mut conn, "first", Range { after: change, last: end }, Order::Desc).await;

@@ -127,7 +127,7 @@ async fn request_is_answered_when_the_database_goes_silent_during_its_queries() 
     server.stop().await;
 }
 
-/// As after a failover: nobody tells the server that the machine of its connections has vanished.
+/// As after a failover: the server is not told that the machine of its connections has vanished.
 #[tokio::test]
 async fn connections_that_stay_silent_leave_their_places_to_others() {
     let database = fresh_database().await;
