@@ -20,11 +20,11 @@ use crate::store::migrations::{self, MigrationError};
 use crate::store::read::scan;
 use crate::store::{databases, epoch, is_outage, pool_options, within};
 
-/// How long a request waits for a connection, and a connection for its answer when it is given back.
+/// How long a request waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections that requests share; the writer has its own.
-const POOL_SIZE: u32 = 10;
+pub const POOL_SIZE: u32 = 10;
 
 /// The pause between two attempts to reach a database that is away at start.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -47,8 +47,9 @@ pub(super) fn pool(database: PgConnectOptions, ingest: &Ingest) -> PgPool {
     let options =
         database.options([("application_name", "showtime api"), ("statement_timeout", "5000")]).options(scan::SETTINGS);
     let is_since_recovery = ingest.is_since_recovery();
-    pool_options(POOL_TIMEOUT)
+    pool_options()
         .max_connections(POOL_SIZE)
+        .acquire_timeout(POOL_TIMEOUT)
         .before_acquire(move |_, connection| {
             let is_usable = is_since_recovery(connection.age);
             Box::pin(async move { Ok(is_usable) })

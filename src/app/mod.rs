@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use self::database::POOL_SIZE;
 use self::database::Preparation;
 use crate::access::{self, BootstrapToken};
 use crate::api;

@@ -172,7 +172,7 @@ pub fn pool(database: PgConnectOptions) -> PgPool {
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
     ]);
-    pool_options(BATCH_TIMEOUT).max_connections(POOL_SIZE).connect_lazy_with(options)
+    pool_options().max_connections(POOL_SIZE).acquire_timeout(BATCH_TIMEOUT).connect_lazy_with(options)
 }
 
 impl Follower {

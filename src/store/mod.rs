@@ -44,12 +44,15 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::time::timeout;
 
 pub use self::log_id::{LogId, LogIdError};
 pub use self::order::Order;
 pub use self::write_error::WriteError;
+
+/// Time limit for a connection that is given back to its pool to answer: more than that of a statement, which may still run.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Time limit for [`connect`].
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,12 +76,14 @@ pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<Pg
     within(CONNECT_TIMEOUT, options.connect()).await
 }
 
-/// Options of a pool that waits so long for a connection, and for the answer of one that is given back: sqlx would wait for
-/// ever, and connections that went silent during their statements would keep all places of the pool.
+/// Options of a pool that looks at each connection that is given back. Without a limit, sqlx would wait for the answer of one that
+/// went silent, and such connections would keep all places. Of a transaction whose first statement was cancelled, sqlx knows
+/// nothing, so the transaction is rolled back here.
 #[must_use]
-pub fn pool_options(limit: Duration) -> PgPoolOptions {
-    PgPoolOptions::new().acquire_timeout(limit).after_release(move |connection, _| {
-        Box::pin(async move { within(limit, connection.ping()).await.map(|()| true) })
+pub fn pool_options() -> PgPoolOptions {
+    PgPoolOptions::new().after_release(|connection, _| {
+        let end_transaction = sqlx::raw_sql("begin; rollback").execute(connection);
+        Box::pin(async move { within(RELEASE_TIMEOUT, end_transaction).await.map(|_| true) })
     })
 }
 

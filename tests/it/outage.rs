@@ -10,11 +10,13 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::json;
+use showtime::app::POOL_SIZE;
 use showtime::clock::Clock;
 use showtime::incidents::Incidents;
 use showtime::ingest::{Ingest, IngestError};
 use showtime::metrics::Metrics;
 use showtime::store::locks::Lock;
+use showtime::store::pool_options;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, timeout};
@@ -133,10 +135,8 @@ async fn connections_that_stay_silent_leave_their_places_to_others() {
     let database = fresh_database().await;
     let proxy = Proxy::start(&database).await;
     let server = Server::on(proxy.options(&database)).await;
-    // As many as requests have connections.
-    let requests = 10;
-    let silence = proxy.silence_during(&database, "sink", requests).await;
-    let requests = (0..requests).map(|_| server.get("/sinks/none"));
+    let silence = proxy.silence_during(&database, "sink", POOL_SIZE.into()).await;
+    let requests = (0..POOL_SIZE).map(|_| server.get("/sinks/none"));
     let (answers, ()) = tokio::join!(futures_util::future::join_all(requests), silence);
     for answer in answers {
         answer.problem(503, "unavailable");
@@ -144,6 +144,18 @@ async fn connections_that_stay_silent_leave_their_places_to_others() {
     proxy.replace();
     until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
     server.stop().await;
+}
+
+#[tokio::test]
+async fn transaction_whose_beginning_was_cancelled_is_rolled_back() {
+    let database = fresh_database().await;
+    let pool = pool_options().max_connections(1).connect_lazy_with(database.clone());
+    // To sqlx, one that was cancelled has not begun.
+    sqlx::raw_sql("begin").execute(&pool).await.unwrap();
+    sqlx::query("update log_epoch set revision = revision + 1").execute(&pool).await.unwrap();
+    let direct = PgPoolOptions::new().max_connections(1).connect_lazy_with(database);
+    let revision: i64 = sqlx::query_scalar("select revision from log_epoch").fetch_one(&direct).await.unwrap();
+    assert_eq!(revision, 1, "it is committed");
 }
 
 #[tokio::test]

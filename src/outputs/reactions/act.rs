@@ -97,33 +97,39 @@ impl Actor {
             _ if due.target.is_none() && step.target().is_some() => return self.look_up_target(&step, due).await,
             _ => {}
         }
-        let mut outcome = self.act(&step, due).await;
-        if is_unavailable(&outcome) {
-            self.clock.sleep(BACKOFF.first).await;
-            outcome = self.act(&step, due).await;
-        }
-        match outcome {
+        match self.act(&step, due).await {
             Ok(attempt) => attempt,
             Err(error) => self.judge(&step, due, error).await,
         }
     }
 
+    /// Calls Twitch, and once more if it is unavailable. The database is asked once: if it failed between the two calls, its error
+    /// would hide that the first one may have happened.
     async fn act(&self, step: &Step, due: &DueAction) -> Result<Attempt, ActError> {
-        let authorized = within(QUERY_TIMEOUT, async {
+        let authorizing = within(QUERY_TIMEOUT, async {
             let mut connection = self.pool.acquire().await?;
             consent::authorize(&mut connection, step, &due.channel_id, &due.as_user).await
         });
-        let authority = authorized.await?.map_err(ActError::Refused)?;
+        let authority = authorizing.await?.map_err(ActError::Refused)?;
         let helix = self.client(authority, &due.as_user, step.bucket() == Bucket::Chat);
+        let outcome = self.call(&helix, step, due).await;
+        if !is_unavailable(&outcome) {
+            return outcome;
+        }
+        self.clock.sleep(BACKOFF.first).await;
+        self.call(&helix, step, due).await
+    }
+
+    async fn call(&self, helix: &Helix, step: &Step, due: &DueAction) -> Result<Attempt, ActError> {
         match step {
             Step::Say(text) => Ok(sent(helix.send_chat_message(&message(due, text, None)).await?)),
-            Step::Reply(reply) => Ok(sent(send_reply(&helix, due, reply).await?)),
+            Step::Reply(reply) => Ok(sent(send_reply(helix, due, reply).await?)),
             Step::Pin(Pin { text: Some(text), .. }) => {
                 let new = NewChatMessage { pin: Some(true), ..message(due, text, None) };
                 Ok(sent(helix.send_chat_message(&new).await?))
             }
-            _ if step.bucket() == Bucket::Moderation => moderate(&helix, step, due).await,
-            _ => change(&helix, step, due, self.clock.now()).await,
+            _ if step.bucket() == Bucket::Moderation => moderate(helix, step, due).await,
+            _ => change(helix, step, due, self.clock.now()).await,
         }
     }
 

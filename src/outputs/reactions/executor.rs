@@ -28,8 +28,8 @@ use crate::store::followers::Lease;
 use crate::store::signals::{Signals, Wakeup};
 use crate::store::within;
 
-/// How long a lease lasts that is not renewed: the poll interval and the time limit of a transaction. One of a killed server is
-/// taken over within 5 s.
+/// How long a lease lasts that is not renewed: the poll interval and the time limit of a transaction. One of a killed
+/// server is taken over within 5 s.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// The holder looks for what is due, and so renews its lease, at least this often.

@@ -174,7 +174,7 @@ impl Connection {
         self.context.metrics.message(Transport::WebSocket, kind, outcome, Duration::ZERO);
     }
 
-    /// The session ends before its connections only when the server stops.
+    /// The session ends before its connections only when the server stops, or when it panics.
     async fn tell(&self, input: Input) {
         let _ = self.inputs.send(input).await;
     }

@@ -88,9 +88,9 @@ impl Handle {
         Self { channel, inputs, report, context: context.clone(), stop, task }
     }
 
-    /// Whether the task has ended. One that was not told to stop has panicked.
-    pub(super) fn has_ended(&self) -> bool {
-        self.task.is_finished()
+    /// Whether the task has ended without being told to stop.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.task.is_finished() && !self.stop.is_cancelled()
     }
 
     /// Closes the connections. The task ends when that is done.
@@ -223,7 +223,8 @@ impl Session {
     }
 
     fn connect(&mut self, socket: SocketId, url: Option<Arc<str>>) {
-        let closing = CancellationToken::new();
+        // Of the session's, because nothing else closes the connections of one that panicked.
+        let closing = self.stop.child_token();
         let connection = Connection {
             context: self.context.clone(),
             channel: self.channel.clone(),

@@ -124,12 +124,12 @@ impl Supervisor {
 
     /// Renews the leases if it is time or others are wanted, and starts and stops sessions accordingly.
     async fn lease(&mut self, db: &mut PgConnection, wanted: BTreeSet<UserId>) -> sqlx::Result<()> {
-        self.forget_panicked();
         let now = self.context.clock.instant();
         let is_recent = self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < RENEWAL);
         if is_recent && wanted.len() == self.sessions.len() && wanted.iter().all(|it| self.sessions.contains_key(it)) {
             return Ok(());
         }
+        self.end_panicked();
         let secured = |user: &UserId| self.sessions.get(user).and_then(|running| running.handle.secured_until());
         let users: Vec<_> = wanted.iter().map(|user| (user.clone(), secured(user))).collect();
         let held = sessions::lease(&mut *db, self.holder.id, &users).await?;
@@ -160,14 +160,15 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Forgets the sessions whose tasks have panicked, so that they start again like those of a server that was killed.
-    fn forget_panicked(&mut self) {
+    /// Ends what is left of sessions whose tasks have panicked. They start again, with a gap since what was last secured.
+    fn end_panicked(&mut self) {
         self.sessions.retain(|user, running| {
-            let has_ended = running.handle.has_ended();
-            if has_ended {
+            let has_panicked = running.handle.has_panicked();
+            if has_panicked {
                 tracing::error!(user.id = user.as_str(), "the WebSocket session panicked; it starts again");
+                running.handle.stop();
             }
-            !has_ended
+            !has_panicked
         });
     }
 

@@ -1,12 +1,13 @@
-//! Finds the ids of the events that match a filter. Each kind of filter is one range of one index, so that a page costs the same
-//! however rare or frequent the events are, and however many there are before and after it.
+//! Finds the ids of the events that match a filter. Each kind of filter is one range of one index, so that a page costs
+//! the same however rare or frequent the events are, and however many there are before and after it.
 //!
 //! The planner could also scan all ids until it has found enough events of a channel. It would where it takes them for
-//! frequent, and read the whole log if the channel has had no event lately. So it is told that a channel or a type is always a
-//! small part of the log (`n_distinct` in `db/migrations/0001_event.up.sql`), and by [`SETTINGS`] not to collect a range before it sorts it.
+//! frequent, and read the whole log if the channel has had no event lately. So it is told that a channel or a type is
+//! always a small part of the log (`n_distinct` in `db/migrations/0001_event.up.sql`), and by [`SETTINGS`] not to
+//! collect a range before it sorts it.
 //!
-//! The bounds are conditions of the columns, and not of rows like `(channel_id, id) <= ($1, $2)`: Postgres finds where such a
-//! range begins, but does not stop at its end. It goes on to the end of the channel.
+//! The bounds are conditions of the columns, and not of rows like `(channel_id, id) <= ($1, $2)`: Postgres finds where
+//! such a range begins, but does not stop at its end. It goes on to the end of the channel.
 
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -14,8 +15,11 @@ use time::OffsetDateTime;
 use crate::store::{LogId, Order};
 use crate::twitch::id::ChannelId;
 
-/// Settings of a connection on which pages are read. A generic plan for all filters would read the whole log for most of them;
-/// a bitmap collects all of a range, where the first few events are wanted; and to compile a plan takes longer than to execute it.
+/// Settings of a connection on which pages are read. A generic plan for all filters would read the whole log for most of
+/// them. A bitmap collects all of a range, where the first few events are wanted. To compile a plan takes longer than to
+/// execute it.
+///
+/// Without bitmaps, an `or` of two indexed columns reads the whole table: use `union all`.
 pub const SETTINGS: [(&str, &str); 3] =
     [("plan_cache_mode", "force_custom_plan"), ("enable_bitmapscan", "off"), ("jit", "off")];
 

@@ -85,7 +85,11 @@ pub async fn page(
 /// If the database fails.
 pub async fn get(db: &mut PgConnection, channel_id: &ChannelId, name: &str) -> sqlx::Result<Option<Viewer>> {
     let user = sqlx::query_scalar!(
-        r#"select id as "id: UserId" from twitch_user where id = $1 or login = lower($1)
+        r#"select id as "id!: UserId" from (
+            select id, named_at, named_by from twitch_user where id = $1
+            union all
+            select id, named_at, named_by from twitch_user where login = lower($1)
+        ) found
         order by id = $1 desc, named_at desc, named_by desc limit 1"#,
         name
     );
