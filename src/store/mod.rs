@@ -77,8 +77,8 @@ pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<Pg
 }
 
 /// Options of a pool that looks at each connection that is given back. Without a limit, sqlx would wait for the answer of one that
-/// went silent, and such connections would keep all places. Of a transaction whose first statement was cancelled, sqlx knows
-/// nothing, so the transaction is rolled back here.
+/// went silent, and such connections would keep all places. Of a transaction whose `begin` was cancelled, sqlx knows
+/// nothing, so it is rolled back here.
 #[must_use]
 pub fn pool_options() -> PgPoolOptions {
     PgPoolOptions::new().after_release(|connection, _| {
