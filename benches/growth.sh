@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures the cost of an event and of a page of the log as the log grows:
 #   benches/growth.sh [events at the end, 10000000] [seconds per run, 5]
-# Measures with an empty log and at a tenth, a fifth, half and all of that number. Prints Markdown tables. Ten million events
-# need about 25 GB (TMPDIR says where) and half an hour.
+# Measures with an empty log and at a tenth, a fifth, half and all of that number, each in turn with another log that is
+# empty. Prints Markdown tables. Ten million events need about 25 GB (TMPDIR says where) and 40 minutes.
 #
 # The log is filled by SQL, since the measurements come after: events of four types from bodies that showtime has accepted,
 # a thousand channels from busy to quiet, at times that go on with the clock; with a row for each channel, each person and each
@@ -21,6 +21,8 @@ BATCH=100000
 # Requests of each filter, and the time limit for them in seconds.
 REQUESTS=200
 TIME_LIMIT=60
+# Pairs of runs, with an empty log and with the one that grows.
+RUNS=5
 
 # Each page begins at a random PLACE of the log; TIME is a random time in it, LATER a second, some thousand events, after that.
 FILTERS=(
@@ -144,24 +146,38 @@ pages() {
         }'
 }
 
-# Measures the cost of storing events at this size: one line of the first table, the middle one of three runs.
+# Measures the cost of storing events at this size, in turn with an empty log of the same cluster: one line of the first
+# table. Its rates are medians, its ratio the median of the pairs' ratios.
 take() {
     local run
-    for run in 1 2 3; do
+    for ((run = 1; run <= RUNS; run++)); do
         sql checkpoint
-        load "$place/report-$run.json" --duration "${seconds}s" --mix follows --ledger
+        url=http://$replica PGDATABASE=empty load "$place/empty-$run.json" --duration "${seconds}s" --mix follows --ledger
+        sql checkpoint
+        load "$place/filled-$run.json" --duration "${seconds}s" --mix follows --ledger
     done
-    python3 - "$filled" "$(sql "select pg_size_pretty(pg_total_relation_size('event'))")" "$place"/report-?.json <<'PYTHON'
-import json, sys
+    python3 - "$filled" "$(sql "select pg_size_pretty(pg_total_relation_size('event'))")" "$place" "$RUNS" <<'PYTHON'
+import json, statistics, sys
 
-reports = [json.load(open(path)) for path in sys.argv[3:]]
-for ledger in (report["ledger"] for report in reports):
+events, size, place, runs = sys.argv[1:]
+
+def reports(log):
+    return [json.load(open(f"{place}/{log}-{run}.json")) for run in range(1, int(runs) + 1)]
+
+empty, filled = reports("empty"), reports("filled")
+for ledger in (report["ledger"] for report in empty + filled):
     if ledger["lost"] or ledger["doubled"] or ledger["effects_differ"]:
         sys.exit(f"the ledger is not clean: {ledger}")
-middle = sorted(reports, key=lambda report: report["acknowledged_per_second"])[1]
-latency = middle["latency_us"]
-print(f"| {int(sys.argv[1]):,} | {sys.argv[2]} | {middle['acknowledged_per_second']:,.0f} | {latency['p50'] / 1000:.2f} | "
-      f"{latency['p99'] / 1000:.2f} |")
+
+def rates(reports):
+    return [report["acknowledged_per_second"] for report in reports]
+
+def milliseconds(quantile):
+    return statistics.median(report["latency_us"][quantile] for report in filled) / 1000
+
+ratio = statistics.median(large / small for large, small in zip(rates(filled), rates(empty)))
+print(f"| {int(events):,} | {size} | {statistics.median(rates(filled)):,.0f} | {statistics.median(rates(empty)):,.0f} | "
+      f"{ratio:.2f} | {milliseconds('p50'):.2f} | {milliseconds('p99'):.2f} |")
 PYTHON
 }
 
@@ -174,14 +190,19 @@ filled=0 steps=''
 declare -A found
 
 machine
-printf '\n| events in the log | on disk | acknowledged per second | p50 ms | p99 ms |\n|---|---|---|---|---|\n'
+printf '\n| events in the log | on disk | acknowledged per second | empty log in turn | ratio | p50 ms | p99 ms |
+|---:|---:|---:|---:|---:|---:|---:|\n'
 for step in 0 $((total / 10)) $((total / 5)) $((total / 2)) "$total"; do
     fill "$filled" "$step"
     filled=$step
     # Empty tables are not analyzed: until the next autovacuum, Postgres would plan as if they stayed empty.
     ((filled == 0)) || sql 'vacuum (analyze)'
+    sql 'create database empty'
     start_server
+    start_replica empty
     take
+    stop_replica
+    sql 'drop database empty'
     if ((filled > 0)); then
         newest=$(sql 'select max(id) from event')
         steps+=" $filled |"

@@ -95,16 +95,21 @@ stop_server() {
     server_pid=''
 }
 
-# Another server on the same database, with a directory of its own; sets `replica` to its address.
+# start_replica [DATABASE]: another server with a directory of its own, on the same database or another one of the cluster;
+# sets `replica` to its address.
 start_replica() {
     local environment first=$url
     environment=$("$server" local-db env)
     : >"$place/replica.log"
-    (eval "$environment"; cd "$place" && SHOWTIME_DATA_DIR=$place/replica exec "$server") >"$place/replica.log" &
+    (
+        eval "$environment"
+        unset DATABASE_URL # PGDATABASE chooses the database
+        cd "$place" && PGDATABASE=${1:-showtime} SHOWTIME_DATA_DIR=$place/replica exec "$server"
+    ) >"$place/replica.log" &
     replica_pid=$!
     address "$replica_pid" "$place/replica.log"
     curl --silent --show-error --fail --retry 20 --retry-delay 1 --output /dev/null "$url/readyz"
-    # shellcheck disable=SC2034 # compare.sh reads it
+    # shellcheck disable=SC2034 # compare.sh and growth.sh read it
     replica=${url#http://} url=$first
 }
 
