@@ -9,11 +9,8 @@ use sqlx::PgPool;
 use crate::clock::Clock;
 use crate::incidents::outages::{Outage, Outages};
 use crate::services::{Services, Tasks};
+use crate::store::answered;
 use crate::store::outages::{self as store, OutageRow};
-use crate::store::within;
-
-/// Time limit of a statement.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after a failure: the database is just back, or away again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -27,7 +24,7 @@ pub fn spawn(services: &Services, tasks: &mut Tasks) {
 async fn run(outages: Outages, pool: PgPool, clock: Clock) -> Infallible {
     loop {
         let outage = outages.to_store().await;
-        match within(TIMEOUT, record(&pool, &outage)).await {
+        match answered(record(&pool, &outage)).await {
             Ok(()) => outages.record_stored(&outage),
             Err(error) => {
                 tracing::debug!(%error, "an outage can't be stored; trying again");

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Retention;
 use crate::services::{Services, Tasks};
 use crate::status::Check;
+use crate::store::answered;
 use crate::store::prune::{Pruned, Rule, prune};
 
 /// Pause between two rounds.
@@ -66,14 +67,14 @@ async fn run(
 
 /// Prunes by every rule, on a connection that is closed afterwards.
 async fn round(database: &PgConnectOptions, retention: &Retention, now: OffsetDateTime) -> sqlx::Result<Pruned> {
-    let mut connection = database.connect().await?;
+    let mut connection = answered(database.connect()).await?;
     let mut sum = Pruned::default();
     for rule in rules(retention, now) {
         let pruned = prune(&mut connection, &rule).await?;
         sum.events += pruned.events;
         sum.held_back_by = sum.held_back_by.or(pruned.held_back_by);
     }
-    connection.close().await?;
+    answered(connection.close()).await?;
     Ok(sum)
 }
 

@@ -50,7 +50,6 @@ mod tracking;
 mod viewers;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -85,14 +84,11 @@ use crate::simulate::test_event::TestEventSender;
 use crate::sources::demo::Demo;
 use crate::sources::webhook::Webhook;
 use crate::status::Checks;
+use crate::store::answered;
 use crate::store::tracking::events::BotNews;
-use crate::store::within;
 use crate::tracking::Tracking;
 use crate::view::Alert;
 use crate::view::chat::{ChatMessage, ChatMessageDeleted, ChatMessagesCleared};
-
-/// Time limit of a handler's queries; then the client gets a 503.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all handlers share.
 #[derive(Debug)]
@@ -175,14 +171,13 @@ impl Context {
         }
     }
 
-    /// Runs queries on a connection of the pool, within [`QUERY_TIMEOUT`]: the database's own time limit is lost with a
-    /// connection to it that has gone silent.
+    /// Runs queries on a connection of the pool, within five seconds; then the client gets a 503.
     async fn query<T, E>(&self, query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>) -> Result<T, Error>
     where
         Error: From<E>,
     {
         let answer = async { Ok(query(&mut *self.pool.acquire().await?).await) };
-        Ok(within(QUERY_TIMEOUT, answer).await??)
+        Ok(answered(answer).await??)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use crate::config::{Config, Database, EncryptionKey, SecretFileError, describe_database};
 use crate::postgres::{self, Durability, LocalError, LocalPostgres};
 use crate::store::migrations::{self, MigrationError};
-use crate::store::{databases, epoch, forget};
+use crate::store::{answered, databases, epoch, forget};
 use crate::twitch::id::UserId;
 use crate::twitch::signature::WebhookSecret;
 
@@ -109,7 +109,7 @@ pub async fn backup(config: &Config, path: &Path) -> Result<(), BackupError> {
 
 async fn connect(database: &PgConnectOptions) -> Result<PgConnection, BackupError> {
     let failed = |source| BackupError::NotConnected { address: describe_database(database), source };
-    database.connect().await.map_err(failed)
+    answered(database.connect()).await.map_err(failed)
 }
 
 async fn write(config: &Config, database: &PgConnectOptions, draft: &Path) -> Result<(), BackupError> {

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::tokens::{Tokens, TokensError};
 use crate::program::Program;
 use crate::store::actions::{self, Bot};
-use crate::store::{served_channels, tokens};
+use crate::store::{answered, served_channels, tokens};
 use crate::twitch::id::ChannelId;
 use crate::twitch::oauth::{OAuth, OAuthError, TokenUser, UserToken};
 
@@ -157,7 +157,8 @@ impl Account {
         }
         kept.keep_user(user, token).await?;
         if let Self::Bot(_) = self {
-            actions::set_bot(conn, &Bot { user_id: user.id.clone(), login: user.login.clone() }).await?;
+            let bot = Bot { user_id: user.id.clone(), login: user.login.clone() };
+            answered(actions::set_bot(conn, &bot)).await?;
         }
         Ok(())
     }
@@ -169,7 +170,7 @@ impl Account {
             return Err(ConsentFailure::OtherAccount { user: user.login.clone(), asked: login.to_owned() });
         }
         if matches!(self, Self::Bot(_)) {
-            let served = served_channels::all(conn).await?;
+            let served = answered(served_channels::all(conn)).await?;
             if served.iter().any(|channel| channel.id == user.id.channel()) {
                 return Err(ConsentFailure::Served { login: user.login.clone() });
             }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::program::Program;
 use crate::store::locks::Lock;
 use crate::store::tokens::{self, APP, Row};
+use crate::store::{answered, query};
 use crate::twitch::oauth::{BearerToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
 use crate::twitch::token_source::{Renewal, TokenSource};
 
@@ -71,7 +72,7 @@ impl Tokens {
     /// # Errors
     /// If it can't be read.
     pub async fn app(&self) -> Result<Arc<TokenSource>, TokensError> {
-        let row = tokens::get(&mut *self.pool.acquire().await?, APP).await?;
+        let row = query(&self.pool, async |db| tokens::get(db, APP).await).await?;
         let held = row.map(|row| self.app_token(row)).transpose()?;
         Ok(Arc::new(TokenSource::app(self.oauth.clone(), held)))
     }
@@ -108,9 +109,9 @@ impl Tokens {
 
     /// Replicas wait while one requests a token, and then find it.
     async fn renew_app(&self, stale: Option<&BearerToken>) -> Result<BearerToken, TokensError> {
-        let mut transaction = self.pool.begin().await?;
-        Lock::AppToken.acquire(&mut transaction).await?;
-        let kept = tokens::get(&mut transaction, APP).await?;
+        let mut transaction = answered(self.pool.begin()).await?;
+        answered(Lock::AppToken.acquire(&mut transaction)).await?;
+        let kept = answered(tokens::get(&mut transaction, APP)).await?;
         // One that can't be decrypted is replaced, like one that is spent.
         let kept = kept.and_then(|row| self.app_token(row).ok()).filter(|kept| !kept.is_spent(self.clock.now()));
         let is_stale = |kept: &BearerToken| stale.is_some_and(|stale| is_same(&stale.access_token, &kept.access_token));
@@ -118,8 +119,8 @@ impl Tokens {
             return Ok(kept);
         }
         let token = self.oauth.app_token().await?;
-        tokens::put(&mut transaction, &self.app_row(&token)?).await?;
-        transaction.commit().await?;
+        answered(tokens::put(&mut transaction, &self.app_row(&token)?)).await?;
+        answered(transaction.commit()).await?;
         Ok(token)
     }
 
@@ -144,15 +145,15 @@ impl Tokens {
     /// Keeps the application's token for other replicas, unless it is kept already.
     async fn keep_app(&self, app: &TokenSource) -> Result<(), TokensError> {
         let token = app.get().await?;
-        let mut transaction = self.pool.begin().await?;
-        if let Some(row) = tokens::get_locked(&mut transaction, APP).await? {
+        let mut transaction = answered(self.pool.begin()).await?;
+        if let Some(row) = answered(tokens::get_locked(&mut transaction, APP)).await? {
             let kept = self.vault.open(APP, &row.access_token);
             if kept.is_ok_and(|kept| is_same(&kept, &token.access_token)) {
                 return Ok(());
             }
         }
-        tokens::put(&mut transaction, &self.app_row(&token)?).await?;
-        Ok(transaction.commit().await?)
+        answered(tokens::put(&mut transaction, &self.app_row(&token)?)).await?;
+        Ok(answered(transaction.commit()).await?)
     }
 
     /// Keeps the tokens that a user's consent brought.
@@ -161,7 +162,7 @@ impl Tokens {
     /// [`TokensError`]
     pub async fn keep_user(&self, user: &TokenUser, token: &UserToken) -> Result<(), TokensError> {
         let row = self.row(user.id.as_str(), Some(user.login.clone()), token)?;
-        Ok(tokens::put(&mut *self.pool.acquire().await?, &row).await?)
+        Ok(query(&self.pool, async |db| tokens::put(db, &row).await).await?)
     }
 
     /// A user's token, refreshed if it is spent.
@@ -169,7 +170,7 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`]. While the user has to consent, Twitch isn't asked.
     pub async fn user(&self, user_id: &str) -> Result<UserToken, TokensError> {
-        let row = tokens::get(&mut *self.pool.acquire().await?, user_id).await?;
+        let row = query(&self.pool, async |db| tokens::get(db, user_id).await).await?;
         let token = self.usable(user_id, row)?;
         let latest_use = self.clock.now() + MARGIN;
         if token.expires_at.is_some_and(|at| at <= latest_use) {
@@ -185,8 +186,8 @@ impl Tokens {
     /// [`TokensError`]. Once Twitch has refused, the user has to consent, and Twitch isn't asked again.
     pub async fn refresh(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
         let _permit = self.refreshes.acquire().await;
-        let mut transaction = self.pool.begin().await?;
-        let row = tokens::get_locked(&mut transaction, user_id).await?;
+        let mut transaction = answered(self.pool.begin()).await?;
+        let row = answered(tokens::get_locked(&mut transaction, user_id)).await?;
         let login = row.as_ref().and_then(|row| row.login.clone());
         let held = self.usable(user_id, row)?;
         if !is_same(&held.access_token, stale) {
@@ -198,14 +199,14 @@ impl Tokens {
                 if token.scopes.is_empty() {
                     token.scopes = held.scopes;
                 }
-                tokens::put(&mut transaction, &self.row(user_id, login, &token)?).await?;
-                transaction.commit().await?;
+                answered(tokens::put(&mut transaction, &self.row(user_id, login, &token)?)).await?;
+                answered(transaction.commit()).await?;
                 Ok(token)
             }
             Err(error) if error.needs_consent() => {
                 let reason = error.to_string();
-                tokens::mark_needs_consent(&mut transaction, user_id, &reason).await?;
-                transaction.commit().await?;
+                answered(tokens::mark_needs_consent(&mut transaction, user_id, &reason)).await?;
+                answered(transaction.commit()).await?;
                 tracing::warn!(user_id, reason, "a user has to consent again: run `{}`", Program::Init);
                 Err(TokensError::NeedsConsent { holder: user_id.to_owned(), reason })
             }
@@ -231,7 +232,7 @@ impl Tokens {
         if let Err(error) = self.check_app(app).await {
             tracing::warn!(%error, "the app token can't be checked now");
         }
-        let user_ids = tokens::users(&mut *self.pool.acquire().await?).await?;
+        let user_ids = query(&self.pool, async |db| tokens::users(db).await).await?;
         for user_id in user_ids {
             match self.check_user(&user_id).await {
                 // Logged when Twitch refused it.
@@ -256,7 +257,7 @@ impl Tokens {
     }
 
     async fn check_user(&self, user_id: &str) -> Result<(), TokensError> {
-        let row = tokens::get(&mut *self.pool.acquire().await?, user_id).await?;
+        let row = query(&self.pool, async |db| tokens::get(db, user_id).await).await?;
         let token = self.usable(user_id, row)?;
         let validated = match self.oauth.validate(&token.access_token).await {
             Err(OAuthError::Refused { .. }) => {
@@ -269,9 +270,8 @@ impl Tokens {
     }
 
     async fn mark_valid(&self, holder: &str, validated: &Validated) -> Result<(), TokensError> {
-        let mut connection = self.pool.acquire().await?;
-        let (scopes, expires_at) = (&validated.scopes, validated.expires_at);
-        Ok(tokens::mark_valid(&mut connection, holder, scopes, expires_at, self.clock.now()).await?)
+        let (scopes, expires_at, now) = (&validated.scopes, validated.expires_at, self.clock.now());
+        Ok(query(&self.pool, async |db| tokens::mark_valid(db, holder, scopes, expires_at, now).await).await?)
     }
 
     /// Decrypts a user's row, unless it is known that the user has to consent.

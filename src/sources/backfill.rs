@@ -27,7 +27,7 @@ use crate::projection::{ChannelInfo, HELIX_LAG};
 use crate::services::Services;
 use crate::store::backfill::{self as store, AnnouncedInfo, LiveStream};
 use crate::store::locks::Lock;
-use crate::store::served_channels;
+use crate::store::{answered, served_channels};
 use crate::twitch::helix::{Answer, ChannelInformation, Helix, HelixError, Stream};
 use crate::twitch::id::ChannelId;
 
@@ -87,10 +87,11 @@ impl Backfill {
     /// [`BackfillError`]; what was found until then is in the log.
     pub async fn run_once(&self, is_start: bool) -> Result<Option<usize>, BackfillError> {
         self.run_alone(async |conn| {
-            let channels = store::known_channels(&mut *conn).await?;
+            let channels = answered(store::known_channels(&mut *conn)).await?;
             let streams = self.streams(&channels).await?;
             let count = self.infer_streams(conn, &channels, &streams).await?;
-            let served = served_channels::all(&mut *conn).await?.into_iter().map(|channel| channel.id).collect();
+            let served =
+                answered(served_channels::all(&mut *conn)).await?.into_iter().map(|channel| channel.id).collect();
             self.sample(&streams, &served).await?;
             Ok(count + self.look_up_info(conn, &channels, is_start).await?)
         })
@@ -99,7 +100,7 @@ impl Backfill {
 
     /// Samples the viewers of the served channels that are live, and finds which of these streams have ended.
     pub(super) async fn sample_live(&self) -> Result<(), BackfillError> {
-        let channels = store::served_live_channels(&self.pool).await?;
+        let channels = answered(store::served_live_channels(&self.pool)).await?;
         let inferring = self.run_alone(async |conn| {
             let streams = self.streams(&channels).await?;
             self.infer_streams(conn, &channels, &streams).await?;
@@ -142,11 +143,11 @@ impl Backfill {
     ) -> Result<Option<T>, BackfillError> {
         // Outside of the pool: the lock goes when this is dropped, however the work ends.
         let conn = &mut self.pool.acquire().await?.detach();
-        if !Lock::Backfill.try_hold(conn).await? {
+        if !answered(Lock::Backfill.try_hold(conn)).await? {
             return Ok(None);
         }
         let done = work(conn).await;
-        let unlocked = Lock::Backfill.release(conn).await;
+        let unlocked = answered(Lock::Backfill.release(conn)).await;
         let done = done?;
         unlocked?;
         Ok(Some(done))
@@ -186,7 +187,7 @@ impl Backfill {
     ) -> Result<usize, BackfillError> {
         let now = self.clock.now();
         let ids: Vec<_> = streams.iter().map(|stream| &stream.id).collect();
-        let known = store::known_streams(&mut *conn, &ids).await?;
+        let known = answered(store::known_streams(&mut *conn, &ids)).await?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.id, known)).collect();
         // Without a type Twitch does not know itself whether it is live.
         let live = streams.iter().filter(|stream| !stream.kind.is_empty());
@@ -203,11 +204,13 @@ impl Backfill {
             return self.submit(streams, &inferences).await;
         }
         let shown: HashSet<_> = streams.iter().map(|stream| &stream.user_id).collect();
-        let mut missed = store::live_streams(&mut *conn, channels).await?;
+        let mut missed = answered(store::live_streams(&mut *conn, channels)).await?;
         missed.retain(|live| !shown.contains(&live.channel_id));
         let ids: Vec<_> = missed.iter().map(|live| &live.stream_id).collect();
-        let gone: HashSet<_> =
-            store::record_missed(&mut *conn, channels, &ids, now, now - HELIX_LAG).await?.into_iter().collect();
+        let gone: HashSet<_> = answered(store::record_missed(&mut *conn, channels, &ids, now, now - HELIX_LAG))
+            .await?
+            .into_iter()
+            .collect();
         missed.retain(|live| gone.contains(&live.stream_id) && live.live_at.is_none_or(|at| now - at >= HELIX_LAG));
         inferences.extend(missed.iter().map(|live| went_offline(live, now)));
         self.submit(streams, &inferences).await
@@ -220,7 +223,7 @@ impl Backfill {
         channels: &[ChannelId],
         is_start: bool,
     ) -> Result<usize, BackfillError> {
-        let known = store::announced_info(&mut *conn, channels).await?;
+        let known = answered(store::announced_info(&mut *conn, channels)).await?;
         let known: HashSet<_> = known.into_iter().map(|known| known.channel_id).collect();
         let channels: Vec<_> = channels.iter().filter(|id| is_start || !known.contains(*id)).cloned().collect();
         let answer = self.helix.channels(&channels).await?;
@@ -237,7 +240,7 @@ impl Backfill {
     ) -> Result<usize, BackfillError> {
         let now = self.clock.now();
         let channels: Vec<_> = shown.iter().map(|shown| shown.broadcaster_id.clone()).collect();
-        let known = store::announced_info(&mut *conn, &channels).await?;
+        let known = answered(store::announced_info(&mut *conn, &channels)).await?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.channel_id, known)).collect();
         let missed = shown.iter().filter_map(|shown| {
             let known = known.get(&shown.broadcaster_id).copied();

@@ -17,7 +17,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Kind;
 use crate::services::{Services, Tasks};
 use crate::store::locks::Lock;
-use crate::store::{backfill as store, connect, within};
+use crate::store::{answered, backfill as store, connect};
 use crate::twitch::id::ChannelId;
 
 /// Tracked channels in a call, which costs one point.
@@ -25,9 +25,6 @@ const CHANNELS_PER_CALL: usize = 100;
 
 /// How many tracked channels are named.
 const NAMED: usize = 5;
-
-/// Time limit for the database to answer at the beginning of a turn.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The database closes the connection of a server that sends nothing for so many milliseconds, because it hangs, and the lock is
 /// free again. Turns are seconds apart, and few take minutes, however slowly Twitch answers.
@@ -119,9 +116,9 @@ impl Poller {
         };
         if *is_held {
             // A database that has vanished would be waited for until the kernel gives up.
-            within(ANSWER_TIMEOUT, conn.ping()).await?;
+            answered(conn.ping()).await?;
         } else {
-            *is_held = within(ANSWER_TIMEOUT, Lock::Polling.try_hold(&mut *conn)).await?;
+            *is_held = answered(Lock::Polling.try_hold(&mut *conn)).await?;
         }
         match turn {
             _ if !*is_held => self.stand_by(conn, turn).await,
@@ -206,7 +203,7 @@ impl Poller {
 
     /// The channels that bots track and about which Twitch sends nothing. Shows which these are.
     async fn read_tracked(&self, conn: &mut PgConnection) -> sqlx::Result<Vec<ChannelId>> {
-        let tracked = store::polled_channels(conn).await?;
+        let tracked = answered(store::polled_channels(conn)).await?;
         let named = tracked.iter().take(NAMED).map(|streamer| streamer.login.clone()).collect();
         self.shown.send_modify(|shown| (shown.tracked, shown.named) = (tracked.len(), named));
         Ok(tracked.into_iter().map(|streamer| streamer.id).collect())

@@ -44,7 +44,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 pub use self::log_id::{LogId, LogIdError};
@@ -53,6 +53,9 @@ pub use self::write_error::WriteError;
 
 /// Time limit for a connection that is given back to its pool to answer: more than that of a statement, which may still run.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Time limit of [`answered`], and of a statement.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for [`connect`].
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,6 +88,23 @@ pub fn pool_options() -> PgPoolOptions {
         let end_transaction = sqlx::raw_sql("begin; rollback").execute(connection);
         Box::pin(async move { within(RELEASE_TIMEOUT, end_transaction).await.map(|_| true) })
     })
+}
+
+/// Awaits the answer of the database within five seconds. Postgres ends a statement after this time, too, but tells nobody if the
+/// connection has gone silent.
+///
+/// # Errors
+/// The database's error, or an I/O error of kind `TimedOut`.
+pub async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    within(ANSWER_TIMEOUT, answer).await
+}
+
+/// Runs queries on a connection of this pool, within five seconds like [`answered`].
+///
+/// # Errors
+/// If there is no connection, or the database fails.
+pub async fn query<T>(pool: &PgPool, query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
+    answered(async { query(&mut *pool.acquire().await?).await }).await
 }
 
 /// Awaits the answer of the database within this time.

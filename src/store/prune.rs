@@ -3,13 +3,16 @@
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::LogId;
 use super::locks::Lock;
 use super::signals::Channel;
 use super::state::baseline;
+use super::{LogId, within};
 
 /// Events that are deleted in one transaction. It does not hold the append lock.
 const BATCH: i64 = 1_000;
+
+/// Time limit of one transaction, which may wait for the lock.
+const BATCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// No event is pruned that is younger. Twitch sends a message again for minutes, and readers come back within hours.
 pub const MIN_AGE: Duration = Duration::days(1);
@@ -40,38 +43,42 @@ pub struct Pruned {
 /// If the database fails. What was deleted by then stays so.
 pub async fn prune(conn: &mut PgConnection, rule: &Rule) -> sqlx::Result<Pruned> {
     let mut pruned = Pruned::default();
-    let mut after = LogId::START;
-    loop {
-        let mut transaction = Lock::Baseline.begin(conn).await?;
-        let old = old_events(&mut transaction, rule, after).await?;
-        let Some(last) = old.last() else {
-            if pruned.events > 0 {
-                Channel::Deletion.notify(&mut transaction, "").await?;
-            }
-            transaction.commit().await?;
-            return Ok(pruned);
-        };
-        after = *last;
-        let follower = first_behind(&mut transaction).await?;
-        // The event at the cursor shows that it is still the same log.
-        let is_handled = |id: &LogId| follower.as_ref().is_none_or(|first| *id < first.cursor);
-        let ids: Vec<LogId> = old.iter().copied().filter(is_handled).collect();
-        if !ids.is_empty() {
-            baseline::absorb(&mut transaction, &ids, None).await?;
-            delete(&mut transaction, &ids).await?;
-        }
-        if ids.len() < old.len() {
-            Channel::Deletion.notify(&mut transaction, "").await?;
-        }
-        transaction.commit().await?;
-        pruned.events += ids.len() as u64;
-        if ids.len() < old.len() {
-            // Of a follower that is up to date, only the event at its cursor is left.
-            let holds = |first: &Place| first.is_pending || old.iter().any(|id| *id > first.cursor);
-            pruned.held_back_by = follower.filter(holds).map(|first| first.name);
-            return Ok(pruned);
-        }
+    let mut after = Some(LogId::START);
+    while let Some(place) = after {
+        after = within(BATCH_TIMEOUT, prune_batch(conn, rule, place, &mut pruned)).await?;
     }
+    Ok(pruned)
+}
+
+/// Deletes the first events behind this place. Returns the place of the next batch, if there is one.
+async fn prune_batch(
+    conn: &mut PgConnection,
+    rule: &Rule,
+    after: LogId,
+    pruned: &mut Pruned,
+) -> sqlx::Result<Option<LogId>> {
+    let mut transaction = Lock::Baseline.begin(conn).await?;
+    let old = old_events(&mut transaction, rule, after).await?;
+    let follower = first_behind(&mut transaction).await?;
+    // The event at the cursor shows that it is still the same log.
+    let is_handled = |id: &LogId| follower.as_ref().is_none_or(|first| *id < first.cursor);
+    let ids: Vec<LogId> = old.iter().copied().filter(is_handled).collect();
+    if !ids.is_empty() {
+        baseline::absorb(&mut transaction, &ids, None).await?;
+        delete(&mut transaction, &ids).await?;
+    }
+    let next = old.last().filter(|_| ids.len() == old.len()).copied();
+    if next.is_none() && pruned.events + ids.len() as u64 > 0 {
+        Channel::Deletion.notify(&mut transaction, "").await?;
+    }
+    transaction.commit().await?;
+    pruned.events += ids.len() as u64;
+    if ids.len() < old.len() {
+        // Of a follower that is up to date, only the event at its cursor is left.
+        let holds = |first: &Place| first.is_pending || old.iter().any(|id| *id > first.cursor);
+        pruned.held_back_by = follower.filter(holds).map(|first| first.name);
+    }
+    Ok(next)
 }
 
 /// How far a follower has got.

@@ -9,9 +9,9 @@ use sqlx::postgres::PgConnectOptions;
 use super::check;
 use crate::clock::Clock;
 use crate::services::{Services, Tasks};
-use crate::store;
 use crate::store::outages;
 use crate::store::servers::{self, ServerRow};
+use crate::store::{self, answered};
 use crate::twitch::signature::WebhookSecret;
 
 /// Time between two heartbeats. `init` takes five seconds of silence for the absence of a server: one heartbeat may fail
@@ -50,12 +50,12 @@ async fn beat_until_failure(
 ) -> sqlx::Result<()> {
     let mut db = store::connect(database, "showtime heartbeat").await?;
     if *is_first {
-        outages::record_absence(&mut db).await?;
+        answered(outages::record_absence(&mut db)).await?;
         *is_first = false;
     }
     loop {
-        servers::beat(&mut db, server).await?;
-        let differ = servers::count_secrets(&mut db).await? > 1;
+        answered(servers::beat(&mut db, server)).await?;
+        let differ = answered(servers::count_secrets(&mut db)).await? > 1;
         if differ && !*have_differed {
             tracing::warn!(
                 "servers on this database have different webhook secrets: each refuses what is signed for another"

@@ -32,7 +32,6 @@ use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::incidents::outages::Part;
 use crate::services::{Services, Tasks};
-use crate::store::connect;
 use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::locks::Lock;
 use crate::store::reconciler as store;
@@ -41,6 +40,7 @@ use crate::store::servers::{self, ServerRow};
 use crate::store::signals::{Channel, Signals};
 use crate::store::switches;
 use crate::store::tracking::watched;
+use crate::store::{answered, connect};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, Transport};
 use crate::twitch::id::ChannelId;
@@ -175,36 +175,36 @@ impl Reconciler {
     /// Compares and repairs once, unless another server holds the lock.
     async fn cycle(&self, is_first: bool) -> Result<Cycle, CycleError> {
         let mut db = connect(&self.database, "showtime reconciler").await?;
-        let cycle = if Lock::Reconciler.try_hold(&mut db).await? {
+        let cycle = if answered(Lock::Reconciler.try_hold(&mut db)).await? {
             Cycle::Compared(self.cycle_alone(&mut db, is_first).await?)
         } else {
-            let now = store::now(&mut db).await?;
-            let compared_at = store::compared_at(&mut db).await?;
+            let now = answered(store::now(&mut db)).await?;
+            let compared_at = answered(store::compared_at(&mut db)).await?;
             Cycle::Skipped { age: compared_at.map(|at| Duration::try_from(now - at).unwrap_or_default()) }
         };
-        db.close().await?;
+        answered(db.close()).await?;
         Ok(cycle)
     }
 
     async fn cycle_alone(&self, db: &mut PgConnection, is_first: bool) -> Result<Duration, CycleError> {
         let channel_error = self.serve_channel(db).await?;
-        let began_at = store::now(db).await?;
+        let began_at = answered(store::now(db)).await?;
         let channels = match self.callback {
-            Some(_) => served_channels::over(db, TransportKind::Webhook, self.default).await?,
+            Some(_) => answered(served_channels::over(db, TransportKind::Webhook, self.default)).await?,
             None => Vec::new(),
         };
         let now = self.clock.now();
         let over_webhooks = channels.iter().map(|channel| (&channel.id, TransportKind::Webhook));
-        let desired = desired::of_channels(db, &self.types, over_webhooks, &self.client_id, now).await?;
-        desired::write(db, TransportKind::Webhook, &desired, now).await?;
+        let desired = answered(desired::of_channels(db, &self.types, over_webhooks, &self.client_id, now)).await?;
+        answered(desired::write(db, TransportKind::Webhook, &desired, now)).await?;
         let pause = match &self.callback {
             Some(callback) => self.compare(db, callback, (&channels, &desired), is_first).await?,
             None => {
-                watched::set_none_enabled(db).await?;
+                answered(watched::set_none_enabled(db)).await?;
                 MAX_PAUSE
             }
         };
-        store::complete(db, began_at).await?;
+        answered(store::complete(db, began_at)).await?;
         self.last_error.send_replace(channel_error);
         Ok(pause)
     }
@@ -218,7 +218,7 @@ impl Reconciler {
         is_first: bool,
     ) -> Result<Duration, CycleError> {
         let now = self.clock.now();
-        let mut rows = rows::list(db, None, None).await?;
+        let mut rows = answered(rows::list(db, None, None)).await?;
         rows.retain(|row| row.transport == TransportKind::Webhook);
         let requests: HashMap<_, _> = channels.iter().map(|it| (&it.id, it.requested_at)).collect();
         let listed = self.helix.subscriptions().await?;
@@ -234,7 +234,7 @@ impl Reconciler {
                 continue;
             };
             if progress::observe(row, &found, now) {
-                rows::update(db, row).await?;
+                answered(rows::update(db, row)).await?;
             }
             if own_secret.observe(row, &self.server.secret_fingerprint) {
                 again.push((row, found));
@@ -265,7 +265,7 @@ impl Reconciler {
         held: &[HeldSubscription],
         place: &Place,
     ) -> Result<(), CycleError> {
-        let channels = switches::without_webhooks(db, self.default).await?;
+        let channels = answered(switches::without_webhooks(db, self.default)).await?;
         if channels.is_empty() {
             return Ok(());
         }
@@ -284,14 +284,14 @@ impl Reconciler {
     async fn serve_channel(&self, db: &mut PgConnection) -> Result<Option<String>, CycleError> {
         let Some(login) = &self.channel_name else { return Ok(None) };
         let login = login.to_lowercase();
-        if served_channels::all(db).await?.iter().any(|channel| channel.login == login) {
+        if answered(served_channels::all(db)).await?.iter().any(|channel| channel.login == login) {
             return Ok(None);
         }
         let Some(user) = self.helix.users_by_login(&[&login]).await?.into_iter().next() else {
             return Ok(Some(format!("Twitch knows no user {login}: check TWITCH_CHANNEL_NAME")));
         };
-        served_channels::put(db, &ServedChannel::new(user, self.clock.now())).await?;
-        Channel::Session.notify(db, "").await?;
+        answered(served_channels::put(db, &ServedChannel::new(user, self.clock.now()))).await?;
+        answered(Channel::Session.notify(db, "")).await?;
         tracing::info!(channel.login = login, "serving a new channel");
         Ok(None)
     }
@@ -314,7 +314,7 @@ impl Reconciler {
                 log.add(&row.channel_login, found, &outcome);
                 let secret = Some(&self.server.secret_fingerprint);
                 progress::record_outcome(row, &outcome, secret, began_at, self.clock.now());
-                rows::update(db, row).await?;
+                answered(rows::update(db, row)).await?;
                 if let Err(error) = outcome
                     && (error.is_transient() || is_about_the_token(&error))
                 {
@@ -341,7 +341,7 @@ impl Reconciler {
     ) -> Result<(), CycleError> {
         let count = again.len();
         for (done, one) in again.into_iter().take(allowance).enumerate() {
-            if !servers::has_only_secret(db, self.server.id).await? {
+            if !answered(servers::has_only_secret(db, self.server.id)).await? {
                 break;
             }
             if done == 0 {

@@ -20,7 +20,7 @@ use crate::credentials::application::Application;
 use crate::incidents::Incidents;
 use crate::store::desired_subscriptions::{self as rows, DesiredRow, DesiredStatus};
 use crate::store::served_channels::ServedChannel;
-use crate::store::sessions;
+use crate::store::{query, sessions};
 use crate::twitch::catalogue::SubscriptionType;
 use crate::twitch::helix::{HeldSubscription, Helix, HelixError, RefusalKind, Transport};
 use crate::twitch::id::ChannelId;
@@ -70,13 +70,13 @@ impl Subscriber {
             Err(error) if error.refusal() == Some(RefusalKind::SessionEnded) => return outcome.map(|_| IDLE_PAUSE),
             Err(error) => Some(error.to_string()),
         };
-        let (db, user) = (&mut *self.pool.acquire().await?, session.channel.id.user());
+        let (user, id) = (session.channel.id.user(), &session.id);
         match problem {
             Some(problem) if session.problem.as_ref() != Some(&problem) => {
-                sessions::record_problem(db, &user, &session.id, &problem).await?;
+                query(&self.pool, async |db| sessions::record_problem(db, &user, id, &problem).await).await?;
             }
             None if !session.is_subscribed || session.problem.is_some() => {
-                sessions::record_subscribed(db, &user, &session.id).await?;
+                query(&self.pool, async |db| sessions::record_subscribed(db, &user, id).await).await?;
             }
             _ => {}
         }
@@ -99,11 +99,12 @@ impl Subscriber {
         let channel = &session.channel;
         let helix = self.application.as_user(&channel.id.user());
         let ids = [channel.id.clone()];
-        let mut db = self.pool.acquire().await?;
-        let mut rows = rows::list(&mut db, Some(&ids), None).await?;
+        let read = async |db: &mut PgConnection| {
+            let desired = self.desired(db, [(&channel.id, TransportKind::Websocket)]).await?;
+            Ok((rows::list(db, Some(&ids), None).await?, desired))
+        };
+        let (mut rows, desired) = query(&self.pool, read).await?;
         rows.retain(|row| row.transport == TransportKind::Websocket);
-        let desired = self.desired(&mut db, [(&channel.id, TransportKind::Websocket)]).await?;
-        drop(db);
         let conflicts = self.compare_once(session, &helix, &mut rows, &desired, None).await?;
         if !conflicts.is_empty() {
             self.compare_once(session, &helix, &mut rows, &desired, Some(&conflicts)).await?;
@@ -131,7 +132,8 @@ impl Subscriber {
         only: Option<&BTreeSet<String>>,
     ) -> Result<BTreeSet<String>, CycleError> {
         let now = self.clock.now();
-        let earlier = sessions::earlier_ids(&mut *self.pool.acquire().await?, &session.channel.id.user()).await?;
+        let user = session.channel.id.user();
+        let earlier = query(&self.pool, async |db| sessions::earlier_ids(db, &user).await).await?;
         let held = self.held(helix, session.is_new).await?;
         let plan = plan(&held, desired, &Place::Session { id: session.id.clone(), earlier });
         delete_others(helix, &plan, &session.channel.id).await;
@@ -148,7 +150,7 @@ impl Subscriber {
                 row.problem = None;
             }
             if *row != before {
-                rows::update(&mut *self.pool.acquire().await?, row).await?;
+                query(&self.pool, async |db| rows::update(db, row).await).await?;
             }
             let is_due = match only {
                 Some(only) => only.contains(&row.kind),
@@ -197,7 +199,7 @@ impl Subscriber {
                 if let Some(problem) = row.problem.as_mut().filter(|_| is_limit) {
                     problem.push_str(hint);
                 }
-                rows::update(&mut *self.pool.acquire().await?, row).await?;
+                query(&self.pool, async |db| rows::update(db, row).await).await?;
             }
             match (refusal, outcome) {
                 (Some(RefusalKind::AlreadyExists), _) => {

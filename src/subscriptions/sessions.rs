@@ -20,13 +20,13 @@ use super::session::{IDLE_PAUSE, Session, Subscriber};
 use crate::backoff::Backoff;
 use crate::credentials::application::Application;
 use crate::services::Services;
-use crate::store;
 use crate::store::desired_subscriptions::{self as rows, DesiredStatus, Unavailable};
 use crate::store::locks::Lock;
 use crate::store::served_channels::{self, ServedChannel};
 use crate::store::sessions::{self, SessionRow};
 use crate::store::signals::Signals;
 use crate::store::tokens;
+use crate::store::{self, answered};
 use crate::twitch::helix::RefusalKind;
 use crate::twitch::id::ChannelId;
 use crate::twitch::transport::TransportKind;
@@ -116,7 +116,7 @@ impl SessionReconciler {
                 Some((channel, outcome)) = self.runs.join_next() => {
                     self.finish(&channel, outcome);
                     is_changed = match &mut connection {
-                        Some(db) => Lock::Session.release_part(db, channel.as_str()).await.is_err(),
+                        Some(db) => answered(Lock::Session.release_part(db, channel.as_str())).await.is_err(),
                         None => true,
                     };
                 }
@@ -131,11 +131,11 @@ impl SessionReconciler {
             None => connection.insert(store::connect(&self.database, "showtime session reconciler").await?),
         };
         let now = self.subscriber.clock.now();
-        let channels = served_channels::over(db, TransportKind::Websocket, self.default).await?;
+        let channels = answered(served_channels::over(db, TransportKind::Websocket, self.default)).await?;
         self.write_desired(db, &channels).await?;
-        let consents = tokens::consents(db).await?;
+        let consents = answered(tokens::consents(db)).await?;
         let mut sessions: HashMap<_, _> =
-            sessions::all(db).await?.into_iter().map(|row| (row.user_id.channel(), row)).collect();
+            answered(sessions::all(db)).await?.into_iter().map(|row| (row.user_id.channel(), row)).collect();
         let mut unavailable = Vec::new();
         let mut with_session = HashSet::new();
         for channel in channels {
@@ -149,7 +149,7 @@ impl SessionReconciler {
         }
         self.progress.retain(|channel, _| with_session.contains(channel));
         self.runs.abort_matching(|channel| !with_session.contains(channel));
-        rows::set_unavailable(db, &unavailable, now).await?;
+        answered(rows::set_unavailable(db, &unavailable, now)).await?;
         Ok(())
     }
 
@@ -162,8 +162,8 @@ impl SessionReconciler {
         };
         if !self.written.as_ref().is_some_and(is_recent) {
             let over_sessions = channels.iter().map(|channel| (&channel.id, TransportKind::Websocket));
-            let desired = self.subscriber.desired(db, over_sessions).await?;
-            desired::write(db, TransportKind::Websocket, &desired, clock.now()).await?;
+            let desired = answered(self.subscriber.desired(db, over_sessions)).await?;
+            answered(desired::write(db, TransportKind::Websocket, &desired, clock.now())).await?;
             self.written = Some((ids, clock.instant()));
         }
         Ok(())
@@ -201,7 +201,7 @@ impl SessionReconciler {
         if progress.due_at > now || (is_running && !is_other) {
             return Ok(());
         }
-        if !is_running && !Lock::Session.try_hold_part(db, id.as_str()).await? {
+        if !is_running && !answered(Lock::Session.try_hold_part(db, id.as_str())).await? {
             progress.due_at = now + if is_subscribed { SKIPPED_PAUSE.1 } else { SKIPPED_PAUSE.0 };
             return Ok(());
         }

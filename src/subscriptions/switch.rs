@@ -22,11 +22,11 @@ use crate::program::Program;
 use crate::projection::echo::OVERLAP;
 use crate::services::Services;
 use crate::status::Check;
-use crate::store;
 use crate::store::desired_subscriptions as rows;
 use crate::store::locks::Lock;
 use crate::store::signals::{Channel, Signals};
 use crate::store::switches::{self, Switch, SwitchState};
+use crate::store::{self, answered};
 use crate::twitch::helix::Helix;
 use crate::twitch::transport::TransportKind;
 
@@ -102,28 +102,28 @@ impl Switcher {
             Some(db) => db,
             None => connection.insert(store::connect(&self.database, "showtime switches").await?),
         };
-        switches::adopt(db, self.default).await?;
+        answered(switches::adopt(db, self.default)).await?;
         if is_first {
             self.start(db).await?;
         }
-        switches::remove_ended(db).await?;
-        if switches::pending(db, 1).await?.is_empty() {
+        answered(switches::remove_ended(db)).await?;
+        if answered(switches::pending(db, 1)).await?.is_empty() {
             return Ok(PAUSE.1);
         }
-        if Lock::Switch.try_hold(db).await? {
+        if answered(Lock::Switch.try_hold(db)).await? {
             self.advance_all(db).await?;
-            Lock::Switch.release(db).await?;
+            answered(Lock::Switch.release(db)).await?;
         }
         Ok(PAUSE.0)
     }
 
     /// Opens a switch for each channel that the settings want elsewhere, or that could not change before.
     async fn start(&self, db: &mut PgConnection) -> sqlx::Result<()> {
-        let mut transaction = db.begin().await?;
-        let opened = switches::open(&mut transaction, None, Some(self.default)).await?;
-        switches::resume(&mut transaction).await?;
+        let mut transaction = answered(db.begin()).await?;
+        let opened = answered(switches::open(&mut transaction, None, Some(self.default))).await?;
+        answered(switches::resume(&mut transaction)).await?;
         wake(&mut transaction).await?;
-        transaction.commit().await?;
+        answered(transaction.commit()).await?;
         if opened > 0 {
             tracing::info!(channels = opened, default = self.default.as_str(), "channels change their transport");
         }
@@ -132,7 +132,7 @@ impl Switcher {
 
     async fn advance_all(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let mut has_moved = false;
-        for switch in switches::pending(db, BATCH).await? {
+        for switch in answered(switches::pending(db, BATCH)).await? {
             match self.advance(db, &switch).await {
                 Ok(moved) => has_moved |= moved,
                 Err(CycleError::Database(error)) => return Err(error),
@@ -165,12 +165,12 @@ impl Switcher {
             S::Lingering if switch.age >= LINGERING => S::Done,
             S::Aborted if !switch.to_delete.is_empty() => {
                 self.delete(switch, switch.to).await?;
-                switches::record_deleted(db, switch).await?;
+                answered(switches::record_deleted(db, switch)).await?;
                 return Ok(false);
             }
             _ => return Ok(false),
         };
-        let has_moved = switches::advance(db, switch, next).await?;
+        let has_moved = answered(switches::advance(db, switch, next)).await?;
         if has_moved {
             tracing::info!(channel.login = switch.login, switch.state = %next, switch.to = switch.to.as_str(), "switching");
         }
@@ -178,11 +178,11 @@ impl Switcher {
     }
 
     async fn abort(&self, db: &mut PgConnection, switch: &Switch) -> Result<bool, CycleError> {
-        let rows = rows::list(db, Some(std::slice::from_ref(&switch.channel_id)), None).await?;
+        let rows = answered(rows::list(db, Some(std::slice::from_ref(&switch.channel_id)), None)).await?;
         let failed = rows.iter().filter(|row| row.transport == switch.to && !row.status.is_enabled());
         let first = failed.clone().find(|row| row.problem.is_some()).or(failed.clone().next());
         let problem = first.map_or("no server creates its subscriptions".to_owned(), describe);
-        let is_aborted = switches::abort(db, switch, &problem).await?;
+        let is_aborted = answered(switches::abort(db, switch, &problem)).await?;
         if is_aborted {
             tracing::warn!(channel.login = switch.login, to = switch.to.as_str(), problem, "the switch is given up");
         }
@@ -212,8 +212,8 @@ impl Switcher {
 
 /// Has the subscriptions and the sessions compared with what they should be now.
 async fn wake(db: &mut PgConnection) -> sqlx::Result<()> {
-    Channel::Reconcile.notify(&mut *db, "").await?;
-    Channel::Session.notify(db, "").await
+    answered(Channel::Reconcile.notify(&mut *db, "")).await?;
+    answered(Channel::Session.notify(db, "")).await
 }
 
 /// The switches that go on, and those that failed.

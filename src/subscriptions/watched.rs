@@ -14,9 +14,9 @@ use super::desired::DesiredSubscription;
 use super::error::{CycleError, is_about_the_token};
 use super::plan::{Place, plan};
 use super::progress::{BACKOFF, LONG_PAUSE, Match, match_held};
-use crate::store::served_channels;
 use crate::store::servers::{self, ServerRow};
 use crate::store::tracking::watched::{self as store, WatchedChannel};
+use crate::store::{answered, served_channels};
 use crate::twitch::catalogue::{self, SubscriptionType};
 use crate::twitch::helix::{HeldSubscription, Helix, RefusalKind, SubscriptionList, Transport};
 use crate::twitch::id::ChannelId;
@@ -54,14 +54,14 @@ impl Watcher<'_> {
         now: OffsetDateTime,
     ) -> Result<Option<Duration>, CycleError> {
         let types: Vec<_> = TYPES.iter().filter_map(|name| catalogue::find(name, None)).collect();
-        let mut rows = store::list(db).await?;
+        let mut rows = answered(store::list(db)).await?;
         let known: HashSet<_> = rows.iter().map(|row| row.id.clone()).collect();
         // Nothing is given up because an answer does not say how much there may be.
         let Some(room) = room(listed, &known) else { return Ok(None) };
-        let chosen = store::choose(db, room, now).await?;
+        let chosen = answered(store::choose(db, room, now)).await?;
         self.release(db, listed, &rows, &chosen, &types).await?;
         let new: Vec<_> = chosen.iter().filter(|id| !known.contains(*id)).take(AT_ONCE).cloned().collect();
-        store::add(db, &new).await?;
+        answered(store::add(db, &new)).await?;
         let is_complete = new.len() < AT_ONCE;
 
         let chosen: HashSet<_> = chosen.into_iter().collect();
@@ -100,7 +100,7 @@ impl Watcher<'_> {
     ) -> Result<(), CycleError> {
         let chosen: HashSet<_> = chosen.iter().collect();
         let released: Vec<_> = rows.iter().map(|row| &row.id).filter(|id| !chosen.contains(id)).take(AT_ONCE).collect();
-        let served = served_channels::all(db).await?;
+        let served = answered(served_channels::all(db)).await?;
         // One that is served by now keeps its subscriptions.
         let ended = released.iter().copied().filter(|id| !served.iter().any(|channel| channel.id == **id));
         let desired = DesiredSubscription::all(types, ended, self.client_id);
@@ -109,7 +109,7 @@ impl Watcher<'_> {
             delete(self.helix, held).await?;
         }
         for id in released {
-            store::remove(db, id).await?;
+            answered(store::remove(db, id)).await?;
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Watcher<'_> {
             (row.attempts, row.next_attempt_at, row.problem) = (0, None, None);
         }
         if *row != before {
-            store::update(db, row).await?;
+            answered(store::update(db, row)).await?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Watcher<'_> {
         now: OffsetDateTime,
     ) -> Result<(), CycleError> {
         let is_again = missing.iter().any(|it| it.alive.is_some());
-        if is_again && !servers::has_only_secret(db, self.server.id).await? {
+        if is_again && !answered(servers::has_only_secret(db, self.server.id)).await? {
             return Ok(());
         }
         let outcomes = join_all(missing.iter().map(|found| create(self.helix, self.transport, found))).await;
@@ -165,7 +165,7 @@ impl Watcher<'_> {
                 row.next_attempt_at = Some(now + LONG_PAUSE);
             }
         }
-        store::update(db, row).await?;
+        answered(store::update(db, row)).await?;
         match failure {
             Some(error) => Err(error.into()),
             None => Ok(()),

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::discord::shard::Shard;
 use crate::services::{Services, Tasks};
+use crate::store::answered;
 use crate::store::tracking::events::{self, BotEvent};
-use crate::store::within;
 use crate::store::{LogId, signals::Wakeup};
 
 /// How long events are kept.
@@ -40,8 +40,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two deletions of old events.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Time limit of a query.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a new reader waits until the ring has begun.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a reader is refused, or its stream ends.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ impl Feed {
     pub async fn open(&self, bot_id: i64, shard: Option<Shard>, after: Option<LogId>) -> Result<FeedReader, FeedError> {
         let place = Place::take(&self.readers, bot_id).ok_or(FeedError::Full)?;
         let mut ring = self.ring.subscribe();
-        let newest = match timeout(QUERY_TIMEOUT, ring.wait_for(|ring| ring.floor.is_some() || ring.is_over)).await {
+        let newest = match timeout(READY_TIMEOUT, ring.wait_for(|ring| ring.floor.is_some() || ring.is_over)).await {
             Ok(Ok(ring)) if !ring.is_over => ring.newest,
             Ok(_) => return Err(FeedError::Stopping),
             Err(_) => return Err(FeedError::NotReady),
@@ -220,7 +220,7 @@ impl FeedReader {
         let floor = self.ring.borrow().floor.unwrap_or_default();
         let _turn = self.feed.queries.acquire().await;
         let page = events::page(&self.feed.pool, self.bot_id, self.shard, self.cursor, BATCH);
-        let found = within(QUERY_TIMEOUT, page).await?;
+        let found = answered(page).await?;
         self.cursor = found.last().map_or(floor, |last| last.id);
         Ok(found.into_iter().map(Arc::new).collect())
     }
@@ -257,19 +257,19 @@ impl Tail {
     async fn read(&self, prune_at: &mut Instant) -> sqlx::Result<()> {
         let (ring, pool) = (&self.feed.ring, &self.feed.pool);
         if ring.borrow().floor.is_none() {
-            let newest = within(QUERY_TIMEOUT, events::newest(pool)).await?;
+            let newest = answered(events::newest(pool)).await?;
             ring.send_modify(|ring| ring.begin(newest));
         }
         loop {
             let newest = ring.borrow().newest;
-            let found = within(QUERY_TIMEOUT, events::after(pool, newest, BATCH)).await?;
+            let found = answered(events::after(pool, newest, BATCH)).await?;
             if found.is_empty() {
                 break;
             }
             ring.send_modify(|ring| found.into_iter().for_each(|event| ring.push(Arc::new(event))));
         }
         if self.clock.instant() >= *prune_at {
-            within(QUERY_TIMEOUT, events::prune(pool, self.clock.now() - KEPT)).await?;
+            answered(events::prune(pool, self.clock.now() - KEPT)).await?;
             *prune_at = self.clock.instant() + PRUNE_INTERVAL;
         }
         Ok(())

@@ -19,6 +19,7 @@ use showtime::store::locks::Lock;
 use showtime::store::pool_options;
 use showtime::twitch::eventsub::outgoing::Outgoing;
 use sqlx::postgres::PgPoolOptions;
+use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use crate::support::bots;
@@ -26,7 +27,12 @@ use crate::support::messages::{at, cheer, follow, verified};
 use crate::support::postgres::fresh_database;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
+use crate::support::twitch::{CHANNEL, Twitch};
 use crate::support::{PATIENCE, until};
+
+/// Tasks that keep a connection of their own, by the names that Postgres knows.
+const TASKS: [&str; 5] =
+    ["showtime heartbeat", "showtime sessions", "showtime session reconciler", "showtime switches", "showtime chats"];
 
 /// Delivers new messages, several at a time, until told to stop, and returns those that were
 /// acknowledged. Anything but 204 and 503 fails the test.
@@ -143,6 +149,32 @@ async fn connections_that_stay_silent_leave_their_places_to_others() {
     }
     proxy.replace();
     until("requests are answered", async || server.get("/sinks/none").await.status == 404).await;
+    server.stop().await;
+}
+
+/// As after a failover, for the tasks that have connections of their own.
+#[tokio::test]
+async fn tasks_whose_connections_stay_silent_connect_again() {
+    let (twitch, database) = (Twitch::start().await, fresh_database().await);
+    let proxy = Proxy::start(&database).await;
+    let server = Server::with(proxy.options(&database), |config| {
+        twitch.configure(config);
+        config.twitch.channel_name = Some(CHANNEL.to_owned());
+        config.twitch.websocket_url = twitch.mock.websocket_url();
+        config.twitch.irc_url = twitch.mock.irc_url();
+    })
+    .await;
+    let direct = PgPoolOptions::new().max_connections(1).connect_lazy_with(database);
+    let connected = async |since: OffsetDateTime| {
+        let statement = "select distinct application_name from pg_stat_activity
+            where datname = current_database() and backend_start >= $1";
+        let names: Vec<String> = sqlx::query_scalar(statement).bind(since).fetch_all(&direct).await.unwrap();
+        TASKS.iter().all(|task| names.iter().any(|name| name == task))
+    };
+    until("all tasks are connected", async || connected(OffsetDateTime::UNIX_EPOCH).await).await;
+    proxy.replace();
+    let replaced_at = sqlx::query_scalar("select clock_timestamp()").fetch_one(&direct).await.unwrap();
+    until("all tasks are connected again", async || connected(replaced_at).await).await;
     server.stop().await;
 }
 

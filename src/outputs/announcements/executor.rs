@@ -26,7 +26,7 @@ use crate::store::tracking::events::{self, BotNews};
 use crate::store::tracking::outcomes::{self, Outcome};
 use crate::store::tracking::posts::{self, DuePost, PostKind, PostState, Release};
 use crate::store::tracking::spread;
-use crate::store::{is_outage, within};
+use crate::store::{answered, is_outage};
 use crate::tracking::budget::Budget;
 
 /// How long a server keeps a Discord channel for a request. If it was killed, another one takes over after this.
@@ -34,9 +34,6 @@ const LEASE: time::Duration = time::Duration::seconds(60);
 
 /// It looks for what is due at least this often, also when no notification came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Time limit of a transaction.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause while the database is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -189,7 +186,7 @@ impl Executor {
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             return Ok(Round { next_at: Some(self.clock.now() + pause), ..Round::default() });
         }
-        within(QUERY_TIMEOUT, self.claim()).await
+        answered(self.claim()).await
     }
 
     async fn claim(&mut self) -> sqlx::Result<Round> {
@@ -252,12 +249,12 @@ impl Executor {
             return Ok(());
         }
         let now = self.clock.now();
-        if let Err(error) = within(QUERY_TIMEOUT, self.record(&self.finished, now)).await {
+        if let Err(error) = answered(self.record(&self.finished, now)).await {
             if is_outage(&error) {
                 return Err(error);
             }
             for finished in &self.finished {
-                if let Err(error) = within(QUERY_TIMEOUT, self.record(std::slice::from_ref(finished), now)).await {
+                if let Err(error) = answered(self.record(std::slice::from_ref(finished), now)).await {
                     tracing::warn!(post.id = finished.post.id, %error, "what came of a post can't be recorded");
                 }
             }

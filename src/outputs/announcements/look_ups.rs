@@ -12,9 +12,9 @@ use super::plan::PICTURE_DELAY;
 use crate::clock::Clock;
 use crate::credentials::application::Application;
 use crate::services::Services;
+use crate::store::answered;
 use crate::store::signals::Channel;
 use crate::store::tracking::look_ups::{self, Found, LookUp};
-use crate::store::within;
 use crate::twitch::helix::{Helix, HelixError};
 use crate::twitch::id::ChannelId;
 
@@ -29,9 +29,6 @@ const CALL_PAUSE: Duration = Duration::from_millis(600);
 
 /// When a broadcast is asked about again if nothing was found out, also because the server ended.
 const RETRY: time::Duration = time::Duration::minutes(2);
-
-/// Time limit of a transaction.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why nothing could be looked up. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +64,7 @@ impl LookUps {
     async fn round(&self) -> Result<(), LookUpError> {
         let now = self.clock.now();
         let until = now + RETRY;
-        let due = within(QUERY_TIMEOUT, look_ups::claim(&self.pool, LIMIT, (now, until))).await?;
+        let due = answered(look_ups::claim(&self.pool, LIMIT, (now, until))).await?;
         let live: Vec<_> = due.iter().filter(|it| it.ended_at.is_none()).map(|it| &it.twitch_id).collect();
         let tags: HashMap<ChannelId, Vec<String>> = match live.as_slice() {
             [] => HashMap::new(),
@@ -104,7 +101,7 @@ impl LookUps {
         found: &Found,
         times: (OffsetDateTime, OffsetDateTime, Option<OffsetDateTime>),
     ) -> sqlx::Result<()> {
-        within(QUERY_TIMEOUT, async {
+        answered(async {
             let mut transaction = self.pool.begin().await?;
             if look_ups::record(&mut *transaction, &it.stream_id, found, times).await? {
                 Channel::Post.notify(&mut transaction, "").await?;

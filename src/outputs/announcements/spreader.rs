@@ -10,11 +10,11 @@ use tokio::time::sleep;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::services::Services;
+use crate::store::answered;
 use crate::store::signals::{Channel, Signals, Wakeup};
 use crate::store::tracking::announcements;
 use crate::store::tracking::destinations;
 use crate::store::tracking::spread;
-use crate::store::within;
 
 /// Tracks or posts per transaction, if Discord takes any number of posts.
 const CHUNK: i32 = 1_000;
@@ -27,9 +27,6 @@ const LEAD: f64 = 4.0;
 
 /// It looks for announcements at least this often, also when no notification came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Time limit of a transaction.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause while the database is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -82,13 +79,13 @@ impl Spreader {
 
     /// Spreads what is due, then waits until there may be more.
     async fn work(&self, wakeup: &mut Wakeup, prune_at: &mut std::time::Instant) -> sqlx::Result<()> {
-        while within(QUERY_TIMEOUT, self.spread_one(self.clock.now())).await? {}
+        while answered(self.spread_one(self.clock.now())).await? {}
         if self.clock.instant() >= *prune_at {
-            while within(QUERY_TIMEOUT, announcements::prune(&self.pool, self.clock.now() - KEPT)).await? > 0 {}
-            while within(QUERY_TIMEOUT, self.drop_gone()).await? {}
+            while answered(announcements::prune(&self.pool, self.clock.now() - KEPT)).await? > 0 {}
+            while answered(self.drop_gone()).await? {}
             *prune_at = self.clock.instant() + PRUNE_INTERVAL;
         }
-        let next_at = within(QUERY_TIMEOUT, announcements::next_spread_at(&self.pool, self.pause / LEAD)).await?;
+        let next_at = answered(announcements::next_spread_at(&self.pool, self.pause / LEAD)).await?;
         let wait = next_at.map_or(POLL_INTERVAL, |at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
         tokio::select! {
             () = wakeup.notified() => {}

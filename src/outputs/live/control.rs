@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use utoipa::ToSchema;
 
-use super::answered;
 use super::feed::Feed;
 use super::filter::FeedFilter;
 use super::frame::Frame;
 use super::overlays::{ConnectedOverlays, OverlayPlace, OverlayReport, Overlays};
 use crate::store::overlays::{AlertControl, SettingsVersion, alert_controls, settings_versions};
+use crate::store::query;
 use crate::store::signals::Signals;
 
 /// Time without a notification after which the database is asked all the same.
@@ -100,11 +100,9 @@ impl Control {
     pub(super) async fn run(self: Arc<Self>, pool: PgPool, signals: Signals) -> Infallible {
         let (mut changed, mut known) = (signals.overlays(), None::<State>);
         loop {
-            let read = async {
-                let mut db = pool.acquire().await?;
-                Ok((alert_controls(&mut db).await?, settings_versions(&mut db).await?))
-            };
-            match answered(read).await {
+            let read =
+                query(&pool, async |db| Ok((alert_controls(&mut *db).await?, settings_versions(&mut *db).await?)));
+            match read.await {
                 Ok(now) if known.as_ref() != Some(&now) => {
                     self.tell(known.as_ref(), &now);
                     known = Some(now);

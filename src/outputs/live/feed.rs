@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use strum::{EnumIter, IntoStaticStr};
 
-use super::answered;
 use super::entry::Entry;
 use super::frame::Frame;
 use crate::message::segment::{SEGMENT_BEGIN, SEGMENT_CHANGE, SEGMENT_END, SEGMENT_REMOVE};
+use crate::store::answered;
 use crate::twitch::catalogue::pattern;
 use crate::view::{alert, chat};
 

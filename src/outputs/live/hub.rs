@@ -7,14 +7,13 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
-use super::answered;
 use super::control::Control;
 use super::places::{Place, Places};
 use super::ring::Ring;
 use crate::access::TokenHash;
-use crate::store::LogId;
 use crate::store::read::channels::Channel;
 use crate::store::read::live;
+use crate::store::{LogId, query};
 use crate::twitch::id::ChannelId;
 
 /// Readers per process.
@@ -95,7 +94,7 @@ impl Hub {
     /// If the database fails.
     pub async fn snapshot(&self, ids: Option<&[ChannelId]>) -> sqlx::Result<(LogId, Vec<Channel>)> {
         let _turn = self.catching_up.acquire().await;
-        answered(async { live::snapshot(&mut *self.pool.acquire().await?, ids).await }).await
+        query(&self.pool, async |db| live::snapshot(db, ids).await).await
     }
 
     /// Returns once nothing is in memory any more that is emptied or deleted in the log by now, or after five seconds.
@@ -103,7 +102,7 @@ impl Hub {
     /// # Errors
     /// If the database fails.
     pub async fn forget_deleted(&self) -> sqlx::Result<()> {
-        let (now, _) = answered(async { live::version(&mut *self.pool.acquire().await?).await }).await?;
+        let (now, _) = query(&self.pool, async |db| live::version(db).await).await?;
         let mut ring = self.ring.subscribe();
         let is_current = |ring: &Ring| ring.cursor().is_none() || ring.version().revision >= now.revision;
         // The tail looks for what was deleted as often as it can reach the database.

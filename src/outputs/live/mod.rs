@@ -13,15 +13,10 @@ mod ring;
 pub mod tail;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::hub::Hub;
 use self::tail::Tail;
 use crate::services::{Services, Tasks};
-use crate::store::within;
-
-/// How long the database may take to answer before the connection is given up.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the tail of the log, and returns the hub that readers subscribe to.
 pub fn spawn(services: &Services, tasks: &mut Tasks) -> Arc<Hub> {
@@ -32,9 +27,4 @@ pub fn spawn(services: &Services, tasks: &mut Tasks) -> Arc<Hub> {
     let control = hub.control.clone().run(services.pool.clone(), services.signals.clone());
     tasks.spawn("control of overlays", control);
     hub
-}
-
-/// Awaits an answer of the database within [`ANSWER_TIMEOUT`]: its own time limit is lost with a connection that has gone silent.
-async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    within(ANSWER_TIMEOUT, answer).await
 }

@@ -12,17 +12,16 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::answered;
 use super::entry::Entry;
 use super::filter::FeedFilter;
 use super::hub::{Hub, SubscribeError};
 use super::places::Place;
 use super::ring::Ring;
 use crate::access::TokenHash;
-use crate::store::LogId;
 use crate::store::read::events::LoggedEvent;
 use crate::store::read::live::{self, Bounds};
 use crate::store::read::scan::Range;
+use crate::store::{LogId, answered, query};
 use crate::twitch::id::ChannelId;
 
 /// Events that a reader fetches at once while it catches up. It waits its turn for each page.
@@ -162,7 +161,7 @@ impl Reader {
             return Ok(None);
         }
         let Bounds { oldest, newest } = answered(live::bounds(&self.hub.pool)).await?;
-        let (_, lost) = answered(async { live::version(&mut *self.hub.pool.acquire().await?).await }).await?;
+        let (_, lost) = query(&self.hub.pool, async |db| live::version(db).await).await?;
         if let Some(reason) = lost.reason(cursor) {
             return Ok(Some(Resync { reason, oldest, newest }));
         }
@@ -208,8 +207,7 @@ impl Reader {
             let mut before = newest.next();
             for _ in 0..LAST_PAGES {
                 let turn = self.hub.catching_up.acquire().await;
-                let rows = async { live::last(&mut *self.hub.pool.acquire().await?, &filter, before, PAGE).await };
-                let rows = answered(rows).await?;
+                let rows = query(&self.hub.pool, async |db| live::last(db, &filter, before, PAGE).await).await?;
                 drop(turn);
                 let first = rows.first().filter(|_| is_page_full(&rows)).map(|first| first.id);
                 let entries = rows.into_iter().rev().map(|row| Arc::new(Entry::from(row))).filter(is_selected);
@@ -296,8 +294,7 @@ async fn page(hub: Arc<Hub>, mut filter: Arc<FeedFilter>, after: LogId, until: L
     let turn = hub.catching_up.acquire().await;
     answered(Arc::make_mut(&mut filter).resolve(&hub.pool)).await?;
     let (filtered, range) = (filter.log_filter(), Range { after, last: until });
-    let rows = async { live::first(&mut *hub.pool.acquire().await?, &filtered, range, PAGE).await };
-    let rows = answered(rows).await?;
+    let rows = query(&hub.pool, async |db| live::first(db, &filtered, range, PAGE).await).await?;
     drop(turn);
     let cursor = if is_page_full(&rows) { rows.last().map_or(until, |row| row.id) } else { until };
     Ok(Page { entries: rows.into_iter().map(|row| Arc::new(Entry::from(row))).collect(), cursor, filter })

@@ -10,15 +10,14 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::answered;
 use super::entry::Entry;
 use super::hub::Hub;
 use crate::config::describe_database;
 use crate::incidents::outages::{Outages, Part};
-use crate::store::LogId;
 use crate::store::read::scan::LogFilter;
 use crate::store::read::{events, live};
 use crate::store::signals::{Signals, Wakeup};
+use crate::store::{LogId, answered};
 
 /// How often the log is read, and what was deleted of it looked for, without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);

@@ -17,6 +17,7 @@ use crate::credentials::application::Application;
 use crate::credentials::consent::{self, Account};
 use crate::store::consent_links::{self, ConsentLink};
 use crate::store::signals::Channel;
+use crate::store::{answered, query};
 use crate::twitch::id::ChannelId;
 use crate::twitch::oauth::ConsentAnswer;
 
@@ -60,7 +61,7 @@ impl Links<'_> {
     ) -> sqlx::Result<(String, OffsetDateTime)> {
         let (id, expires_at) = (hex::encode(rand::random::<[u8; 16]>()), now + LIFETIME);
         let link = ConsentLink { id: hash(&id), channel_id, scopes, expires_at, used_at: None };
-        consent_links::insert(self.pool, &link, now).await?;
+        answered(consent_links::insert(self.pool, &link, now)).await?;
         Ok((format!("{}/{id}", self.redirect_url().as_str()), expires_at))
     }
 
@@ -69,11 +70,14 @@ impl Links<'_> {
     /// # Errors
     /// [`LinkError`]
     pub async fn request(&self, id: &str, now: OffsetDateTime) -> Result<Request, LinkError> {
-        let link = consent_links::get(self.pool, &hash(id)).await?.ok_or(LinkError::Unknown)?;
+        let link = answered(consent_links::get(self.pool, &hash(id))).await?.ok_or(LinkError::Unknown)?;
         LinkError::check(&link, now)?;
-        let mut conn = self.pool.acquire().await?;
-        let account = account(&mut conn, &link).await?;
-        let scopes = scopes_to_ask(&mut conn, self.config, &account, &link.scopes).await?;
+        let read = async |db: &mut PgConnection| {
+            let Some(account) = account(&mut *db, &link).await? else { return Ok(None) };
+            let scopes = scopes_to_ask(db, self.config, &account, &link.scopes).await?;
+            Ok(Some((account, scopes)))
+        };
+        let (account, scopes) = query(self.pool, read).await?.ok_or(LinkError::Unknown)?;
         Ok(Request { account, scopes, expires_at: link.expires_at })
     }
 
@@ -85,7 +89,7 @@ impl Links<'_> {
         let scopes = self.request(id, now).await?.scopes;
         let (oauth, scopes) = (&self.application.oauth, scopes.iter().map(String::as_str));
         let request = oauth.request_consent(scopes, &self.redirect_url(), true);
-        consent_links::begin(self.pool, &hash(id), &hash(request.state())).await?;
+        answered(consent_links::begin(self.pool, &hash(id), &hash(request.state()))).await?;
         Ok(request.url)
     }
 
@@ -98,18 +102,19 @@ impl Links<'_> {
             return Err(LinkError::ForeignState);
         };
         let state = hash(state.expose_secret());
-        let link = consent_links::take_state(self.pool, &state).await?.ok_or(LinkError::ForeignState)?;
+        let link = answered(consent_links::take_state(self.pool, &state)).await?.ok_or(LinkError::ForeignState)?;
         LinkError::check(&link, now)?;
         let Application { oauth, tokens, .. } = self.application;
         let code = code.map_err(LinkError::Denied)?;
         let (user, token) = consent::redeem(oauth, &code, &self.redirect_url()).await?;
         let mut conn = self.pool.acquire().await?;
-        account(&mut conn, &link).await?.keep((oauth, tokens), &mut conn, (&user, &token)).await?;
-        consent_links::mark_used(&mut *conn, &link.id, now).await?;
+        let account = answered(account(&mut conn, &link)).await?.ok_or(LinkError::Unknown)?;
+        account.keep((oauth, tokens), &mut conn, (&user, &token)).await?;
+        answered(consent_links::mark_used(&mut *conn, &link.id, now)).await?;
         tracing::info!(user.login = user.login, "a user has consented by a link");
         // There may be subscriptions that wait for it, and a WebSocket.
-        Channel::Reconcile.notify(&mut conn, "").await?;
-        Ok(Channel::Session.notify(&mut conn, "").await?)
+        answered(Channel::Reconcile.notify(&mut conn, "")).await?;
+        Ok(answered(Channel::Session.notify(&mut conn, "")).await?)
     }
 
     /// The address that must be registered at Twitch, letter for letter.
@@ -120,9 +125,11 @@ impl Links<'_> {
     }
 }
 
-async fn account(conn: &mut PgConnection, link: &ConsentLink) -> Result<Account, LinkError> {
-    let Some(id) = &link.channel_id else { return Ok(Account::bot(conn).await?) };
-    Account::broadcaster(conn, id).await?.ok_or(LinkError::Unknown)
+async fn account(conn: &mut PgConnection, link: &ConsentLink) -> sqlx::Result<Option<Account>> {
+    match &link.channel_id {
+        Some(id) => Account::broadcaster(conn, id).await,
+        None => Account::bot(conn).await.map(Some),
+    }
 }
 
 fn hash(secret: &str) -> Vec<u8> {

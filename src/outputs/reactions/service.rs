@@ -10,6 +10,7 @@ use super::validate::StepError;
 use crate::credentials::application::Application;
 use crate::store::actions::settle;
 use crate::store::actions::{self, Action, ActionState};
+use crate::store::answered;
 use crate::twitch::helix::HelixError;
 use crate::twitch::id::{ChannelId, UserId};
 
@@ -79,19 +80,19 @@ pub async fn request(
         true => Ok(Requested { action, is_new: false }),
         false => Err(ActionError::KeyReused(key.to_owned())),
     };
-    if let Some(action) = actions::of_key(pool, key).await? {
+    if let Some(action) = answered(actions::of_key(pool, key)).await? {
         return known(action);
     }
     if let Step::Webhook(webhook) = &step
-        && let Some(reason) = receivers::check(pool, &webhook.sink).await?
+        && let Some(reason) = answered(receivers::check(pool, &webhook.sink)).await?
     {
         return Err(StepError { field: "webhook.sink".to_owned(), reason }.into());
     }
     let target = target::resolve(&application.helix, &step).await?;
-    let as_user = author(pool, &step, channel).await?;
+    let as_user = answered(author(pool, &step, channel)).await?;
     let new = step.new_action(key, &params, (channel, &as_user), target.as_ref(), now);
-    let is_new = actions::insert(pool, &new).await?;
-    let action = actions::of_key(pool, key).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let is_new = answered(actions::insert(pool, &new)).await?;
+    let action = answered(actions::of_key(pool, key)).await?.ok_or(sqlx::Error::RowNotFound)?;
     if is_new { Ok(Requested { action, is_new }) } else { known(action) }
 }
 

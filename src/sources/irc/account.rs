@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use crate::credentials::application::Application;
 use crate::credentials::tokens::TokensError;
 use crate::program::Program;
-use crate::store::actions;
+use crate::store::{actions, answered};
 use crate::twitch::id::UserId;
 use crate::twitch::irc::Credentials;
 
@@ -33,7 +33,7 @@ pub(super) struct Accounts {
 impl Accounts {
     /// The account to log in with now.
     pub(super) async fn get(&self) -> Result<Account, TokensError> {
-        let Some(bot) = actions::bot(&self.pool).await? else { return Ok(Account::default()) };
+        let Some(bot) = answered(actions::bot(&self.pool)).await? else { return Ok(Account::default()) };
         let consent = || format!("run `{}` and log in as {}", Program::Init.with("--bot"), bot.login);
         let problem = match self.application.tokens.user(bot.user_id.as_str()).await {
             Ok(token) if token.scopes.iter().any(|scope| scope == SCOPE) => {

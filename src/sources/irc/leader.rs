@@ -13,10 +13,10 @@ use super::check::Overview;
 use super::connection::{ChatConnection, Context};
 use super::presence::Visit;
 use crate::services::{Services, Stopper};
-use crate::store;
 use crate::store::chat::{self, OpenChat, PresenceRow};
 use crate::store::locks::Lock;
 use crate::store::signals::{Channel, Wakeup};
+use crate::store::{self, answered};
 use crate::twitch::id::ChannelId;
 use crate::twitch::irc::Login;
 
@@ -104,7 +104,7 @@ impl Leader {
         };
         let mut kept = HashMap::new();
         if !self.is_leading {
-            self.is_leading = Lock::Chat.try_hold(&mut *db).await?;
+            self.is_leading = answered(Lock::Chat.try_hold(&mut *db)).await?;
             if !self.is_leading {
                 // Another server reads them.
                 self.connections.clear();
@@ -113,15 +113,15 @@ impl Leader {
                 self.context.reader.read(&[], &mut kept);
                 return Ok(());
             }
-            kept = by_channel(chat::presence(&mut *db).await?);
+            kept = by_channel(answered(chat::presence(&mut *db)).await?);
         }
         let now = self.context.clock.now();
         self.keep_presence(&mut *db, now).await?;
-        let open = chat::open(&mut *db, now).await?;
+        let open = answered(chat::open(&mut *db, now)).await?;
         let ids: Vec<_> = open.iter().map(|chat| chat.channel.id.clone()).collect();
         if self.open != ids {
             // EventSub is to deliver the messages of these, where it can.
-            Channel::Reconcile.notify(&mut *db, "").await?;
+            answered(Channel::Reconcile.notify(&mut *db, "")).await?;
             self.open = ids;
         }
         let wanted: Vec<_> = open.into_iter().filter(|chat| chat.membership || chat.takes_lines).collect();
@@ -140,10 +140,10 @@ impl Leader {
     async fn take_lines(&mut self, db: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<()> {
         let with_lines = self.wanted.iter().filter(|chat| chat.takes_lines);
         let ids: Vec<_> = with_lines.map(|chat| chat.channel.id.as_str()).collect();
-        chat::take_lines(&mut *db, &ids, now).await?;
+        answered(chat::take_lines(&mut *db, &ids, now)).await?;
         let with_presence = self.wanted.iter().filter(|chat| chat.membership);
         let ids: Vec<_> = with_presence.map(|chat| chat.channel.id.as_str()).collect();
-        chat::keep_presence(db, &ids).await?;
+        answered(chat::keep_presence(db, &ids)).await?;
         self.lines_at = Some(now);
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Leader {
             let rows: Vec<_> = change.visits.iter().filter_map(present).collect();
             let left = change.visits.iter().filter(|(_, visit)| visit.is_none()).map(|(login, _)| login.clone());
             let left: Vec<_> = left.collect();
-            if let Err(error) = chat::set_presence(&mut *db, &change.channel_id, &rows, &left).await {
+            if let Err(error) = answered(chat::set_presence(&mut *db, &change.channel_id, &rows, &left)).await {
                 self.context.reader.keep_later(change);
                 changes.for_each(|change| self.context.reader.keep_later(change));
                 return Err(error);

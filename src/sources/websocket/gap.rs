@@ -26,6 +26,7 @@ use crate::status::Check;
 use crate::store::gaps::{self, Gap};
 use crate::store::read::health::Records;
 use crate::store::signals::Wakeup;
+use crate::store::{answered, query};
 use crate::twitch::helix::Follower;
 use crate::twitch::id::ChannelId;
 
@@ -75,7 +76,7 @@ impl Gaps {
         until: OffsetDateTime,
         cause: &'static str,
     ) -> sqlx::Result<()> {
-        gaps::record(&mut *self.pool.acquire().await?, channel, since, until, cause).await?;
+        query(&self.pool, async |db| gaps::record(db, channel, since, until, cause).await).await?;
         self.metrics.gap(cause, until - since);
         tracing::warn!(
             channel.id = channel.as_str(),
@@ -137,7 +138,7 @@ impl Filler {
         let lag = HELIX_LAG.unsigned_abs();
         let (mut outcome, mut after) = (Ok(()), 0);
         loop {
-            let due = gaps::due(&mut *pool.acquire().await?, after, clock.now(), SETTLING, lag).await?;
+            let due = query(pool, async |db| gaps::due(db, after, clock.now(), SETTLING, lag).await).await?;
             let Some(last) = due.last() else { return outcome };
             after = last.id;
             for gap in due {
@@ -153,8 +154,7 @@ impl Filler {
     async fn look_up(&self, conn: &mut PgConnection, gap: &Gap) -> Result<(), BackfillError> {
         let mut found = self.backfill.look_up(&mut *conn, std::slice::from_ref(&gap.channel_id), true).await?;
         found += self.look_up_follows(conn, gap).await?;
-        gaps::record_look_up(conn, gap.id, self.backfill.clock.now(), found).await?;
-        Ok(())
+        Ok(answered(gaps::record_look_up(conn, gap.id, self.backfill.clock.now(), found)).await?)
     }
 
     /// Infers the follows that the log lacks. Helix tells whole seconds, so those that the log has are compared in seconds.
@@ -164,7 +164,7 @@ impl Filler {
         let shown = helix.followers_since(&gap.channel_id, since).await?;
         self.backfill.incidents.record_items(shown.endpoint(), shown.unreadable());
         let now = self.backfill.clock.now();
-        let known = gaps::known_follows(conn, &gap.channel_id, since - MAX_MESSAGE_DELAY).await?;
+        let known = answered(gaps::known_follows(conn, &gap.channel_id, since - MAX_MESSAGE_DELAY)).await?;
         let is_missed = |it: &&Follower| {
             it.followed_at <= gap.ended_at && !known.contains(&(it.user_id.clone(), it.followed_at.unix_timestamp()))
         };

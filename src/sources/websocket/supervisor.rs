@@ -17,9 +17,9 @@ use super::intake::Intake;
 use super::machine::{Input, Status};
 use super::session::Handle;
 use crate::services::{Services, Stopper};
-use crate::store;
 use crate::store::sessions::{self, RENEWAL, SessionRow};
 use crate::store::signals::Wakeup;
+use crate::store::{self, answered};
 use crate::twitch::helix::SESSION_LIMIT_MESSAGE;
 use crate::twitch::id::UserId;
 use crate::twitch::transport::TransportKind;
@@ -106,17 +106,17 @@ impl Supervisor {
             None => connection.insert(store::connect(&self.database, "showtime sessions").await?),
         };
         while let Some(ended) = self.holder.ended.last() {
-            sessions::release(&mut *db, *ended).await?;
+            answered(sessions::release(&mut *db, *ended)).await?;
             self.holder.ended.pop();
         }
-        let wanted = sessions::wanted(&mut *db, self.is_default).await?;
+        let wanted = answered(sessions::wanted(&mut *db, self.is_default)).await?;
         self.context.spare_keepalives(wanted.len() > MANY_SESSIONS);
         self.lease(&mut *db, wanted).await?;
         for (user, running) in &mut self.sessions {
             running.write(&mut *db, self.holder.id, user).await?;
         }
         if self.sessions.values().any(Running::is_waiting) {
-            let rows = sessions::all(&mut *db).await?;
+            let rows = answered(sessions::all(&mut *db)).await?;
             rows.iter().for_each(|row| self.tell(row));
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Supervisor {
         self.end_panicked();
         let secured = |user: &UserId| self.sessions.get(user).and_then(|running| running.handle.secured_until());
         let users: Vec<_> = wanted.iter().map(|user| (user.clone(), secured(user))).collect();
-        let held = sessions::lease(&mut *db, self.holder.id, &users).await?;
+        let held = answered(sessions::lease(&mut *db, self.holder.id, &users)).await?;
         self.renewed_at = Some(now);
         let is_over = |user: &UserId| !held.iter().any(|row| row.user_id == *user);
         let over: Vec<_> = self.sessions.keys().filter(|user| is_over(user)).cloned().collect();
@@ -141,7 +141,7 @@ impl Supervisor {
                 running.handle.stop();
             }
         }
-        sessions::keep_only(&mut *db, self.holder.id, &wanted, self.is_default).await?;
+        answered(sessions::keep_only(&mut *db, self.holder.id, &wanted, self.is_default)).await?;
         for lease in held {
             self.sessions.entry(lease.user_id).or_insert_with_key(|user| Running {
                 handle: Handle::start(
@@ -204,8 +204,8 @@ impl Supervisor {
         };
         let secured = |(user, running): (&UserId, &Running)| (user.clone(), running.handle.secured_until());
         let last: Vec<_> = self.sessions.iter().map(secured).collect();
-        sessions::lease(&mut db, self.holder.id, &last).await?;
-        sessions::release(&mut db, self.holder.id).await
+        answered(sessions::lease(&mut db, self.holder.id, &last)).await?;
+        answered(sessions::release(&mut db, self.holder.id)).await
     }
 }
 
@@ -222,11 +222,11 @@ impl Running {
             (report.session.clone(), report.lost.clone(), report.connections, report.losses)
         };
         if let Some((at, reason)) = lost.filter(|_| losses > self.losses) {
-            sessions::end(&mut *db, holder, user, at, &reason).await?;
+            answered(sessions::end(&mut *db, holder, user, at, &reason)).await?;
             self.losses = losses;
         }
         if let Some((id, at)) = session.filter(|_| connections > self.connections) {
-            sessions::begin(&mut *db, holder, user, &id, at).await?;
+            answered(sessions::begin(&mut *db, holder, user, &id, at)).await?;
             self.connections = connections;
         }
         Ok(())

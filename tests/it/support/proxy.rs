@@ -1,6 +1,7 @@
 //! A TCP proxy in front of the test database, whose connections can be cut.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnectOptions;
@@ -17,8 +18,8 @@ enum Mode {
     Open,
     /// Keeps them, and forwards nothing.
     Silent,
-    /// Forwards new ones; those that went silent stay so.
-    Replaced,
+    /// Forwards those since this time; those from before are silent.
+    Replaced(Instant),
     /// Closes them, and refuses new ones.
     Closed,
 }
@@ -45,11 +46,17 @@ impl Proxy {
                 if *changes.borrow() == Mode::Closed {
                     continue;
                 }
+                let accepted_at = Instant::now();
+                let is_silent = move |mode: &Mode| match mode {
+                    Mode::Open => false,
+                    Mode::Replaced(at) => accepted_at < *at,
+                    Mode::Silent | Mode::Closed => true,
+                };
                 tokio::spawn(async move {
                     let Ok(mut postgres) = UnixStream::connect(&socket).await else { return };
                     tokio::select! {
                         biased;
-                        _ = changes.wait_for(|mode| matches!(mode, Mode::Silent | Mode::Closed)) => {}
+                        _ = changes.wait_for(is_silent) => {}
                         _ = copy_bidirectional(&mut client, &mut postgres) => return,
                     }
                     let _ = changes.wait_for(|mode| matches!(mode, Mode::Open | Mode::Closed)).await;
@@ -104,9 +111,10 @@ impl Proxy {
         }
     }
 
-    /// Accepts connections again, like another machine at the same address. Those that went silent hear nothing of it.
+    /// Lets all connections go silent and accepts new ones, like another machine at the same address. Those from before hear
+    /// nothing of it.
     pub(crate) fn replace(&self) {
-        self.mode.send_replace(Mode::Replaced);
+        self.mode.send_replace(Mode::Replaced(Instant::now()));
     }
 
     /// Accepts connections again. Those that went silent are closed.

@@ -16,7 +16,7 @@ use crate::ingest::{Ingest, IngestError};
 use crate::message::Message;
 use crate::services::Services;
 use crate::sources::websocket::gap::Gaps;
-use crate::store::forget;
+use crate::store::{forget, query};
 
 /// How often the drain looks whether the log can be written to.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -134,7 +134,7 @@ impl Drain {
         if messages.is_empty() {
             return Ok(());
         }
-        let forgotten = forget::forgotten_since(&mut *self.pool.acquire().await?).await?;
+        let forgotten = query(&self.pool, async |db| forget::forgotten_since(db).await).await?;
         let forgotten: Vec<_> = forgotten.into_iter().map(|(id, at)| (format!("\"{id}\""), at)).collect();
         messages.retain(|message| {
             !forgotten.iter().any(|(id, at)| message.at() < *at && message.body().contains(id.as_str()))
