@@ -14,7 +14,7 @@ use crate::config::Retention;
 use crate::services::{Services, Tasks};
 use crate::status::Check;
 use crate::store::answered;
-use crate::store::prune::{Pruned, Rule, prune};
+use crate::store::prune::{BATCH_TIMEOUT, Pruned, Rule, prune};
 
 /// Pause between two rounds.
 const PERIOD: Duration = Duration::from_secs(3_600);
@@ -34,7 +34,9 @@ pub fn spawn(services: &Services, tasks: &mut Tasks) {
         None => Check::pass("retention", "events are deleted when they are old enough"),
         Some(problem) => Check::warn("retention", String::clone(problem)),
     });
-    let database = services.database.clone().options([("application_name", "showtime retention")]);
+    let limit = BATCH_TIMEOUT.as_millis().to_string();
+    let options = [("application_name", "showtime retention"), ("statement_timeout", &limit)];
+    let database = services.database.clone().options(options);
     tasks.spawn("retention", run(database, services.clock.clone(), retention, problem));
 }
 
@@ -74,7 +76,7 @@ async fn round(database: &PgConnectOptions, retention: &Retention, now: OffsetDa
         sum.events += pruned.events;
         sum.held_back_by = sum.held_back_by.or(pruned.held_back_by);
     }
-    answered(connection.close()).await?;
+    let _ = answered(connection.close()).await;
     Ok(sum)
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) pool: PgPool,
     pub(crate) clock: Clock,
     pub(crate) oauth: OAuth,
-    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) tokens: Tokens,
     pub(crate) helix: Helix,
     pub(crate) app: Arc<TokenSource>,
     pub(crate) types: Vec<&'static SubscriptionType>,
@@ -70,7 +70,7 @@ impl Session {
         let credentials = Credentials { client_id: client.id, client_secret: client.secret };
         let http = Http::new(RetryPolicy::default(), clock.clone())?;
         let oauth = OAuth::new(credentials, &config.twitch.auth_url, http);
-        let tokens = Arc::new(Tokens::new(pool.clone(), vault, oauth.clone(), clock.clone()));
+        let tokens = Tokens::new(pool.clone(), vault, oauth.clone(), clock.clone());
         let app = tokens.app().await?;
         let helix = Helix::new(config.twitch.api_url.clone(), app.clone());
         Ok(Self {

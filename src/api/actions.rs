@@ -36,7 +36,7 @@ impl From<ActionError> for Error {
             ActionError::KeyReused(_) => Self::KeyReused(error.to_string()),
             ActionError::NotFound(id) => Self::NotFound { what: "action", name: id.to_string() },
             ActionError::WrongState { .. } => Self::WrongState(error.to_string()),
-            ActionError::Twitch(error) => {
+            ActionError::TwitchSilent | ActionError::Twitch(_) => {
                 tracing::warn!(%error, "a user can't be looked up");
                 Self::TwitchUnavailable
             }

@@ -18,10 +18,17 @@ use crate::program::Program;
 use crate::services::Services;
 use crate::store::migrations::{self, MigrationError};
 use crate::store::read::scan;
-use crate::store::{databases, epoch, is_outage, pool_options, within};
+use crate::store::{self, answered, databases, epoch, is_outage, pool_options, within};
 
 /// How long a request waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Settings of the connections that requests share. A transaction lasts while Twitch makes a token, and no longer.
+const SETTINGS: [(&str, &str); 3] = [
+    ("application_name", "showtime api"),
+    ("statement_timeout", "5000"),
+    ("idle_in_transaction_session_timeout", "60000"),
+];
 
 /// Connections that requests share; the writer has its own.
 pub const POOL_SIZE: u32 = 10;
@@ -44,8 +51,7 @@ pub(super) async fn open(config: &Config) -> Result<(PgConnectOptions, Option<Lo
 ///
 /// After a time in which nothing could be written, connections from before it are not used again.
 pub(super) fn pool(database: PgConnectOptions, ingest: &Ingest) -> PgPool {
-    let options =
-        database.options([("application_name", "showtime api"), ("statement_timeout", "5000")]).options(scan::SETTINGS);
+    let options = database.options(SETTINGS).options(scan::SETTINGS);
     let is_since_recovery = ingest.is_since_recovery();
     pool_options()
         .max_connections(POOL_SIZE)
@@ -128,7 +134,10 @@ async fn prepare(
             error => AppError::Migrate(error),
         })?;
     }
-    match epoch::check(&mut connection).await {
+    answered(connection.close()).await.map_err(failed)?;
+    // With a time limit for statements, which a migration can't have.
+    let mut connection = store::connect(database, "showtime start").await.map_err(failed)?;
+    match answered(epoch::check(&mut connection)).await {
         Ok(Some(first)) => tracing::warn!(
             "the database was restored or moved: the log goes on with id {first}, and readers that know newer ids than it has \
             start over"
@@ -137,7 +146,7 @@ async fn prepare(
         Err(error) if is_outage(&error) => return Err(failed(error)),
         Err(error) => tracing::warn!(%error, "whether the database was restored can't be found out"),
     }
-    let token = match access::bootstrap(&mut connection, config, clock).await {
+    let token = match answered(access::bootstrap(&mut connection, config, clock)).await {
         Err(error) if is_outage(&error) => return Err(failed(error)),
         // Migrations may be missing; `/readyz` shows them.
         Err(error) => {
@@ -146,7 +155,7 @@ async fn prepare(
         }
         Ok(token) => token,
     };
-    connection.close().await.map_err(failed)?;
+    answered(connection.close()).await.map_err(failed)?;
     Ok(token)
 }
 
@@ -160,7 +169,7 @@ async fn connect(database: &PgConnectOptions) -> Result<PgConnection, AppError> 
     let check = async {
         let (mut connection, mut other) = (open().await?, open().await?);
         let is_shared = within(POOL_TIMEOUT, databases::shares_sessions(&mut connection, &mut other)).await?;
-        other.close().await?;
+        answered(other.close()).await?;
         Ok((connection, is_shared))
     };
     match check.await {

@@ -45,6 +45,7 @@ use crate::sources::websocket::{self, StartError, gap};
 use crate::status::Checks;
 use crate::store::migrations::MigrationError;
 use crate::store::signals::Signals;
+use crate::store::with_keepalives;
 use crate::subscriptions;
 use crate::subscriptions::reconciler;
 use crate::tracking::Tracking;
@@ -298,6 +299,7 @@ impl App {
 
 /// What the components share, and the writer behind its [`Ingest`].
 fn services(database: PgConnectOptions, config: &Config, clock: Clock) -> Result<(Services, Writer), AppError> {
+    let database = with_keepalives(database);
     let (incidents, metrics) = (Incidents::new(clock.clone()), Metrics::default());
     let (ingest, writer) = Ingest::new(database.clone(), clock.clone(), incidents.clone(), metrics.clone());
     let services = Services {

@@ -21,7 +21,7 @@ pub struct Application {
     /// Twitch's login server, asked as this application.
     pub oauth: OAuth,
     /// The tokens that users gave to this application.
-    pub tokens: Arc<Tokens>,
+    pub tokens: Tokens,
     /// The application's own token, shared with all replicas.
     pub app_tokens: Arc<TokenSource>,
     /// Twitch's API, called with the application's own token.
@@ -50,7 +50,7 @@ impl Application {
         let credentials = Credentials { client_id: client.id.clone(), client_secret: client.secret.clone() };
         let oauth = OAuth::new(credentials, &config.twitch.auth_url, services.http.clone());
         let vault = Vault::open_for(config)?;
-        let tokens = Arc::new(Tokens::new(services.pool.clone(), vault, oauth.clone(), services.clock.clone()));
+        let tokens = Tokens::new(services.pool.clone(), vault, oauth.clone(), services.clock.clone());
         let app_tokens = tokens.shared_app();
         let helix = Helix::new(config.twitch.api_url.clone(), app_tokens.clone());
         Ok(Some(Self { oauth, tokens, app_tokens, helix, users: Arc::default() }))

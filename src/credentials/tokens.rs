@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::program::Program;
 use crate::store::locks::Lock;
 use crate::store::tokens::{self, APP, Row};
-use crate::store::{answered, query};
+use crate::store::{answered, is_outage, query};
 use crate::twitch::oauth::{BearerToken, OAuth, OAuthError, TokenUser, UserToken, Validated};
 use crate::twitch::token_source::{Renewal, TokenSource};
 
@@ -26,6 +26,10 @@ const MARGIN: time::Duration = time::Duration::minutes(2);
 
 /// Refreshes at the same time. Each keeps a connection of the pool until Twitch has answered, and requests need the others.
 const MAX_REFRESHES: usize = 4;
+
+/// How often it is tried to keep new tokens while the database is away, and the pause in between.
+const MAX_PUTS: u32 = 10;
+const PUT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -49,22 +53,22 @@ pub enum TokensError {
     Database(#[from] sqlx::Error),
 }
 
-/// Every token, by its holder.
-#[derive(Debug)]
+/// Every token, by its holder. Clones share everything.
+#[derive(Clone, Debug)]
 pub struct Tokens {
     pool: PgPool,
-    vault: Vault,
+    vault: Arc<Vault>,
     oauth: OAuth,
     clock: Clock,
     /// Bounds the refreshes in progress.
-    refreshes: Semaphore,
+    refreshes: Arc<Semaphore>,
 }
 
 impl Tokens {
     /// The tokens in this database, encrypted by this vault.
     #[must_use]
     pub fn new(pool: PgPool, vault: Vault, oauth: OAuth, clock: Clock) -> Self {
-        Self { pool, vault, oauth, clock, refreshes: Semaphore::new(MAX_REFRESHES) }
+        Self { pool, vault: Arc::new(vault), oauth, clock, refreshes: Arc::new(Semaphore::new(MAX_REFRESHES)) }
     }
 
     /// The application's own token for one run of a command, beginning with the kept one.
@@ -80,10 +84,10 @@ impl Tokens {
     /// The application's own token, the same for all replicas and runs: a caller that needs another takes the kept one,
     /// or else requests one and keeps it.
     #[must_use]
-    pub fn shared_app(self: &Arc<Self>) -> Arc<TokenSource> {
-        let tokens = Arc::clone(self);
+    pub fn shared_app(&self) -> Arc<TokenSource> {
+        let tokens = self.clone();
         let renewal: Renewal = Box::new(move |stale| {
-            let tokens = Arc::clone(&tokens);
+            let tokens = tokens.clone();
             Box::pin(async move { Ok(tokens.renew_app(stale.as_ref()).await?) })
         });
         Arc::new(TokenSource::new("an app token".to_owned(), self.oauth.clone(), renewal))
@@ -91,11 +95,11 @@ impl Tokens {
 
     /// A user's token to make calls with, refreshed for all replicas when it is spent or Twitch refuses it.
     #[must_use]
-    pub fn shared_user(self: &Arc<Self>, user_id: &str) -> Arc<TokenSource> {
-        let (tokens, user_id) = (Arc::clone(self), Arc::<str>::from(user_id));
+    pub fn shared_user(&self, user_id: &str) -> Arc<TokenSource> {
+        let (tokens, user_id) = (self.clone(), Arc::<str>::from(user_id));
         let name = format!("a token of user {user_id}");
         let renewal: Renewal = Box::new(move |stale| {
-            let (tokens, user_id) = (Arc::clone(&tokens), Arc::clone(&user_id));
+            let (tokens, user_id) = (tokens.clone(), Arc::clone(&user_id));
             Box::pin(async move {
                 let token = match stale {
                     Some(stale) => tokens.refresh(&user_id, &stale.access_token).await?,
@@ -162,7 +166,7 @@ impl Tokens {
     /// [`TokensError`]
     pub async fn keep_user(&self, user: &TokenUser, token: &UserToken) -> Result<(), TokensError> {
         let row = self.row(user.id.as_str(), Some(user.login.clone()), token)?;
-        Ok(query(&self.pool, async |db| tokens::put(db, &row).await).await?)
+        Ok(self.put(&row).await?)
     }
 
     /// A user's token, refreshed if it is spent.
@@ -179,12 +183,34 @@ impl Tokens {
         Ok(token)
     }
 
+    /// Keeps tokens that can't be requested again, although the database may be away for a moment.
+    async fn put(&self, row: &Row) -> sqlx::Result<()> {
+        let mut tries = 1;
+        loop {
+            match query(&self.pool, async |db| tokens::put(db, row).await).await {
+                Err(error) if tries < MAX_PUTS && is_outage(&error) => tries += 1,
+                outcome => return outcome,
+            }
+            self.clock.sleep(PUT_PAUSE).await;
+        }
+    }
+
     /// A token other than `stale`. The row stays locked during the request, so that only one replica makes one, and the
-    /// others find the result. New tokens are kept before they are used.
+    /// others find the result. New tokens are kept before they are used, also when the caller does not wait for them.
     ///
     /// # Errors
     /// [`TokensError`]. Once Twitch has refused, the user has to consent, and Twitch isn't asked again.
     pub async fn refresh(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
+        let (tokens, user_id, stale) = (self.clone(), user_id.to_owned(), stale.clone());
+        // Of its own: Twitch may have ended the old token when the caller is cancelled.
+        let refreshing = tokio::spawn(async move { tokens.refresh_to_the_end(&user_id, &stale).await });
+        refreshing.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(sqlx::Error::PoolClosed.into()),
+        })
+    }
+
+    async fn refresh_to_the_end(&self, user_id: &str, stale: &SecretString) -> Result<UserToken, TokensError> {
         let _permit = self.refreshes.acquire().await;
         let mut transaction = answered(self.pool.begin()).await?;
         let row = answered(tokens::get_locked(&mut transaction, user_id)).await?;
@@ -199,8 +225,14 @@ impl Tokens {
                 if token.scopes.is_empty() {
                     token.scopes = held.scopes;
                 }
-                answered(tokens::put(&mut transaction, &self.row(user_id, login, &token)?)).await?;
-                answered(transaction.commit()).await?;
+                let row = self.row(user_id, login, &token)?;
+                let kept = answered(async {
+                    tokens::put(&mut transaction, &row).await?;
+                    transaction.commit().await
+                });
+                if kept.await.is_err() {
+                    self.put(&row).await?;
+                }
                 Ok(token)
             }
             Err(error) if error.needs_consent() => {
@@ -215,7 +247,7 @@ impl Tokens {
     }
 
     /// Validates every token, at start and every hour, and replaces those that Twitch refuses. Never ends.
-    pub async fn run(self: Arc<Self>, app: Arc<TokenSource>) -> Infallible {
+    pub async fn run(self, app: Arc<TokenSource>) -> Infallible {
         loop {
             if let Err(error) = self.check(&app).await {
                 tracing::warn!(%error, "the tokens can't be checked now");

@@ -122,5 +122,10 @@ fn listen(addr: SocketAddr) -> io::Result<(TcpIncoming, SocketAddr)> {
     let listener = TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
-    Ok((TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true)), addr))
+    Ok((
+        TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(PING)),
+        addr,
+    ))
 }

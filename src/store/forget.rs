@@ -143,8 +143,8 @@ pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<u64> {
         let newest = sqlx::query_scalar!(r#"select coalesce(max(id), 0) as "id!: LogId" from event"#);
         let newest = newest.fetch_one(&mut *conn).await?;
         let ids = naming(conn, id, login, after).await?;
-        let mut transaction = Lock::Append.begin(conn).await?;
-        Lock::Baseline.acquire(&mut transaction).await?;
+        let mut transaction = Lock::Baseline.begin(conn).await?;
+        Lock::Append.acquire(&mut transaction).await?;
         empty(&mut transaction, id, &ids, &mut names).await?;
         count += ids.len() as u64;
         if let Some(last) = ids.last() {

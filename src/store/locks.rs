@@ -15,7 +15,8 @@ pub enum Lock {
     Backfill = 0x5348_4f57_4741_5053,
     /// Held by the server that polls Twitch's API for streams.
     Polling = 0x5348_4f57_504f_4c4c,
-    /// Held while events move from the log to the baseline, and during a rebuild. Taken after [`Append`](Self::Append).
+    /// Held while events move from the log to the baseline, and during a rebuild. Taken before [`Append`](Self::Append), so
+    /// that the writer does not wait for it.
     Baseline = 0x5348_4f57_4241_5345,
     /// Held, for one user each, by the server that creates the subscriptions on the user's WebSocket session.
     Session = 0x5348_4f57_5345_5353,

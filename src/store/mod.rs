@@ -63,19 +63,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The migrations, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("db/migrations");
 
-/// Connects apart from the pools, under this application name. If this machine vanishes, Postgres notices within half a minute,
-/// and another server can have what locks the connection held.
+/// The same database over connections of which Postgres notices within half a minute when this machine has vanished. Then it
+/// frees the locks that they held.
+#[must_use]
+pub fn with_keepalives(database: PgConnectOptions) -> PgConnectOptions {
+    database.options([("tcp_keepalives_idle", "15"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")])
+}
+
+/// Connects apart from the pools, under this application name.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn connect(database: &PgConnectOptions, name: &str) -> sqlx::Result<PgConnection> {
-    let options = database.clone().options([
-        ("application_name", name),
-        ("statement_timeout", "5000"),
-        ("tcp_keepalives_idle", "15"),
-        ("tcp_keepalives_interval", "5"),
-        ("tcp_keepalives_count", "3"),
-    ]);
+    let options = database.clone().options([("application_name", name), ("statement_timeout", "5000")]);
     within(CONNECT_TIMEOUT, options.connect()).await
 }
 
@@ -90,8 +90,8 @@ pub fn pool_options() -> PgPoolOptions {
     })
 }
 
-/// Awaits the answer of the database within five seconds. Postgres ends a statement after this time, too, but tells nobody if the
-/// connection has gone silent.
+/// Awaits the answer of the database within five seconds: over a connection that has gone silent, none comes, whatever
+/// limits Postgres has.
 ///
 /// # Errors
 /// The database's error, or an I/O error of kind `TimedOut`.

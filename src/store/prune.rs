@@ -11,8 +11,8 @@ use super::{LogId, within};
 /// Events that are deleted in one transaction. It does not hold the append lock.
 const BATCH: i64 = 1_000;
 
-/// Time limit of one transaction, which may wait for the lock.
-const BATCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Time limit of one transaction. It may wait for a rebuild, or read much of a large log to find what is old.
+pub const BATCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// No event is pruned that is younger. Twitch sends a message again for minutes, and readers come back within hours.
 pub const MIN_AGE: Duration = Duration::days(1);

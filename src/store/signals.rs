@@ -11,11 +11,8 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 
-use super::{LogId, within};
+use super::{LogId, answered};
 use crate::config::describe_database;
-
-/// How long the database may take to answer before the connection is given up.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After so long without a notification the connection is tested: a dead one delivers nothing, too.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -200,10 +197,10 @@ impl Signals {
     /// Passes on notifications until the connection breaks.
     async fn listen(&self, database: &PgConnectOptions, is_away: &mut bool) -> sqlx::Result<Infallible> {
         let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let pool = within(ANSWER_TIMEOUT, pool.connect_with(database.clone())).await?;
-        let mut listener = within(ANSWER_TIMEOUT, PgListener::connect_with(&pool)).await?;
+        let pool = answered(pool.connect_with(database.clone())).await?;
+        let mut listener = answered(PgListener::connect_with(&pool)).await?;
         listener.eager_reconnect(false);
-        within(ANSWER_TIMEOUT, listener.listen_all(Channel::ALL.map(Channel::name))).await?;
+        answered(listener.listen_all(Channel::ALL.map(Channel::name))).await?;
         if std::mem::take(is_away) {
             tracing::info!("the database is listened to again");
         }
@@ -211,9 +208,7 @@ impl Signals {
         loop {
             match timeout(PING_INTERVAL, listener.try_recv()).await {
                 Ok(notification) => self.pass_on(&notification?.ok_or(sqlx::Error::WorkerCrashed)?),
-                Err(_) => {
-                    within(ANSWER_TIMEOUT, async { sqlx::Acquire::acquire(&mut listener).await?.ping().await }).await?
-                }
+                Err(_) => answered(async { sqlx::Acquire::acquire(&mut listener).await?.ping().await }).await?,
             }
         }
     }

@@ -9,6 +9,7 @@ use super::error::TrackingError;
 use crate::clock::Clock;
 use crate::discord::error::DiscordError;
 use crate::services::Services;
+use crate::store::answered;
 use crate::store::tracking::egress;
 
 /// How often a request tries to get its part of the budget, and the pause between two tries.
@@ -47,13 +48,17 @@ impl SharedBudget {
     /// [`TrackingError::Busy`] if no request may be made in that time, or the database's.
     pub async fn take(&self) -> Result<(), TrackingError> {
         for _ in 0..MAX_TRIES {
-            let mut transaction = self.pool.begin().await?;
-            match self.try_take(&mut transaction).await? {
-                Taken::One => return Ok(transaction.commit().await?),
+            let taken = answered(async {
+                let mut transaction = self.pool.begin().await?;
+                let taken = self.try_take(&mut transaction).await?;
+                transaction.commit().await?;
+                Ok(taken)
+            });
+            match taken.await? {
+                Taken::One => return Ok(()),
                 Taken::NoneWhileStopped => break,
-                Taken::NoneYet => drop(transaction),
+                Taken::NoneYet => self.clock.sleep(TRY_PAUSE).await,
             }
-            self.clock.sleep(TRY_PAUSE).await;
         }
         Err(TrackingError::Busy)
     }
@@ -81,10 +86,13 @@ impl SharedBudget {
         if !error.is_of_address() {
             return Ok(());
         }
-        let mut transaction = self.pool.begin().await?;
-        let mut egress = egress::lock(&mut transaction).await?;
-        Budget::new(&mut egress, self.rate, self.clock.now()).record(error);
-        egress::save(&mut transaction, &egress).await?;
-        transaction.commit().await
+        answered(async {
+            let mut transaction = self.pool.begin().await?;
+            let mut egress = egress::lock(&mut transaction).await?;
+            Budget::new(&mut egress, self.rate, self.clock.now()).record(error);
+            egress::save(&mut transaction, &egress).await?;
+            transaction.commit().await
+        })
+        .await
     }
 }

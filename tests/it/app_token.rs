@@ -15,10 +15,10 @@ use crate::support::twitch::Twitch;
 use crate::support::until;
 
 /// The tokens of a replica, on connections of its own.
-fn replica(twitch: &Twitch, database: &PgConnectOptions, key: &EncryptionKey) -> Arc<Tokens> {
+fn replica(twitch: &Twitch, database: &PgConnectOptions, key: &EncryptionKey) -> Tokens {
     let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.clone());
     let vault = Vault::new(key, "SHOWTIME_ENCRYPTION_KEY".to_owned());
-    Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()))
+    Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone())
 }
 
 /// The number of requests for app tokens.

@@ -304,7 +304,7 @@ async fn dead_user_token_is_refreshed() {
     let user = twitch.oauth.validate(&token.access_token).await.unwrap().user.unwrap();
     let pool = PgPool::connect_lazy_with(fresh_database().await);
     let vault = Vault::new(&EncryptionKey::generate(), String::new());
-    let tokens = Arc::new(Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone()));
+    let tokens = Tokens::new(pool, vault, twitch.oauth.clone(), twitch.clock.clone());
     tokens.keep_user(&user, &token).await.unwrap();
     let helix = Helix::new(twitch.mock.api_url(), tokens.shared_user(user.id.as_str()));
     let calls = |kind: &str| twitch.mock.world.calls(&format!("POST /oauth2/token {kind}"));

@@ -1,7 +1,7 @@
 //! Users' tokens, which replicas share: refreshed once, and kept before they are used.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,10 +11,12 @@ use showtime::config::EncryptionKey;
 use showtime::credentials::tokens::{Tokens, TokensError};
 use showtime::credentials::vault::Vault;
 use showtime::twitch::oauth::{OAuth, TokenUser, UserToken};
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use url::Url;
 
-use crate::support::postgres::fresh_database;
+use crate::support::postgres::{fresh_database, pool};
+use crate::support::proxy::Proxy;
 use crate::support::recorder::{Answer, Recorder};
 use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, quick_retries};
 use crate::support::until;
@@ -55,6 +57,25 @@ fn login_server(respond: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (Rec
     (recorder, oauth, clock)
 }
 
+/// A login server that answers refreshes with a new token once the other value is dropped.
+fn login_server_that_waits() -> (Recorder, OAuth, Clock, mpsc::Sender<()>) {
+    let (answer, answered) = mpsc::channel();
+    let answered = Mutex::new(answered);
+    let (login_server, oauth, clock) = login_server(move |_| {
+        let _ = answered.lock().unwrap().recv();
+        let token = r#"{"access_token":"new","refresh_token":"new","expires_in":9000,"token_type":"bearer"}"#;
+        Answer::new(200, "application/json", token)
+    });
+    (login_server, oauth, clock, answer)
+}
+
+/// Whether so many transactions wait for something else than the database.
+async fn is_waiting(pool: &PgPool, count: i64) -> bool {
+    let statement = "select count(*) >= $1 from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'";
+    sqlx::query_scalar(statement).bind(count).fetch_one(pool).await.unwrap()
+}
+
 /// An expired token.
 fn expired(clock: &Clock) -> UserToken {
     UserToken {
@@ -88,18 +109,11 @@ async fn expired_token_is_refreshed_once_for_all_callers() {
 
 #[tokio::test]
 async fn refreshes_that_wait_for_twitch_leave_connections_to_requests() {
-    let (answer, answered) = mpsc::channel::<()>();
-    let answered = Mutex::new(answered);
-    let (_login_server, oauth, clock) = login_server(move |_| {
-        // Until the test drops the other end.
-        let _ = answered.lock().unwrap().recv();
-        let token = r#"{"access_token":"new","refresh_token":"new","expires_in":9000,"token_type":"bearer"}"#;
-        Answer::new(200, "application/json", token)
-    });
+    let (_login_server, oauth, clock, answer) = login_server_that_waits();
     let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
     let pool = pool.connect_lazy_with(fresh_database().await);
     let vault = Vault::new(&EncryptionKey::generate(), String::new());
-    let tokens = Arc::new(Tokens::new(pool.clone(), vault, oauth, clock.clone()));
+    let tokens = Tokens::new(pool.clone(), vault, oauth, clock.clone());
     let mut refreshing = Vec::new();
     for id in 1..=20 {
         let user = TokenUser { id: id.to_string().parse().unwrap(), login: format!("user{id}") };
@@ -107,16 +121,50 @@ async fn refreshes_that_wait_for_twitch_leave_connections_to_requests() {
         let tokens = tokens.clone();
         refreshing.push(tokio::spawn(async move { tokens.user(user.id.as_str()).await }));
     }
-    let waiting = "select count(*) >= 4 from pg_stat_activity
-        where datname = current_database() and state = 'idle in transaction'";
-    let is_waiting = async || sqlx::query_scalar::<_, bool>(waiting).fetch_one(&pool).await.unwrap();
-    until("some refreshes wait", is_waiting).await;
+    until("some refreshes wait", async || is_waiting(&pool, 4).await).await;
     let requests = join_all((0..6).map(|_| pool.acquire())).await;
     assert!(requests.iter().all(Result::is_ok), "{requests:?}");
     drop((answer, requests));
     for token in refreshing {
         assert_eq!(token.await.unwrap().unwrap().access_token.expose_secret(), "new");
     }
+}
+
+/// Twitch may have ended the old token by then.
+#[tokio::test]
+async fn new_token_is_kept_although_its_caller_is_cancelled() {
+    let (login_server, oauth, clock, answer) = login_server_that_waits();
+    let [tokens, others] = replicas(&oauth, &clock, &expired(&clock)).await;
+    let caller = tokio::spawn(async move { tokens.user(CHANNEL_ID).await });
+    until("Twitch is asked", async || login_server.requests().len() == 1).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    drop(answer);
+    assert_eq!(others.user(CHANNEL_ID).await.unwrap().access_token.expose_secret(), "new");
+    assert_eq!(login_server.requests().len(), 1, "the other replica found it");
+}
+
+#[tokio::test]
+async fn new_token_is_kept_although_the_database_fails_meanwhile() {
+    let (login_server, oauth, clock, answer) = login_server_that_waits();
+    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    let proxy = Proxy::start(&database).await;
+    let tokens = replica(&proxy.options(&database), &key, &oauth, &clock);
+    let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
+    tokens.keep_user(&user, &expired(&clock)).await.unwrap();
+    let direct = pool(&database);
+    let failure = async {
+        until("Twitch is asked", async || login_server.requests().len() == 1).await;
+        proxy.cut();
+        until("the transaction is gone", async || !is_waiting(&direct, 1).await).await;
+        drop(answer);
+        proxy.mend();
+    };
+    let (token, ()) = tokio::join!(tokens.user(CHANNEL_ID), failure);
+    assert_eq!(token.unwrap().access_token.expose_secret(), "new");
+    let other = replica(&database, &key, &oauth, &clock);
+    assert_eq!(other.user(CHANNEL_ID).await.unwrap().access_token.expose_secret(), "new");
+    assert_eq!(login_server.requests().len(), 1);
 }
 
 #[tokio::test]

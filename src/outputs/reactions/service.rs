@@ -1,7 +1,10 @@
 //! What the API does with actions.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use super::receivers;
 use super::step::Step;
@@ -13,6 +16,9 @@ use crate::store::actions::{self, Action, ActionState};
 use crate::store::answered;
 use crate::twitch::helix::HelixError;
 use crate::twitch::id::{ChannelId, UserId};
+
+/// How long a client waits for the look-up of a user.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why an action can't be added or changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +43,9 @@ pub enum ActionError {
     /// The user that it names can't be looked up.
     #[error("the user can't be looked up: {0}")]
     Twitch(#[from] HelixError),
+    /// Twitch does not say which user that is in time.
+    #[error("the user can't be looked up: Twitch does not answer")]
+    TwitchSilent,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -88,7 +97,8 @@ pub async fn request(
     {
         return Err(StepError { field: "webhook.sink".to_owned(), reason }.into());
     }
-    let target = target::resolve(&application.helix, &step).await?;
+    let target = timeout(LOOK_UP_TIMEOUT, target::resolve(&application.helix, &step)).await;
+    let target = target.map_err(|_| ActionError::TwitchSilent)??;
     let as_user = answered(author(pool, &step, channel)).await?;
     let new = step.new_action(key, &params, (channel, &as_user), target.as_ref(), now);
     let is_new = answered(actions::insert(pool, &new)).await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Reader {
     /// By the channel's login.
     chats: Arc<Mutex<HashMap<String, Chat>>>,
     queue: mpsc::Sender<Box<Message>>,
+    /// Messages that are not in the log yet.
+    unstored: Arc<AtomicUsize>,
     incidents: Incidents,
     clock: Clock,
 }
@@ -62,8 +65,10 @@ impl Reader {
         clock: Clock,
     ) -> (Self, impl Future<Output = Infallible> + Send) {
         let (queue, messages) = mpsc::channel(MAX_WAITING);
-        let reader = Self { chats: Arc::default(), queue, incidents, clock: clock.clone() };
-        (reader, submit_all(messages, ingest, clock))
+        let unstored = Arc::default();
+        let reader =
+            Self { chats: Arc::default(), queue, unstored: Arc::clone(&unstored), incidents, clock: clock.clone() };
+        (reader, submit_all(messages, unstored, ingest, clock))
     }
 
     fn chats(&self) -> MutexGuard<'_, HashMap<String, Chat>> {
@@ -140,14 +145,16 @@ impl Reader {
     }
 
     fn submit(&self, message: Box<Message>) {
+        self.unstored.fetch_add(1, Ordering::Relaxed);
         if self.queue.try_send(message).is_err() {
+            self.unstored.fetch_sub(1, Ordering::Relaxed);
             self.refuse("queue", "the database was away for too long, and a message was lost");
         }
     }
 
     /// Whether no message waits for the log.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.capacity() == self.queue.max_capacity()
+        self.unstored.load(Ordering::Relaxed) == 0
     }
 
     /// What has changed in the chats. Who came and who left is told; the visits are to be kept.
@@ -181,13 +188,19 @@ impl Reader {
 }
 
 /// Submits messages in their order, and again those that could not be stored.
-async fn submit_all(mut messages: mpsc::Receiver<Box<Message>>, ingest: Ingest, clock: Clock) -> Infallible {
+async fn submit_all(
+    mut messages: mpsc::Receiver<Box<Message>>,
+    unstored: Arc<AtomicUsize>,
+    ingest: Ingest,
+    clock: Clock,
+) -> Infallible {
     let stream = futures_util::stream::poll_fn(move |context| messages.poll_recv(context));
     let submit = async |message: Box<Message>| {
         // One that the database refuses is counted by the writer, and would be refused again.
         while !matches!(ingest.submit(message.clone()).await, Ok(_) | Err(IngestError::Rejected)) {
             clock.sleep(RETRY).await;
         }
+        unstored.fetch_sub(1, Ordering::Relaxed);
     };
     stream.for_each_concurrent(MAX_IN_FLIGHT, submit).await;
     std::future::pending().await

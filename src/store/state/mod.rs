@@ -85,8 +85,8 @@ async fn project(conn: &mut PgConnection, changes: &State, facts: &[Fact<'_>]) -
 /// # Errors
 /// If the database fails.
 pub async fn rebuild(conn: &mut PgConnection) -> sqlx::Result<u64> {
-    Lock::Append.acquire(conn).await?;
     Lock::Baseline.acquire(conn).await?;
+    Lock::Append.acquire(conn).await?;
     // The tables grow from empty within this transaction, and statistics are collected only after its commit: the planner
     // would go on reading them as if they were empty.
     sqlx::query!("set local enable_seqscan = off").execute(&mut *conn).await?;

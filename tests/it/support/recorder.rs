@@ -106,8 +106,8 @@ async fn record(state: web::Data<State>, request: HttpRequest, body: web::Bytes)
         headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
         body: body.to_vec(),
     };
+    state.requests.lock().unwrap().push(request.clone());
     let answer = (state.respond)(&request);
-    state.requests.lock().unwrap().push(request);
     let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap());
     if let Some(location) = answer.location {
         response.insert_header(("location", location));
