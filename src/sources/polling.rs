@@ -3,7 +3,6 @@
 //! channels that bots track and about which Twitch sends nothing.
 
 use std::convert::Infallible;
-use std::time::Duration;
 use std::vec;
 
 use sqlx::postgres::PgConnectOptions;

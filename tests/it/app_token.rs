@@ -1,6 +1,5 @@
 //! The application's own token, which all replicas and runs share.
 
-use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use showtime::config::{Config, EncryptionKey};
