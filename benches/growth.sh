@@ -2,7 +2,7 @@
 # Measures the cost of an event and of a page of the log as the log grows:
 #   benches/growth.sh [events at the end, 10000000] [seconds per run, 5]
 # Measures with an empty log and at a tenth, a fifth, half and all of that number, each in turn with another log that is
-# empty. Prints Markdown tables. Ten million events need about 25 GB (TMPDIR says where) and 40 minutes.
+# empty. Prints Markdown tables. Ten million events need about 25 GB (TMPDIR says where) and half an hour.
 #
 # The log is filled by SQL, since the measurements come after: events of four types from bodies that showtime has accepted,
 # a thousand channels from busy to quiet, at times that go on with the clock; with a row for each channel, each person and each
