@@ -183,6 +183,15 @@ impl Tokens {
         Ok(token)
     }
 
+    /// A user's access token as it is kept, encrypted: each consent and each refresh brings another one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn sealed(&self, user_id: &str) -> sqlx::Result<Option<Vec<u8>>> {
+        let row = query(&self.pool, async |db| tokens::get(db, user_id).await).await?;
+        Ok(row.map(|row| row.access_token))
+    }
+
     /// Keeps tokens that can't be requested again, although the database may be away for a moment.
     async fn put(&self, row: &Row) -> sqlx::Result<()> {
         let mut tries = 1;
