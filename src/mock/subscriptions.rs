@@ -96,6 +96,9 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
 
 async fn delete(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
+        if state.faults.draw_unsubscribe_failure() {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "no subscription can be deleted now".to_owned()));
+        }
         let query = Query::from_request(&request);
         let id = query.one("id").filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| bad_request("The ID query parameter is required"))?;
