@@ -84,8 +84,8 @@ Its control API (JSON; a body may leave out what it does not change):
         ws_abort, ws_silence, ws_half_open, ws_unknown_type, ws_fragment,
         ws_oversize, reconnect_dead_url;
         countdowns: fail_next_helix, fail_next_oauth, fail_next_upgrade,
-        fail_next_subscribe, fail_next_action_before, fail_next_action_after,
-        reset_next_action_after, end_token_of_next_action,
+        fail_next_subscribe, fail_next_unsubscribe, fail_next_action_before,
+        fail_next_action_after, reset_next_action_after, end_token_of_next_action,
         drop_next_message, lose_next_parent;
         times: clip_s, ws_slow_welcome_ms, ws_zombie_s, reconnect_every_s
   POST  /mock/schedule                     {\"name\": \"a-bad-day\", \"speed\"}:

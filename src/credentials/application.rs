@@ -27,7 +27,15 @@ pub struct Application {
     /// Twitch's API, called with the application's own token.
     pub helix: Helix,
     /// Twitch's API, called with the tokens of these users.
-    users: Arc<Mutex<HashMap<UserId, Helix>>>,
+    users: Arc<Mutex<HashMap<UserId, UserClient>>>,
+}
+
+/// A client that calls with a user's token.
+#[derive(Debug)]
+struct UserClient {
+    helix: Helix,
+    /// The token that was kept when it was made, encrypted.
+    sealed: Option<Vec<u8>>,
 }
 
 /// Of calls with a user's token. They are made while a WebSocket session is to be subscribed on, which Twitch closes after
@@ -56,11 +64,19 @@ impl Application {
         Ok(Some(Self { oauth, tokens, app_tokens, helix, users: Arc::default() }))
     }
 
-    /// Twitch's API, called with the token of this user. All callers share the token and its rate limit.
-    #[must_use]
-    pub fn as_user(&self, user: &UserId) -> Helix {
+    /// Twitch's API, called with the token of this user. All callers share the token and its rate limit, until another token is
+    /// kept: that of a new consent has other scopes, and Twitch would accept the one before for hours.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn as_user(&self, user: &UserId) -> sqlx::Result<Helix> {
+        let sealed = self.tokens.sealed(user.as_str()).await?;
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || self.helix.as_user(self.tokens.shared_user(user.as_str()), USER_RETRIES);
-        users.entry(user.clone()).or_insert_with(new).clone()
+        if let Some(client) = users.get(user).filter(|client| client.sealed == sealed) {
+            return Ok(client.helix.clone());
+        }
+        let helix = self.helix.as_user(self.tokens.shared_user(user.as_str()), USER_RETRIES);
+        users.insert(user.clone(), UserClient { helix: helix.clone(), sealed });
+        Ok(helix)
     }
 }

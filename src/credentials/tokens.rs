@@ -183,6 +183,15 @@ impl Tokens {
         Ok(token)
     }
 
+    /// A user's access token as it is kept, encrypted: each consent and each refresh brings another one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn sealed(&self, user_id: &str) -> sqlx::Result<Option<Vec<u8>>> {
+        let row = query(&self.pool, async |db| tokens::get(db, user_id).await).await?;
+        Ok(row.map(|row| row.access_token))
+    }
+
     /// Keeps tokens that can't be requested again, although the database may be away for a moment.
     async fn put(&self, row: &Row) -> sqlx::Result<()> {
         let mut tries = 1;
@@ -276,34 +285,41 @@ impl Tokens {
     }
 
     async fn check_app(&self, app: &TokenSource) -> Result<(), TokensError> {
-        let token = app.get().await?;
+        let mut token = app.get().await?;
         let validated = match self.oauth.validate(&token.access_token).await {
             Err(OAuthError::Refused { .. }) => {
-                let token = app.replace(&token.access_token).await?;
+                token = app.replace(&token.access_token).await?;
                 self.oauth.validate(&token.access_token).await?
             }
             outcome => outcome?,
         };
         self.keep_app(app).await?;
-        self.mark_valid(APP, &validated).await
+        self.mark_valid(APP, &token.access_token, &validated).await
     }
 
     async fn check_user(&self, user_id: &str) -> Result<(), TokensError> {
         let row = query(&self.pool, async |db| tokens::get(db, user_id).await).await?;
-        let token = self.usable(user_id, row)?;
+        let mut token = self.usable(user_id, row)?;
         let validated = match self.oauth.validate(&token.access_token).await {
             Err(OAuthError::Refused { .. }) => {
-                let token = self.refresh(user_id, &token.access_token).await?;
+                token = self.refresh(user_id, &token.access_token).await?;
                 self.oauth.validate(&token.access_token).await?
             }
             outcome => outcome?,
         };
-        self.mark_valid(user_id, &validated).await
+        self.mark_valid(user_id, &token.access_token, &validated).await
     }
 
-    async fn mark_valid(&self, holder: &str, validated: &Validated) -> Result<(), TokensError> {
-        let (scopes, expires_at, now) = (&validated.scopes, validated.expires_at, self.clock.now());
-        Ok(query(&self.pool, async |db| tokens::mark_valid(db, holder, scopes, expires_at, now).await).await?)
+    /// Records what Twitch said of this token, unless another one is kept by now: that of a new consent has other scopes.
+    async fn mark_valid(&self, holder: &str, token: &SecretString, validated: &Validated) -> Result<(), TokensError> {
+        let mut transaction = answered(self.pool.begin()).await?;
+        let row = answered(tokens::get_locked(&mut transaction, holder)).await?;
+        let kept = row.and_then(|row| self.vault.open(holder, &row.access_token).ok());
+        if kept.is_some_and(|kept| is_same(&kept, token)) {
+            let (scopes, expires_at, now) = (&validated.scopes, validated.expires_at, self.clock.now());
+            answered(tokens::mark_valid(&mut transaction, holder, scopes, expires_at, now)).await?;
+        }
+        Ok(answered(transaction.commit()).await?)
     }
 
     /// Decrypts a user's row, unless it is known that the user has to consent.

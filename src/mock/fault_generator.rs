@@ -160,6 +160,10 @@ impl FaultGenerator {
         count_down(&mut self.settings.fail_next_subscribe)
     }
 
+    pub(super) fn draw_unsubscribe_failure(&mut self) -> bool {
+        count_down(&mut self.settings.fail_next_unsubscribe)
+    }
+
     pub(super) fn draw_helix_fault(&mut self) -> HelixFault {
         let Faults { helix_error, token_revoked, rate_limit, .. } = self.settings;
         let [is_failing, revokes_token, empties_bucket] =

@@ -106,6 +106,8 @@ pub struct Faults {
     pub fail_next_upgrade: u32,
     /// How many of the next requests to create a subscription are answered 503.
     pub fail_next_subscribe: u32,
+    /// How many of the next requests to delete a subscription are answered 503.
+    pub fail_next_unsubscribe: u32,
 }
 
 /// Faults that can't be set.

@@ -96,6 +96,9 @@ async fn list(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
 
 async fn delete(world: web::Data<World>, request: HttpRequest) -> HttpResponse {
     world.answer(&request, |state, token| {
+        if state.faults.draw_unsubscribe_failure() {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "no subscription can be deleted now".to_owned()));
+        }
         let query = Query::from_request(&request);
         let id = query.one("id").filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| bad_request("The ID query parameter is required"))?;
@@ -155,7 +158,7 @@ fn admit(
     shown.cost = state.cost_of(kind, &shown);
     let route = match &token.user_id {
         Some(user_id) => {
-            must_be_granted(state, kind, &shown.condition, Some(user_id))?;
+            must_be_granted(state, kind, &shown.condition, token)?;
             let session_id = wanted.transport.session_id.unwrap_or_default();
             websocket::admit(state, kind, &mut shown, &session_id, user_id)?;
             Route::Websocket { user_id: user_id.clone() }
@@ -164,7 +167,7 @@ fn admit(
             let callback = callback(config, wanted.transport.callback.as_deref())?;
             let secret = WebhookSecret::new(wanted.transport.secret.as_deref().unwrap_or_default())
                 .map_err(|error| bad_request(format!("the secret {error}")))?;
-            must_be_granted(state, kind, &shown.condition, None)?;
+            must_be_granted(state, kind, &shown.condition, token)?;
             shown.status = SubscriptionStatus::WebhookCallbackVerificationPending;
             shown.transport = Transport::Webhook { callback: callback.to_string() };
             must_fit(config, state, token, &shown)?;
@@ -233,19 +236,19 @@ fn condition(
 
 /// Checks that the user in the condition has granted the scopes of the type to the application. `channel:bot` is
 /// [granted by the broadcaster](https://dev.twitch.tv/docs/eventsub/eventsub-subscription-types/#channelchatmessage). With a
-/// user's token that user must be the one in the condition, and no bot is needed.
+/// user's token that user must be the one in the condition, the scopes are those of the token, and no bot is needed.
 fn must_be_granted(
     state: &State,
     kind: &SubscriptionType,
     condition: &Map<String, Value>,
-    user_id: Option<&str>,
+    token: &Token,
 ) -> Result<(), Refusal> {
     let granter = kind.scope_granted_by.as_deref().and_then(|field| condition.get(field)).and_then(Value::as_str);
     let granted = |scope: &String| {
-        if let Some(user_id) = user_id {
+        if let Some(user_id) = &token.user_id {
             let is_for_apps = matches!(scope.as_str(), "channel:bot" | "user:bot");
-            let is_granted = state.consents.get(user_id).is_some_and(|granted| granted.contains(scope));
-            return is_for_apps || (granter.is_none_or(|granter| granter == user_id) && is_granted);
+            let is_granted = granter.is_none_or(|granter| granter == user_id) && token.scopes.contains(scope);
+            return is_for_apps || is_granted;
         }
         let field = if scope == "channel:bot" { Some("broadcaster_user_id") } else { kind.scope_granted_by.as_deref() };
         let granter = field.and_then(|field| condition.get(field)).and_then(Value::as_str);

@@ -199,8 +199,10 @@ impl Backfill {
             }
         });
         let mut inferences: Vec<_> = began.collect();
-        // An item that can't be read may be any stream.
+        // An item that can't be read may be any stream: none is missed, but those that are shown are there.
         if streams.unreadable() > 0 {
+            let shown: Vec<_> = streams.iter().map(|stream| stream.user_id.clone()).collect();
+            answered(store::record_missed(&mut *conn, &shown, &[], now, now - HELIX_LAG)).await?;
             return self.submit(streams, &inferences).await;
         }
         let shown: HashSet<_> = streams.iter().map(|stream| &stream.user_id).collect();

@@ -97,7 +97,7 @@ impl Subscriber {
     /// A subscription that exists already may be on a session of ours that ended meanwhile, so then it compares again.
     async fn compare(&self, session: &Session) -> Result<Vec<DesiredRow>, CycleError> {
         let channel = &session.channel;
-        let helix = self.application.as_user(&channel.id.user());
+        let helix = self.application.as_user(&channel.id.user()).await?;
         let ids = [channel.id.clone()];
         let read = async |db: &mut PgConnection| {
             let desired = self.desired(db, [(&channel.id, TransportKind::Websocket)]).await?;

@@ -27,7 +27,6 @@ use crate::store::locks::Lock;
 use crate::store::signals::{Channel, Signals};
 use crate::store::switches::{self, Switch, SwitchState};
 use crate::store::{self, answered};
-use crate::twitch::helix::Helix;
 use crate::twitch::transport::TransportKind;
 
 /// Before anything is created, so that what the old subscriptions tell of an event that the new ones tell, too, is known.
@@ -192,12 +191,12 @@ impl Switcher {
     /// Deletes the subscriptions that are over, which were created over this transport. Those of a WebSocket may need a
     /// token that is gone; they end with their session.
     async fn delete(&self, switch: &Switch, transport: TransportKind) -> Result<(), CycleError> {
-        let helix: &Helix = match transport {
-            TransportKind::Webhook => &self.application.helix,
-            TransportKind::Websocket => &self.application.as_user(&switch.channel_id.user()),
+        let helix = match transport {
+            TransportKind::Webhook => self.application.helix.clone(),
+            TransportKind::Websocket => self.application.as_user(&switch.channel_id.user()).await?,
         };
         for batch in switch.to_delete.chunks(CONCURRENCY) {
-            for outcome in join_all(batch.iter().map(|id| delete_by_id(helix, id))).await {
+            for outcome in join_all(batch.iter().map(|id| delete_by_id(&helix, id))).await {
                 match outcome {
                     Err(error) if transport == TransportKind::Webhook || !is_about_the_token(&error) => {
                         return Err(error.into());

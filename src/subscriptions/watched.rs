@@ -155,7 +155,11 @@ impl Watcher<'_> {
         let outcomes = join_all(missing.iter().map(|found| create(self.helix, self.transport, found))).await;
         row.attempts = row.attempts.saturating_add(1);
         row.next_attempt_at = Some(now + BACKOFF.pause(row.attempts.unsigned_abs()));
-        row.secret_fingerprint = Some(self.server.secret_fingerprint.clone());
+        // One that could not be deleted still has another secret.
+        let is_own = missing.iter().zip(&outcomes).all(|(found, outcome)| found.alive.is_none() || outcome.is_ok());
+        if is_own {
+            row.secret_fingerprint = Some(self.server.secret_fingerprint.clone());
+        }
         let mut failure = None;
         for error in outcomes.into_iter().filter_map(Result::err) {
             row.problem = Some(error.to_string());

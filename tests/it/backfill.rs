@@ -1,19 +1,23 @@
 //! The backfill: the server finds on Helix what the fake Twitch did not send.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use showtime::clock::Clock;
 use showtime::mock::{ChannelEdit, Faults, Notify};
 use showtime::sources::backfill::Backfill;
 use showtime::store::state;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::time::Instant;
+use url::Url;
 
-use crate::support::messages::{at, offline, online};
+use crate::support::messages::{at, offline, online, text};
 use crate::support::postgres::{fresh_database, pool};
+use crate::support::recorder::{Answer, Recorder};
 use crate::support::server::Server;
-use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, serve_channel};
+use crate::support::twitch::{CHANNEL, CHANNEL_ID, Twitch, clients, quick_retries, serve_channel};
 use crate::support::until;
 
 /// A backfill by the mock's clock.
@@ -234,6 +238,36 @@ async fn single_answers_without_a_live_stream_do_not_end_it() {
     }
     assert_eq!(count(&backfill.pool, "stream.offline").await, 0);
     twitch.mock.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn stream_that_was_shown_beside_an_unreadable_one_has_not_ended() {
+    let data = Arc::new(Mutex::new(Value::Null));
+    let shown = Arc::clone(&data);
+    let recorder = Recorder::start(move |request| {
+        let body = match request.path.as_str() {
+            "/token" => json!({ "access_token": "a-token", "expires_in": 5_011_271, "token_type": "bearer" }),
+            "/streams" => json!({ "data": *shown.lock().unwrap(), "pagination": {} }),
+            _ => json!({ "data": [], "pagination": {} }),
+        };
+        Answer::new(200, "application/json", &body.to_string())
+    });
+    let (url, clock, database) = (Url::parse(&recorder.url("")).unwrap(), Clock::default(), fresh_database().await);
+    let (_, helix) = clients(url.clone(), &url, quick_retries(), &clock);
+    let backfill = crate::support::twitch::backfill(&helix, &clock, &database);
+    serve_channel(&backfill.pool, CHANNEL_ID, CHANNEL).await;
+    let stream = json!({ "id": "7", "user_id": CHANNEL_ID, "user_login": CHANNEL, "user_name": "MapleArcade",
+        "type": "live", "started_at": text(clock.now()) });
+    let (none, unreadable) = (json!([]), json!({ "id": "8" }));
+    let rounds = [json!([stream]), none.clone(), json!([stream, unreadable]), none.clone(), none];
+    for (round, answer) in rounds.into_iter().enumerate() {
+        *data.lock().unwrap() = answer;
+        run_once(&backfill).await;
+        let ends = count(&backfill.pool, "stream.offline").await;
+        assert_eq!(ends, i64::from(round == 4), "after round {round}");
+        clock.advance(time::Duration::minutes(5));
+    }
+    assert_eq!(count(&backfill.pool, "stream.online").await, 1);
 }
 
 #[tokio::test]

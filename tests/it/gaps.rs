@@ -18,7 +18,11 @@ const FOLLOWERS: &str = "moderator:read:followers";
 
 /// A server that serves the mock's channel, whose broadcaster has consented to these scopes.
 async fn serve(twitch: &Twitch, scopes: &[&str]) -> Server {
-    let (database, key) = (fresh_database().await, EncryptionKey::generate());
+    serve_with(twitch, scopes, EncryptionKey::generate()).await
+}
+
+async fn serve_with(twitch: &Twitch, scopes: &[&str], key: EncryptionKey) -> Server {
+    let database = fresh_database().await;
     let pool = pool(&database);
     serve_channel(&pool, CHANNEL_ID, CHANNEL).await;
     twitch.keep(&pool, &key, CHANNEL_ID, CHANNEL, &twitch.consent(scopes).await).await;
@@ -114,6 +118,28 @@ async fn stream_that_began_in_a_gap_is_found_without_the_scope_for_follows() {
     for text in ["gaps of the last day: 1, 60 s in all, the last until", "(keepalive)", "channel updates found"] {
         assert!(message.contains(text), "{message}");
     }
+    twitch.mock.stop().await.unwrap();
+}
+
+/// Twitch shows no followers to a token without the scope, and refuses nothing.
+#[tokio::test]
+async fn gap_after_a_consent_is_looked_up_with_its_token() {
+    let (twitch, key) = (Twitch::start().await, EncryptionKey::generate());
+    let server = serve_with(&twitch, &["bits:read"], key.clone()).await;
+    record(&server, server.clock.now() - Duration::seconds(60), server.clock.now()).await;
+    server.clock.advance(Duration::seconds(10));
+    until_looked_up(&server, "").await;
+    assert_eq!(follows(&server).await, []);
+
+    // As `init` does, in another process.
+    twitch.keep(&server.pool, &key, CHANNEL_ID, CHANNEL, &twitch.consent(&[FOLLOWERS]).await).await;
+    server.sql("select pg_notify('showtime_reconcile', '')").await;
+    let now = server.clock.now();
+    follow_unseen(&twitch, "55", now - Duration::seconds(5));
+    record(&server, now - Duration::seconds(60), now).await;
+    server.clock.advance(Duration::seconds(10));
+    until_looked_up(&server, "").await;
+    assert_eq!(follows(&server).await, [("55".to_owned(), "inferred".to_owned())]);
     twitch.mock.stop().await.unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Users' tokens, which replicas share: refreshed once, and kept before they are used.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,7 +10,9 @@ use showtime::clock::Clock;
 use showtime::config::EncryptionKey;
 use showtime::credentials::tokens::{Tokens, TokensError};
 use showtime::credentials::vault::Vault;
-use showtime::twitch::oauth::{OAuth, TokenUser, UserToken};
+use showtime::mock::MockConfig;
+use showtime::twitch::oauth::{BearerToken, OAuth, TokenUser, UserToken};
+use showtime::twitch::token_source::TokenSource;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use url::Url;
@@ -202,4 +204,42 @@ async fn refused_refresh_is_not_repeated() {
         }
     }
     assert_eq!(login_server.requests().len(), 1, "asked once, and not again later");
+}
+
+/// The hourly validation of the token before the consent is under way when the new one is kept.
+#[tokio::test]
+async fn consent_during_a_validation_keeps_its_scopes() {
+    let (answer, answered) = mpsc::channel();
+    let answered = Mutex::new(answered);
+    let valid = format!(
+        r#"{{"client_id":"{}","login":"{CHANNEL}","user_id":"{CHANNEL_ID}","scopes":["bits:read"],"expires_in":9000}}"#,
+        MockConfig::default().client_id
+    );
+    let (login_server, oauth, clock) = login_server(move |_| {
+        let _ = answered.lock().unwrap().recv();
+        Answer::new(200, "application/json", &valid)
+    });
+    let [tokens, others] = replicas(&oauth, &clock, &expired(&clock)).await;
+    let held = BearerToken { access_token: SecretString::from("app access"), expires_at: None };
+    let app = Arc::new(TokenSource::app(oauth, Some(held)));
+    let (checking, its_app) = (tokens.clone(), Arc::clone(&app));
+    let checking = tokio::spawn(async move { checking.check(&its_app).await });
+    answer.send(()).unwrap();
+    until("the user's token is validated", async || login_server.requests().len() == 2).await;
+
+    let new = UserToken {
+        access_token: SecretString::from("new access"),
+        refresh_token: SecretString::from("new refresh"),
+        scopes: vec!["channel:read:polls".to_owned()],
+        expires_at: Some(clock.now() + Duration::from_secs(3_600)),
+    };
+    let user = TokenUser { id: CHANNEL_ID.parse().unwrap(), login: CHANNEL.to_owned() };
+    others.keep_user(&user, &new).await.unwrap();
+    drop(answer);
+    checking.await.unwrap().unwrap();
+    let kept = others.user(CHANNEL_ID).await.unwrap();
+    assert_eq!((kept.access_token.expose_secret(), &kept.scopes), ("new access", &new.scopes));
+
+    tokens.check(&app).await.unwrap();
+    assert_eq!(others.user(CHANNEL_ID).await.unwrap().scopes, ["bits:read"], "what Twitch says of this one");
 }

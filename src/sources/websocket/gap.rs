@@ -159,7 +159,7 @@ impl Filler {
 
     /// Infers the follows that the log lacks. Helix tells whole seconds, so those that the log has are compared in seconds.
     async fn look_up_follows(&self, conn: &mut PgConnection, gap: &Gap) -> Result<usize, BackfillError> {
-        let helix = self.application.as_user(&gap.channel_id.user());
+        let helix = self.application.as_user(&gap.channel_id.user()).await?;
         let since = gap.began_at.replace_nanosecond(0).unwrap_or(gap.began_at);
         let shown = helix.followers_since(&gap.channel_id, since).await?;
         self.backfill.incidents.record_items(shown.endpoint(), shown.unreadable());

@@ -85,6 +85,10 @@ async fn token_and_transport_must_fit() {
     assert_eq!(status, 401);
     let without_scope = refusal(&fixture, "channel.subscribe", &session).await;
     assert_eq!(without_scope, (403, "subscription missing proper authorization".to_owned()));
+    let other = fixture.twitch.consent(&["channel:read:subscriptions"]).await.access_token;
+    assert_eq!(refusal(&fixture, "channel.subscribe", &session).await.0, 403, "the scope of another token");
+    let body = subscription(CHANNEL_ID, "channel.subscribe", &session);
+    assert_eq!(fixture.helix_as(other.expose_secret(), "POST", "", &body).await.0, 202);
     let mut webhook_only = subscription(CHANNEL_ID, "user.authorization.grant", &session);
     webhook_only["condition"] = json!({ "client_id": MockConfig::default().client_id });
     let (status, body) = fixture.helix("POST", "", &webhook_only).await;

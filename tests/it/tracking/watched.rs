@@ -5,16 +5,20 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 use showtime::mock::discord::Limits;
-use showtime::mock::{MockConfig, Notify};
+use showtime::mock::{Faults, MockConfig, Notify};
 use showtime::twitch::subscription_status::SubscriptionStatus;
 
 use super::Stage;
-use crate::reconcile::{configure, own_callback};
-use crate::support::server::Server;
+use crate::reconcile::{CREATE, configure, own_callback};
+use crate::secret_drift::let_leases_end;
+use crate::support::server::{Server, secret};
 use crate::support::twitch::Twitch;
 use crate::support::{Unused, until};
 
 const STREAMER: &str = "copperkite";
+
+/// An attempt to delete a subscription.
+const DELETE: &str = "DELETE /helix/eventsub/subscriptions";
 
 /// A server that Twitch delivers to, and that serves no channel.
 async fn watching(twitch: &Twitch) -> Stage {
@@ -116,4 +120,42 @@ async fn channels_are_looked_up_again_without_a_callback() {
     server.advance_until("the start is found", is_found).await;
     server.stop().await;
     discord.stop().await.unwrap();
+}
+
+/// Advances the clocks of the server and of Twitch until the condition holds: a message must not be too old when it arrives.
+async fn advance_both_until(stage: &Stage, twitch: &Twitch, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    stage
+        .server
+        .advance_until(what, async || {
+            twitch.clock.advance(time::Duration::seconds(20));
+            holds().await
+        })
+        .await;
+}
+
+/// What can't be deleted goes on with the secret that it was created with.
+#[tokio::test]
+async fn subscriptions_that_could_not_be_deleted_are_created_again_with_the_new_secret() {
+    let twitch = twitch(10_000).await;
+    let stage = watching(&twitch).await;
+    let is_watched = async || sent(&twitch, STREAMER).len() == 3 && stage.polled().await == 0;
+    assert_eq!(stage.track(&stage.webhook(), STREAMER).await.status, 201);
+    advance_both_until(&stage, &twitch, "it is watched", async || is_watched().await).await;
+
+    let world = &twitch.mock.world;
+    let (created, deleted) = (world.calls(CREATE), world.calls(DELETE));
+    let_leases_end(&stage.server.pool, &secret()).await;
+    world.set_faults(Faults { fail_next_unsubscribe: u32::MAX, ..Faults::default() }).unwrap();
+    // As if the server had another one since.
+    stage.server.sql("update watched_channel set secret_fingerprint = 'of another secret'").await;
+    // Each of the three is tried four times.
+    let have_failed = async || world.calls(DELETE) >= deleted + 12;
+    advance_both_until(&stage, &twitch, "none can be deleted", have_failed).await;
+    assert_eq!(world.calls(CREATE), created);
+
+    world.set_faults(Faults::default()).unwrap();
+    let are_created = async || world.calls(CREATE) >= created + 3;
+    advance_both_until(&stage, &twitch, "they are created again", are_created).await;
+    advance_both_until(&stage, &twitch, "it is watched again", async || is_watched().await).await;
+    stage.stop().await;
 }
