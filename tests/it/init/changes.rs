@@ -56,7 +56,7 @@ async fn check_says_what_is_missing_and_changes_nothing() {
     assert!(made.is_empty(), "no key, no directory: {made:?}");
 }
 
-/// Every row of the database but the server's heartbeat, the time of its last comparison, and its lease of the actions.
+/// Every row of the database but the server's heartbeat, the time of its last comparison, and its leases.
 async fn dump_without_heartbeat(scene: &Scene) -> String {
     ["action_lease", "follower", "reconciler", "server"].into_iter().fold(dump(&scene.database).await, |dump, table| {
         let (before, rest) = dump.split_once(&format!("\n{table}\n")).unwrap();
