@@ -169,6 +169,18 @@ fn permit_of_a_moderator_lets_one_message_through() {
 }
 
 #[test]
+fn permit_is_for_what_can_be_a_login() {
+    let mut world = World::example();
+    for other in ["@", "quiet-otter", "\u{e4}ther", "a\u{1}b", "<b>"] {
+        world.says(&format!("!permit {other}"), "moderator");
+        assert!(world.state.permits.is_empty(), "{other}");
+    }
+    world.says("!permit @Quiet_Otter7", "moderator");
+    let logins: Vec<_> = world.state.permits.keys().map(|(_, login)| login.as_str()).collect();
+    assert_eq!(logins, ["quiet_otter7"]);
+}
+
+#[test]
 fn bad_words_and_shouting_are_warned_about() {
     let mut world = World::example();
     let plan = world.says("such a RUDE  word", "");
