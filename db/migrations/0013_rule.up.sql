@@ -100,6 +100,8 @@ create table rule_batch (
     -- The event that began it.
     first_event_id bigint not null,
     due_at timestamptz not null,
+    -- How many joined, also without a user; less those of users who were forgotten.
+    events integer not null,
     -- The users: [{id, login, name}].
     members jsonb not null,
     primary key (rule_id, channel_id)

@@ -171,6 +171,7 @@ impl Actor {
         let text = |field: &str| made.get(field).and_then(Value::as_str).unwrap_or_default();
         let again = |problem| Attempt::Again(Again { at: self.clock.now() + CLIP_PAUSE, problem, result: None });
         let made_at = made.get("made_at").and_then(Value::as_i64).unwrap_or_default();
+        let is_over = || self.clock.now().unix_timestamp() > made_at + CLIP_TIMEOUT;
         match self.client(Authority::User, &due.as_user, false).clip(text("id")).await {
             Ok(Some(clip)) => Attempt::Done(json!({
                 "id": clip.id,
@@ -178,10 +179,9 @@ impl Actor {
                 "embed_url": clip.embed_url,
                 "edit_url": text("edit_url"),
             })),
-            Ok(None) if self.clock.now().unix_timestamp() > made_at + CLIP_TIMEOUT => {
-                Attempt::Failed(format!("Twitch has not made the clip within {CLIP_TIMEOUT} s"))
-            }
+            Ok(None) if is_over() => Attempt::Failed(format!("Twitch has not made the clip within {CLIP_TIMEOUT} s")),
             Ok(None) => again(None),
+            Err(error) if is_over() => Attempt::Uncertain(format!("Twitch was asked for the clip, but: {error}")),
             Err(error) => again(Some(error.to_string())),
         }
     }

@@ -63,7 +63,9 @@ async fn settle_one(
     message: &ChatMessage,
     (author, channel): (&UserId, &ChannelId),
 ) -> sqlx::Result<()> {
-    let id = match settle::of_message(&mut *db, author, channel, &message.message_id).await? {
+    // Postgres can't store U+0000.
+    let message_id = message.message_id.replace('\0', "");
+    let id = match settle::of_message(&mut *db, author, channel, &message_id).await? {
         Some(id) => Some(id),
         None => {
             let said = said(message);
@@ -73,7 +75,7 @@ async fn settle_one(
     };
     let Some(id) = id else { return Ok(()) };
     let is_privileged = message.badges.iter().any(|badge| PRIVILEGED.contains(&badge.set_id.as_str()));
-    let settled = settle::record_echo(db, id, &message.message_id, is_privileged, logged.received_at).await?;
+    let settled = settle::record_echo(db, id, &message_id, is_privileged, logged.received_at).await?;
     if let Some(Settled { kind, due_at }) = settled {
         metrics.action(&kind, "done");
         metrics.reaction(logged.received_at - due_at);

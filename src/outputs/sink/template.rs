@@ -143,8 +143,11 @@ impl Templates {
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
             template.render(values).map_err(|error| error.to_string())
         };
-        render()
-            .map_err(|error| format!("the template of the {} fails: {error}", name.split('.').next().unwrap_or(name)))
+        // The reason is stored, and may quote a text with U+0000.
+        render().map_err(|error: String| {
+            let name = name.split('.').next().unwrap_or(name);
+            format!("the template of the {name} fails: {}", error.replace('\0', ""))
+        })
     }
 }
 

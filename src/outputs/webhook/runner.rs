@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{Failure, Outcome};
+use super::endpoint::{Failure, Outcome, WebhookMessage};
 use super::schedule::{BACKOFF, GIVE_UP_AFTER, MAX_FAILURES, pause};
 use super::{WebhookSink, message};
 use crate::outputs::sink::lease::{LEASE, LeaseError, RENEWAL, SinkLease};
@@ -215,7 +215,11 @@ impl<'a> Runner<'a> {
     async fn try_event(&mut self) -> Result<(), End> {
         let Some(event) = self.events.front() else { return Ok(()) };
         let place = (event.id, event.received_at);
-        match self.send(event).await? {
+        let message = match message(&self.sink.templates, event) {
+            Ok(message) => message,
+            Err(problem) => return self.pass_without_message(place, problem).await,
+        };
+        match self.send(&message).await? {
             Outcome::Delivered => {
                 self.events.pop_front();
                 self.delivered();
@@ -246,7 +250,11 @@ impl<'a> Runner<'a> {
         let Some(event) = event.filter(|event| sink.filter.includes(event)) else {
             return self.settle(id, delivery.event_id).await;
         };
-        match self.send(&event).await? {
+        let message = match message(&sink.templates, &event) {
+            Ok(message) => message,
+            Err(problem) => return self.try_without_message(delivery, problem).await,
+        };
+        match self.send(&message).await? {
             Outcome::Delivered => {
                 self.delivered();
                 self.settle(id, delivery.event_id).await?;
@@ -268,12 +276,35 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Sends an event once, while the lease is renewed.
-    async fn send(&self, event: &LoggedEvent) -> Result<Outcome, LeaseError> {
-        match message(&self.sink.templates, event) {
-            Ok(message) => self.lease.keep(self.sink.endpoint.send(&message)).await,
-            Err(problem) => Ok(Outcome::Failed(Failure { status: None, problem })),
+    /// Sets an event aside of which the template makes no message, which says nothing about the receiver. If the order counts,
+    /// those behind it wait until the template is corrected.
+    async fn pass_without_message(&mut self, place: (LogId, OffsetDateTime), problem: String) -> Result<(), End> {
+        self.sink.metrics.failed.inc();
+        if self.sink.is_ordered {
+            self.failures += 1;
+            return self.wait(problem).await;
         }
+        self.events.pop_front();
+        self.set_aside(place, &Failure { status: None, problem }).await?;
+        self.record_well().await;
+        Ok(())
+    }
+
+    /// The same for one that was set aside. While the receiver takes nothing, the event behind the cursor has its turn.
+    async fn try_without_message(&mut self, delivery: DueDelivery, problem: String) -> Result<(), End> {
+        self.sink.metrics.failed.inc();
+        self.record_failure(delivery, &Failure { status: None, problem }).await?;
+        if !self.is_waiting() {
+            self.record_well().await;
+            return Ok(());
+        }
+        self.read().await?;
+        if self.events.is_empty() { self.idle().await } else { self.try_event().await }
+    }
+
+    /// Sends a message once, while the lease is renewed.
+    async fn send(&self, message: &WebhookMessage) -> Result<Outcome, LeaseError> {
+        self.lease.keep(self.sink.endpoint.send(message)).await
     }
 
     fn delivered(&mut self) {

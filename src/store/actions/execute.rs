@@ -89,7 +89,7 @@ pub struct Ended {
     pub state: ActionState,
 }
 
-/// Ends what is too late, and the steps behind it.
+/// Ends what is too late, and the steps behind it. A clip that Twitch has begun to make is not: its look-ups end by themselves.
 ///
 /// # Errors
 /// If the database fails.
@@ -98,7 +98,8 @@ pub async fn expire(db: impl PgExecutor<'_>, now: OffsetDateTime) -> sqlx::Resul
         Ended,
         r#"with expired as (
             update action set state = 'stale', settled_at = $1, problem = coalesce(problem, 'it waited for too long')
-            where state = 'pending' and expires_at <= $1 returning rule_id, subject, step, continues, kind, state
+            where state = 'pending' and expires_at <= $1 and (result ? 'id') is not true
+            returning rule_id, subject, step, continues, kind, state
         ), stopped as (
             update action set state = 'off', settled_at = $1, problem = 'a step before it was too late'
             from expired

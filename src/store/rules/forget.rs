@@ -26,9 +26,9 @@ pub async fn forget(conn: &mut PgConnection, id: &UserId) -> sqlx::Result<()> {
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "update rule_batch set members = (
-            select coalesce(jsonb_agg(member), '[]') from jsonb_array_elements(members) as member
-            where member ->> 'id' is distinct from $1
+        "update rule_batch set (events, members) = (
+            select events - jsonb_array_length(members) + count(*)::integer, coalesce(jsonb_agg(member), '[]')
+            from jsonb_array_elements(members) as member where member ->> 'id' is distinct from $1
         ) where members @> jsonb_build_array(jsonb_build_object('id', $1::text))",
         id.as_str()
     )
@@ -65,9 +65,9 @@ pub async fn forget_names(conn: &mut PgConnection, id: &UserId, names: &BTreeSet
         ), outcomes as (
             update rule_outcome set refused_at = null, refusal = null where refusal ~* $2
         )
-        update rule_batch set members = (
-            select coalesce(jsonb_agg(member), '[]') from jsonb_array_elements(members) as member
-            where coalesce(lower(member ->> 'login'), '') <> all($1)
+        update rule_batch set (events, members) = (
+            select events - jsonb_array_length(members) + count(*)::integer, coalesce(jsonb_agg(member), '[]')
+            from jsonb_array_elements(members) as member where coalesce(lower(member ->> 'login'), '') <> all($1)
         ) where exists (select from jsonb_array_elements(members) as member where lower(member ->> 'login') = any($1))"#,
         &logins,
         word

@@ -120,6 +120,7 @@ pub struct BatchRow {
     pub channel_id: ChannelId,
     pub first_event_id: i64,
     pub due_at: OffsetDateTime,
+    pub events: i32,
     pub members: Value,
 }
 
@@ -130,7 +131,7 @@ pub struct BatchRow {
 pub async fn batches(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<BatchRow>> {
     sqlx::query_as!(
         BatchRow,
-        r#"select rule_id, channel_id as "channel_id: ChannelId", first_event_id, due_at, members from rule_batch"#
+        r#"select rule_id, channel_id as "channel_id: ChannelId", first_event_id, due_at, events, members from rule_batch"#
     )
     .fetch_all(db)
     .await

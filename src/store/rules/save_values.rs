@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::save::RuleOn;
 use crate::twitch::id::ChannelId;
 
-/// Saves a batch that gathers: the event that began it, when it is due, and its users.
+/// Saves a batch that gathers: the event that began it, when it is due, how many events it has, and its users.
 ///
 /// # Errors
 /// If the database fails.
@@ -16,17 +16,19 @@ pub async fn batch(
     (rule_id, channel): RuleOn<'_>,
     first_event_id: i64,
     due_at: OffsetDateTime,
-    members: &Value,
+    (events, members): (i32, &Value),
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into rule_batch (rule_id, channel_id, first_event_id, due_at, members)
-        select id, $2, $3, $4, $5 from rule where id = $1
+        "insert into rule_batch (rule_id, channel_id, first_event_id, due_at, events, members)
+        select id, $2, $3, $4, $5, $6 from rule where id = $1
         on conflict (rule_id, channel_id) do update
-            set first_event_id = excluded.first_event_id, due_at = excluded.due_at, members = excluded.members",
+            set first_event_id = excluded.first_event_id, due_at = excluded.due_at, events = excluded.events,
+                members = excluded.members",
         rule_id,
         channel.as_str(),
         first_event_id,
         due_at,
+        events,
         members
     )
     .execute(db)

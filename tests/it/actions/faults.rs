@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use showtime::mock::Faults;
 
 use super::{Place, VIEWER, done, get, post, request, say, settled, until_state};
+use crate::support::server::Server;
 use crate::support::until;
 
 fn one(fault: &str) -> Faults {
@@ -146,6 +147,44 @@ async fn message_that_waited_for_too_long_is_stale() {
     server.clock.advance(time::Duration::minutes(10));
     assert_eq!(settled(&server, banned).await["state"], "done");
     assert_eq!((place.performed("say").len(), place.performed("ban").len()), (0, 1));
+    server.stop().await;
+}
+
+/// Requests a clip that takes Twitch ten seconds, and waits until Twitch has begun to make it.
+async fn begin_clip(place: &Place, server: &Server) -> i64 {
+    place.faults(Faults { clip_s: Some(10), ..Faults::default() });
+    let step = json!({ "clip": { "title": null, "seconds": null, "say": "Look: {{ clip.url }}" } });
+    let id = request(server, &step).await;
+    until("Twitch makes the clip", async || get(server, id).await["result"]["id"].is_string()).await;
+    id
+}
+
+#[tokio::test]
+async fn clip_that_twitch_has_made_is_announced_though_it_is_found_late() {
+    let place = Place::new().await;
+    let server = place.serve().await;
+    let id = begin_clip(&place, &server).await;
+    server.clock.advance(time::Duration::seconds(61));
+    let clip = settled(&server, id).await;
+    assert_eq!(clip["state"], "done", "{clip}");
+    until("it is announced", async || place.performed("say").len() == 1).await;
+    let address = clip["result"]["url"].as_str().unwrap();
+    assert_eq!(place.performed("say")[0].effect["text"], format!("Look: {address}"));
+    assert_eq!(place.performed("clip").len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn clip_that_cannot_be_looked_up_is_uncertain() {
+    let place = Place::new().await;
+    let server = place.serve().await;
+    let id = begin_clip(&place, &server).await;
+    place.faults(Faults { clip_s: Some(10), helix_error: 1.0, ..Faults::default() });
+    server.clock.advance(time::Duration::seconds(16));
+    let clip = settled(&server, id).await;
+    assert_eq!((&clip["state"], clip["result"]["edit_url"].is_string()), (&json!("uncertain"), true), "{clip}");
+    assert!(clip["problem"].as_str().unwrap().starts_with("Twitch was asked for the clip, but: "), "{clip}");
+    assert_eq!(place.performed("clip").len(), 1);
     server.stop().await;
 }
 

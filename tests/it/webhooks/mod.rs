@@ -8,6 +8,7 @@ mod replicas;
 mod rotation;
 mod ssrf;
 mod templates;
+mod unmade;
 
 use serde_json::{Value, json};
 

@@ -30,9 +30,14 @@ pub fn join(
     plan: &mut Plan,
 ) -> OffsetDateTime {
     let key = (rule.id, occurrence.channel.clone());
-    let new =
-        || BatchState { first: occurrence.event_id, due_at: occurrence.at + length.duration(), members: Vec::new() };
+    let new = || BatchState {
+        first: occurrence.event_id,
+        due_at: occurrence.at + length.duration(),
+        events: 0,
+        members: Vec::new(),
+    };
     let mut batch = state.batches.get(&key).cloned().unwrap_or_else(new);
+    batch.events = batch.events.saturating_add(1);
     if let Some(user) = occurrence.user.clone().filter(|_| batch.members.len() < MAX_MEMBERS) {
         batch.members.push(user);
     }
@@ -61,11 +66,11 @@ pub fn end_due(compiled: &Compiled, state: &mut State, until: OffsetDateTime, no
     let mut due: Vec<_> = state.batches.iter().filter(|(_, batch)| batch.due_at <= until).collect();
     due.sort_unstable_by_key(|(key, batch)| (batch.due_at, (*key).clone()));
     let due: Vec<_> = due.into_iter().map(|(key, batch)| (key.clone(), batch.clone())).collect();
-    for (key, BatchState { first, due_at, members }) in due {
+    for (key, BatchState { first, due_at, events, members }) in due {
         plan.change(state, Change::Batch(key.clone(), None));
         let (id, channel) = key;
-        // A rule that is gone or was turned off meanwhile reacts no more.
-        let Some(rule) = compiled.find(id).filter(|rule| rule.rule.enabled && !members.is_empty()) else { continue };
+        // A rule that is gone or was turned off meanwhile reacts no more, nor does one to users who were all forgotten.
+        let Some(rule) = compiled.find(id).filter(|rule| rule.rule.enabled && events > 0) else { continue };
         if let Some(until) = pace::rests_until(state, rule, &channel, due_at) {
             if let Some(pace) = pace::resting(state, rule, &channel, until) {
                 plan.change(state, Change::Pace((id, channel), pace));

@@ -67,6 +67,7 @@ async fn save_batch(
     (rule, channel): &(RuleId, ChannelId),
     batch: &BatchState,
 ) -> sqlx::Result<()> {
+    let events = i32::try_from(batch.events).unwrap_or(i32::MAX);
     let members: Vec<_> = batch.members.iter().map(Member::from).collect();
-    save_values::batch(db, (rule.0, channel), batch.first.0, batch.due_at, &json!(members)).await
+    save_values::batch(db, (rule.0, channel), batch.first.0, batch.due_at, (events, &json!(members))).await
 }

@@ -80,7 +80,8 @@ async fn read_timed(db: &mut PgConnection, compiled: &Compiled, state: &mut Stat
         for row in known::batches(&mut *db).await? {
             let members: Vec<Member> = serde_json::from_value(row.members).unwrap_or_default();
             let members = members.into_iter().map(Person::from).collect();
-            let batch = BatchState { first: LogId(row.first_event_id), due_at: row.due_at, members };
+            let events = u32::try_from(row.events).unwrap_or(0);
+            let batch = BatchState { first: LogId(row.first_event_id), due_at: row.due_at, events, members };
             state.batches.insert((RuleId(row.rule_id), row.channel_id), batch);
         }
     }

@@ -215,12 +215,14 @@ fn known(what: &str, name: &str, names: &[&str]) -> Result<(), (String, Option<S
 /// Why minijinja refuses a source or fails, in one line.
 #[must_use]
 pub fn reason(error: &Error) -> String {
-    match (error.kind(), error.detail()) {
+    let reason = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => format!("it takes more than {FUEL} instructions"),
         (kind, None) => kind.to_string(),
         (ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
-    }
+    };
+    // It is stored, and may quote a text with U+0000.
+    reason.replace('\0', "")
 }
 
 #[cfg(test)]

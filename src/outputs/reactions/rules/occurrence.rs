@@ -1,8 +1,10 @@
 //! What rules react to: something that happened once on a channel, read from an event of the log.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -180,6 +182,26 @@ struct Body<'a> {
     event: &'a RawValue,
 }
 
+/// The event of a payload, without the character U+0000: Postgres keeps it in the log, but in nothing that rules write.
+fn event_of(payload: &str) -> Option<Cow<'_, str>> {
+    let Body { event } = serde_json::from_str(payload).ok()?;
+    if !event.get().contains(r"\u0000") {
+        return Some(Cow::Borrowed(event.get()));
+    }
+    let event: Value = serde_json::from_str(event.get()).ok()?;
+    Some(Cow::Owned(without_nul(event).to_string()))
+}
+
+fn without_nul(value: Value) -> Value {
+    let stored = |text: String| text.replace('\0', "");
+    match value {
+        Value::String(text) => Value::String(stored(text)),
+        Value::Array(items) => items.into_iter().map(without_nul).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (stored(name), without_nul(field))).collect(),
+        other => other,
+    }
+}
+
 impl Occurrence {
     /// What an event tells: mostly one thing. Nothing if it is about no channel, is the end of a subscription or can't be read.
     #[must_use]
@@ -188,8 +210,8 @@ impl Occurrence {
         if logged.message_type == MessageType::Revocation.as_str() {
             return Vec::new();
         }
-        let Ok(Body { event }) = serde_json::from_str(logged.payload.get()) else { return Vec::new() };
-        let Ok(fields) = serde_json::from_str::<Fields>(event.get()) else { return Vec::new() };
+        let Some(event) = event_of(logged.payload.get()) else { return Vec::new() };
+        let Ok(fields) = serde_json::from_str::<Fields>(&event) else { return Vec::new() };
         let occurrence = Self {
             event_id: logged.id,
             kind: kind.to_owned(),
@@ -209,7 +231,7 @@ impl Occurrence {
             } else {
                 fields.subject(kind, &logged.message_id)
             },
-            json: event.get().to_owned(),
+            json: event.into_owned(),
         };
         match kind {
             PRESENCE_TYPE => occurrence.presences(fields),

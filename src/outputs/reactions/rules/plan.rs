@@ -11,7 +11,7 @@ use super::occurrence::Occurrence;
 use super::pace;
 use super::planned::Plan;
 use super::react::{Mode, Reaction};
-use super::resolve::PERMIT;
+use super::resolve::{PERMIT, is_name};
 use super::state::{Change, PermitState, State};
 use super::timer;
 use super::values::of_people;
@@ -135,10 +135,10 @@ fn observe(compiled: &Compiled, state: &mut State, occurrence: &Occurrence, plan
     }
     let Some(command) = Command::new(&chat.text, chat.is_reply).filter(|it| it.name == PERMIT_COMMAND) else { return };
     let roles = roles(occurrence, state);
-    if let Some(user) = command.args.first().filter(|_| roles.is_broadcaster || roles.is_moderator) {
-        let login = user.trim_start_matches('@').to_lowercase();
+    let user = command.args.first().filter(|_| roles.is_broadcaster || roles.is_moderator);
+    if let Some(login) = user.map(|user| user.trim_start_matches('@')).filter(|user| is_name(user)) {
         let permit = PermitState { until: occurrence.at + PERMIT.duration(), uses: 1 };
-        plan.change(state, Change::Permit(occurrence.channel.clone(), login, permit));
+        plan.change(state, Change::Permit(occurrence.channel.clone(), login.to_lowercase(), permit));
     }
 }
 

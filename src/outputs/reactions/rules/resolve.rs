@@ -145,10 +145,9 @@ impl Context<'_> {
         }
         let user = plain(&self.render(source)?);
         let user = user.trim().trim_start_matches('@');
-        let is_name = |user: &str| user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match user {
             "" => Err("it names no user".to_owned()),
-            user if user.len() <= MAX_NAME && is_name(user) => Ok(user.to_owned()),
+            user if is_name(user) => Ok(user.to_owned()),
             user => Err(format!("`{}` is no user", user.chars().take(MAX_NAME).collect::<String>().escape_debug())),
         }
     }
@@ -204,6 +203,12 @@ impl Context<'_> {
             other => other.clone(),
         })
     }
+}
+
+/// Whether this can be the id or the login of a user.
+#[must_use]
+pub fn is_name(user: &str) -> bool {
+    (1..=MAX_NAME).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// A step that Twitch would not refuse for its form.

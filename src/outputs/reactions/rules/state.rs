@@ -81,6 +81,8 @@ pub struct BatchState {
     pub first: LogId,
     /// When it ends.
     pub due_at: OffsetDateTime,
+    /// How many events joined, also without a user. None is left if all its users were forgotten.
+    pub events: u32,
     /// The users in it, in the order in which they came.
     pub members: Vec<Person>,
 }

@@ -26,7 +26,8 @@ impl Default for Templates {
             let text = if value.is_none() { String::new() } else { value.to_string() };
             // The place of a clip's address is a value of its own, never a part of another.
             let marks: &[char] = if text.chars().eq([CLIP_URL]) { &[] } else { &[VALUE_BEGIN, VALUE_END, CLIP_URL] };
-            let text = text.chars().filter(|it| !marks.contains(it)).take(MAX_VALUE);
+            // Postgres can't store U+0000, which a text in a template may have as an escape.
+            let text = text.chars().filter(|it| *it != '\0' && !marks.contains(it)).take(MAX_VALUE);
             out.write_str(&[VALUE_BEGIN].into_iter().chain(text).chain([VALUE_END]).collect::<String>())?;
             Ok(())
         });

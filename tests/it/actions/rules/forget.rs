@@ -35,7 +35,7 @@ const RULES: &str = r#"
 
     [[rule]]
     name = "later"
-    on = "channel.follow"
+    on = ["channel.follow", "channel.cheer"]
     batch = "10m"
     do = [{ say = "Welcome!" }]
 
@@ -81,6 +81,8 @@ async fn rules_and_actions_keep_nothing_of_a_user_who_is_forgotten() {
     deliver(&server, &line_of(&server, ("7", "mintcomet"), "m4", &format!("!permit {VIEWER}"), "moderator")).await;
     let follow = json!({ "user_id": ID, "user_login": VIEWER, "user_name": "QuietOtter", "followed_at": text(server.clock.now()) });
     deliver(&server, &notification("channel.follow", server.clock.now(), follow)).await;
+    let cheer = json!({ "is_anonymous": true, "user_id": null, "user_login": null, "user_name": null, "message": "hi", "bits": 5 });
+    deliver(&server, &notification("channel.cheer", server.clock.now(), cheer)).await;
     judged(&server).await;
     server.clock.advance(Duration::seconds(11));
     let statement = "select exists (select from action where kind = 'webhook')";
@@ -103,6 +105,11 @@ async fn rules_and_actions_keep_nothing_of_a_user_who_is_forgotten() {
             .await
             .unwrap();
     assert_eq!(action, ["\"quietotters are nice\""], "another word is no name");
+    let batch: (i32, i32) = sqlx::query_as("select events, jsonb_array_length(members) from rule_batch")
+        .fetch_one(&server.pool)
+        .await
+        .unwrap();
+    assert_eq!(batch, (1, 0), "the event without a user is still in the batch");
     sqlx::query("delete from action where rule_id = 0").execute(&server.pool).await.unwrap();
     assert_eq!(naming(&server).await, [""; 0]);
     assert_eq!(ended(&server, "chat/m5").await, ["set: done", "say: done"], "what is of others stays");

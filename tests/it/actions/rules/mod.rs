@@ -6,6 +6,7 @@ mod crash;
 mod files;
 mod forget;
 mod never;
+mod nul;
 mod refusals;
 mod secrets;
 mod skills;

@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::super::Place;
 use super::{apply, count, deliver, judged, line, quiet, said, says, serve};
-use crate::support::messages::follow;
+use crate::support::messages::{follow, notification};
 use crate::support::server::Server;
 use crate::support::until;
 
@@ -44,6 +44,27 @@ async fn timer_runs_once_by_the_clock() {
     assert_eq!(said(&place), ["news"]);
     let again: i64 = sqlx::query_scalar("select lines::bigint from rule_timer").fetch_one(&server.pool).await.unwrap();
     assert_eq!(again, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn batch_of_events_without_a_user_is_reacted_to() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    let rule = "[[rule]]\nname = \"cheers\"\non = \"channel.cheer\"\nbatch = \"10s\"\ndo = [{ say = \"Thank you!\" }]";
+    apply(&server, rule).await;
+    for bits in [50, 60] {
+        let mut cheer = json!({ "is_anonymous": true, "user_id": null, "user_login": null, "user_name": null });
+        cheer["message"] = json!("hi");
+        cheer["bits"] = json!(bits);
+        deliver(&server, &notification("channel.cheer", server.clock.now(), cheer)).await;
+    }
+    judged(&server).await;
+    assert!(said(&place).is_empty(), "the batch has not ended");
+    server.clock.advance(Duration::seconds(11));
+    until("the batch has ended", async || !said(&place).is_empty()).await;
+    quiet(&server).await;
+    assert_eq!(said(&place), ["Thank you!"]);
     server.stop().await;
 }
 

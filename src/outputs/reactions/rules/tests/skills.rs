@@ -44,6 +44,40 @@ fn followers_of_a_batch_are_thanked_once() {
 }
 
 #[test]
+fn batch_of_events_without_a_user_is_reacted_to_unless_it_was_emptied() {
+    let mut world = World::new(
+        r#"
+        [[rule]]
+        name = "thanks"
+        on = ["channel.cheer", "channel.hype_train.begin"]
+        batch = "10s"
+        do = [{ say = "Thanks, {{ users | map(attribute='name') | join(', ') if users else 'all' }}!" }]
+        "#,
+    );
+    let anonymous = || changed("channel.cheer", Some("anonymous"), json!({}));
+    let train = || changed("channel.hype_train.begin", None, json!({}));
+    let named = || changed("channel.cheer", None, json!({ "user_name": "Ada" }));
+    for (events, thanked) in [
+        (vec![("channel.cheer", anonymous()), ("channel.cheer", anonymous())], "Thanks, all!"),
+        (vec![("channel.hype_train.begin", train())], "Thanks, all!"),
+        (vec![("channel.cheer", anonymous()), ("channel.cheer", named())], "Thanks, Ada!"),
+    ] {
+        for (kind, event) in events {
+            let event = world.event(kind, event);
+            assert!(world.tell(&event).verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::Joined(_))));
+        }
+        world.pass(10);
+        assert_eq!(said(&world.due()), [thanked]);
+    }
+    let event = world.event("channel.cheer", named());
+    world.tell(&event);
+    // What is left if the user is forgotten.
+    world.state.batches.values_mut().for_each(|batch| (batch.events, batch.members) = (0, Vec::new()));
+    world.pass(10);
+    assert_eq!(said(&world.due()), [""; 0]);
+}
+
+#[test]
 fn subscribers_are_thanked() {
     let mut world = World::example();
     assert_eq!(
@@ -166,6 +200,18 @@ fn permit_of_a_moderator_lets_one_message_through() {
     world.says("!permit quietotter", "broadcaster");
     world.pass(61);
     assert_eq!(fired(&world.says("example.com", "")), 1, "the permit has ended");
+}
+
+#[test]
+fn permit_is_for_what_can_be_a_login() {
+    let mut world = World::example();
+    for other in ["@", "quiet-otter", "\u{e4}ther", "a\u{1}b", "<b>"] {
+        world.says(&format!("!permit {other}"), "moderator");
+        assert!(world.state.permits.is_empty(), "{other}");
+    }
+    world.says("!permit @Quiet_Otter7", "moderator");
+    let logins: Vec<_> = world.state.permits.keys().map(|(_, login)| login.as_str()).collect();
+    assert_eq!(logins, ["quiet_otter7"]);
 }
 
 #[test]

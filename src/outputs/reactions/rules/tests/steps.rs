@@ -221,3 +221,30 @@ fn cooldowns_of_rules_do_not_touch_each_other() {
     world.pass(10);
     assert_eq!(said(&world.says("!a", "")), ["a"]);
 }
+
+/// The log keeps U+0000, and no other table can.
+#[test]
+fn nothing_that_rules_write_has_nul() {
+    let mut world = steps(
+        r#"[
+            { set = { name = "note", value = "{{ args | join(' ') }}" } },
+            { set = { name = "own", value = '{{ "c\u0000d" }}' } },
+            { reply = "{{ var.note }}" },
+            { webhook = { sink = "hook", body = { text = "{{ event.message.text }}" } } },
+            { webhook = { sink = "hook" } },
+        ]"#,
+    );
+    let mut line = chat("li\0ne", "!go a\0b", "");
+    line["chatter_user_id"] = json!("55\u{0}12");
+    line["odd\0field"] = json!(["\0", { "\0": 1 }]);
+    line["escaped"] = json!("\\u0000");
+    let event = world.event("channel.chat.message", line);
+    let plan = world.tell(&event);
+    let written = format!("{plan:?}");
+    assert!(!written.contains(r"\0"), "{written}");
+    assert_eq!((plan.actions[0].subject.as_str(), &plan.actions[2].params["text"]), ("chat/line", &json!("ab")));
+    assert_eq!(plan.actions[3].params["body"]["text"], "!go ab");
+    assert_eq!(plan.actions[4].params["body"]["escaped"], "\\u0000", "an escaped backslash");
+    let variables = &world.state.variables[CHANNEL];
+    assert_eq!((variables["note"].as_str(), variables["own"].as_str()), ("ab", "cd"));
+}
