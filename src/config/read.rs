@@ -110,7 +110,9 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, setting: &Setting, held: &str, why: &str) {
-        let held = if setting.is_secret || held.is_empty() { String::new() } else { format!(" is {held:?}, but") };
+        // An address with an @ may have a password before it, also if it can't be read.
+        let is_hidden = setting.is_secret || held.is_empty() || held.contains('@');
+        let held = if is_hidden { String::new() } else { format!(" is {held:?}, but") };
         self.errors.push(SettingError(format!("{}{held} {why}", setting.name)));
     }
 
