@@ -149,8 +149,15 @@ impl Reader<'_> {
             });
             return options.map_or(Database::Private, |options| Database::Given(Box::new(options)));
         }
-        let parts =
-            [&settings::PGHOST, &settings::PGPORT, &settings::PGDATABASE, &settings::PGUSER, &settings::PGPASSWORD];
+        // One that says how to connect alone means a database, too: a private one would come as a surprise.
+        let parts = [
+            &settings::PGHOST,
+            &settings::PGPORT,
+            &settings::PGDATABASE,
+            &settings::PGUSER,
+            &settings::PGPASSWORD,
+            &settings::PGSSLMODE,
+        ];
         if parts.iter().all(|part| self.text(part).is_none()) {
             return Database::Private;
         }

@@ -181,4 +181,15 @@ fn pg_variables_name_a_database() {
         ("db.example.org", 6000, Some("events"))
     );
     assert_eq!(errors(&[("PGHOST", "h"), ("PGPORT", "x")]), [r#"PGPORT is "x", but must be a port from 0 to 65535"#]);
+    let alone = [
+        ("PGHOST", "h"),
+        ("PGPORT", "6000"),
+        ("PGDATABASE", "d"),
+        ("PGUSER", "u"),
+        ("PGPASSWORD", "p"),
+        ("PGSSLMODE", "verify-full"),
+    ];
+    for part in alone {
+        assert!(matches!(with(&[part]).unwrap().database, Database::Given(_)), "{part:?}");
+    }
 }
