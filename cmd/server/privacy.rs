@@ -25,6 +25,9 @@ pub(crate) struct Forget {
     force: bool,
 }
 
+/// The greatest age in days, as in `SHOWTIME_RETENTION`.
+const MAX_DAYS: u32 = 36_500;
+
 /// What to prune.
 #[derive(clap::Args)]
 pub(crate) struct Prune {
@@ -44,7 +47,10 @@ enum Before {
 
 fn before(text: &str) -> Result<Before, String> {
     if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
-        return Ok(Before::Age(Duration::days(days.into())));
+        return match days {
+            1..=MAX_DAYS => Ok(Before::Age(Duration::days(days.into()))),
+            _ => Err(format!("must be 1d to {MAX_DAYS}d")),
+        };
     }
     let date = Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
     date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339))

@@ -47,11 +47,14 @@ create table segment (
     -- Made by the server that received the mark.
     id text collate "C" primary key,
     channel_id text collate "C" not null,
-    -- What it is, and the stamp of the message that said so: the mark of its begin, or a change.
+    -- Its title, and the stamp of the message that said so: the mark of its begin, or a change.
     title text,
+    title_at timestamptz,
+    title_by text collate "C",
+    -- The same for the broadcaster's reference, which may be none.
     reference text,
-    described_at timestamptz,
-    described_by text collate "C",
+    reference_at timestamptz,
+    reference_by text collate "C",
     -- From the begin mark; null while only later ones are known.
     started_at timestamptz,
     -- When the broadcaster marked the end.

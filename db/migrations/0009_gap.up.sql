@@ -8,7 +8,7 @@ create table gap (
     began_at timestamptz not null,
     -- When messages came again.
     ended_at timestamptz not null,
-    -- Why: a close code, or a word such as `io`, `keepalive` or `spool_full`.
+    -- Why: a close code, or a word such as `io`, `keepalive` or `spool`.
     cause text not null,
     -- When Twitch's API was last asked what had happened; null if it still has to be.
     looked_up_at timestamptz,

@@ -263,11 +263,9 @@ pub(super) async fn change_segment(
     let Body(ChangeSegment { title, reference }) = body;
     let channel = ctx.served_channel(&path.channel).await?;
     let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
-    let given = reference.as_ref().map(Line::as_str).or(segment.reference.as_deref());
-    let change = Edge::Change {
-        title: title.as_ref().map_or(&segment.title, Line::as_str),
-        reference: given.filter(|reference| !reference.is_empty()),
-    };
+    // Of changes that are made at once, each says only what it changes, so all are kept.
+    let change =
+        Edge::Change { title: title.as_ref().map(Line::as_str), reference: reference.as_ref().map(Line::as_str) };
     Ok(Json(ctx.mark(&grant, channel, &segment.id, change).await?))
 }
 

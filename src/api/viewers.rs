@@ -155,7 +155,8 @@ impl TryFrom<String> for ViewerCursor {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let parts = text.split_once('-');
+        let is_key = |key: &str| (1..=18).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_digit());
+        let parts = text.split_once('-').filter(|(key, _)| is_key(key));
         let parsed =
             parts.and_then(|(key, id)| Some(Self { key: key.parse().ok()?, id: id.to_owned().try_into().ok()? }));
         parsed.ok_or_else(|| format!("`{}` must be the `next` of a page of this list", text.escape_default()))

@@ -110,7 +110,9 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, setting: &Setting, held: &str, why: &str) {
-        let held = if setting.is_secret || held.is_empty() { String::new() } else { format!(" is {held:?}, but") };
+        // An address with an @ may have a password before it, also if it can't be read.
+        let is_hidden = setting.is_secret || held.is_empty() || held.contains('@');
+        let held = if is_hidden { String::new() } else { format!(" is {held:?}, but") };
         self.errors.push(SettingError(format!("{}{held} {why}", setting.name)));
     }
 
@@ -147,8 +149,15 @@ impl Reader<'_> {
             });
             return options.map_or(Database::Private, |options| Database::Given(Box::new(options)));
         }
-        let parts =
-            [&settings::PGHOST, &settings::PGPORT, &settings::PGDATABASE, &settings::PGUSER, &settings::PGPASSWORD];
+        // One that says how to connect alone means a database, too: a private one would come as a surprise.
+        let parts = [
+            &settings::PGHOST,
+            &settings::PGPORT,
+            &settings::PGDATABASE,
+            &settings::PGUSER,
+            &settings::PGPASSWORD,
+            &settings::PGSSLMODE,
+        ];
         if parts.iter().all(|part| self.text(part).is_none()) {
             return Database::Private;
         }

@@ -46,7 +46,7 @@ pub struct SegmentEnd {
     pub id: Ident,
 }
 
-/// `showtime.segment.change` v1: the broadcaster gave a segment another title or reference.
+/// `showtime.segment.change` v1: the broadcaster gave a segment another title or reference. What is absent stays.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct SegmentChange {
     /// The channel.
@@ -55,8 +55,8 @@ pub struct SegmentChange {
     /// The segment's id.
     pub id: Ident,
     /// Its title from now on.
-    pub title: String,
-    /// The broadcaster's own reference from now on.
+    pub title: Option<String>,
+    /// The broadcaster's own reference from now on; none if it is empty.
     pub reference: Option<String>,
 }
 
@@ -95,11 +95,11 @@ pub enum Edge<'a> {
     },
     /// The segment ends.
     End,
-    /// The segment has another title or reference.
+    /// The segment has another title or reference. What is `None` stays.
     Change {
         /// Its title.
-        title: &'a str,
-        /// The broadcaster's own reference, such as a URL.
+        title: Option<&'a str>,
+        /// The broadcaster's own reference, such as a URL; an empty one removes it.
         reference: Option<&'a str>,
     },
     /// The segment was a mistake.
@@ -134,22 +134,28 @@ impl Message {
             "broadcaster_user_login": broadcaster.login,
             "broadcaster_user_name": broadcaster.display_name,
         });
-        let kind = match edge {
-            Edge::Begin { .. } => SEGMENT_BEGIN,
-            Edge::End => SEGMENT_END,
-            Edge::Change { .. } => SEGMENT_CHANGE,
-            Edge::Remove => SEGMENT_REMOVE,
-        };
-        if let Edge::Begin { title, reference } | Edge::Change { title, reference } = edge {
-            event["title"] = (*title).into();
-            event["reference"] = (*reference).into();
-        }
         let at = to_microseconds(*at);
-        let id = match edge {
-            // It may change more than once.
-            Edge::Change { .. } => format!("{kind}:{segment_id}:{}", at.unix_timestamp_nanos() / 1_000),
-            _ => format!("{kind}:{segment_id}"),
+        let (kind, change) = match edge {
+            Edge::Begin { title, reference } => {
+                event["title"] = (*title).into();
+                event["reference"] = (*reference).into();
+                (SEGMENT_BEGIN, None)
+            }
+            Edge::End => (SEGMENT_END, None),
+            Edge::Change { title, reference } => {
+                // It may change more than once, and different fields of it at the same time.
+                let mut change = format!(":{}", at.unix_timestamp_nanos() / 1_000);
+                for (field, value) in [("title", title), ("reference", reference)] {
+                    if let Some(value) = value {
+                        event[field] = (*value).into();
+                        change.extend([":", field]);
+                    }
+                }
+                (SEGMENT_CHANGE, Some(change))
+            }
+            Edge::Remove => (SEGMENT_REMOVE, None),
         };
+        let id = format!("{kind}:{segment_id}{}", change.unwrap_or_default());
         let subject = json!({ "type": kind, "version": "1", "channel_id": broadcaster.id.as_str() });
         let body = json!({ SEGMENT: subject, "event": event });
         Ok(Self::own(MessageType::Segment, id, at, &body)?)

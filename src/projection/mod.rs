@@ -23,7 +23,7 @@ pub use self::activity::Activity;
 pub use self::broadcast::{HELIX_LAG, MAX_PAUSE};
 pub use self::merge::{Latest, Stamp, Tally};
 use self::merge::{earliest, latest};
-pub use self::segment::{Description, Segment};
+pub use self::segment::Segment;
 use crate::clock::to_microseconds;
 use crate::message::{Content, Event, Message, Origin};
 use crate::twitch::eventsub::decode;

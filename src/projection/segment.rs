@@ -19,8 +19,10 @@ pub struct Segment {
     pub channel_id: ChannelId,
     /// When it began; its end may arrive first.
     pub began_at: Option<OffsetDateTime>,
-    /// What it is, as the broadcaster said last.
-    pub description: Option<Latest<Description>>,
+    /// Its title, as the broadcaster said last.
+    pub title: Option<Latest<String>>,
+    /// The broadcaster's own reference, such as a URL, as said last.
+    pub reference: Option<Latest<Option<String>>>,
     /// When the broadcaster ended it.
     pub end_marked_at: Option<OffsetDateTime>,
     /// When the broadcaster removed it.
@@ -29,15 +31,6 @@ pub struct Segment {
     pub ended_at: Option<OffsetDateTime>,
     /// Derived: the broadcast during which it was on, if there was one.
     pub broadcast_id: Option<StreamId>,
-}
-
-/// What a segment is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// Its title.
-    pub title: String,
-    /// The broadcaster's own reference, such as a URL.
-    pub reference: Option<String>,
 }
 
 /// A broadcast, as far as segments depend on it.
@@ -52,12 +45,19 @@ impl State {
         let SegmentBegin { broadcaster, id, title, reference } = begin;
         let segment = self.segment(stamp, id, broadcaster);
         earliest(&mut segment.began_at, stamp.at);
-        segment.describe(stamp, title, reference.as_deref());
+        said(&mut segment.title, stamp, title.clone());
+        said(&mut segment.reference, stamp, reference.clone());
     }
 
     pub(super) fn segment_change(&mut self, stamp: &Stamp, change: &SegmentChange) {
         let SegmentChange { broadcaster, id, title, reference } = change;
-        self.segment(stamp, id, broadcaster).describe(stamp, title, reference.as_deref());
+        let segment = self.segment(stamp, id, broadcaster);
+        if let Some(title) = title {
+            said(&mut segment.title, stamp, title.clone());
+        }
+        if let Some(reference) = reference {
+            said(&mut segment.reference, stamp, Some(reference.clone()).filter(|reference| !reference.is_empty()));
+        }
     }
 
     pub(super) fn segment_remove(&mut self, stamp: &Stamp, remove: &SegmentRemove) {
@@ -74,7 +74,8 @@ impl State {
         self.segments.entry(id.as_str().to_owned()).or_insert_with(|| Segment {
             channel_id: broadcaster.id.channel(),
             began_at: None,
-            description: None,
+            title: None,
+            reference: None,
             end_marked_at: None,
             removed_at: None,
             ended_at: None,
@@ -110,12 +111,12 @@ impl State {
     }
 }
 
-impl Segment {
-    fn describe(&mut self, stamp: &Stamp, title: &str, reference: Option<&str>) {
-        let value = Description { title: title.to_owned(), reference: reference.map(str::to_owned) };
-        Latest { stamp: stamp.clone(), value }.merge_into(&mut self.description);
-    }
+/// Each field is merged by itself: changes of different fields that are made at once are all kept.
+fn said<T>(field: &mut Option<Latest<T>>, stamp: &Stamp, value: T) {
+    Latest { stamp: stamp.clone(), value }.merge_into(field);
+}
 
+impl Segment {
     /// `broadcasts` are the channel's, oldest first.
     fn derive(&mut self, began_at: OffsetDateTime, next_began_at: Option<OffsetDateTime>, broadcasts: &[Broadcast]) {
         // Broadcasts don't overlap, and the end of one ends the segment: this is the only one that

@@ -30,7 +30,7 @@ impl Tracker {
     /// # Errors
     /// [`TrackingError`]
     pub async fn set_bot_settings(&self, bot_id: i64, settings: &BotSettings) -> Result<(), TrackingError> {
-        let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting {
+        let invalid = |(field, reason): (String, String)| TrackingError::InvalidSetting {
             field: format!("defaults.{field}"),
             reason,
         };

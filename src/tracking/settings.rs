@@ -12,7 +12,7 @@ use super::mentions::TrackMentions;
 use super::template::{self, TemplateError};
 use crate::discord::name::name;
 use crate::discord::snowflake::Snowflake;
-use crate::object::{object, optional_object};
+use crate::object::{has_nul, object, optional_object};
 use crate::store::tracking::bots::OnWebhookGone;
 
 /// The latest that a message is deleted, in minutes: a week.
@@ -229,9 +229,9 @@ impl TrackSettings {
     ///
     /// # Errors
     /// The field that is wrong, and why.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
+    pub fn check(&self) -> Result<(), (String, String)> {
         match self.wrong_texts().next() {
-            Some((field, error)) => Err((field, error.to_string())),
+            Some((field, error)) => Err((field.to_owned(), error.to_string())),
             None => self.check_others(),
         }
     }
@@ -245,13 +245,8 @@ impl TrackSettings {
             line: Some(line),
             column: Some(column),
         });
-        let other = self.check_others().err().map(|(field, reason)| SettingProblem {
-            field: field.to_owned(),
-            reason,
-            line: None,
-            column: None,
-        });
-        texts.chain(other).collect()
+        let problem = |(field, reason)| SettingProblem { field, reason, line: None, column: None };
+        texts.chain(self.check_others().err().map(problem)).collect()
     }
 
     fn wrong_texts(&self) -> impl Iterator<Item = (&'static str, TemplateError)> {
@@ -264,7 +259,22 @@ impl TrackSettings {
         texts.into_iter().filter_map(|(field, text, is_end)| Some((field, template::check(text?, is_end).err()?)))
     }
 
-    fn check_others(&self) -> Result<(), (&'static str, String)> {
+    fn check_others(&self) -> Result<(), (String, String)> {
+        if let Some(field) = self.unstorable() {
+            return Err((field, "has the character U+0000, which Postgres can't store".to_owned()));
+        }
+        self.check_values().map_err(|(field, reason)| (field.to_owned(), reason))
+    }
+
+    /// The first setting with a text that Postgres can't store.
+    fn unstorable(&self) -> Option<String> {
+        let settings = serde_json::to_value(self).unwrap_or_default();
+        let (name, value) = settings.as_object()?.iter().find(|(_, value)| has_nul(value))?;
+        let inner = value.as_object().and_then(|fields| fields.iter().find(|(_, value)| has_nul(value)));
+        Some(inner.map_or_else(|| name.clone(), |(inner, _)| format!("{name}.{inner}")))
+    }
+
+    fn check_values(&self) -> Result<(), (&'static str, String)> {
         self.check_appearance()?;
         self.filter.as_ref().map_or(Ok(()), TrackFilter::check)?;
         for (field, value, least, most, unit) in [
@@ -329,8 +339,7 @@ pub(super) fn changed(mut kept: Value, change: Map<String, Value>) -> Result<Tra
 
 /// Checks what the form of the settings does not.
 pub(super) fn check(settings: &TrackSettings) -> Result<(), TrackingError> {
-    let invalid = |(field, reason): (&str, String)| TrackingError::InvalidSetting { field: field.to_owned(), reason };
-    settings.check().map_err(invalid)
+    settings.check().map_err(|(field, reason)| TrackingError::InvalidSetting { field, reason })
 }
 
 #[cfg(test)]
@@ -369,12 +378,20 @@ mod tests {
             ("button", json!("x".repeat(81))),
             ("poster_name", json!("Discord")),
             ("poster_avatar_url", json!("file:///etc/passwd")),
+            ("message", json!("a\0")),
+            ("button", json!("a\0")),
+            ("poster_name", json!("a\0")),
+            ("poster_avatar_url", json!("https://example.com/a\0")),
         ] {
-            assert_eq!(read(json!({ field: value })).unwrap().check().unwrap_err().0, field);
+            let settings = read(json!({ field: value })).unwrap();
+            assert_eq!(settings.check().unwrap_err().0, field);
+            assert_eq!(settings.problems()[0].field, field);
         }
+        let inner = read(json!({ "filter": { "categories": ["Chess", "a\0"] } })).unwrap();
+        assert_eq!(inner.check().unwrap_err().0, "filter.categories");
         let roles = vec!["146404426746167296"; MAX_MENTIONS + 1];
         let many = read(json!({ "mentions": { "roles": roles } })).unwrap();
-        assert_eq!(many.check(), Err(("mentions.roles", "must be at most 20 ids".to_owned())));
+        assert_eq!(many.check(), Err(("mentions.roles".to_owned(), "must be at most 20 ids".to_owned())));
         for (field, least, most) in
             [("delay", 0, 600), ("cooldown", 1, 1_440), ("delete_after", 1, 10_080), ("offline_grace", 15, 1_440)]
         {

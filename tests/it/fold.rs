@@ -121,10 +121,7 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 11 => ("channel.subscription.gift", with_user(user, json!({ "total": amount, "tier": tier }))),
                 12 => (SEGMENT_BEGIN, json!({ "id": format!("g{}", amount % 5), "title": "tape", "reference": null })),
                 13 => (SEGMENT_END, json!({ "id": format!("g{}", amount % 5) })),
-                21 => (
-                    SEGMENT_CHANGE,
-                    json!({ "id": format!("g{}", amount % 5), "title": format!("tape {amount}"), "reference": "shelf" }),
-                ),
+                21 => (SEGMENT_CHANGE, segment_change(amount)),
                 22 => (SEGMENT_REMOVE, json!({ "id": format!("g{}", amount % 5) })),
                 15 => ("channel.poll.end", json!({ "id": format!("p{}", amount % 3) })),
                 16 if amount % 3 == 0 => (
@@ -148,15 +145,31 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
                 "user.update" | "channel.raid" => event,
                 _ => with_person("broadcaster_user_", CHANNEL, event),
             };
-            // A segment begins, ends and is removed once, which the ids of these messages say; it changes once at a time.
+            // A segment begins, ends and is removed once, which the ids of these messages say; the same changes once at a time.
             let id = match (kind, event["id"].as_str()) {
                 (SEGMENT_BEGIN | SEGMENT_END | SEGMENT_REMOVE, Some(segment)) => format!("{kind}:{segment}"),
-                (SEGMENT_CHANGE, Some(segment)) => format!("{kind}:{segment}:{}", at.unix_timestamp_nanos() / 1_000),
+                (SEGMENT_CHANGE, Some(segment)) => {
+                    let is_said = |field: &&str| event[&field[1..]].is_string();
+                    let said: String = [":title", ":reference"].into_iter().filter(is_said).collect();
+                    format!("{kind}:{segment}:{}{said}", at.unix_timestamp_nanos() / 1_000)
+                }
                 _ => id,
             };
             HistoryMessage { id, at, kind, is_inferred, event }
         },
     )
+}
+
+/// A segment gets another title or another reference, which may be none, or both.
+fn segment_change(amount: u32) -> Value {
+    let mut change = json!({ "id": format!("g{}", amount % 5) });
+    if amount % 3 > 0 {
+        change["title"] = format!("tape {amount}").into();
+    }
+    if amount % 3 < 2 {
+        change["reference"] = ["", "shelf", "drawer"][amount as usize / 3 % 3].into();
+    }
+    change
 }
 
 pub(crate) fn history(length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<HistoryMessage>> {

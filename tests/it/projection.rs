@@ -76,7 +76,7 @@ impl Witnesses {
         let text = |field: &str| message.event[field].as_str();
         let edge = match message.kind {
             SEGMENT_BEGIN => Edge::Begin { title: text("title").unwrap(), reference: text("reference") },
-            SEGMENT_CHANGE => Edge::Change { title: text("title").unwrap(), reference: text("reference") },
+            SEGMENT_CHANGE => Edge::Change { title: text("title"), reference: text("reference") },
             SEGMENT_REMOVE => Edge::Remove,
             _ => Edge::End,
         };

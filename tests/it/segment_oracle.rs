@@ -60,11 +60,17 @@ pub(crate) fn assert_segments_match(state: &State, history: &[HistoryMessage], s
     });
     assert_eq!(segments.collect::<BTreeMap<_, _>>(), expected);
     for (id, segment) in &state.segments {
-        let is_said =
-            |it: &&HistoryMessage| [SEGMENT_BEGIN, SEGMENT_CHANGE].contains(&it.kind) && it.event["id"] == *id;
-        let said =
-            history.iter().filter(is_said).max_by_key(|it| (it.at, it.id.clone())).and_then(|it| it.text("title"));
-        assert_eq!(segment.description.as_ref().map(|it| it.value.title.clone()), said, "{id}");
+        // The begin says both, a change what it has.
+        let said = |field: &str| {
+            let is_said = |it: &&HistoryMessage| {
+                let is_change = it.kind == SEGMENT_CHANGE && it.event[field].is_string();
+                it.event["id"] == *id && (it.kind == SEGMENT_BEGIN || is_change)
+            };
+            history.iter().filter(is_said).max_by_key(|it| (it.at, it.id.clone())).and_then(|it| it.text(field))
+        };
+        assert_eq!(segment.title.as_ref().map(|it| it.value.clone()), said("title"), "{id}");
+        let reference = said("reference").filter(|reference| !reference.is_empty());
+        assert_eq!(segment.reference.as_ref().and_then(|it| it.value.clone()), reference, "{id}");
         assert_eq!(segment.removed_at.is_some(), is_removed(id), "{id}");
     }
 }

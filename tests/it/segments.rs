@@ -337,6 +337,47 @@ async fn segment_is_changed_also_after_its_end() {
 }
 
 #[tokio::test]
+async fn changes_that_are_made_at_once_are_all_kept() {
+    let database = fresh_database().await;
+    let servers = [Server::on(database.clone()).await, Server::on(database).await];
+    assert_eq!(servers[0].deliver(&follow("5", at(0))).await.status, 204);
+    let tape = begin(&servers[0], "Tape 12").await;
+    for round in 0..10 {
+        let title = json!({ "title": format!("Tape {round}") });
+        let reference = json!({ "reference": format!("shelf {round}") });
+        let path = path(&tape);
+        let (first, second) =
+            tokio::join!(servers[0].patch_json(&path, &title), servers[1].patch_json(&path, &reference));
+        assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200), "{first:?} {second:?}");
+        let changed = get(&servers[0], &tape).await;
+        assert_eq!((&changed["title"], &changed["reference"]), (&title["title"], &reference["reference"]));
+    }
+    let log = servers[0].json("/events?type=showtime.segment.change").await;
+    let is_alone = |event: &Value| {
+        let said = &event["payload"]["event"];
+        said.get("title").is_some() != said.get("reference").is_some()
+    };
+    assert!(log["data"].as_array().unwrap().iter().all(is_alone), "each says what it changes: {log}");
+    let changed = get(&servers[1], &tape).await;
+    rebuild(&servers[0]).await;
+    assert_eq!(get(&servers[1], &tape).await, changed);
+}
+
+#[tokio::test]
+async fn different_changes_of_the_same_moment_are_different_messages() {
+    let event = with_person("broadcaster_user_", CHANNEL, json!({}));
+    let (broadcaster, grant) = (Broadcaster::deserialize(event).unwrap(), grant(Scope::Admin).await);
+    let id = |title, reference| {
+        let edge = Edge::Change { title, reference };
+        let mark = Mark { broadcaster: &broadcaster, segment_id: "1", at: at(0), edge };
+        Message::segment(&grant, &mark).unwrap().id().to_owned()
+    };
+    let ids = [id(Some("Tape"), None), id(None, Some("shelf")), id(Some("Tape"), Some("shelf"))];
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+    assert_eq!(id(Some("Tape"), None), ids[0]);
+}
+
+#[tokio::test]
 async fn removed_segment_has_never_begun() {
     let server = server().await;
     server.deliver(&online("s1", at(1))).await;

@@ -73,6 +73,30 @@ fn wrong_secret_is_named_but_not_shown() {
 }
 
 #[test]
+fn address_with_a_password_is_named_but_not_shown() {
+    let names = [
+        "SHOWTIME_PUBLIC_URL",
+        "SHOWTIME_CORS_ORIGINS",
+        "TWITCH_WEBHOOK_CALLBACK_URL",
+        "TWITCH_EVENTSUB_WEBSOCKET_URL",
+        "TWITCH_IRC_URL",
+        "TWITCH_API_URL",
+    ];
+    for address in
+        ["http://me:hunter2@host", "ws://me:hunter2@host/ws", "https://me:hunter2@host:port", "me:hunter2@host"]
+    {
+        let errors = errors(&names.map(|name| (name, address)));
+        assert_eq!(errors.len(), names.len(), "{errors:?}");
+        assert!(names.iter().all(|name| errors.iter().any(|error| error.starts_with(name))), "{errors:?}");
+        assert!(errors.iter().all(|error| !error.contains("hunter2")), "{errors:?}");
+    }
+    assert_eq!(
+        errors(&[("SHOWTIME_PUBLIC_URL", "https://me:hunter2@host")]),
+        ["SHOWTIME_PUBLIC_URL must have no ?query, no #fragment and no password in it"]
+    );
+}
+
+#[test]
 fn debug_output_shows_no_secret() {
     let config = with(&[
         ("DATABASE_URL", "postgres://me:hunter2hunter2@host/db"),
@@ -157,4 +181,15 @@ fn pg_variables_name_a_database() {
         ("db.example.org", 6000, Some("events"))
     );
     assert_eq!(errors(&[("PGHOST", "h"), ("PGPORT", "x")]), [r#"PGPORT is "x", but must be a port from 0 to 65535"#]);
+    let alone = [
+        ("PGHOST", "h"),
+        ("PGPORT", "6000"),
+        ("PGDATABASE", "d"),
+        ("PGUSER", "u"),
+        ("PGPASSWORD", "p"),
+        ("PGSSLMODE", "verify-full"),
+    ];
+    for part in alone {
+        assert!(matches!(with(&[part]).unwrap().database, Database::Given(_)), "{part:?}");
+    }
 }

@@ -5,7 +5,7 @@ use super::plan;
 use crate::discord::snowflake::Snowflake;
 use crate::store::tracking::events::{BotNews, MentionIneffective, NewBotEvent, PostNews};
 use crate::store::tracking::outcomes::Outcome;
-use crate::store::tracking::posts::{DuePost, PostKind, PostState};
+use crate::store::tracking::posts::{DuePost, LostPost, PostKind, PostState};
 
 /// The events about what came of a request.
 pub(super) fn bot_events(post: &DuePost, attempt: &Attempt) -> impl Iterator<Item = NewBotEvent> {
@@ -55,8 +55,25 @@ fn delivery_event(post: &DuePost, outcome: &Outcome) -> Option<NewBotEvent> {
     })
 }
 
+/// The event about a post whose server ended while it called Discord.
+pub(super) fn lost_event(post: &LostPost) -> NewBotEvent {
+    let news = BotNews::DeliveryUncertain(PostNews {
+        delivery_id: post.id,
+        channel_id: post.channel_id,
+        twitch_id: post.twitch_id.to_string(),
+        login: post.login.clone(),
+        stream_id: post.stream_id.to_string(),
+        kind: post.kind,
+        message_id: post.message_id,
+        posted_channel_id: post.posted_channel_id,
+        crosspost_requested: false,
+        problem: None,
+    });
+    NewBotEvent { bot_id: post.bot_id, guild_id: post.guild_id, news }
+}
+
 /// An event about a post.
-pub(super) fn post_event(
+fn post_event(
     post: &DuePost,
     message_id: Option<Snowflake>,
     problem: Option<&String>,

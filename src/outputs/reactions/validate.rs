@@ -1,7 +1,8 @@
 //! Checks steps before they are stored, so that a mistake is told to the one who makes it.
 
 use super::step::{NewClip, Pin, Step, Webhook};
-use crate::outputs::sink::settings::{check_name, has_nul};
+use crate::object::has_nul;
+use crate::outputs::sink::settings::check_name;
 use crate::twitch::helix::chat::ChatSettings;
 
 /// The longest chat message, in characters.

@@ -9,6 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::error::SettingsError;
 use super::filter::{PATTERN, is_known, is_pattern};
 use crate::message::OWN_TYPES;
+use crate::object::has_nul;
 use crate::outputs::amqp::settings::AmqpSettings;
 use crate::outputs::webhook::settings::WebhookSettings;
 use crate::store::sinks::SinkKind;
@@ -97,17 +98,6 @@ impl SinkSettings {
             Self::Amqp(_) => SinkKind::Amqp,
             Self::Webhook(_) => SinkKind::Webhook,
         }
-    }
-}
-
-/// Whether a text in it has the one character that Postgres can't store.
-#[must_use]
-pub fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || has_nul(field)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

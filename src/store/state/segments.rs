@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::arrays::keys;
 use super::earliest::Earliest;
-use crate::projection::{Description, Latest, Segment, Stamp};
+use crate::projection::{Latest, Segment, Stamp};
 use crate::twitch::id::{ChannelId, StreamId};
 
 /// By segment id.
@@ -20,10 +20,13 @@ struct Row {
     id: String,
     channel_id: ChannelId,
     title: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    title_at: Option<OffsetDateTime>,
+    title_by: Option<String>,
     reference: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
-    described_at: Option<OffsetDateTime>,
-    described_by: Option<String>,
+    reference_at: Option<OffsetDateTime>,
+    reference_by: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -42,8 +45,8 @@ pub(super) async fn with_ids(conn: &mut PgConnection, segments: &Segments) -> sq
     }
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, channel_id as "channel_id: ChannelId", title, reference, described_at, described_by, started_at,
-            end_marked_at, removed_at, ended_at, broadcast_id as "broadcast_id: StreamId"
+        r#"select id, channel_id as "channel_id: ChannelId", title, title_at, title_by, reference, reference_at, reference_by,
+            started_at, end_marked_at, removed_at, ended_at, broadcast_id as "broadcast_id: StreamId"
         from segment where id = any($1)"#,
         &keys(segments) as &[&str]
     )
@@ -62,8 +65,8 @@ pub(super) async fn from_before_previous_broadcast(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select s.id, s.channel_id as "channel_id: ChannelId", s.title, s.reference, s.described_at, s.described_by,
-            s.started_at, s.end_marked_at, s.removed_at, s.ended_at, s.broadcast_id as "broadcast_id: StreamId"
+        select s.id, s.channel_id as "channel_id: ChannelId", s.title, s.title_at, s.title_by, s.reference, s.reference_at,
+            s.reference_by, s.started_at, s.end_marked_at, s.removed_at, s.ended_at, s.broadcast_id as "broadcast_id: StreamId"
         from unnest($1::text[], $2::timestamptz[]) as touched (channel_id, at)
         left join lateral (
             select first.started_at
@@ -101,9 +104,10 @@ pub(super) async fn save(conn: &mut PgConnection, segments: &Segments) -> sqlx::
         r#"
         insert into segment select * from jsonb_populate_recordset(null::segment, $1)
         on conflict (id) do update set
-            title = excluded.title, reference = excluded.reference, described_at = excluded.described_at,
-            described_by = excluded.described_by, started_at = excluded.started_at, end_marked_at = excluded.end_marked_at,
-            removed_at = excluded.removed_at, ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
+            title = excluded.title, title_at = excluded.title_at, title_by = excluded.title_by,
+            reference = excluded.reference, reference_at = excluded.reference_at, reference_by = excluded.reference_by,
+            started_at = excluded.started_at, end_marked_at = excluded.end_marked_at, removed_at = excluded.removed_at,
+            ended_at = excluded.ended_at, broadcast_id = excluded.broadcast_id
         where segment is distinct from excluded
         "#,
         Json(rows) as _
@@ -120,16 +124,17 @@ fn by_id(rows: Vec<Row>) -> Segments {
 impl Row {
     fn new(id: &str, segment: &Segment) -> Self {
         let segment = segment.clone();
-        let (described, stamp) = segment.description.map(|latest| (latest.value, latest.stamp)).unzip();
-        let (described_at, described_by) = stamp.map(|stamp| (stamp.at, stamp.by)).unzip();
-        let (title, reference) = described.map(|Description { title, reference }| (title, reference)).unzip();
+        let (title, title_at, title_by) = columns(segment.title);
+        let (reference, reference_at, reference_by) = columns(segment.reference);
         Self {
             id: id.to_owned(),
             channel_id: segment.channel_id,
             title,
+            title_at,
+            title_by,
             reference: reference.flatten(),
-            described_at,
-            described_by,
+            reference_at,
+            reference_by,
             started_at: segment.began_at,
             end_marked_at: segment.end_marked_at,
             removed_at: segment.removed_at,
@@ -139,15 +144,23 @@ impl Row {
     }
 }
 
+/// The value, and its stamp.
+fn columns<T>(latest: Option<Latest<T>>) -> (Option<T>, Option<OffsetDateTime>, Option<String>) {
+    latest.map_or((None, None, None), |Latest { stamp, value }| (Some(value), Some(stamp.at), Some(stamp.by)))
+}
+
+fn latest<T>(value: Option<T>, at: Option<OffsetDateTime>, by: Option<String>) -> Option<Latest<T>> {
+    let stamp = at.zip(by).map(|(at, by)| Stamp { at, by });
+    stamp.zip(value).map(|(stamp, value)| Latest { stamp, value })
+}
+
 impl From<Row> for Segment {
     fn from(row: Row) -> Self {
-        let (title, reference) = (row.title, row.reference);
-        let stamp = row.described_at.zip(row.described_by).map(|(at, by)| Stamp { at, by });
-        let value = title.map(|title| Description { title, reference });
         Self {
             channel_id: row.channel_id,
             began_at: row.started_at,
-            description: stamp.zip(value).map(|(stamp, value)| Latest { stamp, value }),
+            title: latest(row.title, row.title_at, row.title_by),
+            reference: latest(Some(row.reference), row.reference_at, row.reference_by),
             end_marked_at: row.end_marked_at,
             removed_at: row.removed_at,
             ended_at: row.ended_at,

@@ -233,7 +233,7 @@ pub async fn record_loss(
         r#"update destination set state = $3, state_reason = $4, state_at = $5, moved_to = $6,
             next_at = case when $3 = 'gone' then null else next_at end
         from discord_bot
-        where destination.id = $1 and webhook_id = $2 and state <> $3 and discord_bot.id = bot_id
+        where destination.id = $1 and webhook_id = $2 and (state, moved_to) is distinct from ($3, $6) and discord_bot.id = bot_id
         returning bot_id, channel_id as "channel_id: Snowflake", guild_id as "guild_id: Snowflake",
             on_webhook_gone = 'drop' as "is_dropping!""#,
         id,

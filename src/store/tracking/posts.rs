@@ -108,6 +108,22 @@ pub struct DuePost {
     pub settings: Option<Value>,
 }
 
+/// A post whose server ended while it called Discord: the message may be there.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the tables, which db/migrations describes")]
+pub struct LostPost {
+    pub id: i64,
+    pub bot_id: i64,
+    pub guild_id: Option<Snowflake>,
+    pub channel_id: Snowflake,
+    pub kind: PostKind,
+    pub message_id: Option<Snowflake>,
+    pub posted_channel_id: Option<Snowflake>,
+    pub stream_id: StreamId,
+    pub twitch_id: ChannelId,
+    pub login: String,
+}
+
 /// What a server has claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Claim {
@@ -115,8 +131,8 @@ pub struct Claim {
     pub destinations: Vec<i64>,
     /// What is due in them: at most one post each.
     pub due: Vec<DuePost>,
-    /// Posts whose server ended while it called Discord: it may have them.
-    pub lost: Vec<i64>,
+    /// Posts in them whose server ended while it called Discord. Others may be due first.
+    pub lost: Vec<LostPost>,
 }
 
 /// Claims destinations that are due and not among `own`, until `until`.
@@ -167,8 +183,30 @@ pub async fn claim(
         now
     );
     let lost = lost.fetch_all(&mut *conn).await?;
+    let lost = lost_posts(&mut *conn, &lost).await?;
     let due = due(conn, &destinations, now).await?;
     Ok(Claim { destinations, due, lost })
+}
+
+/// What is told of these posts. Tables are read as in [`due`].
+async fn lost_posts(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<LostPost>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as!(
+        LostPost,
+        r#"select post.id, d.bot_id, d.guild_id as "guild_id: Snowflake", d.channel_id as "channel_id: Snowflake",
+            post.kind as "kind: PostKind", post.message_id as "message_id: Snowflake",
+            post.posted_channel_id as "posted_channel_id: Snowflake", a.stream_id as "stream_id: StreamId",
+            a.twitch_id as "twitch_id: ChannelId", a.login
+        from post cross join lateral (select * from destination where id = post.destination_id limit 1) as d
+            cross join lateral (select * from announcement where stream_id = post.stream_id limit 1) as a
+        where post.id = any($1)
+        order by post.id"#,
+        ids
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Each table is read by a key of the one before, in a subquery of its own: plans are kept, and one that was made while the

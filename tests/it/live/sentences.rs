@@ -132,6 +132,8 @@ fn segments_have_sentences() {
     assert_eq!(sentence(&segment("showtime.segment.end", json!({}))), "The segment ended");
     let change = segment("showtime.segment.change", json!({ "title": "Tape 13" }));
     assert_eq!(sentence(&change), "The segment was changed: Tape 13");
+    let change = segment("showtime.segment.change", json!({ "reference": "shelf 3" }));
+    assert_eq!(sentence(&change), "The segment was changed");
     assert_eq!(sentence(&segment("showtime.segment.remove", json!({}))), "The segment was removed");
 }
 

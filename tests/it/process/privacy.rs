@@ -60,14 +60,24 @@ async fn events_of_less_than_a_day_are_not_pruned() {
     let place = Place::new();
     let server = place.serve(&[]).await;
     assert_eq!(server.simulate(&["stream.online"]).await.0, Some(0));
-    let refused = place.refused(&[], &["prune", "--force", "--before", "0d"]).await;
+    let refused = place.refused(&[], &["prune", "--force", "--before", "2999-01-31"]).await;
     assert!(refused.contains("less than a day"), "{refused}");
     assert!(place.refused(&[], &["prune", "--before", "2026-01-31"]).await.contains("--force deletes 0 events"));
     assert_eq!(
         place.done(&[], &["prune", "--force", "--before", "1d"]).await,
         "pruned 0 events; the state stays as it is\n"
     );
-    let output = place.run(&[], &["prune", "--before", "yesterday"]).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(place.refused(&[], &["prune", "--before", "36500d"]).await.contains("--force deletes 0 events"));
+    for (wrong, expected) in [
+        ("yesterday", "must be a date, such as 2026-01-31, or a number of days"),
+        ("0d", "must be 1d to 36500d"),
+        ("36501d", "must be 1d to 36500d"),
+        ("5000000d", "must be 1d to 36500d"),
+    ] {
+        let output = place.run(&[], &["prune", "--before", wrong]).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(expected), "{wrong}: {said}");
+    }
     server.stop().await;
 }

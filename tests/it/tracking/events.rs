@@ -70,6 +70,26 @@ async fn lost_webhooks_are_told_with_what_was_tracked() {
 }
 
 #[tokio::test]
+async fn webhook_that_is_moved_again_is_told_again() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let webhook = stage.tracked("moved").await;
+    let path = format!("/v2/channels/{}", webhook.channel_id);
+    let places = [stage.new_channel("first"), stage.new_channel("second")];
+    for place in &places {
+        stage.discord.world.move_webhook(&webhook.id.to_string(), &place.name).unwrap();
+        for _ in 0..2 {
+            let checked = stage.send(Method::POST, &format!("{path}/webhook/check")).await.json();
+            assert_eq!(checked, json!({ "state": "moved", "moved_to": place.id }));
+        }
+        assert_eq!(stage.send(Method::GET, &path).await.json()["moved_to"], json!(place.id));
+    }
+    let told: Vec<_> = stage.events("").await.iter().map(|event| event["data"]["moved_to"].clone()).collect();
+    assert_eq!(told, [json!(places[0].id), json!(places[1].id)], "each place once");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn stream_resumes_without_loss_and_ends_with_the_server() {
     let stage = Stage::start().await;
     stage.know_streamer().await;

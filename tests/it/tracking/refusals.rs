@@ -220,6 +220,41 @@ async fn mistake_in_a_template_is_placed() {
 }
 
 #[tokio::test]
+async fn text_that_can_not_be_stored_is_named_at_each_level() {
+    let stage = Stage::start().await;
+    stage.know_streamer().await;
+    let (webhook, mut client) = (stage.webhook(), stage.client(&stage.token).await);
+    assert_eq!(stage.put_webhook(&webhook).await.status, 200);
+    let channel = format!("/v2/channels/{}/settings", webhook.channel_id);
+    for (settings, field) in [
+        (json!({ "button": "a\0" }), "button"),
+        (json!({ "message": "a\0" }), "message"),
+        (json!({ "filter": { "categories": ["a\0"] } }), "filter.categories"),
+        (json!({ "forum": { "title": "a\0" } }), "forum.title"),
+    ] {
+        let refused = stage.put_track(&webhook, &settings).await.problem(400, "invalid-field");
+        assert!(refused["field"] == field && refused["detail"].as_str().unwrap().contains("U+0000"), "{refused}");
+        assert_eq!(stage.put(&channel, &settings).await.problem(400, "invalid-field")["field"], field);
+        let defaults = stage.put("/v2/settings", &json!({ "defaults": settings })).await;
+        assert_eq!(defaults.problem(400, "invalid-field")["field"], format!("defaults.{field}"));
+        let (channel_id, settings_json) = (webhook.channel_id.to_string(), settings.to_string());
+        let track = TrackRequest { channel_id, name: LOGIN.to_owned(), webhook: None, settings_json };
+        let request = client.with(track);
+        let status = problem(client.tracking.track(request).await, Code::InvalidArgument, "invalid-field");
+        assert!(status.message().contains(&format!("`settings_json.{field}`")), "{status:?}");
+    }
+    let item = |button: &str| {
+        let given = json!({ "id": webhook.id, "token": webhook.token });
+        json!({ "channel_id": webhook.channel_id, "webhook": given, "name": LOGIN, "settings": { "button": button } })
+    };
+    let batch = json!({ "tracks": [item("a\0"), item("Watch")] });
+    let results = stage.post("/v2/tracks/batch", &batch).await.json()["results"].clone();
+    assert_eq!((&results[0]["result"], &results[1]["result"]), (&json!("refused"), &json!("created")), "{results}");
+    assert_eq!(results[0]["problem"]["field"], "button");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn webhooks_that_were_moved_or_deleted_are_told_apart() {
     let stage = Stage::start().await;
     stage.know_streamer().await;

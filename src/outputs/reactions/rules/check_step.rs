@@ -8,7 +8,7 @@ use super::rule_step::{RuleAction, Timeout};
 use super::span::Span;
 use super::template::Templates;
 use super::vocabulary::Vocabulary;
-use crate::outputs::sink::settings::has_nul;
+use crate::object::has_nul;
 
 /// The longest source of a template, in characters.
 const MAX_TEMPLATE: usize = 2_000;

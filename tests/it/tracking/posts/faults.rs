@@ -253,6 +253,37 @@ async fn connections_to_the_database_that_break_lose_and_repeat_nothing() {
     stage.end().await;
 }
 
+#[tokio::test]
+async fn bot_is_told_of_a_post_whose_server_was_killed_also_if_another_one_is_due_first() {
+    let stage = Stage::tracking().await;
+    // As a server leaves it that was killed while it posted about the first stream.
+    stage
+        .server
+        .sql(
+            "insert into announcement (stream_id, twitch_id, login, display_name, started_at, created_at, is_expanded)
+        select stream, '90210441', 'user90210441', 'User90210441', now(), now(), true
+            from unnest(array['5001', '5002']) as stream;
+        insert into post (stream_id, destination_id, state, attempts, next_at)
+        select '5001', id, 'sending', 1, now() - interval '2 minutes' from destination;
+        insert into post (stream_id, destination_id, next_at)
+        select '5002', id, now() - interval '1 minute' from destination;
+        update destination set leased_by = 1, leased_until = now() - interval '1 minute',
+            next_at = now() - interval '1 minute'",
+        )
+        .await;
+    stage.settled().await;
+    let events = stage.send(reqwest::Method::GET, "/v2/events?after=0").await.json();
+    let events = events["data"].as_array().unwrap();
+    let is_uncertain = |event: &&serde_json::Value| event["type"] == "delivery_uncertain";
+    let uncertain: Vec<_> = events.iter().filter(is_uncertain).collect();
+    assert_eq!(uncertain.len(), 1, "{events:?}");
+    let news = &uncertain[0]["data"];
+    assert_eq!((&news["stream_id"], &news["login"]), (&"5001".into(), &LOGIN.into()), "{events:?}");
+    let notifying: Vec<_> = stage.messages().iter().map(is_notifying).collect();
+    assert_eq!(notifying, [true, false], "the other one is posted first");
+    stage.end().await;
+}
+
 /// A stop of the server waits for the answer.
 #[tokio::test]
 async fn request_under_way_is_recorded_before_the_server_stops() {
