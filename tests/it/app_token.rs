@@ -1,6 +1,5 @@
 //! The application's own token, which all replicas and runs share.
 
-
 use secrecy::ExposeSecret as _;
 use showtime::config::{Config, EncryptionKey};
 use showtime::credentials::tokens::Tokens;

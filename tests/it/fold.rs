@@ -163,7 +163,7 @@ fn message(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = HistoryMes
 /// A segment gets another title or another reference, which may be none, or both.
 fn segment_change(amount: u32) -> Value {
     let mut change = json!({ "id": format!("g{}", amount % 5) });
-    if amount % 3 > 0 {
+    if !amount.is_multiple_of(3) {
         change["title"] = format!("tape {amount}").into();
     }
     if amount % 3 < 2 {
