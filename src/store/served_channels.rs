@@ -87,6 +87,21 @@ pub async fn put(conn: &mut PgConnection, channel: &ServedChannel) -> sqlx::Resu
     Ok(())
 }
 
+/// Has what was refused for a channel, or for all, requested again now: the broadcaster or the bot has consented.
+///
+/// # Errors
+/// If the database fails.
+pub async fn request_again(conn: &mut PgConnection, id: Option<&ChannelId>, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update served_channel set requested_at = $2 where id = coalesce($1, id)",
+        id.map(ChannelId::as_str),
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Sets how Twitch is to deliver the messages of a channel; `None` for what the setting says. If it is served otherwise, this
 /// opens a [switch](super::switches), or opens one again that was aborted. The caller commits, and wakes the reconcilers.
 ///

@@ -17,7 +17,7 @@ use crate::credentials::application::Application;
 use crate::credentials::consent::{self, Account};
 use crate::store::consent_links::{self, ConsentLink};
 use crate::store::signals::Channel;
-use crate::store::{answered, query};
+use crate::store::{answered, query, served_channels};
 use crate::twitch::id::ChannelId;
 use crate::twitch::oauth::ConsentAnswer;
 
@@ -113,6 +113,7 @@ impl Links<'_> {
         answered(consent_links::mark_used(&mut *conn, &link.id, now)).await?;
         tracing::info!(user.login = user.login, "a user has consented by a link");
         // There may be subscriptions that wait for it, and a WebSocket.
+        answered(served_channels::request_again(&mut conn, link.channel_id.as_ref(), now)).await?;
         answered(Channel::Reconcile.notify(&mut conn, "")).await?;
         Ok(answered(Channel::Session.notify(&mut conn, "")).await?)
     }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use super::{Place, done, request, settled};
@@ -94,9 +94,15 @@ async fn person_elsewhere_consents_once_by_a_link() {
         let (status, page) = place.page(&server, &link).await;
         assert!(status == 200 && page.contains(TITLE) && page.contains(CHANNEL), "previews change nothing: {page}");
     }
+    let requested_at = async || {
+        let requested = sqlx::query_scalar("select requested_at from served_channel");
+        requested.fetch_one(&server.pool).await.unwrap()
+    };
+    let before: OffsetDateTime = requested_at().await;
     let (status, page) = place.follow(&server, &link, CHANNEL, "consent").await;
     assert!(status == 200 && page.contains("Thank you"), "{page}");
     assert_eq!(titles(&server).await, "done");
+    assert!(requested_at().await > before, "what was refused is requested again at once");
     let stored: String =
         sqlx::query_scalar("select consent_link::text from consent_link").fetch_one(&server.pool).await.unwrap();
     assert!(!stored.contains(link.rsplit('/').next().unwrap()), "only its hash is kept");
