@@ -45,10 +45,10 @@ struct ListEvents {
     #[param(value_type = String, required = false, pattern = r"^[!-+\--~]{1,256}(,[!-+\--~]{1,256}){0,99}$", example = "channel.follow,channel.raid")]
     kind: Option<NameList>,
     /// Only events that occurred at this time or later.
-    #[param(value_type = String, format = DateTime, required = false, pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
+    #[param(value_type = String, format = DateTime, required = false)]
     since: Option<Timestamp>,
     /// Only events that occurred before this time.
-    #[param(value_type = String, format = DateTime, required = false, pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
+    #[param(value_type = String, format = DateTime, required = false)]
     until: Option<Timestamp>,
     /// The order of the ids.
     #[serde(default)]

@@ -190,7 +190,8 @@ impl<T: FromStr<Err: Display>> TryFrom<String> for Parsed<T> {
     }
 }
 
-/// A time in UTC since 1970, in microseconds as in the database. Earlier ones have no events, and RFC 3339 can't write all.
+/// A time in UTC, in microseconds as in the database. Those before 1970 are taken for that: there are no events, and not all of
+/// them can be written in UTC.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Timestamp(pub(super) OffsetDateTime);
@@ -202,12 +203,9 @@ impl TryFrom<String> for Timestamp {
         OffsetDateTime::parse(&text, &Rfc3339)
             .ok()
             .and_then(|at| at.checked_to_offset(UtcOffset::UTC))
-            .filter(|at| *at >= OffsetDateTime::UNIX_EPOCH)
-            .map(|at| Self(to_microseconds(at)))
+            .map(|at| Self(to_microseconds(at.max(OffsetDateTime::UNIX_EPOCH))))
             .ok_or_else(|| {
-                format!(
-                    "`{text}` must be an RFC 3339 time since 1970, such as 2026-07-01T18:00:00Z (in a URL, a + is %2B)"
-                )
+                format!("`{text}` must be an RFC 3339 time such as 2026-07-01T18:00:00Z (in a URL, a + is %2B)")
             })
     }
 }

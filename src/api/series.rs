@@ -92,10 +92,10 @@ struct GetSeries {
     #[param(inline, required = false)]
     bucket: Bucket,
     /// From the bucket with this time; by default 100 buckets.
-    #[param(value_type = String, required = false, format = DateTime, pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
+    #[param(value_type = String, required = false, format = DateTime)]
     since: Option<Timestamp>,
     /// To the bucket with this time; by default now.
-    #[param(value_type = String, required = false, format = DateTime, pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
+    #[param(value_type = String, required = false, format = DateTime)]
     until: Option<Timestamp>,
 }
 

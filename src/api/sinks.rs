@@ -138,7 +138,7 @@ struct Rewind {
     after: Option<i64>,
     /// At the first event that was received at this time or later.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false, format = "date-time", pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
+    #[schema(value_type = String, required = false, format = "date-time")]
     at: Option<Timestamp>,
 }
 

@@ -54,11 +54,14 @@ pub(super) fn parsed_or_default<T: DeserializeOwned + Default>(field: &str, json
 
 /// What a field has as JSON.
 pub(super) fn parsed<T: DeserializeOwned>(field: &str, json: &str) -> Result<T, Status> {
-    let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
-    parsed.map_err(|error| match error.path().to_string().as_str() {
-        "." => invalid(field, error.inner()),
-        path => invalid(&format!("{field}.{path}"), error.inner()),
-    })
+    let mut json = serde_json::Deserializer::from_str(json);
+    let parsed =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
+            "." => invalid(field, error.inner()),
+            path => invalid(&format!("{field}.{path}"), error.inner()),
+        })?;
+    json.end().map_err(|error| invalid(field, &error))?;
+    Ok(parsed)
 }
 
 /// The number of items on a page, which may be left out.

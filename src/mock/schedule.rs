@@ -57,7 +57,7 @@ fn a_bad_day() -> Vec<Step> {
         reconnect(40, Faults { reconnect_dead_url: 1.0, ..none() }),
         damaged(20, SocketDamage::Close(4000), none()),
         damaged(20, SocketDamage::Close(4005), Faults { fail_next_upgrade: 3, ..none() }),
-        damaged(20, SocketDamage::Close(4006), Faults { fail_next_subscribe: 3, ..none() }),
+        damaged(20, SocketDamage::Close(4006), Faults { fail_next_subscribe: 3, fail_next_unsubscribe: 1, ..none() }),
         damaged(20, SocketDamage::Close(4002), Faults { helix_error: 0.3, ..none() }),
         damaged(30, SocketDamage::Abort, Faults { ws_slow_welcome_ms: 4_000, ..none() }),
         damaged(40, SocketDamage::Abort, Faults { ws_zombie_s: 20, ..none() }),

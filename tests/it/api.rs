@@ -410,8 +410,6 @@ async fn invalid_parameter_is_named() {
         ("/channels/10/broadcasts?after=%2B1-s9", "after"),
         ("/channels/10/broadcasts?after=999999999999999999-s9", "after"),
         ("/channels/10/broadcasts?after=1-%00", "after"),
-        ("/channels/10/series?metric=bits&until=0000-01-01T00:00:00Z", "until"),
-        ("/channels/10/series?metric=bits&since=0000-01-01T00:00:00%2B01:00", "since"),
         ("/channels/10/viewers?after=a%20b", "after"),
         ("/channels/10/viewers?after=%2B1-5", "after"),
         ("/channels/10/viewers?sort=first_followed_at&after=9223372036854775807-1", "after"),
@@ -423,7 +421,6 @@ async fn invalid_parameter_is_named() {
         ("/events?since=yesterday", "since"),
         ("/events?until=2026-07-01T10:00:00+02:00", "until"),
         ("/events?until=9999-12-31T23:59:59-23:59", "until"),
-        ("/events?until=1969-12-31T23:59:59.999999Z", "until"),
     ] {
         let problem = api.get(query).await.problem(400, "invalid-parameter");
         assert_eq!(problem["parameters"], json!([name]), "{query}: {problem}");
@@ -437,7 +434,7 @@ async fn utmost_values_are_taken() {
     api.sql(CHANNELS).await;
     for bucket in ["minute", "hour", "day"] {
         let path = format!("/channels/10/series?metric=bits&bucket={bucket}");
-        for time in ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+        for time in ["0000-01-01T00:00:00Z", "0000-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59Z"] {
             api.json(&format!("{path}&since={time}")).await;
             api.json(&format!("{path}&until={time}")).await;
         }
@@ -446,7 +443,6 @@ async fn utmost_values_are_taken() {
         let path = format!("/channels/10/viewers?sort={sort}&order=asc&after=999999999999999999-1");
         assert_eq!(api.json(&path).await["next"], Value::Null);
     }
-    api.json("/events?since=1970-01-01T00:00:00Z&until=9999-12-31T23:59:59Z").await;
 }
 
 #[tokio::test]

@@ -78,7 +78,13 @@ impl LookUps {
             let video_at = it.started_at + PICTURE_DELAY;
             let is_early = it.ended_at.is_none() && now < video_at;
             if !is_early {
-                self.find_video(it, &mut found).await?;
+                match self.find_video(it, &mut found).await {
+                    // The next ones may well be found.
+                    Err(error) if !error.is_transient() => {
+                        tracing::warn!(%error, stream.id = it.stream_id.as_str(), "a video can't be looked up");
+                    }
+                    outcome => outcome?,
+                }
             }
             let times = (self.clock.now(), until, is_early.then_some(video_at));
             self.record(it, &found, times).await?;

@@ -32,6 +32,27 @@ pub async fn variables(db: impl PgExecutor<'_>, channels: &[ChannelId]) -> sqlx:
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.channel_id, row.name, row.value)).collect())
 }
 
+/// The newest number of viewers of each of these channels since this time, if there is one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn live_viewers(
+    db: impl PgExecutor<'_>,
+    channels: &[ChannelId],
+    since: OffsetDateTime,
+) -> sqlx::Result<Vec<(ChannelId, i64)>> {
+    let rows = sqlx::query!(
+        r#"select id as "id!: ChannelId", sample.viewers as "viewers!"
+        from unnest($1::text[]) as wanted (id) cross join lateral (
+            select viewers / viewer_samples as viewers from activity
+            where channel_id = wanted.id and viewer_samples > 0 and minute > $2 order by minute desc limit 1
+        ) as sample"#,
+        channels as &[ChannelId],
+        since
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.id, row.viewers)).collect())
+}
+
 /// The permits on these channels: by login, how long each lasts, and for how many messages.
 ///
 /// # Errors

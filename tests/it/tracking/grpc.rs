@@ -244,6 +244,7 @@ async fn settings_are_set_and_changed_and_deliveries_listed_and_resolved() {
         (r#"{"message":"{{ streamer.nam }}"}"#, "`settings_json.message`: there is no value `streamer.nam`"),
         (r#"{"message":"a\n{{ streamer.nam }}"}"#, "(line 2, column 4)"),
         ("x", "`settings_json`"),
+        (r#"{"silent":true} {"silent":false}"#, "`settings_json`: trailing characters"),
     ] {
         let request = client.with(track(wrong));
         let status = problem(client.tracking.track(request).await, Code::InvalidArgument, "invalid-field");

@@ -127,9 +127,12 @@ function show() {
 
 async function start() {
   isAdmin = (await ask('/tokens/current').catch(() => ({}))).scope === 'admin';
-  const { data } = await ask('/channels?limit=100');
-  $('channel').append(...data.map(it => new Option(it.display_name, it.id)));
-  if (data.length > 0) return show();
+  for (let after = ''; after !== null;) {
+    const { data, next } = await ask(`/channels?limit=100${after && `&after=${after}`}`);
+    $('channel').append(...data.map(it => new Option(it.display_name, it.id)));
+    after = next;
+  }
+  if ($('channel').length > 0) return show();
   $('no-broadcasts').hidden = false;
 }
 

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::compiled::{Compiled, CompiledRule};
+use super::judge::max_age;
 use super::occurrence::Occurrence;
 use super::pace;
 use super::planned::{Plan, PlannedAction, PlannedState};
@@ -14,7 +15,7 @@ use super::values::{Values, of_people};
 /// The name of the action that records that an event joined a batch.
 const JOIN: &str = "batch";
 
-/// A batch that ended longer ago is not reacted to.
+/// A batch that ended longer ago is not reacted to, unless the rule says otherwise.
 const MAX_AGE: Duration = Duration::minutes(10);
 
 /// The most users of a batch. More would not fit into a message.
@@ -82,7 +83,7 @@ pub fn end_due(compiled: &Compiled, state: &mut State, until: OffsetDateTime, no
         }
         let mode = match () {
             () if rule.is_dry => Mode::Dry,
-            () if now - due_at > MAX_AGE => Mode::Stale,
+            () if now - due_at > max_age(&rule.rule).unwrap_or(MAX_AGE) => Mode::Stale,
             () => Mode::Live,
         };
         let values = Values::new(state, &channel, due_at).with("users", of_people(&members));

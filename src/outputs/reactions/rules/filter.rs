@@ -82,6 +82,10 @@ fn words(words: &[String]) -> Result<Option<Regex>, String> {
     let mut pattern = String::from(r"(?:^|[^\p{L}\p{N}])(");
     for (place, word) in words.iter().enumerate() {
         let parts: Vec<_> = word.split_whitespace().map(|part| regex::escape(&links::folded(part))).collect();
+        // What is invisible is left out of messages, too, so this would be found in almost all.
+        if parts.iter().all(String::is_empty) {
+            return Err(format!("the word {} has no character that can be seen", place + 1));
+        }
         let _ = write!(pattern, "{}{}", if place > 0 { "|" } else { "" }, parts.join(r"\s+"));
     }
     pattern.push_str(r")(?:$|[^\p{L}\p{N}])");
@@ -113,6 +117,13 @@ mod tests {
         assert_eq!(find(filter(), "buy \t now").as_deref(), Some("the word `buy \t now`"));
         assert!(find(filter(), "ｓｐａｍ").is_some() && find(filter(), "s\u{200B}pam").is_some());
         assert_eq!(find(filter(), "spammer antispam buying now"), None);
+    }
+
+    #[test]
+    fn word_that_can_not_be_seen_is_refused() {
+        let filter = |word: &str| Filter { words: vec!["spam".to_owned(), word.to_owned()], ..Filter::default() };
+        assert!(CompiledFilter::new(&filter("\u{200B} \u{200B}")).is_err());
+        assert!(CompiledFilter::new(&filter("\u{200B}x")).is_ok());
     }
 
     #[test]

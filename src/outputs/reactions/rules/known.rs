@@ -1,6 +1,6 @@
 //! Reads what planning has to know about some events from the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -18,6 +18,9 @@ use crate::twitch::id::ChannelId;
 
 /// How long a sent message is known as our own. Its echo comes within seconds.
 const OWN_AGE: Duration = Duration::minutes(10);
+
+/// How long a number of viewers is taken for the current one. There is one each minute.
+const VIEWERS_AGE: Duration = Duration::minutes(10);
 
 /// A user in a batch, as it is kept.
 #[derive(Debug, Deserialize, Serialize)]
@@ -59,7 +62,7 @@ pub async fn read(
     if channels.is_empty() {
         return Ok(state);
     }
-    read_channels(db, &channels, &mut state).await?;
+    read_channels(db, &channels, now, &mut state).await?;
     read_values(db, &channels, &mut state).await?;
     if !occurrences.is_empty() {
         read_past(db, &channels, occurrences, now, &mut state).await?;
@@ -67,17 +70,23 @@ pub async fn read(
     Ok(state)
 }
 
-/// Timers run on every channel that is served.
+/// Timers run on every channel that is served, and batches end there.
 async fn read_timed(db: &mut PgConnection, compiled: &Compiled, state: &mut State) -> sqlx::Result<()> {
     if !compiled.timers.is_empty() {
         read_served(&mut *db, state).await?;
-        for row in known::timers(&mut *db).await? {
+        let mut timers = known::timers(&mut *db).await?;
+        timers.retain(|row| state.channels.contains_key(&row.channel_id));
+        for row in timers {
             let timer = TimerState { next_at: row.next_at, lines: u32::try_from(row.lines).unwrap_or(0) };
             state.timers.insert((RuleId(row.rule_id), row.channel_id), timer);
         }
     }
     if compiled.rules.iter().any(|rule| rule.rule.batch.is_some()) {
-        for row in known::batches(&mut *db).await? {
+        let mut batches = known::batches(&mut *db).await?;
+        let channels: Vec<_> = batches.iter().map(|row| row.channel_id.clone()).collect();
+        let served = served_channels::among(&mut *db, &channels).await?;
+        batches.retain(|row| served.contains(&row.channel_id));
+        for row in batches {
             let members: Vec<Member> = serde_json::from_value(row.members).unwrap_or_default();
             let members = members.into_iter().map(Person::from).collect();
             let events = u32::try_from(row.events).unwrap_or(0);
@@ -88,8 +97,14 @@ async fn read_timed(db: &mut PgConnection, compiled: &Compiled, state: &mut Stat
     Ok(())
 }
 
-async fn read_channels(db: &mut PgConnection, ids: &[ChannelId], state: &mut State) -> sqlx::Result<()> {
+async fn read_channels(
+    db: &mut PgConnection,
+    ids: &[ChannelId],
+    now: OffsetDateTime,
+    state: &mut State,
+) -> sqlx::Result<()> {
     let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let viewers: HashMap<_, _> = facts::live_viewers(&mut *db, ids, now - VIEWERS_AGE).await?.into_iter().collect();
     for row in channels::page(&mut *db, None, Some(ids), Order::Asc, None, limit).await? {
         let facts = ChannelFacts {
             login: row.login,
@@ -97,7 +112,7 @@ async fn read_channels(db: &mut PgConnection, ids: &[ChannelId], state: &mut Sta
             title: row.title,
             category: row.category_name,
             live_since: row.broadcast_started_at.or(row.stream_started_at).filter(|_| row.is_live),
-            viewers: None,
+            viewers: viewers.get(&row.id).copied().filter(|_| row.is_live),
         };
         state.channels.insert(row.id, facts);
     }

@@ -82,11 +82,11 @@ impl AllowedHosts {
     }
 }
 
-/// Whether a text has a dot, or what may stand for one. Most have none.
+/// Whether a folded text has a dot, or what may stand for one. Most have none.
 #[must_use]
 pub fn may_have_link(text: &str) -> bool {
     text.bytes().any(|byte| byte == b'.' || byte == b':' || !byte.is_ascii())
-        || ["dot", "DOT", "Dot", "punkt", "punto"].iter().any(|word| text.contains(word))
+        || ["dot", "punkt", "punto"].iter().any(|word| text.contains(word))
 }
 
 /// The hosts of the links in a folded text.
@@ -190,6 +190,9 @@ mod tests {
             "ⓔⓧⓐⓜⓟⓛⓔ.ⓒⓞⓜ",
             "exam\u{200B}ple.\u{200B}com",
             "EXAMPLE DOT COM",
+            "example dOt com",
+            "example Punkt com",
+            "example[PUNTO]com",
         ] {
             assert_eq!(host(text).as_deref(), Some("example.com"), "{text}");
         }

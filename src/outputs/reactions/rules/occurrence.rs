@@ -87,7 +87,7 @@ impl ChatLine {
     /// The hosts that the text links to.
     #[must_use]
     pub fn hosts(&self) -> &[String] {
-        let found = || if links::may_have_link(&self.text) { links::hosts(self.folded()) } else { Vec::new() };
+        let found = || if links::may_have_link(self.folded()) { links::hosts(self.folded()) } else { Vec::new() };
         self.hosts.get_or_init(found)
     }
 }

@@ -23,6 +23,7 @@ use crate::outputs::follow::HandlerError;
 use crate::services::Services;
 use crate::store::read::events::LoggedEvent;
 use crate::store::rules::{self as store, save_values};
+use crate::store::served_channels;
 
 /// Pause between two deletions of what has ended.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -74,7 +75,11 @@ impl Reactor {
             return Ok(());
         }
         let occurrences = events.iter().flat_map(Occurrence::read);
-        let occurrences: Vec<_> = occurrences.filter(|it| compiled.is_relevant(it)).collect();
+        let mut occurrences: Vec<_> = occurrences.filter(|it| compiled.is_relevant(it)).collect();
+        // Twitch also sends what happens on channels that are only tracked for Discord: they are others'.
+        let channels: Vec<_> = occurrences.iter().map(|it| it.channel.clone()).collect();
+        let served = served_channels::among(&mut *db, &channels).await?;
+        occurrences.retain(|it| served.contains(&it.channel));
         if occurrences.is_empty() && !compiled.is_timed() {
             return Ok(());
         }

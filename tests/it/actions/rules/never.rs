@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use showtime::mock::Faults;
 use showtime::store::signals::Channel;
-use showtime::twitch::eventsub::outgoing::Outgoing;
+use showtime::twitch::eventsub::outgoing::{Outgoing, Stamp};
 use time::Duration;
 
 use super::super::Place;
 use super::{apply, count, deliver, ended, judged, line, line_of, quiet, said, says, serve};
-use crate::support::messages::{notification, online, text, with_user};
+use crate::support::messages::{notification, online, subscription, text, with_person, with_user};
 use crate::support::server::Server;
 use crate::support::twitch::{CHANNEL, CHANNEL_ID};
 use crate::support::until;
@@ -43,6 +43,31 @@ async fn reactions(server: &Server) -> i64 {
 
 fn own(server: &Server, message_id: &str, text: &str) -> Outgoing {
     line_of(server, (CHANNEL_ID, CHANNEL), message_id, text, "broadcaster")
+}
+
+/// Twitch also sends the streams of channels that are only tracked for Discord, where others than the broadcaster ask for them.
+#[tokio::test]
+async fn channel_that_is_not_served_is_left_alone() {
+    let (place, server) = start().await;
+    let timer = "[[rule]]\nname = \"news\"\ntimer = { every = \"20m\" }\ndo = [{ say = \"news\" }]";
+    apply(&server, &format!("{ALL}\n{timer}")).await;
+    let at = server.clock.now();
+    let event = json!({ "id": "40944725612", "type": "live", "started_at": text(at) });
+    let event = with_person("broadcaster_user_", "44322889", event);
+    deliver(&server, &Outgoing::notification(Stamp::new(text(at)), &subscription("stream.online", &event), &event))
+        .await;
+    let timers = "insert into rule_timer select rule_id, '44322889', next_at, lines from rule_timer";
+    until("the timer has started", async || {
+        sqlx::query(timers).execute(&server.pool).await.unwrap().rows_affected() > 0
+    })
+    .await;
+    server.clock.advance(Duration::minutes(21));
+    until("the timer has run", async || !said(&place).is_empty()).await;
+    quiet(&server).await;
+    assert_eq!(said(&place), ["news"]);
+    let elsewhere = "select count(*) from action where channel_id = '44322889'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(elsewhere).fetch_one(&server.pool).await.unwrap(), 0);
+    server.stop().await;
 }
 
 #[tokio::test]

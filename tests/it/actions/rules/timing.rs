@@ -6,8 +6,9 @@ use time::Duration;
 
 use super::super::Place;
 use super::{apply, count, deliver, judged, line, quiet, said, says, serve};
-use crate::support::messages::{follow, notification};
+use crate::support::messages::{follow, notification, text};
 use crate::support::server::Server;
+use crate::support::twitch::CHANNEL_ID;
 use crate::support::until;
 
 #[tokio::test]
@@ -44,6 +45,36 @@ async fn timer_runs_once_by_the_clock() {
     assert_eq!(said(&place), ["news"]);
     let again: i64 = sqlx::query_scalar("select lines::bigint from rule_timer").fetch_one(&server.pool).await.unwrap();
     assert_eq!(again, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn condition_sees_how_many_watch() {
+    let place = Place::new().await;
+    let server = serve(&place).await;
+    let rule = "[[rule]]\nname = \"big\"\ncommand = \"!big\"\nwhen = \"channel.viewers >= 40\"\n\
+        do = [{ say = \"{{ channel.viewers }} watch\" }]";
+    apply(&server, rule).await;
+    let watch = async |viewers: i64| {
+        sqlx::query(
+            "insert into activity select (jsonb_populate_record(null::activity, $1)).*
+            on conflict (channel_id, minute) do update set viewers = excluded.viewers, viewer_samples = excluded.viewer_samples",
+        )
+        .bind(json!({
+            "channel_id": CHANNEL_ID, "minute": text(server.clock.now()), "subscriptions": 0, "resubscriptions": 0,
+            "gifts": 0, "bits": 0, "raids": 0, "raid_viewers": 0, "redemptions": 0, "messages": 0,
+            "viewers": 2 * viewers, "viewer_samples": 2, "viewers_peak": viewers,
+        }))
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    };
+    watch(39).await;
+    assert_eq!(says(&server, "m1", "!big", "").await, [""; 0]);
+    server.clock.advance(Duration::minutes(2));
+    watch(42).await;
+    assert_eq!(says(&server, "m2", "!big", "").await, ["say: done"]);
+    assert_eq!(said(&place), ["42 watch"]);
     server.stop().await;
 }
 

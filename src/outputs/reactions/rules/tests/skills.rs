@@ -44,6 +44,20 @@ fn followers_of_a_batch_are_thanked_once() {
 }
 
 #[test]
+fn batch_of_old_events_is_reacted_to_as_its_rule_says() {
+    for (age, thanked) in [("max_age = \"1h\"", vec!["Thanks, Ada!"]), ("", vec![])] {
+        let rule = "do = [{ say = \"Thanks, {{ users | map(attribute='name') | join(', ') }}!\" }]";
+        let rule = format!("[[rule]]\nname = \"thanks\"\non = \"channel.cheer\"\nbatch = \"10s\"\n{age}\n{rule}");
+        let mut world = World::new(&rule);
+        let event = world.event("channel.cheer", changed("channel.cheer", None, json!({ "user_name": "Ada" })));
+        // One that was found out late.
+        world.pass(1_800);
+        world.tell(&event);
+        assert_eq!(said(&world.due()), thanked, "{age}");
+    }
+}
+
+#[test]
 fn batch_of_events_without_a_user_is_reacted_to_unless_it_was_emptied() {
     let mut world = World::new(
         r#"
