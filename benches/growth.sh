@@ -146,15 +146,26 @@ pages() {
         }'
 }
 
+# follows empty|filled RUN: one run, with its report in a file.
+follows() {
+    local target=$url database=showtime
+    [[ $1 == filled ]] || target=http://$replica database=empty
+    sql checkpoint
+    url=$target PGDATABASE=$database load "$place/$1-$2.json" --duration "${seconds}s" --mix follows --ledger
+}
+
 # Measures the cost of storing events at this size, in turn with an empty log of the same cluster: one line of the first
-# table. Its rates are medians, its ratio the median of the pairs' ratios.
+# table. Its rates are medians; its ratios are those of the pairs: the median, the least and the greatest.
 take() {
     local run
     for ((run = 1; run <= RUNS; run++)); do
-        sql checkpoint
-        url=http://$replica PGDATABASE=empty load "$place/empty-$run.json" --duration "${seconds}s" --mix follows --ledger
-        sql checkpoint
-        load "$place/filled-$run.json" --duration "${seconds}s" --mix follows --ledger
+        if ((run % 2)); then
+            follows empty "$run"
+            follows filled "$run"
+        else
+            follows filled "$run"
+            follows empty "$run"
+        fi
     done
     python3 - "$filled" "$(sql "select pg_size_pretty(pg_total_relation_size('event'))")" "$place" "$RUNS" <<'PYTHON'
 import json, statistics, sys
@@ -175,9 +186,9 @@ def rates(reports):
 def milliseconds(quantile):
     return statistics.median(report["latency_us"][quantile] for report in filled) / 1000
 
-ratio = statistics.median(large / small for large, small in zip(rates(filled), rates(empty)))
+ratios = [large / small for large, small in zip(rates(filled), rates(empty))]
 print(f"| {int(events):,} | {size} | {statistics.median(rates(filled)):,.0f} | {statistics.median(rates(empty)):,.0f} | "
-      f"{ratio:.2f} | {milliseconds('p50'):.2f} | {milliseconds('p99'):.2f} |")
+      f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {milliseconds('p50'):.2f} | {milliseconds('p99'):.2f} |")
 PYTHON
 }
 

@@ -58,7 +58,7 @@ pub(crate) async fn all(session: &Session, force: bool) -> Result<bool> {
     locked.context("a server is still changing the subscriptions: try again in a minute")??;
     let served = session.served().await?;
     let mut connection = session.pool.acquire().await?;
-    // Before they are cleared: whoever tries again would wait for none.
+    // Before they are cleared: a second run would wait for none.
     let locked = timeout(LOCK_TIMEOUT, hold_sessions(session, &mut connection, &served)).await;
     locked.context("a server is still subscribing on a WebSocket: try again in a minute")??;
     served_channels::clear(&mut connection).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use showtime::cli::{self, with_database};
 use showtime::clock::Clock;
-use showtime::config::Config;
+use showtime::config::{Config, MAX_DAYS};
 use showtime::store::forget::{self, Known};
 use showtime::store::prune::{self, MIN_AGE, Rule};
 use sqlx::PgConnection;
@@ -24,9 +24,6 @@ pub(crate) struct Forget {
     #[arg(long)]
     force: bool,
 }
-
-/// The greatest age in days, as in `SHOWTIME_RETENTION`.
-const MAX_DAYS: u32 = 36_500;
 
 /// What to prune.
 #[derive(clap::Args)]

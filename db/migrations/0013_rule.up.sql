@@ -100,7 +100,7 @@ create table rule_batch (
     -- The event that began it.
     first_event_id bigint not null,
     due_at timestamptz not null,
-    -- How many joined, also without a user; less those of users who were forgotten.
+    -- How many joined, also without a user; less the members who were forgotten.
     events integer not null,
     -- The users: [{id, login, name}].
     members jsonb not null,

@@ -57,7 +57,7 @@ async fn come_back(ctx: Data<Context>, request: HttpRequest) -> HttpResponse {
     let Some(links) = ctx.application.as_ref().and_then(|application| links(&ctx, application)) else {
         return fail(&LinkError::Unknown);
     };
-    match links.answer(request.query_string(), ctx.clock.now()).await {
+    match links.answer(request.query_string(), &ctx.clock).await {
         Ok(()) => {
             page(StatusCode::OK, consent_page::outcome("Thank you", "Consent was given. This page can be closed."))
         }

@@ -263,6 +263,9 @@ pub(super) async fn change_segment(
     let Body(ChangeSegment { title, reference }) = body;
     let channel = ctx.served_channel(&path.channel).await?;
     let segment = ctx.segment(&channel.id, path.id.as_str()).await?;
+    if title.is_none() && reference.is_none() {
+        return Ok(Json(segment));
+    }
     // Of changes that are made at once, each says only what it changes, so all are kept.
     let change =
         Edge::Change { title: title.as_ref().map(Line::as_str), reference: reference.as_ref().map(Line::as_str) };

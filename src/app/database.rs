@@ -18,16 +18,16 @@ use crate::program::Program;
 use crate::services::Services;
 use crate::store::migrations::{self, MigrationError};
 use crate::store::read::scan;
-use crate::store::{self, answered, databases, epoch, is_outage, pool_options, within};
+use crate::store::{answered, databases, epoch, is_outage, pool_options, within};
 
 /// How long a request waits for a connection.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Settings of the connections that requests share. A transaction lasts while Twitch makes a token, and no longer.
+/// Settings of the connections that requests share. A transaction may last while Twitch makes a token, with all repeats.
 const SETTINGS: [(&str, &str); 3] = [
     ("application_name", "showtime api"),
     ("statement_timeout", "5000"),
-    ("idle_in_transaction_session_timeout", "60000"),
+    ("idle_in_transaction_session_timeout", "180000"),
 ];
 
 /// Connections that requests share; the writer has its own.
@@ -134,10 +134,8 @@ async fn prepare(
             error => AppError::Migrate(error),
         })?;
     }
-    answered(connection.close()).await.map_err(failed)?;
-    // With a time limit for statements, which a migration can't have.
-    let mut connection = store::connect(database, "showtime start").await.map_err(failed)?;
-    match answered(epoch::check(&mut connection)).await {
+    // It waits for a rebuild of the log, without a limit: nothing may be written before a new epoch has begun.
+    match epoch::check(&mut connection).await {
         Ok(Some(first)) => tracing::warn!(
             "the database was restored or moved: the log goes on with id {first}, and readers that know newer ids than it has \
             start over"

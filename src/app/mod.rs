@@ -24,6 +24,7 @@ use crate::config::{Config, SecretFileError};
 use crate::credentials;
 use crate::credentials::application::Application;
 use crate::credentials::profile_images::ProfileImages;
+use crate::credentials::tokens::Tokens;
 use crate::emotes::Emotes;
 use crate::grpc::{self, Grpc};
 use crate::http::{Http, RetryPolicy, TransportError};
@@ -50,6 +51,9 @@ use crate::subscriptions;
 use crate::subscriptions::reconciler;
 use crate::tracking::Tracking;
 use crate::tracking::feed::Feed;
+
+/// Time limit for tokens that are being refreshed: that of a call.
+const TOKENS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit for the connections that requests share to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -137,6 +141,8 @@ pub struct App {
     hub: Arc<Hub>,
     /// The readers of bots' events, likewise.
     bot_feed: Feed,
+    /// Twitch's tokens, if an application is configured. One that is being refreshed is waited for.
+    tokens: Option<Tokens>,
     /// The connections of the API and the tasks, closed after both.
     pool: PgPool,
     /// The connections of the followers.
@@ -202,6 +208,7 @@ impl App {
         let Grpc { addr: grpc_addr, stopper: grpc } = grpc::spawn(&services, &tracking, &access, &mut tasks)?;
         let tester = TestEventSender::new(addr, secret, services.clock.clone())?;
         let components = api::Components { webhook, access, tracking, tester, demo, hub: hub.clone(), emotes };
+        let tokens = application.as_ref().map(|application| application.tokens.clone());
         let context = api::Context::new(services, application, components);
         let server = http::serve(listener, context)?;
         Ok(Self {
@@ -216,6 +223,7 @@ impl App {
             tasks,
             hub,
             bot_feed,
+            tokens,
             pool,
             follower_pool,
             postgres: None,
@@ -280,6 +288,9 @@ impl App {
         self.bot_feed.stop();
         join_all(self.stoppers.iter().map(Stopper::stop)).await;
         self.tasks.shutdown().await;
+        if let Some(tokens) = &self.tokens {
+            let _ = timeout(TOKENS_TIMEOUT, tokens.finish()).await;
+        }
         self.server.stop(true).await;
         if !self.serving.is_finished() {
             // Ends when the last worker has dropped its handlers, and with them the last `Ingest`.

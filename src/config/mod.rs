@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::read::{AMQP_URL_FORM, ConfigError, SettingError, is_amqp_url};
-pub use self::retention::Retention;
+pub use self::retention::{MAX_DAYS, Retention};
 pub use self::secret_file::SecretFileError;
 pub use self::settings::{env_example, settings_help};
 use crate::twitch::catalogue::SubscriptionType;

@@ -8,6 +8,9 @@ const OWN: &str = "showtime.";
 /// Keeps everything.
 const NONE: &str = "none";
 
+/// The longest time in days: a hundred years.
+pub const MAX_DAYS: u32 = 36_500;
+
 /// How long events are kept, by type. Empty: for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -34,7 +37,7 @@ impl Retention {
             let (kind, days) = item
                 .split_once('=')
                 .and_then(|(kind, age)| Some((kind.trim(), age.trim().strip_suffix('d')?.parse::<u32>().ok()?)))
-                .filter(|(_, days)| (1..=36_500).contains(days))
+                .filter(|(_, days)| (1..=MAX_DAYS).contains(days))
                 .ok_or("must be types and at least one day, such as channel.chat.message=7d,*=365d")?;
             let is_known = kind == "*" || kind.starts_with(OWN) || catalogue::find(kind, None).is_some();
             if !is_known {

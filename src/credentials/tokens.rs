@@ -166,7 +166,7 @@ impl Tokens {
     /// [`TokensError`]
     pub async fn keep_user(&self, user: &TokenUser, token: &UserToken) -> Result<(), TokensError> {
         let row = self.row(user.id.as_str(), Some(user.login.clone()), token)?;
-        Ok(self.put(&row).await?)
+        Ok(self.put(&row, None).await?)
     }
 
     /// A user's token, refreshed if it is spent.
@@ -192,16 +192,32 @@ impl Tokens {
         Ok(row.map(|row| row.access_token))
     }
 
-    /// Keeps tokens that can't be requested again, although the database may be away for a moment.
-    async fn put(&self, row: &Row) -> sqlx::Result<()> {
+    /// Keeps tokens that can't be requested again, although the database may be away for a moment. With `stale`, only if that is
+    /// still kept: a consent may have brought others meanwhile.
+    async fn put(&self, row: &Row, stale: Option<&SecretString>) -> sqlx::Result<()> {
         let mut tries = 1;
         loop {
-            match query(&self.pool, async |db| tokens::put(db, row).await).await {
+            match answered(self.try_put(row, stale)).await {
                 Err(error) if tries < MAX_PUTS && is_outage(&error) => tries += 1,
                 outcome => return outcome,
             }
             self.clock.sleep(PUT_PAUSE).await;
         }
+    }
+
+    async fn try_put(&self, row: &Row, stale: Option<&SecretString>) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        let kept = tokens::get_locked(&mut transaction, &row.holder).await?;
+        let kept = kept.and_then(|kept| self.vault.open(&row.holder, &kept.access_token).ok());
+        if stale.is_none_or(|stale| kept.is_some_and(|kept| is_same(&kept, stale))) {
+            tokens::put(&mut transaction, row).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Waits until no token is being refreshed, so that none is lost.
+    pub async fn finish(&self) {
+        let _all = self.refreshes.acquire_many(MAX_REFRESHES as u32).await;
     }
 
     /// A token other than `stale`. The row stays locked during the request, so that only one replica makes one, and the
@@ -240,7 +256,7 @@ impl Tokens {
                     transaction.commit().await
                 });
                 if kept.await.is_err() {
-                    self.put(&row).await?;
+                    self.put(&row, Some(stale)).await?;
                 }
                 Ok(token)
             }

@@ -54,7 +54,7 @@ pub use self::write_error::WriteError;
 /// Time limit for a connection that is given back to its pool to answer: more than that of a statement, which may still run.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Time limit of [`answered`], and of a statement.
+/// Time limit of [`answered`], and of each statement of [`connect`]'s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for [`connect`].
@@ -90,7 +90,7 @@ pub fn pool_options() -> PgPoolOptions {
     })
 }
 
-/// Awaits the answer of the database within five seconds: over a connection that has gone silent, none comes, whatever
+/// Awaits the answer of the database, to all statements of this, within five seconds: over a connection that has gone silent, none comes, whatever
 /// limits Postgres has.
 ///
 /// # Errors

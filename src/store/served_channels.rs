@@ -1,7 +1,5 @@
 //! Table `served_channel`: the channels that showtime is to serve.
 
-use std::collections::HashSet;
-
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -46,18 +44,6 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<ServedChannel>> {
     )
     .fetch_all(conn)
     .await
-}
-
-/// Those of these channels that are served.
-///
-/// # Errors
-/// If the database fails.
-pub async fn among(conn: &mut PgConnection, ids: &[ChannelId]) -> sqlx::Result<HashSet<ChannelId>> {
-    let served = sqlx::query_scalar!(
-        r#"select id as "id: ChannelId" from served_channel where id = any($1)"#,
-        ids as &[ChannelId]
-    );
-    Ok(served.fetch_all(conn).await?.into_iter().collect())
 }
 
 /// The channels that are to have their subscriptions over this transport, by login, if `default` is the setting. During a

@@ -122,7 +122,7 @@ impl OwnSecret {
     }
 }
 
-/// Whether to try now. A person who ran `init` since the last attempt ends every pause. A start of the server ends the
+/// Whether to try now. A person who ran `init` or consented since the last attempt ends every pause. A start of the server ends the
 /// long ones, since a setting may have changed.
 pub(super) fn is_due(row: &DesiredRow, requested_at: OffsetDateTime, is_first: bool, now: OffsetDateTime) -> bool {
     let Some(at) = row.next_attempt_at else { return true };

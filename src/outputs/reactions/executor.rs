@@ -53,6 +53,9 @@ const KEPT: time::Duration = time::Duration::days(30);
 /// Pause between two deletions.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
+/// A clip that was made so many seconds ago is no news.
+const MAX_CLIP_AGE: i64 = 600;
+
 /// What a round has begun.
 struct Round {
     begun: Vec<DueAction>,
@@ -312,7 +315,7 @@ async fn record_once(
     Ok(Some((state, recorded)))
 }
 
-/// Adds the message about a clip that can be seen now.
+/// Adds the message about a clip that can be seen now, unless it was made long ago: the server was away since.
 async fn announce_clip(
     conn: &mut PgConnection,
     due: &DueAction,
@@ -322,6 +325,10 @@ async fn announce_clip(
     let Ok(Step::Clip(step)) = Step::of(&due.kind, &due.params) else { return Ok(()) };
     let url = clip.get("url").and_then(Value::as_str).unwrap_or_default();
     let Some(text) = step.said(url) else { return Ok(()) };
+    let made_at = due.result.as_ref().and_then(|made| made.get("made_at")?.as_i64());
+    if made_at.is_some_and(|at| now.unix_timestamp() - at > MAX_CLIP_AGE) {
+        return Ok(());
+    }
     let (said, subject) = (Step::Say(text), format!("clip {}", due.id));
     let as_user = service::author(&mut *conn, &said, &due.channel_id).await?;
     let params = said.params();

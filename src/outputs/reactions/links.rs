@@ -12,6 +12,7 @@ use url::Url;
 
 use super::consent::scopes_to_ask;
 use super::link_error::LinkError;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::application::Application;
 use crate::credentials::consent::{self, Account};
@@ -97,23 +98,23 @@ impl Links<'_> {
     ///
     /// # Errors
     /// [`LinkError`]
-    pub async fn answer(&self, query: &str, now: OffsetDateTime) -> Result<(), LinkError> {
+    pub async fn answer(&self, query: &str, clock: &Clock) -> Result<(), LinkError> {
         let ConsentAnswer { state: Some(state), code } = ConsentAnswer::parse(query) else {
             return Err(LinkError::ForeignState);
         };
         let state = hash(state.expose_secret());
         let link = answered(consent_links::take_state(self.pool, &state)).await?.ok_or(LinkError::ForeignState)?;
-        LinkError::check(&link, now)?;
+        LinkError::check(&link, clock.now())?;
         let Application { oauth, tokens, .. } = self.application;
         let code = code.map_err(LinkError::Denied)?;
         let (user, token) = consent::redeem(oauth, &code, &self.redirect_url()).await?;
         let mut conn = self.pool.acquire().await?;
         let account = answered(account(&mut conn, &link)).await?.ok_or(LinkError::Unknown)?;
         account.keep((oauth, tokens), &mut conn, (&user, &token)).await?;
-        answered(consent_links::mark_used(&mut *conn, &link.id, now)).await?;
+        answered(consent_links::mark_used(&mut *conn, &link.id, clock.now())).await?;
         tracing::info!(user.login = user.login, "a user has consented by a link");
         // There may be subscriptions that wait for it, and a WebSocket.
-        answered(served_channels::request_again(&mut conn, link.channel_id.as_ref(), now)).await?;
+        answered(served_channels::request_again(&mut conn, link.channel_id.as_ref(), clock.now())).await?;
         answered(Channel::Reconcile.notify(&mut conn, "")).await?;
         Ok(answered(Channel::Session.notify(&mut conn, "")).await?)
     }

@@ -1,5 +1,7 @@
 //! What planning knows beside the past of the rules: counters, variables, permits, viewers, our own messages.
 
+use std::collections::HashSet;
+
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
@@ -30,6 +32,20 @@ pub async fn variables(db: impl PgExecutor<'_>, channels: &[ChannelId]) -> sqlx:
         channels as &[ChannelId]
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.channel_id, row.name, row.value)).collect())
+}
+
+/// Those of these channels that Discord bots track and that are not served.
+///
+/// # Errors
+/// If the database fails.
+pub async fn only_tracked(db: impl PgExecutor<'_>, channels: &[ChannelId]) -> sqlx::Result<HashSet<ChannelId>> {
+    let ids = sqlx::query_scalar!(
+        r#"select id as "id!: ChannelId" from unnest($1::text[]) as wanted (id)
+        where exists (select from track where twitch_id = wanted.id)
+            and not exists (select from served_channel where served_channel.id = wanted.id)"#,
+        channels as &[ChannelId]
+    );
+    Ok(ids.fetch_all(db).await?.into_iter().collect())
 }
 
 /// The newest number of viewers of each of these channels since this time, if there is one.

@@ -99,14 +99,15 @@ pub struct TimerRow {
     pub lines: i32,
 }
 
-/// All timers.
+/// All timers of channels that are served.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn timers(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<TimerRow>> {
     sqlx::query_as!(
         TimerRow,
-        r#"select rule_id, channel_id as "channel_id: ChannelId", next_at, lines from rule_timer"#
+        r#"select rule_id, channel_id as "channel_id: ChannelId", next_at, lines from rule_timer
+        where channel_id in (select id from served_channel)"#
     )
     .fetch_all(db)
     .await

@@ -104,13 +104,14 @@ pub async fn permit(
     Ok(())
 }
 
-/// Deletes what ended before this time.
+/// Deletes what ended before this time, and timers of channels that are no longer served.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!(
-        "with cooldowns as (delete from rule_cooldown where until < $1), strikes as (delete from rule_strike where until < $1)
+        "with cooldowns as (delete from rule_cooldown where until < $1), strikes as (delete from rule_strike where until < $1),
+            timers as (delete from rule_timer where channel_id not in (select id from served_channel))
         delete from permit where until < $1",
         before
     )

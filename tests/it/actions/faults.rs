@@ -209,12 +209,18 @@ async fn server_that_stops_after_the_lease_was_lost_lets_its_calls_end() {
     let id = request(&server, &say("in time")).await;
     until_state(&server, id, "sending").await;
     // As another server does that takes over.
-    let taken = "update action_lease set epoch = epoch + 1, leased_until = now() + interval '1 hour' returning now()";
-    let taken_at: time::OffsetDateTime = sqlx::query_scalar(taken).fetch_one(&server.pool).await.unwrap();
-    let tries = "select exists (select from pg_stat_activity where datname = current_database() and query_start > $1
-        and query like '%where leased_until <= clock_timestamp() returning epoch%' and query not like '%pg_stat_activity%')";
+    server.sql("update action_lease set epoch = epoch + 1, leased_until = now() + interval '1 hour'").await;
+    server
+        .sql(
+            "create table statement (query text);
+            create function keep_statement() returns trigger language plpgsql as $$
+                begin insert into statement values (current_query()); return null; end $$;
+            create trigger keep_statement after update on action_lease for each statement execute function keep_statement()",
+        )
+        .await;
+    let tries = "select exists (select from statement where query like '%where leased_until <= clock_timestamp() returning epoch%')";
     until("the server tries to take the lease again", async || {
-        sqlx::query_scalar(tries).bind(taken_at).fetch_one(&server.pool).await.unwrap()
+        sqlx::query_scalar(tries).fetch_one(&server.pool).await.unwrap()
     })
     .await;
     let pool = server.pool.clone();

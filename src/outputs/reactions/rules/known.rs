@@ -70,23 +70,17 @@ pub async fn read(
     Ok(state)
 }
 
-/// Timers run on every channel that is served, and batches end there.
+/// Timers run on every channel that is served.
 async fn read_timed(db: &mut PgConnection, compiled: &Compiled, state: &mut State) -> sqlx::Result<()> {
     if !compiled.timers.is_empty() {
         read_served(&mut *db, state).await?;
-        let mut timers = known::timers(&mut *db).await?;
-        timers.retain(|row| state.channels.contains_key(&row.channel_id));
-        for row in timers {
+        for row in known::timers(&mut *db).await? {
             let timer = TimerState { next_at: row.next_at, lines: u32::try_from(row.lines).unwrap_or(0) };
             state.timers.insert((RuleId(row.rule_id), row.channel_id), timer);
         }
     }
     if compiled.rules.iter().any(|rule| rule.rule.batch.is_some()) {
-        let mut batches = known::batches(&mut *db).await?;
-        let channels: Vec<_> = batches.iter().map(|row| row.channel_id.clone()).collect();
-        let served = served_channels::among(&mut *db, &channels).await?;
-        batches.retain(|row| served.contains(&row.channel_id));
-        for row in batches {
+        for row in known::batches(&mut *db).await? {
             let members: Vec<Member> = serde_json::from_value(row.members).unwrap_or_default();
             let members = members.into_iter().map(Person::from).collect();
             let events = u32::try_from(row.events).unwrap_or(0);

@@ -4,6 +4,7 @@
 //! counters, permits, timers. The rules are those of the same transaction, so what comes after a change of the rules is
 //! judged by the new ones.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
@@ -22,8 +23,7 @@ use crate::metrics::Metrics;
 use crate::outputs::follow::HandlerError;
 use crate::services::Services;
 use crate::store::read::events::LoggedEvent;
-use crate::store::rules::{self as store, save_values};
-use crate::store::served_channels;
+use crate::store::rules::{self as store, facts, save_values};
 
 /// Pause between two deletions of what has ended.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -76,10 +76,11 @@ impl Reactor {
         }
         let occurrences = events.iter().flat_map(Occurrence::read);
         let mut occurrences: Vec<_> = occurrences.filter(|it| compiled.is_relevant(it)).collect();
-        // Twitch also sends what happens on channels that are only tracked for Discord: they are others'.
-        let channels: Vec<_> = occurrences.iter().map(|it| it.channel.clone()).collect();
-        let served = served_channels::among(&mut *db, &channels).await?;
-        occurrences.retain(|it| served.contains(&it.channel));
+        if !occurrences.is_empty() {
+            let channels: BTreeSet<_> = occurrences.iter().map(|it| it.channel.clone()).collect();
+            let others = facts::only_tracked(&mut *db, &Vec::from_iter(channels)).await?;
+            occurrences.retain(|it| !others.contains(&it.channel));
+        }
         if occurrences.is_empty() && !compiled.is_timed() {
             return Ok(());
         }

@@ -45,12 +45,20 @@ fn own(server: &Server, message_id: &str, text: &str) -> Outgoing {
     line_of(server, (CHANNEL_ID, CHANNEL), message_id, text, "broadcaster")
 }
 
-/// Twitch also sends the streams of channels that are only tracked for Discord, where others than the broadcaster ask for them.
+/// Twitch sends their streams, too. Who asks for a track need not know the broadcaster.
 #[tokio::test]
-async fn channel_that_is_not_served_is_left_alone() {
+async fn channel_that_is_only_tracked_is_left_alone() {
     let (place, server) = start().await;
     let timer = "[[rule]]\nname = \"news\"\ntimer = { every = \"20m\" }\ndo = [{ say = \"news\" }]";
     apply(&server, &format!("{ALL}\n{timer}")).await;
+    server
+        .sql(
+            "insert into discord_bot (id, name, secret_hash, created_at) values (1, 'tatsu', '', now());
+            insert into destination (bot_id, channel_id, webhook_id, token_sealed, state_at, created_at)
+            values (1, 2, 3, '', now(), now());
+            insert into track (destination_id, twitch_id, login, created_at) select id, '44322889', 'other', now() from destination",
+        )
+        .await;
     let at = server.clock.now();
     let event = json!({ "id": "40944725612", "type": "live", "started_at": text(at) });
     let event = with_person("broadcaster_user_", "44322889", event);
