@@ -100,7 +100,10 @@ async fn history_without_a_token_or_a_channel_says_so() {
 #[tokio::test]
 async fn every_channel_can_be_chosen() {
     let server = Server::start().await;
-    let channels = "insert into channel (id, anonymous_bits, anonymous_gifts) select (1000 + n)::text, 0, 0 from generate_series(1, 250) as n";
+    let channels = "insert into twitch_user (id, login, display_name, named_at, named_by)
+            select (1000 + n)::text, 'user' || n, 'User' || n, now(), '' from generate_series(1, 250) as n;
+        insert into channel (id, anonymous_bits, anonymous_gifts)
+            select (1000 + n)::text, 0, 0 from generate_series(1, 250) as n";
     server.sql(channels).await;
     in_chromium(async |page| {
         page.open(&server.page("/history")).await;
