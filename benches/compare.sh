@@ -103,7 +103,7 @@ showtime() {
     for mix in follows channels hot; do measure "$mix" --mix "$mix"; done
     measure follows-1 --mix follows --connections 1
     measure follows-128 --mix follows --connections 128
-    start_replica
+    start_replica showtime
     measure follows-two --mix follows --connections 128 --replica "$replica"
     stop_replica
     measure open --mix chat --rate 5000

@@ -95,8 +95,8 @@ stop_server() {
     server_pid=''
 }
 
-# start_replica [DATABASE]: another server with a directory of its own, on the same database or another one of the cluster;
-# sets `replica` to its address.
+# start_replica DATABASE: another server with a directory of its own, on this database of the cluster; sets `replica` to its
+# address.
 start_replica() {
     local environment first=$url
     environment=$("$server" local-db env)
@@ -104,7 +104,7 @@ start_replica() {
     (
         eval "$environment"
         unset DATABASE_URL # PGDATABASE chooses the database
-        cd "$place" && PGDATABASE=${1:-showtime} SHOWTIME_DATA_DIR=$place/replica exec "$server"
+        cd "$place" && PGDATABASE=$1 SHOWTIME_DATA_DIR=$place/replica exec "$server"
     ) >"$place/replica.log" &
     replica_pid=$!
     address "$replica_pid" "$place/replica.log"
