@@ -54,7 +54,7 @@ pub use self::write_error::WriteError;
 /// Time limit for a connection that is given back to its pool to answer: more than that of a statement, which may still run.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Time limit of [`answered`], and of each statement of [`connect`]'s.
+/// Time limit of [`answered`] and [`query`].
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for [`connect`].

@@ -1,6 +1,6 @@
 //! Reads what planning has to know about some events from the database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -98,7 +98,7 @@ async fn read_channels(
     state: &mut State,
 ) -> sqlx::Result<()> {
     let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    let viewers: HashMap<_, _> = facts::live_viewers(&mut *db, ids, now - VIEWERS_AGE).await?.into_iter().collect();
+    let mut live = Vec::new();
     for row in channels::page(&mut *db, None, Some(ids), Order::Asc, None, limit).await? {
         let facts = ChannelFacts {
             login: row.login,
@@ -106,9 +106,15 @@ async fn read_channels(
             title: row.title,
             category: row.category_name,
             live_since: row.broadcast_started_at.or(row.stream_started_at).filter(|_| row.is_live),
-            viewers: viewers.get(&row.id).copied().filter(|_| row.is_live),
+            viewers: None,
         };
+        live.extend(row.is_live.then(|| row.id.clone()));
         state.channels.insert(row.id, facts);
+    }
+    if !live.is_empty() {
+        for (id, viewers) in facts::live_viewers(&mut *db, &live, now - VIEWERS_AGE).await? {
+            state.channels.entry(id).and_modify(|facts| facts.viewers = Some(viewers));
+        }
     }
     if ids.iter().any(|id| !state.channels.contains_key(id)) {
         read_served(db, state).await?;
