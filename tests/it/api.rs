@@ -429,23 +429,6 @@ async fn invalid_parameter_is_named() {
 }
 
 #[tokio::test]
-async fn utmost_values_are_taken() {
-    let api = Server::start().await;
-    api.sql(CHANNELS).await;
-    for bucket in ["minute", "hour", "day"] {
-        let path = format!("/channels/10/series?metric=bits&bucket={bucket}");
-        for time in ["0000-01-01T00:00:00Z", "0000-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59Z"] {
-            api.json(&format!("{path}&since={time}")).await;
-            api.json(&format!("{path}&until={time}")).await;
-        }
-    }
-    for sort in ["id", "first_followed_at", "bits"] {
-        let path = format!("/channels/10/viewers?sort={sort}&order=asc&after=999999999999999999-1");
-        assert_eq!(api.json(&path).await["next"], Value::Null);
-    }
-}
-
-#[tokio::test]
 async fn unknown_parameters_are_named_with_the_allowed_ones() {
     let api = Server::start().await;
     let problem = api.get("/channels?color=red&limit=5&%00=1").await.problem(400, "unknown-parameter");

@@ -183,3 +183,21 @@ async fn viewer_is_found_by_id_or_login() {
     server.get("/channels/no_such_user/viewers/5").await.problem(404, "not-found");
     assert_eq!(server.send(Method::PUT, &format!("{path}/5")).await.status, 405);
 }
+
+#[tokio::test]
+async fn utmost_times_and_cursors_are_taken() {
+    let server = Server::start().await;
+    assert_eq!(server.deliver(&follow("1", at(0))).await.status, 204);
+    let channel = format!("/channels/{CHANNEL}");
+    for bucket in ["minute", "hour", "day"] {
+        for time in ["0000-01-01T00:00:00Z", "0000-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59Z"] {
+            server.json(&format!("{channel}/series?metric=bits&bucket={bucket}&since={time}")).await;
+            server.json(&format!("{channel}/series?metric=bits&bucket={bucket}&until={time}")).await;
+        }
+    }
+    for sort in ["id", "first_followed_at", "bits"] {
+        let path = format!("{channel}/viewers?sort={sort}&order=asc&after=999999999999999999-1");
+        assert_eq!(server.json(&path).await["next"], Value::Null);
+    }
+    server.stop().await;
+}
